@@ -1,0 +1,39 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+export HF_HUB_OFFLINE ?= 1
+export RAY_USAGE_STATS_ENABLED ?= 0
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: demo test test-all lint bench serve clean
+
+demo: $(STAMP)  ## score and route labelled questions, then raw ones, with the embedded bank
+	$(BIN)/scope demo
+
+test: $(STAMP)  ## everything but the slow and the vLLM tier
+	$(BIN)/pytest -m "not slow and not vllm"
+
+test-all: $(STAMP)
+	$(BIN)/pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)  ## ratios against named peers, each in one run
+	$(BIN)/python -m benchmarks.alpha_sweep
+	$(BIN)/python -m benchmarks.nearest_anchors
+	$(BIN)/python -m benchmarks.encoder
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt "torch==2.13.0"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) results build dist .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Ray Serve shells around `scope`; the online graph will live here."""

@@ -1,0 +1,1 @@
+"""Ray Data shells and the command line around `scope`."""

@@ -1,0 +1,93 @@
+"""Build a bank: questions, outcomes and prices in, one immutable folder out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+
+from pipelines.embed import embed_texts
+from pipelines.session import ray_session
+from scope.bank import Bank, Manifest
+from scope.bank_store import save_bank
+from scope.config import AnchorConfig, ScopeConfig
+from scope.embedder import MINILM, EmbedderSpec, locate
+from scope.errors import BankError
+from scope.outcomes import Outcomes, read_outcomes_table
+from scope.population import calibrate
+from scope.prices import load_prices, select
+from scope.questions import read_questions
+
+
+@dataclass(frozen=True, slots=True)
+class BankInputs:
+    """What a bank is built from, as a user names it."""
+
+    questions: Path
+    outcomes: Path
+    prices: Path
+    split: str | None = None
+    sample: int | None = None
+    keep_prompts: bool = True
+    embedder: str = MINILM
+    revision: str | None = None
+    sources: tuple[str, ...] = ()
+    config: ScopeConfig = field(default_factory=ScopeConfig)
+
+
+def build_bank(inputs: BankInputs, output: Path, advance: Callable[[int, int], None]) -> Manifest:
+    """Embed the questions, lay out the outcomes, calibrate and save.
+
+    Parameters
+    ----------
+    inputs : BankInputs
+    output : Path
+        Must not exist.
+    advance : callable
+        Told how many more questions of how many are embedded.
+
+    Raises
+    ------
+    ScopeError
+        If an input is wrong; nothing is written then.
+    """
+    if output.exists():
+        raise BankError(f"{output} exists; choose another folder or remove it first")
+    questions = read_questions(inputs.questions, split=inputs.split)
+    if inputs.sample is not None:
+        questions = questions.sample(inputs.sample)
+    rows = read_outcomes_table(inputs.outcomes)
+    names = tuple(pc.unique(rows["model"].cast("string")).to_pylist())
+    models = select(load_prices(inputs.prices), names, str(inputs.prices))
+    outcomes = Outcomes.from_table(rows, questions.ids, names, str(inputs.outcomes))
+    if np.isnan(outcomes.correct_am).all():
+        raise BankError(f"{inputs.outcomes} has no outcome for any question of {inputs.questions}")
+    with ray_session():
+        embedding_ad, features_af = embed_texts(
+            questions.prompts,
+            inputs.embedder,
+            inputs.revision,
+            inputs.config.encoder,
+            lambda n: advance(n, len(questions)),
+        )
+    bank = Bank(
+        ids=questions.ids,
+        categories=questions.categories,
+        prompts=questions.prompts if inputs.keep_prompts else None,
+        golds=questions.golds if inputs.keep_prompts else (None,) * len(questions),
+        # As they will be read back, so that the calibration is that of the stored bank.
+        embedding_ad=embedding_ad.astype(np.float16).astype(np.float32),
+        features_af=features_af,
+        models=models,
+        outcomes=outcomes,
+        embedder=EmbedderSpec(
+            name=inputs.embedder,
+            revision=locate(inputs.embedder, inputs.revision)[1],
+            dimension=embedding_ad.shape[1],
+        ),
+    )
+    bank = replace(bank, calibration=calibrate(bank, inputs.config.anchors or AnchorConfig()))
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return save_bank(bank, output, created_at=now, sources=inputs.sources)

@@ -1,0 +1,122 @@
+"""``scope bank``: build, look at and check anchor banks."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.console import err, out, progress, table
+from scope import EMBEDDED_BANK
+from scope.bank_store import bank_version, load_bank, verify_bank
+from scope.config import ScopeConfig
+from scope.embedder import MINILM
+from scope.errors import BankAlteredError
+
+app = typer.Typer(help="Build, look at and check anchor banks.", no_args_is_help=True)
+
+BankDir = Annotated[Path, typer.Option("--bank", help="Bank folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@app.command()
+def build(
+    questions: Annotated[Path, typer.Option(help="Questions (.parquet, .jsonl, .json).")],
+    outcomes: Annotated[
+        Path, typer.Option(help="Parquet: question_id, model, is_correct, token counts.")
+    ],
+    prices: Annotated[Path, typer.Option(help="Price file, one of the known forms.")],
+    output: Annotated[Path, typer.Option(help="Folder to create.")],
+    drop_prompts: Annotated[
+        bool, typer.Option("--drop-prompts", help="Store no question and no answer text.")
+    ] = False,
+    split: Annotated[str | None, typer.Option(help="Only rows of this split.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Only this many, drawn by a hash of their ids.")
+    ] = None,
+    embedder: Annotated[
+        str, typer.Option(help="Embedder: the default, a folder, or a Hugging Face name.")
+    ] = MINILM,
+    revision: Annotated[str | None, typer.Option(help="Commit of a Hugging Face name.")] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(help="Where the data came from; repeatable.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML with anchors: and encoder:.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Build a bank from questions, outcomes and prices."""
+    from pipelines.bank_build import BankInputs, build_bank
+
+    inputs = BankInputs(
+        questions,
+        outcomes,
+        prices,
+        split=split,
+        sample=sample,
+        keep_prompts=not drop_prompts,
+        embedder=embedder,
+        revision=revision,
+        sources=tuple(source or ()),
+        config=ScopeConfig.load(config) if config else ScopeConfig(),
+    )
+    with progress("embedding", quiet=as_json) as advance:
+        manifest = build_bank(inputs, output, advance)
+    if as_json:
+        typer.echo(manifest.model_dump_json())
+    else:
+        out.print(
+            f"built {output}: {manifest.n_questions:,} anchors × {manifest.n_models} models, "
+            f"{manifest.n_outcomes:,} outcomes",
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
+    """Show what a bank is made of and how its models did."""
+    from scope.metrics import Truth
+
+    manifest, loaded = verify_bank(bank), load_bank(bank)
+    if as_json:
+        typer.echo(json.dumps({"version": loaded.version, **manifest.model_dump(mode="json")}))
+        return
+    truth = Truth.of(loaded.outcomes, loaded.models)
+    rows = []
+    for m, model in enumerate(loaded.models):
+        score = truth.of_model(m)
+        rows.append(
+            (
+                model.id,
+                f"{score.n_questions:,}",
+                f"{100 * score.accuracy:.1f} %",
+                f"${score.usd_per_1k:.3f}",
+                f"${model.usd_per_mtok_in:g} / ${model.usd_per_mtok_out:g}",
+            )
+        )
+    rows.sort(key=lambda row: -float(row[2].split()[0]))
+    out.print(f"bank {bank}, version {loaded.version}, made {manifest.created_at}", soft_wrap=True)
+    out.print(
+        f"embedder {manifest.embedder}; prompts {'kept' if manifest.has_prompts else 'not kept'}"
+    )
+    for source in manifest.sources:
+        out.print(f"source: {source}", soft_wrap=True)
+    headers = ("model", "anchors", "accuracy", "USD per 1k", "USD per 1M in / out")
+    out.print(table(f"{manifest.n_questions:,} anchors", headers, rows))
+
+
+@app.command()
+def verify(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
+    """Check every file of a bank against its manifest; exit 1 if one was altered."""
+    try:
+        manifest = verify_bank(bank)
+        load_bank(bank)
+    except BankAlteredError as error:
+        if as_json:
+            typer.echo(json.dumps({"ok": False, "error": str(error)}))
+        err.print(f"scope: {error}", markup=False)
+        raise typer.Exit(1) from error
+    facts = {"ok": True, "version": bank_version(bank), "files": len(manifest.files)}
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        out.print(f"{bank} is whole: {len(manifest.files)} files match", soft_wrap=True)

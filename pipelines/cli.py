@@ -1,0 +1,242 @@
+"""The command line ``scope``: flags in, exit code out; the work is done elsewhere.
+
+Exit codes: 0 done, 1 done but the demand was not met, 2 the input was wrong.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines import bank_commands
+from pipelines.console import err, frontier_table, out, progress, score_cells, table
+from scope import EMBEDDED_BANK
+from scope.config import ScopeConfig
+from scope.errors import ConfigError, ScopeError
+from scope.files import write_json
+from scope.pool import load_pool
+from scope.routing import Routing, usd
+
+app = typer.Typer(
+    help="Send each prompt to the model that is worth its price for this prompt.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(bank_commands.app, name="bank")
+
+Pool = Annotated[str | None, typer.Option(help="Published pool, or file with one model id a line.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Allow = Annotated[list[str] | None, typer.Option(help="Only these models; repeatable.")]
+Deny = Annotated[list[str] | None, typer.Option(help="Never these models; repeatable.")]
+PredictionsDir = Annotated[Path, typer.Option(help="Folder written by `scope predict`.")]
+
+
+@app.command()
+def predict(
+    query_file: Annotated[
+        Path, typer.Option(help="Questions (.jsonl, .json, .parquet), or a labelled bank.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder to write.")],
+    bank: Annotated[Path, typer.Option(help="Anchor bank.")] = EMBEDDED_BANK,
+    pool: Pool = None,
+    prices: Annotated[
+        Path | None, typer.Option(help="Price file that replaces the bank's.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML with anchors: and encoder:.")] = None,
+    fresh: Annotated[bool, typer.Option(help="Replace predictions already there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Predict p(correct), tokens and cost of every model on every question."""
+    from pipelines.predict import PredictInputs
+    from pipelines.predict import predict as run
+
+    settings = ScopeConfig.load(config) if config else ScopeConfig()
+    models = load_pool(pool) if pool else None
+    inputs = PredictInputs(bank, query_file, models, prices, limit, settings)
+    with progress("predicting", quiet=as_json) as advance:
+        n_questions = run(inputs, output, fresh=fresh, advance=advance)
+    say(
+        {"questions": n_questions, "output": str(output)},
+        f"predicted {n_questions:,} questions into {output}",
+        as_json=as_json,
+    )
+
+
+@app.command()
+def route(
+    output: Annotated[Path, typer.Option(help="Routing file to write (JSON).")],
+    predictions: Annotated[
+        Path | None, typer.Option(help="Folder written by `scope predict`.")
+    ] = None,
+    policy: Annotated[str, typer.Option(help="expected_value or two_stage.")] = "expected_value",
+    alpha: Annotated[float | None, typer.Option(help="0 = cheapest … 1 = most accurate.")] = None,
+    budget: Annotated[float | None, typer.Option(help="USD for all questions together.")] = None,
+    min_quality: Annotated[
+        float | None, typer.Option(help="Cheapest model with at least this p(correct).")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(help="Likeliest model within this many USD a question.")
+    ] = None,
+    pool: Pool = None,
+    allow: Allow = None,
+    deny: Deny = None,
+    selection: Annotated[Path | None, typer.Option(help="two_stage: selection file.")] = None,
+    similarity: Annotated[Path | None, typer.Option(help="two_stage: similarity file.")] = None,
+    anchor_performance: Annotated[
+        Path | None, typer.Option(help="two_stage: anchor-performance file.")
+    ] = None,
+    alpha_steps: Annotated[
+        int | None, typer.Option(min=2, help="two_stage: sweep this many alphas from 0 to 1.")
+    ] = None,
+    budget_oracle: Annotated[
+        list[float] | None,
+        typer.Option(help="two_stage: choose alpha on the ground truth; repeatable."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Choose a model for every question under an alpha, a budget, a floor or a ceiling."""
+    from pipelines import route as job
+
+    if policy == "two_stage":
+        files = _reference_files(selection, similarity, anchor_performance)
+        alphas = _alphas(alpha, alpha_steps, needed=not budget_oracle)
+        result = job.route_two_stage(files, alphas, budget_oracle or ())
+        job.write_routing(output, result)
+        say({"output": str(output)}, f"routed as published into {output}", as_json=as_json)
+        return
+    if policy != "expected_value":
+        raise ConfigError(f"policy is {policy!r}; expected expected_value or two_stage")
+    target = job.Target(alpha, budget, min_quality, max_cost)
+    predicted = _predicted(predictions, pool, allow, deny)
+    routing = job.route(predicted, target)
+    result = routing.to_json(predicted.truth())
+    job.write_routing(output, result)
+    _report(routing, result, output, as_json=as_json)
+    if routing.overshoot_usd:
+        err.print(
+            f"budget {usd(budget or 0)} cannot be met: the cheapest models cost "
+            f"{usd(routing.planned().cost_usd)}, {usd(routing.overshoot_usd)} too much"
+        )
+        raise typer.Exit(1)
+
+
+@app.command()
+def frontier(
+    predictions: PredictionsDir,
+    output: Annotated[
+        Path | None, typer.Option(help="Picture (.png, .svg, .pdf) or numbers (.json) to write.")
+    ] = None,
+    alpha_steps: Annotated[int, typer.Option(min=2, help="Settings of the dial to try.")] = 11,
+    pool: Pool = None,
+    allow: Allow = None,
+    deny: Deny = None,
+    as_json: Json = False,
+) -> None:
+    """Show what every setting of the dial buys, as a table and a picture."""
+    from pipelines import frontier as job
+
+    job.check_output(output)
+    predicted = _predicted(predictions, pool, allow, deny)
+    points = job.points(predicted, _alphas(None, alpha_steps, needed=True))
+    numbers = job.to_json(points)
+    if output is not None and output.suffix == ".json":
+        write_json(output, numbers)
+    elif output is not None:
+        job.draw(output, predicted, f"{len(predicted.predictions.question_ids):,} questions")
+    if as_json:
+        typer.echo(json.dumps(numbers))
+    else:
+        out.print(frontier_table(points))
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder to write.")] = Path("results/demo"),
+) -> None:
+    """Run the whole job on the embedded bank: predict, route, draw, explain."""
+    from pipelines.demo import run
+
+    run(output)
+
+
+def say(facts: dict[str, Any], text: str, *, as_json: bool) -> None:
+    """Print the result of a command for a machine or for a person."""
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        out.print(text, soft_wrap=True)
+
+
+def _report(routing: Routing, result: dict[str, Any], output: Path, *, as_json: bool) -> None:
+    if as_json:
+        facts = {key: value for key, value in result.items() if key != "routing"}
+        typer.echo(json.dumps({**facts, "output": str(output)}))
+        return
+    n_questions = len(routing.predictions.question_ids)
+    rows = [
+        (model, f"{count:,}", f"{100 * count / n_questions:.1f} %")
+        for model, count in routing.distribution().items()
+    ]
+    out.print(
+        table(f"{routing.policy} over {n_questions:,} questions", ("model", "n", "share"), rows)
+    )
+    accuracy, cost = score_cells(routing.planned())
+    out.print(f"planned:  accuracy {accuracy}, cost {cost}")
+    if realised := result["realised"]:
+        error = realised["standard_error"]
+        out.print(
+            f"realised: accuracy {100 * realised['accuracy']:.1f} % ± {100 * error:.1f}, "
+            f"cost {usd(realised['cost_usd'])}"
+        )
+    out.print(f"decisions in {output}", soft_wrap=True)
+
+
+def _predicted(
+    predictions: Path | None, pool: str | None, allow: list[str] | None, deny: list[str] | None
+) -> Any:  # noqa: ANN401 (a PredictedSet; importing it here would cost every command)
+    from pipelines.route import narrowed
+    from scope.predictions_store import load_predictions
+
+    if predictions is None:
+        raise ConfigError("--predictions is missing; expected a folder written by `scope predict`")
+    models = load_pool(pool) if pool else None
+    return narrowed(load_predictions(predictions), models, tuple(allow or ()), tuple(deny or ()))
+
+
+def _reference_files(*paths: Path | None) -> Any:  # noqa: ANN401 (as above)
+    from pipelines.route import ReferenceFiles
+
+    flags = ("--selection", "--similarity", "--anchor-performance")
+    if missing := [flag for flag, path in zip(flags, paths, strict=True) if path is None]:
+        raise ConfigError(f"policy two_stage needs {', '.join(missing)}")
+    return ReferenceFiles(*(path for path in paths if path is not None))
+
+
+def _alphas(alpha: float | None, steps: int | None, *, needed: bool) -> list[float]:
+    """Return the alphas asked for: one, or evenly spaced ones from 0 to 1."""
+    if steps is not None and alpha is not None:
+        raise ConfigError("--alpha and --alpha-steps exclude each other; pass one of them")
+    if steps is not None:
+        return [step / (steps - 1) for step in range(steps)]
+    if alpha is None and needed:
+        raise ConfigError("--alpha is missing; expected a number within 0..1, or --alpha-steps N")
+    return [] if alpha is None else [alpha]
+
+
+def main() -> None:
+    """Run a command; a wrong input ends in one sentence and exit code 2."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        app()
+    except ScopeError as error:
+        err.print(f"scope: {error}", markup=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""What the command line shows: tables, a progress bar, one line for an error."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from scope.frontier import Point
+from scope.metrics import Score
+from scope.routing import usd
+
+out = Console(highlight=False, soft_wrap=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Yield ``advance(done_more, total)``; shows a bar on a terminal, else one line at the end."""
+    if quiet:
+        yield lambda more, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=err) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda more, total: bar.update(task, advance=more, total=total)
+
+
+def score_cells(score: Score | None) -> tuple[str, str]:
+    """Return accuracy ± standard error and cost as text; a dash where unknown."""
+    if score is None or not score.n_questions:
+        return "–", "–"
+    error = f" ± {100 * score.standard_error:.1f}" if score.standard_error >= 0 else ""
+    return f"{100 * score.accuracy:.1f} %{error}", usd(score.cost_usd)
+
+
+def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table; all columns but the first stand on the right."""
+    view = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for position, header in enumerate(headers):
+        view.add_column(header, justify="left" if position == 0 else "right")
+    for row in rows:
+        view.add_row(*row)
+    return view
+
+
+def frontier_table(points: Sequence[Point]) -> Table:
+    """Return the table of a frontier."""
+    rows = []
+    for point in points:
+        planned, realised = score_cells(point.planned), score_cells(point.realised)
+        rows.append((f"{point.alpha:.2f}", *planned, *realised))
+    headers = ("alpha", "expected accuracy", "planned USD", "accuracy ± s.e.", "real USD")
+    return table("What each setting of the dial buys", headers, rows)

@@ -1,0 +1,137 @@
+"""The whole job on what comes with the package: no GPU, no key, no network."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines import frontier
+from pipelines.console import frontier_table, out, progress, score_cells, table
+from pipelines.predict import PredictInputs, predict
+from pipelines.route import Target, route, write_routing
+from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS
+from scope.errors import ConfigError
+from scope.frontier import mix_accuracy
+from scope.metrics import Score, Truth
+from scope.predictions_store import PredictedSet, load_predictions
+from scope.routing import Routing, usd
+
+EXAMPLES = Path("examples/questions.jsonl")
+BUDGET_SHARES = (0.003, 0.01, 0.03, 0.1, 0.3, 0.6)
+"""Budgets of the demo, as shares of what the dearest model would cost."""
+ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
+SHOWN = 8
+"""Raw questions whose decision is printed."""
+EXAMPLE_ALPHA = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the comparison: a way to choose, what it planned, what it got."""
+
+    name: str
+    planned: Score | None
+    realised: Score
+
+
+def run(output: Path) -> None:
+    """Predict and route the labelled questions, then the raw examples; print and draw.
+
+    Raises
+    ------
+    ConfigError
+        If the examples are not where the command runs.
+    """
+    if not EXAMPLES.is_file():
+        raise ConfigError(f"{EXAMPLES} is not here; run the demo in the project's folder")
+    _labelled(output)
+    _raw(output / "examples")
+    files = "selection.json similarity.json routing.json predictions/ frontier.png"
+    out.print(f"\nfiles in {output}: {files}")
+
+
+def _labelled(output: Path) -> None:
+    with progress("predicting labelled questions", quiet=False) as advance:
+        inputs = PredictInputs(EMBEDDED_BANK, EMBEDDED_QUESTIONS)
+        n_questions = predict(inputs, output, fresh=True, advance=advance)
+    predicted = load_predictions(output)
+    truth = predicted.truth()
+    if truth is None:
+        raise ConfigError(f"{EMBEDDED_QUESTIONS} has no outcomes; build it with `scope bank build`")
+    n_models = len(predicted.models)
+    out.print(
+        f"\n{n_questions:,} questions that are not in the bank × {n_models} models, "
+        "routed on predictions alone, scored on what each model really answered\n"
+    )
+    routings = _budget_routings(predicted, truth)
+    rows = [*_baselines(predicted, truth), *_scored(routings, truth)]
+    out.print(_comparison(rows, predicted, truth))
+    out.print()
+    out.print(frontier_table(frontier.points(predicted, ALPHAS)))
+    write_routing(output / "routing.json", routings[len(routings) // 2].to_json(truth))
+    title = f"MMLU-Pro, {n_questions:,} held-out questions, {n_models} models"
+    frontier.draw(output / "frontier.png", predicted, title)
+
+
+def _budget_routings(predicted: PredictedSet, truth: Truth) -> list[Routing]:
+    dearest_usd = max(truth.of_model(m).cost_usd for m in range(len(predicted.models)))
+    budgets = [_two_digits(share * dearest_usd) for share in BUDGET_SHARES]
+    return [route(predicted, Target(budget_usd=budget)) for budget in budgets]
+
+
+def _scored(routings: list[Routing], truth: Truth) -> list[Row]:
+    return [
+        Row(
+            f"scope, budget {usd(routing.settings['budget_usd'])}",
+            routing.planned(),
+            truth.of_choices(routing.choices),
+        )
+        for routing in routings
+    ]
+
+
+def _baselines(predicted: PredictedSet, truth: Truth) -> list[Row]:
+    """Return what needs no router; which model is best is judged on predictions, as we do."""
+    estimates, names = predicted.predictions.estimates, predicted.predictions.models
+    cheapest = int(estimates.cost_usd_qm.mean(axis=0).argmin())
+    best = int(estimates.p_correct_qm.mean(axis=0).argmax())
+    return [
+        Row(f"cheapest: {names[cheapest]}", None, truth.of_model(cheapest)),
+        Row(f"best single: {names[best]}", None, truth.of_model(best)),
+        Row("random model", None, truth.of_random()),
+    ]
+
+
+def _comparison(rows: list[Row], predicted: PredictedSet, truth: Truth) -> object:
+    singles = [truth.of_model(m) for m in range(len(predicted.models))]
+    cells = []
+    for row in rows:
+        mixed = mix_accuracy(singles, row.realised.usd_per_1k)
+        planned_usd = score_cells(row.planned)[1]
+        mix = "–" if math.isnan(mixed) else f"{100 * mixed:.1f} %"
+        cells.append((row.name, planned_usd, *score_cells(row.realised), mix))
+    headers = ("way to choose", "planned USD", "accuracy ± s.e.", "real USD", "mix at that cost")
+    return table("Accuracy and cost", headers, cells)
+
+
+def _raw(output: Path) -> None:
+    with progress("predicting examples/questions.jsonl", quiet=False) as advance:
+        n_questions = predict(
+            PredictInputs(EMBEDDED_BANK, EXAMPLES), output, fresh=True, advance=advance
+        )
+    predicted = load_predictions(output)
+    routing = route(predicted, Target(alpha=EXAMPLE_ALPHA))
+    write_routing(output / "routing.json", routing.to_json(None))
+    out.print(
+        f"\n{n_questions} raw questions of {EXAMPLES}, routed at alpha {EXAMPLE_ALPHA}; "
+        f"the first {SHOWN} decisions:\n"
+    )
+    for decision in routing.decisions()[:SHOWN]:
+        out.print(
+            f"{decision['question_id']} → [bold]{decision['selected_model']}[/bold]\n"
+            f"    {decision['reason']}",
+            soft_wrap=True,
+        )
+
+
+def _two_digits(value: float) -> float:
+    return float(f"{value:.2g}")

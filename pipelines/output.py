@@ -1,0 +1,145 @@
+"""The files of a prediction run, filled as batches arrive and put in place at the end."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from pipelines.embed import Batch
+from scope.arrays import Array
+from scope.bank import Bank
+from scope.config import AnchorConfig
+from scope.errors import PredictionsError
+from scope.files import new_file, new_folder
+from scope.formats import json_list, selection_entry, similarity_entry
+from scope.metrics import Truth
+from scope.outcomes import Outcomes
+from scope.predictions import ESTIMATES, Estimates, Predictions
+from scope.predictions_store import (
+    CALIBRATION,
+    FOLDER,
+    OUTCOMES,
+    PredictionsManifest,
+    seal,
+    write_shard,
+)
+
+SELECTION = "selection.json"
+SIMILARITY = "similarity.json"
+
+
+class PredictionFiles:
+    """Writes ``predictions/``, ``selection.json`` and ``similarity.json``; all or nothing.
+
+    Parameters
+    ----------
+    output : Path
+    bank : Bank
+        Whose anchors and models the predictions speak of.
+    question_ids : tuple of str
+    outcomes : Outcomes or None
+        What really happened, where known.
+    fresh : bool
+        Replace predictions that are already there.
+
+    Raises
+    ------
+    PredictionsError
+        If there are predictions and `fresh` is not set.
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        bank: Bank,
+        question_ids: tuple[str, ...],
+        outcomes: Outcomes | None,
+        *,
+        fresh: bool,
+    ) -> None:
+        if (output / FOLDER).exists() and not fresh:
+            raise PredictionsError(
+                f"{output / FOLDER} exists; choose another output or pass --fresh to replace it"
+            )
+        self._output, self._fresh = output, fresh
+        self._bank, self._ids, self._outcomes = bank, question_ids, outcomes
+        self._truth = Truth.of(outcomes, bank.models) if outcomes else None
+        self._stack = ExitStack()
+        self._n_shards = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._folder = stack.enter_context(
+                new_folder(self._output / FOLDER, replace=self._fresh)
+            )
+            self._add_selection = self._list_file(
+                stack, SELECTION, '{"method": "scope-anchors", "questions": [', "]}"
+            )
+            self._add_similarity = self._list_file(stack, SIMILARITY, "[", "]")
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def add(self, batch: Batch) -> None:
+        """Write one batch as a shard and append it to the reference's two files."""
+        rows = batch["row"]
+        predictions = Predictions(
+            tuple(self._ids[row] for row in rows),
+            self._bank.model_ids,
+            Estimates(*(np.asarray(batch[name], dtype=np.float64) for name in ESTIMATES)),
+        )
+        write_shard(self._folder, self._n_shards, predictions.to_table("anchors"))
+        self._n_shards += 1
+        for position, row in enumerate(rows):
+            truth = self._truth_of(row)
+            self._add_selection(selection_entry(predictions, position, truth))
+            anchors = [self._bank.ids[anchor] for anchor in batch["anchor_qk"][position]]
+            similarity: Array = batch["similarity_qk"][position]
+            self._add_similarity(
+                similarity_entry(predictions.question_ids[position], anchors, similarity.tolist())
+            )
+
+    def seal(self, config: AnchorConfig) -> None:
+        """Write what is needed to route the predictions, and the manifest."""
+        if self._outcomes is not None:
+            pq.write_table(self._outcomes.to_table(self._ids), self._folder / OUTCOMES)
+        if self._bank.calibration is not None:
+            self._bank.calibration.save(self._folder / CALIBRATION)
+        manifest = PredictionsManifest(
+            n_questions=len(self._ids),
+            bank_version=self._bank.version,
+            embedder=self._bank.embedder,
+            anchors=config,
+            models=self._bank.models,
+            files={},
+        )
+        seal(self._folder, manifest)
+
+    def _truth_of(self, row: int) -> list[tuple[float, float, float]] | None:
+        """Return (correct, completion tokens, USD) of every model, if known."""
+        if self._truth is None or self._outcomes is None:
+            return None
+        columns = (
+            self._truth.correct_qm[row],
+            self._outcomes.completion_tokens_am[row],
+            self._truth.cost_usd_qm[row],
+        )
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
+    def _list_file(
+        self, stack: ExitStack, name: str, opening: str, closing: str
+    ) -> Callable[[object], None]:
+        """Open one JSON list; the stack closes it and puts it in place."""
+        draft = stack.enter_context(new_file(self._output / name))
+        return stack.enter_context(json_list(draft, opening, closing))

@@ -1,0 +1,180 @@
+"""Predict a question set: read, embed, look up anchors, write. Ray Data does the middle."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy, DataContext, Dataset
+
+from pipelines.embed import BLOCK_ROWS, Batch, blocks, embedded, prompt_rows
+from pipelines.output import PredictionFiles
+from pipelines.session import ray_session
+from scope.arrays import Array
+from scope.bank import Bank
+from scope.bank_store import is_bank, load_bank
+from scope.config import AnchorConfig, ScopeConfig
+from scope.embedder import EmbedderSpec, locate
+from scope.errors import EmbedderMismatchError
+from scope.outcomes import Outcomes
+from scope.predictions import ESTIMATES
+from scope.predictor import AnchorPredictor
+from scope.prices import load_prices, select
+from scope.questions import read_questions
+
+
+@dataclass(frozen=True, slots=True)
+class PredictInputs:
+    """What is predicted, from what, as a user names it."""
+
+    bank: Path
+    query_file: Path
+    """A question file, or a bank whose questions are taken with their outcomes."""
+    pool: tuple[str, ...] | None = None
+    prices: Path | None = None
+    limit: int | None = None
+    config: ScopeConfig = field(default_factory=ScopeConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSource:
+    """Questions ready for the pipeline: either texts, or embeddings made before."""
+
+    ids: tuple[str, ...]
+    prompts: tuple[str, ...] | None
+    labelled: Bank | None
+
+    def rows(self) -> Dataset:
+        """Return one row a question: ``row``, and ``prompt`` or ``embedding`` and ``features``."""
+        if self.labelled is None:
+            return prompt_rows(self.prompts or ())
+        n = len(self.ids)
+        columns = {
+            "row": np.arange(n),
+            "embedding": _vectors(self.labelled.embedding_ad[:n]),
+            "features": _vectors(self.labelled.features_af[:n]),
+        }
+        return ray.data.from_arrow(blocks(pa.table(columns)))
+
+    def outcomes(self, models: tuple[str, ...]) -> Outcomes | None:
+        """Return what `models` did on these questions, if the source says so."""
+        if self.labelled is None:
+            return None
+        ids, rows = self.labelled.ids, self.labelled.outcomes.to_table(self.labelled.ids)
+        known = rows.filter(pa.compute.is_in(rows["model"].cast("string"), pa.array(models)))
+        return Outcomes.from_table(known, ids[: len(self.ids)], models, "the labelled questions")
+
+
+class PredictorActor:
+    """Holds the bank's predictor for all batches a worker gets."""
+
+    def __init__(self, bank: "ray.ObjectRef[Bank]", config: AnchorConfig) -> None:
+        self._predictor = AnchorPredictor(ray.get(bank), config)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Return one row a question, each estimate a vector over the models."""
+        embedding_qd = np.stack(list(batch["embedding"])).astype(np.float32)
+        features_qf = np.stack(list(batch["features"])).astype(np.float64)
+        estimates, near = self._predictor.predict(embedding_qd, features_qf)
+        return {
+            "row": batch["row"],
+            **{name: getattr(estimates, name) for name in ESTIMATES},
+            "similarity_qk": near.similarity_qk,
+            "anchor_qk": near.anchor_qk,
+        }
+
+
+def predict(
+    inputs: PredictInputs, output: Path, *, fresh: bool, advance: Callable[[int, int], None]
+) -> int:
+    """Predict every model of the pool on every question and write `output`.
+
+    Parameters
+    ----------
+    inputs : PredictInputs
+    output : Path
+        Folder for ``predictions/``, ``selection.json`` and ``similarity.json``.
+    fresh : bool
+        Replace predictions that are already there.
+    advance : callable
+        Told how many more questions of how many are predicted.
+
+    Returns
+    -------
+    int
+        Number of questions.
+
+    Raises
+    ------
+    ScopeError
+        If an input is wrong; nothing is written then.
+    """
+    bank = pooled_bank(inputs)
+    source = question_source(inputs, bank)
+    anchors = inputs.config.anchors or bank.anchor_config
+    with ExitStack() as stack:
+        files = stack.enter_context(
+            PredictionFiles(output, bank, source.ids, source.outcomes(bank.model_ids), fresh=fresh)
+        )
+        stack.enter_context(ray_session())
+        for batch in _predicted(source, bank, inputs.config, anchors):
+            files.add(batch)
+            advance(len(batch["row"]), len(source.ids))
+        files.seal(anchors)
+    return len(source.ids)
+
+
+def pooled_bank(inputs: PredictInputs) -> Bank:
+    """Load the bank, cut to the pool, at the prices given."""
+    bank = load_bank(inputs.bank)
+    if inputs.pool is not None:
+        bank = bank.with_models(inputs.pool)
+    if inputs.prices is not None:
+        prices = load_prices(inputs.prices)
+        bank = bank.with_prices(select(prices, bank.model_ids, str(inputs.prices)))
+    return bank
+
+
+def question_source(inputs: PredictInputs, bank: Bank) -> QuestionSource:
+    """Read the questions and make sure they will share the bank's embedding space."""
+    if is_bank(inputs.query_file):
+        labelled = load_bank(inputs.query_file)
+        check_embedder(bank.embedder, labelled.embedder)
+        return QuestionSource(labelled.ids[: inputs.limit], None, labelled)
+    questions = read_questions(inputs.query_file, limit=inputs.limit)
+    _, revision = locate(bank.embedder.name, bank.embedder.revision)
+    check_embedder(bank.embedder, bank.embedder.model_copy(update={"revision": revision}))
+    return QuestionSource(questions.ids, questions.prompts, None)
+
+
+def check_embedder(bank: EmbedderSpec, other: EmbedderSpec) -> None:
+    """Raise `EmbedderMismatchError` unless both embed into one space."""
+    if not bank.agrees_with(other):
+        raise EmbedderMismatchError(str(bank), str(other))
+
+
+def _predicted(
+    source: QuestionSource, bank: Bank, config: ScopeConfig, anchors: AnchorConfig
+) -> Iterator[Batch]:
+    """Run the pipeline and yield its batches in the order of the questions."""
+    DataContext.get_current().execution_options.preserve_order = True
+    rows = source.rows()
+    if source.prompts is not None:
+        rows = embedded(rows, bank.embedder.name, bank.embedder.revision, config.encoder)
+    plan = rows.map_batches(
+        PredictorActor,
+        fn_constructor_kwargs={"bank": ray.put(bank), "config": anchors},
+        compute=ActorPoolStrategy(min_size=1, max_size=config.encoder.replicas),
+        batch_size=BLOCK_ROWS,
+        batch_format="numpy",
+        num_cpus=0.5,
+    )
+    yield from plan.iter_batches(batch_size=None, batch_format="numpy")
+
+
+def _vectors(values: Array) -> pa.Array:
+    """Return a matrix as one list of fixed length a row."""
+    return pa.FixedSizeListArray.from_arrays(np.ravel(values), values.shape[1])

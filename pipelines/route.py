@@ -1,0 +1,121 @@
+"""Route what was predicted: one rule, all questions, one file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scope.budget import plan_budget
+from scope.errors import ConfigError
+from scope.files import write_json
+from scope.formats import read_anchor_performance, read_selection, read_similarity
+from scope.parity import Truth, oracle_budgets, routing_results
+from scope.policy import ExpectedValue, MaxCost, MinQuality, Policy, permitted
+from scope.predictions_store import PredictedSet
+from scope.routing import Routing
+from scope.two_stage import prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is asked of a routing: one of these."""
+
+    alpha: float | None = None
+    budget_usd: float | None = None
+    min_quality: float | None = None
+    max_cost_usd: float | None = None
+
+    def __post_init__(self) -> None:
+        flags = {
+            "--alpha": self.alpha,
+            "--budget": self.budget_usd,
+            "--min-quality": self.min_quality,
+            "--max-cost": self.max_cost_usd,
+        }
+        given = [flag for flag, value in flags.items() if value is not None]
+        if len(given) != 1:
+            raise ConfigError(
+                f"exactly one of {', '.join(flags)} says what to aim for; "
+                f"got {' and '.join(given) or 'none'}"
+            )
+
+
+def narrowed(
+    predicted: PredictedSet,
+    pool: tuple[str, ...] | None,
+    allowed: tuple[str, ...],
+    denied: tuple[str, ...],
+) -> PredictedSet:
+    """Return the part of `predicted` that a pool and the lists permit."""
+    models = pool or predicted.predictions.models
+    return predicted.of_pool(permitted(models, allowed=allowed, denied=denied))
+
+
+def route(predicted: PredictedSet, target: Target) -> Routing:
+    """Choose a model for every question.
+
+    Raises
+    ------
+    ConfigError
+        If the target is out of range.
+    NoEvidenceError
+        If a budget was asked for and nothing is known.
+    """
+    if target.budget_usd is not None:
+        plan = plan_budget(predicted.predictions, target.budget_usd)
+        settings = {"budget_usd": target.budget_usd, "trade_off": plan.trade_off}
+        return Routing(
+            "expected_value", settings, predicted.predictions, plan.choices, plan.overshoot_usd
+        )
+    name, policy, settings = _policy(predicted, target)
+    estimates = predicted.predictions.estimates
+    choices = policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm)
+    return Routing(name, settings, predicted.predictions, choices)
+
+
+def _policy(predicted: PredictedSet, target: Target) -> tuple[str, Policy, dict[str, float]]:
+    if target.alpha is not None:
+        trade_off = predicted.dial().trade_off(target.alpha)
+        settings = {"alpha": target.alpha, "trade_off": trade_off}
+        return "expected_value", ExpectedValue(trade_off), settings
+    if target.min_quality is not None:
+        return "min_quality", MinQuality(target.min_quality), {"min_quality": target.min_quality}
+    limit_usd = target.max_cost_usd
+    assert limit_usd is not None  # a Target has exactly one value
+    return "max_cost_usd", MaxCost(limit_usd), {"max_cost_usd": limit_usd}
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceFiles:
+    """The three files that the published router takes."""
+
+    selection: Path
+    similarity: Path
+    anchor_performance: Path
+
+
+def route_two_stage(
+    files: ReferenceFiles, alphas: Sequence[float], oracle_budgets_usd: Sequence[float]
+) -> dict[str, Any]:
+    """Route as the published code does; return its routing form.
+
+    Raises
+    ------
+    FormatError
+        If a file is not of the reference's form.
+    ConfigError
+        If an alpha or a budget is out of range.
+    """
+    selection = read_selection(files.selection)
+    similarity = read_similarity(files.similarity)
+    routed = prepare(selection, similarity, read_anchor_performance(files.anchor_performance))
+    truth = Truth(selection, routed)
+    return {
+        "routing": routing_results(routed, truth, alphas),
+        "budgets": oracle_budgets(routed, truth, oracle_budgets_usd),
+    }
+
+
+def write_routing(output: Path, result: dict[str, Any]) -> None:
+    """Write a routing file, atomically."""
+    write_json(output, result)

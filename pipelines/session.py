@@ -1,0 +1,86 @@
+"""A Ray session for the length of a job, and errors that cross it in their own words."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+from ray.data import DataContext
+from ray.exceptions import RayError
+
+from scope.errors import ScopeError
+
+MIN_LOGICAL_CPUS = 4
+"""Actors of a pipeline hold CPUs while they wait for each other: fewer could deadlock."""
+
+
+@contextmanager
+def ray_session() -> Iterator[None]:
+    """Join the Ray that ``RAY_ADDRESS`` names, or start one and stop it afterwards.
+
+    A session that is already open is used and left open.
+    """
+    ours = not ray.is_initialized()
+    if ours:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # The driver's C++ half logs advice about Ray's own internals as errors.
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+        local = "RAY_ADDRESS" not in os.environ
+        with _muted_stderr():
+            ray.init(
+                address="local" if local else None,
+                num_cpus=max(MIN_LOGICAL_CPUS, os.cpu_count() or 1) if local else None,
+                include_dashboard=False if local else None,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+    _quiet()
+    try:
+        yield
+    except RayError as error:
+        if (cause := scope_error(error)) is not None:
+            raise cause from None
+        raise
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def scope_error(error: BaseException) -> ScopeError | None:
+    """Return the `ScopeError` that made a remote call fail, if one did.
+
+    Ray wraps what a worker raised, and the text of its wrapper is a traceback.
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, ScopeError) and not isinstance(current, RayError):
+            return current
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        waiting += [getattr(current, "cause", None), current.__cause__, current.__context__]
+    return None
+
+
+@contextmanager
+def _muted_stderr() -> Iterator[None]:
+    """Swallow what C++ writes to standard error; a failure still raises in Python."""
+    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(sink)
+
+
+def _quiet() -> None:
+    """Keep Ray Data's own bars and chatter off the terminal: the job shows its own."""
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)

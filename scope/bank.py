@@ -1,0 +1,125 @@
+"""An anchor bank: questions whose outcomes are known for every model."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from scope.arrays import Floats, Singles
+from scope.calibration import Calibration
+from scope.config import AnchorConfig, Strict
+from scope.embedder import EmbedderSpec
+from scope.errors import BankError
+from scope.outcomes import Outcomes
+from scope.pool import ModelSpec, positions
+
+
+class Manifest(Strict):
+    """What a bank is made of; `files` ties it to the bytes beside it."""
+
+    schema_version: Literal[1] = 1
+    n_questions: int = Field(ge=1)
+    n_models: int = Field(ge=1)
+    n_outcomes: int = Field(ge=0)
+    embedder: EmbedderSpec
+    has_prompts: bool
+    created_at: str
+    sources: tuple[str, ...]
+    files: dict[str, str]
+    """SHA-256 of every file of the bank but the manifest itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """Anchors with their embeddings, features and outcomes, all in one order.
+
+    Attributes
+    ----------
+    ids, categories : tuple of str
+    prompts : tuple of str, or None
+        None in a bank built without texts.
+    golds : tuple of str or None
+    embedding_ad : ndarray of shape (n_anchors, n_dimensions)
+        Unit vectors.
+    features_af : ndarray of shape (n_anchors, n_features)
+        As `scope.features.text_features` counts them.
+    models : tuple of ModelSpec
+        In the order of the columns of `outcomes`.
+    outcomes : Outcomes
+    embedder : EmbedderSpec
+    calibration : Calibration or None
+        What was fitted on this bank; None until it is.
+    version : str
+        Digest of the manifest; empty for a bank that was never saved.
+    """
+
+    ids: tuple[str, ...]
+    categories: tuple[str, ...]
+    prompts: tuple[str, ...] | None
+    golds: tuple[str | None, ...]
+    embedding_ad: Singles
+    features_af: Floats
+    models: tuple[ModelSpec, ...]
+    outcomes: Outcomes
+    embedder: EmbedderSpec
+    calibration: Calibration | None = None
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        expected = (len(self.ids), self.embedder.dimension)
+        if self.embedding_ad.shape != expected:
+            raise BankError(
+                f"embeddings have shape {self.embedding_ad.shape}; "
+                f"{expected[0]} questions of {self.embedder} need {expected}"
+            )
+        check_unit(self.embedding_ad, self.ids)
+
+    @property
+    def model_ids(self) -> tuple[str, ...]:
+        """Ids of the models, in column order."""
+        return tuple(model.id for model in self.models)
+
+    @property
+    def anchor_config(self) -> AnchorConfig:
+        """How the bank was calibrated to be read, else the defaults."""
+        return self.calibration.config if self.calibration else AnchorConfig()
+
+    def with_models(self, wanted: tuple[str, ...]) -> "Bank":
+        """Return the bank of a pool: its models only, in its order.
+
+        Raises
+        ------
+        UnknownModelError
+            If the bank has never measured one of them.
+        """
+        columns = positions(wanted, self.model_ids, "the bank")
+        return replace(
+            self,
+            models=tuple(self.models[column] for column in columns),
+            outcomes=self.outcomes.columns(columns),
+            calibration=self.calibration and self.calibration.columns(columns),
+        )
+
+    def with_prices(self, models: tuple[ModelSpec, ...]) -> "Bank":
+        """Return the same bank with other prices; `models` are in its order."""
+        return replace(self, models=models)
+
+
+def check_unit(embedding_nd: Singles, ids: tuple[str, ...]) -> None:
+    """Refuse vectors that are not finite and of length 1.
+
+    Raises
+    ------
+    BankError
+        Naming the first question whose vector is not.
+    """
+    length = np.linalg.norm(embedding_nd, axis=1)
+    # Half precision rounds each coordinate by up to 2^-11 of its size.
+    wrong = np.flatnonzero(~(np.abs(length - 1) < 1e-2))
+    if wrong.size:
+        first = wrong[0]
+        raise BankError(
+            f"embedding of {ids[first]!r} has length {length[first]}; expected 1 "
+            f"({wrong.size} of {len(ids)} are wrong)"
+        )

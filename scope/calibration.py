@@ -1,0 +1,63 @@
+"""What is fitted on a bank: the predictor's settings and the population of the dial."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from scope.arrays import Floats
+from scope.config import AnchorConfig
+from scope.pool import ModelSpec, cost_usd
+
+ARRAYS = ("p_correct_qm", "prompt_tokens_qm", "completion_tokens_qm")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Predictions of a bank for a sample of its own anchors.
+
+    No anchor took part in its own prediction. The sample stands for the
+    questions to come: the dial learns from it what a bill will be, for any
+    subset of the models and any prices.
+
+    Attributes
+    ----------
+    config : AnchorConfig
+        Settings the predictions were made with.
+    p_correct_qm, prompt_tokens_qm, completion_tokens_qm : ndarray of shape (n_sampled, n_models)
+        NaN where unknown.
+    """
+
+    config: AnchorConfig
+    p_correct_qm: Floats
+    prompt_tokens_qm: Floats
+    completion_tokens_qm: Floats
+
+    def columns(self, positions: Sequence[int]) -> "Calibration":
+        """Return the calibration of some models, in the order of `positions`."""
+        m = list(positions)
+        return Calibration(
+            self.config,
+            self.p_correct_qm[:, m],
+            self.prompt_tokens_qm[:, m],
+            self.completion_tokens_qm[:, m],
+        )
+
+    def cost_usd_qm(self, models: Sequence[ModelSpec]) -> Floats:
+        """Return what the sampled calls cost at the prices of `models`, USD."""
+        return cost_usd(models, self.prompt_tokens_qm, self.completion_tokens_qm)
+
+    def save(self, path: Path) -> None:
+        """Write the arrays as ``.npz`` in single precision."""
+        np.savez_compressed(
+            path,
+            allow_pickle=False,
+            **{name: getattr(self, name).astype(np.float32) for name in ARRAYS},
+        )
+
+    @classmethod
+    def load(cls, path: Path, config: AnchorConfig) -> "Calibration":
+        """Read what `save` wrote; pickled content is refused."""
+        with np.load(path, allow_pickle=False) as stored:
+            return cls(config, *(stored[name].astype(np.float64) for name in ARRAYS))

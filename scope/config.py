@@ -1,0 +1,106 @@
+"""Strict settings: unknown keys are refused, every mistake is named at once."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scope.errors import ConfigError
+
+Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+BATCH_CHARS = 4_000
+"""Keeps the activations of a small encoder in a CPU's cache; a GPU wants a hundred times that."""
+
+
+class Strict(BaseModel):
+    """A frozen value that refuses unknown keys and does not coerce text to numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Value = TypeVar("Value", bound=BaseModel)
+
+
+def parse(kind: type[Value], data: object, source: str) -> Value:
+    """Return `data` as a `kind`; every mistake in it is named in one `ConfigError`.
+
+    Parameters
+    ----------
+    kind : type
+        The pydantic model to build.
+    data : object
+        What a JSON or YAML file held.
+    source : str
+        Name of that file, for the message.
+
+    Raises
+    ------
+    ConfigError
+        With one line for each wrong field.
+    """
+    try:
+        # By way of JSON, whose types count: a list may be a tuple, text is no number.
+        return kind.model_validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(map(str, e['loc'])) or 'value'}: {e['msg']}, got {e['input']!r:.80}"
+            for e in error.errors()
+        ]
+        raise ConfigError(f"{source} is not valid:\n" + "\n".join(lines)) from error
+
+
+class AnchorConfig(Strict):
+    """How the anchor predictor weighs its evidence."""
+
+    n_neighbours: int = Field(default=100, ge=1)
+    """Most similar anchors that vote on a question."""
+    similarity_power: float = Field(default=4.0, ge=0, allow_inf_nan=False)
+    """Exponent on cosine similarity; 0 lets every similar anchor count once."""
+    pseudo_anchors: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    """Strength of the pull toward a model's mean, in anchors."""
+
+
+class EncoderConfig(Strict):
+    """How texts are embedded; none of it changes what an embedding means."""
+
+    batch_chars: int = Field(default=BATCH_CHARS, ge=1)
+    """Characters in one forward pass, padding included."""
+    replicas: int = Field(default=2, ge=1)
+    """Largest number of encoder processes."""
+    num_cpus: float = Field(default=1.0, gt=0)
+    """CPU cores reserved by one encoder process."""
+    num_gpus: float = Field(default=0.0, ge=0)
+    """GPUs reserved by one encoder process."""
+
+
+class ScopeConfig(Strict):
+    """Root of the file given to ``--config``."""
+
+    anchors: AnchorConfig | None = None
+    """None: as the bank was calibrated, else the defaults."""
+    encoder: EncoderConfig = EncoderConfig()
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read one YAML file.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be read, is not YAML, or holds anything but these settings.
+        """
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} cannot be read: {error}") from error
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path} is not YAML: {_one_line(error)}") from error
+        return parse(cls, {} if data is None else data, str(path))
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    return " ".join(str(error).split())

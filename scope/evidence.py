@@ -1,0 +1,127 @@
+"""Weigh what models did on similar anchors: Stage I, as arrays."""
+
+import numpy as np
+
+from scope.arrays import Floats
+
+
+def weighted_means(weight_qk: Floats, outcome_qkm: Floats) -> Floats:
+    """Average the outcomes of retrieved anchors.
+
+    ``mean[q, m] = sum_k w[q, k] * outcome[q, k, m] / sum_k w[q, k]`` over the
+    anchors where model ``m`` was measured.
+
+    Parameters
+    ----------
+    weight_qk : ndarray of shape (n_questions, n_anchors)
+        Weight of each retrieved anchor, >= 0.
+    outcome_qkm : ndarray of shape (n_questions, n_anchors, n_models)
+        What each model did there: correctness in [0, 1], USD or tokens. NaN
+        where the model was never run.
+
+    Returns
+    -------
+    ndarray of shape (n_questions, n_models)
+        Same unit as `outcome_qkm`. NaN where no anchor of positive weight was
+        measured: missing evidence is reported, never replaced by 0.
+
+    Raises
+    ------
+    ValueError
+        If the leading shapes disagree.
+
+    References
+    ----------
+    .. [1] "Models Under SCOPE", arXiv:2601.22323, Stage I.
+
+    Examples
+    --------
+    >>> weighted_means(np.array([[1.0, 0.25]]), np.array([[[1.0], [0.0]]]))
+    array([[0.8]])
+    """
+    if outcome_qkm.shape[:2] != weight_qk.shape:
+        raise ValueError(
+            f"weight_qk {weight_qk.shape} and outcome_qkm {outcome_qkm.shape} "
+            "must agree on (n_questions, n_anchors)"
+        )
+    measured_qkm = ~np.isnan(outcome_qkm)
+    total_qm = np.einsum("qk,qkm->qm", weight_qk, measured_qkm)
+    summed_qm = np.einsum("qk,qkm->qm", weight_qk, np.where(measured_qkm, outcome_qkm, 0.0))
+    mean_qm: Floats = np.full_like(total_qm, np.nan)
+    np.divide(summed_qm, total_qm, out=mean_qm, where=total_qm > 0)
+    return mean_qm
+
+
+def similarity_weights(similarity_qk: Floats, power: float) -> Floats:
+    """Return ``max(similarity, 0) ** power``: dissimilar anchors have no say.
+
+    The published code raises the signed cosine to an even power, so that an
+    anchor at -0.9 counts as much as one at +0.9; ours does not.
+    """
+    positive = similarity_qk > 0
+    weight_qk: Floats = np.where(positive, np.where(positive, similarity_qk, 1.0) ** power, 0.0)
+    return weight_qk
+
+
+def effective_anchors(weight_qk: Floats, outcome_qkm: Floats) -> Floats:
+    """Return how many equally weighted anchors the evidence is worth.
+
+    ``n[q, m] = (sum_k w)^2 / sum_k w^2`` over the anchors where ``m`` was measured
+    (Kish's effective sample size).
+
+    Returns
+    -------
+    ndarray of shape (n_questions, n_models)
+        Between 1 and the number of anchors; 0 without evidence.
+
+    Examples
+    --------
+    >>> effective_anchors(np.array([[1.0, 1.0, 0.0]]), np.ones((1, 3, 1)))
+    array([[2.]])
+    """
+    measured_qkm = ~np.isnan(outcome_qkm)
+    total_qm = np.einsum("qk,qkm->qm", weight_qk, measured_qkm)
+    squared_qm = np.einsum("qk,qkm->qm", weight_qk**2, measured_qkm)
+    effective_qm: Floats = np.zeros_like(total_qm)
+    # Weights below 1e-154 vanish when squared: such anchors are no evidence.
+    np.divide(total_qm**2, squared_qm, out=effective_qm, where=squared_qm > 0)
+    return effective_qm
+
+
+def weighted_quantiles(weight_qk: Floats, outcome_qkm: Floats, levels: tuple[float, ...]) -> Floats:
+    """Return quantiles of the outcomes of retrieved anchors.
+
+    The quantile at level ``l`` is the smallest outcome that, with all smaller
+    ones, holds a share ``l`` of the weight of the measured anchors.
+
+    Parameters
+    ----------
+    weight_qk, outcome_qkm : ndarray
+        As for `weighted_means`.
+    levels : tuple of float
+        Within (0, 1].
+
+    Returns
+    -------
+    ndarray of shape (n_levels, n_questions, n_models)
+        NaN without evidence.
+
+    Examples
+    --------
+    >>> weighted_quantiles(np.ones((1, 4)), np.array([[[4.0], [1.0], [3.0], [2.0]]]), (0.5,))
+    array([[[2.]]])
+    """
+    measured_qkm = ~np.isnan(outcome_qkm)
+    weight_qkm = weight_qk[:, :, None] * measured_qkm
+    order_qkm = np.argsort(outcome_qkm, axis=1)  # NaN, of weight 0, comes last
+    sorted_qkm = np.take_along_axis(outcome_qkm, order_qkm, axis=1)
+    share_qkm = np.cumsum(np.take_along_axis(weight_qkm, order_qkm, axis=1), axis=1)
+    total_qm = share_qkm[:, -1, :]
+    quantiles = np.full((len(levels), *total_qm.shape), np.nan)
+    for level, row in zip(levels, quantiles, strict=True):
+        # Rounding in the sum must not push the threshold past the last anchor.
+        threshold_qm = level * total_qm * (1 - 1e-12)
+        first_qm = np.argmax(share_qkm >= threshold_qm[:, None, :], axis=1)
+        found_qm = np.take_along_axis(sorted_qkm, first_qm[:, None, :], axis=1)[:, 0, :]
+        row[:] = np.where(total_qm > 0, found_qm, np.nan)
+    return quantiles

@@ -1,0 +1,94 @@
+"""Put files and folders in place whole or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from scope.errors import FormatError
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; it replaces `path` only if the block succeeds.
+
+    The temporary file lies beside `path`, so that the final rename is atomic,
+    and keeps its suffix, which some writers go by.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield draft
+        _sync(draft)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Yield a folder to fill; it becomes `path` only if the block succeeds.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists and may not be replaced; nothing is written then.
+    """
+    if path.exists() and not replace:
+        raise FileExistsError(f"{path} exists; choose another folder or remove it first")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield draft
+        for file in draft.iterdir():
+            _sync(file)
+        draft.chmod(0o755)
+        if path.exists():
+            retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+            path.rename(retired / path.name)
+            draft.rename(path)
+            shutil.rmtree(retired)
+        else:
+            draft.rename(path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as indented JSON, atomically; NaN is refused, unknown is null."""
+    with new_file(path) as draft:
+        draft.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 (JSON is anything)
+    """Return the content of a JSON file.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read or is not JSON; the message names file and line.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path} cannot be read: {error}") from error
+    except json.JSONDecodeError as error:
+        raise FormatError(f"{path}: line {error.lineno} is not JSON: {error.msg}") from error
+
+
+def sha256(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Ask for the bytes to be on disk, so that a rename cannot outrun them."""
+    if path.is_file():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())

@@ -1,0 +1,148 @@
+"""The models worth considering for a question, and the price at which each becomes so.
+
+For one question, ``argmax_m p - lambda * cost`` walks along the upper hull of
+the points ``(cost, p)`` as ``lambda`` falls: from the cheapest model up to the
+most likely right one. The slope of each step is the ``lambda`` below which it
+is taken. Knowing the hulls, any sweep, budget or dial is a count of slopes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scope.arrays import Bools, Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Hulls:
+    """One hull for each question.
+
+    Attributes
+    ----------
+    model_qs : ndarray of shape (n_questions, n_steps)
+        Models from the cheapest up; the last repeats once the hull ends. -1 in
+        a row without any usable model.
+    slope_qs : ndarray of shape (n_questions, n_steps - 1)
+        Correct answers gained per USD by going from step ``s`` to ``s + 1``,
+        falling along a row; -inf once the hull ends.
+    cost_usd_qs : ndarray of shape (n_questions, n_steps)
+        Predicted cost of those models; NaN in a row without any.
+    """
+
+    model_qs: Ints
+    slope_qs: Floats
+    cost_usd_qs: Floats
+
+    @classmethod
+    def of(cls, p_correct_qm: Floats, cost_usd_qm: Floats) -> "Hulls":
+        """Build the hulls; a model whose p or cost is NaN is no candidate.
+
+        Of equally cheap models the likelier stands, of equal ones the first in
+        pool order. Steps that gain nothing are no steps.
+        """
+        known_qm = ~(np.isnan(p_correct_qm) | np.isnan(cost_usd_qm))
+        cost_qm = np.where(known_qm, cost_usd_qm, np.inf)
+        p_qm = np.where(known_qm, p_correct_qm, -np.inf)
+        models, costs = [_cheapest(p_qm, cost_qm, known_qm)], []
+        slopes: list[Floats] = []
+        for _ in range(p_qm.shape[1]):
+            here_q = np.maximum(models[-1], 0)[:, None]
+            cost_q1 = np.take_along_axis(cost_qm, here_q, axis=1)
+            p_q1 = np.take_along_axis(p_qm, here_q, axis=1)
+            costs.append(np.where(models[-1] >= 0, cost_q1[:, 0], np.nan))
+            with np.errstate(invalid="ignore"):  # unknown minus unknown is no step
+                gain_qm, extra_qm = p_qm - p_q1, cost_qm - cost_q1
+            model_q, slope_q = _steepest(gain_qm, extra_qm, cost_qm)
+            if np.isneginf(slope_q).all():
+                break
+            # Rounding may put a slope a hair above the one before it.
+            slopes.append(np.minimum(slope_q, slopes[-1]) if slopes else slope_q)
+            models.append(np.where(np.isneginf(slope_q), models[-1], model_q))
+        slope_qs = np.stack(slopes, axis=1) if slopes else np.empty((len(p_qm), 0))
+        return cls(np.stack(models, axis=1), slope_qs, np.stack(costs[: len(models)], axis=1))
+
+    def choose(self, trade_off: float) -> Ints:
+        """Return the model of each question at `trade_off`, -1 where none is usable.
+
+        Parameters
+        ----------
+        trade_off : float
+            Lambda: correct answers that one USD must buy, >= 0. 0 takes the
+            likeliest, infinity the cheapest; at a tie the cheaper is taken.
+        """
+        return self.take(self.steps(trade_off))
+
+    def steps(self, trade_off: float) -> Ints:
+        """Return how many steps up its hull each question goes at `trade_off`."""
+        if not trade_off >= 0:
+            raise ValueError(f"trade_off must be at least 0, got {trade_off}")
+        steps: Ints = (self.slope_qs > trade_off).sum(axis=1)
+        return steps
+
+    def take(self, step_q: Ints) -> Ints:
+        """Return the model of each question after `step_q` steps up its hull."""
+        return np.take_along_axis(self.model_qs, step_q[:, None], axis=1)[:, 0]
+
+    def climb(self, rank_q: Ints) -> "Climb":
+        """Line up all steps of all questions, best bargain first.
+
+        Parameters
+        ----------
+        rank_q : ndarray of shape (n_questions,)
+            Who goes first where two questions' steps are equally good.
+        """
+        question, step = np.nonzero(self.slope_qs > -np.inf)
+        slope = self.slope_qs[question, step]
+        order = np.lexsort((step, rank_q[question], -slope))
+        question, step = question[order], step[order]
+        extra = self.cost_usd_qs[question, step + 1] - self.cost_usd_qs[question, step]
+        base = np.nansum(self.cost_usd_qs[:, 0])
+        return Climb(question, slope[order], base + np.concatenate([[0.0], np.cumsum(extra)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """The steps of many questions in the order in which money should take them.
+
+    Attributes
+    ----------
+    question_n : ndarray of int, shape (n_steps,)
+        Whose step it is.
+    slope_n : ndarray of shape (n_steps,)
+        Correct answers gained per USD, falling.
+    bill_usd_n : ndarray of shape (n_steps + 1,)
+        Predicted cost of all questions after the first ``n`` steps, rising;
+        ``bill_usd_n[0]`` is the bill of the cheapest models.
+    """
+
+    question_n: Ints
+    slope_n: Floats
+    bill_usd_n: Floats
+
+    def affordable(self, budget_usd: float) -> int:
+        """Return how many steps fit within `budget_usd`, by bisection; 0 if none does."""
+        return max(int(np.searchsorted(self.bill_usd_n, budget_usd, side="right")) - 1, 0)
+
+    def trade_off(self, n_steps: int) -> float:
+        """Return the lambda that stops after `n_steps`: the slope of the first step not taken."""
+        return float(self.slope_n[n_steps]) if n_steps < len(self.slope_n) else 0.0
+
+
+def _cheapest(p_qm: Floats, cost_qm: Floats, known_qm: Bools) -> Ints:
+    cheapest_qm = known_qm & (cost_qm == cost_qm.min(axis=1, keepdims=True))
+    model_q: Ints = np.argmax(np.where(cheapest_qm, p_qm, -np.inf), axis=1)
+    return np.where(known_qm.any(axis=1), model_q, -1)
+
+
+def _steepest(gain_qm: Floats, extra_qm: Floats, cost_qm: Floats) -> tuple[Ints, Floats]:
+    """Return the model that gains most per USD, the farthest of equals, and its slope.
+
+    Of points on one line only the ends matter. Slope -inf where nothing gains.
+    """
+    step_qm = (gain_qm > 0) & (extra_qm > 0) & np.isfinite(extra_qm)
+    slope_qm = np.full(gain_qm.shape, -np.inf)
+    with np.errstate(over="ignore"):
+        np.divide(gain_qm, extra_qm, out=slope_qm, where=step_qm)
+    slope_q = slope_qm.max(axis=1, initial=-np.inf)
+    best_qm = step_qm & (slope_qm == slope_q[:, None])
+    return np.argmax(np.where(best_qm, cost_qm, -1.0), axis=1), slope_q

@@ -1,0 +1,68 @@
+"""Find the most similar anchors, exactly, and the same in any batch."""
+
+import faiss
+import numpy as np
+
+from scope.arrays import Floats, Ints, Singles
+
+SPARE = 8
+"""Candidates fetched beyond k, so that rounding cannot lose a true neighbour."""
+
+
+class AnchorIndex:
+    """Inner-product search over all anchors.
+
+    FAISS finds candidates with matrix products, whose last bits depend on the
+    size of the batch. Their similarities are therefore computed once more, pair
+    by pair, and ranked on those: a question has the same neighbours alone as
+    among thousands.
+    """
+
+    def __init__(self, embedding_ad: Singles) -> None:
+        self._embedding_ad = np.ascontiguousarray(embedding_ad, dtype=np.float32)
+        self._flat = faiss.IndexFlatIP(self._embedding_ad.shape[1])
+        self._flat.add(self._embedding_ad)
+
+    def __len__(self) -> int:
+        return len(self._embedding_ad)
+
+    def search(self, embedding_qd: Singles, n_neighbours: int) -> tuple[Floats, Ints]:
+        """Return the nearest anchors of each question, nearest first.
+
+        Parameters
+        ----------
+        embedding_qd : ndarray of shape (n_questions, n_dimensions)
+            Unit vectors.
+        n_neighbours : int
+            At most this many; fewer if the bank is smaller.
+
+        Returns
+        -------
+        similarity_qk : ndarray of shape (n_questions, n_found)
+            Cosine in [-1, 1], falling.
+        anchor_qk : ndarray of shape (n_questions, n_found)
+            Positions in the bank; equal similarities in rising order.
+        """
+        embedding_qd = np.ascontiguousarray(embedding_qd, dtype=np.float32)
+        n_found = min(n_neighbours, len(self))
+        n_fetched = min(n_found + SPARE, len(self))
+        _, anchor_qk = self._flat.search(embedding_qd, n_fetched)
+        similarity_qk = self._similarity(embedding_qd, anchor_qk)
+        order_qk = np.lexsort((anchor_qk, -similarity_qk))[:, :n_found]
+        return (
+            np.take_along_axis(similarity_qk, order_qk, axis=1).clip(-1, 1).astype(np.float64),
+            np.take_along_axis(anchor_qk, order_qk, axis=1),
+        )
+
+    def _similarity(self, embedding_qd: Singles, anchor_qk: Ints) -> Singles:
+        """Return the inner product of each listed pair, each computed by itself."""
+        similarity_qk = np.empty(anchor_qk.shape, dtype=np.float32)
+        faiss.fvec_inner_products_by_idx(  # type: ignore[attr-defined]
+            faiss.swig_ptr(similarity_qk),
+            faiss.swig_ptr(embedding_qd),
+            faiss.swig_ptr(self._embedding_ad),
+            faiss.swig_ptr(anchor_qk),
+            embedding_qd.shape[1],
+            *anchor_qk.shape,
+        )
+        return similarity_qk

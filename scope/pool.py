@@ -1,0 +1,121 @@
+"""The models a router may choose among: what they are called and what they charge."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from scope.arrays import Floats
+from scope.config import Strict, Usd
+from scope.errors import ConfigError, UnknownModelError
+
+
+class ModelSpec(Strict):
+    """One model the router may choose."""
+
+    id: str = Field(min_length=1)
+    """Name used in banks, pools and decisions."""
+    usd_per_mtok_in: Usd
+    """Price of a million prompt tokens. Required: an unknown price is not free."""
+    usd_per_mtok_out: Usd
+    """Price of a million completion tokens, reasoning included."""
+    context_window: int | None = Field(default=None, ge=1)
+    """Tokens of prompt and completion it can hold; None where nobody said."""
+    capabilities: tuple[str, ...] = ()
+    """What else it takes, such as ``vision`` or ``function_calling``."""
+    upstream_id: str | None = None
+    """Name the provider knows it by; None means `id`."""
+
+    def cost_usd(self, prompt_tokens: Floats, completion_tokens: Floats) -> Floats:
+        """Return the price of calls with these token counts, USD; NaN stays NaN."""
+        usd_in, usd_out = self.usd_per_mtok_in / 1e6, self.usd_per_mtok_out / 1e6
+        return prompt_tokens * usd_in + completion_tokens * usd_out
+
+
+def _spec(model: str, usd_in: float, usd_out: float) -> ModelSpec:
+    return ModelSpec(id=model, usd_per_mtok_in=usd_in, usd_per_mtok_out=usd_out)
+
+
+PUBLISHED_MODELS: tuple[ModelSpec, ...] = (
+    _spec("tngtech/deepseek-r1t2-chimera", 0.3, 1.2),
+    _spec("amazon/nova-2-lite-v1", 0.3, 2.5),
+    _spec("qwen/qwen3-235b-a22b", 0.18, 0.54),
+    _spec("qwen/qwen3-14b", 0.05, 0.22),
+    _spec("openai/gpt-oss-20b", 0.03, 0.14),
+    _spec("meta-llama/llama-3.3-70b-instruct", 0.1, 0.32),
+    _spec("google/gemma-3-27b-it", 0.04, 0.15),
+    _spec("meta-llama/llama-3.1-8b-instruct", 0.02, 0.03),
+    _spec("google/gemma-3-12b-it", 0.03, 0.1),
+    _spec("nvidia/nemotron-nano-9b-v2", 0.04, 0.16),
+    _spec("mistralai/ministral-8b", 0.1, 0.1),
+    _spec("google/gemma-3-4b-it", 0.017, 0.068),
+    _spec("mistralai/ministral-3b", 0.04, 0.04),
+)
+"""The thirteen models of the SCOPE paper with their prices on OpenRouter."""
+
+_IDS = tuple(model.id for model in PUBLISHED_MODELS)
+
+PUBLISHED_POOLS: dict[str, tuple[str, ...]] = {
+    "default": _IDS[:7],
+    "full": _IDS,
+    "reasoning": (_IDS[0], _IDS[2], _IDS[3], _IDS[4], _IDS[5]),
+    "high_budget": _IDS[:4],
+    "low_budget": (_IDS[4], _IDS[5], _IDS[6], _IDS[8], _IDS[11]),
+}
+"""The five pools of the SCOPE paper; order decides ties."""
+
+
+def cost_usd(
+    models: Sequence[ModelSpec], prompt_tokens_qm: Floats, completion_tokens_qm: Floats
+) -> Floats:
+    """Return what calls with these token counts cost, USD; columns are `models`."""
+    costs = [
+        model.cost_usd(prompt_tokens_qm[:, m], completion_tokens_qm[:, m])
+        for m, model in enumerate(models)
+    ]
+    return np.column_stack(costs)
+
+
+def load_pool(name_or_file: str) -> tuple[str, ...]:
+    """Return the model ids of a published pool or of a pool file.
+
+    A pool file names one model a line; ``#`` starts a comment. Order is kept,
+    since it decides ties.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither, names no model, or names one twice.
+    """
+    if name_or_file in PUBLISHED_POOLS:
+        return PUBLISHED_POOLS[name_or_file]
+    try:
+        text = Path(name_or_file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"pool {name_or_file!r} is neither one of {', '.join(PUBLISHED_POOLS)} "
+            "nor a readable file with one model id a line"
+        ) from error
+    models = [line.split("#")[0].strip() for line in text.splitlines()]
+    models = [model for model in models if model]
+    if not models:
+        raise ConfigError(f"pool file {name_or_file} names no model")
+    if repeated := sorted({model for model in models if models.count(model) > 1}):
+        raise ConfigError(f"pool file {name_or_file} names a model twice: {', '.join(repeated)}")
+    return tuple(models)
+
+
+def positions(wanted: tuple[str, ...], known: tuple[str, ...], where: str) -> list[int]:
+    """Return where each of `wanted` stands in `known`.
+
+    Raises
+    ------
+    UnknownModelError
+        For the first that is absent; the message calls `known` by `where`.
+    """
+    place = {model: position for position, model in enumerate(known)}
+    for model in wanted:
+        if model not in place:
+            raise UnknownModelError(model, known, where)
+    return [place[model] for model in wanted]

@@ -1,0 +1,29 @@
+"""Calibrate a bank on itself: predict a sample of its anchors, each without its own vote."""
+
+import numpy as np
+
+from scope.bank import Bank
+from scope.calibration import Calibration
+from scope.config import AnchorConfig
+from scope.predictor import AnchorPredictor
+from scope.questions import hashed_sample
+
+MAX_SAMPLED = 1_000
+"""Anchors that stand for the questions to come; a mean bill over them is good to a few percent."""
+
+
+def calibrate(bank: Bank, config: AnchorConfig) -> Calibration:
+    """Predict a sample of the bank's anchors from the others.
+
+    The sample is drawn by a hash of the anchors' ids: the same for the same bank.
+    """
+    sample = np.array(hashed_sample(bank.ids, MAX_SAMPLED), dtype=np.int64)
+    estimates, _ = AnchorPredictor(bank, config).predict(
+        bank.embedding_ad[sample], bank.features_af[sample], sample
+    )
+    return Calibration(
+        config,
+        estimates.p_correct_qm,
+        estimates.prompt_tokens_qm,
+        estimates.completion_tokens_qm,
+    )

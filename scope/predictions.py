@@ -1,0 +1,126 @@
+"""What is foretold for every (question, model): the currency of the project."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import pyarrow as pa
+
+from scope.arrays import Floats
+from scope.errors import PredictionsError
+from scope.pool import positions
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Predictions as arrays of shape (n_questions, n_models); NaN is "unknown".
+
+    Attributes
+    ----------
+    p_correct_qm, p_low_qm, p_high_qm : ndarray
+        Probability of a right answer, in [0, 1], with its 90 % credible interval.
+    prompt_tokens_qm, completion_tokens_qm : ndarray
+        Expected token counts.
+    completion_tokens_low_qm, completion_tokens_high_qm : ndarray
+        10th and 90th percentile.
+    cost_usd_qm, cost_usd_low_qm, cost_usd_high_qm : ndarray
+        Expected price of the call, prompt included, with its 10th and 90th percentile.
+    """
+
+    p_correct_qm: Floats
+    p_low_qm: Floats
+    p_high_qm: Floats
+    prompt_tokens_qm: Floats
+    completion_tokens_qm: Floats
+    completion_tokens_low_qm: Floats
+    completion_tokens_high_qm: Floats
+    cost_usd_qm: Floats
+    cost_usd_low_qm: Floats
+    cost_usd_high_qm: Floats
+
+    def columns(self, wanted: Sequence[int]) -> "Estimates":
+        """Return the estimates of some models, in the order of `wanted`."""
+        return Estimates(*(getattr(self, name)[:, list(wanted)] for name in ESTIMATES))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["Estimates"]) -> "Estimates":
+        """Join estimates of several batches of questions."""
+        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in ESTIMATES))
+
+
+ESTIMATES: tuple[str, ...] = tuple(field.name for field in fields(Estimates))
+COLUMNS: tuple[str, ...] = tuple(name.removesuffix("_qm") for name in ESTIMATES)
+
+SCHEMA = pa.schema(
+    [("question_id", pa.string()), ("model", pa.string())]
+    + [(name, pa.float64()) for name in COLUMNS]
+    + [("source", pa.string()), ("error", pa.string())]
+)
+"""Columns of the Parquet files, one row per (question, model)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Estimates of named models on named questions."""
+
+    question_ids: tuple[str, ...]
+    models: tuple[str, ...]
+    estimates: Estimates
+
+    def of_pool(self, wanted: tuple[str, ...]) -> "Predictions":
+        """Return the predictions for a pool: its models only, in its order.
+
+        Raises
+        ------
+        UnknownModelError
+            If nothing was predicted for one of them.
+        """
+        columns = positions(wanted, self.models, "the predictions")
+        return replace(self, models=wanted, estimates=self.estimates.columns(columns))
+
+    def to_table(self, source: str) -> pa.Table:
+        """Return one row per (question, model), question by question."""
+        n_questions, n_models = len(self.question_ids), len(self.models)
+        values = [_nullable(getattr(self.estimates, name)) for name in ESTIMATES]
+        unknown = np.isnan(self.estimates.p_correct_qm + self.estimates.cost_usd_qm).ravel()
+        error = pa.array(np.where(unknown, "no evidence", ""), pa.string(), mask=~unknown)
+        columns = [
+            pa.array(np.repeat(np.array(self.question_ids, dtype=object), n_models), pa.string()),
+            pa.array(list(self.models) * n_questions, pa.string()),
+            *values,
+            pa.array([source] * (n_questions * n_models), pa.string()),
+            error,
+        ]
+        return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+    @classmethod
+    def from_table(cls, table: pa.Table, source: str) -> "Predictions":
+        """Rebuild what `to_table` wrote.
+
+        Raises
+        ------
+        PredictionsError
+            If columns are missing or the rows are no full (question, model) grid.
+        """
+        if missing := [name for name in SCHEMA.names if name not in table.column_names]:
+            raise PredictionsError(f"{source} lacks the columns {', '.join(missing)}")
+        if not table.num_rows:
+            raise PredictionsError(f"{source} holds no prediction")
+        ids = table["question_id"].combine_chunks().to_numpy(zero_copy_only=False)
+        names = table["model"].combine_chunks().to_numpy(zero_copy_only=False)
+        n_models = int(np.argmax(ids != ids[0])) or len(ids)
+        models = tuple(names[:n_models])
+        whole = len(ids) % n_models == 0
+        if not whole or (ids.reshape(-1, n_models) != ids[::n_models, None]).any():
+            raise PredictionsError(f"{source} is not one row per question and model")
+        if (names.reshape(-1, n_models) != np.array(models, dtype=object)).any():
+            raise PredictionsError(f"{source} does not list the same models for every question")
+        grids = [
+            table[name].to_numpy().astype(np.float64).reshape(-1, n_models) for name in COLUMNS
+        ]
+        return cls(tuple(ids[::n_models]), models, Estimates(*grids))
+
+
+def _nullable(values: Floats) -> pa.Array:
+    flat = np.ascontiguousarray(values).ravel()
+    return pa.array(flat, pa.float64(), mask=np.isnan(flat))

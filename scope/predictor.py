@@ -1,0 +1,230 @@
+"""Foretell correctness, tokens and cost from what models did on similar anchors."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy.optimize import nnls
+from scipy.special import betaincinv
+
+from scope.arrays import Floats, Ints, Singles
+from scope.bank import Bank
+from scope.config import AnchorConfig
+from scope.evidence import (
+    effective_anchors,
+    similarity_weights,
+    weighted_means,
+    weighted_quantiles,
+)
+from scope.index import AnchorIndex
+from scope.pool import cost_usd
+from scope.predictions import Estimates
+
+CHUNK = 256
+"""Questions worked on at once: bounds memory to about 20 MB per array."""
+
+INTERVAL = (0.05, 0.95)
+"""Levels of the credible interval of a probability: 90 %."""
+
+SPREAD = (0.1, 0.9)
+"""Levels of the spread of tokens and cost."""
+
+NOTED_ANCHORS = 10
+"""Nearest anchors reported with a prediction, as many as the reference keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The anchors a prediction rests on, nearest first."""
+
+    similarity_qk: Floats
+    anchor_qk: Ints
+
+
+class Predictor(Protocol):
+    """Foretells how every model of a pool would do on questions."""
+
+    def predict(self, embedding_qd: Singles, features_qf: Floats) -> tuple[Estimates, Neighbours]:
+        """Return estimates, columns in pool order, and the anchors behind them."""
+        ...
+
+
+class AnchorPredictor:
+    """Posterior means over the nearest anchors of a bank.
+
+    For model ``m`` with neighbours' mean ``a`` on ``n`` effective anchors,
+    ``p = (n * a + k * mean_m) / (n + k)``: the mean of a Beta posterior whose
+    prior is worth ``k`` pseudo-anchors at the model's mean over the bank. Token
+    counts are shrunk in the same way. The model's own mean is shrunk by as many
+    pseudo-anchors toward the mean of all models, so that three lucky answers
+    do not make a favourite. A model the bank never measured stays NaN.
+
+    Parameters
+    ----------
+    bank : Bank
+    config : AnchorConfig, optional
+        Default: as the bank was calibrated, else the defaults.
+    """
+
+    def __init__(self, bank: Bank, config: AnchorConfig | None = None) -> None:
+        self._config = config or bank.anchor_config
+        self._bank = bank
+        self._index = AnchorIndex(bank.embedding_ad)
+        self._mean_p_m = model_means(bank.outcomes.correct_am, self._config.pseudo_anchors)
+        self._mean_tokens_m = model_means(
+            bank.outcomes.completion_tokens_am, self._config.pseudo_anchors
+        )
+        self._prompt_fit = PromptTokens(bank.features_af, bank.outcomes.prompt_tokens_am)
+
+    def predict(
+        self,
+        embedding_qd: Singles,
+        features_qf: Floats,
+        own_anchor_q: Ints | None = None,
+    ) -> tuple[Estimates, Neighbours]:
+        """Foretell every model of the bank on every question.
+
+        Parameters
+        ----------
+        embedding_qd : ndarray of shape (n_questions, n_dimensions)
+            Unit vectors of the bank's embedder.
+        features_qf : ndarray of shape (n_questions, n_features)
+            As `scope.features.text_features` counts them.
+        own_anchor_q : ndarray of shape (n_questions,), optional
+            Where the questions are anchors themselves: their positions in the
+            bank, so that none votes for itself.
+
+        Returns
+        -------
+        estimates : Estimates
+        neighbours : Neighbours
+            The `NOTED_ANCHORS` nearest.
+        """
+        starts = range(0, max(len(embedding_qd), 1), CHUNK)
+        parts = [
+            self._predict_chunk(
+                embedding_qd[start : start + CHUNK],
+                features_qf[start : start + CHUNK],
+                None if own_anchor_q is None else own_anchor_q[start : start + CHUNK],
+            )
+            for start in starts
+        ]
+        estimates, neighbours = zip(*parts, strict=True)
+        return Estimates.concatenate(estimates), Neighbours(
+            np.concatenate([n.similarity_qk[:, :NOTED_ANCHORS] for n in neighbours]),
+            np.concatenate([n.anchor_qk[:, :NOTED_ANCHORS] for n in neighbours]),
+        )
+
+    def _predict_chunk(
+        self, embedding_qd: Singles, features_qf: Floats, own_anchor_q: Ints | None
+    ) -> tuple[Estimates, Neighbours]:
+        near = self._neighbours(embedding_qd, own_anchor_q)
+        weight_qk = similarity_weights(near.similarity_qk, self._config.similarity_power)
+        outcomes = self._bank.outcomes
+        p_qm, p_low_qm, p_high_qm = self._probability(
+            weight_qk, outcomes.correct_am[near.anchor_qk]
+        )
+        tokens_qkm = outcomes.completion_tokens_am[near.anchor_qk]
+        tokens_qm = self._shrunk(weight_qk, tokens_qkm, self._mean_tokens_m)[0]
+        low_qm, high_qm = weighted_quantiles(weight_qk, tokens_qkm, SPREAD)
+        prompt_qm = self._prompt_fit.predict(features_qf)
+        models = self._bank.models
+        costs = [cost_usd(models, prompt_qm, tokens) for tokens in (tokens_qm, low_qm, high_qm)]
+        return Estimates(
+            p_qm, p_low_qm, p_high_qm, prompt_qm, tokens_qm, low_qm, high_qm, *costs
+        ), near
+
+    def _neighbours(self, embedding_qd: Singles, own_anchor_q: Ints | None) -> Neighbours:
+        if own_anchor_q is None:
+            return Neighbours(*self._index.search(embedding_qd, self._config.n_neighbours))
+        similarity_qk, anchor_qk = self._index.search(embedding_qd, self._config.n_neighbours + 1)
+        own_qk = anchor_qk == own_anchor_q[:, None]
+        own_qk[~own_qk.any(axis=1), -1] = True  # not among its own neighbours: drop the last
+        shape = (len(anchor_qk), anchor_qk.shape[1] - 1)
+        return Neighbours(similarity_qk[~own_qk].reshape(shape), anchor_qk[~own_qk].reshape(shape))
+
+    def _shrunk(
+        self, weight_qk: Floats, outcome_qkm: Floats, mean_m: Floats
+    ) -> tuple[Floats, Floats]:
+        """Return the posterior mean, and the number of anchors behind it."""
+        n_qm = effective_anchors(weight_qk, outcome_qkm)
+        near_qm = np.where(n_qm > 0, weighted_means(weight_qk, outcome_qkm), 0.0)
+        pseudo = self._config.pseudo_anchors
+        return (n_qm * near_qm + pseudo * mean_m) / (n_qm + pseudo), n_qm
+
+    def _probability(self, weight_qk: Floats, correct_qkm: Floats) -> tuple[Floats, Floats, Floats]:
+        p_qm, n_qm = self._shrunk(weight_qk, correct_qkm, self._mean_p_m)
+        p_qm = p_qm.clip(0, 1)
+        strength_qm = n_qm + self._config.pseudo_anchors
+        # A Beta needs positive counts; one that saw only successes keeps a sliver of doubt.
+        right_qm, wrong_qm = (np.maximum(strength_qm * p, 1e-3) for p in (p_qm, 1 - p_qm))
+        low_qm, high_qm = (betaincinv(right_qm, wrong_qm, level) for level in INTERVAL)
+        return p_qm, np.minimum(low_qm, p_qm), np.maximum(high_qm, p_qm)
+
+
+class PromptTokens:
+    """How many tokens each model will count in a prompt, from its features.
+
+    One non-negative linear fit of the mean count over models, scaled by each
+    model's own ratio to it: tokenizers differ by a factor, not in shape.
+    """
+
+    def __init__(self, features_af: Floats, prompt_tokens_am: Floats) -> None:
+        counted = ~np.isnan(prompt_tokens_am)
+        some_a = counted.any(axis=1)
+        design = _with_intercept(features_af[some_a])
+        mean_a = np.nansum(prompt_tokens_am[some_a], axis=1) / counted[some_a].sum(axis=1)
+        self._coefficient_f: Floats = nnls(design, mean_a)[0] if some_a.any() else np.zeros(0)
+        expected_am = np.full_like(prompt_tokens_am, np.nan)
+        if some_a.any():
+            expected_am[some_a] = (design @ self._coefficient_f)[:, None]
+        total_m = np.where(counted, prompt_tokens_am, 0).sum(axis=0)
+        expected_m = np.where(counted, expected_am, 0).sum(axis=0)
+        self._ratio_m = np.full(prompt_tokens_am.shape[1], np.nan)
+        np.divide(total_m, expected_m, out=self._ratio_m, where=expected_m > 0)
+
+    def predict(self, features_qf: Floats) -> Floats:
+        """Return expected prompt tokens, shape (n_questions, n_models), at least 1."""
+        if not self._coefficient_f.size:
+            return np.full((len(features_qf), len(self._ratio_m)), np.nan)
+        # Sums run over features one by one: the last bit must not depend on the batch.
+        mean_q = (_with_intercept(features_qf) * self._coefficient_f).sum(axis=1)
+        tokens_qm: Floats = np.maximum(mean_q[:, None] * self._ratio_m, 1.0)
+        return tokens_qm
+
+
+def model_means(outcome_am: Floats, pseudo_anchors: float) -> Floats:
+    """Return each model's mean over the bank, shrunk toward that of all models.
+
+    Parameters
+    ----------
+    outcome_am : ndarray of shape (n_anchors, n_models)
+        NaN where never run.
+    pseudo_anchors : float
+        Weight of the common mean, in anchors.
+
+    Returns
+    -------
+    ndarray of shape (n_models,)
+        NaN for a model without a single outcome.
+
+    Examples
+    --------
+    >>> model_means(np.array([[1.0, np.nan], [0.0, np.nan]]), 10.0)
+    array([0.5, nan])
+    """
+    measured = ~np.isnan(outcome_am)
+    n_m = measured.sum(axis=0)
+    total_m = np.where(measured, outcome_am, 0.0).sum(axis=0)
+    mean_m = np.full(len(n_m), np.nan)
+    if n_m.any():
+        # A model counts toward the common mean as far as it would be believed itself.
+        trust_m = 1 / (n_m + pseudo_anchors)
+        common = (total_m * trust_m).sum() / (n_m * trust_m).sum()
+        shrunk_m = (total_m + pseudo_anchors * common) / (n_m + pseudo_anchors)
+        mean_m = np.where(n_m > 0, shrunk_m, np.nan)
+    return mean_m
+
+
+def _with_intercept(features: Floats) -> Floats:
+    return np.column_stack([np.ones(len(features)), features])

@@ -1,0 +1,134 @@
+"""Read price files: the reference's form and LiteLLM's catalogue."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from scope.config import parse
+from scope.errors import ConfigError, UnknownPriceError
+from scope.pool import ModelSpec
+
+Prices = Mapping[str, ModelSpec]
+
+LITELLM_CAPABILITY = "supports_"
+"""Prefix of the flags that LiteLLM's catalogue uses for capabilities."""
+
+
+def load_prices(path: Path) -> dict[str, ModelSpec]:
+    """Read one price file, whichever known form it has.
+
+    Three forms are told apart by their keys:
+
+    * ``{model: {"input": usd, "output": usd}}``, USD per million tokens, the
+      reference's ``pricing.json``;
+    * ``[{"model": id, "input": usd, "output": usd}]``, the same as a list;
+    * LiteLLM's ``model_prices_and_context_window.json``, USD per token, with
+      context window and capabilities. Entries that are not priced by both
+      tokens (images, audio) are left out.
+
+    Returns
+    -------
+    dict of str to ModelSpec
+        In the file's order.
+
+    Raises
+    ------
+    ConfigError
+        If it is unreadable, of another form, or holds a price that is not a
+        number of at least 0.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"price file {path} cannot be read: {error}") from error
+    except json.JSONDecodeError as error:
+        raise ConfigError(
+            f"price file {path} is not JSON: line {error.lineno}: {error.msg}"
+        ) from error
+    entries = list(_entries(data, path))
+    specs = [parse(ModelSpec, spec, f"{path}: price of {spec['id']!r}") for spec in entries]
+    prices = {spec.id: spec for spec in specs}
+    if not prices:
+        raise ConfigError(f"price file {path} prices no model")
+    if len(prices) < len(specs):
+        raise ConfigError(f"price file {path} prices the same model twice")
+    return prices
+
+
+def select(prices: Prices, models: Iterable[str], source: str) -> tuple[ModelSpec, ...]:
+    """Return the specs of `models`, in their order.
+
+    Raises
+    ------
+    UnknownPriceError
+        For the first model without a price; `source` names the file looked in.
+    """
+    specs = []
+    for model in models:
+        if model not in prices:
+            raise UnknownPriceError(model, source)
+        specs.append(prices[model])
+    return tuple(specs)
+
+
+def _entries(data: object, path: Path) -> Iterable[dict[str, Any]]:
+    """Yield the fields of each `ModelSpec` in the file."""
+    if isinstance(data, list):
+        rows = [(row.get("model"), row) for row in data if isinstance(row, dict)]
+        if len(rows) < len(data):
+            raise _unknown_form(path)
+    elif isinstance(data, dict):
+        rows = list(data.items())
+    else:
+        raise _unknown_form(path)
+    litellm = any(isinstance(row, dict) and "input_cost_per_token" in row for _, row in rows)
+    for model, row in rows:
+        if not isinstance(row, dict):
+            raise _unknown_form(path)
+        if not litellm:
+            yield {
+                "id": model,
+                "usd_per_mtok_in": row.get("input"),
+                "usd_per_mtok_out": row.get("output"),
+            }
+        elif (
+            model != "sample_spec"
+            and {"input_cost_per_token", "output_cost_per_token"} <= row.keys()
+        ):
+            yield _from_litellm(model, row)
+
+
+def _from_litellm(model: object, row: Mapping[str, Any]) -> dict[str, Any]:
+    flags = sorted(key for key, value in row.items() if value is True)
+    return {
+        "id": model,
+        "usd_per_mtok_in": _per_million(row["input_cost_per_token"]),
+        "usd_per_mtok_out": _per_million(row["output_cost_per_token"]),
+        "context_window": _whole(row.get("max_input_tokens", row.get("max_tokens"))),
+        "capabilities": [
+            key.removeprefix(LITELLM_CAPABILITY)
+            for key in flags
+            if key.startswith(LITELLM_CAPABILITY)
+        ],
+    }
+
+
+def _per_million(usd_per_token: object) -> object:
+    """Scale a number; what is not one is passed on for `parse` to refuse."""
+    if isinstance(usd_per_token, int | float):
+        return round(usd_per_token * 1e6, 9)
+    return usd_per_token
+
+
+def _whole(tokens: object) -> int | None:
+    """Return a count; the catalogue also holds text and fractions there."""
+    return int(tokens) if isinstance(tokens, int | float) and tokens >= 1 else None
+
+
+def _unknown_form(path: Path) -> ConfigError:
+    return ConfigError(
+        f"price file {path} has an unknown form; expected "
+        '{"model": {"input": usd, "output": usd}} per million tokens, a list of '
+        '{"model", "input", "output"}, or LiteLLM\'s model_prices_and_context_window.json'
+    )

@@ -1,0 +1,151 @@
+"""Route a set of questions: the decisions, why, and what they are expected to cost."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scope.frontier import planned
+from scope.metrics import Score, Truth
+from scope.policy import Choices
+from scope.predictions import Predictions
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Decisions of one policy on one set of questions.
+
+    Attributes
+    ----------
+    policy : str
+        Name of the rule.
+    settings : dict of str to float
+        What it was asked: alpha, budget_usd, min_quality or max_cost_usd, and
+        the lambda that came of it.
+    predictions : Predictions
+        Of the permitted models.
+    choices : Choices
+    overshoot_usd : float
+        By how much the plan exceeds the budget; 0 if there was none.
+    """
+
+    policy: str
+    settings: dict[str, float]
+    predictions: Predictions
+    choices: Choices
+    overshoot_usd: float = 0.0
+
+    def planned(self) -> Score:
+        """Return the expected accuracy and the predicted bill."""
+        return planned(self.predictions, self.choices)
+
+    def distribution(self) -> dict[str, int]:
+        """Return how many questions each chosen model gets, most first."""
+        models, counts = np.unique(self.choices.model_q, return_counts=True)
+        ranked = sorted(zip(counts.tolist(), models.tolist(), strict=True), reverse=True)
+        return {self.predictions.models[m]: count for count, m in ranked if m >= 0}
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """Return one JSON object a question; unknown is null."""
+        return [self._decision(q) for q in range(len(self.predictions.question_ids))]
+
+    def reason(self, q: int) -> str:
+        """Say in one line why question `q` goes where it goes."""
+        m = int(self.choices.model_q[q])
+        if m < 0:
+            return "nothing is known about any permitted model on this question"
+        e, names = self.predictions.estimates, self.predictions.models
+        p, cost = e.p_correct_qm[q, m], e.cost_usd_qm[q, m]
+        text = f"p {p:.2f} ({e.p_low_qm[q, m]:.2f}–{e.p_high_qm[q, m]:.2f}) for {usd(cost)}"
+        if not self.choices.met_q[q]:
+            text += "; no permitted model meets the target"
+        better = self._next_better(q, m)
+        if better is None:
+            return text + "; no model is likelier to be right"
+        gain, extra = e.p_correct_qm[q, better] - p, e.cost_usd_qm[q, better] - cost
+        return text + f"; {names[better]} would add {gain:.2f} for {usd(extra)} more"
+
+    def to_json(self, truth: Truth | None) -> dict[str, Any]:
+        """Return the reference's routing form, with what was planned beside it.
+
+        `accuracy` and the costs of the reference's keys are those that really
+        occurred; null where nobody knows.
+        """
+        realised = truth and truth.of_choices(self.choices)
+        result = {
+            "alpha": self.settings.get("alpha"),
+            "total_questions": len(self.predictions.question_ids),
+            "accuracy": realised and known(realised.accuracy),
+            "total_cost": realised and known(realised.cost_usd),
+            "average_cost": realised and known(realised.usd_per_1k / 1000),
+            "model_distribution": self.distribution(),
+            "routing_decisions": self.decisions(),
+        }
+        return {
+            "policy": self.policy,
+            "settings": {name: known(value) for name, value in self.settings.items()},
+            "models": list(self.predictions.models),
+            "planned": score_json(self.planned()),
+            "realised": realised and score_json(realised),
+            "overshoot_usd": self.overshoot_usd,
+            "routing": [result],
+        }
+
+    def _decision(self, q: int) -> dict[str, Any]:
+        m = int(self.choices.model_q[q])
+        e = self.predictions.estimates
+        names = ("p_correct", "p_low", "p_high", "cost_usd", "completion_tokens")
+        numbers = {
+            name: known(getattr(e, f"{name}_qm")[q, m]) if m >= 0 else None for name in names
+        }
+        return {
+            "question_id": self.predictions.question_ids[q],
+            "selected_model": self.predictions.models[m] if m >= 0 else None,
+            "score": numbers["p_correct"],
+            **numbers,
+            "met": bool(self.choices.met_q[q]),
+            "reason": self.reason(q),
+        }
+
+    def _next_better(self, q: int, m: int) -> int | None:
+        """Return the likelier model that gains most per USD, if there is one."""
+        e = self.predictions.estimates
+        gain_m = e.p_correct_qm[q] - e.p_correct_qm[q, m]
+        extra_m = e.cost_usd_qm[q] - e.cost_usd_qm[q, m]
+        step_m = (gain_m > 0) & (extra_m > 0)
+        if not step_m.any():
+            return None
+        slope_m = np.divide(gain_m, extra_m, out=np.full_like(gain_m, -np.inf), where=step_m)
+        return int(np.argmax(slope_m))
+
+
+def usd(value: float) -> str:
+    """Return an amount of any size with three significant digits.
+
+    Examples
+    --------
+    >>> usd(0.0000372), usd(12.5)
+    ('$0.0000372', '$12.5')
+    """
+    if value == 0 or not math.isfinite(value):
+        return f"${value:g}"
+    digits = max(2 - math.floor(math.log10(abs(value))), 0)
+    text = f"{value:.{digits}f}"
+    return "$" + (text.rstrip("0").rstrip(".") if "." in text else text)
+
+
+def known(value: float) -> float | None:
+    """Return `value` for JSON: None where it is NaN or infinite."""
+    return float(value) if math.isfinite(value) else None
+
+
+def score_json(score: Score) -> dict[str, float | int | None]:
+    """Return a score as a JSON object."""
+    return {
+        "accuracy": known(score.accuracy),
+        "standard_error": known(score.standard_error),
+        "cost_usd": known(score.cost_usd),
+        "usd_per_1k": known(score.usd_per_1k),
+        "n_questions": score.n_questions,
+    }

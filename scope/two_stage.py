@@ -1,0 +1,192 @@
+"""The published policy, number for number: for parity with published results only.
+
+Its defects are kept on purpose (ties by file order, min-max over the whole
+batch, unknown counted as "no", Stage I over models outside the pool); use
+`scope.policy` to route.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scope.arrays import Bools, Floats, Ints
+from scope.errors import ConfigError, FormatError
+from scope.evidence import weighted_means
+from scope.formats import AnchorPerformance, Selection, Similarity
+
+N_ANCHORS = 6
+POWER = 2
+FLAT = 0.5
+"""Normalised value of what does not differ."""
+CHUNK = 2_048
+"""Questions worked on at once, so that the arrays of a sweep stay in the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage1:
+    """Stage I of one question: normalised and raw means of every measured model."""
+
+    norm_acc: dict[str, float]
+    norm_cost: dict[str, float]
+    raw_acc: dict[str, float]
+    raw_cost: dict[str, float]
+
+
+def stage1(similar: Sequence[tuple[str, float]], anchors: AnchorPerformance) -> Stage1:
+    """Calibrate one question from its first `N_ANCHORS` similar anchors.
+
+    ``raw = sum(v * outcome) / sum(v)`` with ``v = similarity ** 2``, over the
+    anchors where the model was measured; accuracy, and the logarithm of cost,
+    are then min-max normalised over all models measured there.
+
+    References
+    ----------
+    .. [1] "Models Under SCOPE", arXiv:2601.22323, Stage I.
+    """
+    near = [(anchor, value) for anchor, value in similar[:N_ANCHORS] if anchor in anchors]
+    models = list(dict.fromkeys(model for anchor, _ in near for model in anchors[anchor]))
+    if not models:
+        return Stage1({}, {}, {}, {})
+    # One question: (1, anchors, models).
+    weight = np.array([[value**POWER for _, value in near]])
+    acc, cost = (
+        weighted_means(weight, np.array([[_row(anchors[a], models, field) for a, _ in near]]))[0]
+        for field in (0, 1)
+    )
+    columns = (_min_max(acc), _min_max(np.log(cost + 1e-9)), acc, cost)
+    return Stage1(*(dict(zip(models, column.tolist(), strict=True)) for column in columns))
+
+
+@dataclass(frozen=True, slots=True)
+class TwoStage:
+    """Everything the utility needs, one row for each question that has a Stage I entry.
+
+    Columns are the places of a question's list of models; ``-1`` in `model_qs`
+    marks a place past its end.
+    """
+
+    question_ids: tuple[str, ...]
+    models: tuple[str, ...]
+    model_qs: Ints
+    accuracy_qs: Floats
+    thrift_qs: Floats
+    """1 - C of Stage I; NaN where the model has no Stage I entry."""
+    yes_qs: Floats
+    predicted_thrift_qs: Floats
+    """1 - normalised predicted cost."""
+
+    def sweep(self, alphas: Sequence[float]) -> tuple[Ints, Floats]:
+        """Choose for every alpha and question.
+
+        ``S1 = a A + (1 - a)(1 - C)^g``, ``S2 = a [yes] + (1 - a)(1 - c)^g`` and
+        ``score = w S1 + (1 - w) S2`` with ``g = 2 (1 + 2 (1 - a))`` and
+        ``w = 0.3 (0.5 + 0.5 a)``; the highest wins, the first of the list at a tie.
+
+        Returns
+        -------
+        place_aq : ndarray of int, shape (n_alphas, n_questions)
+            Chosen place in the question's list.
+        score_aq : ndarray of shape (n_alphas, n_questions)
+
+        Raises
+        ------
+        ConfigError
+            If an alpha is outside [0, 1].
+        """
+        if outside := [alpha for alpha in alphas if not 0 <= alpha <= 1]:
+            raise ConfigError(f"alpha is {outside[0]}; expected a number within 0..1")
+        place_aq = np.empty((len(alphas), len(self.question_ids)), dtype=np.int64)
+        score_aq = np.empty(place_aq.shape)
+        for rows in _chunks(len(self.question_ids)):
+            part = _Chunk.of(self, rows)
+            for a, alpha in enumerate(alphas):
+                place_aq[a, rows], score_aq[a, rows] = part.best(alpha)
+        return place_aq, score_aq
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Some questions, laid out by place so that each place is one contiguous row."""
+
+    accuracy_sq: Floats
+    log_thrift_sq: Floats
+    yes_sq: Floats
+    log_predicted_sq: Floats
+    listed_sq: Bools
+    measured_sq: Bools
+
+    @classmethod
+    def of(cls, parts: TwoStage, rows: slice) -> "_Chunk":
+        thrift_sq = parts.thrift_qs[rows].T
+        with np.errstate(divide="ignore"):
+            return cls(
+                np.ascontiguousarray(np.nan_to_num(parts.accuracy_qs[rows].T)),
+                np.log(np.ascontiguousarray(np.nan_to_num(thrift_sq))),
+                np.ascontiguousarray(parts.yes_qs[rows].T),
+                np.log(np.ascontiguousarray(parts.predicted_thrift_qs[rows].T)),
+                np.ascontiguousarray(parts.model_qs[rows].T >= 0),
+                np.ascontiguousarray(~np.isnan(thrift_sq)),
+            )
+
+    def best(self, alpha: float) -> tuple[Ints, Floats]:
+        gamma, weight = 2 * (1 + 2 * (1 - alpha)), 0.3 * (0.5 + 0.5 * alpha)
+        # x ** gamma as exp(gamma log x): the logarithm is shared by all alphas.
+        first_sq = alpha * self.accuracy_sq + (1 - alpha) * np.exp(gamma * self.log_thrift_sq)
+        second_sq = alpha * self.yes_sq + (1 - alpha) * np.exp(gamma * self.log_predicted_sq)
+        score_sq = weight * first_sq * self.measured_sq + (1 - weight) * second_sq
+        score_sq[~self.listed_sq] = -np.inf
+        best_q = np.argmax(score_sq, axis=0)
+        return best_q, score_sq[best_q, np.arange(score_sq.shape[1])]
+
+
+def prepare(selection: Selection, similarity: Similarity, anchors: AnchorPerformance) -> TwoStage:
+    """Lay out the reference's files as arrays.
+
+    Raises
+    ------
+    FormatError
+        If no question has a Stage I entry, so that nothing can be routed.
+    """
+    calibrated = {
+        question.id: entry
+        for question in selection
+        if (entry := stage1(similarity.get(question.id, ()), anchors)).raw_acc
+    }
+    questions = [question for question in selection if question.id in calibrated]
+    if not questions:
+        raise FormatError(
+            "no question of the selection has a similar anchor with known performance; "
+            "the three files must be of one run"
+        )
+    models = tuple(dict.fromkeys(p.model for question in selection for p in question.predictions))
+    costs = np.array([p.cost for question in selection for p in question.predictions])
+    low, span = costs.min(), np.ptp(costs)
+    shape = (len(questions), max(len(question.predictions) for question in questions))
+    model_qs = np.full(shape, -1, dtype=np.int64)
+    accuracy, thrift, yes, predicted = (np.full(shape, fill) for fill in (np.nan, np.nan, 0.0, 0.0))
+    for q, question in enumerate(questions):
+        entry = calibrated[question.id]
+        for s, prediction in enumerate(question.predictions):
+            model_qs[q, s] = models.index(prediction.model)
+            accuracy[q, s] = entry.norm_acc.get(prediction.model, np.nan)
+            thrift[q, s] = 1 - entry.norm_cost.get(prediction.model, np.nan)
+            yes[q, s] = prediction.correctness == "yes"
+            predicted[q, s] = 1 - ((prediction.cost - low) / span if span > 0 else FLAT)
+    ids = tuple(question.id for question in questions)
+    return TwoStage(ids, models, model_qs, accuracy, thrift, yes, predicted)
+
+
+def _row(
+    outcomes: Mapping[str, tuple[float, float]], models: Sequence[str], field: int
+) -> list[float]:
+    return [outcomes[model][field] if model in outcomes else np.nan for model in models]
+
+
+def _min_max(values: Floats) -> Floats:
+    low, span = values.min(), np.ptp(values)
+    return (values - low) / span if span > 0 else np.full_like(values, FLAT)
+
+
+def _chunks(n: int) -> Iterator[slice]:
+    return (slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK))

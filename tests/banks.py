@@ -1,0 +1,57 @@
+"""Small banks and predictions whose numbers a person can check."""
+
+import numpy as np
+
+from scope import Bank, Estimates, ModelSpec, Predictions
+from scope.embedder import EmbedderSpec
+from scope.features import FEATURES
+from scope.outcomes import Outcomes
+
+SMALL = ModelSpec(id="small", usd_per_mtok_in=0.1, usd_per_mtok_out=0.2)
+LARGE = ModelSpec(id="large", usd_per_mtok_in=3.0, usd_per_mtok_out=15.0)
+MIDDLE = ModelSpec(id="middle", usd_per_mtok_in=0.5, usd_per_mtok_out=1.5)
+
+
+def unit(rows):
+    """Rows scaled to length 1."""
+    rows = np.asarray(rows, dtype=np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def bank_of(correct_am, *, models=(SMALL, LARGE), embedding=None, tokens=100.0, prompts=None):
+    """A bank with these outcomes; anchor ``i`` has 10 * (i + 1) characters and prompt tokens."""
+    correct_am = np.asarray(correct_am, dtype=np.float64)
+    n, _ = correct_am.shape
+    if embedding is None:
+        embedding = unit(np.random.default_rng(0).standard_normal((n, 4)))
+    features = np.zeros((n, len(FEATURES)))
+    features[:, 0] = 10.0 * np.arange(1, n + 1)
+    measured = np.where(np.isnan(correct_am), np.nan, 1.0)
+    ids = tuple(f"a{i}" for i in range(n))
+    return Bank(
+        ids=ids,
+        categories=("",) * n,
+        prompts=prompts,
+        golds=(None,) * n,
+        embedding_ad=embedding,
+        features_af=features,
+        models=models,
+        outcomes=Outcomes(
+            tuple(m.id for m in models),
+            correct_am,
+            measured * features[:, [0]],
+            measured * tokens,
+        ),
+        embedder=EmbedderSpec(name="hand-made", revision="1", dimension=embedding.shape[1]),
+    )
+
+
+def predictions_of(p_qm, cost_qm, models=None):
+    """Predictions with these probabilities and costs; every interval is a point."""
+    p_qm, cost_qm = np.asarray(p_qm, dtype=float), np.asarray(cost_qm, dtype=float)
+    tokens = np.full(p_qm.shape, 100.0)
+    estimates = Estimates(
+        p_qm, p_qm, p_qm, tokens, tokens, tokens, tokens, cost_qm, cost_qm, cost_qm
+    )
+    names = models or tuple(f"m{m}" for m in range(p_qm.shape[1]))
+    return Predictions(tuple(f"q{q:03d}" for q in range(len(p_qm))), names, estimates)

@@ -1,0 +1,69 @@
+import pytest
+
+from scope.config import AnchorConfig, ScopeConfig
+from scope.errors import ConfigError
+
+
+def write(tmp_path, text):
+    path = tmp_path / "scope.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_sets_what_it_names_and_leaves_the_rest(tmp_path):
+    """
+    A partial file is complete: everything has a default.
+    """
+    config = ScopeConfig.load(write(tmp_path, "anchors: {n_neighbours: 6}\n"))
+
+    assert config.anchors == AnchorConfig(n_neighbours=6)
+    assert config.encoder.replicas == 2
+
+
+def test_an_empty_file_is_all_defaults(tmp_path):
+    """
+    Nothing said is nothing wrong.
+    """
+    assert ScopeConfig.load(write(tmp_path, "")) == ScopeConfig()
+
+
+def test_all_mistakes_are_named_at_once(tmp_path):
+    """
+    An operator should not have to run five times to find five mistakes.
+    """
+    text = "anchors: {n_neighbors: 6, similarity_power: -1}\nencoder: {replicas: 'two'}\n"
+
+    with pytest.raises(ConfigError) as caught:
+        ScopeConfig.load(write(tmp_path, text))
+
+    message = str(caught.value)
+    assert "scope.yaml is not valid" in message
+    assert "anchors.n_neighbors: Extra inputs are not permitted, got 6" in message
+    assert "anchors.similarity_power: Input should be greater than or equal to 0" in message
+    assert "encoder.replicas: Input should be a valid integer, got 'two'" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("anchors: [", "is not YAML", id="broken"),
+        pytest.param("- a list", "is not valid", id="not a mapping"),
+        pytest.param("anchors: {pseudo_anchors: .nan}", "pseudo_anchors", id="NaN"),
+    ],
+)
+def test_what_is_no_configuration_is_refused(tmp_path, text, message):
+    """
+    The message names the file.
+    """
+    with pytest.raises(ConfigError, match=message) as caught:
+        ScopeConfig.load(write(tmp_path, text))
+
+    assert "scope.yaml" in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    """
+    A typo in a path is the commonest mistake of all.
+    """
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml cannot be read"):
+        ScopeConfig.load(tmp_path / "nowhere.yaml")

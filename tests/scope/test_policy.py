@@ -1,0 +1,230 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from scope import ExpectedValue, MaxCost, MinQuality, permitted
+from scope.errors import ConfigError
+
+INF, NAN = float("inf"), float("nan")
+P = [0.5, 0.7, 0.9]
+COST = [0.001, 0.010, 0.100]
+POLICIES = {
+    "expected_value": ExpectedValue(10.0),
+    "cheapest": ExpectedValue(INF),
+    "likeliest": ExpectedValue(0.0),
+    "min_quality": MinQuality(0.6),
+    "max_cost_usd": MaxCost(0.5),
+}
+
+
+def chosen(policy, p=P, cost=COST):
+    choices = policy.choose(np.array([p]), np.array([cost]))
+    return int(choices.model_q[0]), bool(choices.met_q[0])
+
+
+@pytest.mark.parametrize(
+    ("trade_off", "model"),
+    [
+        pytest.param(0.0, 2, id="accuracy only"),
+        pytest.param(2.0, 2, id="$.09 for .2 is a bargain at 2 per USD"),
+        pytest.param(3.0, 1, id="but not at 3"),
+        pytest.param(22.0, 1, id="$.009 for .2 is one at 22"),
+        pytest.param(23.0, 0, id="but not at 23"),
+        pytest.param(INF, 0, id="cheapest at any price"),
+    ],
+)
+def test_expected_value_buys_what_is_worth_it(trade_off, model):
+    """
+    argmax p - lambda * cost.
+    """
+    assert chosen(ExpectedValue(trade_off)) == (model, True)
+
+
+@pytest.mark.parametrize(
+    ("p", "cost", "model"),
+    [
+        pytest.param([0.5, 0.5], [0.2, 0.1], 1, id="equal p: the cheaper"),
+        pytest.param([0.5, 0.5], [0.1, 0.1], 0, id="equal all: the first of the pool"),
+        pytest.param([0.5, 0.6], [0.1, 0.1], 1, id="equal cost: the likelier"),
+        pytest.param([0.5, 0.75], [0.25, 0.5], 0, id="indifferent at lambda 1: the cheaper"),
+    ],
+)
+def test_ties_go_to_the_cheaper_then_to_pool_order(p, cost, model):
+    """
+    At lambda = 1.
+    """
+    assert chosen(ExpectedValue(1.0), p, cost)[0] == model
+
+
+@pytest.mark.parametrize(
+    ("target", "model", "met"),
+    [
+        pytest.param(0.6, 1, True, id="the cheapest that is good enough"),
+        pytest.param(0.0, 0, True, id="anything is good enough"),
+        pytest.param(0.95, 2, False, id="none is: the likeliest, flagged"),
+    ],
+)
+def test_min_quality(target, model, met):
+    """
+    The cheapest model with p >= target.
+    """
+    assert chosen(MinQuality(target)) == (model, met)
+
+
+@pytest.mark.parametrize(
+    ("limit", "model", "met"),
+    [
+        pytest.param(0.05, 1, True, id="the likeliest within the limit"),
+        pytest.param(1.0, 2, True, id="money is no object"),
+        pytest.param(0.0001, 0, False, id="none is: the cheapest, flagged"),
+    ],
+)
+def test_max_cost(limit, model, met):
+    """
+    The likeliest model with cost <= limit.
+    """
+    assert chosen(MaxCost(limit)) == (model, met)
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+@pytest.mark.parametrize(
+    ("p", "cost"),
+    [
+        pytest.param([NAN, 0.3], [0.001, 0.1], id="p unknown"),
+        pytest.param([0.99, 0.3], [NAN, 0.1], id="cost unknown"),
+        pytest.param([NAN, 0.3], [NAN, 0.1], id="both unknown"),
+    ],
+)
+def test_a_model_without_evidence_is_never_chosen(policy, p, cost):
+    """
+    Unknown is neither perfect nor free.
+    """
+    assert chosen(policy, p, cost)[0] == 1
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+def test_nothing_known_gives_no_choice(policy):
+    """
+    -1, and never the first model by accident.
+    """
+    assert chosen(policy, [NAN, NAN], [0.1, NAN]) == (-1, False)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ExpectedValue(-1), "trade_off is -1"),
+        (lambda: ExpectedValue(NAN), "trade_off is nan"),
+        (lambda: MinQuality(1.5), r"min_quality is 1\.5; expected a probability within 0\.\.1"),
+        (lambda: MaxCost(-0.01), r"max_cost_usd is -0\.01; expected at least 0 USD"),
+    ],
+)
+def test_settings_out_of_range_are_refused(make, message):
+    """
+    With the value and what is allowed.
+    """
+    with pytest.raises(ConfigError, match=message):
+        make()
+
+
+def test_allow_and_deny_lists_keep_pool_order():
+    """
+    Deny wins over allow.
+    """
+    pool = ("a", "b", "c", "d")
+
+    assert permitted(pool) == pool
+    assert permitted(pool, allowed=("d", "b", "a"), denied=("a",)) == ("b", "d")
+
+
+@pytest.mark.parametrize(
+    ("lists", "message"),
+    [
+        ({"allowed": ("x",)}, "allowed models x are not in the pool of a, b"),
+        ({"denied": ("y",)}, "denied models y are not in the pool"),
+        ({"denied": ("a", "b")}, "leave no model"),
+    ],
+)
+def test_lists_that_make_no_sense_are_refused(lists, message):
+    """
+    A misspelt model in a deny list would otherwise be chosen.
+    """
+    with pytest.raises(ConfigError, match=message):
+        permitted(("a", "b"), **lists)
+
+
+probabilities = st.one_of(st.sampled_from([NAN, 0.0, 0.5, 1.0]), st.floats(0, 1))
+costs = st.one_of(st.sampled_from([NAN, 0.0, 0.01, 1.0]), st.floats(1e-7, 10))
+
+
+@st.composite
+def tables(draw):
+    """Probabilities and costs of up to 6 questions and 5 models, many of them tied or unknown."""
+    shape = draw(st.tuples(st.integers(1, 6), st.integers(1, 5)))
+    return draw(arrays(float, shape, elements=probabilities)), draw(
+        arrays(float, shape, elements=costs)
+    )
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+@given(tables())
+def test_a_decision_does_not_change_with_the_batch(policy, table):
+    """
+    Alone, among others, and in another order of the questions.
+    """
+    p, cost = table
+
+    together = policy.choose(p, cost).model_q
+    alone = [policy.choose(p[[q]], cost[[q]]).model_q[0] for q in range(len(p))]
+
+    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_array_equal(policy.choose(p[::-1], cost[::-1]).model_q, together[::-1])
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+@given(tables(), st.randoms(use_true_random=False))
+def test_a_decision_does_not_change_with_the_order_of_the_pool(policy, table, random):
+    """
+    Up to ties: what is chosen has the same p and the same cost.
+    """
+    p, cost = table
+    order = list(range(p.shape[1]))
+    random.shuffle(order)
+
+    here = policy.choose(p, cost)
+    there = policy.choose(p[:, order], cost[:, order])
+
+    np.testing.assert_array_equal(here.pick(p), there.pick(p[:, order]))
+    np.testing.assert_array_equal(here.pick(cost), there.pick(cost[:, order]))
+
+
+@given(tables(), st.floats(0, 1e4), st.floats(0, 1e4))
+def test_predicted_cost_never_rises_with_lambda(table, one, other):
+    """
+    A dearer dollar never buys more, on any single question.
+    """
+    p, cost = table
+    low, high = sorted([one, other])
+
+    at_low = ExpectedValue(low).choose(p, cost).pick(cost)
+    at_high = ExpectedValue(high).choose(p, cost).pick(cost)
+
+    assert not (at_high > at_low).any()
+
+
+@given(tables(), st.floats(0, 1e3))
+def test_the_choice_has_the_highest_expected_value(table, trade_off):
+    """
+    No known model beats it by more than rounding.
+    """
+    p, cost = table
+    value = p - trade_off * cost
+
+    choices = ExpectedValue(trade_off).choose(p, cost)
+
+    known = choices.model_q >= 0
+    np.testing.assert_array_equal(known, ~np.isnan(value).all(axis=1))
+    best = np.nanmax(value[known], axis=1)
+    np.testing.assert_allclose(choices.pick(value)[known], best, atol=1e-9, rtol=1e-9)

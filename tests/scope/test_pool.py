@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from scope.errors import ConfigError, UnknownModelError
+from scope.pool import PUBLISHED_MODELS, PUBLISHED_POOLS, ModelSpec, load_pool, positions
+
+
+def test_published_pools_have_the_published_sizes():
+    """
+    The five pools of the paper, each a subset of the thirteen priced models.
+    """
+    assert {name: len(models) for name, models in PUBLISHED_POOLS.items()} == {
+        "default": 7,
+        "full": 13,
+        "reasoning": 5,
+        "high_budget": 4,
+        "low_budget": 5,
+    }
+    assert all(set(models) <= set(PUBLISHED_POOLS["full"]) for models in PUBLISHED_POOLS.values())
+
+
+@pytest.mark.parametrize(
+    ("pool", "first", "last"),
+    [
+        ("default", "tngtech/deepseek-r1t2-chimera", "google/gemma-3-27b-it"),
+        ("reasoning", "tngtech/deepseek-r1t2-chimera", "meta-llama/llama-3.3-70b-instruct"),
+        ("high_budget", "tngtech/deepseek-r1t2-chimera", "qwen/qwen3-14b"),
+        ("low_budget", "openai/gpt-oss-20b", "google/gemma-3-4b-it"),
+    ],
+)
+def test_published_pools_keep_their_order(pool, first, last):
+    """
+    Order decides ties, so a pool is a sequence and not a set.
+    """
+    assert (load_pool(pool)[0], load_pool(pool)[-1]) == (first, last)
+
+
+def test_published_prices_are_per_million_tokens():
+    """
+    nova-2-lite: $0.3 in, $2.5 out; a thousand tokens each way cost $0.0028.
+    """
+    nova = {model.id: model for model in PUBLISHED_MODELS}["amazon/nova-2-lite-v1"]
+
+    cost = nova.cost_usd(np.array([1000.0, np.nan]), np.array([1000.0, 1000.0]))
+
+    np.testing.assert_allclose(cost, [0.0028, np.nan])
+
+
+def test_a_pool_file_may_have_comments_and_blank_lines(tmp_path):
+    """
+    One id a line; ``#`` starts a comment anywhere in it.
+    """
+    path = tmp_path / "pool.txt"
+    path.write_text("# our pool\nlarge  # for proofs\n\nsmall\n")
+
+    assert load_pool(str(path)) == ("large", "small")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("# nothing\n", "names no model", id="only comments"),
+        pytest.param("a\nb\na\n", "names a model twice: a", id="twice"),
+    ],
+)
+def test_a_pool_file_must_name_each_model_once(tmp_path, text, message):
+    """
+    An empty or repeating pool is a mistake, not a choice.
+    """
+    path = tmp_path / "pool.txt"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError, match=message):
+        load_pool(str(path))
+
+
+def test_a_name_that_is_no_pool_lists_the_pools():
+    """
+    The reader of the message sees what would have been right.
+    """
+    with pytest.raises(ConfigError, match="'defualt' is neither one of default, full, reasoning"):
+        load_pool("defualt")
+
+
+def test_positions_follow_the_wanted_order():
+    """
+    A pool's order wins over the bank's.
+    """
+    assert positions(("c", "a"), ("a", "b", "c"), "the bank") == [2, 0]
+
+
+def test_a_model_that_is_not_known_is_named_with_those_that_are():
+    """
+    Its message says where was looked, and what is there.
+    """
+    with pytest.raises(UnknownModelError, match="unknown model 'd'; the bank has a, b"):
+        positions(("a", "d"), ("a", "b"), "the bank")
+
+
+def test_a_price_is_required_and_never_negative():
+    """
+    Defaults are for algorithms; facts about the world have none.
+    """
+    with pytest.raises(ValueError, match="usd_per_mtok_out"):
+        ModelSpec.model_validate({"id": "x", "usd_per_mtok_in": 1.0})
+    with pytest.raises(ValueError, match="greater than or equal to 0"):
+        ModelSpec(id="x", usd_per_mtok_in=-1.0, usd_per_mtok_out=1.0)

@@ -1,0 +1,141 @@
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from scope.errors import QuestionError
+from scope.questions import MAX_PROMPT_CHARS, hashed_sample, read_questions
+
+ROWS = [
+    {"id": "a", "prompt": "2 + 2?", "gt": "4", "category": "math"},
+    {"id": "b", "question": "3 + 3?"},
+]
+
+
+def write(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def jsonl(rows):
+    return "\n".join(json.dumps(row) for row in rows)
+
+
+def parquet(tmp_path, rows):
+    path = tmp_path / "q.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+def test_all_file_types_hold_the_same_questions(tmp_path):
+    """
+    JSON, JSONL and Parquet are three ways to write one thing.
+    """
+    as_json = read_questions(write(tmp_path, "q.json", ROWS))
+    as_jsonl = read_questions(write(tmp_path, "q.jsonl", jsonl(ROWS) + "\n\n"))
+    as_parquet = read_questions(
+        parquet(
+            tmp_path,
+            [
+                {"question_id": "a", "prompt": "2 + 2?", "gt": "4", "category": "math"},
+                {"question_id": "b", "prompt": "3 + 3?", "gt": None, "category": None},
+            ],
+        )
+    )
+
+    assert as_json == as_jsonl == as_parquet
+    assert as_json.ids == ("a", "b")
+    assert as_json.prompts == ("2 + 2?", "3 + 3?")
+    assert as_json.golds == ("4", None)
+
+
+def test_split_and_limit_select_rows(tmp_path):
+    """
+    The first rows of a split, in file order.
+    """
+    rows = [{"id": i, "prompt": "?", "split": "val" if i % 2 else "train"} for i in range(6)]
+
+    questions = read_questions(write(tmp_path, "q.json", rows), split="val", limit=2)
+
+    assert questions.ids == ("1", "3")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        pytest.param("q.json", "", "holds no question", id="empty file"),
+        pytest.param("q.jsonl", "\n\n", "holds no question", id="only blank lines"),
+        pytest.param("q.json", "[]", "holds no question", id="empty list"),
+        pytest.param("q.json", '[\n{"id": 1,,}]', "line 2 is not JSON", id="broken JSON"),
+        pytest.param("q.jsonl", '{"id": 1, "prompt": "x"}\n{"id"', "line 2 is not JSON", id="cut"),
+        pytest.param("q.json", '{"id": 1}', "holds a dict; expected a list", id="no list"),
+        pytest.param("q.json", "[3]", "question 1 is a int; expected an object", id="no object"),
+        pytest.param("q.json", '[{"id": "a"}]', "question 1 has no 'prompt'", id="no prompt"),
+        pytest.param("q.json", '[{"prompt": "x"}]', "question 1 has no 'question_id'", id="no id"),
+        pytest.param(
+            "q.json", '[{"id": "a", "prompt": 7}]', r"\(a\): prompt is a int, 7", id="no text"
+        ),
+        pytest.param("q.json", '[{"id": "a", "prompt": " "}]', "prompt is empty", id="blank"),
+        pytest.param("q.json", '[{"id": [1], "prompt": "x"}]', r"id is \[1\]", id="id is a list"),
+        pytest.param(
+            "q.jsonl",
+            jsonl([{"id": 7, "prompt": "x"}, {"id": "7", "prompt": "y"}]),
+            "line 2 repeats id '7' of line 1",
+            id="same id",
+        ),
+        pytest.param(
+            "q.json",
+            [{"id": "a", "prompt": "x" * 102_400}],
+            rf"prompt has 102,400 characters; at most {MAX_PROMPT_CHARS:,}",
+            id="100 KB prompt",
+        ),
+        pytest.param("q.csv", "id,prompt", "not a question file; expected .json", id="csv"),
+        pytest.param("q.parquet", "id,prompt", "is not Parquet", id="not Parquet"),
+    ],
+)
+def test_bad_input_gets_one_sentence_with_its_place(tmp_path, name, content, message):
+    """
+    File, line and value: enough to find it in a million rows.
+    """
+    path = write(tmp_path, name, content)
+
+    with pytest.raises(QuestionError, match=message) as caught:
+        read_questions(path)
+
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    """
+    A typo in a path is no traceback.
+    """
+    with pytest.raises(QuestionError, match=r"nowhere\.json cannot be read"):
+        read_questions(tmp_path / "nowhere.json")
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    """
+    A file in another encoding is not guessed at.
+    """
+    path = tmp_path / "q.json"
+    path.write_bytes(b'[{"id": "a", "prompt": "\xff"}]')
+
+    with pytest.raises(QuestionError, match=r"q\.json cannot be read"):
+        read_questions(path)
+
+
+def test_a_sample_does_not_depend_on_order():
+    """
+    The same ids are drawn however the file is sorted; the file's order is kept.
+    """
+    ids = [f"q{i}" for i in range(100)]
+
+    drawn = [ids[q] for q in hashed_sample(ids, 10)]
+    backwards = [ids[::-1][q] for q in hashed_sample(ids[::-1], 10)]
+
+    assert len(drawn) == 10
+    assert drawn == sorted(drawn, key=ids.index)
+    assert set(drawn) == set(backwards)

@@ -1,0 +1,60 @@
+"""The architecture, as assertions."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ALLOWED = {
+    "scope": {"scope"},
+    "deployments": {"deployments", "scope"},
+    "pipelines": {"pipelines", "scope"},
+}
+OURS = set(ALLOWED)
+HEAVY = {"ray", "torch", "vllm", "transformers", "sentence_transformers", "httpx", "matplotlib"}
+
+
+def imported(path):
+    """Top-level names `path` imports, wherever in the file the import stands."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_arrows_point_down(package):
+    """
+    deployments -> scope <- pipelines, and no other arrow.
+    """
+    files = sorted((ROOT / package).rglob("*.py"))
+
+    assert files
+    for path in files:
+        assert imported(path) & OURS <= ALLOWED[package], path
+
+
+def test_scope_never_imports_ray():
+    """
+    Not even inside a function: the algorithm runs without a cluster.
+    """
+    for path in sorted((ROOT / "scope").rglob("*.py")):
+        assert "ray" not in imported(path), path
+
+
+def test_importing_scope_loads_no_heavy_library():
+    """
+    `import scope` stays light: whatever wraps a heavy library imports it when used.
+    """
+    code = f"import scope, sys; print({HEAVY} & set(sys.modules) or 'none')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "none"
