@@ -64,6 +64,7 @@ def build_bank(inputs: BankInputs, output: Path, advance: Callable[[int, int], N
     outcomes = Outcomes.from_table(rows, questions.ids, names, str(inputs.outcomes))
     if np.isnan(outcomes.correct_am).all():
         raise BankError(f"{inputs.outcomes} has no outcome for any question of {inputs.questions}")
+    advance(0, len(questions))
     with ray_session():
         embedding_ad, features_af = embed_texts(
             questions.prompts,

@@ -1,5 +1,6 @@
 """What the command line shows: tables, a progress bar, one line for an error."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -11,20 +12,32 @@ from scope.frontier import Point
 from scope.metrics import Score
 from scope.routing import usd
 
-out = Console(highlight=False, soft_wrap=False)
+# A pipe has no width: tables meant to be read should not be folded to 80 columns.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def progress(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Yield ``advance(done_more, total)``; shows a bar on a terminal, else one line at the end."""
+    """Yield ``advance(done_more, total)``; the bar appears when it is first called.
+
+    On a terminal it moves; in a log it is one line at the end.
+    """
     if quiet:
         yield lambda more, total: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=err) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda more, total: bar.update(task, advance=more, total=total)
+    bar = Progress(*columns, TimeElapsedColumn(), console=err)
+    task = bar.add_task(title, total=None)
+
+    def advance(more: int, total: int) -> None:
+        bar.start()
+        bar.update(task, advance=more, total=total)
+
+    try:
+        yield advance
+    finally:
+        bar.stop()
 
 
 def score_cells(score: Score | None) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from scope.predictions_store import PredictedSet, load_predictions
 from scope.routing import Routing, usd
 
 EXAMPLES = Path("examples/questions.jsonl")
-BUDGET_SHARES = (0.003, 0.01, 0.03, 0.1, 0.3, 0.6)
+BUDGET_SHARES = (0.01, 0.03, 0.1, 0.3, 0.6)
 """Budgets of the demo, as shares of what the dearest model would cost."""
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHOWN = 8
@@ -95,8 +95,8 @@ def _baselines(predicted: PredictedSet, truth: Truth) -> list[Row]:
     cheapest = int(estimates.cost_usd_qm.mean(axis=0).argmin())
     best = int(estimates.p_correct_qm.mean(axis=0).argmax())
     return [
-        Row(f"cheapest: {names[cheapest]}", None, truth.of_model(cheapest)),
-        Row(f"best single: {names[best]}", None, truth.of_model(best)),
+        Row(f"cheapest ({names[cheapest]})", None, truth.of_model(cheapest)),
+        Row(f"best single ({names[best]})", None, truth.of_model(best)),
         Row("random model", None, truth.of_random()),
     ]
 

@@ -11,6 +11,7 @@ from ray.data import ActorPoolStrategy, Dataset
 from scope.arrays import Array, Singles
 from scope.config import EncoderConfig
 from scope.encoder import Encoder
+from scope.errors import ScopeError
 from scope.features import text_features
 
 Batch = dict[str, Array]
@@ -23,10 +24,17 @@ class EncoderActor:
     """Holds one encoder for all batches a worker gets."""
 
     def __init__(self, name: str, revision: str | None, batch_chars: int) -> None:
-        self._encoder = Encoder(name, revision=revision, batch_chars=batch_chars)
+        # Ray turns an error in a constructor into text and retries it: raise it with the batch.
+        self._encoder: Encoder | ScopeError
+        try:
+            self._encoder = Encoder(name, revision=revision, batch_chars=batch_chars)
+        except ScopeError as error:
+            self._encoder = error
 
     def __call__(self, batch: Batch) -> Batch:
         """Replace column ``prompt`` by ``embedding`` and ``features``."""
+        if isinstance(self._encoder, ScopeError):
+            raise self._encoder
         texts = [str(text) for text in batch.pop("prompt")]
         return {
             **batch,

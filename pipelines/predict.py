@@ -119,6 +119,7 @@ def predict(
         files = stack.enter_context(
             PredictionFiles(output, bank, source.ids, source.outcomes(bank.model_ids), fresh=fresh)
         )
+        advance(0, len(source.ids))
         stack.enter_context(ray_session())
         for batch in _predicted(source, bank, inputs.config, anchors):
             files.add(batch)

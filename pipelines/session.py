@@ -35,7 +35,7 @@ def ray_session() -> Iterator[None]:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
-    _quiet()
+    _configure_data()
     try:
         yield
     except RayError as error:
@@ -78,9 +78,11 @@ def _muted_stderr() -> Iterator[None]:
         os.close(sink)
 
 
-def _quiet() -> None:
-    """Keep Ray Data's own bars and chatter off the terminal: the job shows its own."""
+def _configure_data() -> None:
+    """Keep Ray Data's own bars and chatter off the terminal, and errors whole."""
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    # Else a worker's error arrives inside one of Ray Data's that has forgotten its cause.
+    context.raise_original_map_exception = True
     logging.getLogger("ray.data").setLevel(logging.ERROR)

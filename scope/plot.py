@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,7 +10,12 @@ from scope.files import new_file
 from scope.frontier import Point, mix_hull
 from scope.metrics import Score
 
-OURS, THEIRS, MIX = "#0b6e4f", "#6b6b6b", "#c77d0a"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+OURS, THEIRS, MIX = "#0b6e4f", "#555555", "#c77d0a"
+MARKED_ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
+ABOVE: dict[str, Any] = {"xytext": (0, 11), "ha": "center"}
 
 
 def plot_frontier(
@@ -28,65 +34,84 @@ def plot_frontier(
     title : str
         What was routed.
     """
-    from adjustText import adjust_text
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.6, 6), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    # Models without an outcome, or free ones, have no place on a log axis.
-    shown = {model: s for model, s in singles.items() if s.usd_per_1k > 0}
-    usd, accuracy = mix_hull(list(shown.values()))
-    dense = np.geomspace(usd[0], usd[-1], 200)
-    axes.plot(
-        dense,
-        np.interp(dense, usd, accuracy),
-        "--",
-        color=MIX,
-        lw=1.4,
-        label="random mix of models",
-    )
-    scores = [point.realised or point.planned for point in points]
-    axes.plot(
-        [s.usd_per_1k for s in scores],
-        [s.accuracy for s in scores],
-        color=OURS,
-        lw=2.6,
-        label="scope, alpha 0 → 1",
-    )
-    if all(s.standard_error >= 0 for s in scores):
-        low, high = ([s.accuracy + k * s.standard_error for s in scores] for k in (-1, 1))
-        axes.fill_between(
-            [s.usd_per_1k for s in scores],
-            low,
-            high,
-            color=OURS,
-            alpha=0.13,
-            lw=0,
-            label="± one standard error",
-        )
-    axes.scatter(
-        [s.usd_per_1k for s in shown.values()],
-        [s.accuracy for s in shown.values()],
-        s=26,
-        color=THEIRS,
-        zorder=3,
-        label="one model for all",
-    )
+    _style(axes, title, "accuracy" if points[0].realised else "expected accuracy")
+    # A free model, or one without an outcome, has no place on a log axis.
+    shown = {model: score for model, score in singles.items() if score.usd_per_1k > 0}
+    _draw_mix(axes, list(shown.values()))
+    usd, accuracy = _draw_dial(axes, points)
+    _draw_models(axes, shown, usd, accuracy)
+    axes.legend(frameon=False, loc="lower right")
+    with new_file(path) as draft:
+        figure.savefig(draft)
+
+
+def _style(axes: "Axes", title: str, quality: str) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator
+
     axes.set_xscale("log")
-    axes.set_xlabel("cost, USD per 1,000 questions (log)")
-    axes.set_ylabel("accuracy" if points[0].realised else "expected accuracy")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"${value:g}")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set_xlabel("cost, USD per 1,000 questions (log)")
+    axes.set_ylabel(quality)
     axes.set_title(title, loc="left", fontsize=11)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower right")
+
+
+def _draw_mix(axes: "Axes", scores: Sequence[Score]) -> None:
+    usd, accuracy = mix_hull(scores)
+    dense = np.geomspace(usd[0], usd[-1], 200)
+    mixed = np.interp(dense, usd, accuracy)
+    axes.plot(dense, mixed, "--", color=MIX, lw=1.5, label="random mix of models")
+
+
+def _draw_dial(axes: "Axes", points: Sequence[Point]) -> tuple[list[float], list[float]]:
+    """Draw our curve with its error band and a few marked alphas; return its points."""
+    scores = [point.realised or point.planned for point in points]
+    usd, accuracy = [s.usd_per_1k for s in scores], [s.accuracy for s in scores]
+    axes.plot(usd, accuracy, color=OURS, lw=2.6, label="scope, alpha 0 → 1")
+    if all(s.standard_error >= 0 for s in scores):
+        low, high = ([s.accuracy + k * s.standard_error for s in scores] for k in (-1, 1))
+        axes.fill_between(
+            usd, low, high, color=OURS, alpha=0.13, lw=0, label="± one standard error"
+        )
+    for point, x, y in zip(points, usd, accuracy, strict=True):
+        if point.alpha in MARKED_ALPHAS:
+            axes.plot(x, y, "o", ms=6, color="white", mec=OURS, mew=1.8, zorder=4)
+            # The curve leaves its cheap end steeply: that label stands beside it.
+            place = {"xytext": (-8, -3), "ha": "right"} if point.alpha == 0 else ABOVE
+            text = f"α {point.alpha:g}"
+            style = {"fontsize": 8, "color": OURS, "fontweight": "bold"}
+            axes.annotate(text, (x, y), textcoords="offset points", **place, **style)
+    return usd, accuracy
+
+
+def _draw_models(
+    axes: "Axes", shown: Mapping[str, Score], usd: Sequence[float], accuracy: Sequence[float]
+) -> None:
+    """Draw the models as dots; labels keep clear of each other and of our curve."""
+    from adjustText import adjust_text
+
+    places = [(s.usd_per_1k, s.accuracy) for s in shown.values()]
+    axes.scatter(
+        *zip(*places, strict=True), s=26, color=THEIRS, zorder=3, label="one model for all"
+    )
     texts = [
-        axes.text(s.usd_per_1k, s.accuracy, model, fontsize=8, color=THEIRS)
-        for model, s in shown.items()
+        axes.text(x, y, model, fontsize=8, color=THEIRS)
+        for model, (x, y) in zip(shown, places, strict=True)
     ]
-    adjust_text(texts, ax=axes, arrowprops={"arrowstyle": "-", "color": THEIRS, "lw": 0.5})
-    with new_file(path) as draft:
-        figure.savefig(draft)
+    adjust_text(
+        texts,
+        x=[*usd, *(x for x, _ in places)],
+        y=[*accuracy, *(y for _, y in places)],
+        ax=axes,
+        arrowprops={"arrowstyle": "-", "color": THEIRS, "lw": 0.5},
+    )

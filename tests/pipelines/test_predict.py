@@ -1,0 +1,234 @@
+"""The whole path through Ray Data, on the real embedder and the embedded bank."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import ray
+
+from pipelines.session import scope_error
+from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, AnchorPredictor, load_bank
+from scope.encoder import Encoder
+from scope.errors import ConfigError
+from scope.features import text_features
+from scope.predictions_store import load_predictions
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
+
+QUESTIONS = [
+    {"id": "sum", "prompt": "What is 2 + 2?", "category": "math"},
+    {"id": "war", "prompt": "When did the First World War begin?"},
+    {"id": "long", "prompt": "Explain photosynthesis. " * 200},
+]
+
+
+@pytest.fixture
+def query_file(tmp_path):
+    path = tmp_path / "questions.jsonl"
+    path.write_text("\n".join(json.dumps(question) for question in QUESTIONS))
+    return path
+
+
+def test_raw_questions_get_the_predictions_of_the_algorithm(scope, query_file, tmp_path):
+    """
+    What Ray Data writes is what the predictor says when called directly, and the
+    reference's two files tell the same story.
+    """
+    output = tmp_path / "out"
+
+    code, out, _ = scope("predict", "--query-file", query_file, "--output", output)
+
+    predicted = load_predictions(output)
+    bank = load_bank(EMBEDDED_BANK)
+    prompts = [question["prompt"] for question in QUESTIONS]
+    expected, near = AnchorPredictor(bank).predict(
+        Encoder().encode(prompts), text_features(prompts)
+    )
+    assert code == 0
+    assert "predicted 3 questions" in out
+    assert predicted.predictions.question_ids == ("sum", "war", "long")
+    got = predicted.predictions.estimates
+    np.testing.assert_allclose(got.p_correct_qm, expected.p_correct_qm, atol=1e-5)
+    np.testing.assert_allclose(got.cost_usd_qm, expected.cost_usd_qm, rtol=1e-4)
+    selection = json.loads((output / "selection.json").read_text())["questions"]
+    similarity = json.loads((output / "similarity.json").read_text())
+    assert [question["question_id"] for question in selection] == ["sum", "war", "long"]
+    assert selection[0]["all_models"][0]["predicted"]["p_correct"] == got.p_correct_qm[0, 0]
+    assert similarity[1]["similar_anchors"][0]["anchor_id"] == bank.ids[near.anchor_qk[1, 0]]
+    assert [anchor["rank"] for anchor in similarity[0]["similar_anchors"]] == list(range(1, 11))
+
+
+def test_labelled_questions_bring_their_outcomes(scope, tmp_path):
+    """
+    A bank as query file: no text is embedded, planned and realised can be compared.
+    """
+    output = tmp_path / "out"
+    flags = ["--query-file", EMBEDDED_QUESTIONS, "--limit", 300, "--output", output]
+
+    assert scope("predict", *flags)[0] == 0
+    code, out, _ = scope(
+        "route", "--predictions", output, "--alpha", 0.5, "--output", tmp_path / "r"
+    )
+
+    labelled = load_bank(EMBEDDED_QUESTIONS)
+    predicted = load_predictions(output)
+    assert code == 0
+    assert "realised: accuracy" in out
+    assert predicted.predictions.question_ids == labelled.ids[:300]
+    np.testing.assert_array_equal(predicted.outcomes.correct_am, labelled.outcomes.correct_am[:300])
+    realised = json.loads((tmp_path / "r").read_text())["realised"]
+    assert realised["n_questions"] == 300
+    assert realised["accuracy"] > np.nanmean(predicted.outcomes.correct_am)
+
+
+def test_a_pool_with_its_own_prices(scope, query_file, tmp_path):
+    """
+    Only its models, in its order, at its prices: ten times the price, ten times the cost.
+    """
+    pool, prices = tmp_path / "pool.txt", tmp_path / "prices.json"
+    pool.write_text("gpt-4o-2024-05-13\ngemini-1.5-flash-002\n")
+    prices.write_text(
+        json.dumps(
+            {
+                "gpt-4o-2024-05-13": {"input": 50, "output": 150},
+                "gemini-1.5-flash-002": {"input": 0.075, "output": 0.3},
+            }
+        )
+    )
+    common = ["predict", "--query-file", query_file, "--pool", pool]
+
+    assert scope(*common, "--output", tmp_path / "a")[0] == 0
+    assert scope(*common, "--prices", prices, "--output", tmp_path / "b")[0] == 0
+
+    here, there = (load_predictions(tmp_path / name).predictions for name in "ab")
+    assert here.models == ("gpt-4o-2024-05-13", "gemini-1.5-flash-002")
+    ratio = there.estimates.cost_usd_qm / here.estimates.cost_usd_qm
+    np.testing.assert_allclose(ratio, [[10, 1]] * 3)
+
+
+def test_predictions_are_replaced_only_when_asked(scope, query_file, tmp_path):
+    """
+    A second run into the same folder is refused; --fresh replaces the first.
+    """
+    run = ["predict", "--query-file", query_file, "--output", tmp_path / "out"]
+    assert scope(*run, "--limit", 1)[0] == 0
+
+    code, _, err = scope(*run)
+    assert code == 2
+    assert "pass --fresh" in err
+    assert len(load_predictions(tmp_path / "out").predictions.question_ids) == 1
+
+    assert scope(*run, "--fresh")[0] == 0
+    assert len(load_predictions(tmp_path / "out").predictions.question_ids) == 3
+
+
+@pytest.fixture
+def bank_inputs(tmp_path):
+    """Forty questions, three models, one outcome missing and one ungraded."""
+    prompts = [f"What is {i} + {i}?" if i % 2 else f"Who reigned in {1500 + i}?" for i in range(40)]
+    ids = [f"q{i}" for i in range(40)]
+    questions = {"question_id": ids, "prompt": prompts, "category": ["x"] * 40, "gt": ["?"] * 40}
+    pq.write_table(pa.table(questions), tmp_path / "q.parquet")
+    rows = [
+        {
+            "question_id": question_id,
+            "model": model,
+            "is_correct": None if (i, model) == (1, "small") else (i % 2 == 1 or model == "large"),
+            "prompt_tokens": 10 + i % 3,
+            "completion_tokens": 100 + i,
+        }
+        for i, question_id in enumerate(ids)
+        for model in ("small", "middle", "large")
+        if (i, model) != (0, "small")
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "o.parquet")
+    prices = {
+        model: {"input": p, "output": p}
+        for model, p in zip(("small", "middle", "large"), (1, 2, 9), strict=True)
+    }
+    (tmp_path / "p.json").write_text(json.dumps(prices))
+    return [
+        *("--questions", tmp_path / "q.parquet", "--outcomes", tmp_path / "o.parquet"),
+        *("--prices", tmp_path / "p.json"),
+    ]
+
+
+def test_a_bank_is_built_and_used(scope, bank_inputs, tmp_path):
+    """
+    From three files to a bank to a prediction: the bank knows that sums are easy for all
+    and history only for the large model.
+    """
+    bank = tmp_path / "bank"
+    code, out, _ = scope("bank", "build", *bank_inputs, "--output", bank, "--source", "made up")
+    assert code == 0
+    assert "40 anchors × 3 models, 119 outcomes" in out
+    query = tmp_path / "query.jsonl"
+    query.write_text(
+        json.dumps({"id": "sum", "prompt": "What is 9 + 9?"})
+        + "\n"
+        + json.dumps({"id": "king", "prompt": "Who reigned in 1777?"})
+    )
+
+    run = ["predict", "--bank", bank, "--query-file", query, "--output", tmp_path / "out"]
+    assert scope(*run)[0] == 0
+
+    loaded = load_bank(bank)
+    predictions = load_predictions(tmp_path / "out").predictions
+    p = dict(zip(predictions.models, predictions.estimates.p_correct_qm.T, strict=True))
+    assert loaded.prompts[3] == "What is 3 + 3?"
+    assert np.isnan(loaded.outcomes.correct_am[0, predictions.models.index("small")])
+    assert np.isnan(loaded.outcomes.correct_am[1, predictions.models.index("small")])
+    assert p["middle"][0] > p["middle"][1]
+    assert p["large"][1] > 0.8 > p["middle"][1]
+
+
+def test_a_bank_without_prompts_holds_no_text(scope, bank_inputs, tmp_path):
+    """
+    Neither questions nor answers; a sample of them if asked.
+    """
+    bank = tmp_path / "bank"
+    flags = ["--drop-prompts", "--sample", 30, "--output", bank]
+
+    code, _, _ = scope("bank", "build", *bank_inputs, *flags)
+
+    loaded = load_bank(bank)
+    assert code == 0
+    assert len(loaded.ids) == 30
+    assert loaded.prompts is None
+    assert set(loaded.golds) == {None}
+    assert all(b"reigned" not in file.read_bytes() for file in Path(bank).iterdir())
+
+
+def test_a_failure_inside_a_worker_arrives_in_its_own_words():
+    """
+    Ray's wrapper is a traceback; what the user needs is the sentence in it.
+    """
+
+    @ray.remote
+    def fail():
+        raise ConfigError("embedder 'x' cannot be loaded")
+
+    with pytest.raises(ray.exceptions.RayError) as caught:
+        ray.get(fail.remote())
+
+    error = scope_error(caught.value)
+    assert type(error) is ConfigError or isinstance(error, ConfigError)
+    assert str(error) == "embedder 'x' cannot be loaded"
+
+
+def test_an_embedder_that_cannot_be_loaded_builds_no_bank(scope, bank_inputs, tmp_path):
+    """
+    One sentence from the worker, exit 2, nothing written.
+    """
+    (tmp_path / "empty").mkdir()
+    flags = ["--embedder", tmp_path / "empty", "--output", tmp_path / "bank"]
+
+    code, _, err = scope("bank", "build", *bank_inputs, *flags)
+
+    assert code == 2
+    assert "cannot be loaded; expected" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "bank").exists()

@@ -1,0 +1,92 @@
+import pytest
+
+from scope.errors import FormatError
+from scope.files import new_file, new_folder, read_json, write_json
+
+
+def test_a_file_appears_whole(tmp_path):
+    """
+    Until the block ends the old content stands.
+    """
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    with new_file(path) as draft:
+        draft.write_text("new")
+        assert path.read_text() == "old"
+
+    assert path.read_text() == "new"
+
+
+def test_a_file_that_fails_leaves_nothing(tmp_path):
+    """
+    Neither half a file nor its draft.
+    """
+    with pytest.raises(RuntimeError), new_file(tmp_path / "a.txt") as draft:
+        draft.write_text("half")
+        raise RuntimeError
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_fails_leaves_the_old_one(tmp_path):
+    """
+    Even when it was to be replaced.
+    """
+    folder = tmp_path / "bank"
+    folder.mkdir()
+    (folder / "x").write_text("old")
+
+    with pytest.raises(RuntimeError), new_folder(folder, replace=True) as draft:
+        (draft / "x").write_text("new")
+        raise RuntimeError
+
+    assert (folder / "x").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    """
+    Nothing of the old one survives in the new one, and no draft is left.
+    """
+    folder = tmp_path / "bank"
+    folder.mkdir()
+    (folder / "stale").write_text("old")
+
+    with new_folder(folder, replace=True) as draft:
+        (draft / "x").write_text("new")
+
+    assert [file.name for file in folder.iterdir()] == ["x"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_an_existing_folder_is_not_touched(tmp_path):
+    """
+    Unless replacing was asked for.
+    """
+    with pytest.raises(FileExistsError, match="choose another"), new_folder(tmp_path):
+        pass
+
+
+def test_json_goes_out_and_comes_back(tmp_path):
+    """
+    NaN is not JSON and is refused rather than written.
+    """
+    path = tmp_path / "a.json"
+    write_json(path, {"a": [1, None]})
+
+    assert read_json(path) == {"a": [1, None]}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"a": float("nan")})
+    assert read_json(path) == {"a": [1, None]}
+
+
+def test_broken_json_is_named_by_file_and_line(tmp_path):
+    """
+    The two things one needs to repair it.
+    """
+    path = tmp_path / "a.json"
+    path.write_text('{\n"a": 1,\n}')
+
+    with pytest.raises(FormatError, match=r"a\.json: line [23] is not JSON"):
+        read_json(path)

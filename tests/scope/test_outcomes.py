@@ -1,0 +1,89 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from scope.errors import BankError
+from scope.outcomes import Outcomes, read_outcomes_table
+
+ROWS = [
+    {"question_id": "a", "model": "x", "correct": True, "prompt_tokens": 5, "completion_tokens": 7},
+    {"question_id": "b", "model": "y", "correct": None, "prompt_tokens": 6, "completion_tokens": 8},
+]
+
+
+def table(rows):
+    schema = pa.schema(
+        [
+            ("question_id", pa.string()),
+            ("model", pa.string()),
+            ("correct", pa.bool_()),
+            ("prompt_tokens", pa.int32()),
+            ("completion_tokens", pa.int32()),
+        ]
+    )
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def spread(rows, ids=("a", "b"), models=("x", "y")):
+    return Outcomes.from_table(table(rows), ids, models, "o.parquet")
+
+
+def test_absent_and_ungraded_are_both_unknown():
+    """
+    Never run: all NaN. Run but not graded: tokens known, correctness not.
+    """
+    got = spread(ROWS)
+
+    np.testing.assert_array_equal(got.correct_am, [[1, np.nan], [np.nan, np.nan]])
+    np.testing.assert_array_equal(got.completion_tokens_am, [[7, np.nan], [np.nan, 8]])
+
+
+def test_rows_go_out_and_come_back():
+    """
+    As a long table of what was run.
+    """
+    got = spread(ROWS)
+
+    back = Outcomes.from_table(got.to_table(("a", "b")), ("a", "b"), ("x", "y"), "again")
+
+    np.testing.assert_array_equal(back.correct_am, got.correct_am)
+    np.testing.assert_array_equal(back.prompt_tokens_am, got.prompt_tokens_am)
+
+
+def test_outcomes_of_other_questions_are_left_out():
+    """
+    A bank of one split is built from the outcomes of all.
+    """
+    assert spread(ROWS, ids=("b",)).correct_am.shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        pytest.param([ROWS[0], ROWS[0]], "has two outcomes of x on a", id="twice"),
+        pytest.param(
+            [{**ROWS[0], "model": "z"}], "models without a price: z", id="a model not priced"
+        ),
+        pytest.param(
+            [{**ROWS[0], "completion_tokens": -1}], "completion_tokens must be at least 0", id="-1"
+        ),
+    ],
+)
+def test_impossible_rows_are_refused(rows, message):
+    """
+    With the file, the model and the question.
+    """
+    with pytest.raises(BankError, match=f"o.parquet.*{message}"):
+        spread(rows)
+
+
+def test_a_file_without_the_columns_names_them(tmp_path):
+    """
+    Beside those it has.
+    """
+    path = tmp_path / "o.parquet"
+    pq.write_table(pa.table({"question_id": ["a"], "score": [1.0]}), path)
+
+    with pytest.raises(BankError, match=r"lack model, correct, .* they have question_id, score"):
+        read_outcomes_table(path)

@@ -1,0 +1,122 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from scope import AnchorConfig
+from scope.embedder import EmbedderSpec
+from scope.errors import PredictionsError, UnknownModelError
+from scope.predictions import SCHEMA, Predictions
+from scope.predictions_store import (
+    FOLDER,
+    PredictionsManifest,
+    load_predictions,
+    seal,
+    write_shard,
+)
+from tests.banks import LARGE, SMALL, predictions_of
+
+P = predictions_of(
+    [[0.5, 0.9], [np.nan, 0.6], [0.1, 0.2]],
+    [[0.1, 0.2], [0.1, np.nan], [0.1, 0.2]],
+    models=("small", "large"),
+)
+MANIFEST = PredictionsManifest(
+    n_questions=3,
+    bank_version="abc",
+    embedder=EmbedderSpec(name="x", revision="1", dimension=4),
+    anchors=AnchorConfig(),
+    models=(SMALL, LARGE),
+    files={},
+)
+
+
+def test_predictions_go_out_and_come_back():
+    """
+    One row a (question, model); NaN is null on disk.
+    """
+    table = P.to_table("anchors")
+
+    back = Predictions.from_table(table, "here")
+
+    assert table.num_rows == 6
+    assert table["p_correct"].null_count == 1
+    assert (back.question_ids, back.models) == (P.question_ids, P.models)
+    np.testing.assert_array_equal(back.estimates.p_correct_qm, P.estimates.p_correct_qm)
+    np.testing.assert_array_equal(back.estimates.cost_usd_qm, P.estimates.cost_usd_qm)
+
+
+def test_a_row_that_cannot_be_used_says_why():
+    """
+    Unknown probability or unknown cost: no evidence.
+    """
+    errors = P.to_table("anchors")["error"].to_pylist()
+
+    assert errors == [None, None, "no evidence", "no evidence", None, None]
+
+
+def test_a_pool_is_cut_out_in_its_order():
+    """
+    And a model without predictions is named.
+    """
+    assert P.of_pool(("large", "small")).estimates.p_correct_qm[0].tolist() == [0.9, 0.5]
+    with pytest.raises(UnknownModelError, match="'gpt-9'; the predictions has small, large"):
+        P.of_pool(("gpt-9",))
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        pytest.param(SCHEMA.empty_table(), "holds no prediction", id="no rows"),
+        pytest.param(pa.table({"x": [1]}), "lacks the columns question_id", id="other columns"),
+        pytest.param(P.to_table("a").slice(0, 5), "not one row per", id="a row missing"),
+        pytest.param(
+            P.to_table("a").take([0, 1, 3, 2, 4, 5]), "same models for every", id="models swapped"
+        ),
+    ],
+)
+def test_a_table_that_is_no_grid_is_refused(table, message):
+    """
+    Rather than read crookedly.
+    """
+    with pytest.raises(PredictionsError, match=f"here.*{message}"):
+        Predictions.from_table(table, "here")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / FOLDER
+    folder.mkdir()
+    for number in range(3):
+        table = P.to_table("anchors").slice(2 * number, 2)
+        write_shard(folder, number, table)
+    seal(folder, MANIFEST)
+    return folder
+
+
+def test_shards_are_read_in_order(folder):
+    """
+    From the folder itself or from the one that holds it.
+    """
+    inner, outer = load_predictions(folder), load_predictions(folder.parent)
+
+    assert inner.predictions.question_ids == outer.predictions.question_ids == P.question_ids
+    assert inner.truth() is None
+
+
+def test_an_altered_shard_is_found(folder):
+    """
+    Predictions are routed on money: what was changed is not trusted.
+    """
+    shard = folder / "part-00001.parquet"
+    shard.write_bytes(shard.read_bytes()[:-1] + b"x")
+
+    with pytest.raises(PredictionsError, match=r"part-00001\.parquet is missing or was altered"):
+        load_predictions(folder)
+
+
+def test_a_folder_without_predictions_is_named(tmp_path):
+    """
+    With the file that was looked for.
+    """
+    with pytest.raises(PredictionsError, match=r"holds no predictions: there is no .*manifest"):
+        load_predictions(tmp_path)
