@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Places = NDArray[np.int16]
 Bools = NDArray[np.bool_]
 Strings = NDArray[np.object_]
 Array = NDArray[Any]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from scope.arrays import Floats, Ints
+from scope.arrays import Floats, Places
 from scope.errors import ConfigError, FormatError
 from scope.formats import Selection
 from scope.two_stage import TwoStage
@@ -37,7 +37,7 @@ class Truth:
                 self.cost_usd_qs[cell] = prediction.true_cost
                 self.agrees_qs[cell] = said is prediction.true_correct
 
-    def totals(self, place_q: Ints) -> tuple[float, float]:
+    def totals(self, place_q: Places) -> tuple[float, float]:
         """Return accuracy and total cost in USD of the chosen places."""
         return float(_at(self.correct_qs, place_q).mean()), _total(_at(self.cost_usd_qs, place_q))
 
@@ -85,7 +85,7 @@ def _oracle(totals: Sequence[tuple[float, float]], budget_usd: float) -> dict[st
 
 
 def _result(
-    routed: TwoStage, truth: Truth, alpha: float, place_q: Ints, score_q: Floats
+    routed: TwoStage, truth: Truth, alpha: float, place_q: Places, score_q: Floats
 ) -> dict[str, Any]:
     accuracy, cost_usd = truth.totals(place_q)
     chosen = [routed.models[m] for m in _at(routed.model_qs, place_q)]
@@ -105,7 +105,7 @@ def _result(
     }
 
 
-def _at(values_qs: Any, place_q: Ints) -> Any:  # noqa: ANN401 (any dtype in, the same out)
+def _at(values_qs: Any, place_q: Places) -> Any:  # noqa: ANN401 (any dtype in, the same out)
     return np.take_along_axis(values_qs, place_q[:, None], axis=1)[:, 0]
 
 

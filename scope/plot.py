@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 OURS, THEIRS, MIX = "#0b6e4f", "#555555", "#c77d0a"
 MARKED_ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ABOVE: dict[str, Any] = {"xytext": (0, 11), "ha": "center"}
+BESIDE: dict[str, Any] = {"xytext": (-8, -3), "ha": "right"}
+LABEL: dict[str, Any] = {
+    "textcoords": "offset points",
+    "fontsize": 8,
+    "color": OURS,
+    "fontweight": "bold",
+}
 
 
 def plot_frontier(
@@ -87,10 +94,8 @@ def _draw_dial(axes: "Axes", points: Sequence[Point]) -> tuple[list[float], list
         if point.alpha in MARKED_ALPHAS:
             axes.plot(x, y, "o", ms=6, color="white", mec=OURS, mew=1.8, zorder=4)
             # The curve leaves its cheap end steeply: that label stands beside it.
-            place = {"xytext": (-8, -3), "ha": "right"} if point.alpha == 0 else ABOVE
-            text = f"α {point.alpha:g}"
-            style = {"fontsize": 8, "color": OURS, "fontweight": "bold"}
-            axes.annotate(text, (x, y), textcoords="offset points", **place, **style)
+            place = BESIDE if point.alpha == 0 else ABOVE
+            axes.annotate(f"α {point.alpha:g}", (x, y), **LABEL, **place)
     return usd, accuracy
 
 
@@ -100,18 +105,16 @@ def _draw_models(
     """Draw the models as dots; labels keep clear of each other and of our curve."""
     from adjustText import adjust_text
 
-    places = [(s.usd_per_1k, s.accuracy) for s in shown.values()]
-    axes.scatter(
-        *zip(*places, strict=True), s=26, color=THEIRS, zorder=3, label="one model for all"
-    )
+    x_m, y_m = [s.usd_per_1k for s in shown.values()], [s.accuracy for s in shown.values()]
+    axes.scatter(x_m, y_m, s=26, color=THEIRS, zorder=3, label="one model for all")
     texts = [
         axes.text(x, y, model, fontsize=8, color=THEIRS)
-        for model, (x, y) in zip(shown, places, strict=True)
+        for model, x, y in zip(shown, x_m, y_m, strict=True)
     ]
     adjust_text(
         texts,
-        x=[*usd, *(x for x, _ in places)],
-        y=[*accuracy, *(y for _, y in places)],
+        x=[*usd, *x_m],
+        y=[*accuracy, *y_m],
         ax=axes,
         arrowprops={"arrowstyle": "-", "color": THEIRS, "lw": 0.5},
     )
