@@ -9,6 +9,7 @@ import ray
 from ray.data import ActorPoolStrategy, Dataset
 
 from scope.arrays import Array, Singles
+from scope.bank import check_unit
 from scope.config import EncoderConfig
 from scope.encoder import Encoder
 from scope.errors import ScopeError
@@ -36,11 +37,9 @@ class EncoderActor:
         if isinstance(self._encoder, ScopeError):
             raise self._encoder
         texts = [str(text) for text in batch.pop("prompt")]
-        return {
-            **batch,
-            "embedding": self._encoder.encode(texts),
-            "features": text_features(texts),
-        }
+        embedding_qd = self._encoder.encode(texts)
+        check_unit(embedding_qd, tuple(f"question {row + 1}" for row in batch["row"]))
+        return {**batch, "embedding": embedding_qd, "features": text_features(texts)}
 
 
 def embedded(rows: Dataset, name: str, revision: str | None, config: EncoderConfig) -> Dataset:
