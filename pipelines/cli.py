@@ -12,12 +12,15 @@ from typing import Annotated, Any
 import typer
 
 from pipelines import bank_commands
+from pipelines import frontier as frontiers
+from pipelines import route as routes
 from pipelines.console import err, frontier_table, out, progress, score_cells, table
 from scope import EMBEDDED_BANK
 from scope.config import ScopeConfig
 from scope.errors import ConfigError, ScopeError
 from scope.files import write_json
 from scope.pool import load_pool
+from scope.predictions_store import PredictedSet, load_predictions
 from scope.routing import Routing, usd
 
 app = typer.Typer(
@@ -100,22 +103,20 @@ def route(
     as_json: Json = False,
 ) -> None:
     """Choose a model for every question under an alpha, a budget, a floor or a ceiling."""
-    from pipelines import route as job
-
     if policy == "two_stage":
         files = _reference_files(selection, similarity, anchor_performance)
         alphas = _alphas(alpha, alpha_steps, needed=not budget_oracle)
-        result = job.route_two_stage(files, alphas, budget_oracle or ())
-        job.write_routing(output, result)
+        result = routes.route_two_stage(files, alphas, budget_oracle or ())
+        write_json(output, result)
         say({"output": str(output)}, f"routed as published into {output}", as_json=as_json)
         return
     if policy != "expected_value":
         raise ConfigError(f"policy is {policy!r}; expected expected_value or two_stage")
-    target = job.Target(alpha, budget, min_quality, max_cost)
+    target = routes.Target(alpha, budget, min_quality, max_cost)
     predicted = _predicted(predictions, pool, allow, deny)
-    routing = job.route(predicted, target)
+    routing = routes.route(predicted, target)
     result = routing.to_json(predicted.truth())
-    job.write_routing(output, result)
+    write_json(output, result)
     _report(routing, result, output, as_json=as_json)
     if routing.overshoot_usd:
         err.print(
@@ -138,16 +139,14 @@ def frontier(
     as_json: Json = False,
 ) -> None:
     """Show what every setting of the dial buys, as a table and a picture."""
-    from pipelines import frontier as job
-
-    job.check_output(output)
+    frontiers.check_output(output)
     predicted = _predicted(predictions, pool, allow, deny)
-    points = job.points(predicted, _alphas(None, alpha_steps, needed=True))
-    numbers = job.to_json(points)
+    points = frontiers.points(predicted, _alphas(None, alpha_steps, needed=True))
+    numbers = frontiers.to_json(points)
     if output is not None and output.suffix == ".json":
         write_json(output, numbers)
     elif output is not None:
-        job.draw(output, predicted, f"{len(predicted.predictions.question_ids):,} questions")
+        frontiers.draw(output, predicted, f"{len(predicted.predictions.question_ids):,} questions")
     if as_json:
         typer.echo(json.dumps(numbers))
     else:
@@ -198,23 +197,19 @@ def _report(routing: Routing, result: dict[str, Any], output: Path, *, as_json: 
 
 def _predicted(
     predictions: Path | None, pool: str | None, allow: list[str] | None, deny: list[str] | None
-) -> Any:  # noqa: ANN401 (a PredictedSet; importing it here would cost every command)
-    from pipelines.route import narrowed
-    from scope.predictions_store import load_predictions
-
+) -> PredictedSet:
     if predictions is None:
         raise ConfigError("--predictions is missing; expected a folder written by `scope predict`")
     models = load_pool(pool) if pool else None
-    return narrowed(load_predictions(predictions), models, tuple(allow or ()), tuple(deny or ()))
+    predicted = load_predictions(predictions)
+    return routes.narrowed(predicted, models, tuple(allow or ()), tuple(deny or ()))
 
 
-def _reference_files(*paths: Path | None) -> Any:  # noqa: ANN401 (as above)
-    from pipelines.route import ReferenceFiles
-
+def _reference_files(*paths: Path | None) -> routes.ReferenceFiles:
     flags = ("--selection", "--similarity", "--anchor-performance")
     if missing := [flag for flag, path in zip(flags, paths, strict=True) if path is None]:
         raise ConfigError(f"policy two_stage needs {', '.join(missing)}")
-    return ReferenceFiles(*(path for path in paths if path is not None))
+    return routes.ReferenceFiles(*(path for path in paths if path is not None))
 
 
 def _alphas(alpha: float | None, steps: int | None, *, needed: bool) -> list[float]:

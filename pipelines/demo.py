@@ -7,9 +7,10 @@ from pathlib import Path
 from pipelines import frontier
 from pipelines.console import frontier_table, out, progress, score_cells, table
 from pipelines.predict import PredictInputs, predict
-from pipelines.route import Target, route, write_routing
+from pipelines.route import Target, route
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS
 from scope.errors import ConfigError
+from scope.files import write_json
 from scope.frontier import mix_accuracy
 from scope.metrics import Score, Truth
 from scope.predictions_store import PredictedSet, load_predictions
@@ -67,7 +68,7 @@ def _labelled(output: Path) -> None:
     out.print(_comparison(rows, predicted, truth))
     out.print()
     out.print(frontier_table(frontier.points(predicted, ALPHAS)))
-    write_routing(output / "routing.json", routings[len(routings) // 2].to_json(truth))
+    write_json(output / "routing.json", routings[len(routings) // 2].to_json(truth))
     title = f"MMLU-Pro, {n_questions:,} held-out questions, {n_models} models"
     frontier.draw(output / "frontier.png", predicted, title)
 
@@ -120,7 +121,7 @@ def _raw(output: Path) -> None:
         )
     predicted = load_predictions(output)
     routing = route(predicted, Target(alpha=EXAMPLE_ALPHA))
-    write_routing(output / "routing.json", routing.to_json(None))
+    write_json(output / "routing.json", routing.to_json(None))
     out.print(
         f"\n{n_questions} raw questions of {EXAMPLES}, routed at alpha {EXAMPLE_ALPHA}; "
         f"the first {SHOWN} decisions:\n"

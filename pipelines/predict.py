@@ -63,9 +63,7 @@ class QuestionSource:
         """Return what `models` did on these questions, if the source says so."""
         if self.labelled is None:
             return None
-        ids, rows = self.labelled.ids, self.labelled.outcomes.to_table(self.labelled.ids)
-        known = rows.filter(pa.compute.is_in(rows["model"].cast("string"), pa.array(models)))
-        return Outcomes.from_table(known, ids[: len(self.ids)], models, "the labelled questions")
+        return self.labelled.outcomes.of(models, len(self.ids))
 
 
 class PredictorActor:

@@ -7,9 +7,8 @@ from typing import Any
 
 from scope.budget import plan_budget
 from scope.errors import ConfigError
-from scope.files import write_json
 from scope.formats import read_anchor_performance, read_selection, read_similarity
-from scope.parity import Truth, oracle_budgets, routing_results
+from scope.parity import SelectionTruth, oracle_budgets, routing_results
 from scope.policy import ExpectedValue, MaxCost, MinQuality, Policy, permitted
 from scope.predictions_store import PredictedSet
 from scope.routing import Routing
@@ -109,13 +108,8 @@ def route_two_stage(
     selection = read_selection(files.selection)
     similarity = read_similarity(files.similarity)
     routed = prepare(selection, similarity, read_anchor_performance(files.anchor_performance))
-    truth = Truth(selection, routed)
+    truth = SelectionTruth(selection, routed)
     return {
         "routing": routing_results(routed, truth, alphas),
         "budgets": oracle_budgets(routed, truth, oracle_budgets_usd),
     }
-
-
-def write_routing(output: Path, result: dict[str, Any]) -> None:
-    """Write a routing file, atomically."""
-    write_json(output, result)

@@ -44,6 +44,17 @@ class Outcomes:
             self.completion_tokens_am[:, m],
         )
 
+    def of(self, models: tuple[str, ...], n_questions: int) -> "Outcomes":
+        """Return what `models` did on the first questions; NaN for one that is not here."""
+        place = {model: position for position, model in enumerate(self.models)}
+        grids = []
+        for values in (self.correct_am, self.prompt_tokens_am, self.completion_tokens_am):
+            nobody = np.full(n_questions, np.nan)
+            rows = values[:n_questions]
+            columns = [rows[:, place[model]] if model in place else nobody for model in models]
+            grids.append(np.column_stack(columns))
+        return Outcomes(models, *grids)
+
     def to_table(self, ids: Sequence[str]) -> pa.Table:
         """Return one row per (question, model) that was run."""
         run = ~(np.isnan(self.correct_am) & np.isnan(self.completion_tokens_am))

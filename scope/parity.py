@@ -14,7 +14,7 @@ ORACLE_ALPHAS = tuple(step / 100 for step in range(101))
 """The grid on which the reference looks for a budget's alpha."""
 
 
-class Truth:
+class SelectionTruth:
     """What really happened to the routed questions, laid out as in `TwoStage`."""
 
     def __init__(self, selection: Selection, routed: TwoStage) -> None:
@@ -43,7 +43,7 @@ class Truth:
 
 
 def routing_results(
-    routed: TwoStage, truth: Truth, alphas: Sequence[float]
+    routed: TwoStage, truth: SelectionTruth, alphas: Sequence[float]
 ) -> list[dict[str, Any]]:
     """Return one result in the reference's form for each alpha."""
     place_aq, score_aq = routed.sweep(alphas)
@@ -54,7 +54,7 @@ def routing_results(
 
 
 def oracle_budgets(
-    routed: TwoStage, truth: Truth, budgets_usd: Sequence[float]
+    routed: TwoStage, truth: SelectionTruth, budgets_usd: Sequence[float]
 ) -> dict[str, dict[str, Any]]:
     """Pick an alpha for each budget on the ground truth of the questions routed.
 
@@ -85,7 +85,7 @@ def _oracle(totals: Sequence[tuple[float, float]], budget_usd: float) -> dict[st
 
 
 def _result(
-    routed: TwoStage, truth: Truth, alpha: float, place_q: Places, score_q: Floats
+    routed: TwoStage, truth: SelectionTruth, alpha: float, place_q: Places, score_q: Floats
 ) -> dict[str, Any]:
     accuracy, cost_usd = truth.totals(place_q)
     chosen = [routed.models[m] for m in _at(routed.model_qs, place_q)]

@@ -87,3 +87,14 @@ def test_a_file_without_the_columns_names_them(tmp_path):
 
     with pytest.raises(BankError, match=r"lack model, correct, .* they have question_id, score"):
         read_outcomes_table(path)
+
+
+def test_outcomes_are_lined_up_with_a_pool():
+    """
+    In the pool's order, of the first questions; a model that never ran is unknown.
+    """
+    got = spread(ROWS).of(("y", "z", "x"), 1)
+
+    assert got.models == ("y", "z", "x")
+    np.testing.assert_array_equal(got.correct_am, [[np.nan, np.nan, 1]])
+    np.testing.assert_array_equal(got.prompt_tokens_am, [[np.nan, np.nan, 5]])

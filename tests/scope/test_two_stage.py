@@ -14,7 +14,7 @@ from scope.formats import (
     read_selection,
     read_similarity,
 )
-from scope.parity import ORACLE_ALPHAS, Truth, oracle_budgets, routing_results
+from scope.parity import ORACLE_ALPHAS, SelectionTruth, oracle_budgets, routing_results
 from scope.two_stage import prepare, stage1
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -37,7 +37,7 @@ def routed(files):
 
 @pytest.fixture(scope="module")
 def truth(files, routed):
-    return Truth(files[0], routed)
+    return SelectionTruth(files[0], routed)
 
 
 @pytest.mark.parametrize("expected", EXPECTED["routing"], ids=lambda e: f"alpha {e['alpha']}")
@@ -129,7 +129,7 @@ def test_a_tie_goes_to_the_first_of_the_questions_own_list():
     near = [("a", 0.5)]
     routed = prepare(selection, {"q1": near, "q2": near}, {"a": {"x": (1.0, 0.1), "y": (1.0, 0.1)}})
 
-    results = routing_results(routed, Truth(selection, routed), [0.5])
+    results = routing_results(routed, SelectionTruth(selection, routed), [0.5])
 
     decisions = results[0]["routing_decisions"]
     assert [d["selected_model"] for d in decisions] == ["x", "y"]
