@@ -28,6 +28,10 @@ bench: $(STAMP)  ## ratios against named peers, each in one run
 	$(BIN)/python -m benchmarks.nearest_anchors
 	$(BIN)/python -m benchmarks.encoder
 
+serve: $(STAMP)  ## the decision endpoint on 127.0.0.1:8000; ctrl-c stops it
+	@echo "try: curl -s localhost:8000/v1/route -H 'content-type: application/json' -d '{\"prompt\": \"2+2?\"}'"
+	$(BIN)/serve run serve_config.yaml
+
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt "torch==2.13.0"

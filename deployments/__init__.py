@@ -1,1 +1,1 @@
-"""Ray Serve shells around `scope`; the online graph will live here."""
+"""Ray Serve shells around `scope`: HTTP and replicas."""

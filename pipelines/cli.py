@@ -13,14 +13,16 @@ import typer
 
 from pipelines import bank_commands
 from pipelines import frontier as frontiers
-from pipelines import route as routes
 from pipelines.console import err, frontier_table, out, progress, score_cells, table
+from pipelines.published import ReferenceFiles, route_two_stage
 from scope import EMBEDDED_BANK
 from scope.config import ScopeConfig
 from scope.errors import ConfigError, ScopeError
 from scope.files import write_json
 from scope.pool import load_pool
 from scope.predictions_store import PredictedSet, load_predictions
+from scope.router import Target, narrowed
+from scope.router import route as route_predicted
 from scope.routing import Routing, usd
 
 app = typer.Typer(
@@ -106,15 +108,15 @@ def route(
     if policy == "two_stage":
         files = _reference_files(selection, similarity, anchor_performance)
         alphas = _alphas(alpha, alpha_steps, needed=not budget_oracle)
-        result = routes.route_two_stage(files, alphas, budget_oracle or ())
+        result = route_two_stage(files, alphas, budget_oracle or ())
         write_json(output, result)
         say({"output": str(output)}, f"routed as published into {output}", as_json=as_json)
         return
     if policy != "expected_value":
         raise ConfigError(f"policy is {policy!r}; expected expected_value or two_stage")
-    target = routes.Target(alpha, budget, min_quality, max_cost)
+    target = Target(alpha, budget, min_quality, max_cost)
     predicted = _predicted(predictions, pool, allow, deny)
-    routing = routes.route(predicted, target)
+    routing = route_predicted(predicted, target)
     result = routing.to_json(predicted.truth())
     write_json(output, result)
     _report(routing, result, output, as_json=as_json)
@@ -202,14 +204,14 @@ def _predicted(
         raise ConfigError("--predictions is missing; expected a folder written by `scope predict`")
     models = load_pool(pool) if pool else None
     predicted = load_predictions(predictions)
-    return routes.narrowed(predicted, models, tuple(allow or ()), tuple(deny or ()))
+    return narrowed(predicted, models, tuple(allow or ()), tuple(deny or ()))
 
 
-def _reference_files(*paths: Path | None) -> routes.ReferenceFiles:
+def _reference_files(*paths: Path | None) -> ReferenceFiles:
     flags = ("--selection", "--similarity", "--anchor-performance")
     if missing := [flag for flag, path in zip(flags, paths, strict=True) if path is None]:
         raise ConfigError(f"policy two_stage needs {', '.join(missing)}")
-    return routes.ReferenceFiles(*(path for path in paths if path is not None))
+    return ReferenceFiles(*(path for path in paths if path is not None))
 
 
 def _alphas(alpha: float | None, steps: int | None, *, needed: bool) -> list[float]:

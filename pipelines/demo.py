@@ -7,13 +7,13 @@ from pathlib import Path
 from pipelines import frontier
 from pipelines.console import frontier_table, out, progress, score_cells, table
 from pipelines.predict import PredictInputs, predict
-from pipelines.route import Target, route
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS
 from scope.errors import ConfigError
 from scope.files import write_json
 from scope.frontier import mix_accuracy
 from scope.metrics import Score, Truth
 from scope.predictions_store import PredictedSet, load_predictions
+from scope.router import Target, route
 from scope.routing import Routing, usd
 
 EXAMPLES = Path("examples/questions.jsonl")

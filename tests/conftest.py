@@ -1,4 +1,5 @@
 import os
+import sys
 
 import pytest
 
@@ -14,3 +15,22 @@ def cluster():
 
     with ray_session():
         yield
+
+
+@pytest.fixture
+def scope(monkeypatch, capsys):
+    """Run ``scope ARGUMENTS`` as a user would; returns (exit code, stdout, stderr)."""
+
+    from pipelines import cli
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["scope", *map(str, arguments)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run

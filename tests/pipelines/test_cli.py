@@ -241,8 +241,8 @@ def test_an_altered_bank_fails_verification(scope, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        pytest.param([], "exactly one of --alpha, --budget", id="no target"),
-        pytest.param(["--alpha", 1, "--budget", 2], "got --alpha and --budget", id="two targets"),
+        pytest.param([], "exactly one of alpha, budget_usd", id="no target"),
+        pytest.param(["--alpha", 1, "--budget", 2], "got alpha and budget_usd", id="two targets"),
         pytest.param(["--alpha", 1.5], "alpha is 1.5; expected a number within 0..1", id="alpha"),
         pytest.param(["--alpha", "nan"], "alpha is nan; expected", id="alpha is NaN"),
         pytest.param(["--budget", -1], "budget is -1.0 USD; expected at least 0", id="budget"),

@@ -1,18 +1,12 @@
-"""Route what was predicted: one rule, all questions, one file."""
+"""Route a predicted set by what is asked of it; the same offline and online."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, fields
 
 from scope.budget import plan_budget
 from scope.errors import ConfigError
-from scope.formats import read_anchor_performance, read_selection, read_similarity
-from scope.parity import SelectionTruth, oracle_budgets, routing_results
 from scope.policy import ExpectedValue, MaxCost, MinQuality, Policy, permitted
 from scope.predictions_store import PredictedSet
 from scope.routing import Routing
-from scope.two_stage import prepare
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +19,11 @@ class Target:
     max_cost_usd: float | None = None
 
     def __post_init__(self) -> None:
-        flags = {
-            "--alpha": self.alpha,
-            "--budget": self.budget_usd,
-            "--min-quality": self.min_quality,
-            "--max-cost": self.max_cost_usd,
-        }
-        given = [flag for flag, value in flags.items() if value is not None]
+        names = [field.name for field in fields(self)]
+        given = [name for name in names if getattr(self, name) is not None]
         if len(given) != 1:
             raise ConfigError(
-                f"exactly one of {', '.join(flags)} says what to aim for; "
+                f"exactly one of {', '.join(names)} says what to aim for; "
                 f"got {' and '.join(given) or 'none'}"
             )
 
@@ -82,34 +71,3 @@ def _policy(predicted: PredictedSet, target: Target) -> tuple[str, Policy, dict[
     limit_usd = target.max_cost_usd
     assert limit_usd is not None  # a Target has exactly one value
     return "max_cost_usd", MaxCost(limit_usd), {"max_cost_usd": limit_usd}
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceFiles:
-    """The three files that the published router takes."""
-
-    selection: Path
-    similarity: Path
-    anchor_performance: Path
-
-
-def route_two_stage(
-    files: ReferenceFiles, alphas: Sequence[float], oracle_budgets_usd: Sequence[float]
-) -> dict[str, Any]:
-    """Route as the published code does; return its routing form.
-
-    Raises
-    ------
-    FormatError
-        If a file is not of the reference's form.
-    ConfigError
-        If an alpha or a budget is out of range.
-    """
-    selection = read_selection(files.selection)
-    similarity = read_similarity(files.similarity)
-    routed = prepare(selection, similarity, read_anchor_performance(files.anchor_performance))
-    truth = SelectionTruth(selection, routed)
-    return {
-        "routing": routing_results(routed, truth, alphas),
-        "budgets": oracle_budgets(routed, truth, oracle_budgets_usd),
-    }
