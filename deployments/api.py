@@ -71,7 +71,7 @@ def make_api(decide: Decide) -> FastAPI:
     @api.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"] if part != "body")
+        field = ".".join(part for part in first["loc"] if isinstance(part, str) and part != "body")
         return failure(400, f"{field or 'body'}: {first['msg']}", "invalid_request_error", field)
 
     @api.exception_handler(HTTPException)

@@ -111,13 +111,15 @@ def weighted_quantiles(weight_qk: Floats, outcome_qkm: Floats, levels: tuple[flo
     >>> weighted_quantiles(np.ones((1, 4)), np.array([[[4.0], [1.0], [3.0], [2.0]]]), (0.5,))
     array([[[2.]]])
     """
-    measured_qkm = ~np.isnan(outcome_qkm)
-    weight_qkm = weight_qk[:, :, None] * measured_qkm
+    n_questions, n_anchors, n_models = outcome_qkm.shape
+    quantiles = np.full((len(levels), n_questions, n_models), np.nan)
+    if not n_anchors:
+        return quantiles
+    weight_qkm = weight_qk[:, :, None] * ~np.isnan(outcome_qkm)
     order_qkm = np.argsort(outcome_qkm, axis=1)  # NaN, of weight 0, comes last
     sorted_qkm = np.take_along_axis(outcome_qkm, order_qkm, axis=1)
     share_qkm = np.cumsum(np.take_along_axis(weight_qkm, order_qkm, axis=1), axis=1)
     total_qm = share_qkm[:, -1, :]
-    quantiles = np.full((len(levels), *total_qm.shape), np.nan)
     for level, row in zip(levels, quantiles, strict=True):
         # Rounding in the sum must not push the threshold past the last anchor.
         threshold_qm = level * total_qm * (1 - 1e-12)

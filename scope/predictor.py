@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.optimize import nnls
 from scipy.special import betaincinv
 
 from scope.arrays import Floats, Ints, Singles
@@ -19,6 +18,7 @@ from scope.evidence import (
 from scope.index import AnchorIndex
 from scope.pool import cost_usd
 from scope.predictions import Estimates
+from scope.prompt_tokens import PromptTokens
 
 CHUNK = 256
 """Questions worked on at once: bounds memory to about 20 MB per array."""
@@ -74,6 +74,7 @@ class AnchorPredictor:
         self._mean_tokens_m = model_means(
             bank.outcomes.completion_tokens_am, self._config.pseudo_anchors
         )
+        self._spread_m = overall_quantiles(bank.outcomes.completion_tokens_am, SPREAD)
         self._prompt_fit = PromptTokens(bank.features_af, bank.outcomes.prompt_tokens_am)
 
     def predict(
@@ -121,18 +122,13 @@ class AnchorPredictor:
         near = self._neighbours(embedding_qd, own_anchor_q)
         weight_qk = similarity_weights(near.similarity_qk, self._config.similarity_power)
         outcomes = self._bank.outcomes
-        p_qm, p_low_qm, p_high_qm = self._probability(
-            weight_qk, outcomes.correct_am[near.anchor_qk]
-        )
+        correct_qkm = outcomes.correct_am[near.anchor_qk]
         tokens_qkm = outcomes.completion_tokens_am[near.anchor_qk]
-        tokens_qm = self._shrunk(weight_qk, tokens_qkm, self._mean_tokens_m)[0]
-        low_qm, high_qm = weighted_quantiles(weight_qk, tokens_qkm, SPREAD)
         prompt_qm = self._prompt_fit.predict(features_qf)
-        models = self._bank.models
-        costs = [cost_usd(models, prompt_qm, tokens) for tokens in (tokens_qm, low_qm, high_qm)]
-        return Estimates(
-            p_qm, p_low_qm, p_high_qm, prompt_qm, tokens_qm, low_qm, high_qm, *costs
-        ), near
+        tokens = self._tokens(weight_qk, tokens_qkm)
+        costs = [cost_usd(self._bank.models, prompt_qm, tokens_qm) for tokens_qm in tokens]
+        probability = self._probability(weight_qk, correct_qkm)
+        return Estimates(*probability, prompt_qm, *tokens, *costs), near
 
     def _neighbours(self, embedding_qd: Singles, own_anchor_q: Ints | None) -> Neighbours:
         if own_anchor_q is None:
@@ -143,54 +139,32 @@ class AnchorPredictor:
         shape = (len(anchor_qk), anchor_qk.shape[1] - 1)
         return Neighbours(similarity_qk[~own_qk].reshape(shape), anchor_qk[~own_qk].reshape(shape))
 
-    def _shrunk(
-        self, weight_qk: Floats, outcome_qkm: Floats, mean_m: Floats
-    ) -> tuple[Floats, Floats]:
-        """Return the posterior mean, and the number of anchors behind it."""
-        n_qm = effective_anchors(weight_qk, outcome_qkm)
-        near_qm = np.where(n_qm > 0, weighted_means(weight_qk, outcome_qkm), 0.0)
+    def _shrunk(self, near_qm: Floats, overall_m: Floats, n_qm: Floats) -> Floats:
+        """Return what the neighbours say, drawn toward what the whole bank says."""
         pseudo = self._config.pseudo_anchors
-        return (n_qm * near_qm + pseudo * mean_m) / (n_qm + pseudo), n_qm
+        heard_qm = np.where(n_qm > 0, near_qm, 0.0)
+        shrunk_qm: Floats = (n_qm * heard_qm + pseudo * overall_m) / (n_qm + pseudo)
+        return shrunk_qm
+
+    def _tokens(self, weight_qk: Floats, tokens_qkm: Floats) -> list[Floats]:
+        """Return expected completion tokens, and the ends of their spread."""
+        n_qm = effective_anchors(weight_qk, tokens_qkm)
+        near = [
+            weighted_means(weight_qk, tokens_qkm),
+            *weighted_quantiles(weight_qk, tokens_qkm, SPREAD),
+        ]
+        overall = [self._mean_tokens_m, *self._spread_m]
+        return [self._shrunk(*pair, n_qm) for pair in zip(near, overall, strict=True)]
 
     def _probability(self, weight_qk: Floats, correct_qkm: Floats) -> tuple[Floats, Floats, Floats]:
-        p_qm, n_qm = self._shrunk(weight_qk, correct_qkm, self._mean_p_m)
-        p_qm = p_qm.clip(0, 1)
+        n_qm = effective_anchors(weight_qk, correct_qkm)
+        near_qm = weighted_means(weight_qk, correct_qkm)
+        p_qm = self._shrunk(near_qm, self._mean_p_m, n_qm).clip(0, 1)
         strength_qm = n_qm + self._config.pseudo_anchors
         # A Beta needs positive counts; one that saw only successes keeps a sliver of doubt.
         right_qm, wrong_qm = (np.maximum(strength_qm * p, 1e-3) for p in (p_qm, 1 - p_qm))
         low_qm, high_qm = (betaincinv(right_qm, wrong_qm, level) for level in INTERVAL)
         return p_qm, np.minimum(low_qm, p_qm), np.maximum(high_qm, p_qm)
-
-
-class PromptTokens:
-    """How many tokens each model will count in a prompt, from its features.
-
-    One non-negative linear fit of the mean count over models, scaled by each
-    model's own ratio to it: tokenizers differ by a factor, not in shape.
-    """
-
-    def __init__(self, features_af: Floats, prompt_tokens_am: Floats) -> None:
-        counted = ~np.isnan(prompt_tokens_am)
-        some_a = counted.any(axis=1)
-        design = _with_intercept(features_af[some_a])
-        mean_a = np.nansum(prompt_tokens_am[some_a], axis=1) / counted[some_a].sum(axis=1)
-        self._coefficient_f: Floats = nnls(design, mean_a)[0] if some_a.any() else np.zeros(0)
-        expected_am = np.full_like(prompt_tokens_am, np.nan)
-        if some_a.any():
-            expected_am[some_a] = (design @ self._coefficient_f)[:, None]
-        total_m = np.where(counted, prompt_tokens_am, 0).sum(axis=0)
-        expected_m = np.where(counted, expected_am, 0).sum(axis=0)
-        self._ratio_m = np.full(prompt_tokens_am.shape[1], np.nan)
-        np.divide(total_m, expected_m, out=self._ratio_m, where=expected_m > 0)
-
-    def predict(self, features_qf: Floats) -> Floats:
-        """Return expected prompt tokens, shape (n_questions, n_models), at least 1."""
-        if not self._coefficient_f.size:
-            return np.full((len(features_qf), len(self._ratio_m)), np.nan)
-        # Sums run over features one by one: the last bit must not depend on the batch.
-        mean_q = (_with_intercept(features_qf) * self._coefficient_f).sum(axis=1)
-        tokens_qm: Floats = np.maximum(mean_q[:, None] * self._ratio_m, 1.0)
-        return tokens_qm
 
 
 def model_means(outcome_am: Floats, pseudo_anchors: float) -> Floats:
@@ -226,5 +200,10 @@ def model_means(outcome_am: Floats, pseudo_anchors: float) -> Floats:
     return mean_m
 
 
-def _with_intercept(features: Floats) -> Floats:
-    return np.column_stack([np.ones(len(features)), features])
+def overall_quantiles(outcome_am: Floats, levels: tuple[float, ...]) -> Floats:
+    """Return quantiles of each model's outcomes over the bank, shape (n_levels, n_models).
+
+    NaN for a model without a single outcome.
+    """
+    everyone = np.ones((1, len(outcome_am)))
+    return weighted_quantiles(everyone, outcome_am[None], levels)[:, 0, :]

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from scope import AnchorConfig, AnchorPredictor
 from scope.features import FEATURES
+from scope.population import calibrate
 from scope.predictions import ESTIMATES
 from scope.predictor import model_means
 from tests.banks import LARGE, MIDDLE, SMALL, bank_of, unit
@@ -91,6 +92,7 @@ def test_a_model_measured_elsewhere_keeps_its_mean():
     # Common mean: 1 trusted 5/15 and 0 trusted 20/30 make 1/3. Ten pseudo-anchors at
     # that beside 20 wrong answers: (10 / 3) / 30.
     np.testing.assert_allclose(got.p_correct_qm[0, 1], 1 / 9)
+    assert got.completion_tokens_low_qm[0, 1] == got.completion_tokens_qm[0, 1] == 100
     assert got.p_high_qm[0, 1] - got.p_low_qm[0, 1] > 0.25
 
 
@@ -148,6 +150,15 @@ def test_no_question_gives_no_row():
     assert near.anchor_qk.shape[0] == 0
 
 
+def test_a_bank_of_one_anchor_can_be_calibrated():
+    """
+    Without its own vote nothing is near: what is left is each model's mean.
+    """
+    calibration = calibrate(bank_of([[1, 0]], embedding=SAME[:1]), AnchorConfig())
+
+    np.testing.assert_allclose(calibration.p_correct_qm, [[6 / 11, 5 / 11]])
+
+
 @pytest.mark.parametrize(
     ("outcomes", "expected"),
     [
@@ -194,6 +205,7 @@ def test_estimates_are_in_range_and_the_same_in_any_batch(seed, n_anchors, n_que
     assert ((got.p_high_qm <= 1) & (got.p_high_qm >= got.p_correct_qm)).all()
     assert (got.prompt_tokens_qm >= 1).all()
     assert (got.cost_usd_qm > 0).all()
+    assert (got.cost_usd_low_qm <= got.cost_usd_high_qm).all()
     for q in range(n_questions):
         alone, _ = predictor.predict(queries[[q]], rows[[q]])
         for name in ESTIMATES:
