@@ -27,6 +27,7 @@ bench: $(STAMP)  ## ratios against named peers, each in one run
 	$(BIN)/python -m benchmarks.alpha_sweep
 	$(BIN)/python -m benchmarks.nearest_anchors
 	$(BIN)/python -m benchmarks.encoder
+	$(BIN)/python -m benchmarks.anchor_weights
 
 serve: $(STAMP)  ## the decision endpoint on 127.0.0.1:8000; ctrl-c stops it
 	@echo "try: curl -s localhost:8000/v1/route -H 'content-type: application/json' -d '{\"prompt\": \"2+2?\"}'"

@@ -230,7 +230,7 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         app()
-    except ScopeError as error:
+    except (ScopeError, OSError) as error:  # OSError: a disk that is full, read-only or not there
         err.print(f"scope: {error}", markup=False)
         sys.exit(2)
 

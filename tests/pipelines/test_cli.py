@@ -414,6 +414,20 @@ def test_a_bank_made_with_another_embedder_is_refused(scope, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_an_output_that_cannot_be_written_gets_one_sentence(scope, predicted, tmp_path):
+    """
+    A file where a folder is needed: no traceback.
+    """
+    (tmp_path / "file").write_text("x")
+
+    flags = ["--alpha", 1, "--output", tmp_path / "file" / "r.json"]
+    code, _, err = scope("route", "--predictions", predicted, *flags)
+
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    assert "file" in err
+
+
 def test_help_and_no_command_explain(scope):
     """
     A newcomer types the name and reads.

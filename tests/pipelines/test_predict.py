@@ -1,6 +1,7 @@
 """The whole path through Ray Data, on the real embedder and the embedded bank."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 import ray
 
 from pipelines.session import scope_error
-from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, AnchorPredictor, load_bank
+from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, AnchorPredictor, load_bank, save_bank
+from scope.embedder import EmbedderSpec, folder_digest
 from scope.encoder import Encoder
 from scope.errors import ConfigError
 from scope.features import text_features
 from scope.predictions_store import load_predictions
+from tests.banks import bank_of
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
@@ -217,6 +220,42 @@ def test_a_failure_inside_a_worker_arrives_in_its_own_words():
     error = scope_error(caught.value)
     assert type(error) is ConfigError or isinstance(error, ConfigError)
     assert str(error) == "embedder 'x' cannot be loaded"
+
+
+def test_a_run_that_fails_in_a_worker_leaves_no_file(scope, query_file, tmp_path):
+    """
+    The bank names an embedder whose folder is empty: found out only when it is loaded.
+    """
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    bank = bank_of([[1, 0], [0, 1]])
+    spec = EmbedderSpec(name=str(empty), revision=folder_digest(empty), dimension=4)
+    save_bank(replace(bank, embedder=spec), tmp_path / "bank", created_at="2026-01-01", sources=())
+
+    run = ["predict", "--bank", tmp_path / "bank", "--query-file", query_file]
+    code, _, err = scope(*run, "--output", tmp_path / "out")
+
+    assert code == 2
+    assert "cannot be loaded; expected" in err
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_demo_does_the_whole_job(scope, tmp_path):
+    """
+    Labelled questions and raw ones; better than one cheap model for all, and every file there.
+    """
+    code, out, _ = scope("demo", "--output", tmp_path / "demo")
+
+    files = {file.name for file in (tmp_path / "demo").iterdir()}
+    routing = json.loads((tmp_path / "demo" / "routing.json").read_text())
+    assert code == 0
+    assert files >= {"selection.json", "similarity.json", "routing.json", "predictions"}
+    assert (tmp_path / "demo" / "frontier.png").stat().st_size > 50_000
+    assert routing["realised"]["accuracy"] > 0.68
+    assert routing["realised"]["cost_usd"] < 2
+    assert all(
+        word in out for word in ("cheapest", "best single", "random", "budget", "mathematics-1")
+    )
 
 
 def test_an_embedder_that_cannot_be_loaded_builds_no_bank(scope, bank_inputs, tmp_path):

@@ -200,6 +200,21 @@ def test_a_decision_does_not_change_with_the_order_of_the_pool(policy, table, ra
     np.testing.assert_array_equal(here.pick(cost), there.pick(cost[:, order]))
 
 
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+@given(tables(), st.sampled_from([(NAN, 0.0), (1.0, NAN), (NAN, NAN)]))
+def test_a_model_without_evidence_changes_no_decision(policy, table, unknown):
+    """
+    Joining the pool with an unknown probability or an unknown cost has no effect.
+    """
+    p, cost = table
+    joined = [
+        np.column_stack([values, np.full(len(p), value)])
+        for values, value in zip((p, cost), unknown, strict=True)
+    ]
+
+    np.testing.assert_array_equal(policy.choose(*joined).model_q, policy.choose(p, cost).model_q)
+
+
 @given(tables(), st.floats(0, 1e4), st.floats(0, 1e4))
 def test_predicted_cost_never_rises_with_lambda(table, one, other):
     """

@@ -1,0 +1,51 @@
+"""What neighbours, weights and shrinkage are worth, on the embedded bank's own anchors.
+
+Every anchor is predicted from the others. AUC is the mean over models, log loss over all
+(question, model); ± is one bootstrap standard error over questions.
+"""
+
+import numpy as np
+from sklearn.metrics import log_loss, roc_auc_score
+
+from scope import EMBEDDED_BANK, AnchorConfig, AnchorPredictor, load_bank
+from scope.arrays import Floats, Ints
+
+N_BOOTSTRAPS, SEED = 20, 0
+NONE = 1e-9
+CONFIGS = {
+    "as published: 6 neighbours, similarity²": AnchorConfig(
+        n_neighbours=6, similarity_power=2.0, pseudo_anchors=NONE
+    ),
+    "6 neighbours, similarity², shrunk": AnchorConfig(n_neighbours=6, similarity_power=2.0),
+    "100 neighbours, similarity⁴": AnchorConfig(pseudo_anchors=NONE),
+    "100 neighbours, similarity⁴, shrunk (default)": AnchorConfig(),
+    "400 neighbours, similarity⁴, shrunk": AnchorConfig(n_neighbours=400),
+}
+
+
+def scores(p_qm: Floats, correct_qm: Floats, rows: Ints) -> tuple[float, float]:
+    """Return mean AUC per model and log loss on some questions."""
+    p, correct = p_qm[rows], correct_qm[rows]
+    auc = [roc_auc_score(correct[:, m], p[:, m]) for m in range(p.shape[1])]
+    return float(np.mean(auc)), log_loss(correct.ravel(), p.ravel().clip(1e-3, 1 - 1e-3))
+
+
+def main() -> None:
+    """Print one line of a Markdown table for each configuration."""
+    bank = load_bank(EMBEDDED_BANK)
+    everyone = np.arange(len(bank.ids))
+    rng = np.random.default_rng(SEED)
+    samples = [rng.choice(everyone, len(everyone)) for _ in range(N_BOOTSTRAPS)]
+    print("| weights | AUC | log loss |\n|---|---|---|")
+    for name, config in CONFIGS.items():
+        estimates, _ = AnchorPredictor(bank, config).predict(
+            bank.embedding_ad, bank.features_af, everyone
+        )
+        p_qm, correct_qm = estimates.p_correct_qm, bank.outcomes.correct_am
+        auc, loss = scores(p_qm, correct_qm, everyone)
+        auc_se, loss_se = np.std([scores(p_qm, correct_qm, rows) for rows in samples], axis=0)
+        print(f"| {name} | {auc:.3f} ± {auc_se:.3f} | {loss:.4f} ± {loss_se:.4f} |")
+
+
+if __name__ == "__main__":
+    main()
