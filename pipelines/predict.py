@@ -47,13 +47,19 @@ class QuestionSource:
     prompts: tuple[str, ...] | None
     labelled: Bank | None
 
-    def rows(self) -> Dataset:
-        """Return one row a question: ``row``, and ``prompt`` or ``embedding`` and ``features``."""
+    def rows(self, bank: Bank) -> Dataset:
+        """Return one row a question: ``row``, and ``prompt`` or ``embedding`` and ``features``.
+
+        Labelled questions also say in ``own_anchor`` where they stand in `bank` themselves,
+        -1 if nowhere: an anchor must not vote for itself.
+        """
         if self.labelled is None:
             return prompt_rows(self.prompts or ())
         n = len(self.ids)
+        place = {question_id: anchor for anchor, question_id in enumerate(bank.ids)}
         columns = {
             "row": np.arange(n),
+            "own_anchor": np.array([place.get(question_id, -1) for question_id in self.ids]),
             "embedding": _vectors(self.labelled.embedding_ad[:n]),
             "features": _vectors(self.labelled.features_af[:n]),
         }
@@ -76,7 +82,8 @@ class PredictorActor:
         """Return one row a question, each estimate a vector over the models."""
         embedding_qd = np.stack(list(batch["embedding"])).astype(np.float32)
         features_qf = np.stack(list(batch["features"])).astype(np.float64)
-        estimates, near = self._predictor.predict(embedding_qd, features_qf)
+        own_anchor_q = batch.get("own_anchor")
+        estimates, near = self._predictor.predict(embedding_qd, features_qf, own_anchor_q)
         return {
             "row": batch["row"],
             **{name: getattr(estimates, name) for name in ESTIMATES},
@@ -160,7 +167,7 @@ def _predicted(
 ) -> Iterator[Batch]:
     """Run the pipeline and yield its batches in the order of the questions."""
     DataContext.get_current().execution_options.preserve_order = True
-    rows = source.rows()
+    rows = source.rows(bank)
     if source.prompts is not None:
         rows = embedded(rows, bank.embedder.name, bank.embedder.revision, config.encoder)
     plan = rows.map_batches(

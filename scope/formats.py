@@ -121,6 +121,8 @@ def _selected(row: Mapping[str, Any]) -> SelectedQuestion:
 
 def _prediction(row: Mapping[str, Any]) -> Prediction:
     predicted, truth = row["predicted"], row.get("ground_truth")
+    if predicted["cost"] is None:
+        raise ValueError(f"{row['model']} has no predicted cost; the published policy needs one")
     return Prediction(
         model=row["model"],
         correctness=predicted["correctness"],

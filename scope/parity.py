@@ -8,6 +8,7 @@ import numpy as np
 from scope.arrays import Floats, Places
 from scope.errors import ConfigError, FormatError
 from scope.formats import Selection
+from scope.routing import known
 from scope.two_stage import TwoStage
 
 ORACLE_ALPHAS = tuple(step / 100 for step in range(101))
@@ -15,7 +16,7 @@ ORACLE_ALPHAS = tuple(step / 100 for step in range(101))
 
 
 class SelectionTruth:
-    """What really happened to the routed questions, laid out as in `TwoStage`."""
+    """What really happened to the routed questions, laid out as in `TwoStage`; NaN if unknown."""
 
     def __init__(self, selection: Selection, routed: TwoStage) -> None:
         place = {question_id: q for q, question_id in enumerate(routed.question_ids)}
@@ -27,10 +28,7 @@ class SelectionTruth:
                 continue
             for s, prediction in enumerate(question.predictions):
                 if prediction.true_correct is None or prediction.true_cost is None:
-                    raise FormatError(
-                        f"question {question.id!r} has no ground truth for {prediction.model}; "
-                        "the reference's form reports accuracy and cost that really occurred"
-                    )
+                    continue
                 cell = place[question.id], s
                 said = {"yes": True, "no": False}.get(prediction.correctness)
                 self.correct_qs[cell] = prediction.true_correct
@@ -38,8 +36,13 @@ class SelectionTruth:
                 self.agrees_qs[cell] = said is prediction.true_correct
 
     def totals(self, place_q: Places) -> tuple[float, float]:
-        """Return accuracy and total cost in USD of the chosen places."""
+        """Return accuracy and total cost in USD of the chosen places; NaN if one is unknown."""
         return float(_at(self.correct_qs, place_q).mean()), _total(_at(self.cost_usd_qs, place_q))
+
+    def agreement(self) -> float:
+        """Return the share of predictions that came true; NaN if nothing is known."""
+        known_qs = ~np.isnan(self.agrees_qs)
+        return float(self.agrees_qs[known_qs].mean()) if known_qs.any() else float("nan")
 
 
 def routing_results(
@@ -61,9 +64,19 @@ def oracle_budgets(
     Of 101 alphas the most accurate whose real cost fits, the lowest at a tie;
     the cheapest if none fits. An evaluation oracle, not a usable controller: it
     needs the answers before the questions are asked.
+
+    Raises
+    ------
+    FormatError
+        If the ground truth of a choice is not known.
     """
     place_aq, _ = routed.sweep(ORACLE_ALPHAS)
     totals = [truth.totals(place_q) for place_q in place_aq]
+    if budgets_usd and np.isnan(totals).any():
+        raise FormatError(
+            "the selection has no ground truth for some choices; --budget-oracle needs all of it, "
+            "use --policy expected_value --budget to plan on predictions"
+        )
     return {str(float(budget)): _oracle(totals, budget) for budget in budgets_usd}
 
 
@@ -93,10 +106,10 @@ def _result(
     return {
         "alpha": alpha,
         "total_questions": len(chosen),
-        "accuracy": accuracy,
-        "total_cost": cost_usd,
-        "average_cost": cost_usd / len(chosen),
-        "prediction_accuracy": float(np.nanmean(truth.agrees_qs)),
+        "accuracy": known(accuracy),
+        "total_cost": known(cost_usd),
+        "average_cost": known(cost_usd / len(chosen)),
+        "prediction_accuracy": known(truth.agreement()),
         "model_distribution": {model: chosen.count(model) for model in dict.fromkeys(chosen)},
         "routing_decisions": [
             {"question_id": question_id, "selected_model": model, "score": score}

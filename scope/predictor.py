@@ -93,7 +93,7 @@ class AnchorPredictor:
             As `scope.features.text_features` counts them.
         own_anchor_q : ndarray of shape (n_questions,), optional
             Where the questions are anchors themselves: their positions in the
-            bank, so that none votes for itself.
+            bank, so that none votes for itself; -1 for a question that is none.
 
         Returns
         -------

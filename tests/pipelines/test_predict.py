@@ -87,6 +87,23 @@ def test_labelled_questions_bring_their_outcomes(scope, tmp_path):
     assert realised["accuracy"] > np.nanmean(predicted.outcomes.correct_am)
 
 
+def test_anchors_of_the_bank_are_predicted_without_their_own_vote(scope, tmp_path):
+    """
+    The bank as its own query file: what it is calibrated on, not what it remembers.
+    """
+    output = tmp_path / "out"
+
+    code, _, _ = scope("predict", "--query-file", EMBEDDED_BANK, "--limit", 50, "--output", output)
+
+    bank = load_bank(EMBEDDED_BANK)
+    expected, _ = AnchorPredictor(bank).predict(
+        bank.embedding_ad[:50], bank.features_af[:50], np.arange(50)
+    )
+    got = load_predictions(output).predictions.estimates
+    assert code == 0
+    np.testing.assert_array_equal(got.p_correct_qm, expected.p_correct_qm)
+
+
 def test_a_pool_with_its_own_prices(scope, query_file, tmp_path):
     """
     Only its models, in its order, at its prices: ten times the price, ten times the cost.

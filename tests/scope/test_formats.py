@@ -106,3 +106,15 @@ def test_a_list_of_nothing_is_still_json(tmp_path):
         pass
 
     assert json.loads(path.read_text()) == []
+
+
+def test_an_unknown_predicted_cost_is_not_read_as_free(tmp_path):
+    """
+    The published policy has no way to leave a model out: it must be told every cost.
+    """
+    path = tmp_path / "selection.json"
+    with json_list(path, '{"questions": [', "]}") as add:
+        add(selection_entry(predictions_of([[math.nan]], [[math.nan]]), 0, None))
+
+    with pytest.raises(FormatError, match="m0 has no predicted cost"):
+        read_selection(path)

@@ -126,6 +126,20 @@ def test_an_anchor_does_not_vote_for_itself():
     assert 0 not in neighbours.anchor_qk
 
 
+def test_a_question_that_is_no_anchor_keeps_all_its_neighbours():
+    """
+    Among anchors that leave themselves out it is marked -1 and loses nothing.
+    """
+    bank = random_bank(3, 150)
+    queries, rows = unit(np.random.default_rng(9).standard_normal((4, 8))), features(n=4)
+    predictor = AnchorPredictor(bank)
+
+    plain, _ = predictor.predict(queries, rows)
+    marked, _ = predictor.predict(queries, rows, np.full(4, -1))
+
+    np.testing.assert_array_equal(marked.p_correct_qm, plain.p_correct_qm)
+
+
 def test_prompt_tokens_follow_each_tokenizer():
     """
     A model that counts twice as many tokens in the bank will do so in a new prompt.

@@ -174,3 +174,20 @@ def test_a_long_sweep_is_the_same_as_single_ones(routed):
         place, score = routed.sweep([alpha])
         np.testing.assert_array_equal(places[a], place[0])
         np.testing.assert_array_equal(scores[a], score[0])
+
+
+def test_without_ground_truth_the_choices_stand_alone():
+    """
+    Accuracy and real cost are null; the oracle, which needs them, is refused.
+    """
+    prediction = Prediction("x", "yes", 1.0, None, None)
+    selection = [SelectedQuestion("q1", (prediction,))]
+    routed = prepare(selection, {"q1": [("a", 0.5)]}, {"a": {"x": (1.0, 0.1)}})
+    truth = SelectionTruth(selection, routed)
+
+    (result,) = routing_results(routed, truth, [0.5])
+
+    assert result["routing_decisions"][0]["selected_model"] == "x"
+    assert result["accuracy"] is result["total_cost"] is result["prediction_accuracy"] is None
+    with pytest.raises(FormatError, match="--budget-oracle needs all of it"):
+        oracle_budgets(routed, truth, [1.0])
