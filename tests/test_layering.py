@@ -14,7 +14,17 @@ ALLOWED = {
     "pipelines": {"pipelines", "scope"},
 }
 OURS = set(ALLOWED)
-HEAVY = {"ray", "torch", "vllm", "transformers", "sentence_transformers", "httpx", "matplotlib"}
+LIGHT = {"scope", "numpy", "scipy", "pydantic", "pyarrow", "yaml", "threadpoolctl"}
+HEAVY = {
+    "faiss",
+    "ray",
+    "torch",
+    "vllm",
+    "transformers",
+    "sentence_transformers",
+    "httpx",
+    "matplotlib",
+}
 
 
 def imported(path):
@@ -46,6 +56,21 @@ def test_scope_never_imports_ray():
     """
     for path in sorted((ROOT / "scope").rglob("*.py")):
         assert "ray" not in imported(path), path
+
+
+def test_scope_stands_on_few_libraries():
+    """
+    At the head of a file only these; anything heavier is imported where it is used.
+    """
+    for path in sorted((ROOT / "scope").rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        names = set()
+        for node in tree.body:
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add(node.module.split(".")[0])
+        assert names - set(sys.stdlib_module_names) <= LIGHT, path
 
 
 def test_importing_scope_loads_no_heavy_library():
