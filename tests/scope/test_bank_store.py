@@ -7,6 +7,7 @@ import pytest
 from scope import AnchorConfig, load_bank, save_bank, verify_bank
 from scope.bank_store import EMBEDDINGS, MANIFEST, OUTCOMES
 from scope.errors import BankAlteredError, BankError, UnknownModelError
+from scope.files import sha256
 from scope.population import calibrate
 from tests.banks import bank_of, unit
 
@@ -89,17 +90,32 @@ def test_a_missing_file_is_named(saved):
         load_bank(saved[1])
 
 
+def replace_embeddings(path, values):
+    """Put other embeddings into a bank, with a hash that matches them."""
+    np.save(path / EMBEDDINGS, values, allow_pickle=True)
+    manifest = json.loads((path / MANIFEST).read_text())
+    manifest["files"][EMBEDDINGS] = sha256(path / EMBEDDINGS)
+    (path / MANIFEST).write_text(json.dumps(manifest))
+
+
+def test_nan_in_stored_embeddings_is_refused(saved):
+    """
+    Even if the manifest agrees with them: no similarity to that anchor means anything.
+    """
+    values = np.load(saved[1] / EMBEDDINGS)
+    values[2, 0] = np.nan
+    replace_embeddings(saved[1], values)
+
+    with pytest.raises(BankError, match="embedding of 'a2' has length nan; expected 1"):
+        load_bank(saved[1])
+
+
 def test_pickled_content_is_refused(saved):
     """
     A bank from a stranger must not run code, even with a matching hash.
     """
-    from scope.files import sha256
-
-    _, path = saved
-    np.save(path / EMBEDDINGS, np.array([{"x": 1}], dtype=object), allow_pickle=True)
-    manifest = json.loads((path / MANIFEST).read_text())
-    manifest["files"][EMBEDDINGS] = sha256(path / EMBEDDINGS)
-    (path / MANIFEST).write_text(json.dumps(manifest))
+    path = saved[1]
+    replace_embeddings(path, np.array([{"x": 1}], dtype=object))
 
     with pytest.raises(BankError, match="does not fit its manifest"):
         load_bank(path)
