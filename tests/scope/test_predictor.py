@@ -201,7 +201,7 @@ def random_bank(seed, n_anchors, models=(SMALL, MIDDLE, LARGE)):
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 12))
 def test_estimates_are_in_range_and_the_same_in_any_batch(seed, n_anchors, n_questions):
     """
@@ -226,7 +226,7 @@ def test_estimates_are_in_range_and_the_same_in_any_batch(seed, n_anchors, n_que
             np.testing.assert_array_equal(getattr(got, name)[[q]], getattr(alone, name))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.permutations([0, 1, 2]))
 def test_the_order_of_the_pool_changes_nothing(seed, order):
     """
