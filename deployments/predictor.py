@@ -1,15 +1,21 @@
 """The predictor's replica: the bank, and the decision for one embedded prompt."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from deployments.embedder import Embedded
 from scope.bank_store import load_bank
+from scope.calibration import fit_dial
+from scope.dial import Dial
 from scope.predictions import ESTIMATES, Predictions
 from scope.predictions_store import PredictedSet
 from scope.predictor import AnchorPredictor
 from scope.router import Target, narrowed, route
 from scope.routing import known
+
+MAX_DIALS = 128
+"""Dials kept, one for each set of permitted models; requests choose the sets: bounded."""
 
 
 class Predictor:
@@ -18,6 +24,7 @@ class Predictor:
     def __init__(self, bank: str) -> None:
         self._bank = load_bank(Path(bank))
         self._predictor = AnchorPredictor(self._bank)
+        self._dial = lru_cache(MAX_DIALS)(self._fit_dial)
 
     def decide(
         self,
@@ -37,7 +44,9 @@ class Predictor:
         estimates, near = self._predictor.predict(embedding_d[None], features_f[None])
         predictions = Predictions(("",), self._bank.model_ids, estimates)
         everyone = PredictedSet(predictions, self._bank.models, self._bank.calibration, None)
-        routing = route(narrowed(everyone, None, allowed, denied), Target(**target))
+        permitted = narrowed(everyone, None, allowed, denied)
+        dial = self._dial(permitted.predictions.models) if "alpha" in target else None
+        routing = route(permitted, Target(**target), dial)
         (decision,) = routing.decisions()
         return {
             "model": decision["selected_model"],
@@ -51,6 +60,10 @@ class Predictor:
                 for anchor, similarity in zip(near.anchor_qk[0], near.similarity_qk[0], strict=True)
             ],
         }
+
+    def _fit_dial(self, models: tuple[str, ...]) -> Dial:
+        pool = self._bank.with_models(models)
+        return fit_dial(pool.calibration, pool.models)
 
 
 def _candidates(predictions: Predictions) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import typer
 
 from pipelines.console import err, out, progress, table
 from scope import EMBEDDED_BANK
-from scope.bank_store import bank_version, load_bank, verify_bank
+from scope.bank_store import load_bank, read_manifest
 from scope.config import ScopeConfig
 from scope.embedder import MINILM
 from scope.errors import BankAlteredError
@@ -76,7 +76,7 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
     """Show what a bank is made of and how its models did."""
     from scope.metrics import Truth
 
-    manifest, loaded = verify_bank(bank), load_bank(bank)
+    loaded, manifest = load_bank(bank), read_manifest(bank)
     if as_json:
         typer.echo(json.dumps({"version": loaded.version, **manifest.model_dump(mode="json")}))
         return
@@ -108,14 +108,13 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
 def verify(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
     """Check every file of a bank against its manifest; exit 1 if one was altered."""
     try:
-        manifest = verify_bank(bank)
-        load_bank(bank)
+        loaded, manifest = load_bank(bank), read_manifest(bank)
     except BankAlteredError as error:
         if as_json:
             typer.echo(json.dumps({"ok": False, "error": str(error)}))
         err.print(f"scope: {error}", markup=False)
         raise typer.Exit(1) from error
-    facts = {"ok": True, "version": bank_version(bank), "files": len(manifest.files)}
+    facts = {"ok": True, "version": loaded.version, "files": len(manifest.files)}
     if as_json:
         typer.echo(json.dumps(facts))
     else:

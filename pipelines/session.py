@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import ray
 from ray.data import DataContext
-from ray.exceptions import RayError
+from ray.exceptions import RayTaskError
 
 from scope.errors import ScopeError
 
@@ -38,31 +38,13 @@ def ray_session() -> Iterator[None]:
     _configure_data()
     try:
         yield
-    except RayError as error:
-        if (cause := scope_error(error)) is not None:
-            raise cause from None
+    except RayTaskError as error:  # its own text is a whole traceback
+        if isinstance(error.cause, ScopeError):
+            raise error.cause from None
         raise
     finally:
         if ours:
             ray.shutdown()
-
-
-def scope_error(error: BaseException) -> ScopeError | None:
-    """Return the `ScopeError` that made a remote call fail, if one did.
-
-    Ray wraps what a worker raised, and the text of its wrapper is a traceback.
-    """
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        current = waiting.pop()
-        if isinstance(current, ScopeError) and not isinstance(current, RayError):
-            return current
-        if current is None or id(current) in seen:
-            continue
-        seen.add(id(current))
-        waiting += [getattr(current, "cause", None), current.__cause__, current.__context__]
-    return None
 
 
 @contextmanager

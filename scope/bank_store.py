@@ -96,18 +96,31 @@ def verify_bank(path: Path) -> Manifest:
     BankAlteredError
         If a file has other bytes than the manifest says.
     """
-    if not (path / MANIFEST).is_file():
-        raise BankError(f"{path} is not a bank: it has no {MANIFEST}")
-    try:
-        manifest = parse(Manifest, read_json(path / MANIFEST), str(path / MANIFEST))
-    except FormatError as error:
-        raise BankError(str(error)) from error
+    manifest = read_manifest(path)
     for name, expected in manifest.files.items():
         if Path(name).name != name or not (path / name).is_file():
             raise BankError(f"bank {path} lacks {name!r}, which its manifest names")
         if (found := sha256(path / name)) != expected:
             raise BankAlteredError(str(path / name), expected, found)
     return manifest
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read what a bank says it is made of, without checking that it is.
+
+    Raises
+    ------
+    BankError
+        If there is no manifest, or it is not JSON.
+    ConfigError
+        If it is of another schema.
+    """
+    if not is_bank(path):
+        raise BankError(f"{path} is not a bank: it has no {MANIFEST}")
+    try:
+        return parse(Manifest, read_json(path / MANIFEST), str(path / MANIFEST))
+    except FormatError as error:
+        raise BankError(str(error)) from error
 
 
 def is_bank(path: Path) -> bool:

@@ -8,6 +8,8 @@ import numpy as np
 
 from scope.arrays import Floats
 from scope.config import AnchorConfig
+from scope.dial import Dial
+from scope.errors import ConfigError
 from scope.pool import ModelSpec, cost_usd
 
 ARRAYS = ("p_correct_qm", "prompt_tokens_qm", "completion_tokens_qm")
@@ -61,3 +63,22 @@ class Calibration:
         """Read what `save` wrote; pickled content is refused."""
         with np.load(path, allow_pickle=False) as stored:
             return cls(config, *(stored[name].astype(np.float64) for name in ARRAYS))
+
+
+def fit_dial(calibration: Calibration | None, models: Sequence[ModelSpec]) -> Dial:
+    """Fit the dial of exactly these models at their prices.
+
+    Parameters
+    ----------
+    calibration : Calibration or None
+        Its columns are `models`.
+    models : sequence of ModelSpec
+
+    Raises
+    ------
+    ConfigError
+        If the bank was never calibrated.
+    """
+    if calibration is None:
+        raise ConfigError("the bank behind these predictions has no calibration; no alpha")
+    return Dial.fit(calibration.p_correct_qm, calibration.cost_usd_qm(models))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from scope.calibration import Calibration
+from scope.calibration import Calibration, fit_dial
 from scope.config import AnchorConfig, Strict, parse
 from scope.dial import Dial
 from scope.embedder import EmbedderSpec
@@ -66,9 +66,7 @@ class PredictedSet:
         ConfigError
             If the bank behind the predictions was never calibrated.
         """
-        if self.calibration is None:
-            raise ConfigError("the bank behind these predictions has no calibration; no alpha")
-        return Dial.fit(self.calibration.p_correct_qm, self.calibration.cost_usd_qm(self.models))
+        return fit_dial(self.calibration, self.models)
 
     def truth(self) -> Truth | None:
         """Return what really happened, at these prices; None if nobody knows."""

@@ -1,7 +1,6 @@
 """Foretell correctness, tokens and cost from what models did on similar anchors."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from scipy.special import betaincinv
@@ -39,14 +38,6 @@ class Neighbours:
 
     similarity_qk: Floats
     anchor_qk: Ints
-
-
-class Predictor(Protocol):
-    """Foretells how every model of a pool would do on questions."""
-
-    def predict(self, embedding_qd: Singles, features_qf: Floats) -> tuple[Estimates, Neighbours]:
-        """Return estimates, columns in pool order, and the anchors behind them."""
-        ...
 
 
 class AnchorPredictor:

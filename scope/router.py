@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 from scope.budget import plan_budget
+from scope.dial import Dial
 from scope.errors import ConfigError
 from scope.policy import ExpectedValue, MaxCost, MinQuality, Policy, permitted
 from scope.predictions_store import PredictedSet
@@ -39,8 +40,16 @@ def narrowed(
     return predicted.of_pool(permitted(models, allowed=allowed, denied=denied))
 
 
-def route(predicted: PredictedSet, target: Target) -> Routing:
+def route(predicted: PredictedSet, target: Target, dial: Dial | None = None) -> Routing:
     """Choose a model for every question.
+
+    Parameters
+    ----------
+    predicted : PredictedSet
+        Of the permitted models.
+    target : Target
+    dial : Dial, optional
+        Of exactly these models at these prices; fitted if an alpha needs one and none is given.
 
     Raises
     ------
@@ -55,15 +64,17 @@ def route(predicted: PredictedSet, target: Target) -> Routing:
         return Routing(
             "expected_value", settings, predicted.predictions, plan.choices, plan.overshoot_usd
         )
-    name, policy, settings = _policy(predicted, target)
+    name, policy, settings = _policy(predicted, target, dial)
     estimates = predicted.predictions.estimates
     choices = policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm)
     return Routing(name, settings, predicted.predictions, choices)
 
 
-def _policy(predicted: PredictedSet, target: Target) -> tuple[str, Policy, dict[str, float]]:
+def _policy(
+    predicted: PredictedSet, target: Target, dial: Dial | None
+) -> tuple[str, Policy, dict[str, float]]:
     if target.alpha is not None:
-        trade_off = predicted.dial().trade_off(target.alpha)
+        trade_off = (dial or predicted.dial()).trade_off(target.alpha)
         settings = {"alpha": target.alpha, "trade_off": trade_off}
         return "expected_value", ExpectedValue(trade_off), settings
     if target.min_quality is not None:
