@@ -8,6 +8,7 @@ Every error this project raises on purpose.
     - BankAlteredError       a file of the bank is not the one its manifest names
     - EmbedderMismatchError  two embeddings do not live in the same space
   - PredictionsError         a folder of predictions cannot be used as it is
+  - EvaluationError          labelled questions cannot examine a bank
   - FormatError              a file is not in the form it was read as
   - UnknownModelError        a model was named that is not among the known ones
   - UnknownPriceError        a model has no price; an unknown price is not free
@@ -80,6 +81,10 @@ class EmbedderMismatchError(BankError):
 
 class PredictionsError(ScopeError, ValueError):
     """A folder of predictions is absent, incomplete or not of this form."""
+
+
+class EvaluationError(ScopeError, ValueError):
+    """Labelled questions cannot examine a bank, or a floor asked of it makes no sense."""
 
 
 class FormatError(ScopeError, ValueError):

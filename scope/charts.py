@@ -1,0 +1,157 @@
+"""The pictures of an evaluation, as SVG text. Wraps matplotlib."""
+
+from collections.abc import Callable
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scope.evaluation import MIX, ORACLE, OURS, Evaluation
+from scope.plot import MIX as MIX_COLOUR
+from scope.plot import OURS as OUR_COLOUR
+from scope.plot import THEIRS
+from scope.standing import Standing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FAINT = "#9aa0a6"
+OTHERS = ("#3b6fb6", "#8e5aa8", "#b5495b", "#5d8aa8", "#a08c5b")
+"""Colours of the other routers, in their order."""
+PLAIN = (MIX, "single models", "random model", "scope, shuffled", ORACLE, OURS)
+
+
+def trade_off(evaluation: Evaluation) -> str:
+    """Draw accuracy against the budget: ours with its band, the others, the models."""
+
+    def draw(axes: "Axes") -> None:
+        usd = np.array(evaluation.budgets_usd_per_1k)
+        _curve(axes, usd, evaluation.standing(ORACLE), color=FAINT, ls=":", lw=1.6)
+        others = [one for one in evaluation.standings if one.name not in PLAIN]
+        for one, color in zip(others, OTHERS, strict=False):
+            _curve(axes, usd, one, color=color, lw=1.1)
+        shuffled = evaluation.standing("scope, shuffled")
+        _curve(axes, usd, shuffled, color=FAINT, ls="-.", lw=1.1)
+        _curve(axes, usd, evaluation.standing(MIX), color=MIX_COLOUR, ls="--", lw=1.6)
+        ours = evaluation.standing(OURS)
+        _curve(axes, usd, ours, color=OUR_COLOUR, lw=2.6)
+        low, high = ([getattr(p, end) for p in ours.curve] for end in ("low", "high"))
+        axes.fill_between(usd, low, high, color=OUR_COLOUR, alpha=0.12, lw=0)
+        models = [one for one in evaluation.fixed if one.name in evaluation.models]
+        axes.scatter(
+            [one.usd_per_1k.value for one in models],
+            [one.accuracy.value for one in models],
+            s=22,
+            color=THEIRS,
+            zorder=3,
+            label="one model for all",
+        )
+        _money_axis(axes)
+        axes.set_ylabel("best accuracy at or under the budget")
+        axes.legend(frameon=False, fontsize=8, ncols=2, loc="center right")
+
+    return _svg(draw, (9.2, 5.4))
+
+
+def differences(evaluation: Evaluation) -> str:
+    """Draw the difference of area to every other way, with its interval."""
+
+    def draw(axes: "Axes") -> None:
+        others = [one for one in evaluation.standings if one.name not in (OURS, ORACLE)]
+        for y, one in enumerate(reversed(others)):
+            gap = one.ours_minus
+            known = gap.low > 0 or gap.high < 0
+            color = OUR_COLOUR if gap.value >= 0 else OTHERS[2]
+            axes.plot([100 * gap.low, 100 * gap.high], [y, y], color=color, lw=2.2)
+            face = color if known else "white"
+            axes.plot(100 * gap.value, y, "o", ms=7, color=face, mec=color, mew=1.8)
+        axes.set_yticks(range(len(others)), [one.name for one in reversed(others)])
+        axes.axvline(0, color=THEIRS, lw=0.9)
+        axes.set_xlabel("area of scope minus area of the other, points (95 % interval)")
+
+    return _svg(draw, (9.2, 3.6))
+
+
+def reliability(evaluation: Evaluation) -> str:
+    """Draw what came of forecasts of about the same probability."""
+
+    def draw(axes: "Axes") -> None:
+        axes.plot([0, 1], [0, 1], color=FAINT, lw=1, ls="--", label="perfectly calibrated")
+        shown = [(quality, OTHERS[2], 1.0) for quality in evaluation.quality[1:2]]
+        shown.append((evaluation.quality[0], OUR_COLOUR, 2.2))
+        for quality, color, width in shown:
+            bins = quality.pooled.bins
+            p, share = [one.mean_p for one in bins], [one.share_correct for one in bins]
+            label = f"{quality.name}: ECE {quality.pooled.ece:.3f}"
+            axes.plot(p, share, "o-", color=color, lw=width, ms=4.5, label=label)
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.set_xlabel("foretold probability, mean of the bin")
+        axes.set_ylabel("share of right answers")
+        axes.legend(frameon=False, fontsize=8, loc="upper left")
+
+    return _svg(draw, (5.2, 5.0))
+
+
+def promised_cost(evaluation: Evaluation) -> str:
+    """Draw the real bill of every setting against the planned one."""
+
+    def draw(axes: "Axes") -> None:
+        rows = [one for one in evaluation.promises if one.planned_usd_per_1k > 0]
+        usd = [one.planned_usd_per_1k for one in rows]
+        ends = [min(usd), max(usd)]
+        axes.plot(ends, ends, color=FAINT, lw=1, ls="--", label="as planned")
+        for kind, mark in (("budget", "s"), ("alpha", "o")):
+            some = [one for one in rows if one.name.startswith(kind)]
+            real = np.array([one.usd_per_1k.value for one in some])
+            low, high = (np.array([getattr(o.usd_per_1k, end) for o in some]) for end in ENDS)
+            axes.errorbar(
+                [one.planned_usd_per_1k for one in some],
+                real,
+                yerr=[real - low, high - real],
+                fmt=mark,
+                color=OUR_COLOUR,
+                mfc="white" if kind == "alpha" else OUR_COLOUR,
+                ms=6,
+                lw=1.4,
+                label=f"by {kind}",
+            )
+        _money_axis(axes)
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: f"${value:g}")
+        axes.set_xlabel("planned USD per 1,000 questions")
+        axes.set_ylabel("real USD per 1,000 questions")
+        axes.legend(frameon=False, fontsize=8, loc="upper left")
+
+    return _svg(draw, (5.2, 5.0))
+
+
+ENDS = ("low", "high")
+
+
+def _curve(axes: "Axes", usd: "np.ndarray[tuple[int], np.dtype[np.float64]]", standing: Standing, **style: object) -> None:
+    accuracy = [one.value for one in standing.curve]
+    axes.plot(usd, accuracy, label=standing.name, **style)  # type: ignore[arg-type]
+
+
+def _money_axis(axes: "Axes") -> None:
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"${value:g}")
+    axes.set_xlabel("budget, USD per 1,000 questions (log)")
+
+
+def _svg(draw: Callable[["Axes"], None], inches: tuple[float, float]) -> str:
+    """Return one picture, the same text for the same numbers."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=inches, layout="constrained")
+    FigureCanvasSVG(figure)
+    axes = figure.add_subplot()
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    draw(axes)
+    text = StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "scope"}):
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]

@@ -1,0 +1,109 @@
+"""What our router planned before anything ran, beside what came of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from scope.arrays import Bools, Floats
+from scope.bank import Bank
+from scope.bootstrap import Interval
+from scope.budget import plan_budget
+from scope.calibration import fit_dial
+from scope.contenders import Record
+from scope.dial import Dial
+from scope.frontier import planned
+from scope.policy import Choices, ExpectedValue
+from scope.population import calibrate
+from scope.predictions import ESTIMATES, Estimates, Predictions
+from scope.routing import usd
+
+PER_1K = 1_000
+ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One setting of our router: a budget or a stop of the dial.
+
+    Attributes
+    ----------
+    name : str
+    planned_accuracy, planned_usd_per_1k : float
+        Mean of the forecasts for the models chosen.
+    accuracy, usd_per_1k : Interval
+        What really happened.
+    cost_ratio : Interval
+        Real cost over planned cost; NaN where nothing was planned to be spent.
+    """
+
+    name: str
+    planned_accuracy: float
+    planned_usd_per_1k: float
+    accuracy: Interval
+    usd_per_1k: Interval
+    cost_ratio: Interval
+
+
+def promises(
+    bank: Bank, predictions: Predictions, record: Record, budgets_usd: Floats
+) -> tuple[Promise, ...]:
+    """Route at every budget and at stops of the dial, and compare plan and outcome.
+
+    Parameters
+    ----------
+    bank : Bank
+        Its calibration sets the dial; one is made if there is none.
+    predictions : Predictions
+        Ours, for the questions of the record.
+    record : Record
+    budgets_usd : ndarray of shape (n_budgets,)
+        USD a question; infinite ones are no budgets.
+    """
+    calibration = bank.calibration or calibrate(bank, bank.anchor_config)
+    dial = fit_dial(calibration, bank.models)
+    finite = budgets_usd[np.isfinite(budgets_usd)]
+    rows = [*_by_budget(predictions, finite), *_by_dial(predictions, dial)]
+    return tuple(_promise(name, predictions, choices, record) for name, choices in rows)
+
+
+def choices_at(predictions: Predictions, dial: Dial, alpha: float) -> Choices:
+    """Return the decisions at one stop of the dial."""
+    estimates = predictions.estimates
+    policy = ExpectedValue(dial.trade_off(alpha))
+    return policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm)
+
+
+def rows_of(predictions: Predictions, kept_q: Bools) -> Predictions:
+    """Return the predictions for some of the questions."""
+    estimates = Estimates(*(getattr(predictions.estimates, name)[kept_q] for name in ESTIMATES))
+    ids = tuple(predictions.question_ids[q] for q in np.flatnonzero(kept_q))
+    return Predictions(ids, predictions.models, estimates)
+
+
+def _by_budget(predictions: Predictions, budgets_usd: Floats) -> Iterator[tuple[str, Choices]]:
+    n_questions = len(predictions.question_ids)
+    for budget_usd in budgets_usd.tolist():
+        plan = plan_budget(predictions, budget_usd * n_questions)
+        yield f"budget {usd(PER_1K * budget_usd)}", plan.choices
+
+
+def _by_dial(predictions: Predictions, dial: Dial) -> Iterator[tuple[str, Choices]]:
+    for alpha in ALPHAS:
+        yield f"alpha {alpha:g}", choices_at(predictions, dial, alpha)
+
+
+def _promise(name: str, predictions: Predictions, choices: Choices, record: Record) -> Promise:
+    plan = planned(predictions, choices)
+    cost_usd_r = record.weight_rq @ choices.pick(record.cost_usd_qm)
+    planned_usd_r = record.weight_rq @ choices.pick(predictions.estimates.cost_usd_qm)
+    ratio_r = np.full_like(cost_usd_r, np.nan)
+    np.divide(cost_usd_r, planned_usd_r, out=ratio_r, where=planned_usd_r > 0)
+    return Promise(
+        name,
+        plan.accuracy,
+        plan.usd_per_1k,
+        Interval.of(record.weight_rq @ choices.pick(record.correct_qm)),
+        Interval.of(PER_1K * cost_usd_r),
+        Interval.of(ratio_r),
+    )

@@ -1,0 +1,43 @@
+"""RouterArena's prediction files: a list with one entry a question."""
+
+from typing import Any
+
+from scope.exam import Exam
+from scope.policy import Choices
+from scope.predictions import Predictions
+from scope.routing import known
+
+
+def prediction_entries(
+    exam: Exam, predictions: Predictions, choices: Choices
+) -> list[dict[str, Any]]:
+    """Return decisions in the form of RouterArena's ``router_inference/predictions``.
+
+    `generated_result` is null, as in a file that its inference has not filled yet: a
+    bank keeps outcomes, no answers. `cost` (USD) and `accuracy` are what the chosen
+    model's stored outcome says, null where it was never run; `prompt` is null in a
+    bank without texts.
+
+    Parameters
+    ----------
+    exam : Exam
+    predictions : Predictions
+        For the questions of the exam, in its order.
+    choices : Choices
+    """
+    correct_q = choices.pick(exam.truth.correct_qm)
+    cost_usd_q = choices.pick(exam.truth.cost_usd_qm)
+    return [
+        {
+            "global index": question_id,
+            "prompt": exam.prompts[q] if exam.prompts else None,
+            "prediction": predictions.models[m] if m >= 0 else None,
+            "generated_result": None,
+            "cost": known(cost_usd_q[q]),
+            "accuracy": known(correct_q[q]),
+            "for_optimality": False,
+        }
+        for q, (question_id, m) in enumerate(
+            zip(exam.ids, choices.model_q.tolist(), strict=True)
+        )
+    ]

@@ -1,0 +1,120 @@
+"""The numbers of an evaluation for machines: JSON, and rows of tables."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from scope.bootstrap import Interval
+from scope.evaluation import Evaluation
+from scope.quality import ALL_MODELS, Quality
+from scope.reliability import Reliability
+
+SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("table", "name", "at", "metric")]
+    + [(name, pa.float64()) for name in ("value", "low", "high")]
+)
+"""Columns of ``scores.parquet``: `at` is a budget or a model, null where there is none."""
+
+CURVES = pa.schema(
+    [("name", pa.string())]
+    + [(name, pa.float64()) for name in ("budget_usd_per_1k", "accuracy", "low", "high")]
+)
+"""Columns of ``curves.parquet``."""
+
+Row = tuple[str, str, str | None, str, float, float, float]
+
+
+def to_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Return all numbers but the curves as one JSON object; what is not defined is null."""
+    numbers: dict[str, Any] = _plain(evaluation)
+    del numbers["budgets_usd_per_1k"]
+    for standing in numbers["standings"]:
+        del standing["curve"]
+    return {"schema_version": 1, **numbers}
+
+
+def to_table(evaluation: Evaluation) -> pa.Table:
+    """Return one row for every number and its interval; null where not defined."""
+    rows = [*_standings(evaluation), *_fixed(evaluation), *_promises(evaluation)]
+    for quality in evaluation.quality:
+        rows += _quality(quality)
+    columns = zip(*rows, strict=True)
+    return pa.table(
+        [
+            pa.array([_plain(value) for value in column], field.type)
+            for column, field in zip(columns, SCHEMA, strict=True)
+        ],
+        schema=SCHEMA,
+    )
+
+
+def curves(evaluation: Evaluation) -> pa.Table:
+    """Return the accuracy of every way to choose at each budget of the area."""
+    rows = [
+        (standing.name, budget, one.value, one.low, one.high)
+        for standing in evaluation.standings
+        for budget, one in zip(evaluation.budgets_usd_per_1k, standing.curve, strict=True)
+    ]
+    columns = [[_plain(value) for value in column] for column in zip(*rows, strict=True)]
+    return pa.table(
+        [pa.array(column, field.type) for column, field in zip(columns, CURVES, strict=True)],
+        schema=CURVES,
+    )
+
+
+def _standings(evaluation: Evaluation) -> Iterator[Row]:
+    for one in evaluation.standings:
+        for metric in ("area", "ours_minus", "share_of_way"):
+            yield _row("standings", one.name, None, metric, getattr(one, metric))
+        for at in one.at_budgets:
+            budget = at.budget_usd_per_1k
+            place = "any cost" if budget is None else f"{budget:g} USD per 1k"
+            for metric in ("accuracy", "usd_per_1k", "pgr"):
+                yield _row("standings", one.name, place, metric, getattr(at, metric))
+
+
+def _fixed(evaluation: Evaluation) -> Iterator[Row]:
+    for one in evaluation.fixed:
+        for metric in ("accuracy", "usd_per_1k", "ours_minus"):
+            yield _row("fixed", one.name, None, metric, getattr(one, metric))
+
+
+def _promises(evaluation: Evaluation) -> Iterator[Row]:
+    for one in evaluation.promises:
+        for metric in ("planned_accuracy", "planned_usd_per_1k"):
+            yield _row("promises", one.name, None, metric, getattr(one, metric))
+        for metric in ("accuracy", "usd_per_1k", "cost_ratio"):
+            yield _row("promises", one.name, None, metric, getattr(one, metric))
+
+
+def _quality(quality: Quality) -> Iterator[Row]:
+    yield _row("quality", quality.name, None, "mean_auc", quality.mean_auc)
+    for model, one in [(ALL_MODELS, quality.pooled), *quality.by_model.items()]:
+        for metric in ("n", "auc", "brier", "log_loss", "ece"):
+            yield _row("quality", quality.name, model, metric, getattr(one, metric))
+    for model, error in quality.lengths.items():
+        yield _row("quality", quality.name, model, "length_error_tokens", error.tokens)
+        yield _row("quality", quality.name, model, "length_error_relative", error.relative)
+
+
+def _row(table: str, name: str, at: str | None, metric: str, value: Interval | float) -> Row:
+    if isinstance(value, Interval):
+        return table, name, at, metric, value.value, value.low, value.high
+    return table, name, at, metric, float(value), math.nan, math.nan
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 (JSON is anything)
+    """Return values, tuples and mappings as JSON has them; NaN and infinity are null."""
+    if is_dataclass(value):
+        plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {**plain, "note": value.note} if isinstance(value, Reliability) else plain
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value

@@ -1,0 +1,193 @@
+"""Where every way of choosing ends up: areas, matched budgets, differences, each with its interval."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from scope.area import Reached, log_budgets, staircase
+from scope.arrays import Floats
+from scope.bootstrap import Interval
+from scope.contenders import Contender, Record, Routed
+
+PER_1K = 1_000
+N_MATCHED = 4
+"""Budgets between the cheapest and the dearest model at which accuracies are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtBudget:
+    """What is reached at one budget."""
+
+    budget_usd_per_1k: float | None
+    """None: at any cost."""
+    accuracy: Interval
+    usd_per_1k: Interval
+    """What that accuracy cost."""
+    pgr: Interval
+    """Share of the way from the worst single model to any model right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One way to choose over all budgets.
+
+    Attributes
+    ----------
+    name, note : str
+    area : Interval
+        Mean accuracy over log-spaced budgets from the cheapest to the dearest model.
+    ours_minus : Interval
+        Area of our router minus this one, on the same questions.
+    share_of_way : Interval
+        ``(area - area of the mix) / (area of the oracle - area of the mix)``; NaN where
+        the oracle is no better than the mix.
+    at_budgets : tuple of AtBudget
+    curve : tuple of Interval
+        Accuracy at each of the budgets of the area.
+    """
+
+    name: str
+    note: str
+    area: Interval
+    ours_minus: Interval
+    share_of_way: Interval
+    at_budgets: tuple[AtBudget, ...]
+    curve: tuple[Interval, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A way to choose that has no dial: one model for all, or a random one."""
+
+    name: str
+    note: str
+    accuracy: Interval
+    usd_per_1k: Interval
+    ours_minus: Interval
+    """Accuracy of our router alone at or under the same cost, minus this one."""
+
+
+class Ranking:
+    """All contenders on one record.
+
+    Parameters
+    ----------
+    record : Record
+    contenders : mapping of str to (str, Contender)
+        Note and contender by name.
+    ours, mix, oracle : str
+        Which of them these are.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        contenders: Mapping[str, tuple[str, Contender]],
+        *,
+        ours: str,
+        mix: str,
+        oracle: str,
+    ) -> None:
+        self._record, self._contenders = record, contenders
+        self._budget_usd_rb = log_budgets(record.mean_usd_rm)
+        self.matched_usd = matched_budgets(record.mean_usd_rm[0])
+        self._reached = {
+            name: contender.reach(record, self._budgets())
+            for name, (_, contender) in contenders.items()
+        }
+        self._area = {name: self._curve(name).area_r() for name in contenders}
+        self._ours, self._mix, self._oracle = (self._area[name] for name in (ours, mix, oracle))
+
+    @property
+    def budgets_usd_per_1k(self) -> tuple[float, ...]:
+        """Budgets of the area on the questions as they are."""
+        return tuple((PER_1K * self._budget_usd_rb[0]).tolist())
+
+    def standings(self) -> tuple[Standing, ...]:
+        """Return where every contender ends up, in the order given."""
+        return tuple(self._standing(name, note) for name, (note, _) in self._contenders.items())
+
+    def _standing(self, name: str, note: str) -> Standing:
+        area_r = self._area[name]
+        way_r = self._oracle - self._mix
+        share_r = np.full_like(area_r, np.nan)
+        np.divide(area_r - self._mix, way_r, out=share_r, where=way_r > 1e-9)
+        return Standing(
+            name,
+            note,
+            Interval.of(area_r),
+            Interval.of(self._ours - area_r),
+            Interval.of(share_r),
+            tuple(self._at(name, b) for b in range(len(self.matched_usd))),
+            tuple(Interval.of(column) for column in self._curve(name).accuracy_rb.T),
+        )
+
+    def _at(self, name: str, b: int) -> AtBudget:
+        column = self._budget_usd_rb.shape[1] + b
+        accuracy_r = self._reached[name].accuracy_rb[:, column]
+        cost_usd_r = self._reached[name].cost_usd_rb[:, column]
+        budget_usd = self.matched_usd[b]
+        return AtBudget(
+            None if np.isinf(budget_usd) else PER_1K * float(budget_usd),
+            Interval.of(accuracy_r),
+            Interval.of(PER_1K * cost_usd_r),
+            Interval.of(self._pgr(accuracy_r)),
+        )
+
+    def _pgr(self, accuracy_r: Floats) -> Floats:
+        floor_r = self._record.accuracy_rm.min(axis=1)
+        oracle_r = self._record.weight_rq @ self._record.correct_qm.max(axis=1)
+        pgr_r = np.full_like(floor_r, np.nan)
+        way_r = oracle_r - floor_r
+        return np.divide(accuracy_r - floor_r, way_r, out=pgr_r, where=way_r > 1e-9)
+
+    def _budgets(self) -> Floats:
+        """Return the budgets of the area, which differ by resample, and the matched ones."""
+        n_resamples = len(self._budget_usd_rb)
+        # More than the mean cost can be in any resample, yet a number to reckon with.
+        limit = self._record.cost_usd_qm.max() + 1
+        matched = np.where(np.isinf(self.matched_usd), limit, self.matched_usd)
+        return np.hstack([self._budget_usd_rb, np.tile(matched, (n_resamples, 1))])
+
+    def _curve(self, name: str) -> Reached:
+        n, reached = self._budget_usd_rb.shape[1], self._reached[name]
+        return Reached(reached.accuracy_rb[:, :n], reached.cost_usd_rb[:, :n])
+
+
+def fixed_points(record: Record, models: tuple[str, ...], ours: Routed) -> tuple[Fixed, ...]:
+    """Compare every single model, and a random one, with our router at their own cost.
+
+    Our router stands alone here: taking one model for all is what it is compared with.
+    """
+    names = [*models, "random model"]
+    accuracy_rm, usd_rm = (
+        np.hstack([values_rm, values_rm.mean(axis=1, keepdims=True)])
+        for values_rm in (record.accuracy_rm, record.mean_usd_rm)
+    )
+    ours_rm = staircase(*ours.settings(record), usd_rm).accuracy_rb
+    notes = dict.fromkeys(names, "")
+    notes["random model"] = "drawn evenly for each question, in expectation"
+    notes[models[int(record.mean_usd_rm[0].argmin())]] = "the cheapest"
+    notes[models[int(record.mean_usd_rm[0].argmax())]] = "the dearest"
+    return tuple(
+        Fixed(
+            name,
+            notes[name],
+            Interval.of(accuracy_rm[:, m]),
+            Interval.of(PER_1K * usd_rm[:, m]),
+            Interval.of(ours_rm[:, m] - accuracy_rm[:, m]),
+        )
+        for m, name in enumerate(names)
+    )
+
+
+def matched_budgets(mean_usd_m: Floats) -> Floats:
+    """Return budgets at which all are compared, in USD a question, the last infinite.
+
+    They lie evenly in the log between the cheapest and the dearest model, and are
+    rounded to two digits for a thousand questions.
+    """
+    inner = log_budgets(mean_usd_m[None], N_MATCHED + 2)[0, 1:-1]
+    rounded = {float(f"{PER_1K * budget:.2g}") / PER_1K for budget in inner if budget > 0}
+    return np.array([*sorted(rounded), np.inf])
