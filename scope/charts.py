@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scope.arrays import Floats
 from scope.evaluation import MIX, ORACLE, OURS, Evaluation
 from scope.plot import MIX as MIX_COLOUR
 from scope.plot import OURS as OUR_COLOUR
@@ -128,9 +129,9 @@ def promised_cost(evaluation: Evaluation) -> str:
 ENDS = ("low", "high")
 
 
-def _curve(axes: "Axes", usd: "np.ndarray[tuple[int], np.dtype[np.float64]]", standing: Standing, **style: object) -> None:
+def _curve(axes: "Axes", usd: Floats, standing: Standing, **style: Any) -> None:  # noqa: ANN401
     accuracy = [one.value for one in standing.curve]
-    axes.plot(usd, accuracy, label=standing.name, **style)  # type: ignore[arg-type]
+    axes.plot(usd, accuracy, label=standing.name, **style)
 
 
 def _money_axis(axes: "Axes") -> None:

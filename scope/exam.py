@@ -86,7 +86,7 @@ class Exam:
     @property
     def complete_q(self) -> Bools:
         """Questions whose outcome is known for every model: only these compare routers."""
-        complete_q: Bools = ~self.unknown_qm.any(axis=1)
+        complete_q: Bools = ~np.any(self.unknown_qm, axis=1)
         return complete_q
 
     def refuse_gaps(self, models: tuple[str, ...]) -> None:
@@ -97,8 +97,8 @@ class Exam:
             worst = int(gaps_m.argmax())
             raise EvaluationError(
                 f"only {n_complete} of {len(self.ids):,} labelled questions have an outcome and "
-                f"token counts of every model, at least {MIN_QUESTIONS} are needed; {models[worst]} "
-                f"lacks most, {gaps_m[worst]:,}: name a --pool without it"
+                f"token counts of every model, at least {MIN_QUESTIONS} are needed; "
+                f"{models[worst]} lacks most, {gaps_m[worst]:,}: name a --pool without it"
             )
 
 

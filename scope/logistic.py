@@ -25,9 +25,7 @@ class LogisticBaseline:
     def __init__(self, lesson: Lesson, held_out_a: Bools) -> None:
         rest, exam = lesson.rows(~held_out_a), lesson.rows(held_out_a)
         losses = {
-            strength: known_log_loss(
-                _Fit(rest, strength).predict(exam.design_af), exam.correct_am
-            )
+            strength: known_log_loss(_Fit(rest, strength).predict(exam.design_af), exam.correct_am)
             for strength in STRENGTHS
         }
         self.strength = min(losses, key=losses.__getitem__)

@@ -130,10 +130,11 @@ def equal_mass_bins(p_n: Floats, correct_n: Floats, n_bins: int = N_BINS) -> tup
     levels = np.arange(1, n_bins) / n_bins
     edges = np.quantile(p_n, levels, method="inverted_cdf")
     bin_n: Ints = np.searchsorted(edges, p_n, side="left")
-    return tuple(
-        Bin(int((bin_n == b).sum()), float(p_n[bin_n == b].mean()), float(correct_n[bin_n == b].mean()))
-        for b in np.unique(bin_n)
-    )
+    return tuple(_bin(p_n[bin_n == b], correct_n[bin_n == b]) for b in np.unique(bin_n))
+
+
+def _bin(p_n: Floats, correct_n: Floats) -> Bin:
+    return Bin(len(p_n), float(p_n.mean()), float(correct_n.mean()))
 
 
 @dataclass(frozen=True, slots=True)

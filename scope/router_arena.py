@@ -37,7 +37,5 @@ def prediction_entries(
             "accuracy": known(correct_q[q]),
             "for_optimality": False,
         }
-        for q, (question_id, m) in enumerate(
-            zip(exam.ids, choices.model_q.tolist(), strict=True)
-        )
+        for q, (question_id, m) in enumerate(zip(exam.ids, choices.model_q.tolist(), strict=True))
     ]

@@ -1,4 +1,4 @@
-"""Where every way of choosing ends up: areas, matched budgets, differences, each with its interval."""
+"""Where every way of choosing ends up: areas, matched budgets, differences."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -138,9 +138,10 @@ class Ranking:
     def _pgr(self, accuracy_r: Floats) -> Floats:
         floor_r = self._record.accuracy_rm.min(axis=1)
         oracle_r = self._record.weight_rq @ self._record.correct_qm.max(axis=1)
-        pgr_r = np.full_like(floor_r, np.nan)
+        pgr_r: Floats = np.full_like(floor_r, np.nan)
         way_r = oracle_r - floor_r
-        return np.divide(accuracy_r - floor_r, way_r, out=pgr_r, where=way_r > 1e-9)
+        np.divide(accuracy_r - floor_r, way_r, out=pgr_r, where=way_r > 1e-9)
+        return pgr_r
 
     def _budgets(self) -> Floats:
         """Return the budgets of the area, which differ by resample, and the matched ones."""

@@ -24,6 +24,8 @@ HEAVY = {
     "sentence_transformers",
     "httpx",
     "matplotlib",
+    "sklearn",
+    "jinja2",
 }
 
 

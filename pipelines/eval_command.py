@@ -1,0 +1,166 @@
+"""``scope eval``: a bank against every baseline, on labelled questions."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import typer
+
+from pipelines.console import err, out, progress, table
+from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, tables
+from scope.bank import Bank
+from scope.bank_store import load_bank
+from scope.calibration import fit_dial
+from scope.config import ScopeConfig
+from scope.errors import ConfigError, EvaluationError
+from scope.evaluation import N_STEPS, Evaluation, evaluate, predicted
+from scope.exam import Exam
+from scope.files import new_folder, write_json
+from scope.floors import CEILINGS, FLOORS, Limit, parse_limits
+from scope.pool import load_pool
+from scope.population import calibrate
+from scope.predictions import Predictions
+from scope.prices import load_prices, select
+from scope.promise import choices_at
+from scope.report import to_html
+from scope.router_arena import prediction_entries
+from scope.scores import curves, to_json, to_table
+
+METRICS = "metrics.json"
+FILES = "report.html metrics.json scores.parquet curves.parquet predictions.json"
+LIMITS = f"Keep to METRIC=VALUE; floors: {', '.join(FLOORS)}; ceilings: {', '.join(CEILINGS)}."
+
+
+def evaluate_bank(
+    output: Annotated[Path, typer.Option(help="Folder to write.")],
+    questions: Annotated[
+        Path, typer.Option(help="Labelled questions: a bank that is none of the anchors.")
+    ] = EMBEDDED_QUESTIONS,
+    bank: Annotated[Path, typer.Option(help="Anchor bank to examine.")] = EMBEDDED_BANK,
+    pool: Annotated[
+        str | None, typer.Option(help="Published pool, or file with one model id a line.")
+    ] = None,
+    prices: Annotated[
+        Path | None, typer.Option(help="Price file that replaces the bank's.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML with anchors:.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the networks.")] = 0,
+    alpha: Annotated[float, typer.Option(help="Dial of predictions.json, 0 to 1.")] = 0.6,
+    limit: Annotated[
+        list[str] | None, typer.Option("--floor", metavar="METRIC=VALUE", help=LIMITS)
+    ] = None,
+    ci: Annotated[bool, typer.Option("--ci", help="Exit 1 if a --floor is not kept.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Replace an evaluation already there.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
+    ] = False,
+) -> None:
+    """Compare a bank's routing with every baseline, with intervals, tables and a report."""
+    limits = parse_limits(limit or ())
+    if ci and not limits:
+        raise EvaluationError(f"--ci has nothing to check; add --floor METRIC=VALUE. {LIMITS}")
+    _check_output(output, fresh=fresh)
+    learned = _pooled_bank(bank, pool, prices)
+    settings = ScopeConfig.load(config) if config else ScopeConfig()
+    exam = Exam.of(learned, load_bank(questions))
+    predictions = predicted(learned, exam, settings.anchors)
+    entries = _entries(learned, exam, predictions, alpha)
+    with progress("fitting baselines", quiet=as_json) as advance:
+        advance(0, N_STEPS)
+        evaluation = evaluate(
+            learned, exam, predictions, seed=seed, advance=lambda: advance(1, N_STEPS)
+        )
+    facts = {
+        "bank": {"path": str(bank), "version": learned.version},
+        "questions": str(questions),
+        **to_json(evaluation),
+        "limits": [_limit_json(one, evaluation) for one in limits],
+    }
+    _write(output, evaluation, facts, entries)
+    _print(output, evaluation, facts, as_json=as_json)
+    _enforce(limits, evaluation, ci=ci)
+
+
+def _check_output(output: Path, *, fresh: bool) -> None:
+    """Refuse to write over anything but an earlier evaluation that may be replaced."""
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return
+    if not (output / METRICS).is_file():
+        raise ConfigError(f"{output} exists and is no evaluation; choose another output")
+    if not fresh:
+        raise ConfigError(f"{output} exists; choose another output or pass --fresh to replace it")
+
+
+def _pooled_bank(path: Path, pool: str | None, prices: Path | None) -> Bank:
+    bank = load_bank(path)
+    if pool is not None:
+        bank = bank.with_models(load_pool(pool))
+    if prices is not None:
+        bank = bank.with_prices(select(load_prices(prices), bank.model_ids, str(prices)))
+    return bank
+
+
+def _entries(
+    bank: Bank, exam: Exam, predictions: Predictions, alpha: float
+) -> list[dict[str, Any]]:
+    """Return our decisions at `alpha` in RouterArena's form."""
+    dial = fit_dial(bank.calibration or calibrate(bank, bank.anchor_config), bank.models)
+    return prediction_entries(exam, predictions, choices_at(predictions, dial, alpha))
+
+
+def _limit_json(limit: Limit, evaluation: Evaluation) -> dict[str, Any]:
+    kind = "floor" if limit.is_floor else "ceiling"
+    broken = limit.broken(evaluation)
+    return {"metric": limit.metric, kind: limit.value, "kept": not broken, "why": broken or None}
+
+
+def _write(
+    output: Path, evaluation: Evaluation, facts: dict[str, Any], entries: list[dict[str, Any]]
+) -> None:
+    with new_folder(output, replace=True) as draft:
+        (draft / "report.html").write_text(to_html(evaluation), encoding="utf-8")
+        write_json(draft / METRICS, facts)
+        write_json(draft / "predictions.json", entries)
+        for name, rows in (("scores", to_table(evaluation)), ("curves", curves(evaluation))):
+            _write_parquet(rows, draft / f"{name}.parquet")
+
+
+def _write_parquet(rows: pa.Table, path: Path) -> None:
+    pq.write_table(rows, path, compression="zstd")
+
+
+def _print(output: Path, evaluation: Evaluation, facts: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({**facts, "output": str(output)}))
+        return
+    out.print(tables.title(evaluation))
+    if left_out := tables.headline(evaluation):
+        out.print(left_out)
+    views = (
+        tables.area_table,
+        tables.budget_table,
+        tables.model_table,
+        tables.forecast_table,
+        tables.promise_table,
+    )
+    for view in views:
+        shown = view(evaluation)
+        rows = [[_cell(cell) for cell in row] for row in shown.rows]
+        out.print()
+        out.print(table(shown.title, shown.headers, rows))
+    out.print(f"\nanswer lengths are off by {tables.length_error(evaluation)} (medians)")
+    out.print(f"files in {output}: {FILES}", soft_wrap=True)
+
+
+def _cell(cell: tables.Cell) -> str:
+    return f"{cell.text}\n[dim]{cell.note}[/dim]" if cell.note else cell.text
+
+
+def _enforce(limits: tuple[Limit, ...], evaluation: Evaluation, *, ci: bool) -> None:
+    broken = [why for limit in limits if (why := limit.broken(evaluation))]
+    for why in broken:
+        err.print(f"scope: {why}", markup=False)
+    if broken and ci:
+        raise typer.Exit(1)

@@ -1,0 +1,70 @@
+"""One HTML page that holds a whole evaluation. Wraps Jinja."""
+
+from pathlib import Path
+
+from scope import charts, tables
+from scope.bootstrap import N_REPLICATES
+from scope.evaluation import MIX, OURS, Evaluation
+from scope.reliability import N_BINS
+
+TEMPLATE = Path(__file__).with_name("report.html.j2")
+
+
+def to_html(evaluation: Evaluation) -> str:
+    """Return the page; pictures are inside it and nothing is fetched.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    # Model and category names come from strangers' files: they are text, never markup.
+    engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    template = engine.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(
+        title=tables.title(evaluation),
+        left_out=tables.headline(evaluation),
+        cards=_cards(evaluation),
+        charts={
+            "trade_off": charts.trade_off(evaluation),
+            "differences": charts.differences(evaluation),
+            "reliability": charts.reliability(evaluation),
+            "promised_cost": charts.promised_cost(evaluation),
+        },
+        tables={
+            "area": tables.area_table(evaluation),
+            "budgets": tables.budget_table(evaluation),
+            "models": tables.model_table(evaluation),
+            "forecasts": tables.forecast_table(evaluation),
+            "promises": tables.promise_table(evaluation),
+        },
+        length=tables.length_error(evaluation),
+        n_budgets=len(evaluation.budgets_usd_per_1k),
+        n_replicates=f"{N_REPLICATES:,}",
+        n_bins=N_BINS,
+        n_anchors=f"{evaluation.n_anchors:,}",
+        seed=evaluation.seed,
+        notes=[f"{one.name}: {one.note}." for one in evaluation.standings],
+    )
+
+
+def _cards(evaluation: Evaluation) -> list[dict[str, str]]:
+    ours, mix = evaluation.standing(OURS), evaluation.standing(MIX)
+    best, forecasts = ours.at_budgets[-1], evaluation.quality[0]
+    return [
+        _card("area", tables.span(ours.area), "percent, with its 95 % interval"),
+        _card("above the mix of models", tables.points(mix.ours_minus), "points of area"),
+        _card("way from mix to oracle", tables.span(ours.share_of_way), "percent"),
+        _card(
+            "best accuracy",
+            tables.plus_minus(best.accuracy),
+            f"percent, {best.usd_per_1k.value:.2g} USD per 1,000 questions",
+        ),
+        _card("own AUC", tables.number(forecasts.mean_auc), "mean over models"),
+        _card("calibration error", tables.number(forecasts.pooled.ece), "ECE, pooled"),
+    ]
+
+
+def _card(name: str, value: str, note: str) -> dict[str, str]:
+    return {"name": name, "value": value, "note": note}

@@ -1,0 +1,190 @@
+"""The tables of an evaluation as text, for the terminal and the report."""
+
+import math
+from dataclasses import dataclass
+
+from scope.bootstrap import Interval
+from scope.evaluation import OURS, Evaluation
+from scope.quality import ALL_MODELS
+from scope.reliability import LengthError
+from scope.routing import usd
+from scope.standing import AtBudget
+
+UNKNOWN = "n/a"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What stands in one place of a table, and what stands small beneath it."""
+
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Headers and rows of equal length."""
+
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def area_table(evaluation: Evaluation) -> Table:
+    """Return areas, differences from ours, and the share of the way to the oracle."""
+    rows = []
+    for one in evaluation.standings:
+        gap = "–" if one.name == OURS else points(one.ours_minus)
+        best = one.at_budgets[-1]
+        cells = (one.name, span(one.area), gap, span(one.share_of_way), percent(best.pgr.value))
+        rows.append(tuple(map(Cell, cells)))
+    headers = ("way to choose", "area %", "scope minus it", "share of the way %", "PGR")
+    title = "Area: accuracy, averaged over budgets from the cheapest to the dearest model"
+    return Table(title, headers, tuple(rows))
+
+
+def budget_table(evaluation: Evaluation) -> Table:
+    """Return accuracies at matched budgets, with cost and PGR beneath."""
+    at_budgets = evaluation.standings[0].at_budgets
+    headers = ("way to choose", *(_budget(at) for at in at_budgets))
+    rows = [
+        (Cell(one.name), *(_at_budget(at) for at in one.at_budgets)) for one in evaluation.standings
+    ]
+    title = "Accuracy in % at or under a budget, USD per 1,000 questions; its real cost, PGR"
+    return Table(title, headers, tuple(rows))
+
+
+def model_table(evaluation: Evaluation) -> Table:
+    """Return what every model does by itself and how well it is foretold, best first."""
+    ours = evaluation.quality[0]
+    rows = []
+    for one in sorted(evaluation.fixed, key=lambda one: -one.accuracy.value):
+        forecast, length = ours.by_model.get(one.name), ours.lengths.get(one.name)
+        rows.append(
+            (
+                Cell(one.name, one.note),
+                Cell(plus_minus(one.accuracy)),
+                Cell(usd(one.usd_per_1k.value)),
+                Cell(points(one.ours_minus)),
+                Cell(number(forecast.auc) if forecast else "–", forecast.note if forecast else ""),
+                Cell(number(forecast.ece) if forecast else "–"),
+                Cell(percent(length.relative) if length else "–"),
+            )
+        )
+    headers = ("model", "accuracy %", "per 1k", "scope at that cost", "AUC", "ECE", "length off")
+    return Table("Each model by itself, and how well it is foretold", headers, tuple(rows))
+
+
+def forecast_table(evaluation: Evaluation) -> Table:
+    """Return the quality of every router's probabilities."""
+    rows = []
+    for one in evaluation.quality:
+        numbers = (one.mean_auc, one.pooled.auc)
+        errors = (one.pooled.brier, one.pooled.log_loss, one.pooled.ece)
+        rows.append((Cell(one.name), *(Cell(number(value)) for value in (*numbers, *errors))))
+    headers = ("forecasts of", "own AUC", "pooled AUC", "Brier", "log loss", "ECE")
+    return Table("Can the forecasts be trusted?", headers, tuple(rows))
+
+
+def promise_table(evaluation: Evaluation) -> Table:
+    """Return what settings of our router planned, and what came of them."""
+    rows = [
+        tuple(
+            map(
+                Cell,
+                (
+                    one.name,
+                    percent(one.planned_accuracy),
+                    plus_minus(one.accuracy),
+                    usd(one.planned_usd_per_1k),
+                    usd(one.usd_per_1k.value),
+                    f"{one.cost_ratio:.2f}" if known(one.cost_ratio) else UNKNOWN,
+                ),
+            )
+        )
+        for one in evaluation.promises
+    ]
+    headers = (
+        "setting",
+        "planned",
+        "accuracy %",
+        "planned per 1k",
+        "real per 1k",
+        "real / planned",
+    )
+    return Table("Planned and real, per 1,000 questions", headers, tuple(rows))
+
+
+def headline(evaluation: Evaluation) -> str:
+    """Say in words how many questions were left out, and why; empty if none was."""
+    if not evaluation.n_left_out:
+        return ""
+    return (
+        f"{evaluation.n_left_out:,} more questions are left out where routers are compared: "
+        f"{evaluation.n_unknown_cells:,} of their (question, model) cells lack an outcome or "
+        "token counts"
+    )
+
+
+def title(evaluation: Evaluation) -> str:
+    """Say what was examined on what."""
+    return (
+        f"{evaluation.n_questions:,} labelled questions × {len(evaluation.models)} models, "
+        f"{evaluation.n_anchors:,} anchors"
+    )
+
+
+def length_error(evaluation: Evaluation) -> str:
+    """Say by how much our answer lengths are off."""
+    error: LengthError = evaluation.quality[0].lengths[ALL_MODELS]
+    return f"{error.tokens:.0f} tokens, {percent(error.relative)} of the real length"
+
+
+def known(interval: Interval) -> bool:
+    """Whether the number is defined."""
+    return not math.isnan(interval.value)
+
+
+def span(interval: Interval) -> str:
+    """Return a share in percent with its interval."""
+    if not known(interval):
+        return UNKNOWN
+    low, high = 100 * interval.low, 100 * interval.high
+    return f"{100 * interval.value:.1f} ({low:.1f} to {high:.1f})"
+
+
+def points(interval: Interval) -> str:
+    """Return a difference of shares in points, signed, with its interval."""
+    if not known(interval):
+        return UNKNOWN
+    low, high = 100 * interval.low, 100 * interval.high
+    return f"{100 * interval.value:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def plus_minus(interval: Interval) -> str:
+    """Return a share in percent with half the width of its interval."""
+    if not known(interval):
+        return UNKNOWN
+    half = 50 * (interval.high - interval.low)
+    return f"{100 * interval.value:.1f} ± {half:.1f}"
+
+
+def percent(share: float) -> str:
+    """Return a share without decimals."""
+    return UNKNOWN if math.isnan(share) else f"{100 * share:.0f} %"
+
+
+def number(value: float) -> str:
+    """Return a metric with three decimals."""
+    return UNKNOWN if math.isnan(value) else f"{value:.3f}"
+
+
+def _budget(at: AtBudget) -> str:
+    return "any" if at.budget_usd_per_1k is None else usd(at.budget_usd_per_1k)
+
+
+def _at_budget(at: AtBudget) -> Cell:
+    if not known(at.accuracy):
+        return Cell(UNKNOWN)
+    cost = usd(float(f"{at.usd_per_1k.value:.2g}"))
+    return Cell(plus_minus(at.accuracy), f"{cost}, {percent(at.pgr.value)}")
