@@ -162,5 +162,7 @@ def _enforce(limits: tuple[Limit, ...], evaluation: Evaluation, *, ci: bool) -> 
     broken = [why for limit in limits if (why := limit.broken(evaluation))]
     for why in broken:
         err.print(f"scope: {why}", markup=False)
+    if limits and not broken:
+        err.print(f"all limits are kept: {len(limits)}")
     if broken and ci:
         raise typer.Exit(1)

@@ -1,13 +1,14 @@
 """The pictures of an evaluation, as SVG text. Wraps matplotlib."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import StringIO
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scope.arrays import Floats
-from scope.evaluation import MIX, ORACLE, OURS, Evaluation
+from scope.bootstrap import Interval
+from scope.evaluation import MIX, ORACLE, OURS, RANDOM, SHUFFLED, SINGLES, Evaluation
 from scope.plot import MIX as MIX_COLOUR
 from scope.plot import OURS as OUR_COLOUR
 from scope.plot import THEIRS
@@ -19,39 +20,43 @@ if TYPE_CHECKING:
 FAINT = "#9aa0a6"
 OTHERS = ("#3b6fb6", "#8e5aa8", "#b5495b", "#5d8aa8", "#a08c5b")
 """Colours of the other routers, in their order."""
-PLAIN = (MIX, "single models", "random model", "scope, shuffled", ORACLE, OURS)
+STYLES: dict[str, dict[str, Any]] = {
+    OURS: {"color": OUR_COLOUR, "lw": 2.6},
+    MIX: {"color": MIX_COLOUR, "ls": "--", "lw": 1.6},
+    SHUFFLED: {"color": FAINT, "ls": "-.", "lw": 1.2},
+    SINGLES: {"color": THEIRS, "lw": 0.8},
+    RANDOM: {"color": THEIRS, "ls": (0, (1, 4)), "lw": 1.2},
+    ORACLE: {"color": FAINT, "ls": ":", "lw": 1.6},
+}
+ENDS = ("low", "high")
 
 
 def trade_off(evaluation: Evaluation) -> str:
     """Draw accuracy against the budget: ours with its band, the others, the models."""
 
     def draw(axes: "Axes") -> None:
-        usd = np.array(evaluation.budgets_usd_per_1k)
-        _curve(axes, usd, evaluation.standing(ORACLE), color=FAINT, ls=":", lw=1.6)
-        others = [one for one in evaluation.standings if one.name not in PLAIN]
-        for one, color in zip(others, OTHERS, strict=False):
-            _curve(axes, usd, one, color=color, lw=1.1)
-        shuffled = evaluation.standing("scope, shuffled")
-        _curve(axes, usd, shuffled, color=FAINT, ls="-.", lw=1.1)
-        _curve(axes, usd, evaluation.standing(MIX), color=MIX_COLOUR, ls="--", lw=1.6)
-        ours = evaluation.standing(OURS)
-        _curve(axes, usd, ours, color=OUR_COLOUR, lw=2.6)
-        low, high = ([getattr(p, end) for p in ours.curve] for end in ("low", "high"))
-        axes.fill_between(usd, low, high, color=OUR_COLOUR, alpha=0.12, lw=0)
+        _curves(axes, evaluation, lambda one: one.curve)
         models = [one for one in evaluation.fixed if one.name in evaluation.models]
-        axes.scatter(
-            [one.usd_per_1k.value for one in models],
-            [one.accuracy.value for one in models],
-            s=22,
-            color=THEIRS,
-            zorder=3,
-            label="one model for all",
-        )
-        _money_axis(axes)
+        # A free model has no place on a log axis.
+        paid = [one for one in models if one.usd_per_1k.value > 0]
+        usd = [one.usd_per_1k.value for one in paid]
+        accuracy = [one.accuracy.value for one in paid]
+        axes.scatter(usd, accuracy, s=22, color=THEIRS, zorder=3, label="one model for all")
         axes.set_ylabel("best accuracy at or under the budget")
-        axes.legend(frameon=False, fontsize=8, ncols=2, loc="center right")
+        _legend_below(axes)
 
-    return _svg(draw, (9.2, 5.4))
+    return _svg(draw, (9.2, 5.8))
+
+
+def above_mix(evaluation: Evaluation) -> str:
+    """Draw how far each curve lies above the mix of single models, the oracle's left out."""
+
+    def draw(axes: "Axes") -> None:
+        _curves(axes, evaluation, lambda one: one.above_mix, scale=100, without=(ORACLE,))
+        axes.set_ylabel("points above the mix of models")
+        _legend_below(axes)
+
+    return _svg(draw, (9.2, 4.6))
 
 
 def differences(evaluation: Evaluation) -> str:
@@ -126,16 +131,47 @@ def promised_cost(evaluation: Evaluation) -> str:
     return _svg(draw, (5.2, 5.0))
 
 
-ENDS = ("low", "high")
+def _curves(
+    axes: "Axes",
+    evaluation: Evaluation,
+    read: Callable[[Standing], Sequence[Interval]],
+    scale: float = 1,
+    without: Sequence[str] = (),
+) -> None:
+    """Draw what `read` takes from every standing, against the budget."""
+    usd = evaluation.budgets_usd_per_1k
+    colours = iter(cycle(OTHERS))
+    for one in reversed(evaluation.standings):  # ours last, on top
+        if one.name in without:
+            continue
+        style = STYLES.get(one.name) or {"color": next(colours), "lw": 1.1}
+        value = scale * np.array([interval.value for interval in read(one)])
+        axes.plot(usd, value, label=one.name, **style)
+    ours = read(evaluation.standing(OURS))
+    low, high = (scale * np.array([getattr(one, end) for one in ours]) for end in ENDS)
+    axes.fill_between(usd, low, high, color=OUR_COLOUR, alpha=0.12, lw=0)
+    _money_axis(axes)
 
 
-def _curve(axes: "Axes", usd: Floats, standing: Standing, **style: Any) -> None:  # noqa: ANN401
-    accuracy = [one.value for one in standing.curve]
-    axes.plot(usd, accuracy, label=standing.name, **style)
+def _legend_below(axes: "Axes") -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    order = np.argsort([label != OURS for label in labels], kind="stable")
+    axes.figure.legend(
+        [handles[i] for i in order],
+        [labels[i] for i in order],
+        loc="outside lower center",
+        frameon=False,
+        fontsize=8,
+        ncols=4,
+    )
 
 
 def _money_axis(axes: "Axes") -> None:
+    from matplotlib.ticker import LogLocator, NullLocator
+
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"${value:g}")
     axes.set_xlabel("budget, USD per 1,000 questions (log)")
 

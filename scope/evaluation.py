@@ -26,6 +26,7 @@ from scope.quality import Quality, quality
 from scope.standing import Fixed, Ranking, Standing, fixed_points
 
 OURS, MIX, ORACLE = "scope", "mix of single models", "oracle"
+SINGLES, RANDOM, SHUFFLED = "single models", "random model", "scope, shuffled"
 N_STEPS = len(BASELINES) + 1
 """How often `evaluate` reports progress."""
 
@@ -152,10 +153,10 @@ def _contenders(
     return {
         ours[0]: (ours[1], routed[OURS]),
         MIX: ("the best random mix, picked on these very outcomes", Mixes()),
-        "single models": ("the best one within the budget, for all questions", SingleModels()),
-        "random model": ("drawn evenly for each question", RandomModel()),
+        SINGLES: ("the best one within the budget, for all questions", SingleModels()),
+        RANDOM: ("drawn evenly for each question", RandomModel()),
         **{name: (note, routed[name]) for name, note in others},
-        "scope, shuffled": (
+        SHUFFLED: (
             "our decisions dealt to the questions at random",
             Shuffled(routed[OURS]),
         ),

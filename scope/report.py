@@ -28,6 +28,7 @@ def to_html(evaluation: Evaluation) -> str:
         cards=_cards(evaluation),
         charts={
             "trade_off": charts.trade_off(evaluation),
+            "above_mix": charts.above_mix(evaluation),
             "differences": charts.differences(evaluation),
             "reliability": charts.reliability(evaluation),
             "promised_cost": charts.promised_cost(evaluation),
@@ -53,18 +54,25 @@ def _cards(evaluation: Evaluation) -> list[dict[str, str]]:
     ours, mix = evaluation.standing(OURS), evaluation.standing(MIX)
     best, forecasts = ours.at_budgets[-1], evaluation.quality[0]
     return [
-        _card("area", tables.span(ours.area), "percent, with its 95 % interval"),
-        _card("above the mix of models", tables.points(mix.ours_minus), "points of area"),
-        _card("way from mix to oracle", tables.span(ours.share_of_way), "percent"),
+        _card("area", *_split(tables.span(ours.area)), "percent"),
+        _card("above the mix of models", *_split(tables.points(mix.ours_minus)), "points of area"),
+        _card("way from mix to oracle", *_split(tables.span(ours.share_of_way)), "percent"),
         _card(
             "best accuracy",
             tables.plus_minus(best.accuracy),
-            f"percent, {best.usd_per_1k.value:.2g} USD per 1,000 questions",
+            "",
+            f"percent, for ${best.usd_per_1k.value:.2g} per 1,000",
         ),
-        _card("own AUC", tables.number(forecasts.mean_auc), "mean over models"),
-        _card("calibration error", tables.number(forecasts.pooled.ece), "ECE, pooled"),
+        _card("own AUC", tables.number(forecasts.mean_auc), "", "mean over models"),
+        _card("calibration error", tables.number(forecasts.pooled.ece), "", "ECE, pooled"),
     ]
 
 
-def _card(name: str, value: str, note: str) -> dict[str, str]:
-    return {"name": name, "value": value, "note": note}
+def _split(text: str) -> tuple[str, str]:
+    """Return a value and the interval behind it."""
+    value, _, interval = text.partition(" (")
+    return value, interval.rstrip(")")
+
+
+def _card(name: str, value: str, interval: str, unit: str) -> dict[str, str]:
+    return {"name": name, "value": value, "note": f"{unit}, {interval}" if interval else unit}

@@ -18,21 +18,29 @@ SCHEMA = pa.schema(
 )
 """Columns of ``scores.parquet``: `at` is a budget or a model, null where there is none."""
 
-CURVES = pa.schema(
-    [("name", pa.string())]
-    + [(name, pa.float64()) for name in ("budget_usd_per_1k", "accuracy", "low", "high")]
+CURVE_COLUMNS = (
+    "budget_usd_per_1k",
+    *("accuracy", "accuracy_low", "accuracy_high"),
+    *("above_mix", "above_mix_low", "above_mix_high"),
 )
+CURVES = pa.schema([("name", pa.string())] + [(name, pa.float64()) for name in CURVE_COLUMNS])
 """Columns of ``curves.parquet``."""
 
 Row = tuple[str, str, str | None, str, float, float, float]
 
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Return all numbers but the curves as one JSON object; what is not defined is null."""
+    """Return the numbers as one JSON object; what is not defined is null.
+
+    Curves and the bins of single models are left out.
+    """
     numbers: dict[str, Any] = _plain(evaluation)
     del numbers["budgets_usd_per_1k"]
     for standing in numbers["standings"]:
-        del standing["curve"]
+        del standing["curve"], standing["above_mix"]
+    for quality in numbers["quality"]:
+        for one in quality["by_model"].values():
+            del one["bins"]
     return {"schema_version": 1, **numbers}
 
 
@@ -54,9 +62,11 @@ def to_table(evaluation: Evaluation) -> pa.Table:
 def curves(evaluation: Evaluation) -> pa.Table:
     """Return the accuracy of every way to choose at each budget of the area."""
     rows = [
-        (standing.name, budget, one.value, one.low, one.high)
-        for standing in evaluation.standings
-        for budget, one in zip(evaluation.budgets_usd_per_1k, standing.curve, strict=True)
+        (one.name, budget, reached.value, reached.low, reached.high, gap.value, gap.low, gap.high)
+        for one in evaluation.standings
+        for budget, reached, gap in zip(
+            evaluation.budgets_usd_per_1k, one.curve, one.above_mix, strict=True
+        )
     ]
     columns = [[_plain(value) for value in column] for column in zip(*rows, strict=True)]
     return pa.table(

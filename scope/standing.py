@@ -43,8 +43,9 @@ class Standing:
         ``(area - area of the mix) / (area of the oracle - area of the mix)``; NaN where
         the oracle is no better than the mix.
     at_budgets : tuple of AtBudget
-    curve : tuple of Interval
-        Accuracy at each of the budgets of the area.
+    curve, above_mix : tuple of Interval
+        Accuracy at each of the budgets of the area, and how far it lies above that of
+        the mix of single models there.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Standing:
     share_of_way: Interval
     at_budgets: tuple[AtBudget, ...]
     curve: tuple[Interval, ...]
+    above_mix: tuple[Interval, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Ranking:
         }
         self._area = {name: self._curve(name).area_r() for name in contenders}
         self._ours, self._mix, self._oracle = (self._area[name] for name in (ours, mix, oracle))
+        self._mix_curve_rb = self._curve(mix).accuracy_rb
 
     @property
     def budgets_usd_per_1k(self) -> tuple[float, ...]:
@@ -120,7 +123,8 @@ class Ranking:
             Interval.of(self._ours - area_r),
             Interval.of(share_r),
             tuple(self._at(name, b) for b in range(len(self.matched_usd))),
-            tuple(Interval.of(column) for column in self._curve(name).accuracy_rb.T),
+            _intervals(self._curve(name).accuracy_rb),
+            _intervals(self._curve(name).accuracy_rb - self._mix_curve_rb),
         )
 
     def _at(self, name: str, b: int) -> AtBudget:
@@ -168,7 +172,7 @@ def fixed_points(record: Record, models: tuple[str, ...], ours: Routed) -> tuple
     )
     ours_rm = staircase(*ours.settings(record), usd_rm).accuracy_rb
     notes = dict.fromkeys(names, "")
-    notes["random model"] = "drawn evenly for each question, in expectation"
+    notes["random model"] = "drawn for each question"
     notes[models[int(record.mean_usd_rm[0].argmin())]] = "the cheapest"
     notes[models[int(record.mean_usd_rm[0].argmax())]] = "the dearest"
     return tuple(
@@ -192,3 +196,7 @@ def matched_budgets(mean_usd_m: Floats) -> Floats:
     inner = log_budgets(mean_usd_m[None], N_MATCHED + 2)[0, 1:-1]
     rounded = {float(f"{PER_1K * budget:.2g}") / PER_1K for budget in inner if budget > 0}
     return np.array([*sorted(rounded), np.inf])
+
+
+def _intervals(value_rb: Floats) -> tuple[Interval, ...]:
+    return tuple(Interval.of(value_r) for value_r in value_rb.T)

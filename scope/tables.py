@@ -38,7 +38,7 @@ def area_table(evaluation: Evaluation) -> Table:
         best = one.at_budgets[-1]
         cells = (one.name, span(one.area), gap, span(one.share_of_way), percent(best.pgr.value))
         rows.append(tuple(map(Cell, cells)))
-    headers = ("way to choose", "area %", "scope minus it", "share of the way %", "PGR")
+    headers = ("way to choose", "area %", "scope minus it", "share of the way %", "best PGR")
     title = "Area: accuracy, averaged over budgets from the cheapest to the dearest model"
     return Table(title, headers, tuple(rows))
 
@@ -94,7 +94,7 @@ def promise_table(evaluation: Evaluation) -> Table:
                 Cell,
                 (
                     one.name,
-                    percent(one.planned_accuracy),
+                    one_decimal(one.planned_accuracy),
                     plus_minus(one.accuracy),
                     usd(one.planned_usd_per_1k),
                     usd(one.usd_per_1k.value),
@@ -106,10 +106,10 @@ def promise_table(evaluation: Evaluation) -> Table:
     ]
     headers = (
         "setting",
-        "planned",
+        "planned %",
         "accuracy %",
-        "planned per 1k",
-        "real per 1k",
+        "planned USD",
+        "real USD",
         "real / planned",
     )
     return Table("Planned and real, per 1,000 questions", headers, tuple(rows))
@@ -172,6 +172,11 @@ def plus_minus(interval: Interval) -> str:
 def percent(share: float) -> str:
     """Return a share without decimals."""
     return UNKNOWN if math.isnan(share) else f"{100 * share:.0f} %"
+
+
+def one_decimal(share: float) -> str:
+    """Return a share in percent, without the sign."""
+    return UNKNOWN if math.isnan(share) else f"{100 * share:.1f}"
 
 
 def number(value: float) -> str:
