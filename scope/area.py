@@ -55,8 +55,9 @@ def log_budgets(cost_usd_rm: Floats, n_budgets: int = N_BUDGETS) -> Floats:
     cheapest_r = np.maximum(cost_usd_rm.min(axis=1), FREE * dearest_r)
     if not dearest_r.all():  # every model is free: one budget, 0
         return np.zeros((len(dearest_r), n_budgets))
-    budget_usd_rb: Floats = np.geomspace(cheapest_r, dearest_r, n_budgets, axis=1)
-    return budget_usd_rb
+    budget_usd_rb = np.geomspace(cheapest_r, dearest_r, n_budgets, axis=1)
+    # Rounding must not put a budget a hair below the model that sets it.
+    return budget_usd_rb.clip(cheapest_r[:, None], dearest_r[:, None])
 
 
 def staircase(cost_usd_rs: Floats, accuracy_rs: Floats, budget_usd_rb: Floats) -> Reached:

@@ -8,8 +8,8 @@ import numpy as np
 from scope.arrays import Floats
 
 N_REPLICATES = 1_000
-LEVEL = 0.95
-"""Share of the replicates that an interval holds."""
+ENDS = (0.025, 0.975)
+"""Levels at which an interval ends: it holds 95 % of the replicates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,18 @@ class Interval:
         drawn = drawn[~np.isnan(drawn)]
         if math.isnan(value) or not drawn.size:
             return cls(value, math.nan, math.nan)
-        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        low, high = np.quantile(drawn, ENDS)
         return cls(value, min(float(low), value), max(float(high), value))
+
+    @classmethod
+    def of_columns(cls, value_rb: Floats) -> tuple["Interval", ...]:
+        """Do the same for every column of an array."""
+        if np.isnan(value_rb).any():
+            return tuple(cls.of(value_r) for value_r in value_rb.T)
+        # Sorted once for all columns, not once for each.
+        low_b, high_b = np.quantile(value_rb[1:], ENDS, axis=0)
+        rows = zip(value_rb[0].tolist(), low_b.tolist(), high_b.tolist(), strict=True)
+        return tuple(cls(value, min(low, value), max(high, value)) for value, low, high in rows)
 
     def __format__(self, kind: str) -> str:
         return f"{self.value:{kind}} ({self.low:{kind}} to {self.high:{kind}})"

@@ -12,13 +12,14 @@ from scope.evaluation import MIX, ORACLE, OURS, RANDOM, SHUFFLED, SINGLES, Evalu
 from scope.plot import MIX as MIX_COLOUR
 from scope.plot import OURS as OUR_COLOUR
 from scope.plot import THEIRS
+from scope.promise import Promise
 from scope.standing import Standing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FAINT = "#9aa0a6"
-OTHERS = ("#3b6fb6", "#8e5aa8", "#b5495b", "#5d8aa8", "#a08c5b")
+OTHERS = ("#3b6fb6", "#8e5aa8", "#b5495b", "#1aa6a6", "#a08c5b")
 """Colours of the other routers, in their order."""
 STYLES: dict[str, dict[str, Any]] = {
     OURS: {"color": OUR_COLOUR, "lw": 2.6},
@@ -102,33 +103,37 @@ def promised_cost(evaluation: Evaluation) -> str:
     """Draw the real bill of every setting against the planned one."""
 
     def draw(axes: "Axes") -> None:
-        rows = [one for one in evaluation.promises if one.planned_usd_per_1k > 0]
-        usd = [one.planned_usd_per_1k for one in rows]
+        usd = [one.planned_usd_per_1k for one in evaluation.promises]
         ends = [min(usd), max(usd)]
         axes.plot(ends, ends, color=FAINT, lw=1, ls="--", label="as planned")
-        for kind, mark in (("budget", "s"), ("alpha", "o")):
-            some = [one for one in rows if one.name.startswith(kind)]
-            real = np.array([one.usd_per_1k.value for one in some])
-            low, high = (np.array([getattr(o.usd_per_1k, end) for o in some]) for end in ENDS)
-            axes.errorbar(
-                [one.planned_usd_per_1k for one in some],
-                real,
-                yerr=[real - low, high - real],
-                fmt=mark,
-                color=OUR_COLOUR,
-                mfc="white" if kind == "alpha" else OUR_COLOUR,
-                ms=6,
-                lw=1.4,
-                label=f"by {kind}",
-            )
+        for kind, style in (("budget", {"fmt": "s"}), ("alpha", {"fmt": "o", "mfc": "white"})):
+            _bills(axes, [one for one in evaluation.promises if one.name.startswith(kind)], style)
         _money_axis(axes)
-        axes.set_yscale("log")
+        if axes.get_xscale() == "log":
+            axes.set_yscale("log")
         axes.yaxis.set_major_formatter(lambda value, _: f"${value:g}")
         axes.set_xlabel("planned USD per 1,000 questions")
         axes.set_ylabel("real USD per 1,000 questions")
         axes.legend(frameon=False, fontsize=8, loc="upper left")
 
     return _svg(draw, (5.2, 5.0))
+
+
+def _bills(axes: "Axes", rows: Sequence[Promise], style: dict[str, Any]) -> None:
+    if not rows:
+        return
+    real = np.array([one.usd_per_1k.value for one in rows])
+    low, high = (np.array([getattr(one.usd_per_1k, end) for one in rows]) for end in ENDS)
+    axes.errorbar(
+        [one.planned_usd_per_1k for one in rows],
+        real,
+        yerr=[real - low, high - real],
+        color=OUR_COLOUR,
+        ms=6,
+        lw=1.4,
+        label=f"by {rows[0].name.split()[0]}",
+        **style,
+    )
 
 
 def _curves(
@@ -169,9 +174,10 @@ def _legend_below(axes: "Axes") -> None:
 def _money_axis(axes: "Axes") -> None:
     from matplotlib.ticker import LogLocator, NullLocator
 
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_minor_locator(NullLocator())
+    if axes.dataLim.x1 > 0:  # where every model is free there is no log
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"${value:g}")
     axes.set_xlabel("budget, USD per 1,000 questions (log)")
 

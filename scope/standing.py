@@ -123,8 +123,8 @@ class Ranking:
             Interval.of(self._ours - area_r),
             Interval.of(share_r),
             tuple(self._at(name, b) for b in range(len(self.matched_usd))),
-            _intervals(self._curve(name).accuracy_rb),
-            _intervals(self._curve(name).accuracy_rb - self._mix_curve_rb),
+            Interval.of_columns(self._curve(name).accuracy_rb),
+            Interval.of_columns(self._curve(name).accuracy_rb - self._mix_curve_rb),
         )
 
     def _at(self, name: str, b: int) -> AtBudget:
@@ -196,7 +196,3 @@ def matched_budgets(mean_usd_m: Floats) -> Floats:
     inner = log_budgets(mean_usd_m[None], N_MATCHED + 2)[0, 1:-1]
     rounded = {float(f"{PER_1K * budget:.2g}") / PER_1K for budget in inner if budget > 0}
     return np.array([*sorted(rounded), np.inf])
-
-
-def _intervals(value_rb: Floats) -> tuple[Interval, ...]:
-    return tuple(Interval.of(value_r) for value_r in value_rb.T)

@@ -1,5 +1,7 @@
 """Small banks and predictions whose numbers a person can check."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from scope import Bank, Estimates, ModelSpec, Predictions
@@ -55,3 +57,52 @@ def predictions_of(p_qm, cost_qm, models=None):
     )
     names = models or tuple(f"m{m}" for m in range(p_qm.shape[1]))
     return Predictions(tuple(f"q{q:03d}" for q in range(len(p_qm))), names, estimates)
+
+
+def labelled_pair(n_anchors=40, n_questions=40, *, seed=0, models=(SMALL, LARGE)):
+    """A bank and labelled questions alike: on one kind the first model is right, on the other not.
+
+    The kind shows in the embedding's sign; the last model is right nine times in ten.
+    """
+    rng = np.random.default_rng(seed)
+    n = n_anchors + n_questions
+    easy = rng.random(n) < 0.5
+    embedding = unit(np.column_stack([np.where(easy, 1, -1), 0.3 * rng.standard_normal((n, 3))]))
+    right = [easy & (rng.random(n) < 0.9)] * (len(models) - 1) + [rng.random(n) < 0.9]
+    whole = bank_of(np.column_stack(right), models=models, embedding=embedding)
+    return rows_of(whole, slice(0, n_anchors)), rows_of(whole, slice(n_anchors, n))
+
+
+def rows_of(bank, rows):
+    """The bank of some of its questions."""
+    ids = tuple(np.array(bank.ids)[rows].tolist())
+    values = bank.outcomes
+    return replace(
+        bank,
+        ids=ids,
+        categories=("",) * len(ids),
+        golds=(None,) * len(ids),
+        prompts=bank.prompts and tuple(np.array(bank.prompts)[rows].tolist()),
+        embedding_ad=bank.embedding_ad[rows],
+        features_af=bank.features_af[rows],
+        outcomes=Outcomes(
+            values.models,
+            values.correct_am[rows],
+            values.prompt_tokens_am[rows],
+            values.completion_tokens_am[rows],
+        ),
+    )
+
+
+def with_correct(bank, correct_am):
+    """The same bank with other outcomes; a NaN was never run."""
+    correct_am = np.asarray(correct_am, dtype=np.float64)
+    gap = np.where(np.isnan(correct_am), np.nan, 0.0)
+    values = bank.outcomes
+    outcomes = Outcomes(
+        values.models,
+        correct_am,
+        values.prompt_tokens_am + gap,
+        values.completion_tokens_am + gap,
+    )
+    return replace(bank, outcomes=outcomes)
