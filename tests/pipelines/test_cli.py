@@ -435,4 +435,6 @@ def test_help_and_no_command_explain(scope):
     code, out, err = scope("--help")
 
     assert code == 0
-    assert all(name in out + err for name in ("bank", "predict", "route", "frontier", "demo"))
+    assert all(
+        name in out + err for name in ("bank", "predict", "route", "frontier", "eval", "demo")
+    )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from scope.baselines import BASELINES
-from scope.charts import trade_off
+from scope.charts import promised_cost, trade_off
 from scope.errors import EvaluationError
 from scope.evaluation import MIX, N_STEPS, ORACLE, OURS, evaluate, predicted
 from scope.exam import Exam
@@ -164,7 +164,7 @@ def test_free_models_are_no_obstacle():
 
     assert some.standing(OURS).area.value > 0.5
     assert "<svg" in trade_off(some)
-    assert "<svg" in to_html(none)
+    assert "<svg" in promised_cost(none)
 
 
 def test_the_json_is_plain(evaluation):
