@@ -75,6 +75,8 @@ def staircase(cost_usd_rs: Floats, accuracy_rs: Floats, budget_usd_rb: Floats) -
     >>> staircase(usd, accuracy, np.array([[0.5, 1.5, 9.0]])).accuracy_rb
     array([[nan, 0.5, 0.9]])
     """
+    # Two settings that get as many right must not differ by the rounding of a sum.
+    accuracy_rs = accuracy_rs.round(12)
     # By cost, then from the most accurate down, so that of equals the cheapest is found first.
     order_rs = np.lexsort((-accuracy_rs, cost_usd_rs), axis=1)
     cost_rs = np.take_along_axis(cost_usd_rs, order_rs, axis=1)

@@ -4,12 +4,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from scope.arrays import Floats
 
 N_REPLICATES = 1_000
 ENDS = (0.025, 0.975)
-"""Levels at which an interval ends: it holds 95 % of the replicates."""
+"""Levels at which an interval ends: 95 % lie between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,11 @@ class Interval:
     def of(cls, value_r: Floats) -> "Interval":
         """Read the interval off what each row of `resamples` gives.
 
-        The best of many settings is picked anew in every replicate, which lifts
-        replicates a little above the value itself: where that would put the value
-        outside, the interval is widened to hold it.
+        The best of many settings is picked anew in every replicate, which lifts the
+        replicates above the value itself. The levels at which the interval ends are
+        therefore moved by as much as the value stands off their median (Efron's
+        bias-corrected percentiles); an interval that would still miss its value is
+        widened to hold it.
 
         Parameters
         ----------
@@ -46,22 +49,36 @@ class Interval:
         >>> Interval.of(np.array([0.5, 0.4, 0.5, 0.6]))
         Interval(value=0.5, low=0.405, high=0.595)
         """
-        value, drawn = float(value_r[0]), value_r[1:]
-        drawn = drawn[~np.isnan(drawn)]
-        if math.isnan(value) or not drawn.size:
+        value, drawn_r = float(value_r[0]), value_r[1:]
+        drawn_r = drawn_r[~np.isnan(drawn_r)]
+        if math.isnan(value) or not drawn_r.size:
             return cls(value, math.nan, math.nan)
-        low, high = np.quantile(drawn, ENDS)
-        return cls(value, min(float(low), value), max(float(high), value))
+        return cls._corrected(value_r[:1], drawn_r[:, None])[0]
 
     @classmethod
     def of_columns(cls, value_rb: Floats) -> tuple["Interval", ...]:
         """Do the same for every column of an array."""
         if np.isnan(value_rb).any():
             return tuple(cls.of(value_r) for value_r in value_rb.T)
-        # Sorted once for all columns, not once for each.
-        low_b, high_b = np.quantile(value_rb[1:], ENDS, axis=0)
-        rows = zip(value_rb[0].tolist(), low_b.tolist(), high_b.tolist(), strict=True)
-        return tuple(cls(value, min(low, value), max(high, value)) for value, low, high in rows)
+        return cls._corrected(value_rb[0], value_rb[1:])
+
+    @classmethod
+    def _corrected(cls, value_b: Floats, drawn_rb: Floats) -> tuple["Interval", ...]:
+        n = len(drawn_rb)
+        # Shares of few questions tie often; the rounding of a sum must not decide for a side.
+        gap_rb = (drawn_rb - value_b).round(12)
+        below_b = (gap_rb < 0).mean(axis=0) + (gap_rb == 0).mean(axis=0) / 2
+        shift_b = ndtri(below_b.clip(0.5 / n, 1 - 0.5 / n))
+        place_eb = (n - 1) * ndtr(2 * shift_b + ndtri(np.array(ENDS))[:, None])
+        sorted_rb, first_eb = np.sort(drawn_rb, axis=0), np.floor(place_eb).astype(np.int64)
+        lower_eb, upper_eb = (
+            np.take_along_axis(sorted_rb, np.minimum(first_eb + more, n - 1), axis=0)
+            for more in (0, 1)
+        )
+        low_b, high_b = lower_eb + (place_eb - first_eb) * (upper_eb - lower_eb)
+        ends = np.minimum(low_b, value_b), np.maximum(high_b, value_b)
+        rows = zip(value_b.tolist(), *(end.tolist() for end in ends), strict=True)
+        return tuple(cls(*row) for row in rows)
 
     def __format__(self, kind: str) -> str:
         return f"{self.value:{kind}} ({self.low:{kind}} to {self.high:{kind}})"

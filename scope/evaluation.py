@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from threadpoolctl import threadpool_limits
+
 from scope.arrays import Bools, Floats
 from scope.bank import Bank
 from scope.baselines import BASELINES, Forecast, fit_baselines
@@ -95,33 +97,16 @@ def evaluate(
     advance : callable
         Called `N_STEPS` times in all.
     """
-    ours, models = predictions.estimates, bank.model_ids
-    forecasts = [
-        Forecast(OURS, "this bank and its predictor", ours.p_correct_qm, ours.cost_usd_qm),
-        *fit_baselines(bank, exam, seed, advance),
-    ]
-    whole_q = exam.complete_q
-    record = Record.of(
-        exam.truth.correct_qm[whole_q],
-        exam.truth.cost_usd_qm[whole_q],
-        resamples(int(whole_q.sum()), seed),
-    )
-    routed = {one.name: _routed(one, ours.cost_usd_qm, whole_q) for one in forecasts}
-    ranking = Ranking(record, _contenders(forecasts, routed), ours=OURS, mix=MIX, oracle=ORACLE)
+    # One thread sums in one order, on any machine; with matrices this small it is faster, too.
+    with threadpool_limits(1):
+        ours = predictions.estimates
+        forecasts = [
+            Forecast(OURS, "this bank and its predictor", ours.p_correct_qm, ours.cost_usd_qm),
+            *fit_baselines(bank, exam, seed, advance),
+        ]
+        evaluation = _compared(bank, exam, predictions, forecasts, seed)
     advance()
-    return Evaluation(
-        models=models,
-        n_anchors=len(bank.ids),
-        n_questions=int(whole_q.sum()),
-        n_left_out=int((~whole_q).sum()),
-        n_unknown_cells=int(exam.unknown_qm.sum()),
-        seed=seed,
-        budgets_usd_per_1k=ranking.budgets_usd_per_1k,
-        standings=ranking.standings(),
-        fixed=fixed_points(record, models, routed[OURS]),
-        promises=promises(bank, rows_of(predictions, whole_q), record, ranking.matched_usd),
-        quality=_qualities(forecasts, predictions, exam),
-    )
+    return evaluation
 
 
 def predicted(bank: Bank, exam: Exam, config: AnchorConfig | None = None) -> Predictions:
@@ -137,6 +122,35 @@ def predicted(bank: Bank, exam: Exam, config: AnchorConfig | None = None) -> Pre
     predictor = AnchorPredictor(bank, config)
     estimates, _ = predictor.predict(exam.embedding_qd, exam.features_qf)
     return Predictions(exam.ids, bank.model_ids, estimates)
+
+
+def _compared(
+    bank: Bank, exam: Exam, predictions: Predictions, forecasts: Sequence[Forecast], seed: int
+) -> Evaluation:
+    """Set everybody against each other on the questions whose outcomes are all known."""
+    whole_q = exam.complete_q
+    n_questions = int(whole_q.sum())
+    record = Record.of(
+        exam.truth.correct_qm[whole_q],
+        exam.truth.cost_usd_qm[whole_q],
+        resamples(n_questions, seed),
+    )
+    our_cost_usd_qm = predictions.estimates.cost_usd_qm
+    routed = {one.name: _routed(one, our_cost_usd_qm, whole_q) for one in forecasts}
+    ranking = Ranking(record, _contenders(forecasts, routed), ours=OURS, mix=MIX, oracle=ORACLE)
+    return Evaluation(
+        models=bank.model_ids,
+        n_anchors=len(bank.ids),
+        n_questions=n_questions,
+        n_left_out=len(exam.ids) - n_questions,
+        n_unknown_cells=int(exam.unknown_qm.sum()),
+        seed=seed,
+        budgets_usd_per_1k=ranking.budgets_usd_per_1k,
+        standings=ranking.standings(),
+        fixed=fixed_points(record, bank.model_ids, routed[OURS]),
+        promises=promises(bank, rows_of(predictions, whole_q), record, ranking.matched_usd),
+        quality=_qualities(forecasts, predictions, exam),
+    )
 
 
 def _routed(forecast: Forecast, our_cost_usd_qm: Floats, whole_q: Bools) -> Routed:

@@ -53,6 +53,32 @@ def test_what_is_not_defined_has_no_interval():
     assert 0.4 <= some.low < 0.5 < some.high <= 0.6
 
 
+def test_replicates_that_are_lifted_do_not_lift_the_interval():
+    """
+    A mean is as certain as it is, also if every replicate came out half a standard error
+    too high: the interval lies at least as far below its value as the spread says.
+    """
+    drawn = np.random.default_rng(0).standard_normal(20_000)
+
+    plain = Interval.of(np.concatenate([[0.0], drawn]))
+    lifted = Interval.of(np.concatenate([[0.0], drawn + 0.5]))
+
+    np.testing.assert_allclose([plain.low, plain.high], [-1.96, 1.96], atol=0.06)
+    np.testing.assert_allclose([lifted.low, lifted.high], [-2.46, 1.46], atol=0.06)
+
+
+def test_columns_are_read_as_one_by_one():
+    """
+    Also where one of them is not defined everywhere.
+    """
+    values = np.random.default_rng(0).random((50, 3))
+    holes = values.copy()
+    holes[7, 1] = np.nan
+
+    assert Interval.of_columns(values) == tuple(Interval.of(column) for column in values.T)
+    assert Interval.of_columns(holes)[::2] == Interval.of_columns(values)[::2]
+
+
 @given(arrays(np.float64, st.integers(2, 30), elements=st.floats(-1, 1)))
 def test_an_interval_holds_its_value(values):
     """
