@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines import bank_commands, eval_command
+from pipelines import bank_commands, eval_command, replay_command
 from pipelines import frontier as frontiers
 from pipelines.console import err, frontier_table, out, progress, score_cells, table
 from pipelines.published import ReferenceFiles, route_two_stage
@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(bank_commands.app, name="bank")
 app.command("eval")(eval_command.evaluate_bank)
+app.command()(replay_command.replay)
 
 Pool = Annotated[str | None, typer.Option(help="Published pool, or file with one model id a line.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]

@@ -1,6 +1,6 @@
 """A folder of predictions: Parquet shards and all that is needed to route them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from scope.errors import ConfigError, FormatError, PredictionsError
 from scope.files import read_json, sha256, write_json
 from scope.metrics import Truth
 from scope.outcomes import Outcomes, read_outcomes_table
-from scope.pool import ModelSpec, positions
+from scope.pool import ModelSpec, cost_usd, positions
 from scope.predictions import Predictions
 
 FOLDER = "predictions"
@@ -57,6 +57,20 @@ class PredictedSet:
             self.calibration and self.calibration.columns(columns),
             self.outcomes and self.outcomes.columns(columns),
         )
+
+    def with_prices(self, models: tuple[ModelSpec, ...]) -> "PredictedSet":
+        """Return the same predictions at other prices; `models` are in their order."""
+        estimates = self.predictions.estimates
+        costs = {
+            f"cost_usd{end}_qm": cost_usd(
+                models,
+                estimates.prompt_tokens_qm,
+                getattr(estimates, f"completion_tokens{end}_qm"),
+            )
+            for end in ("", "_low", "_high")
+        }
+        priced = replace(self.predictions, estimates=replace(estimates, **costs))
+        return replace(self, predictions=priced, models=models)
 
     def dial(self) -> Dial:
         """Fit the dial of exactly these models at these prices.

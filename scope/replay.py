@@ -1,0 +1,166 @@
+"""What if: decide logged predictions anew, and compare with what was decided."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scope.errors import FormatError
+from scope.files import read_json
+from scope.frontier import planned
+from scope.metrics import Score
+from scope.policy import Choices
+from scope.pool import positions
+from scope.predictions_store import PredictedSet
+from scope.router import Target
+from scope.routing import Routing, score_json
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Decisions as ``scope route`` wrote them.
+
+    Attributes
+    ----------
+    target : Target
+        What was asked for.
+    models : tuple of str
+        Those that could have been chosen.
+    model_of : dict of str to (str or None)
+        Chosen model by question; None where nothing was known.
+    """
+
+    target: Target
+    models: tuple[str, ...]
+    model_of: dict[str, str | None]
+
+    @classmethod
+    def load(cls, path: Path) -> "Logged":
+        """Read a routing file.
+
+        Raises
+        ------
+        FormatError
+            If it is not one that ``scope route`` wrote for our own policies.
+        """
+        log = read_json(path)
+        try:
+            settings = {k: v for k, v in log["settings"].items() if k != "trade_off"}
+            decisions = log["routing"][0]["routing_decisions"]
+            model_of = {one["question_id"]: one["selected_model"] for one in decisions}
+            return cls(Target(**settings), tuple(log["models"]), model_of)
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise FormatError(
+                f"{path} is no routing file of `scope route`; expected settings, models "
+                "and routing_decisions"
+            ) from error
+
+    def choices(self, predicted: PredictedSet) -> Choices:
+        """Return the decisions as positions among the models of `predicted`.
+
+        Raises
+        ------
+        FormatError
+            If they are about other questions.
+        UnknownModelError
+            If nothing was predicted for a chosen model.
+        """
+        ids = predicted.predictions.question_ids
+        if set(ids) != set(self.model_of) or len(ids) != len(self.model_of):
+            raise FormatError(
+                f"the routing decides {len(self.model_of):,} questions, the predictions are of "
+                f"{len(ids):,} and not the same; replay needs the predictions it was made from"
+            )
+        chosen = [self.model_of[question_id] for question_id in ids]
+        known = tuple(sorted({model for model in chosen if model is not None}))
+        place = dict(
+            zip(
+                known,
+                positions(known, predicted.predictions.models, "the predictions"),
+                strict=True,
+            )
+        )
+        model_q = np.array([-1 if model is None else place[model] for model in chosen])
+        return Choices(model_q, model_q >= 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Decisions with what they were expected to bring, and what they really did if known."""
+
+    name: str
+    planned: Score
+    realised: Score | None
+
+    @classmethod
+    def of(cls, name: str, predicted: PredictedSet, choices: Choices) -> "Side":
+        """Score decisions at the prices of `predicted`."""
+        truth = predicted.truth()
+        realised = truth.of_choices(choices) if truth else None
+        return cls(name, planned(predicted.predictions, choices), realised)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Logged decisions beside new ones.
+
+    Attributes
+    ----------
+    sides : tuple of Side
+        As decided; where prices changed, the same decisions at the new ones; decided anew.
+    n_changed, n_questions : int
+        Questions that would now go to another model.
+    """
+
+    sides: tuple[Side, ...]
+    n_changed: int
+    n_questions: int
+
+    @classmethod
+    def of(
+        cls, logged: Logged, before: PredictedSet, after: PredictedSet, anew: Routing
+    ) -> "Replay":
+        """Compare.
+
+        Parameters
+        ----------
+        logged : Logged
+        before, after : PredictedSet
+            All models predicted, at the prices then and now.
+        anew : Routing
+            Of some of the models of `after`.
+        """
+        was = logged.choices(before)
+        now = _widened(anew, after)
+        sides = [Side.of("as decided", before, was)]
+        if before.models != after.models:
+            sides.append(Side.of("the same at the new prices", after, was))
+        sides.append(Side.of("decided anew", after, now))
+        return cls(tuple(sides), int((was.model_q != now.model_q).sum()), len(was.model_q))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the comparison as a JSON object; unknown is null."""
+        return {
+            "n_questions": self.n_questions,
+            "n_changed": self.n_changed,
+            "sides": [
+                {
+                    "name": side.name,
+                    "planned": score_json(side.planned),
+                    "realised": side.realised and score_json(side.realised),
+                }
+                for side in self.sides
+            ],
+        }
+
+
+def _widened(anew: Routing, predicted: PredictedSet) -> Choices:
+    """Return new decisions as positions among all models predicted."""
+    place: Sequence[int] = positions(
+        anew.predictions.models, predicted.predictions.models, "the predictions"
+    )
+    chosen_q = anew.choices.model_q
+    model_q = np.where(chosen_q >= 0, np.array(place)[np.maximum(chosen_q, 0)], -1)
+    return Choices(model_q, anew.choices.met_q)
