@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipelines.console import err, out, progress, table
+from pipelines.options import Json
 from scope import EMBEDDED_BANK
 from scope.bank_store import load_bank, read_manifest
 from scope.config import ScopeConfig
@@ -16,7 +17,6 @@ from scope.errors import BankAlteredError
 app = typer.Typer(help="Build, look at and check anchor banks.", no_args_is_help=True)
 
 BankDir = Annotated[Path, typer.Option("--bank", help="Bank folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 @app.command()

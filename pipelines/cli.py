@@ -14,6 +14,17 @@ import typer
 from pipelines import bank_commands, eval_command, replay_command
 from pipelines import frontier as frontiers
 from pipelines.console import err, frontier_table, out, progress, score_cells, table
+from pipelines.options import (
+    Allow,
+    Alpha,
+    Budget,
+    Deny,
+    Json,
+    MaxCost,
+    MinQuality,
+    Pool,
+    Prices,
+)
 from pipelines.published import ReferenceFiles, route_two_stage
 from scope import EMBEDDED_BANK
 from scope.config import ScopeConfig
@@ -35,10 +46,6 @@ app.add_typer(bank_commands.app, name="bank")
 app.command("eval")(eval_command.evaluate_bank)
 app.command()(replay_command.replay)
 
-Pool = Annotated[str | None, typer.Option(help="Published pool, or file with one model id a line.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Allow = Annotated[list[str] | None, typer.Option(help="Only these models; repeatable.")]
-Deny = Annotated[list[str] | None, typer.Option(help="Never these models; repeatable.")]
 PredictionsDir = Annotated[Path, typer.Option(help="Folder written by `scope predict`.")]
 
 
@@ -50,9 +57,7 @@ def predict(
     output: Annotated[Path, typer.Option(help="Folder to write.")],
     bank: Annotated[Path, typer.Option(help="Anchor bank.")] = EMBEDDED_BANK,
     pool: Pool = None,
-    prices: Annotated[
-        Path | None, typer.Option(help="Price file that replaces the bank's.")
-    ] = None,
+    prices: Prices = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with anchors: and encoder:.")] = None,
     fresh: Annotated[bool, typer.Option(help="Replace predictions already there.")] = False,
@@ -81,14 +86,10 @@ def route(
         Path | None, typer.Option(help="Folder written by `scope predict`.")
     ] = None,
     policy: Annotated[str, typer.Option(help="expected_value or two_stage.")] = "expected_value",
-    alpha: Annotated[float | None, typer.Option(help="0 = cheapest … 1 = most accurate.")] = None,
-    budget: Annotated[float | None, typer.Option(help="USD for all questions together.")] = None,
-    min_quality: Annotated[
-        float | None, typer.Option(help="Cheapest model with at least this p(correct).")
-    ] = None,
-    max_cost: Annotated[
-        float | None, typer.Option(help="Likeliest model within this many USD a question.")
-    ] = None,
+    alpha: Alpha = None,
+    budget: Budget = None,
+    min_quality: MinQuality = None,
+    max_cost: MaxCost = None,
     pool: Pool = None,
     allow: Allow = None,
     deny: Deny = None,

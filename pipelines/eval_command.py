@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 import typer
 
 from pipelines.console import err, out, progress, table
+from pipelines.options import Json, Pool, Prices
+from pipelines.pooled import pooled_bank
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, tables
 from scope.bank import Bank
 from scope.bank_store import load_bank
@@ -22,7 +24,6 @@ from scope.floors import CEILINGS, FLOORS, Limit, parse_limits
 from scope.pool import load_pool
 from scope.population import calibrate
 from scope.predictions import Predictions
-from scope.prices import load_prices, select
 from scope.promise import choices_at
 from scope.report import to_html
 from scope.router_arena import prediction_entries
@@ -39,12 +40,8 @@ def evaluate_bank(
         Path, typer.Option(help="Labelled questions: a bank that is none of the anchors.")
     ] = EMBEDDED_QUESTIONS,
     bank: Annotated[Path, typer.Option(help="Anchor bank to examine.")] = EMBEDDED_BANK,
-    pool: Annotated[
-        str | None, typer.Option(help="Published pool, or file with one model id a line.")
-    ] = None,
-    prices: Annotated[
-        Path | None, typer.Option(help="Price file that replaces the bank's.")
-    ] = None,
+    pool: Pool = None,
+    prices: Prices = None,
     config: Annotated[Path | None, typer.Option(help="YAML with anchors:.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the networks.")] = 0,
     alpha: Annotated[float, typer.Option(help="Dial of predictions.json, 0 to 1.")] = 0.6,
@@ -53,16 +50,14 @@ def evaluate_bank(
     ] = None,
     ci: Annotated[bool, typer.Option("--ci", help="Exit 1 if a --floor is not kept.")] = False,
     fresh: Annotated[bool, typer.Option(help="Replace an evaluation already there.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Compare a bank's routing with every baseline, with intervals, tables and a report."""
     limits = parse_limits(limit or ())
     if ci and not limits:
         raise EvaluationError(f"--ci has nothing to check; add --floor METRIC=VALUE. {LIMITS}")
     _check_output(output, fresh=fresh)
-    learned = _pooled_bank(bank, pool, prices)
+    learned = pooled_bank(bank, load_pool(pool) if pool else None, prices)
     settings = ScopeConfig.load(config) if config else ScopeConfig()
     exam = Exam.of(learned, load_bank(questions))
     predictions = predicted(learned, exam, settings.anchors)
@@ -91,15 +86,6 @@ def _check_output(output: Path, *, fresh: bool) -> None:
         raise ConfigError(f"{output} exists and is no evaluation; choose another output")
     if not fresh:
         raise ConfigError(f"{output} exists; choose another output or pass --fresh to replace it")
-
-
-def _pooled_bank(path: Path, pool: str | None, prices: Path | None) -> Bank:
-    bank = load_bank(path)
-    if pool is not None:
-        bank = bank.with_models(load_pool(pool))
-    if prices is not None:
-        bank = bank.with_prices(select(load_prices(prices), bank.model_ids, str(prices)))
-    return bank
 
 
 def _entries(

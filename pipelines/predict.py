@@ -12,6 +12,7 @@ from ray.data import ActorPoolStrategy, DataContext, Dataset
 
 from pipelines.embed import BLOCK_ROWS, Batch, blocks, embedded, prompt_rows
 from pipelines.output import PredictionFiles
+from pipelines.pooled import pooled_bank
 from pipelines.session import ray_session
 from scope.arrays import Array
 from scope.bank import Bank
@@ -22,7 +23,6 @@ from scope.errors import EmbedderMismatchError
 from scope.outcomes import Outcomes
 from scope.predictions import ESTIMATES
 from scope.predictor import AnchorPredictor
-from scope.prices import load_prices, select
 from scope.questions import read_questions
 
 
@@ -117,7 +117,7 @@ def predict(
     ScopeError
         If an input is wrong; nothing is written then.
     """
-    bank = pooled_bank(inputs)
+    bank = pooled_bank(inputs.bank, inputs.pool, inputs.prices)
     source = question_source(inputs, bank)
     anchors = inputs.config.anchors or bank.anchor_config
     with ExitStack() as stack:
@@ -131,17 +131,6 @@ def predict(
             advance(len(batch["row"]), len(source.ids))
         files.seal(anchors)
     return len(source.ids)
-
-
-def pooled_bank(inputs: PredictInputs) -> Bank:
-    """Load the bank, cut to the pool, at the prices given."""
-    bank = load_bank(inputs.bank)
-    if inputs.pool is not None:
-        bank = bank.with_models(inputs.pool)
-    if inputs.prices is not None:
-        prices = load_prices(inputs.prices)
-        bank = bank.with_prices(select(prices, bank.model_ids, str(inputs.prices)))
-    return bank
 
 
 def question_source(inputs: PredictInputs, bank: Bank) -> QuestionSource:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipelines.console import err, out, score_cells, table
+from pipelines.options import Allow, Alpha, Budget, Deny, Json, MaxCost, MinQuality, Pool
 from scope.files import write_json
 from scope.pool import load_pool
 from scope.predictions_store import load_predictions
@@ -19,28 +20,20 @@ from scope.routing import Routing, usd
 def replay(
     routing: Annotated[Path, typer.Option(help="Decisions to compare with, by `scope route`.")],
     predictions: Annotated[Path, typer.Option(help="Predictions they were made from.")],
-    alpha: Annotated[float | None, typer.Option(help="0 = cheapest … 1 = most accurate.")] = None,
-    budget: Annotated[float | None, typer.Option(help="USD for all questions together.")] = None,
-    min_quality: Annotated[
-        float | None, typer.Option(help="Cheapest model with at least this p(correct).")
-    ] = None,
-    max_cost: Annotated[
-        float | None, typer.Option(help="Likeliest model within this many USD a question.")
-    ] = None,
-    pool: Annotated[
-        str | None, typer.Option(help="Published pool, or file with one model id a line.")
-    ] = None,
-    allow: Annotated[list[str] | None, typer.Option(help="Only these models; repeatable.")] = None,
-    deny: Annotated[list[str] | None, typer.Option(help="Never these models; repeatable.")] = None,
+    alpha: Alpha = None,
+    budget: Budget = None,
+    min_quality: MinQuality = None,
+    max_cost: MaxCost = None,
+    pool: Pool = None,
+    allow: Allow = None,
+    deny: Deny = None,
     prices: Annotated[
         Path | None, typer.Option(help="Price file that replaces the one predicted with.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Routing file to write with the new decisions.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Decide logged predictions anew, calling nothing; what is not changed stays as it was."""
     logged = Logged.load(routing)
