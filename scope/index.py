@@ -59,6 +59,22 @@ class AnchorIndex:
             np.take_along_axis(candidate_qk, order_qk, axis=1),
         )
 
+    def search_others(
+        self, embedding_qd: Singles, n_neighbours: int, own_anchor_q: Ints
+    ) -> tuple[Floats, Ints]:
+        """Do the same for questions that are anchors themselves, and leave those out.
+
+        Parameters
+        ----------
+        own_anchor_q : ndarray of shape (n_questions,)
+            Positions of the questions in the bank; -1 for a question that is no anchor.
+        """
+        similarity_qk, anchor_qk = self.search(embedding_qd, n_neighbours + 1)
+        own_qk = anchor_qk == own_anchor_q[:, None]
+        own_qk[~own_qk.any(axis=1), -1] = True  # not among its own neighbours: drop the last
+        shape = (len(anchor_qk), anchor_qk.shape[1] - 1)
+        return similarity_qk[~own_qk].reshape(shape), anchor_qk[~own_qk].reshape(shape)
+
     def _similarity(self, embedding_qd: Singles, anchor_qk: Ints) -> Singles:
         """Return the inner product of each listed pair, each computed by itself."""
         similarity_qk = np.empty(anchor_qk.shape, dtype=np.float32)

@@ -78,7 +78,9 @@ class TunedNeighbours:
 
     def _tuned(self) -> Settings:
         sample = np.array(hashed_sample(self._bank.ids, TUNED_ON), dtype=np.int64)
-        similarity_qk, anchor_qk = self._others(sample)
+        similarity_qk, anchor_qk = self._index.search_others(
+            self._bank.embedding_ad[sample], max(NEIGHBOURS), sample
+        )
         counts = sorted({min(n, len(self._bank.ids) - 1) for n in NEIGHBOURS})
         losses = {}
         for chosen in (Settings(*values) for values in product(counts, POWERS, PSEUDO_ANCHORS)):
@@ -86,15 +88,6 @@ class TunedNeighbours:
             p_qm = self._forecast(*near, chosen)
             losses[chosen] = known_log_loss(p_qm, self._bank.outcomes.correct_am[sample])
         return min(losses, key=losses.__getitem__)
-
-    def _others(self, sample: Ints) -> tuple[Floats, Ints]:
-        """Return the neighbours of some anchors, themselves left out."""
-        embedding_qd = self._bank.embedding_ad[sample]
-        similarity_qk, anchor_qk = self._index.search(embedding_qd, max(NEIGHBOURS) + 1)
-        own_qk = anchor_qk == sample[:, None]
-        own_qk[~own_qk.any(axis=1), -1] = True  # among many copies of itself: drop the last
-        shape = (len(sample), anchor_qk.shape[1] - 1)
-        return similarity_qk[~own_qk].reshape(shape), anchor_qk[~own_qk].reshape(shape)
 
     def _forecast(self, similarity_qk: Floats, anchor_qk: Ints, chosen: Settings) -> Floats:
         weight_qk = similarity_weights(similarity_qk, chosen.power)

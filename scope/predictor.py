@@ -124,11 +124,9 @@ class AnchorPredictor:
     def _neighbours(self, embedding_qd: Singles, own_anchor_q: Ints | None) -> Neighbours:
         if own_anchor_q is None:
             return Neighbours(*self._index.search(embedding_qd, self._config.n_neighbours))
-        similarity_qk, anchor_qk = self._index.search(embedding_qd, self._config.n_neighbours + 1)
-        own_qk = anchor_qk == own_anchor_q[:, None]
-        own_qk[~own_qk.any(axis=1), -1] = True  # not among its own neighbours: drop the last
-        shape = (len(anchor_qk), anchor_qk.shape[1] - 1)
-        return Neighbours(similarity_qk[~own_qk].reshape(shape), anchor_qk[~own_qk].reshape(shape))
+        return Neighbours(
+            *self._index.search_others(embedding_qd, self._config.n_neighbours, own_anchor_q)
+        )
 
     def _shrunk(self, near_qm: Floats, overall_m: Floats, n_qm: Floats) -> Floats:
         """Return what the neighbours say, drawn toward what the whole bank says."""
