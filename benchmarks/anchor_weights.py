@@ -12,14 +12,18 @@ from scope.arrays import Floats, Ints
 
 N_BOOTSTRAPS, SEED = 20, 0
 NONE = 1e-9
+VOTES = AnchorConfig(learned=False)
 CONFIGS = {
-    "as published: 6 neighbours, similarity²": AnchorConfig(
-        n_neighbours=6, similarity_power=2.0, pseudo_anchors=NONE
+    "as published: 6 neighbours, similarity²": VOTES.model_copy(
+        update={"n_neighbours": 6, "similarity_power": 2.0, "pseudo_anchors": NONE}
     ),
-    "6 neighbours, similarity², shrunk": AnchorConfig(n_neighbours=6, similarity_power=2.0),
-    "100 neighbours, similarity⁴": AnchorConfig(pseudo_anchors=NONE),
-    "100 neighbours, similarity⁴, shrunk (default)": AnchorConfig(),
-    "400 neighbours, similarity⁴, shrunk": AnchorConfig(n_neighbours=400),
+    "6 neighbours, similarity², shrunk": VOTES.model_copy(
+        update={"n_neighbours": 6, "similarity_power": 2.0}
+    ),
+    "100 neighbours, similarity⁴": VOTES.model_copy(update={"pseudo_anchors": NONE}),
+    "100 neighbours, similarity⁴, shrunk": VOTES,
+    "400 neighbours, similarity⁴, shrunk": VOTES.model_copy(update={"n_neighbours": 400}),
+    "learned by `scope bank calibrate` (default)": AnchorConfig(),
 }
 
 

@@ -1,6 +1,7 @@
 """``scope bank``: build, look at and check anchor banks."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,11 @@ import typer
 from pipelines.console import err, out, progress, table
 from pipelines.options import Json
 from scope import EMBEDDED_BANK
-from scope.bank_store import load_bank, read_manifest
+from scope.bank_store import load_bank, read_manifest, save_bank
 from scope.config import ScopeConfig
 from scope.embedder import MINILM
-from scope.errors import BankAlteredError
+from scope.errors import BankAlteredError, BankError
+from scope.population import learn
 
 app = typer.Typer(help="Build, look at and check anchor banks.", no_args_is_help=True)
 
@@ -67,6 +69,32 @@ def build(
         out.print(
             f"built {output}: {manifest.n_questions:,} anchors × {manifest.n_models} models, "
             f"{manifest.n_outcomes:,} outcomes",
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def calibrate(
+    output: Annotated[Path, typer.Option(help="Folder to create.")],
+    bank: BankDir = EMBEDDED_BANK,
+    as_json: Json = False,
+) -> None:
+    """Learn from a bank's own outcomes how to foretell them; write it as a new bank."""
+    if output.exists():
+        raise BankError(f"{output} exists; choose another folder or remove it first")
+    manifest = read_manifest(bank)
+    with progress("learning", quiet=as_json) as advance:
+        advance(0, 1)
+        learned = learn(load_bank(bank))
+        advance(1, 1)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    written = save_bank(learned, output, created_at=now, sources=manifest.sources)
+    if as_json:
+        typer.echo(written.model_dump_json())
+    else:
+        out.print(
+            f"built {output}: {written.n_models} models learned from "
+            f"{written.n_questions:,} anchors",
             soft_wrap=True,
         )
 

@@ -11,6 +11,7 @@ from scope.calibration import Calibration
 from scope.config import AnchorConfig, Strict
 from scope.embedder import EmbedderSpec
 from scope.errors import BankError
+from scope.forecaster import Forecaster
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec, positions
 
@@ -49,7 +50,9 @@ class Bank:
     outcomes : Outcomes
     embedder : EmbedderSpec
     calibration : Calibration or None
-        What was fitted on this bank; None until it is.
+        The population of its dial; None until it is drawn.
+    forecaster : Forecaster or None
+        What was learned from its outcomes; None until it is.
     version : str
         Digest of the manifest; empty for a bank that was never saved.
     """
@@ -64,6 +67,7 @@ class Bank:
     outcomes: Outcomes
     embedder: EmbedderSpec
     calibration: Calibration | None = None
+    forecaster: Forecaster | None = None
     version: str = ""
 
     def __post_init__(self) -> None:
@@ -99,6 +103,7 @@ class Bank:
             models=tuple(self.models[column] for column in columns),
             outcomes=self.outcomes.columns(columns),
             calibration=self.calibration and self.calibration.columns(columns),
+            forecaster=self.forecaster and self.forecaster.columns(columns),
         )
 
     def with_prices(self, models: tuple[ModelSpec, ...]) -> "Bank":

@@ -16,6 +16,7 @@ from scope.config import AnchorConfig, parse
 from scope.errors import BankAlteredError, BankError, FormatError
 from scope.features import FEATURES
 from scope.files import new_folder, read_json, sha256, write_json
+from scope.forecaster_store import load_forecaster, save_forecaster
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
 
@@ -27,6 +28,7 @@ OUTCOMES = "outcomes.parquet"
 MODELS = "models.json"
 SETTINGS = "calibration.json"
 CALIBRATION = "calibration.npz"
+FORECASTER = "forecaster.npz"
 
 
 def save_bank(bank: Bank, path: Path, *, created_at: str, sources: tuple[str, ...]) -> Manifest:
@@ -83,6 +85,9 @@ def load_bank(path: Path) -> Bank:
         if isinstance(error, BankError):
             raise
         raise BankError(f"bank {path} does not fit its manifest: {error}") from error
+    if FORECASTER in manifest.files:
+        learned = load_forecaster(path / FORECASTER, bank.embedding_ad, bank.features_af)
+        bank = replace(bank, forecaster=learned)
     return replace(bank, version=bank_version(path))
 
 
@@ -154,6 +159,8 @@ def _write_files(bank: Bank, folder: Path) -> int:
     if bank.calibration is not None:
         write_json(folder / SETTINGS, bank.calibration.config.model_dump(mode="json"))
         bank.calibration.save(folder / CALIBRATION)
+    if bank.forecaster is not None:
+        save_forecaster(bank.forecaster, folder / FORECASTER)
     return int(outcomes.num_rows)
 
 

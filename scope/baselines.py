@@ -7,8 +7,6 @@ from scope.arrays import Bools, Floats
 from scope.bank import Bank
 from scope.exam import Exam
 from scope.forecast import Design, Lesson, held_out
-from scope.gaussian_process import GaussianProcess, Spectrum
-from scope.kernel import Kernel
 from scope.logistic import LogisticBaseline
 from scope.neighbours import TunedNeighbours, published
 from scope.network import FACTORS, PERCEPTRON, NetworkBaseline
@@ -111,18 +109,7 @@ def _factors(given: Schooling) -> Forecast:
     return Forecast("matrix factorisation", note, fit.predict(given.design_qf))
 
 
-def _process(given: Schooling) -> Forecast:
-    bank, exam = given.bank, given.exam
-    kernel = Kernel.of(bank.embedding_ad, bank.features_af)
-    fit = GaussianProcess.fit(Spectrum.of(kernel.among_anchors()), bank.outcomes.correct_am)
-    p_qm = fit.predict(kernel.similarity(exam.embedding_qd, exam.features_qf))
-    note = "all models at once, noise picked for each direction by leaving one out"
-    return Forecast("Gaussian process", note, p_qm.clip(LEAST_P, 1 - LEAST_P))
-
-
 STAGE_ONE = "Stage I, published"
-LEAST_P = 0.01
-"""A Gaussian's mean may leave (0, 1); no anchor bank is surer than this."""
 
 BASELINES: tuple[Callable[[Schooling], Forecast], ...] = (
     _stage_one,
@@ -130,5 +117,4 @@ BASELINES: tuple[Callable[[Schooling], Forecast], ...] = (
     _logistic,
     _perceptron,
     _factors,
-    _process,
 )

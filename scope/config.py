@@ -62,6 +62,8 @@ class AnchorConfig(Strict):
     """Exponent on cosine similarity; 0 lets every similar anchor count once."""
     pseudo_anchors: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     """Strength of the pull toward a model's mean, in anchors."""
+    learned: bool = True
+    """Foretell by what ``scope bank calibrate`` fitted, where it did; else by votes alone."""
 
 
 class EncoderConfig(Strict):

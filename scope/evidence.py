@@ -127,3 +127,45 @@ def weighted_quantiles(weight_qk: Floats, outcome_qkm: Floats, levels: tuple[flo
         found_qm = np.take_along_axis(sorted_qkm, first_qm[:, None, :], axis=1)[:, 0, :]
         row[:] = np.where(total_qm > 0, found_qm, np.nan)
     return quantiles
+
+
+def model_means(outcome_am: Floats, pseudo_anchors: float) -> Floats:
+    """Return each model's mean over the bank, shrunk toward that of all models.
+
+    Parameters
+    ----------
+    outcome_am : ndarray of shape (n_anchors, n_models)
+        NaN where never run.
+    pseudo_anchors : float
+        Weight of the common mean, in anchors.
+
+    Returns
+    -------
+    ndarray of shape (n_models,)
+        NaN for a model without a single outcome.
+
+    Examples
+    --------
+    >>> model_means(np.array([[1.0, np.nan], [0.0, np.nan]]), 10.0)
+    array([0.5, nan])
+    """
+    measured = ~np.isnan(outcome_am)
+    n_m = measured.sum(axis=0)
+    total_m = np.where(measured, outcome_am, 0.0).sum(axis=0)
+    mean_m = np.full(len(n_m), np.nan)
+    if n_m.any():
+        # A model counts toward the common mean as far as it would be believed itself.
+        trust_m = 1 / (n_m + pseudo_anchors)
+        common = (total_m * trust_m).sum() / (n_m * trust_m).sum()
+        shrunk_m = (total_m + pseudo_anchors * common) / (n_m + pseudo_anchors)
+        mean_m = np.where(n_m > 0, shrunk_m, np.nan)
+    return mean_m
+
+
+def overall_quantiles(outcome_am: Floats, levels: tuple[float, ...]) -> Floats:
+    """Return quantiles of each model's outcomes over the bank, shape (n_levels, n_models).
+
+    NaN for a model without a single outcome.
+    """
+    everyone = np.ones((1, len(outcome_am)))
+    return weighted_quantiles(everyone, outcome_am[None], levels)[:, 0, :]

@@ -1,15 +1,31 @@
-"""Calibrate a bank on itself: predict a sample of its anchors, each without its own vote."""
+"""Calibrate a bank on itself: no anchor ever has a say in what is foretold of it."""
+
+from dataclasses import replace
 
 import numpy as np
 
 from scope.bank import Bank
 from scope.calibration import Calibration
 from scope.config import AnchorConfig
+from scope.fitting import fit_forecaster
 from scope.predictor import AnchorPredictor
 from scope.questions import hashed_sample
 
 MAX_SAMPLED = 1_000
 """Anchors that stand for the questions to come; a mean bill over them is good to a few percent."""
+
+
+def learn(bank: Bank) -> Bank:
+    """Return the bank with a forecaster learned from its outcomes, and the dial that fits it.
+
+    Raises
+    ------
+    BankError
+        If there is too little to learn from.
+    """
+    learned = replace(bank, forecaster=fit_forecaster(bank), version="")
+    config = bank.anchor_config.model_copy(update={"learned": True})
+    return replace(learned, calibration=calibrate(learned, config))
 
 
 def calibrate(bank: Bank, config: AnchorConfig) -> Calibration:

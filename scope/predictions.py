@@ -25,6 +25,9 @@ class Estimates:
         10th and 90th percentile.
     cost_usd_qm, cost_usd_low_qm, cost_usd_high_qm : ndarray
         Expected price of the call, prompt included, with its 10th and 90th percentile.
+    familiarity_qm : ndarray
+        How far the anchors speak for the question, in [0, 1], the same for every model; below
+        1 it is out of distribution. NaN where the bank has not learned to tell.
     """
 
     p_correct_qm: Floats
@@ -37,6 +40,7 @@ class Estimates:
     cost_usd_qm: Floats
     cost_usd_low_qm: Floats
     cost_usd_high_qm: Floats
+    familiarity_qm: Floats
 
     def columns(self, wanted: Sequence[int]) -> "Estimates":
         """Return the estimates of some models, in the order of `wanted`."""

@@ -52,8 +52,9 @@ def predictions_of(p_qm, cost_qm, models=None):
     """Predictions with these probabilities and costs; every interval is a point."""
     p_qm, cost_qm = np.asarray(p_qm, dtype=float), np.asarray(cost_qm, dtype=float)
     tokens = np.full(p_qm.shape, 100.0)
+    familiarity = np.full(p_qm.shape, np.nan)
     estimates = Estimates(
-        p_qm, p_qm, p_qm, tokens, tokens, tokens, tokens, cost_qm, cost_qm, cost_qm
+        p_qm, p_qm, p_qm, tokens, tokens, tokens, tokens, cost_qm, cost_qm, cost_qm, familiarity
     )
     names = models or tuple(f"m{m}" for m in range(p_qm.shape[1]))
     return Predictions(tuple(f"q{q:03d}" for q in range(len(p_qm))), names, estimates)

@@ -44,7 +44,6 @@ def test_everybody_is_there_and_ours_is_first(evaluation):
         "logistic regression",
         "MLP",
         "matrix factorisation",
-        "Gaussian process",
         "scope, shuffled",
         ORACLE,
     ]

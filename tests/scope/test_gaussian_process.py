@@ -1,17 +1,17 @@
 import numpy as np
 import pytest
 
-from scope.gaussian_process import GaussianProcess, Spectrum
+from scope.gaussian_process import NOISES, GaussianProcess, Spectrum
 from scope.kernel import Kernel
 
 
 @pytest.fixture
 def anchors():
-    """Sixty anchors on a circle, with two counts each."""
+    """Sixty anchors on a circle, with two traits each."""
     angle_a = np.linspace(0, 2 * np.pi, 60, endpoint=False)
     embedding_ad = np.column_stack([np.cos(angle_a), np.sin(angle_a)]).astype(np.float32)
-    features_af = np.column_stack([np.arange(60) % 7, np.arange(60) % 5]).astype(float)
-    return angle_a, Kernel.of(embedding_ad, features_af), features_af
+    trait_at = 0.1 * np.column_stack([np.arange(60) % 7, np.arange(60) % 5]).astype(np.float32)
+    return angle_a, Kernel(embedding_ad, trait_at), trait_at
 
 
 def test_a_question_is_most_similar_to_itself(anchors):
@@ -28,7 +28,8 @@ def test_leaving_one_out_is_fitting_without_it(anchors):
     angle_a, kernel, _ = anchors
     similarity_aa = kernel.among_anchors()
     outcome_a = np.sin(angle_a)
-    said_a = Spectrum.of(similarity_aa).left_out(outcome_a, 3.0)
+    spectrum = Spectrum.of(similarity_aa.copy())
+    said_a = spectrum.left_out(outcome_a[:, None])[NOISES.index(3.0), :, 0]
     others = np.arange(60) != 17
     rest = similarity_aa[np.ix_(others, others)] + 3.0 * np.eye(59)
     by_hand = similarity_aa[17, others] @ np.linalg.solve(rest, outcome_a[others])
@@ -37,32 +38,35 @@ def test_leaving_one_out_is_fitting_without_it(anchors):
 
 def test_what_two_models_share_is_learned_and_noise_is_not(anchors):
     """Models that follow a wave are foretold; a difference that is coin flips is silenced."""
-    angle_a, kernel, features_af = anchors
-    flips_a = 0.3 * np.random.default_rng(0).choice([-1, 1], 60)
+    angle_a, kernel, trait_at = anchors
+    flips_a = 0.3 * np.random.default_rng(1).choice([-1, 1], 60)
     outcome_am = np.column_stack([np.sin(angle_a) + flips_a, np.sin(angle_a) - flips_a])
     process = GaussianProcess.fit(Spectrum.of(kernel.among_anchors()), outcome_am)
     assert process.noise_r[1] > 10 * process.noise_r[0]
-    posterior_am = process.predict(kernel.similarity(kernel.embedding_ad, features_af))
+    posterior_am = process.predict(kernel.similarity(kernel.embedding_ad, trait_at))
     assert np.abs(posterior_am - np.sin(angle_a)[:, None]).mean() < 0.15
 
 
 def test_far_from_every_anchor_the_mean_is_left():
     """A question unlike all anchors gets each model's mean over them."""
     embedding_ad = np.array([[1, 0, 0], [0, 1, 0], [0.6, 0.8, 0]], dtype=np.float32)
-    kernel = Kernel.of(embedding_ad, np.array([[1.0], [2.0], [3.0]]))
+    kernel = Kernel(embedding_ad, np.array([[0.1], [0.2], [0.3]], dtype=np.float32))
     outcome_am = np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]])
     process = GaussianProcess.fit(Spectrum.of(kernel.among_anchors()), outcome_am)
-    stranger = kernel.similarity(np.array([[0, 0, -1]], dtype=np.float32), np.array([[1e9]]))
-    np.testing.assert_allclose(process.predict(stranger)[0], [2 / 3, 1 / 3], atol=1e-6)
+    stranger = kernel.similarity(
+        np.array([[0, 0, -1]], dtype=np.float32), np.array([[1e3]], dtype=np.float32)
+    )
+    # Ten pseudo-anchors at the common mean, a half: (2 + 5) / 13 and (1 + 5) / 13.
+    np.testing.assert_allclose(process.predict(stranger)[0], [7 / 13, 6 / 13], atol=1e-6)
 
 
 def test_an_unknown_outcome_counts_neither_as_right_nor_as_wrong(anchors):
     """Hiding a tenth of the cells moves predictions little; calling them wrong moves them more."""
-    angle_a, kernel, features_af = anchors
+    angle_a, kernel, trait_at = anchors
     outcome_am = np.column_stack([0.5 + 0.4 * np.sin(angle_a), 0.6 + 0.3 * np.sin(angle_a)])
     hidden_am = np.random.default_rng(1).random(outcome_am.shape) < 0.1
     spectrum = Spectrum.of(kernel.among_anchors())
-    similarity_qa = kernel.similarity(kernel.embedding_ad, features_af)
+    similarity_qa = kernel.similarity(kernel.embedding_ad, trait_at)
     whole, unknown, wrong = (
         GaussianProcess.fit(spectrum, np.where(hidden_am, fill, outcome_am)).predict(similarity_qa)
         for fill in (outcome_am, np.nan, 0.0)

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scope import AnchorConfig, AnchorPredictor
+from scope.evidence import model_means
 from scope.features import FEATURES
 from scope.population import calibrate
 from scope.predictions import ESTIMATES
-from scope.predictor import model_means
 from tests.banks import LARGE, MIDDLE, SMALL, bank_of, unit
 
 SAME = unit([[1, 0, 0, 0]] * 10)

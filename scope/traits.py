@@ -1,0 +1,113 @@
+"""What a question looks like beside its meaning: the form of its text, and its category."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import softmax
+
+from scope.arrays import Floats, Ints, Singles
+
+FEWEST = 20
+"""Categories of fewer anchors are taken together: nothing can be learned of them alone."""
+
+STRENGTH = 0.003
+"""Inverse ridge penalty of the guess of categories."""
+
+MEANING_SPREAD = 3.0
+"""What a unit vector's coordinates are scaled by, in units of 1/sqrt(n_dimensions), against
+features of spread 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Scaling of text features: logs, centred and of spread 1 over the anchors."""
+
+    mean_f: Floats
+    spread_f: Floats
+
+    @classmethod
+    def of(cls, features_af: Floats) -> "Form":
+        """Learn the scale of counts >= 0, shape (n_anchors, n_features)."""
+        logs_af = np.log1p(features_af)
+        spread_f = logs_af.std(axis=0)
+        return cls(logs_af.mean(axis=0), np.where(spread_f > 0, spread_f, 1.0))
+
+    def scaled(self, features_qf: Floats) -> Singles:
+        """Return scaled logs of shape (n_questions, n_features)."""
+        scaled_qf: Singles = ((np.log1p(features_qf) - self.mean_f) / self.spread_f).astype(
+            np.float32
+        )
+        return scaled_qf
+
+
+@dataclass(frozen=True, slots=True)
+class Categories:
+    """A guess at a question's category: multinomial regression on meaning and form.
+
+    Attributes
+    ----------
+    slope_ic : ndarray of shape (n_inputs, n_categories)
+    offset_c : ndarray of shape (n_categories,)
+    """
+
+    slope_ic: Singles
+    offset_c: Singles
+
+    @classmethod
+    def fit(cls, input_ai: Singles, label_a: Ints, n_categories: int) -> "Categories":
+        """Learn from anchors whose categories are known.
+
+        Parameters
+        ----------
+        input_ai : ndarray of shape (n_anchors, n_inputs)
+            As `inputs` makes them.
+        label_a : ndarray of shape (n_anchors,)
+            Positions of categories; one that does not occur is never guessed.
+        n_categories : int
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        slope_ic = np.zeros((input_ai.shape[1], n_categories), dtype=np.float32)
+        offset_c = np.full(n_categories, -np.inf, dtype=np.float32)
+        found = np.unique(label_a)
+        offset_c[found] = 0.0
+        if len(found) > 1:
+            model = LogisticRegression(C=STRENGTH, max_iter=300).fit(input_ai, label_a)
+            # Of two classes the regression gives the second alone; the first has slope 0.
+            given = found[-len(model.coef_) :]
+            slope_ic[:, given], offset_c[given] = model.coef_.T, model.intercept_
+        return cls(slope_ic, offset_c)
+
+    def posterior(self, input_qi: Singles) -> Singles:
+        """Return probabilities of shape (n_questions, n_categories); rows sum to 1."""
+        posterior_qc: Singles = softmax(input_qi @ self.slope_ic + self.offset_c, axis=1)
+        return posterior_qc
+
+
+def inputs(embedding_qd: Singles, form_qf: Singles) -> Singles:
+    """Return what categories are guessed from, shape (n_questions, n_dimensions + n_features)."""
+    scale = np.float32(np.sqrt(embedding_qd.shape[1]) / MEANING_SPREAD)
+    return np.hstack([embedding_qd * scale, form_qf], dtype=np.float32)
+
+
+def labels(categories: Sequence[str]) -> tuple[Ints, int]:
+    """Return the categories of anchors as numbers, those of fewer than `FEWEST` as one.
+
+    Returns
+    -------
+    label_a : ndarray of shape (n_anchors,)
+    n_categories : int
+
+    Examples
+    --------
+    >>> labels(["law"] * 20 + ["chess"])[0][-2:].tolist()
+    [1, 0]
+    """
+    size = Counter(categories)
+    common = sorted(name for name, n in size.items() if n >= FEWEST)
+    place = {name: position for position, name in enumerate(common, 1)}
+    label_a = np.array([place.get(name, 0) for name in categories], dtype=np.int64)
+    kept, label_a = np.unique(label_a, return_inverse=True)
+    return label_a, len(kept)

@@ -1,0 +1,64 @@
+"""What the nearest anchors say, drawn toward what the whole bank says."""
+
+import numpy as np
+
+from scope.arrays import Floats, Ints
+from scope.config import AnchorConfig
+from scope.evidence import (
+    effective_anchors,
+    model_means,
+    overall_quantiles,
+    weighted_means,
+    weighted_quantiles,
+)
+from scope.foretold import Foretold
+from scope.outcomes import Outcomes
+
+SPREAD = (0.1, 0.9)
+"""Levels of the spread of tokens and cost."""
+
+
+class Votes:
+    """Posterior means over the nearest anchors of a bank.
+
+    For model ``m`` with neighbours' mean ``a`` on ``n`` effective anchors,
+    ``p = (n * a + k * mean_m) / (n + k)``: the mean of a Beta posterior whose
+    prior is worth ``k`` pseudo-anchors at the model's mean over the bank. Token
+    counts are shrunk in the same way. The model's own mean is shrunk by as many
+    pseudo-anchors toward the mean of all models, so that three lucky answers
+    do not make a favourite. A model the bank never measured stays NaN.
+    """
+
+    def __init__(self, outcomes: Outcomes, config: AnchorConfig) -> None:
+        self._outcomes = outcomes
+        self._pseudo = config.pseudo_anchors
+        self._mean_p_m = model_means(outcomes.correct_am, self._pseudo)
+        self._mean_tokens_m = model_means(outcomes.completion_tokens_am, self._pseudo)
+        self._spread_m = overall_quantiles(outcomes.completion_tokens_am, SPREAD)
+
+    def foretell(self, weight_qk: Floats, anchor_qk: Ints) -> Foretold:
+        """Count the votes of weighted neighbours, both of shape (n_questions, n_neighbours)."""
+        return Foretold(
+            self._probability(weight_qk, self._outcomes.correct_am[anchor_qk]),
+            self._tokens(weight_qk, self._outcomes.completion_tokens_am[anchor_qk]),
+            np.full(len(weight_qk), np.nan),
+        )
+
+    def _shrunk(self, near_qm: Floats, overall_m: Floats, n_qm: Floats) -> Floats:
+        heard_qm = np.where(n_qm > 0, near_qm, 0.0)
+        shrunk_qm: Floats = (n_qm * heard_qm + self._pseudo * overall_m) / (n_qm + self._pseudo)
+        return shrunk_qm
+
+    def _probability(self, weight_qk: Floats, correct_qkm: Floats) -> Floats:
+        n_qm = effective_anchors(weight_qk, correct_qkm)
+        near_qm = weighted_means(weight_qk, correct_qkm)
+        return self._shrunk(near_qm, self._mean_p_m, n_qm).clip(0, 1)
+
+    def _tokens(self, weight_qk: Floats, tokens_qkm: Floats) -> Floats:
+        n_qm = effective_anchors(weight_qk, tokens_qkm)
+        near = [
+            weighted_means(weight_qk, tokens_qkm),
+            *weighted_quantiles(weight_qk, tokens_qkm, SPREAD),
+        ]
+        overall = [self._mean_tokens_m, *self._spread_m]
+        return np.stack([self._shrunk(*pair, n_qm) for pair in zip(near, overall, strict=True)])
