@@ -33,12 +33,12 @@ class Head:
     weight_nm: Floats
     category_cm: Floats
 
-    def shift(self, similarity_qn: Singles, posterior_qc: Singles) -> Floats:
-        """Return by how much each question departs from the means, (n_questions, n_models)."""
+    def read(self, similarity_qn: Singles, posterior_qc: Singles) -> Floats:
+        """Return the outcome of each question and model, (n_questions, n_models)."""
         # In double precision the place of a model in the pool moves no digit that counts.
-        shift_qm: Floats = similarity_qn.astype(np.float64) @ self.weight_nm
-        shift_qm += posterior_qc @ self.category_cm
-        return shift_qm
+        outcome_qm: Floats = similarity_qn.astype(np.float64) @ self.weight_nm
+        outcome_qm += posterior_qc @ self.category_cm
+        return self.mean_m + outcome_qm
 
     def columns(self, positions: Sequence[int]) -> "Head":
         """Return the head of some models, in the order of `positions`."""
@@ -140,11 +140,10 @@ class Forecaster:
         posterior_bc = self.categories.posterior(inputs(embedding_bd, form_bf))
         similarity_bn = self.kernel.similarity(embedding_bd, traits(form_bf, posterior_bc))
         familiarity_b = np.minimum(nearness(similarity_bn) / self.familiar, 1.0)
-        said = [
-            head.mean_m + familiarity_b[:, None] * head.shift(similarity_bn, posterior_bc)
-            for head in (self.correct, self.length)
-        ]
-        return said[0][:n], said[1][:n], familiarity_b[:n].astype(np.float64)
+        p_bm, length_bm = (
+            head.read(similarity_bn, posterior_bc) for head in (self.correct, self.length)
+        )
+        return p_bm[:n], length_bm[:n], familiarity_b[:n]
 
 
 def nearness(similarity_qn: Singles) -> Floats:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from scope.arrays import Floats
+from scope.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +16,28 @@ class Foretold:
     tokens_sqm : ndarray of shape (3, n_questions, n_models)
         Completion tokens: expected, and the 10th and 90th percentile.
     familiarity_q : ndarray of shape (n_questions,)
-        1 where the anchors speak for the question; below, they do so less and less, and
-        what is foretold falls back to the models' means. NaN where nobody measured it.
+        1 where the anchors speak for the question; the less below, the less they do.
+        NaN where nobody measured it.
     """
 
     p_correct_qm: Floats
     tokens_sqm: Floats
     familiarity_q: Floats
+
+    def leaning_on(self, others: "Foretold", rows: Ints) -> "Foretold":
+        """Return the same with some questions given to `others` as far as they are unfamiliar.
+
+        Parameters
+        ----------
+        others : Foretold
+            Of the questions at `rows` alone, in that order.
+        rows : ndarray of shape (n_rows,)
+        """
+        share_q1 = self.familiarity_q[rows, None]
+        p_qm, tokens_sqm = self.p_correct_qm.copy(), self.tokens_sqm.copy()
+        for ours, theirs in (
+            (p_qm[None], others.p_correct_qm[None]),
+            (tokens_sqm, others.tokens_sqm),
+        ):
+            ours[:, rows] = share_q1 * ours[:, rows] + (1 - share_q1) * theirs
+        return Foretold(p_qm, tokens_sqm, self.familiarity_q)

@@ -99,10 +99,7 @@ class AnchorPredictor:
     ) -> tuple[Estimates, Neighbours]:
         near = self._neighbours(embedding_qd, own_q)
         weight_qk = similarity_weights(near.similarity_qk, self._config.similarity_power)
-        if self._forecaster is None:
-            said = self._votes.foretell(weight_qk, near.anchor_qk)
-        else:
-            said = self._forecaster.foretell(embedding_qd, features_qf, own_q)
+        said = self._foretold(embedding_qd, features_qf, own_q, weight_qk, near.anchor_qk)
         correct_qkm = self._bank.outcomes.correct_am[near.anchor_qk]
         strength_qm = effective_anchors(weight_qk, correct_qkm) + self._config.pseudo_anchors
         interval = credible_interval(said, strength_qm)
@@ -112,6 +109,26 @@ class AnchorPredictor:
         probability = [said.p_correct_qm, *interval]
         columns = [*probability, prompt_qm, *said.tokens_sqm, *costs, familiarity_qm]
         return Estimates(*columns), near
+
+    def _foretold(
+        self,
+        embedding_qd: Singles,
+        features_qf: Floats,
+        own_q: Ints,
+        weight_qk: Floats,
+        anchor_qk: Ints,
+    ) -> Foretold:
+        """Ask the forecaster, and the votes as far as a question is unfamiliar to it."""
+        if self._forecaster is None:
+            return self._votes.foretell(weight_qk, anchor_qk, np.full(len(own_q), np.nan))
+        said = self._forecaster.foretell(embedding_qd, features_qf, own_q)
+        strange = np.flatnonzero(said.familiarity_q < 1)
+        return said.leaning_on(
+            self._votes.foretell(
+                weight_qk[strange], anchor_qk[strange], said.familiarity_q[strange]
+            ),
+            strange,
+        )
 
     def _neighbours(self, embedding_qd: Singles, own_q: Ints) -> Neighbours:
         n_neighbours = self._config.n_neighbours

@@ -36,12 +36,21 @@ class Votes:
         self._mean_tokens_m = model_means(outcomes.completion_tokens_am, self._pseudo)
         self._spread_m = overall_quantiles(outcomes.completion_tokens_am, SPREAD)
 
-    def foretell(self, weight_qk: Floats, anchor_qk: Ints) -> Foretold:
-        """Count the votes of weighted neighbours, both of shape (n_questions, n_neighbours)."""
+    def foretell(self, weight_qk: Floats, anchor_qk: Ints, familiarity_q: Floats) -> Foretold:
+        """Count the votes of the neighbours.
+
+        Parameters
+        ----------
+        weight_qk, anchor_qk : ndarray of shape (n_questions, n_neighbours)
+        familiarity_q : ndarray of shape (n_questions,)
+            Share of its say that an anchor has on a question unlike all of them; NaN, where
+            nobody knows, leaves it all. The rest goes to the models' means.
+        """
+        say_q1 = np.nan_to_num(familiarity_q, nan=1.0)[:, None]
         return Foretold(
-            self._probability(weight_qk, self._outcomes.correct_am[anchor_qk]),
-            self._tokens(weight_qk, self._outcomes.completion_tokens_am[anchor_qk]),
-            np.full(len(weight_qk), np.nan),
+            self._probability(weight_qk, self._outcomes.correct_am[anchor_qk], say_q1),
+            self._tokens(weight_qk, self._outcomes.completion_tokens_am[anchor_qk], say_q1),
+            familiarity_q,
         )
 
     def _shrunk(self, near_qm: Floats, overall_m: Floats, n_qm: Floats) -> Floats:
@@ -49,13 +58,13 @@ class Votes:
         shrunk_qm: Floats = (n_qm * heard_qm + self._pseudo * overall_m) / (n_qm + self._pseudo)
         return shrunk_qm
 
-    def _probability(self, weight_qk: Floats, correct_qkm: Floats) -> Floats:
-        n_qm = effective_anchors(weight_qk, correct_qkm)
+    def _probability(self, weight_qk: Floats, correct_qkm: Floats, say_q1: Floats) -> Floats:
+        n_qm = say_q1 * effective_anchors(weight_qk, correct_qkm)
         near_qm = weighted_means(weight_qk, correct_qkm)
         return self._shrunk(near_qm, self._mean_p_m, n_qm).clip(0, 1)
 
-    def _tokens(self, weight_qk: Floats, tokens_qkm: Floats) -> Floats:
-        n_qm = effective_anchors(weight_qk, tokens_qkm)
+    def _tokens(self, weight_qk: Floats, tokens_qkm: Floats, say_q1: Floats) -> Floats:
+        n_qm = say_q1 * effective_anchors(weight_qk, tokens_qkm)
         near = [
             weighted_means(weight_qk, tokens_qkm),
             *weighted_quantiles(weight_qk, tokens_qkm, SPREAD),
