@@ -1,0 +1,226 @@
+"""What models share, so that a few outcomes of a new one tell the rest."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scope.arrays import Bools, Floats, Ints
+
+N_FACTORS = 4
+"""Directions in which known models differ that a new one is placed on; chosen, like the next, by
+leaving out one family of known models at a time (docs/quality.md)."""
+
+TRUST = 0.5
+"""Share of the covariances between the known models' coefficients that is believed."""
+
+WIDENED = 2.5
+"""The level of a new model may lie further off than the known ones' spread, in variance."""
+
+LEAST_VARIANCE = 1e-5
+"""Added to every variance of the prior."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A model as a combination of known ones: ``level + (known - mean) @ mix_m``.
+
+    Attributes
+    ----------
+    level : float
+    mix_m : ndarray of shape (n_known,)
+    left_out_n : ndarray of shape (n_anchors,)
+        What is foretold of each anchor; of a measured one as if it had not been.
+    """
+
+    level: float
+    mix_m: Floats
+    left_out_n: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Kinship:
+    """A linear model of one outcome of a new model, with the known models as prior.
+
+    An outcome on an anchor is foretold from ``z``, the leading factors of what the
+    forecaster says of the anchor left out, and ``e``, the same factors of by how much
+    the known models then surprised it. At a new question the surprise is unknown and
+    0 on average; on the anchors it tells an unlucky draw of questions from a weak
+    model, which is what takes most anchors to learn. The prior of the coefficients
+    is what they are for each known model on the factors of the others.
+
+    Attributes
+    ----------
+    mean_m : ndarray of shape (n_known,)
+    direction_mr : ndarray of shape (n_known, n_factors)
+        Of unit spread over the anchors, so that ``z = (said - mean_m) @ direction_mr``.
+    design_nx : ndarray of shape (n_anchors, 1 + 2 n_factors)
+        ``1, z, e``.
+    prior_x, covariance_xx : ndarray
+    noise : float
+        Variance left when all coefficients are known.
+    """
+
+    mean_m: Floats
+    direction_mr: Floats
+    design_nx: Floats
+    prior_x: Floats
+    covariance_xx: Floats
+    noise: float
+
+    @classmethod
+    def of(cls, mean_m: Floats, said_nm: Floats, outcome_nm: Floats) -> "Kinship":
+        """Learn from what known models did.
+
+        Parameters
+        ----------
+        mean_m : ndarray of shape (n_known,)
+        said_nm : ndarray of shape (n_anchors, n_known)
+            Foretold with each anchor left out.
+        outcome_nm : ndarray of shape (n_anchors, n_known)
+            NaN where unknown: no surprise.
+        """
+        shift_nm = said_nm - mean_m
+        surprise_nm = np.where(np.isnan(outcome_nm), 0.0, outcome_nm - said_nm)
+        direction_mr = np.linalg.svd(np.atleast_2d(np.cov(shift_nm.T)))[0][:, :N_FACTORS]
+        everyone_m = np.ones(len(mean_m), dtype=np.bool_)
+        design_nx, spread_r = _design(shift_nm, surprise_nm, direction_mr, everyone_m)
+        fits = []
+        for m in range(len(mean_m)):
+            others = everyone_m.copy()
+            others[m] = len(mean_m) == 1
+            known_n = ~np.isnan(outcome_nm[:, m])
+            inputs_nx, _ = _design(shift_nm, surprise_nm, direction_mr, others)
+            fits.append(_least_squares(inputs_nx[known_n], outcome_nm[known_n, m]))
+        coefficient_mx = np.array([fit[0] for fit in fits])
+        return cls(
+            mean_m,
+            direction_mr / spread_r,
+            design_nx,
+            coefficient_mx.mean(axis=0),
+            _covariance(coefficient_mx),
+            float(np.mean([fit[1] for fit in fits])),
+        )
+
+    def fit(self, measured: Ints, outcome_s: Floats) -> Line:
+        """Return the posterior mean of a new model.
+
+        Parameters
+        ----------
+        measured : ndarray of shape (n_measured,)
+            Positions of the anchors it was asked.
+        outcome_s : ndarray of shape (n_measured,)
+        """
+        design_sx = self.design_nx[measured]
+        precision_xx = np.linalg.inv(self.covariance_xx)
+        posterior_xx = np.linalg.inv(precision_xx + design_sx.T @ design_sx / self.noise)
+        weighed_x = precision_xx @ self.prior_x + design_sx.T @ outcome_s / self.noise
+        coefficient_x = posterior_xx @ weighed_x
+        coefficient_nx = np.tile(coefficient_x, (len(self.design_nx), 1))
+        # Without its own outcome: a rank-one downdate of the posterior.
+        influence_sx = design_sx @ posterior_xx / self.noise
+        leverage_s1 = (influence_sx * design_sx).sum(axis=1, keepdims=True)
+        missed_s1 = (outcome_s - design_sx @ coefficient_x)[:, None]
+        coefficient_nx[measured] -= influence_sx * missed_s1 / (1 - leverage_s1)
+        return Line(
+            float(coefficient_x[0]),
+            self.direction_mr @ coefficient_x[self._of_factors],
+            (self._foreknown_nx * coefficient_nx).sum(axis=1),
+        )
+
+    @property
+    def _of_factors(self) -> slice:
+        return slice(1, 1 + self.direction_mr.shape[1])
+
+    @property
+    def _foreknown_nx(self) -> Floats:
+        """The design of anchors whose surprise is not known, as that of a new question."""
+        foreknown_nx = self.design_nx.copy()
+        foreknown_nx[:, 1 + self.direction_mr.shape[1] :] = 0.0
+        return foreknown_nx
+
+    def choose(self, price_n: Floats, n_most: int, budget: float, narrow: float) -> "Choice":
+        """Choose anchors to measure, greedily by what each is expected to tell for its price.
+
+        What an anchor tells is by how much its outcome narrows, on average over all
+        anchors, the forecast of a question like them.
+
+        Parameters
+        ----------
+        price_n : ndarray of shape (n_anchors,)
+            USD; NaN for an anchor that may not be asked.
+        n_most : int
+        budget : float
+            USD.
+        narrow : float
+            Half-width of the 90 % interval at which no more are needed.
+        """
+        foreknown_nx = self._foreknown_nx
+        aim_xx = foreknown_nx.T @ foreknown_nx / len(foreknown_nx)
+        covariance_xx, left = self.covariance_xx, budget
+        open_n, chosen, widths = ~np.isnan(price_n), list[int](), list[float]()
+        width = _half_width(covariance_xx, aim_xx)
+        while len(chosen) < n_most and width > narrow:
+            open_n &= np.nan_to_num(price_n, nan=np.inf) <= left
+            if not open_n.any():
+                break
+            reach_nx = self.design_nx @ covariance_xx
+            variance_n = (reach_nx * self.design_nx).sum(axis=1) + self.noise
+            gain_n = ((reach_nx @ aim_xx) * reach_nx).sum(axis=1) / variance_n
+            if np.isfinite(budget):
+                gain_n = gain_n / np.maximum(price_n, 1e-12)
+            best = int(np.argmax(np.where(open_n, gain_n, -1.0)))
+            open_n[best], left = False, left - price_n[best]
+            covariance_xx = (
+                covariance_xx - np.outer(reach_nx[best], reach_nx[best]) / variance_n[best]
+            )
+            width = _half_width(covariance_xx, aim_xx)
+            chosen.append(best)
+            widths.append(width)
+        return Choice(np.array(chosen, dtype=np.int64), np.array(widths))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Anchors to measure, the most telling first.
+
+    Attributes
+    ----------
+    anchor_s : ndarray of shape (n_chosen,)
+    half_width_s : ndarray of shape (n_chosen,)
+        Of the 90 % interval of a forecast after each, on average.
+    """
+
+    anchor_s: Ints
+    half_width_s: Floats
+
+
+def _design(
+    shift_nm: Floats, surprise_nm: Floats, direction_mr: Floats, among_m: Bools
+) -> tuple[Floats, Floats]:
+    """Return ``1, z, e`` of unit spread from some of the models, and the spread of ``z``."""
+    columns, spreads = [np.ones((len(shift_nm), 1))], []
+    for values_nm in (shift_nm, surprise_nm):
+        factor_nr = values_nm[:, among_m] @ direction_mr[among_m]
+        spread_r = np.maximum(factor_nr.std(axis=0), 1e-9)
+        columns.append(factor_nr / spread_r)
+        spreads.append(spread_r)
+    return np.hstack(columns), spreads[0]
+
+
+def _least_squares(design_nx: Floats, outcome_n: Floats) -> tuple[Floats, float]:
+    coefficient_x = np.linalg.lstsq(design_nx, outcome_n)[0]
+    return coefficient_x, float(np.var(outcome_n - design_nx @ coefficient_x))
+
+
+def _covariance(coefficient_mx: Floats) -> Floats:
+    n_models, n_inputs = coefficient_mx.shape
+    between_xx = np.cov(coefficient_mx.T) if n_models > 1 else np.eye(n_inputs)
+    variance_x = np.diag(between_xx) + LEAST_VARIANCE
+    covariance_xx = TRUST * between_xx + np.diag(variance_x - TRUST * np.diag(between_xx))
+    covariance_xx[0, 0] *= WIDENED
+    return covariance_xx
+
+
+def _half_width(covariance_xx: Floats, aim_xx: Floats) -> float:
+    """Return half the 90 % interval of the forecast of a question, root mean square."""
+    return float(1.645 * np.sqrt(max((covariance_xx * aim_xx).sum(), 0.0)))

@@ -1,0 +1,222 @@
+"""Add a model to a bank that has learned, from its outcomes on some of the anchors."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from scope.arrays import Floats, Ints
+from scope.bank import Bank
+from scope.errors import BankError
+from scope.forecaster import LEAST_P, Forecaster, Head
+from scope.kinship import Choice, Kinship, Line
+from scope.outcomes import Outcomes
+from scope.pool import ModelSpec
+from scope.population import calibrate
+from scope.prompt_tokens import PromptTokens
+
+MIN_MEASURED = 10
+"""With fewer outcomes a new model is not placed."""
+
+PSEUDO_ANCHORS = 10.0
+"""Weight of the known models' ratio of tokens to their exponential of mean logs, in anchors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be spent on measuring a new model.
+
+    Attributes
+    ----------
+    max_anchors : int or None
+    budget_usd : float or None
+    half_width : float
+        Of the 90 % interval of p(correct), on average over questions, at which measuring stops.
+    """
+
+    max_anchors: int | None = None
+    budget_usd: float | None = None
+    half_width: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Anchors to ask a new model, the most telling first, and the bill.
+
+    Attributes
+    ----------
+    ids : tuple of str
+    half_width_s, cost_usd_s : ndarray of shape (n_chosen,)
+        Half the 90 % interval of p(correct) after each; what each is expected to cost.
+    """
+
+    ids: tuple[str, ...]
+    half_width_s: Floats
+    cost_usd_s: Floats
+
+
+def plan(bank: Bank, spec: ModelSpec, limits: Limits) -> Plan:
+    """Choose the anchors whose outcomes would tell most about a new model.
+
+    Raises
+    ------
+    BankError
+        If the bank has not learned, or the model is in it.
+    """
+    forecaster = _learned(bank, spec)
+    price_n = _expected_usd(bank, forecaster, spec)
+    choice = _choose(bank, forecaster, price_n, limits)
+    ids = tuple(bank.ids[forecaster.place_n[n]] for n in choice.anchor_s)
+    return Plan(ids, choice.half_width_s, price_n[choice.anchor_s])
+
+
+def add_model(bank: Bank, spec: ModelSpec, outcomes: Outcomes, limits: Limits) -> Bank:
+    """Return the bank with one more model, the others untouched.
+
+    Parameters
+    ----------
+    bank : Bank
+        One that has learned.
+    spec : ModelSpec
+    outcomes : Outcomes
+        Of the new model alone, on the bank's questions; NaN where it was not asked.
+    limits : Limits
+        Where it was asked more than these allow, the most telling are taken.
+
+    Raises
+    ------
+    BankError
+        If the bank has not learned, the model is in it, or too few outcomes are known.
+    """
+    forecaster = _learned(bank, spec)
+    place_n = forecaster.place_n
+    known_n = ~np.isnan(outcomes.correct_am[place_n, 0] + outcomes.completion_tokens_am[place_n, 0])
+    price_n = np.where(known_n, _expected_usd(bank, forecaster, spec), np.nan)
+    if limits.max_anchors is None and limits.budget_usd is None and limits.half_width == 0:
+        measured = np.flatnonzero(known_n)
+    else:
+        measured = np.sort(_choose(bank, forecaster, price_n, limits).anchor_s)
+    if len(measured) < MIN_MEASURED:
+        raise BankError(
+            f"{len(measured)} anchors with outcome and completion tokens of {spec.id!r}; "
+            f"at least {MIN_MEASURED} are needed to place a model"
+        )
+    outcomes = _only(outcomes, place_n[measured])
+    grown = replace(
+        bank,
+        models=(*bank.models, spec),
+        outcomes=_beside(bank.outcomes, outcomes),
+        forecaster=_grown(bank, forecaster, outcomes, measured),
+        version="",
+    )
+    return replace(grown, calibration=calibrate(grown, bank.anchor_config))
+
+
+def _learned(bank: Bank, spec: ModelSpec) -> Forecaster:
+    if spec.id in bank.model_ids:
+        raise BankError(f"model {spec.id!r} is in the bank already")
+    if bank.forecaster is None:
+        raise BankError("the bank has not learned from its outcomes; run `scope bank calibrate`")
+    return bank.forecaster
+
+
+def _kinship(head: Head, said_nm: Floats, outcome_nm: Floats) -> tuple[Kinship, Ints]:
+    """Return what the measured models share, and which they are."""
+    known = np.flatnonzero(~np.isnan(head.mean_m))
+    return Kinship.of(head.mean_m[known], said_nm[:, known], outcome_nm[:, known]), known
+
+
+def _choose(bank: Bank, forecaster: Forecaster, price_n: Floats, limits: Limits) -> Choice:
+    correct_nm = bank.outcomes.correct_am[forecaster.place_n]
+    kinship, _ = _kinship(forecaster.correct, forecaster.left_out_p_nm, correct_nm)
+    n_most = len(price_n) if limits.max_anchors is None else limits.max_anchors
+    budget = np.inf if limits.budget_usd is None else limits.budget_usd
+    return kinship.choose(price_n, n_most, budget, limits.half_width)
+
+
+def _expected_usd(bank: Bank, forecaster: Forecaster, spec: ModelSpec) -> Floats:
+    """Return what asking each anchor will cost, with the known models' tokens as a guide."""
+    place_n = forecaster.place_n
+    prompt_am = PromptTokens(bank.features_af, bank.outcomes.prompt_tokens_am)
+    prompt_n = np.nanmean(prompt_am.predict(bank.features_af[place_n]), axis=1)
+    tokens_nm = np.exp(forecaster.left_out_length_nm) * forecaster.factor_sm[0]
+    completion_n = np.nanmean(tokens_nm, axis=1)
+    usd_n = prompt_n * spec.usd_per_mtok_in + completion_n * spec.usd_per_mtok_out
+    return np.asarray(usd_n / 1e6)
+
+
+def _grown(bank: Bank, forecaster: Forecaster, outcomes: Outcomes, measured: Ints) -> Forecaster:
+    """Return the forecaster with one more column in both heads."""
+    place_n = forecaster.place_n
+    correct_s = outcomes.correct_am[place_n[measured], 0]
+    tokens_s = outcomes.completion_tokens_am[place_n[measured], 0]
+    known_p_nm = bank.outcomes.correct_am[place_n]
+    known_length_nm = np.log1p(bank.outcomes.completion_tokens_am[place_n])
+    correct, p_n = _with_line(
+        forecaster.correct, forecaster.left_out_p_nm, known_p_nm, measured, correct_s
+    )
+    length, length_n = _with_line(
+        forecaster.length,
+        forecaster.left_out_length_nm,
+        known_length_nm,
+        measured,
+        np.log1p(tokens_s),
+    )
+    factor_s1 = _factor(forecaster.factor_sm, tokens_s, np.exp(length_n[measured]))
+    p_n1 = p_n.clip(LEAST_P, 1 - LEAST_P)[:, None]
+    return replace(
+        forecaster,
+        correct=correct,
+        length=length,
+        factor_sm=np.hstack([forecaster.factor_sm, factor_s1]),
+        left_out_p_nm=np.hstack([forecaster.left_out_p_nm, p_n1]),
+        left_out_length_nm=np.hstack([forecaster.left_out_length_nm, length_n[:, None]]),
+    )
+
+
+def _with_line(
+    head: Head, said_nm: Floats, outcome_nm: Floats, measured: Ints, outcome_s: Floats
+) -> tuple[Head, Floats]:
+    """Return the head with a new model as a mix of the known ones, and what it says of anchors."""
+    kinship, known = _kinship(head, said_nm, outcome_nm)
+    line: Line = kinship.fit(measured, outcome_s)
+    weight_n1 = (head.weight_nm[:, known] @ line.mix_m)[:, None]
+    category_c1 = (head.category_cm[:, known] @ line.mix_m)[:, None]
+    grown = Head(
+        np.append(head.mean_m, line.level),
+        np.hstack([head.weight_nm, weight_n1]),
+        np.hstack([head.category_cm, category_c1]),
+    )
+    return grown, line.left_out_n
+
+
+def _factor(factor_sm: Floats, tokens_s: Floats, bare_s: Floats) -> Floats:
+    """Return tokens over the exponential of mean logs, drawn to the known models', (3, 1)."""
+    known_s = np.nanmean(factor_sm, axis=1)
+    pseudo = PSEUDO_ANCHORS * bare_s.mean()
+    smear = (tokens_s.sum() + pseudo * known_s[0]) / (bare_s.sum() + pseudo)
+    factor_s1: Floats = (known_s * smear / known_s[0])[:, None]
+    return factor_s1
+
+
+def _only(outcomes: Outcomes, places: Ints) -> Outcomes:
+    """Return the outcomes at some questions; all others count as never run."""
+    asked = np.zeros(len(outcomes.correct_am), dtype=np.bool_)
+    asked[places] = True
+    kept = (
+        np.where(asked[:, None], values_am, np.nan)
+        for values_am in (
+            outcomes.correct_am,
+            outcomes.prompt_tokens_am,
+            outcomes.completion_tokens_am,
+        )
+    )
+    return Outcomes(outcomes.models, *kept)
+
+
+def _beside(left: Outcomes, right: Outcomes) -> Outcomes:
+    return Outcomes(
+        (*left.models, *right.models),
+        np.hstack([left.correct_am, right.correct_am]),
+        np.hstack([left.prompt_tokens_am, right.prompt_tokens_am]),
+        np.hstack([left.completion_tokens_am, right.completion_tokens_am]),
+    )
