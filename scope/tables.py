@@ -1,16 +1,22 @@
 """The tables of an evaluation as text, for the terminal and the report."""
 
-import math
 from dataclasses import dataclass
 
-from scope.bootstrap import Interval
 from scope.evaluation import OURS, Evaluation
 from scope.quality import ALL_MODELS
 from scope.reliability import LengthError
 from scope.routing import usd
 from scope.standing import AtBudget
-
-UNKNOWN = "n/a"
+from scope.wording import (
+    UNKNOWN,
+    known,
+    number,
+    one_decimal,
+    percent,
+    plus_minus,
+    points,
+    span,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,50 +144,6 @@ def length_error(evaluation: Evaluation) -> str:
     """Say by how much our answer lengths are off."""
     error: LengthError = evaluation.quality[0].lengths[ALL_MODELS]
     return f"{error.tokens:.0f} tokens, {percent(error.relative)} of the real length"
-
-
-def known(interval: Interval) -> bool:
-    """Whether the number is defined."""
-    return not math.isnan(interval.value)
-
-
-def span(interval: Interval) -> str:
-    """Return a share in percent with its interval."""
-    if not known(interval):
-        return UNKNOWN
-    low, high = 100 * interval.low, 100 * interval.high
-    return f"{100 * interval.value:.1f} ({low:.1f} to {high:.1f})"
-
-
-def points(interval: Interval) -> str:
-    """Return a difference of shares in points, signed, with its interval."""
-    if not known(interval):
-        return UNKNOWN
-    low, high = 100 * interval.low, 100 * interval.high
-    return f"{100 * interval.value:+.1f} ({low:+.1f} to {high:+.1f})"
-
-
-def plus_minus(interval: Interval) -> str:
-    """Return a share in percent with half the width of its interval."""
-    if not known(interval):
-        return UNKNOWN
-    half = 50 * (interval.high - interval.low)
-    return f"{100 * interval.value:.1f} ± {half:.1f}"
-
-
-def percent(share: float) -> str:
-    """Return a share without decimals."""
-    return UNKNOWN if math.isnan(share) else f"{100 * share:.0f} %"
-
-
-def one_decimal(share: float) -> str:
-    """Return a share in percent, without the sign."""
-    return UNKNOWN if math.isnan(share) else f"{100 * share:.1f}"
-
-
-def number(value: float) -> str:
-    """Return a metric with three decimals."""
-    return UNKNOWN if math.isnan(value) else f"{value:.3f}"
 
 
 def _budget(at: AtBudget) -> str:
