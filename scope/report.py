@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from scope import charts, tables, wording
+from scope.bins import N_BINS
 from scope.bootstrap import N_REPLICATES
 from scope.evaluation import MIX, OURS, Evaluation
-from scope.reliability import N_BINS
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
@@ -67,8 +67,10 @@ def _cards(evaluation: Evaluation) -> list[dict[str, str]]:
             "",
             f"percent, for ${best.usd_per_1k.value:.2g} per 1,000",
         ),
-        _card("own AUC", wording.number(forecasts.mean_auc), "", "mean over models"),
-        _card("calibration error", wording.number(forecasts.pooled.ece), "", "ECE, pooled"),
+        _card("own AUC", *wording.split(wording.number(forecasts.mean_auc)), "mean over models"),
+        _card(
+            "calibration error", *wording.split(wording.number(forecasts.pooled.ece)), "ECE, pooled"
+        ),
     ]
 
 

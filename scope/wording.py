@@ -46,9 +46,15 @@ def one_decimal(share: float) -> str:
     return UNKNOWN if math.isnan(share) else f"{100 * share:.1f}"
 
 
-def number(value: float) -> str:
-    """Return a metric with three decimals."""
-    return UNKNOWN if math.isnan(value) else f"{value:.3f}"
+def share(interval: Interval) -> str:
+    """Return a share in percent, without decimals, with its interval."""
+    low, high = 100 * interval.low, 100 * interval.high
+    return f"{percent(interval.value)} ({low:.0f} to {high:.0f})" if known(interval) else UNKNOWN
+
+
+def number(interval: Interval) -> str:
+    """Return a metric with its interval, in three decimals."""
+    return f"{interval:.3f}" if known(interval) else UNKNOWN
 
 
 def split(text: str) -> tuple[str, str]:
