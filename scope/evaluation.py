@@ -24,7 +24,7 @@ from scope.exam import Exam
 from scope.predictions import Predictions
 from scope.predictor import AnchorPredictor
 from scope.promise import Promise, promises, rows_of
-from scope.quality import Quality, quality
+from scope.quality import Quality, qualities
 from scope.standing import Fixed, Ranking, Standing, fixed_points
 
 OURS, MIX, ORACLE = "scope", "mix of single models", "oracle"
@@ -149,7 +149,13 @@ def _compared(
         standings=ranking.standings(),
         fixed=fixed_points(record, bank.model_ids, routed[OURS]),
         promises=promises(bank, rows_of(predictions, whole_q), record, ranking.matched_usd),
-        quality=_qualities(forecasts, predictions, exam),
+        quality=qualities(
+            {one.name: one.p_correct_qm for one in forecasts},
+            bank.model_ids,
+            exam,
+            predictions.estimates.completion_tokens_qm,
+            resamples(len(exam.ids), seed),
+        ),
     )
 
 
@@ -176,19 +182,3 @@ def _contenders(
         ),
         ORACLE: ("knows every outcome and cost: an upper bound", Oracle()),
     }
-
-
-def _qualities(
-    forecasts: Sequence[Forecast], predictions: Predictions, exam: Exam
-) -> tuple[Quality, ...]:
-    tokens_qm = predictions.estimates.completion_tokens_qm
-    return tuple(
-        quality(
-            one.name,
-            predictions.models,
-            one.p_correct_qm,
-            exam,
-            tokens_qm if one.name == OURS else None,
-        )
-        for one in forecasts
-    )

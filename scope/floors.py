@@ -16,16 +16,16 @@ FLOORS: dict[str, Read] = {
     "area_gain": lambda e: e.standing(MIX).ours_minus.value,
     "accuracy": lambda e: e.standing(OURS).at_budgets[-1].accuracy.value,
     "pgr": lambda e: e.standing(OURS).at_budgets[-1].pgr.value,
-    "auc": lambda e: e.quality[0].mean_auc,
-    "pooled_auc": lambda e: e.quality[0].pooled.auc,
+    "auc": lambda e: e.quality[0].mean_auc.value,
+    "pooled_auc": lambda e: e.quality[0].pooled.auc.value,
 }
 """Higher is better. `area_gain` is the area above the mix of single models."""
 
 CEILINGS: dict[str, Read] = {
-    "brier": lambda e: e.quality[0].pooled.brier,
-    "log_loss": lambda e: e.quality[0].pooled.log_loss,
-    "ece": lambda e: e.quality[0].pooled.ece,
-    "length_error": lambda e: e.quality[0].lengths[ALL_MODELS].relative,
+    "brier": lambda e: e.quality[0].pooled.brier.value,
+    "log_loss": lambda e: e.quality[0].pooled.log_loss.value,
+    "ece": lambda e: e.quality[0].pooled.ece.value,
+    "length_error": lambda e: e.quality[0].lengths[ALL_MODELS].relative.value,
 }
 """Lower is better."""
 

@@ -1,12 +1,16 @@
 """How good forecasts are, over all models and for each."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from scope.arrays import Floats
+from scope.bootstrap import Interval
+from scope.cells import Cells, ratio
 from scope.exam import Exam
-from scope.reliability import LengthError, Reliability
+from scope.lengths import LengthError
+from scope.reliability import Reliability, Scores
 
 ALL_MODELS = "all models"
 
@@ -18,9 +22,11 @@ class Quality:
     Attributes
     ----------
     name : str
-    mean_auc : float
+    mean_auc : Interval
         Mean of the models' own AUCs, where defined; NaN if none is. Unlike the pooled
         one it gives no credit for knowing which models are good.
+    ours_minus_auc, ours_minus_log_loss : Interval
+        Mean AUC, and pooled log loss, of our router minus this one's, on the same questions.
     pooled : Reliability
         Over all (question, model) cells.
     by_model : dict of str to Reliability
@@ -30,49 +36,78 @@ class Quality:
     """
 
     name: str
-    mean_auc: float
+    mean_auc: Interval
+    ours_minus_auc: Interval
+    ours_minus_log_loss: Interval
     pooled: Reliability
     by_model: dict[str, Reliability]
     lengths: dict[str, LengthError]
 
 
-def quality(
-    name: str,
+def qualities(
+    p_correct: Mapping[str, Floats],
     models: tuple[str, ...],
-    p_correct_qm: Floats,
     exam: Exam,
-    tokens_qm: Floats | None = None,
-) -> Quality:
-    """Measure one router's forecasts.
+    tokens_qm: Floats,
+    weight_rq: Floats,
+) -> tuple[Quality, ...]:
+    """Measure the forecasts of every router, all on the same resamples.
 
     Parameters
     ----------
-    name : str
+    p_correct : mapping of str to ndarray of shape (n_questions, n_models)
+        By router, ours first, for every question of the exam; NaN is left out.
     models : tuple of str
-    p_correct_qm : ndarray of shape (n_questions, n_models)
-        For every question of the exam; NaN is left out.
     exam : Exam
-    tokens_qm : ndarray of shape (n_questions, n_models), optional
-        Foretold completion tokens.
+    tokens_qm : ndarray of shape (n_questions, n_models)
+        Completion tokens that our router foretells.
+    weight_rq : ndarray of shape (n_replicates + 1, n_questions)
+        Of all questions of the exam, as `scope.bootstrap.resamples` draws them.
     """
     correct_qm = exam.truth.correct_qm
-    by_model = {
-        model: Reliability.of(p_correct_qm[:, m], correct_qm[:, m])
-        for m, model in enumerate(models)
-    }
-    auc_m = np.array([one.auc for one in by_model.values()])
-    defined_m = ~np.isnan(auc_m)
-    return Quality(
-        name,
-        float(auc_m[defined_m].mean()) if defined_m.any() else float("nan"),
-        Reliability.of(p_correct_qm.ravel(), correct_qm.ravel()),
-        by_model,
-        {} if tokens_qm is None else _lengths(models, tokens_qm, exam.completion_tokens_qm),
+    drawn = [
+        {at: Scores.of(cells) for at, cells in _cells(models, p_qm, correct_qm, weight_rq)}
+        for p_qm in p_correct.values()
+    ]
+    lengths = _cells(models, tokens_qm, exam.completion_tokens_qm, weight_rq)
+    errors = {at: LengthError.of(cells) for at, cells in lengths}
+    return tuple(
+        _quality(name, scores, drawn[0], errors if scores is drawn[0] else {})
+        for name, scores in zip(p_correct, drawn, strict=True)
     )
 
 
-def _lengths(models: tuple[str, ...], tokens_qm: Floats, real_qm: Floats) -> dict[str, LengthError]:
-    errors = {ALL_MODELS: LengthError.of(tokens_qm.ravel(), real_qm.ravel())}
+def _cells(
+    models: tuple[str, ...], forecast_qm: Floats, outcome_qm: Floats, weight_rq: Floats
+) -> Iterator[tuple[str, Cells]]:
+    """Yield the cells of all models together, and of each."""
+    yield ALL_MODELS, Cells.of(forecast_qm, outcome_qm, weight_rq)
     for m, model in enumerate(models):
-        errors[model] = LengthError.of(tokens_qm[:, m], real_qm[:, m])
-    return errors
+        yield model, Cells.of(forecast_qm[:, [m]], outcome_qm[:, [m]], weight_rq)
+
+
+def _quality(
+    name: str,
+    scores: dict[str, Scores],
+    ours: dict[str, Scores],
+    lengths: dict[str, LengthError],
+) -> Quality:
+    mean_auc_r, our_mean_auc_r = _mean_auc(scores), _mean_auc(ours)
+    loss_r, our_loss_r = (one[ALL_MODELS].log_loss_r for one in (scores, ours))
+    reliability = {at: Reliability.of(one) for at, one in scores.items()}
+    return Quality(
+        name,
+        Interval.of(mean_auc_r),
+        Interval.of(our_mean_auc_r - mean_auc_r),
+        Interval.of(our_loss_r - loss_r),
+        reliability.pop(ALL_MODELS),
+        reliability,
+        lengths,
+    )
+
+
+def _mean_auc(scores: dict[str, Scores]) -> Floats:
+    """Average over the models that have an AUC in a resample; NaN where none has."""
+    auc_rm = np.stack([one.auc_r for at, one in scores.items() if at != ALL_MODELS], axis=1)
+    defined_rm = ~np.isnan(auc_rm)
+    return ratio(np.where(defined_rm, auc_rm, 0.0).sum(axis=1), defined_rm.sum(axis=1))

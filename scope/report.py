@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from scope import charts, tables
+from scope import charts, tables, wording
+from scope.bins import N_BINS
 from scope.bootstrap import N_REPLICATES
 from scope.evaluation import MIX, OURS, Evaluation
-from scope.reliability import N_BINS
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
@@ -54,24 +54,24 @@ def _cards(evaluation: Evaluation) -> list[dict[str, str]]:
     ours, mix = evaluation.standing(OURS), evaluation.standing(MIX)
     best, forecasts = ours.at_budgets[-1], evaluation.quality[0]
     return [
-        _card("area", *_split(tables.span(ours.area)), "percent"),
-        _card("above the mix of models", *_split(tables.points(mix.ours_minus)), "points of area"),
-        _card("way from mix to oracle", *_split(tables.span(ours.share_of_way)), "percent"),
+        _card("area", *wording.split(wording.span(ours.area)), "percent"),
+        _card(
+            "above the mix of models",
+            *wording.split(wording.points(mix.ours_minus)),
+            "points of area",
+        ),
+        _card("way from mix to oracle", *wording.split(wording.span(ours.share_of_way)), "percent"),
         _card(
             "best accuracy",
-            tables.plus_minus(best.accuracy),
+            wording.plus_minus(best.accuracy),
             "",
             f"percent, for ${best.usd_per_1k.value:.2g} per 1,000",
         ),
-        _card("own AUC", tables.number(forecasts.mean_auc), "", "mean over models"),
-        _card("calibration error", tables.number(forecasts.pooled.ece), "", "ECE, pooled"),
+        _card("own AUC", *wording.split(wording.number(forecasts.mean_auc)), "mean over models"),
+        _card(
+            "calibration error", *wording.split(wording.number(forecasts.pooled.ece)), "ECE, pooled"
+        ),
     ]
-
-
-def _split(text: str) -> tuple[str, str]:
-    """Return a value and the interval behind it."""
-    value, _, interval = text.partition(" (")
-    return value, interval.rstrip(")")
 
 
 def _card(name: str, value: str, interval: str, unit: str) -> dict[str, str]:

@@ -101,7 +101,8 @@ def _promises(evaluation: Evaluation) -> Iterator[Row]:
 
 
 def _quality(quality: Quality) -> Iterator[Row]:
-    yield _row("quality", quality.name, None, "mean_auc", quality.mean_auc)
+    for metric in ("mean_auc", "ours_minus_auc", "ours_minus_log_loss"):
+        yield _row("quality", quality.name, None, metric, getattr(quality, metric))
     for model, one in [(ALL_MODELS, quality.pooled), *quality.by_model.items()]:
         for metric in ("n", "auc", "brier", "log_loss", "ece"):
             yield _row("quality", quality.name, model, metric, getattr(one, metric))

@@ -1,16 +1,26 @@
 """The tables of an evaluation as text, for the terminal and the report."""
 
-import math
 from dataclasses import dataclass
 
 from scope.bootstrap import Interval
 from scope.evaluation import OURS, Evaluation
+from scope.lengths import LengthError
 from scope.quality import ALL_MODELS
-from scope.reliability import LengthError
+from scope.reliability import Reliability
 from scope.routing import usd
 from scope.standing import AtBudget
-
-UNKNOWN = "n/a"
+from scope.wording import (
+    UNKNOWN,
+    known,
+    number,
+    one_decimal,
+    percent,
+    plus_minus,
+    points,
+    share,
+    span,
+    split,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +75,14 @@ def model_table(evaluation: Evaluation) -> Table:
                 Cell(one.name, one.note),
                 Cell(plus_minus(one.accuracy)),
                 Cell(usd(one.usd_per_1k.value)),
-                Cell(points(one.ours_minus)),
-                Cell(number(forecast.auc) if forecast else "–", forecast.note if forecast else ""),
-                Cell(number(forecast.ece) if forecast else "–"),
-                Cell(percent(length.relative) if length else "–"),
+                Cell(*split(points(one.ours_minus))),
+                _auc(forecast) if forecast else Cell("–"),
+                _ece(forecast.ece) if forecast else Cell("–"),
+                _share(length.relative) if length else Cell("–"),
             )
         )
-    headers = ("model", "accuracy %", "per 1k", "scope at that cost", "AUC", "ECE", "length off")
+    cost = "scope at\nthat cost"
+    headers = ("model", "accuracy %", "per 1k", cost, "AUC", "ECE", "length\noff")
     return Table("Each model by itself, and how well it is foretold", headers, tuple(rows))
 
 
@@ -79,11 +90,25 @@ def forecast_table(evaluation: Evaluation) -> Table:
     """Return the quality of every router's probabilities."""
     rows = []
     for one in evaluation.quality:
-        numbers = (one.mean_auc, one.pooled.auc)
-        errors = (one.pooled.brier, one.pooled.log_loss, one.pooled.ece)
-        rows.append((Cell(one.name), *(Cell(number(value)) for value in (*numbers, *errors))))
-    headers = ("forecasts of", "own AUC", "pooled AUC", "Brier", "log loss", "ECE")
-    return Table("Can the forecasts be trusted?", headers, tuple(rows))
+        gaps = (one.ours_minus_auc, one.ours_minus_log_loss)
+        ours = one.name == OURS
+        auc_gap, loss_gap = (Cell("–") if ours else _number(gap, "+.3f") for gap in gaps)
+        rows.append(
+            (
+                Cell(one.name),
+                _number(one.mean_auc),
+                auc_gap,
+                _number(one.pooled.log_loss),
+                loss_gap,
+                _auc(one.pooled),
+                _number(one.pooled.brier),
+                _ece(one.pooled.ece),
+            )
+        )
+    title = "Can the forecasts be trusted? Less is better of log loss, Brier score and ECE"
+    minus = "scope\nminus it"
+    headers = ("forecasts of", "own AUC", minus, "log loss", minus, "pooled AUC", "Brier", "ECE")
+    return Table(title, headers, tuple(rows))
 
 
 def promise_table(evaluation: Evaluation) -> Table:
@@ -137,51 +162,28 @@ def title(evaluation: Evaluation) -> str:
 def length_error(evaluation: Evaluation) -> str:
     """Say by how much our answer lengths are off."""
     error: LengthError = evaluation.quality[0].lengths[ALL_MODELS]
-    return f"{error.tokens:.0f} tokens, {percent(error.relative)} of the real length"
+    return f"{error.tokens:.0f} tokens, {share(error.relative)} of the real length"
 
 
-def known(interval: Interval) -> bool:
-    """Whether the number is defined."""
-    return not math.isnan(interval.value)
-
-
-def span(interval: Interval) -> str:
-    """Return a share in percent with its interval."""
+def _number(interval: Interval, kind: str = ".3f") -> Cell:
     if not known(interval):
-        return UNKNOWN
-    low, high = 100 * interval.low, 100 * interval.high
-    return f"{100 * interval.value:.1f} ({low:.1f} to {high:.1f})"
+        return Cell(UNKNOWN)
+    return Cell(f"{interval.value:{kind}}", f"± {(interval.high - interval.low) / 2:.3f}")
 
 
-def points(interval: Interval) -> str:
-    """Return a difference of shares in points, signed, with its interval."""
+def _auc(forecast: Reliability) -> Cell:
+    return _number(forecast.auc) if known(forecast.auc) else Cell(UNKNOWN, forecast.note)
+
+
+def _ece(interval: Interval) -> Cell:
+    # Far from symmetric: half its width would say nothing about the lower end.
+    return Cell(*split(number(interval)))
+
+
+def _share(interval: Interval) -> Cell:
     if not known(interval):
-        return UNKNOWN
-    low, high = 100 * interval.low, 100 * interval.high
-    return f"{100 * interval.value:+.1f} ({low:+.1f} to {high:+.1f})"
-
-
-def plus_minus(interval: Interval) -> str:
-    """Return a share in percent with half the width of its interval."""
-    if not known(interval):
-        return UNKNOWN
-    half = 50 * (interval.high - interval.low)
-    return f"{100 * interval.value:.1f} ± {half:.1f}"
-
-
-def percent(share: float) -> str:
-    """Return a share without decimals."""
-    return UNKNOWN if math.isnan(share) else f"{100 * share:.0f} %"
-
-
-def one_decimal(share: float) -> str:
-    """Return a share in percent, without the sign."""
-    return UNKNOWN if math.isnan(share) else f"{100 * share:.1f}"
-
-
-def number(value: float) -> str:
-    """Return a metric with three decimals."""
-    return UNKNOWN if math.isnan(value) else f"{value:.3f}"
+        return Cell(UNKNOWN)
+    return Cell(percent(interval.value), f"± {50 * (interval.high - interval.low):.0f}")
 
 
 def _budget(at: AtBudget) -> str:

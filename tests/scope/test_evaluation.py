@@ -13,7 +13,7 @@ from scope.floors import CEILINGS, FLOORS, Limit, parse_limits
 from scope.quality import ALL_MODELS
 from scope.report import to_html
 from scope.scores import curves, to_json, to_table
-from scope.tables import area_table, headline, model_table
+from scope.tables import Cell, area_table, forecast_table, headline, model_table
 from tests.banks import LARGE, SMALL, labelled_pair, rows_of, with_correct
 
 
@@ -68,6 +68,10 @@ def test_every_interval_holds_its_value(evaluation):
     """
     for one in evaluation.standings:
         for interval in (one.area, one.ours_minus, one.share_of_way, *one.curve):
+            assert interval.low <= interval.value <= interval.high
+    for one in evaluation.quality:
+        pooled = (one.pooled.auc, one.pooled.brier, one.pooled.log_loss, one.pooled.ece)
+        for interval in (one.mean_auc, one.ours_minus_auc, one.ours_minus_log_loss, *pooled):
             assert interval.low <= interval.value <= interval.high
 
 
@@ -146,7 +150,7 @@ def test_a_model_that_is_always_right_has_no_auc():
     got = evaluated(bank, with_correct(questions, correct))
 
     quality = to_json(got)["quality"][0]
-    assert quality["by_model"]["large"]["auc"] is None
+    assert quality["by_model"]["large"]["auc"] == {"value": None, "low": None, "high": None}
     assert quality["by_model"]["large"]["note"] == "no AUC: all 40 answers are right"
     assert quality["mean_auc"] == quality["by_model"]["small"]["auc"]
     assert "no AUC: all 40 answers are right" in str(model_table(got))
@@ -177,7 +181,7 @@ def test_the_json_is_plain(evaluation):
 
     assert json.loads(text) == numbers
     assert set(numbers["standings"][1]["area"]) == {"value", "low", "high"}
-    assert numbers["quality"][0]["lengths"][ALL_MODELS]["tokens"] >= 0
+    assert numbers["quality"][0]["lengths"][ALL_MODELS]["tokens"]["value"] >= 0
 
 
 def test_the_rows_hold_the_same_numbers(evaluation):
@@ -189,6 +193,11 @@ def test_the_rows_hold_the_same_numbers(evaluation):
     areas = {r["name"]: r["value"] for r in rows if r["metric"] == "area"}
     assert areas[OURS] == evaluation.standing(OURS).area.value
     assert {r["table"] for r in rows} == {"standings", "fixed", "promises", "quality"}
+    assert {r["metric"] for r in rows if r["low"] is None and r["value"] is not None} == {
+        "n",
+        "planned_accuracy",
+        "planned_usd_per_1k",
+    }
     keys = [(r["table"], r["name"], r["at"], r["metric"]) for r in rows]
     assert len(set(keys)) == len(keys)
 
@@ -222,6 +231,20 @@ def test_the_table_shows_no_difference_from_itself(evaluation):
     A dash in our own row.
     """
     assert area_table(evaluation).rows[0][2].text == "–"
+    assert [forecast_table(evaluation).rows[0][place].text for place in (2, 4)] == ["–", "–"]
+
+
+def test_the_forecasts_stand_above_their_uncertainty(evaluation):
+    """
+    Half the width of an interval, but the ends of the calibration error's: below it lies
+    more than above.
+    """
+    row = forecast_table(evaluation).rows[1]
+    quality = evaluation.quality[1]
+
+    gap, ece = quality.ours_minus_auc, quality.pooled.ece
+    assert row[2] == Cell(f"{gap.value:+.3f}", f"± {(gap.high - gap.low) / 2:.3f}")
+    assert row[-1] == Cell(f"{ece.value:.3f}", f"{ece.low:.3f} to {ece.high:.3f}")
 
 
 @pytest.mark.parametrize("metric", [*FLOORS, *CEILINGS])

@@ -2,76 +2,60 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
 
-from scope.reliability import LengthError, Reliability, auc, equal_mass_bins
+from scope.bootstrap import resamples
+from scope.reliability import Reliability, Scores, log_loss
+from tests.forecasts import cells_of
 
 CELLS = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40)
+METRICS = ("auc", "brier", "log_loss", "ece")
 
 
-@pytest.mark.parametrize(
-    ("p", "correct", "expected"),
-    [
-        pytest.param([0.9, 0.1], [1, 0], 1.0, id="in order"),
-        pytest.param([0.1, 0.9], [1, 0], 0.0, id="upside down"),
-        pytest.param([0.5, 0.5], [1, 0], 0.5, id="a tie counts half"),
-        pytest.param([0.9, 0.6, 0.6, 0.1], [1, 1, 0, 0], 0.875, id="3.5 of 4 pairs"),
-        pytest.param([0.2, 0.8], [1, 1], np.nan, id="no wrong answer, no pair"),
-        pytest.param([0.9, 0.1], [1, 0.5], 2 / 3, id="part credit is half right, half wrong"),
-    ],
-)
-def test_auc_counts_pairs_in_order(p, correct, expected):
-    """
-    Each small enough to count. In the last, one and a half right answers meet half a
-    wrong one: 1 * .5 pairs in order, .5 * .5 a tie, of .75.
-    """
-    got = auc(np.array(p), np.array(correct, dtype=float))
-
-    np.testing.assert_allclose(got, expected if expected != 2 / 3 else (0.5 + 0.125) / 0.75)
-
-
-@given(CELLS)
-def test_auc_equals_that_of_scikit_learn(cells):
-    """
-    On any forecasts with ties.
-    """
-    p, correct = np.array([c[0] / 6 for c in cells]), np.array([float(c[1]) for c in cells])
-    assume(0 < correct.sum() < len(correct))
-
-    assert auc(p, correct) == pytest.approx(roc_auc_score(correct, p))
+def reliability_of(*cells):
+    return Reliability.of(Scores.of(cells_of(*cells)))
 
 
 def test_the_scores_by_hand():
     """
     .8 for a right answer, .4 for a wrong one.
     """
-    got = Reliability.of(np.array([0.8, 0.4, np.nan]), np.array([1.0, 0.0, 1.0]))
+    got = reliability_of([0.8, 0.4, np.nan], [1, 0, 1])
 
     assert got.n == 2
-    assert got.brier == pytest.approx((0.04 + 0.16) / 2)
-    assert got.log_loss == pytest.approx(-(math.log(0.8) + math.log(0.6)) / 2)
-    assert got.ece == pytest.approx((0.2 + 0.4) / 2)
+    assert got.brier.value == pytest.approx((0.04 + 0.16) / 2)
+    assert got.log_loss.value == pytest.approx(-(math.log(0.8) + math.log(0.6)) / 2)
+    assert got.ece.value == pytest.approx((0.2 + 0.4) / 2)
+
+
+def test_a_resample_is_scored_as_it_was_drawn():
+    """
+    The first question three times, the second once.
+    """
+    got = Scores.of(cells_of([0.8, 0.4], [1, 0], [[0.5, 0.5], [0.75, 0.25]]))
+
+    np.testing.assert_allclose(got.brier_r, [0.1, 0.75 * 0.04 + 0.25 * 0.16])
+    np.testing.assert_allclose(got.log_loss_r[1], -(0.75 * math.log(0.8) + 0.25 * math.log(0.6)))
 
 
 def test_a_boast_that_fails_costs_no_more_than_a_thousandth():
     """
     Else one forecast of 0 that came true would make the mean infinite.
     """
-    got = Reliability.of(np.array([0.0, 1.0]), np.array([1.0, 1.0]))
+    got = log_loss(np.array([0.0, 1.0]), np.array([1.0, 1.0]))
 
-    assert got.log_loss == pytest.approx(-(math.log(0.001) + math.log(0.999)) / 2)
+    assert got == pytest.approx(-(math.log(0.001) + math.log(0.999)) / 2)
 
 
 def test_one_kind_of_answer_has_no_auc_and_says_why():
     """
     NaN and a reason, not a half.
     """
-    right = Reliability.of(np.full(3, 0.5), np.ones(3))
-    wrong = Reliability.of(np.full(3, 0.5), np.zeros(3))
+    right = reliability_of([0.5] * 3, [1] * 3)
+    wrong = reliability_of([0.5] * 3, [0] * 3)
 
-    assert math.isnan(right.auc)
+    assert math.isnan(right.auc.value)
     assert right.note == "no AUC: all 3 answers are right"
     assert wrong.note == "no AUC: all 3 answers are wrong"
 
@@ -81,16 +65,7 @@ def test_nothing_known_is_refused():
     No number is computed from nothing.
     """
     with pytest.raises(ValueError, match="no forecast has a known outcome"):
-        Reliability.of(np.array([0.5]), np.array([np.nan]))
-
-
-def test_bins_are_of_equal_mass():
-    """
-    Thirty different forecasts, fifteen bins of two.
-    """
-    bins = equal_mass_bins(np.arange(30) / 30, np.ones(30))
-
-    assert [one.n for one in bins] == [2] * 15
+        reliability_of([0.5], [np.nan])
 
 
 @given(CELLS, st.randoms(use_true_random=False))
@@ -100,27 +75,22 @@ def test_the_order_of_cells_changes_nothing(cells, random):
     """
     shuffled = random.sample(cells, len(cells))
     first, second = (
-        Reliability.of(np.array([c[0] / 6 for c in some]), np.array([float(c[1]) for c in some]))
-        for some in (cells, shuffled)
+        reliability_of([c[0] / 6 for c in some], [c[1] for c in some]) for some in (cells, shuffled)
     )
 
-    np.testing.assert_allclose(
-        [first.auc, first.brier, first.log_loss, first.ece],
-        [second.auc, second.brier, second.log_loss, second.ece],
-        atol=1e-12,
-    )
+    for metric in METRICS:
+        values = getattr(first, metric).value, getattr(second, metric).value
+        np.testing.assert_allclose(*values, atol=1e-12)
 
 
-def test_length_errors_are_medians():
+@given(CELLS)
+def test_every_interval_holds_its_value(cells):
     """
-    Off by 10, 20 and 90 tokens, which are .1, .2 and .9 of 100; an answer of no tokens
-    has no relative error, an unknown length no error at all.
+    Or is undefined with it.
     """
-    foretold = np.array([110.0, 80.0, 190.0, 5.0])
+    weights = resamples(len(cells), seed=0, n_replicates=20)
 
-    got = LengthError.of(foretold, np.array([100.0, 100.0, 100.0, np.nan]))
-    empty = LengthError.of(np.array([5.0]), np.array([0.0]))
+    got = reliability_of([c[0] / 6 for c in cells], [c[1] for c in cells], weights)
 
-    assert (got.n, got.tokens, got.relative) == (3, 20.0, 0.2)
-    assert empty.tokens == 5.0
-    assert math.isnan(empty.relative)
+    for one in (getattr(got, metric) for metric in METRICS):
+        assert one.low <= one.value <= one.high or math.isnan(one.low)
