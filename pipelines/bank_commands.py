@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.add_model_command import add as add_model
 from pipelines.console import err, out, progress, table
 from pipelines.options import Json
 from scope import EMBEDDED_BANK
@@ -17,6 +18,8 @@ from scope.errors import BankAlteredError, BankError
 from scope.population import learn
 
 app = typer.Typer(help="Build, look at and check anchor banks.", no_args_is_help=True)
+
+app.command("add-model")(add_model)
 
 BankDir = Annotated[Path, typer.Option("--bank", help="Bank folder.")]
 

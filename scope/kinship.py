@@ -208,7 +208,7 @@ def _design(
 
 
 def _least_squares(design_nx: Floats, outcome_n: Floats) -> tuple[Floats, float]:
-    coefficient_x = np.linalg.lstsq(design_nx, outcome_n)[0]
+    coefficient_x = np.linalg.lstsq(design_nx, outcome_n)[0].astype(np.float64)
     return coefficient_x, float(np.var(outcome_n - design_nx @ coefficient_x))
 
 
@@ -216,7 +216,8 @@ def _covariance(coefficient_mx: Floats) -> Floats:
     n_models, n_inputs = coefficient_mx.shape
     between_xx = np.cov(coefficient_mx.T) if n_models > 1 else np.eye(n_inputs)
     variance_x = np.diag(between_xx) + LEAST_VARIANCE
-    covariance_xx = TRUST * between_xx + np.diag(variance_x - TRUST * np.diag(between_xx))
+    covariance_xx = (TRUST * between_xx).astype(np.float64)
+    covariance_xx += np.diag(variance_x - np.diag(covariance_xx))
     covariance_xx[0, 0] *= WIDENED
     return covariance_xx
 

@@ -1,0 +1,135 @@
+"""``scope bank add-model``: choose what to ask a new model, then add it to a bank."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import typer
+
+from pipelines.console import out, table
+from pipelines.options import Json
+from scope import EMBEDDED_BANK
+from scope.bank import Bank
+from scope.bank_store import load_bank, read_manifest, save_bank
+from scope.errors import BankError, ConfigError
+from scope.files import write_json
+from scope.newcomer import Limits, Plan, add_model, plan
+from scope.outcomes import Outcomes, read_outcomes_table
+from scope.pool import ModelSpec
+from scope.prices import load_prices, select
+
+SHOWN = (10, 25, 50, 100, 250, 500, 1000)
+"""Numbers of anchors at which the bill of a plan is printed."""
+
+
+def add(
+    model: Annotated[str, typer.Option(help="Id of the new model.")],
+    prices: Annotated[Path, typer.Option(help="Price file that names it.")],
+    bank: Annotated[Path, typer.Option(help="Bank that has learned.")] = EMBEDDED_BANK,
+    plan_file: Annotated[
+        Path | None,
+        typer.Option("--plan", help="Write which anchors to ask it (JSON); nothing is called."),
+    ] = None,
+    outcomes: Annotated[
+        Path | None, typer.Option(help="Parquet of what it did: outcomes and token counts.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="With --outcomes: bank to create.")] = None,
+    max_anchors: Annotated[int | None, typer.Option(min=1, help="Most anchors to ask.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Most to spend on asking, USD.")] = None,
+    half_width: Annotated[
+        float,
+        typer.Option(help="Enough once p(correct) is known to ± this (90 %), on average."),
+    ] = 0.0,
+    as_json: Json = False,
+) -> None:
+    """Add a model from its outcomes on some anchors, or plan which to ask (--plan)."""
+    limits = _limits(max_anchors, budget_usd, half_width)
+    if (plan_file is None) == (outcomes is None):
+        raise ConfigError("give --plan FILE to choose anchors, or --outcomes FILE to add the model")
+    (spec,) = select(load_prices(prices), (model,), str(prices))
+    loaded = load_bank(bank)
+    if plan_file is not None:
+        if limits == Limits():
+            raise ConfigError("--plan needs --max-anchors, --budget-usd or --half-width")
+        _plan(loaded, spec, limits, plan_file, as_json=as_json)
+        return
+    if output is None:
+        raise ConfigError("--output is missing; expected a folder for the new bank")
+    assert outcomes is not None
+    _add(bank, loaded, spec, limits, (outcomes, output), as_json=as_json)
+
+
+def _limits(max_anchors: int | None, budget_usd: float | None, half_width: float) -> Limits:
+    if budget_usd is not None and not 0 < budget_usd < np.inf:
+        raise ConfigError(f"--budget-usd is {budget_usd:g}; expected more than 0")
+    if not 0 <= half_width < 1:
+        raise ConfigError(f"--half-width is {half_width:g}; expected 0 or more, below 1")
+    return Limits(max_anchors, budget_usd, half_width)
+
+
+def _plan(bank: Bank, spec: ModelSpec, limits: Limits, path: Path, *, as_json: bool) -> None:
+    chosen = plan(bank, spec, limits)
+    facts = _plan_facts(bank, spec, chosen)
+    write_json(path, facts)
+    if as_json:
+        typer.echo(json.dumps({**facts, "output": str(path)}))
+        return
+    bill_usd = np.cumsum(chosen.cost_usd_s)
+    n_chosen = len(chosen.ids)
+    rows = [
+        (f"{n:,}", f"${bill_usd[n - 1]:.4f}", f"± {chosen.half_width_s[n - 1]:.3f}")
+        for n in (*(n for n in SHOWN if n < n_chosen), n_chosen)
+        if n
+    ]
+    title = f"The bill for asking {spec.id}, and how well p(correct) is known then"
+    out.print(table(title, ("anchors", "expected bill", "p(correct), 90 % interval"), rows))
+    out.print(f"chose {n_chosen:,} anchors into {path}; nothing was called", soft_wrap=True)
+
+
+def _plan_facts(bank: Bank, spec: ModelSpec, chosen: Plan) -> dict[str, Any]:
+    return {
+        "model": spec.id,
+        "bank_version": bank.version,
+        "expected_cost_usd": float(chosen.cost_usd_s.sum()),
+        "anchors": [
+            {"id": anchor, "cost_usd": float(usd), "half_width_after": float(width)}
+            for anchor, usd, width in zip(
+                chosen.ids, chosen.cost_usd_s, chosen.half_width_s, strict=True
+            )
+        ],
+    }
+
+
+def _add(
+    path: Path,
+    bank: Bank,
+    spec: ModelSpec,
+    limits: Limits,
+    files: tuple[Path, Path],
+    *,
+    as_json: bool,
+) -> None:
+    source, output = files
+    if output.exists():
+        raise BankError(f"{output} exists; choose another folder or remove it first")
+    rows = read_outcomes_table(source)
+    rows = rows.filter(pc.equal(rows["model"].cast(pa.string()), spec.id))
+    if not rows.num_rows:
+        raise BankError(f"{source} has no outcome of {spec.id!r}")
+    measured = Outcomes.from_table(rows, bank.ids, (spec.id,), str(source))
+    grown = add_model(bank, spec, measured, limits)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    sources = (*read_manifest(path).sources, f"{spec.id}: {source.name}")
+    manifest = save_bank(grown, output, created_at=now, sources=sources)
+    if as_json:
+        typer.echo(manifest.model_dump_json())
+        return
+    n_measured = int((~np.isnan(grown.outcomes.correct_am[:, -1])).sum())
+    out.print(
+        f"built {output}: {manifest.n_models} models, {spec.id} from {n_measured:,} anchors",
+        soft_wrap=True,
+    )
