@@ -8,7 +8,7 @@ from deployments.embedder import Embedded
 from scope.bank_store import load_bank
 from scope.calibration import fit_dial
 from scope.dial import Dial
-from scope.predictions import ESTIMATES, Predictions
+from scope.predictions import ESTIMATES, Estimates, Predictions
 from scope.predictions_store import PredictedSet
 from scope.predictor import AnchorPredictor
 from scope.router import Target, narrowed, route
@@ -54,6 +54,7 @@ class Predictor:
             "settings": {name: known(value) for name, value in routing.settings.items()},
             "reason": decision["reason"],
             "met": decision["met"],
+            "out_of_distribution": _unlike(estimates),
             "candidates": _candidates(routing.predictions),
             "anchors": [
                 {"id": self._bank.ids[anchor], "similarity": round(float(similarity), 6)}
@@ -64,6 +65,12 @@ class Predictor:
     def _fit_dial(self, models: tuple[str, ...]) -> Dial:
         pool = self._bank.with_models(models)
         return fit_dial(pool.calibration, pool.models)
+
+
+def _unlike(estimates: Estimates) -> bool | None:
+    """Say whether the prompt is unlike the anchors; None where the bank cannot tell."""
+    familiarity = known(estimates.familiarity_qm[0, 0])
+    return None if familiarity is None else familiarity < 1
 
 
 def _candidates(predictions: Predictions) -> list[dict[str, Any]]:

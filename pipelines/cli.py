@@ -71,10 +71,11 @@ def predict(
     models = load_pool(pool) if pool else None
     inputs = PredictInputs(bank, query_file, models, prices, limit, settings)
     with progress("predicting", quiet=as_json) as advance:
-        n_questions = run(inputs, output, fresh=fresh, advance=advance)
+        done = run(inputs, output, fresh=fresh, advance=advance)
+    unlike = f", {done.n_unlike:,} of them unlike the anchors" if done.n_unlike else ""
     say(
-        {"questions": n_questions, "output": str(output)},
-        f"predicted {n_questions:,} questions into {output}",
+        {"questions": done.n_questions, "unlike_anchors": done.n_unlike, "output": str(output)},
+        f"predicted {done.n_questions:,} questions{unlike} into {output}",
         as_json=as_json,
     )
 

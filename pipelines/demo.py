@@ -53,14 +53,14 @@ def run(output: Path) -> None:
 def _labelled(output: Path) -> None:
     with progress("predicting labelled questions", quiet=False) as advance:
         inputs = PredictInputs(EMBEDDED_BANK, EMBEDDED_QUESTIONS)
-        n_questions = predict(inputs, output, fresh=True, advance=advance)
+        done = predict(inputs, output, fresh=True, advance=advance)
     predicted = load_predictions(output)
     truth = predicted.truth()
     if truth is None:
         raise ConfigError(f"{EMBEDDED_QUESTIONS} has no outcomes; build it with `scope bank build`")
     n_models = len(predicted.models)
     out.print(
-        f"\n{n_questions:,} questions that are not in the bank × {n_models} models, "
+        f"\n{done.n_questions:,} questions that are not in the bank × {n_models} models, "
         "routed on predictions alone, scored on what each model really answered\n"
     )
     routings = _budget_routings(predicted, truth)
@@ -69,7 +69,7 @@ def _labelled(output: Path) -> None:
     out.print()
     out.print(frontier_table(frontier.points(predicted, ALPHAS)))
     write_json(output / "routing.json", routings[len(routings) // 2].to_json(truth))
-    title = f"MMLU-Pro, {n_questions:,} held-out questions, {n_models} models"
+    title = f"MMLU-Pro, {done.n_questions:,} held-out questions, {n_models} models"
     frontier.draw(output / "frontier.png", predicted, title)
 
 
@@ -116,14 +116,12 @@ def _comparison(rows: list[Row], predicted: PredictedSet, truth: Truth) -> objec
 
 def _raw(output: Path) -> None:
     with progress("predicting examples/questions.jsonl", quiet=False) as advance:
-        n_questions = predict(
-            PredictInputs(EMBEDDED_BANK, EXAMPLES), output, fresh=True, advance=advance
-        )
+        done = predict(PredictInputs(EMBEDDED_BANK, EXAMPLES), output, fresh=True, advance=advance)
     predicted = load_predictions(output)
     routing = route(predicted, Target(alpha=EXAMPLE_ALPHA))
     write_json(output / "routing.json", routing.to_json(None))
     out.print(
-        f"\n{n_questions} raw questions of {EXAMPLES}, routed at alpha {EXAMPLE_ALPHA}; "
+        f"\n{done.n_questions} raw questions of {EXAMPLES}, routed at alpha {EXAMPLE_ALPHA}; "
         f"the first {SHOWN} decisions:\n"
     )
     for decision in routing.decisions()[:SHOWN]:

@@ -92,9 +92,18 @@ class PredictorActor:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """How many questions were predicted."""
+
+    n_questions: int
+    n_unlike: int
+    """Of these, unlike the anchors: out of distribution."""
+
+
 def predict(
     inputs: PredictInputs, output: Path, *, fresh: bool, advance: Callable[[int, int], None]
-) -> int:
+) -> Predicted:
     """Predict every model of the pool on every question and write `output`.
 
     Parameters
@@ -109,8 +118,7 @@ def predict(
 
     Returns
     -------
-    int
-        Number of questions.
+    Predicted
 
     Raises
     ------
@@ -126,11 +134,13 @@ def predict(
         )
         advance(0, len(source.ids))
         stack.enter_context(ray_session())
+        n_unlike = 0
         for batch in _predicted(source, bank, inputs.config, anchors):
             files.add(batch)
+            n_unlike += int((np.stack(list(batch["familiarity_qm"]))[:, 0] < 1).sum())
             advance(len(batch["row"]), len(source.ids))
         files.seal(anchors)
-    return len(source.ids)
+    return Predicted(len(source.ids), n_unlike)
 
 
 def question_source(inputs: PredictInputs, bank: Bank) -> QuestionSource:

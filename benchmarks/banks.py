@@ -1,0 +1,51 @@
+"""Banks of real outcomes that are too many to ship, made once from the files in $SCOPE_DATA.
+
+The folder holds, for ``mmlupro`` and ``zeroeval``, ``*_questions.parquet``, ``*_outcomes.parquet``
+and ``*_prices.json`` in the columns that docs/formats.md describes, and the outcomes of further
+models in ``mmlupro_new_models_outcomes.parquet``. Banks are kept under results/banks.
+"""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.bank_build import BankInputs, build_bank
+from scope.bank import Bank
+from scope.bank_store import load_bank, save_bank
+from scope.population import learn
+
+NAMES = {"mmlupro": "MMLU-Pro", "zeroeval": "ZeroEval"}
+KEPT = Path("results/banks")
+
+
+def data_folder() -> Path | None:
+    """Return where the data are; None, with a line saying so, where they are not."""
+    folder = Path(os.environ.get("SCOPE_DATA", ""))
+    if not (folder / "mmlupro_questions.parquet").is_file():
+        print("SCOPE_DATA names no folder with the full data: left out here\n")
+        return None
+    return folder
+
+
+def learned_bank(data: Path, name: str) -> Bank:
+    """Return the training split as a bank that has learned."""
+    path = KEPT / f"{name}-learned"
+    if not path.exists():
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        save_bank(learn(questions(data, name, "train")), path, created_at=now, sources=(name,))
+    return load_bank(path)
+
+
+def questions(data: Path, name: str, split: str) -> Bank:
+    """Return a split of the data with its outcomes, embedded."""
+    path = KEPT / f"{name}-{split}"
+    if not path.exists():
+        inputs = BankInputs(
+            data / f"{name}_questions.parquet",
+            data / f"{name}_outcomes.parquet",
+            data / f"{name}_prices.json",
+            split=split,
+            keep_prompts=False,
+        )
+        build_bank(inputs, path, lambda more, total: None)
+    return load_bank(path)

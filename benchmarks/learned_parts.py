@@ -1,0 +1,110 @@
+"""What each part of the learned predictor is worth, every anchor foretold without itself.
+
+Nothing here looks at the validation questions: these are the numbers the parts were chosen by.
+Costs are those of the whole predictor throughout; ± is half a 95 % interval.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.banks import NAMES, data_folder, learned_bank
+from benchmarks.quality import SEED
+from scope import EMBEDDED_BANK, load_bank
+from scope.arrays import Floats, Singles
+from scope.bank import Bank
+from scope.bootstrap import Interval, resamples
+from scope.cells import Cells
+from scope.config import AnchorConfig
+from scope.contenders import Mixes, Oracle, Record, Routed
+from scope.features import FEATURES
+from scope.forecaster import LEAST_P
+from scope.gaussian_process import GaussianProcess, Spectrum
+from scope.kernel import Kernel, traits
+from scope.metrics import Truth
+from scope.predictor import AnchorPredictor
+from scope.reliability import Reliability, Scores
+from scope.standing import Ranking
+
+LENGTHS = (
+    "n_chars",
+    "n_words",
+    "n_digits",
+    "n_symbols",
+    "n_lines",
+    "n_non_ascii",
+    "n_latex",
+    "n_options",
+)
+"""Features that the bank had before: enough to tell the tokens of a prompt."""
+
+
+def main() -> None:
+    """Print one Markdown table for each data set at hand."""
+    data = data_folder()
+    banks = {title: learned_bank(data, name) for name, title in NAMES.items()} if data else {}
+    for title, bank in (banks or {"The embedded bank": load_bank(EMBEDDED_BANK)}).items():
+        print(f"### {title}, {len(bank.ids):,} anchors\n")
+        print("| forecast | mean AUC | log loss | ECE | share of the way, % |")
+        print("|---|---|---|---|---|")
+        everyone = np.arange(len(bank.ids))
+        ours, _ = AnchorPredictor(bank).predict(bank.embedding_ad, bank.features_af, everyone)
+        for name, p_am in forecasts(bank, ours.p_correct_qm):
+            print(f"| {name} | {row(bank, p_am, ours.cost_usd_qm)} |", flush=True)
+        print()
+
+
+def forecasts(bank: Bank, ours_am: Floats) -> Iterator[tuple[str, Floats]]:
+    """Yield what less and less of the predictor says of each anchor."""
+    everyone = np.arange(len(bank.ids))
+    for n_neighbours in (100, 400):
+        config = AnchorConfig(n_neighbours=n_neighbours, learned=False)
+        votes, _ = AnchorPredictor(bank, config).predict(
+            bank.embedding_ad, bank.features_af, everyone
+        )
+        yield f"votes of {n_neighbours} neighbours", votes.p_correct_qm
+    assert bank.forecaster is not None
+    form_af = bank.forecaster.form.scaled(bank.features_af)
+    few_af = form_af[:, [FEATURES.index(name) for name in LENGTHS]]
+    nothing_ac = np.ones((len(form_af), 1), dtype=np.float32)
+    meaning = np.zeros((len(form_af), 1), dtype=np.float32)
+    yield "process on meaning alone", process(bank, meaning, nothing_ac)
+    yield f"… and {len(LENGTHS)} text features", process(bank, few_af, nothing_ac)
+    yield f"… and {form_af.shape[1]} text features", process(bank, form_af, nothing_ac)
+    yield "… and the guessed category", process(bank, form_af, bank.forecaster.posterior_nc)
+    yield "all of it, blended and stretched", ours_am
+
+
+def process(bank: Bank, form_af: Singles, posterior_ac: Singles) -> Floats:
+    """Return what a process on these traits says of each anchor left out."""
+    kernel = Kernel(bank.embedding_ad, traits(form_af, posterior_ac))
+    fitted = GaussianProcess.fit(Spectrum.of(kernel.among_anchors()), bank.outcomes.correct_am)
+    return fitted.left_out_am.clip(LEAST_P, 1 - LEAST_P)
+
+
+def row(bank: Bank, p_am: Floats, cost_usd_am: Floats) -> str:
+    """Return the cells of one line."""
+    truth, weight_ra = Truth.of(bank.outcomes, bank.models), resamples(len(bank.ids), SEED)
+    scores = [
+        Scores.of(Cells.of(p_am[:, [m]], truth.correct_qm[:, [m]], weight_ra))
+        for m in range(p_am.shape[1])
+    ]
+    pooled = Reliability.of(Scores.of(Cells.of(p_am, truth.correct_qm, weight_ra)))
+    mean_auc = Interval.of(np.mean([one.auc_r for one in scores], axis=0))
+    record = Record.of(truth.correct_qm, truth.cost_usd_qm, weight_ra)
+    contenders = {
+        "ours": ("", Routed(p_am, cost_usd_am)),
+        "mix": ("", Mixes()),
+        "oracle": ("", Oracle()),
+    }
+    ranking = Ranking(record, contenders, ours="ours", mix="mix", oracle="oracle")
+    share = ranking.standings()[0].share_of_way
+    cells = [(mean_auc, 1, 3), (pooled.log_loss, 1, 3), (pooled.ece, 1, 3), (share, 100, 1)]
+    return " | ".join(
+        f"{scale * one.value:.{d}f} ± {scale * (one.high - one.low) / 2:.{d}f}"
+        for one, scale, d in cells
+    )
+
+
+if __name__ == "__main__":
+    main()
