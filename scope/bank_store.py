@@ -86,7 +86,9 @@ def load_bank(path: Path) -> Bank:
             raise
         raise BankError(f"bank {path} does not fit its manifest: {error}") from error
     if FORECASTER in manifest.files:
-        learned = load_forecaster(path / FORECASTER, bank.embedding_ad, bank.features_af)
+        learned = load_forecaster(
+            path / FORECASTER, bank.embedding_ad, bank.features_af, len(bank.models)
+        )
         bank = replace(bank, forecaster=learned)
     return replace(bank, version=bank_version(path))
 

@@ -10,10 +10,6 @@ from scope.foretold import Foretold
 from scope.kernel import Kernel, traits
 from scope.traits import Categories, Form, inputs
 
-BLOCK = 32
-"""Questions of one matrix product. Always as many, the last ones empty if need be: the last bits
-of a product depend on its shape, and a decision must not depend on who else asks."""
-
 NEAREST = 10
 """Most similar anchors whose mean similarity says how familiar a question is."""
 
@@ -125,25 +121,20 @@ class Forecaster:
     def _unseen(self, embedding_qd: Singles, features_qf: Floats) -> list[Floats]:
         """Return probability, log length and familiarity of questions that are no anchors."""
         form_qf = self.form.scaled(features_qf)
-        parts = [
-            self._block(embedding_qd[start : start + BLOCK], form_qf[start : start + BLOCK])
-            for start in range(0, len(embedding_qd), BLOCK)
-        ]
+        # One by one: the last bits of a product depend on its shape, on most processors also on
+        # the row within it, and a decision must not depend on who else asks.
+        rows = [slice(q, q + 1) for q in range(len(embedding_qd))]
+        parts = [self._alone(embedding_qd[row], form_qf[row]) for row in rows]
         return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
-    def _block(self, embedding_qd: Singles, form_qf: Singles) -> tuple[Floats, Floats, Floats]:
-        n = len(embedding_qd)
-        embedding_bd, form_bf = (
-            np.pad(rows.astype(np.float32), ((0, BLOCK - n), (0, 0)))
-            for rows in (embedding_qd, form_qf)
+    def _alone(self, embedding_1d: Singles, form_1f: Singles) -> tuple[Floats, Floats, Floats]:
+        posterior_1c = self.categories.posterior(inputs(embedding_1d, form_1f))
+        similarity_1n = self.kernel.similarity(embedding_1d, traits(form_1f, posterior_1c))
+        familiarity_1 = np.minimum(nearness(similarity_1n) / self.familiar, 1.0)
+        p_1m, length_1m = (
+            head.read(similarity_1n, posterior_1c) for head in (self.correct, self.length)
         )
-        posterior_bc = self.categories.posterior(inputs(embedding_bd, form_bf))
-        similarity_bn = self.kernel.similarity(embedding_bd, traits(form_bf, posterior_bc))
-        familiarity_b = np.minimum(nearness(similarity_bn) / self.familiar, 1.0)
-        p_bm, length_bm = (
-            head.read(similarity_bn, posterior_bc) for head in (self.correct, self.length)
-        )
-        return p_bm[:n], length_bm[:n], familiarity_b[:n]
+        return p_1m, length_1m, familiarity_1
 
 
 def nearness(similarity_qn: Singles) -> Floats:

@@ -1,6 +1,8 @@
 """A forecaster on disk: the arrays that its bank does not hold already."""
 
+import zlib
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -18,6 +20,26 @@ HALF = (
     "left_out_length_nm",
 )
 """Large and known to few digits: stored in half precision, and fitted so."""
+
+SHAPES = {
+    "form_mean_f": "f",
+    "form_spread_f": "f",
+    "category_slope_ic": "ic",
+    "category_offset_c": "c",
+    "correct_mean_m": "m",
+    "correct_weight_nm": "nm",
+    "correct_category_cm": "cm",
+    "length_mean_m": "m",
+    "length_weight_nm": "nm",
+    "length_category_cm": "cm",
+    "factor_sm": "sm",
+    "familiar": "",
+    "place_n": "n",
+    "posterior_nc": "nc",
+    "left_out_p_nm": "nm",
+    "left_out_length_nm": "nm",
+}
+"""Axes of every array; the letters stand for the same length in all of them."""
 
 
 def save_forecaster(forecaster: Forecaster, path: Path) -> None:
@@ -47,7 +69,9 @@ def save_forecaster(forecaster: Forecaster, path: Path) -> None:
     np.savez_compressed(path, allow_pickle=False, **stored)
 
 
-def load_forecaster(path: Path, embedding_ad: Singles, features_af: Floats) -> Forecaster:
+def load_forecaster(
+    path: Path, embedding_ad: Singles, features_af: Floats, n_models: int
+) -> Forecaster:
     """Read what `save_forecaster` wrote.
 
     Parameters
@@ -55,6 +79,7 @@ def load_forecaster(path: Path, embedding_ad: Singles, features_af: Floats) -> F
     path : Path
     embedding_ad : ndarray of shape (n_anchors, n_dimensions)
     features_af : ndarray of shape (n_anchors, n_features)
+    n_models : int
         Of the bank it was fitted on.
 
     Raises
@@ -68,9 +93,37 @@ def load_forecaster(path: Path, embedding_ad: Singles, features_af: Floats) -> F
                 name: values.astype(np.float64) if name in HALF else values
                 for name, values in file.items()
             }
+        _check(stored, embedding_ad, features_af, n_models)
         return _forecaster(stored, embedding_ad, features_af)
-    except (KeyError, IndexError, ValueError) as error:
+    except (ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise BankError(f"{path} does not fit its bank: {error}") from error
+
+
+def _check(
+    stored: dict[str, Array], embedding_ad: Singles, features_af: Floats, n_models: int
+) -> None:
+    """Refuse arrays that are not numbers, or of other lengths than each other and the bank's."""
+    if missing := [name for name in SHAPES if name not in stored]:
+        raise ValueError(f"it lacks {', '.join(missing)}")
+    (n_anchors, n_dimensions), n_features = embedding_ad.shape, features_af.shape[1]
+    place_n, offset_c = stored["place_n"], stored["category_offset_c"]
+    length = {
+        "f": n_features,
+        "i": n_dimensions + n_features,
+        "c": offset_c.size,
+        "m": n_models,
+        "n": place_n.size,
+        "s": 3,
+    }
+    for name, axes in SHAPES.items():
+        values, expected = stored[name], tuple(length[axis] for axis in axes)
+        if values.shape != expected or values.dtype.kind not in "fi":
+            raise ValueError(
+                f"{name} has shape {values.shape} of {values.dtype}; expected numbers of {expected}"
+            )
+    rising = place_n.size and place_n[0] >= 0 and (np.diff(place_n) > 0).all()
+    if place_n.dtype.kind != "i" or not rising or place_n[-1] >= n_anchors:
+        raise ValueError(f"place_n must rise within the {n_anchors} anchors")
 
 
 def _forecaster(stored: dict[str, Array], embedding_ad: Singles, features_af: Floats) -> Forecaster:

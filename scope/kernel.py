@@ -73,5 +73,5 @@ class Kernel:
 
 
 def _square(trait_qt: Singles) -> Floats:
-    square_q: Floats = np.square(trait_qt).sum(axis=1)
+    square_q: Floats = np.einsum("qt,qt->q", trait_qt, trait_qt)
     return square_q

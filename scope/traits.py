@@ -16,8 +16,8 @@ STRENGTH = 0.003
 """Inverse ridge penalty of the guess of categories."""
 
 MEANING_SPREAD = 3.0
-"""What a unit vector's coordinates are scaled by, in units of 1/sqrt(n_dimensions), against
-features of spread 1."""
+"""The coordinates of unit vectors are scaled to a spread of one over this, against features of
+spread 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,9 @@ class Form:
     def of(cls, features_af: Floats) -> "Form":
         """Learn the scale of counts >= 0, shape (n_anchors, n_features)."""
         logs_af = np.log1p(features_af)
-        spread_f = logs_af.std(axis=0)
-        return cls(logs_af.mean(axis=0), np.where(spread_f > 0, spread_f, 1.0))
+        # Rounding leaves a constant a spread of 1e-16, by which any other count is far away.
+        varies_f = np.ptp(features_af, axis=0) > 0
+        return cls(logs_af.mean(axis=0), np.where(varies_f, logs_af.std(axis=0), 1.0))
 
     def scaled(self, features_qf: Floats) -> Singles:
         """Return scaled logs of shape (n_questions, n_features)."""

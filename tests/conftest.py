@@ -3,6 +3,7 @@ import sys
 
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 # A slow machine is no failure; in CI a run is the same every time, elsewhere it looks for news.
 settings.register_profile("here", deadline=None)
@@ -20,6 +21,15 @@ def cluster():
     from pipelines.session import ray_session
 
     with ray_session():
+        yield
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """No threads for matrices: on small ones they wait for each other longer than they work."""
+    import scope.fitting  # noqa: F401 (loads the libraries whose threads are limited)
+
+    with threadpool_limits(1):
         yield
 
 

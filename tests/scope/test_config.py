@@ -20,6 +20,20 @@ def test_a_file_sets_what_it_names_and_leaves_the_rest(tmp_path):
     assert config.encoder.replicas == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "learned"),
+    [
+        pytest.param("anchors: {n_neighbours: 6}", True, id="unless told otherwise"),
+        pytest.param("anchors: {learned: false}", False, id="votes alone"),
+    ],
+)
+def test_what_a_bank_learned_is_used(tmp_path, text, learned):
+    """
+    The way back is one word.
+    """
+    assert ScopeConfig.load(write(tmp_path, text)).anchors.learned is learned
+
+
 def test_an_empty_file_is_all_defaults(tmp_path):
     """
     Nothing said is nothing wrong.

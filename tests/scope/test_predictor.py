@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from scope import AnchorConfig, AnchorPredictor
 from scope.evidence import model_means
 from scope.features import FEATURES
-from scope.population import calibrate
+from scope.population import calibrate, learn
 from scope.predictions import ESTIMATES
-from tests.banks import LARGE, MIDDLE, SMALL, bank_of, unit
+from tests.banks import LARGE, MIDDLE, SMALL, bank_of, two_kinds, unit
 
 SAME = unit([[1, 0, 0, 0]] * 10)
 """Ten anchors in one place: every one is equally near."""
@@ -241,3 +241,44 @@ def test_the_order_of_the_pool_changes_nothing(seed, order):
 
     for name in ESTIMATES:
         np.testing.assert_allclose(getattr(moved, name), getattr(got, name)[:, order], rtol=1e-12)
+
+
+def test_a_bank_learned_from_is_read_by_what_it_learned(one_thread):
+    """
+    Its anchors get what was said of them left out; the neighbours are reported as before.
+    """
+    plain = two_kinds()
+    bank = learn(plain)
+    questions = bank.embedding_ad, bank.features_af, np.arange(60)
+
+    got, near = AnchorPredictor(bank).predict(*questions)
+    votes, as_before = AnchorPredictor(plain).predict(*questions)
+
+    np.testing.assert_array_equal(got.p_correct_qm, bank.forecaster.left_out_p_nm.clip(0.01, 0.99))
+    np.testing.assert_array_equal(near.anchor_qk, as_before.anchor_qk)
+    np.testing.assert_array_equal(got.prompt_tokens_qm, votes.prompt_tokens_qm)
+    assert (got.familiarity_qm == 1).all()
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32 - 1), st.floats(0, 1e6))
+def test_what_is_learned_is_in_range_for_any_question(one_thread, seed, size):
+    """
+    Familiar or not: probabilities sure to .99 at most and inside their interval, the
+    expected tokens inside their spread, and all of it the same alone.
+    """
+    bank = learn(two_kinds(40, seed=seed % 5))
+    rng = np.random.default_rng(seed)
+    queries = unit(rng.standard_normal((3, 8)))
+    rows = (size * rng.random((3, len(FEATURES)))).round()
+
+    got, _ = AnchorPredictor(bank).predict(queries, rows)
+
+    assert ((got.p_correct_qm >= 0.01) & (got.p_correct_qm <= 0.99)).all()
+    assert ((got.p_low_qm <= got.p_correct_qm) & (got.p_correct_qm <= got.p_high_qm)).all()
+    assert (got.completion_tokens_low_qm <= got.completion_tokens_qm).all()
+    assert (got.completion_tokens_qm <= got.completion_tokens_high_qm).all()
+    assert ((got.familiarity_qm >= 0) & (got.familiarity_qm <= 1)).all()
+    alone, _ = AnchorPredictor(bank).predict(queries[[1]], rows[[1]])
+    for name in ESTIMATES:
+        np.testing.assert_array_equal(getattr(got, name)[[1]], getattr(alone, name))
