@@ -23,11 +23,15 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(STAMP)  ## ratios against named peers, each in one run
+bench: $(STAMP)  ## speed as ratios, then quality; SCOPE_DATA names a folder of the full data
 	$(BIN)/python -m benchmarks.alpha_sweep
 	$(BIN)/python -m benchmarks.nearest_anchors
 	$(BIN)/python -m benchmarks.encoder
 	$(BIN)/python -m benchmarks.anchor_weights
+	$(BIN)/python -m benchmarks.quality
+	$(BIN)/python -m benchmarks.learned_parts
+	$(BIN)/python -m benchmarks.new_models
+	$(BIN)/python -m benchmarks.unlike
 
 serve: $(STAMP)  ## the decision endpoint on 127.0.0.1:8000; ctrl-c stops it
 	@echo "try: curl -s localhost:8000/v1/route -H 'content-type: application/json' -d '{\"prompt\": \"2+2?\"}'"
