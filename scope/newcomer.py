@@ -130,7 +130,7 @@ def _choose(bank: Bank, forecaster: Forecaster, price_n: Floats, limits: Limits)
     kinship, _ = _kinship(forecaster.correct, forecaster.left_out_p_nm, correct_nm)
     n_most = len(price_n) if limits.max_anchors is None else limits.max_anchors
     budget = np.inf if limits.budget_usd is None else limits.budget_usd
-    return kinship.choose(price_n, n_most, budget, limits.half_width)
+    return kinship.choose(price_n, (0, n_most), budget, limits.half_width)
 
 
 def _expected_usd(bank: Bank, forecaster: Forecaster, spec: ModelSpec) -> Floats:
