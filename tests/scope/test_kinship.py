@@ -259,6 +259,42 @@ def test_few_models_have_few_factors(n_known, n_factors):
     assert kinship.design_nx.shape == (2000, 1 + 2 * n_factors)
 
 
+def test_what_a_model_did_does_not_explain_itself():
+    """
+    Luck of its own, variance .16, cannot be told from the others': it stays noise.
+    """
+    said_nm, outcome_nm = pool(luck=0.4)
+
+    kinship = Kinship.of(MEAN[:3], said_nm[:, :3], outcome_nm[:, :3])
+
+    assert kinship.noise == pytest.approx(0.16, rel=0.1)
+
+
+def test_a_forecast_that_never_varies_is_no_factor():
+    """
+    The same is said of all anchors, but for rounding: a newcomer is its level, and mixes nothing.
+    """
+    rounding_nm = 1e-3 * np.random.default_rng(1).standard_normal((100, 3))
+    said_nm = MEAN[:3] - 0.002 + rounding_nm
+    outcome_nm = (np.arange(100)[:, None] % 10 < [3, 4, 5]).astype(float)
+
+    line = Kinship.of(MEAN[:3], said_nm, outcome_nm).fit(np.arange(100), outcome_nm[:, 2])
+
+    assert np.abs(line.mix_m).max() < 1e-9
+    assert line.level == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_level_is_the_least_known():
+    """
+    Beside one known model: variance 1 for what a newcomer shares with it, 2.5 for its level.
+    """
+    said_nm, outcome_nm = pool()
+
+    kinship = Kinship.of(MEAN[:1], said_nm[:, :1], outcome_nm[:, :1])
+
+    np.testing.assert_allclose(kinship.covariance_xx, np.diag([2.5, 1, 1]), atol=1e-4)
+
+
 def test_models_that_never_fail_leave_some_noise():
     """
     A newcomer that fails now and then is placed below them: 8 of 10 gives .8.

@@ -213,6 +213,19 @@ def test_a_wordy_model_is_foretold_to_be_wordy(bank):
     assert (high_q >= tokens_sqm[0, :, -1]).all()
 
 
+def test_expected_tokens_are_a_mean_not_a_typical_count(bank):
+    """
+    1 token or 999 in turn: 500 are expected, though the mean of the logs is that of 44.
+    """
+    tokens_am = np.where(np.arange(N) % 2, 1.0, 999.0)[:, None]
+    outcomes = replace(asked(np.ones(N)), completion_tokens_am=tokens_am)
+
+    grown = add_model(bank, NEW, outcomes, Limits())
+
+    expected_q = grown.forecaster.foretell(*unseen()).tokens_sqm[0, :, -1]
+    np.testing.assert_allclose(expected_q, 500, rtol=0.15)
+
+
 @pytest.mark.parametrize("number", ["correct_am", "prompt_tokens_am", "completion_tokens_am"])
 def test_an_anchor_with_a_hole_is_as_if_never_asked(bank, number):
     """
