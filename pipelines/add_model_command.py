@@ -21,6 +21,7 @@ from scope.newcomer import Limits, Plan, add_model, plan
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
 from scope.prices import load_prices, select
+from scope.routing import usd
 
 SHOWN = (10, 25, 50, 100, 250, 500, 1000)
 """Numbers of anchors at which the bill of a plan is printed."""
@@ -48,24 +49,30 @@ def add(
 ) -> None:
     """Add a model from its outcomes on some anchors, or plan which to ask (--plan)."""
     limits = _limits(max_anchors, budget_usd, half_width)
+    _check_task(plan_file, outcomes, output, limits)
+    (spec,) = select(load_prices(prices), (model,), str(prices))
+    if plan_file is not None:
+        _plan(load_bank(bank), spec, limits, plan_file, as_json=as_json)
+    elif outcomes is not None and output is not None:
+        _add(bank, spec, limits, (outcomes, output), as_json=as_json)
+
+
+def _check_task(
+    plan_file: Path | None, outcomes: Path | None, output: Path | None, limits: Limits
+) -> None:
     if (plan_file is None) == (outcomes is None):
         raise ConfigError("give --plan FILE to choose anchors, or --outcomes FILE to add the model")
-    (spec,) = select(load_prices(prices), (model,), str(prices))
-    loaded = load_bank(bank)
-    if plan_file is not None:
-        if limits == Limits():
-            raise ConfigError("--plan needs --max-anchors, --budget-usd or --half-width")
-        _plan(loaded, spec, limits, plan_file, as_json=as_json)
-        return
-    if output is None:
+    if plan_file is not None and output is not None:
+        raise ConfigError("--output belongs to --outcomes; --plan names the file it writes")
+    if plan_file is not None and limits == Limits():
+        raise ConfigError("--plan needs --max-anchors, --budget-usd or --half-width")
+    if outcomes is not None and output is None:
         raise ConfigError("--output is missing; expected a folder for the new bank")
-    assert outcomes is not None
-    _add(bank, loaded, spec, limits, (outcomes, output), as_json=as_json)
 
 
 def _limits(max_anchors: int | None, budget_usd: float | None, half_width: float) -> Limits:
     if budget_usd is not None and not 0 < budget_usd < np.inf:
-        raise ConfigError(f"--budget-usd is {budget_usd:g}; expected more than 0")
+        raise ConfigError(f"--budget-usd is {budget_usd:g}; expected a number of USD above 0")
     if not 0 <= half_width < 1:
         raise ConfigError(f"--half-width is {half_width:g}; expected 0 or more, below 1")
     return Limits(max_anchors, budget_usd, half_width)
@@ -81,23 +88,23 @@ def _plan(bank: Bank, spec: ModelSpec, limits: Limits, path: Path, *, as_json: b
     bill_usd = np.cumsum(chosen.cost_usd_s)
     n_chosen = len(chosen.ids)
     rows = [
-        (f"{n:,}", f"${bill_usd[n - 1]:.4f}", f"± {chosen.half_width_s[n - 1]:.3f}")
+        (f"{n:,}", usd(bill_usd[n - 1]), f"± {chosen.half_width_s[n - 1]:.3f}")
         for n in (*(n for n in SHOWN if n < n_chosen), n_chosen)
-        if n
     ]
-    title = f"The bill for asking {spec.id}, and how well p(correct) is known then"
-    out.print(table(title, ("anchors", "expected bill", "p(correct), 90 % interval"), rows))
+    out.print(f"What asking {spec.id} will cost, and how well it is known then", soft_wrap=True)
+    out.print(table("", ("anchors", "expected bill", "p(correct), 90 % interval"), rows))
     out.print(f"chose {n_chosen:,} anchors into {path}; nothing was called", soft_wrap=True)
 
 
 def _plan_facts(bank: Bank, spec: ModelSpec, chosen: Plan) -> dict[str, Any]:
+    """Return the content of a plan file: anchors in the order to ask them, USD, half-widths."""
     return {
         "model": spec.id,
         "bank_version": bank.version,
         "expected_cost_usd": float(chosen.cost_usd_s.sum()),
         "anchors": [
-            {"id": anchor, "cost_usd": float(usd), "half_width_after": float(width)}
-            for anchor, usd, width in zip(
+            {"id": anchor, "cost_usd": float(cost), "half_width_after": float(width)}
+            for anchor, cost, width in zip(
                 chosen.ids, chosen.cost_usd_s, chosen.half_width_s, strict=True
             )
         ],
@@ -105,17 +112,13 @@ def _plan_facts(bank: Bank, spec: ModelSpec, chosen: Plan) -> dict[str, Any]:
 
 
 def _add(
-    path: Path,
-    bank: Bank,
-    spec: ModelSpec,
-    limits: Limits,
-    files: tuple[Path, Path],
-    *,
-    as_json: bool,
+    path: Path, spec: ModelSpec, limits: Limits, files: tuple[Path, Path], *, as_json: bool
 ) -> None:
+    """Write the bank at `path` with one more model; `files` are its outcomes and the new bank."""
     source, output = files
     if output.exists():
         raise BankError(f"{output} exists; choose another folder or remove it first")
+    bank = load_bank(path)
     rows = read_outcomes_table(source)
     rows = rows.filter(pc.equal(rows["model"].cast(pa.string()), spec.id))
     if not rows.num_rows:

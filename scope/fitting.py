@@ -102,7 +102,7 @@ class _Kinds:
             guess = Categories.fit(input_ni[others_n], label_n[others_n], n_categories)
             posterior_nc[these_n] = guess.posterior(input_ni[these_n])
         guess = Categories.fit(input_ni, label_n, n_categories)
-        return cls(guess, label_n, fold_n, _half(posterior_nc).astype(np.float32))
+        return cls(guess, label_n, fold_n, half(posterior_nc).astype(np.float32))
 
     def means_cm(self, shift_nm: Floats, among_n: Bools) -> Floats:
         """Return each category's shrunken mean over some anchors."""
@@ -157,10 +157,10 @@ def _fit_correct(spectrum: Spectrum, kinds: _Kinds, correct_nm: Floats) -> tuple
     mixer_mm = _stretch(said_nm, shift_nm)
     head = Head(
         process.mean_m,
-        _half((1 - CATEGORY_SHARE) * process.weight_am @ mixer_mm),
+        half((1 - CATEGORY_SHARE) * process.weight_am @ mixer_mm),
         CATEGORY_SHARE * kinds.means_cm(shift_nm, everyone_n) @ mixer_mm,
     )
-    return head, _half((process.mean_m + said_nm @ mixer_mm).clip(LEAST_P, 1 - LEAST_P))
+    return head, half((process.mean_m + said_nm @ mixer_mm).clip(LEAST_P, 1 - LEAST_P))
 
 
 def _stretch(said_nm: Floats, shift_nm: Floats) -> Floats:
@@ -182,8 +182,8 @@ def _stretch(said_nm: Floats, shift_nm: Floats) -> Floats:
 def _fit_length(spectrum: Spectrum, kinds: _Kinds, tokens_nm: Floats) -> tuple[Head, Floats]:
     process = GaussianProcess.fit(spectrum, np.log1p(tokens_nm))
     nothing_cm = np.zeros((kinds.posterior_nc.shape[1], tokens_nm.shape[1]))
-    head = Head(process.mean_m, _half(process.weight_am), nothing_cm)
-    return head, _half(process.left_out_am)
+    head = Head(process.mean_m, half(process.weight_am), nothing_cm)
+    return head, half(process.left_out_am)
 
 
 def _factors(length_nm: Floats, tokens_nm: Floats) -> Floats:
@@ -207,7 +207,7 @@ def _familiar(similarity_nn: Singles) -> float:
     return float(np.quantile(nearness(others_nn), STRANGE))
 
 
-def _half(values: Floats | Singles) -> Floats:
+def half(values: Floats | Singles) -> Floats:
     """Round as a bank stores them, so that what is fitted is what will be read."""
     rounded: Floats = values.astype(np.float16).astype(np.float64)
     return rounded

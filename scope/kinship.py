@@ -10,6 +10,10 @@ N_FACTORS = 4
 """Directions in which known models differ that a new one is placed on; chosen, like the next, by
 leaving out one family of known models at a time (docs/quality.md)."""
 
+MODELS_A_FACTOR = 3
+"""Known models it takes for each of them. With four models and four factors a newcomer known from
+10 anchors has a squared error of .228 on MMLU-Pro, with one factor .218."""
+
 TRUST = 0.5
 """Share of the covariances between the known models' coefficients that is believed."""
 
@@ -17,7 +21,14 @@ WIDENED = 2.5
 """The level of a new model may lie further off than the known ones' spread, in variance."""
 
 LEAST_VARIANCE = 1e-5
-"""Added to every variance of the prior."""
+"""Added to every variance of the prior; also the least noise, for models that are all alike."""
+
+LEAST_SPREAD = 0.003
+"""A direction in which known models are said to differ by less is none: what a bank stores of
+log tokens is rounded by up to .002, and scaled to unit spread that would be a factor of noise."""
+
+HALF_OF_90 = 1.645
+"""Standard deviations in half the 90 % interval of a normal distribution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +38,12 @@ class Line:
     Attributes
     ----------
     level : float
+        Its outcome where every known model stands at its mean; same unit as the outcomes.
     mix_m : ndarray of shape (n_known,)
+        Dimensionless; a copy of one known model has 1 there and 0 elsewhere.
     left_out_n : ndarray of shape (n_anchors,)
-        What is foretold of each anchor; of a measured one as if it had not been.
+        What is foretold of each anchor; of a measured one as if it had not been. Not
+        clipped: a probability may leave [0, 1].
     """
 
     level: float
@@ -48,16 +62,24 @@ class Kinship:
     model, which is what takes most anchors to learn. The prior of the coefficients
     is what they are for each known model on the factors of the others.
 
+    The outcome is any number that is roughly linear in those of others: 1 for right
+    and 0 for wrong, or the logarithm of a token count. There are `N_FACTORS` factors,
+    fewer where known models are few or differ in fewer directions.
+
     Attributes
     ----------
     mean_m : ndarray of shape (n_known,)
+        What the forecaster says of each model far from all anchors.
     direction_mr : ndarray of shape (n_known, n_factors)
         Of unit spread over the anchors, so that ``z = (said - mean_m) @ direction_mr``.
     design_nx : ndarray of shape (n_anchors, 1 + 2 n_factors)
         ``1, z, e``.
-    prior_x, covariance_xx : ndarray
+    prior_x : ndarray of shape (1 + 2 n_factors,)
+        Mean of the coefficients of the design before anything is measured.
+    covariance_xx : ndarray of shape (1 + 2 n_factors, 1 + 2 n_factors)
+        Theirs, likewise.
     noise : float
-        Variance left when all coefficients are known.
+        Variance of an outcome when all coefficients are known.
     """
 
     mean_m: Floats
@@ -74,14 +96,15 @@ class Kinship:
         Parameters
         ----------
         mean_m : ndarray of shape (n_known,)
+            At least one model. A lone one is taken for its own kin.
         said_nm : ndarray of shape (n_anchors, n_known)
             Foretold with each anchor left out.
         outcome_nm : ndarray of shape (n_anchors, n_known)
-            NaN where unknown: no surprise.
+            NaN where unknown: no surprise. Every model needs one outcome.
         """
         shift_nm = said_nm - mean_m
         surprise_nm = np.where(np.isnan(outcome_nm), 0.0, outcome_nm - said_nm)
-        direction_mr = np.linalg.svd(np.atleast_2d(np.cov(shift_nm.T)))[0][:, :N_FACTORS]
+        direction_mr = _directions(shift_nm)
         everyone_m = np.ones(len(mean_m), dtype=np.bool_)
         design_nx, spread_r = _design(shift_nm, surprise_nm, direction_mr, everyone_m)
         fits = []
@@ -98,17 +121,26 @@ class Kinship:
             design_nx,
             coefficient_mx.mean(axis=0),
             _covariance(coefficient_mx),
-            float(np.mean([fit[1] for fit in fits])),
+            max(float(np.mean([fit[1] for fit in fits])), LEAST_VARIANCE),
         )
 
     def fit(self, measured: Ints, outcome_s: Floats) -> Line:
-        """Return the posterior mean of a new model.
+        """Return the posterior mean of a new model, by Bayesian linear regression [1]_.
+
+        What is said of a measured anchor takes its outcome out of the posterior again,
+        a rank-one downdate by Sherman and Morrison's formula: the same as a fit
+        without it.
 
         Parameters
         ----------
         measured : ndarray of shape (n_measured,)
-            Positions of the anchors it was asked.
+            Positions of the anchors it was asked, none twice.
         outcome_s : ndarray of shape (n_measured,)
+            What it did there; no NaN.
+
+        References
+        ----------
+        .. [1] Bishop, Pattern Recognition and Machine Learning, eq. 3.50 and 3.51.
         """
         design_sx = self.design_nx[measured]
         precision_xx = np.linalg.inv(self.covariance_xx)
@@ -116,7 +148,6 @@ class Kinship:
         weighed_x = precision_xx @ self.prior_x + design_sx.T @ outcome_s / self.noise
         coefficient_x = posterior_xx @ weighed_x
         coefficient_nx = np.tile(coefficient_x, (len(self.design_nx), 1))
-        # Without its own outcome: a rank-one downdate of the posterior.
         influence_sx = design_sx @ posterior_xx / self.noise
         leverage_s1 = (influence_sx * design_sx).sum(axis=1, keepdims=True)
         missed_s1 = (outcome_s - design_sx @ coefficient_x)[:, None]
@@ -138,29 +169,39 @@ class Kinship:
         foreknown_nx[:, 1 + self.direction_mr.shape[1] :] = 0.0
         return foreknown_nx
 
-    def choose(self, price_n: Floats, n_most: int, budget: float, narrow: float) -> "Choice":
-        """Choose anchors to measure, greedily by what each is expected to tell for its price.
+    def choose(
+        self, price_n: Floats, n_anchors: tuple[int, int], budget: float, narrow: float
+    ) -> "Choice":
+        """Choose anchors to measure, greedily by what each is expected to tell.
 
-        What an anchor tells is by how much its outcome narrows, on average over all
-        anchors, the forecast of a question like them.
+        What an anchor tells is by how much its outcome lowers the variance of the
+        forecast of a question, on average over questions like the anchors [1]_. That does
+        not depend on what the outcome will be. Under a budget it counts per USD.
 
         Parameters
         ----------
         price_n : ndarray of shape (n_anchors,)
             USD; NaN for an anchor that may not be asked.
-        n_most : int
+        n_anchors : tuple of int
+            The fewest, which `narrow` alone does not undercut, and the most.
         budget : float
-            USD.
+            USD for all together; infinite for none.
         narrow : float
             Half-width of the 90 % interval at which no more are needed.
+
+        References
+        ----------
+        .. [1] Cohn, Ghahramani and Jordan, Active Learning with Statistical Models,
+           Journal of Artificial Intelligence Research 4 (1996), section 2.
         """
         foreknown_nx = self._foreknown_nx
         aim_xx = foreknown_nx.T @ foreknown_nx / len(foreknown_nx)
         covariance_xx, left = self.covariance_xx, budget
         open_n, chosen, widths = ~np.isnan(price_n), list[int](), list[float]()
+        fewest, most = n_anchors
         width = _half_width(covariance_xx, aim_xx)
-        while len(chosen) < n_most and width > narrow:
-            open_n &= np.nan_to_num(price_n, nan=np.inf) <= left
+        while len(chosen) < most and (len(chosen) < fewest or width > narrow):
+            open_n[open_n] = price_n[open_n] <= left
             if not open_n.any():
                 break
             reach_nx = self.design_nx @ covariance_xx
@@ -170,9 +211,8 @@ class Kinship:
                 gain_n = gain_n / np.maximum(price_n, 1e-12)
             best = int(np.argmax(np.where(open_n, gain_n, -1.0)))
             open_n[best], left = False, left - price_n[best]
-            covariance_xx = (
-                covariance_xx - np.outer(reach_nx[best], reach_nx[best]) / variance_n[best]
-            )
+            told_xx = np.outer(reach_nx[best], reach_nx[best]) / variance_n[best]
+            covariance_xx = covariance_xx - told_xx
             width = _half_width(covariance_xx, aim_xx)
             chosen.append(best)
             widths.append(width)
@@ -186,33 +226,50 @@ class Choice:
     Attributes
     ----------
     anchor_s : ndarray of shape (n_chosen,)
+        Positions, none twice.
     half_width_s : ndarray of shape (n_chosen,)
-        Of the 90 % interval of a forecast after each, on average.
+        Of the 90 % interval of a forecast after each, root mean square over questions.
     """
 
     anchor_s: Ints
     half_width_s: Floats
 
 
+def _directions(shift_nm: Floats) -> Floats:
+    """Return the principal directions of what is said, widest first, (n_known, n_factors)."""
+    direction_mr, variance_r, _ = np.linalg.svd(np.atleast_2d(np.cov(shift_nm.T)))
+    n_wide = int((variance_r > LEAST_SPREAD**2).sum())
+    n_factors = min(N_FACTORS, n_wide, len(variance_r) // MODELS_A_FACTOR)
+    leading_mr: Floats = direction_mr[:, : max(n_factors, 1)]
+    return leading_mr
+
+
 def _design(
     shift_nm: Floats, surprise_nm: Floats, direction_mr: Floats, among_m: Bools
 ) -> tuple[Floats, Floats]:
-    """Return ``1, z, e`` of unit spread from some of the models, and the spread of ``z``."""
+    """Return ``1, z, e`` of unit spread from some of the models, and the spread of ``z``.
+
+    A factor that does not vary is 0, with 1 for its spread: it tells nothing.
+    """
     columns, spreads = [np.ones((len(shift_nm), 1))], []
     for values_nm in (shift_nm, surprise_nm):
         factor_nr = values_nm[:, among_m] @ direction_mr[among_m]
-        spread_r = np.maximum(factor_nr.std(axis=0), 1e-9)
-        columns.append(factor_nr / spread_r)
+        spread_r = factor_nr.std(axis=0)
+        varies_r = spread_r > LEAST_SPREAD
+        spread_r = np.where(varies_r, spread_r, 1.0)
+        columns.append(np.where(varies_r, factor_nr / spread_r, 0.0))
         spreads.append(spread_r)
     return np.hstack(columns), spreads[0]
 
 
 def _least_squares(design_nx: Floats, outcome_n: Floats) -> tuple[Floats, float]:
+    """Return the coefficients, the smallest where many fit, and the variance they leave."""
     coefficient_x = np.linalg.lstsq(design_nx, outcome_n)[0].astype(np.float64)
     return coefficient_x, float(np.var(outcome_n - design_nx @ coefficient_x))
 
 
 def _covariance(coefficient_mx: Floats) -> Floats:
+    """Return the covariance between models, drawn to its diagonal; of one model, the identity."""
     n_models, n_inputs = coefficient_mx.shape
     between_xx = np.cov(coefficient_mx.T) if n_models > 1 else np.eye(n_inputs)
     variance_x = np.diag(between_xx) + LEAST_VARIANCE
@@ -224,4 +281,4 @@ def _covariance(coefficient_mx: Floats) -> Floats:
 
 def _half_width(covariance_xx: Floats, aim_xx: Floats) -> float:
     """Return half the 90 % interval of the forecast of a question, root mean square."""
-    return float(1.645 * np.sqrt(max((covariance_xx * aim_xx).sum(), 0.0)))
+    return float(HALF_OF_90 * np.sqrt(max((covariance_xx * aim_xx).sum(), 0.0)))

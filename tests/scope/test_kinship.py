@@ -1,0 +1,399 @@
+"""A new model placed among known ones, on arrays that need no bank."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scope.kinship import LEAST_VARIANCE, Kinship
+
+MEAN = np.linspace(0.3, 0.8, 12)
+SLOPE = np.vstack([np.linspace(0.1, 0.4, 12), 0.1 * (np.arange(12) % 3 == np.c_[:3])])
+"""How hard each model finds what is hard, and its favour for the one subject of three it knows."""
+
+NOTHING = np.array([], dtype=np.int64)
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def pool(n=2000, *, seed=0, luck=0.1):
+    """What is said of twelve models' outcomes on `n` anchors, and what came; luck is their own."""
+    rng = np.random.default_rng(seed)
+    said_nm = MEAN + rng.standard_normal((n, 4)) @ SLOPE
+    return said_nm, said_nm + luck * rng.standard_normal(said_nm.shape)
+
+
+def kinship_of(seed=0, n=60):
+    said_nm, outcome_nm = pool(n, seed=seed)
+    return Kinship.of(MEAN, said_nm, outcome_nm)
+
+
+def level_only(n=8):
+    """Every anchor tells the level alone: prior variance 1, noise 1."""
+    design_nx = np.column_stack([np.ones(n), np.zeros((n, 2))])
+    covariance_xx = np.diag([1.0, 1e-9, 1e-9])
+    return Kinship(np.ones(1), np.ones((1, 1)), design_nx, np.zeros(3), covariance_xx, 1.0)
+
+
+def expected_width(kinship, chosen):
+    """The half-width after measuring `chosen`, by inverting the posterior precision."""
+    design_sx = kinship.design_nx[chosen]
+    precision_xx = np.linalg.inv(kinship.covariance_xx) + design_sx.T @ design_sx / kinship.noise
+    new_nx = kinship.design_nx.copy()
+    new_nx[:, 1 + kinship.direction_mr.shape[1] :] = 0  # the surprise of a new question is unknown
+    variance_n = (new_nx * np.linalg.solve(precision_xx, new_nx.T).T).sum(axis=1)
+    return 1.645 * np.sqrt(variance_n.mean())
+
+
+def choose(kinship, *, price=1.0, fewest=0, most=1000, budget=np.inf, narrow=0.0):
+    price_n = np.broadcast_to(np.asarray(price, dtype=float), len(kinship.design_nx))
+    return kinship.choose(price_n, (fewest, most), budget, narrow)
+
+
+@pytest.mark.parametrize(
+    "mixed",
+    [
+        pytest.param({11: 1.0}, id="a copy of the last"),
+        pytest.param({4: 1.0}, id="a copy of the fifth"),
+        pytest.param({0: 0.5, 7: 0.5}, id="half the first, half the eighth"),
+        pytest.param({0: -0.2, 5: 0.8, 9: 0.4}, id="a bit of three"),
+    ],
+)
+def test_a_mix_of_known_models_is_recovered(mixed):
+    """
+    From all 2,000 anchors: its level, and on new questions what the mix of forecasts says.
+    """
+    said_nm, outcome_nm = pool()
+    mix = np.array([mixed.get(m, 0.0) for m in range(12)])
+    new_qm, _ = pool(seed=1)
+
+    line = Kinship.of(MEAN, said_nm, outcome_nm).fit(np.arange(2000), outcome_nm @ mix)
+
+    own_q = MEAN @ mix + (new_qm - MEAN) @ mix
+    got_q = line.level + (new_qm - MEAN) @ line.mix_m
+    assert line.level == pytest.approx(MEAN @ mix, abs=0.01)
+    assert np.abs(got_q - own_q).mean() < 0.02
+    on_anchors_n = line.level + (said_nm - MEAN) @ line.mix_m
+    np.testing.assert_allclose(line.left_out_n, on_anchors_n, atol=0.01)
+
+
+def test_before_any_outcome_a_newcomer_is_the_average_model():
+    """
+    Level .55 is the mean of .3 to .8; what is said is nearly what is said of all on average.
+    """
+    said_nm, outcome_nm = pool()
+
+    line = Kinship.of(MEAN, said_nm, outcome_nm).fit(NOTHING, np.array([]))
+
+    assert line.level == pytest.approx(MEAN.mean(), abs=0.02)
+    assert np.corrcoef(line.left_out_n, said_nm.mean(axis=1))[0, 1] > 0.99
+
+
+def test_ten_coin_flips_hardly_change_the_shape():
+    """
+    Which anchors are hard stays as known; least squares alone would follow the coin.
+    """
+    said_nm, outcome_nm = pool(luck=0.4)
+    kinship = Kinship.of(MEAN, said_nm, outcome_nm)
+    asked, flips = np.arange(10), np.array([1.0, 0, 0, 1, 0, 1, 1, 0, 1, 0])
+
+    line = kinship.fit(asked, flips)
+
+    alone = kinship.design_nx[:, :5] @ np.linalg.lstsq(kinship.design_nx[asked, :5], flips)[0]
+    average_n = said_nm.mean(axis=1)
+    assert np.corrcoef(line.left_out_n, average_n)[0, 1] > 0.9
+    assert np.corrcoef(alone, average_n)[0, 1] < 0.5
+
+
+LEVELS = np.array([0.4, 0.5, 0.6, 0.7, 0.8])
+
+
+def lucky_pool(n=400, *, seed=0):
+    """Five models that are right where the luck that all share is below what is said of them.
+
+    Little tells lucky anchors from others beforehand: what is said is near each one's level.
+    """
+    rng = np.random.default_rng(seed)
+    luck_n = rng.random(n)
+    said_nm = LEVELS + 0.02 * rng.standard_normal((n, 1))
+    return luck_n, Kinship.of(LEVELS, said_nm, (luck_n[:, None] < said_nm).astype(float))
+
+
+def test_an_unlucky_draw_is_not_a_weak_model():
+    """
+    Right on 4 of 20 that the known models mostly failed, too: nearer to .6 than to .2.
+    """
+    luck_n, kinship = lucky_pool()
+    right_n = luck_n < 0.6
+    unlucky = np.r_[np.flatnonzero(~right_n)[:16], np.flatnonzero(right_n)[:4]]
+
+    line = kinship.fit(unlucky, right_n[unlucky].astype(float))
+
+    assert right_n[unlucky].mean() == 0.2
+    assert line.level > 0.4
+
+
+def test_a_weak_model_is_not_excused():
+    """
+    Right on the same 4 of 20, but where the known models were mostly right: a weak one.
+    """
+    luck_n, kinship = lucky_pool()
+    lucky = np.r_[np.flatnonzero(luck_n < 0.4)[:16], np.flatnonzero(luck_n > 0.8)[:4]]
+
+    line = kinship.fit(lucky, np.r_[np.zeros(16), np.ones(4)])
+
+    assert line.level < 0.3
+
+
+@settings(max_examples=25)
+@given(seed=SEEDS, n_measured=st.integers(1, 30))
+def test_leaving_an_anchor_out_is_fitting_without_it(seed, n_measured):
+    """
+    The closed form of each measured anchor is a second fit on the others.
+    """
+    kinship, rng = kinship_of(seed), np.random.default_rng(seed)
+    measured = rng.choice(60, n_measured, replace=False)
+    outcome_s = rng.integers(0, 2, n_measured).astype(float)
+    place = int(rng.integers(n_measured))
+    rest = np.arange(n_measured) != place
+
+    line = kinship.fit(measured, outcome_s)
+
+    without = kinship.fit(measured[rest], outcome_s[rest])
+    anchor = measured[place]
+    assert line.left_out_n[anchor] == pytest.approx(without.left_out_n[anchor], abs=1e-9)
+
+
+@settings(max_examples=25)
+@given(seed=SEEDS)
+def test_an_outcome_has_no_say_in_its_own_anchor(seed):
+    """
+    Flip one: nothing changes there, and something does elsewhere.
+    """
+    kinship, rng = kinship_of(seed), np.random.default_rng(seed)
+    measured = rng.choice(60, 15, replace=False)
+    outcome_s = rng.integers(0, 2, 15).astype(float)
+    flipped_s = outcome_s.copy()
+    flipped_s[7] = 1 - flipped_s[7]
+
+    before_n, after_n = (
+        kinship.fit(measured, given).left_out_n for given in (outcome_s, flipped_s)
+    )
+
+    assert after_n[measured[7]] == pytest.approx(before_n[measured[7]], abs=1e-9)
+    assert np.abs(after_n - before_n).max() > 1e-4
+
+
+@settings(max_examples=25)
+@given(seed=SEEDS)
+def test_the_order_of_the_known_models_does_not_matter(seed):
+    """
+    The mix comes in their order, everything else as it was.
+    """
+    said_nm, outcome_nm = pool(60, seed=seed)
+    order, measured = np.arange(12)[::-1], np.arange(20)
+    outcome_s = outcome_nm[measured, 3]
+
+    line = Kinship.of(MEAN, said_nm, outcome_nm).fit(measured, outcome_s)
+    turned = Kinship.of(MEAN[order], said_nm[:, order], outcome_nm[:, order]).fit(
+        measured, outcome_s
+    )
+
+    np.testing.assert_allclose(turned.mix_m, line.mix_m[order], atol=1e-6)
+    np.testing.assert_allclose(turned.left_out_n, line.left_out_n, atol=1e-6)
+
+
+def test_an_unknown_outcome_is_no_surprise():
+    """
+    Of a model never run on an anchor, what was said of it counts as what came.
+    """
+    said_nm, outcome_nm = pool(60)
+    holes_nm, filled_nm = outcome_nm.copy(), outcome_nm.copy()
+    holes_nm[:30, 1], filled_nm[:30, 1] = np.nan, said_nm[:30, 1]
+
+    with_holes, filled = (Kinship.of(MEAN, said_nm, given_nm) for given_nm in (holes_nm, filled_nm))
+
+    np.testing.assert_array_equal(with_holes.design_nx, filled.design_nx)
+
+
+def test_a_lone_model_is_its_own_kin():
+    """
+    A copy of the only known model is found all the same.
+    """
+    said_nm, outcome_nm = pool()
+
+    kinship = Kinship.of(MEAN[:1], said_nm[:, :1], outcome_nm[:, :1])
+    line = kinship.fit(np.arange(2000), outcome_nm[:, 0])
+
+    np.testing.assert_allclose(line.mix_m, [1], atol=0.02)
+    assert line.level == pytest.approx(0.3, abs=0.01)
+
+
+def test_known_models_that_differ_by_rounding_alone_are_no_direction():
+    """
+    Of twelve that are said to do the same but for a thousandth, no share of a copy is thousands.
+    """
+    said_nm, outcome_nm = pool()
+    rounding_nm = 1e-3 * np.random.default_rng(1).standard_normal(said_nm.shape)
+    alike_nm = said_nm[:, [0]] + rounding_nm
+
+    kinship = Kinship.of(MEAN, alike_nm, outcome_nm)
+    line = kinship.fit(np.arange(2000), outcome_nm[:, 0])
+
+    assert kinship.direction_mr.shape == (12, 1)
+    assert np.abs(line.mix_m).max() < 1
+
+
+@pytest.mark.parametrize(
+    ("n_known", "n_factors"),
+    [pytest.param(m, f, id=f"{m} models") for m, f in [(1, 1), (2, 1), (5, 1), (6, 2), (12, 4)]],
+)
+def test_few_models_have_few_factors(n_known, n_factors):
+    """
+    One for each three of them, four at most: coefficients are learned from the models.
+    """
+    said_nm, outcome_nm = pool()
+
+    kinship = Kinship.of(MEAN[:n_known], said_nm[:, :n_known], outcome_nm[:, :n_known])
+
+    assert kinship.direction_mr.shape == (n_known, n_factors)
+    assert kinship.design_nx.shape == (2000, 1 + 2 * n_factors)
+
+
+def test_what_a_model_did_does_not_explain_itself():
+    """
+    Luck of its own, variance .16, cannot be told from the others': it stays noise.
+    """
+    said_nm, outcome_nm = pool(luck=0.4)
+
+    kinship = Kinship.of(MEAN[:3], said_nm[:, :3], outcome_nm[:, :3])
+
+    assert kinship.noise == pytest.approx(0.16, rel=0.1)
+
+
+def test_a_forecast_that_never_varies_is_no_factor():
+    """
+    The same is said of all anchors, but for rounding: a newcomer is its level, and mixes nothing.
+    """
+    rounding_nm = 1e-3 * np.random.default_rng(1).standard_normal((100, 3))
+    said_nm = MEAN[:3] - 0.002 + rounding_nm
+    outcome_nm = (np.arange(100)[:, None] % 10 < [3, 4, 5]).astype(float)
+
+    line = Kinship.of(MEAN[:3], said_nm, outcome_nm).fit(np.arange(100), outcome_nm[:, 2])
+
+    assert np.abs(line.mix_m).max() < 1e-9
+    assert line.level == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_level_is_the_least_known():
+    """
+    Beside one known model: variance 1 for what a newcomer shares with it, 2.5 for its level.
+    """
+    said_nm, outcome_nm = pool()
+
+    kinship = Kinship.of(MEAN[:1], said_nm[:, :1], outcome_nm[:, :1])
+
+    np.testing.assert_allclose(kinship.covariance_xx, np.diag([2.5, 1, 1]), atol=1e-4)
+
+
+def test_models_that_never_fail_leave_some_noise():
+    """
+    A newcomer that fails now and then is placed below them: 8 of 10 gives .8.
+    """
+    always_nm = np.ones((40, 2))
+    kinship = Kinship.of(np.ones(2), always_nm, always_nm)
+
+    line = kinship.fit(np.arange(10), np.r_[np.ones(8), np.zeros(2)])
+
+    assert kinship.noise == LEAST_VARIANCE
+    assert 0.75 < line.level < 0.95
+    assert np.isfinite(line.left_out_n).all()
+
+
+def test_widths_are_those_of_a_mean():
+    """
+    Prior variance 1, noise 1: after s outcomes the variance is 1 / (1 + s).
+    """
+    got = choose(level_only())
+
+    np.testing.assert_allclose(got.half_width_s, 1.645 / np.sqrt(np.arange(2, 10)), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rules", "n_chosen"),
+    [
+        pytest.param({}, 8, id="all there are"),
+        pytest.param({"most": 3}, 3, id="the most"),
+        pytest.param({"narrow": 0.75}, 4, id="stops at the first width within: 1.645 / √5"),
+        pytest.param({"narrow": 0.75, "fewest": 6}, 6, id="not before the fewest"),
+        pytest.param({"narrow": 0.75, "most": 2}, 2, id="the most comes first"),
+        pytest.param({"narrow": 2.0}, 0, id="narrow enough at once"),
+        pytest.param({"price": 0.5, "budget": 2.6}, 5, id="the budget"),
+        pytest.param({"price": 0.5, "budget": 0.4, "fewest": 3}, 0, id="too small a budget"),
+        pytest.param({"price": 0.0, "budget": 0.1}, 8, id="free"),
+    ],
+)
+def test_choosing_stops(rules, n_chosen):
+    """
+    At whatever comes first; widths are 1.16, .95, .82, .74, .67, .62 …
+    """
+    assert len(choose(level_only(), **rules).anchor_s) == n_chosen
+
+
+def test_the_cheaper_of_two_alike_comes_first():
+    """
+    Under a budget what counts is what an anchor tells per USD.
+    """
+    price = [5.0, 3, 1, 2, 7, 8, 6, 4]
+
+    got = choose(level_only(), price=price, budget=10.0)
+
+    assert got.anchor_s.tolist() == [2, 3, 1, 7]
+
+
+def test_an_anchor_without_a_price_is_never_chosen():
+    """
+    Not even if all others are.
+    """
+    price = np.array([1.0, np.nan, 1, 1, np.nan, 1, 1, 1])
+
+    for budget in (np.inf, 100.0):
+        assert sorted(choose(level_only(), price=price, budget=budget).anchor_s) == [
+            *(0, 2, 3),
+            *(5, 6, 7),
+        ]
+
+
+@settings(max_examples=25)
+@given(seed=SEEDS, budget=st.floats(0.5, 20.0))
+def test_choices_keep_to_the_budget_and_only_narrow(seed, budget):
+    """
+    No anchor twice, the bill within the budget, nothing affordable left, every width below the
+    last.
+    """
+    kinship, rng = kinship_of(seed), np.random.default_rng(seed)
+    price_n = rng.uniform(0.1, 2.0, 60)
+
+    got = choose(kinship, price=price_n, budget=budget)
+
+    bill = price_n[got.anchor_s].sum()
+    rest_n = np.delete(price_n, got.anchor_s)
+    assert len(np.unique(got.anchor_s)) == len(got.anchor_s)
+    assert bill <= budget + 1e-9
+    assert not rest_n.size or rest_n.min() > budget - bill - 1e-9
+    assert (np.diff(got.half_width_s) < 0).all()
+
+
+@settings(max_examples=25)
+@given(seed=SEEDS, n_chosen=st.integers(1, 30))
+def test_chosen_anchors_tell_more_than_random_ones(seed, n_chosen):
+    """
+    The last width is that of the posterior of the chosen; random draws of as many are wider.
+    """
+    kinship, rng = kinship_of(seed), np.random.default_rng(seed)
+
+    got = choose(kinship, most=n_chosen)
+
+    draws = [rng.choice(60, n_chosen, replace=False) for _ in range(20)]
+    random = np.mean([expected_width(kinship, draw) for draw in draws])
+    assert got.half_width_s[-1] == pytest.approx(expected_width(kinship, got.anchor_s), rel=1e-6)
+    assert got.half_width_s[-1] < random
