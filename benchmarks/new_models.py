@@ -19,6 +19,7 @@ from scope.area import log_budgets
 from scope.arrays import Bools, Floats, Ints
 from scope.bank import Bank
 from scope.cells import Cells
+from scope.choice import choose
 from scope.contenders import Record, Routed
 from scope.forecaster import LEAST_P
 from scope.kinship import Kinship
@@ -97,7 +98,7 @@ class Host:
         yield ("all", len(known)), judge.score(self.foretell(known, correct_n))
         rng = np.random.default_rng(SEED)
         price_n = np.where(np.isnan(correct_n), np.nan, 1.0)
-        order = self.kinship.choose(price_n, max(SIZES), np.inf, 0.0).anchor_s
+        order = choose(self.kinship, price_n, (0, max(SIZES)), np.inf, 0.0).anchor_s
         for size in SIZES:
             yield ("chosen", size), judge.score(self.foretell(order[:size], correct_n))
             draws = [rng.choice(known, size, replace=False) for _ in range(N_DRAWS)]

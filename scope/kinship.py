@@ -27,9 +27,6 @@ LEAST_SPREAD = 0.003
 """A direction in which known models are said to differ by less is none: what a bank stores of
 log tokens is rounded by up to .002, and scaled to unit spread that would be a factor of noise."""
 
-HALF_OF_90 = 1.645
-"""Standard deviations in half the 90 % interval of a normal distribution."""
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -155,7 +152,7 @@ class Kinship:
         return Line(
             float(coefficient_x[0]),
             self.direction_mr @ coefficient_x[self._of_factors],
-            (self._foreknown_nx * coefficient_nx).sum(axis=1),
+            (self.foreknown_nx * coefficient_nx).sum(axis=1),
         )
 
     @property
@@ -163,76 +160,11 @@ class Kinship:
         return slice(1, 1 + self.direction_mr.shape[1])
 
     @property
-    def _foreknown_nx(self) -> Floats:
+    def foreknown_nx(self) -> Floats:
         """The design of anchors whose surprise is not known, as that of a new question."""
         foreknown_nx = self.design_nx.copy()
         foreknown_nx[:, 1 + self.direction_mr.shape[1] :] = 0.0
         return foreknown_nx
-
-    def choose(
-        self, price_n: Floats, n_anchors: tuple[int, int], budget: float, narrow: float
-    ) -> "Choice":
-        """Choose anchors to measure, greedily by what each is expected to tell.
-
-        What an anchor tells is by how much its outcome lowers the variance of the
-        forecast of a question, on average over questions like the anchors [1]_. That does
-        not depend on what the outcome will be. Under a budget it counts per USD.
-
-        Parameters
-        ----------
-        price_n : ndarray of shape (n_anchors,)
-            USD; NaN for an anchor that may not be asked.
-        n_anchors : tuple of int
-            The fewest, which `narrow` alone does not undercut, and the most.
-        budget : float
-            USD for all together; infinite for none.
-        narrow : float
-            Half-width of the 90 % interval at which no more are needed.
-
-        References
-        ----------
-        .. [1] Cohn, Ghahramani and Jordan, Active Learning with Statistical Models,
-           Journal of Artificial Intelligence Research 4 (1996), section 2.
-        """
-        foreknown_nx = self._foreknown_nx
-        aim_xx = foreknown_nx.T @ foreknown_nx / len(foreknown_nx)
-        covariance_xx, left = self.covariance_xx, budget
-        open_n, chosen, widths = ~np.isnan(price_n), list[int](), list[float]()
-        fewest, most = n_anchors
-        width = _half_width(covariance_xx, aim_xx)
-        while len(chosen) < most and (len(chosen) < fewest or width > narrow):
-            open_n[open_n] = price_n[open_n] <= left
-            if not open_n.any():
-                break
-            reach_nx = self.design_nx @ covariance_xx
-            variance_n = (reach_nx * self.design_nx).sum(axis=1) + self.noise
-            gain_n = ((reach_nx @ aim_xx) * reach_nx).sum(axis=1) / variance_n
-            if np.isfinite(budget):
-                gain_n = gain_n / np.maximum(price_n, 1e-12)
-            best = int(np.argmax(np.where(open_n, gain_n, -1.0)))
-            open_n[best], left = False, left - price_n[best]
-            told_xx = np.outer(reach_nx[best], reach_nx[best]) / variance_n[best]
-            covariance_xx = covariance_xx - told_xx
-            width = _half_width(covariance_xx, aim_xx)
-            chosen.append(best)
-            widths.append(width)
-        return Choice(np.array(chosen, dtype=np.int64), np.array(widths))
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Anchors to measure, the most telling first.
-
-    Attributes
-    ----------
-    anchor_s : ndarray of shape (n_chosen,)
-        Positions, none twice.
-    half_width_s : ndarray of shape (n_chosen,)
-        Of the 90 % interval of a forecast after each, root mean square over questions.
-    """
-
-    anchor_s: Ints
-    half_width_s: Floats
 
 
 def _directions(shift_nm: Floats) -> Floats:
@@ -277,8 +209,3 @@ def _covariance(coefficient_mx: Floats) -> Floats:
     covariance_xx += np.diag(variance_x - np.diag(covariance_xx))
     covariance_xx[0, 0] *= WIDENED
     return covariance_xx
-
-
-def _half_width(covariance_xx: Floats, aim_xx: Floats) -> float:
-    """Return half the 90 % interval of the forecast of a question, root mean square."""
-    return float(HALF_OF_90 * np.sqrt(max((covariance_xx * aim_xx).sum(), 0.0)))

@@ -6,10 +6,11 @@ import numpy as np
 
 from scope.arrays import Bools, Floats, Ints
 from scope.bank import Bank
+from scope.choice import Choice, choose
 from scope.errors import BankError
 from scope.fitting import half
 from scope.forecaster import LEAST_P, Forecaster, Head
-from scope.kinship import Choice, Kinship
+from scope.kinship import Kinship
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec
 from scope.population import calibrate
@@ -156,7 +157,7 @@ def _choose(bank: Bank, forecaster: Forecaster, price_n: Floats, limits: Limits)
     kinship, _ = _kinship(forecaster.correct, forecaster.left_out_p_nm, correct_nm)
     n_most = len(price_n) if limits.max_anchors is None else limits.max_anchors
     budget = np.inf if limits.budget_usd is None else limits.budget_usd
-    return kinship.choose(price_n, (MIN_MEASURED, n_most), budget, limits.half_width)
+    return choose(kinship, price_n, (MIN_MEASURED, n_most), budget, limits.half_width)
 
 
 def _expected_usd(bank: Bank, forecaster: Forecaster, spec: ModelSpec) -> Floats:

@@ -1,0 +1,114 @@
+"""Which anchors to ask a new model: the most telling first."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scope.arrays import Floats, Ints
+from scope.kinship import Kinship
+
+HALF_OF_90 = 1.645
+"""Standard deviations in half the 90 % interval of a normal distribution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Anchors to measure, the most telling first.
+
+    Attributes
+    ----------
+    anchor_s : ndarray of shape (n_chosen,)
+        Positions, none twice.
+    half_width_s : ndarray of shape (n_chosen,)
+        Of the 90 % interval of a forecast after each, root mean square over questions.
+    """
+
+    anchor_s: Ints
+    half_width_s: Floats
+
+
+def choose(
+    kinship: Kinship, price_n: Floats, n_anchors: tuple[int, int], budget: float, narrow: float
+) -> Choice:
+    """Choose anchors to measure, greedily by what each is expected to tell.
+
+    What an anchor tells is by how much its outcome lowers the variance of the
+    forecast of a question, on average over questions like the anchors [1]_. That does
+    not depend on what the outcome will be. Under a budget it counts per USD.
+
+    Parameters
+    ----------
+    kinship : Kinship
+    price_n : ndarray of shape (n_anchors,)
+        USD; NaN for an anchor that may not be asked.
+    n_anchors : tuple of int
+        The fewest, which `narrow` alone does not undercut, and the most.
+    budget : float
+        USD for all together; infinite for none.
+    narrow : float
+        Half-width of the 90 % interval at which no more are needed.
+
+    References
+    ----------
+    .. [1] Cohn, Ghahramani and Jordan, Active Learning with Statistical Models,
+       Journal of Artificial Intelligence Research 4 (1996), section 2.
+    """
+    fewest, most = n_anchors
+    doubt, left = _Doubt.before(kinship), budget
+    open_n, chosen, widths = ~np.isnan(price_n), list[int](), list[float]()
+    while len(chosen) < most and (len(chosen) < fewest or doubt.half_width > narrow):
+        open_n[open_n] = price_n[open_n] <= left
+        if not open_n.any():
+            break
+        gain_n = doubt.gains()
+        if np.isfinite(budget):
+            gain_n = gain_n / np.maximum(price_n, 1e-12)
+        best = int(np.argmax(np.where(open_n, gain_n, -1.0)))
+        open_n[best], left = False, left - price_n[best]
+        doubt = doubt.after(best)
+        chosen.append(best)
+        widths.append(doubt.half_width)
+    return Choice(np.array(chosen, dtype=np.int64), np.array(widths))
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """What is not yet known of a new model's coefficients.
+
+    Attributes
+    ----------
+    covariance_xx : ndarray
+    aim_xx : ndarray
+        Second moments of a question's inputs: ``sum(covariance * aim)`` is the mean variance
+        of a forecast.
+    """
+
+    kinship: Kinship
+    covariance_xx: Floats
+    aim_xx: Floats
+
+    @classmethod
+    def before(cls, kinship: Kinship) -> "_Doubt":
+        foreknown_nx = kinship.foreknown_nx
+        aim_xx = foreknown_nx.T @ foreknown_nx / len(foreknown_nx)
+        return cls(kinship, kinship.covariance_xx, aim_xx)
+
+    @property
+    def half_width(self) -> float:
+        """Half the 90 % interval of the forecast of a question, root mean square."""
+        variance = max(float((self.covariance_xx * self.aim_xx).sum()), 0.0)
+        return float(HALF_OF_90 * np.sqrt(variance))
+
+    def gains(self) -> Floats:
+        """Return by how much each anchor would lower the mean variance, (n_anchors,)."""
+        reach_nx = self.kinship.design_nx @ self.covariance_xx
+        variance_n = (reach_nx * self.kinship.design_nx).sum(axis=1) + self.kinship.noise
+        gain_n: Floats = ((reach_nx @ self.aim_xx) * reach_nx).sum(axis=1) / variance_n
+        return gain_n
+
+    def after(self, anchor: int) -> "_Doubt":
+        """Return what is left when an anchor has been asked."""
+        design_x = self.kinship.design_nx[anchor]
+        reach_x = self.covariance_xx @ design_x
+        told_xx = np.outer(reach_x, reach_x) / (reach_x @ design_x + self.kinship.noise)
+        return _Doubt(self.kinship, self.covariance_xx - told_xx, self.aim_xx)
