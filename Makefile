@@ -28,6 +28,7 @@ bench: $(STAMP)  ## speed as ratios, then quality; SCOPE_DATA names a folder of 
 	$(BIN)/python -m benchmarks.nearest_anchors
 	$(BIN)/python -m benchmarks.encoder
 	$(BIN)/python -m benchmarks.anchor_weights
+	$(BIN)/python -m benchmarks.forecaster
 	$(BIN)/python -m benchmarks.quality
 	$(BIN)/python -m benchmarks.learned_parts
 	$(BIN)/python -m benchmarks.new_models

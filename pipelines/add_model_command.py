@@ -91,8 +91,8 @@ def _plan(bank: Bank, spec: ModelSpec, limits: Limits, path: Path, *, as_json: b
         (f"{n:,}", usd(bill_usd[n - 1]), f"± {chosen.half_width_s[n - 1]:.3f}")
         for n in (*(n for n in SHOWN if n < n_chosen), n_chosen)
     ]
-    out.print(f"What asking {spec.id} will cost, and how well it is known then", soft_wrap=True)
-    out.print(table("", ("anchors", "expected bill", "p(correct), 90 % interval"), rows))
+    title = f"What asking {spec.id} will cost, and how well it is known then"
+    out.print(table(title, ("anchors", "expected bill", "p(correct), 90 % interval"), rows))
     out.print(f"chose {n_chosen:,} anchors into {path}; nothing was called", soft_wrap=True)
 
 

@@ -4,9 +4,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from scope.frontier import Point
 from scope.metrics import Score
@@ -48,17 +49,18 @@ def score_cells(score: Score | None) -> tuple[str, str]:
     return f"{100 * score.accuracy:.1f} %{error}", usd(score.cost_usd)
 
 
-def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Return a table; all columns but the first stand on the right."""
-    view = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Group:
+    """Return a table under its title; all columns but the first stand on the right."""
+    view = Table(box=None, pad_edge=False, header_style="bold")
     for position, header in enumerate(headers):
         view.add_column(header, justify="left" if position == 0 else "right")
     for row in rows:
         view.add_row(*row)
-    return view
+    # A title of the table's own would be folded to the width of its columns.
+    return Group(Text(title, style="italic"), view)
 
 
-def frontier_table(points: Sequence[Point]) -> Table:
+def frontier_table(points: Sequence[Point]) -> Group:
     """Return the table of a frontier."""
     rows = []
     for point in points:
