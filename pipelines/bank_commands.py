@@ -5,16 +5,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from pipelines.add_model_command import add as add_model
 from pipelines.console import err, out, progress, table
 from pipelines.options import Json
 from scope import EMBEDDED_BANK
+from scope.bank import Bank
 from scope.bank_store import load_bank, read_manifest, save_bank
 from scope.config import ScopeConfig
 from scope.embedder import MINILM
-from scope.errors import BankAlteredError, BankError
+from scope.errors import BankAlteredError, BankError, listed
 from scope.population import learn
 
 app = typer.Typer(help="Build, look at and check anchor banks.", no_args_is_help=True)
@@ -90,6 +92,7 @@ def calibrate(
         advance(0, 1)
         learned = learn(load_bank(bank))
         advance(1, 1)
+    _warn_unknown(learned)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     written = save_bank(learned, output, created_at=now, sources=manifest.sources)
     if as_json:
@@ -150,3 +153,15 @@ def verify(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
         typer.echo(json.dumps(facts))
     else:
         out.print(f"{bank} is whole: {len(manifest.files)} files match", soft_wrap=True)
+
+
+def _warn_unknown(bank: Bank) -> None:
+    """Name the models of which nothing could be learned: they will never be chosen."""
+    known_am = ~np.isnan(bank.outcomes.correct_am + bank.outcomes.completion_tokens_am)
+    unknown = [bank.model_ids[m] for m in np.flatnonzero(~known_am.any(axis=0))]
+    if unknown:
+        err.print(
+            f"no outcome with token counts of {listed(unknown)}: they stay unknown, and are "
+            "never chosen",
+            markup=False,
+        )

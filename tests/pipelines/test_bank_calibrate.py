@@ -7,7 +7,7 @@ import pytest
 
 from scope import load_bank, save_bank
 from scope.bank_store import FORECASTER
-from tests.banks import bank_of, two_kinds
+from tests.banks import bank_of, two_kinds, with_correct
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -124,3 +124,22 @@ def test_a_folder_that_is_no_bank_is_named(scope, tmp_path):
     The commonest mistake: the wrong folder.
     """
     assert "nowhere is not a bank" in refused(scope, tmp_path / "nowhere", tmp_path / "new")
+
+
+def test_a_model_never_measured_is_named(scope, tmp_path):
+    """
+    It stays in the bank, unknown, and the user is told.
+    """
+    known = two_kinds()
+    correct_am = known.outcomes.correct_am.copy()
+    correct_am[:, 1] = np.nan
+    save_bank(
+        with_correct(known, correct_am), tmp_path / "bank", created_at="2026-01-01", sources=()
+    )
+
+    code, _, err = scope(
+        "bank", "calibrate", "--bank", tmp_path / "bank", "--output", tmp_path / "new"
+    )
+
+    assert code == 0
+    assert f"no outcome with token counts of {known.model_ids[1]}: they stay unknown" in err
