@@ -20,6 +20,15 @@ MAX_CHARS = 2_000
 WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")
 
 
+class Recipe(Strict):
+    """All that decides an embedding besides the text."""
+
+    name: str
+    revision: str
+    max_chars: int = MAX_CHARS
+    normalised: bool = True
+
+
 class EmbedderSpec(Strict):
     """An embedder pinned down to its weights, and how texts are given to it."""
 
