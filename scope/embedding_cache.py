@@ -14,7 +14,6 @@ from scope.arrays import Array, Bools, Singles
 from scope.embedder import Recipe
 from scope.embedding_shard import KEY, Shard, write_shard
 
-
 LOOKUP_ROWS = 1_024
 """Texts looked up at a time: bounds the memory that their vectors take."""
 

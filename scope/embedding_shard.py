@@ -42,8 +42,8 @@ class Shard:
 
     def intact(self, rows: Array) -> Bools:
         """Say of each row whether key and vector are those that were written."""
-        found = digests(self.keys[rows], self.embedding_nd[rows])
-        return found == self._digests[rows]
+        intact: Bools = digests(self.keys[rows], self.embedding_nd[rows]) == self._digests[rows]
+        return intact
 
 
 def write_shard(path: Path, keys: Array, embedding_nd: Singles) -> None:

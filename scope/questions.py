@@ -1,16 +1,15 @@
-"""A set of questions as values, and the files it may come from."""
+"""A set of questions as values, read and checked from wherever it lies."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import Any, NamedTuple
 
 from scope.errors import QuestionError
+from scope.hub import HubSet
+from scope.question_rows import FoundRow, rows_of
 
 MAX_PROMPT_CHARS = 65_536
 """Longest prompt accepted; the models routed to hold about as much."""
@@ -18,8 +17,19 @@ MAX_PROMPT_CHARS = 65_536
 ID_FIELDS = ("question_id", "id")
 PROMPT_FIELDS = ("prompt", "question")
 GOLD_FIELDS = ("gt", "gold")
+MODEL_FIELD = "model_name"
+"""Where a row has it, it is that of a (question, model): its question may come again."""
 
 Row = Mapping[str, Any]
+
+
+class Question(NamedTuple):
+    """One question; the gold answer is None where nobody told it."""
+
+    id: str
+    prompt: str
+    category: str
+    gold: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,109 +65,99 @@ def hashed_sample(ids: Sequence[str], n: int) -> list[int]:
     return sorted(order[:n])
 
 
-def read_questions(path: Path, *, split: str | None = None, limit: int | None = None) -> Questions:
-    """Read a question file: ``.json``, ``.jsonl`` or ``.parquet``.
-
-    Parameters
-    ----------
-    path : Path
-        Rows of ``id`` (or ``question_id``), ``prompt`` (or ``question``) and,
-        where known, ``category`` and ``gt`` (or ``gold``).
-    split : str, optional
-        Keep only rows whose ``split`` is this.
-    limit : int, optional
-        Keep only the first rows.
+def read_questions(
+    source: Path | HubSet, *, split: str | None = None, limit: int | None = None
+) -> Questions:
+    """Read all questions of `source` as `each_question` finds them.
 
     Raises
     ------
     QuestionError
-        If the file is unreadable, empty, lacks a prompt, repeats an id, or holds
-        a prompt that is not text or longer than `MAX_PROMPT_CHARS`. The message
-        names the row.
+        Also if there is none.
     """
-    numbered = [
-        (place, row) for place, row in _rows(path) if split is None or row.get("split") == split
-    ][:limit]
-    if not numbered:
+    questions = tuple(islice(each_question(source, split=split), limit))
+    if not questions:
         wanted = "" if split is None else f" of split {split!r}"
-        raise QuestionError(f"{path} holds no question{wanted}; expected at least one")
-    checked = [_checked(row, f"{path}: {place}") for place, row in numbered]
-    ids, prompts, categories, golds = zip(*checked, strict=True)
-    _refuse_repeats(ids, [place for place, _ in numbered], path)
-    return Questions(ids, prompts, categories, golds)
+        raise QuestionError(f"{source} holds no question{wanted}; expected at least one")
+    return Questions(*zip(*questions, strict=True))
 
 
-def _rows(path: Path) -> Iterator[tuple[str, Row]]:
-    """Yield every row with the words that name its place."""
-    readers = {".json": _json_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
-    if path.suffix not in readers:
-        raise QuestionError(f"{path} is not a question file; expected {', '.join(readers)}")
-    try:
-        yield from readers[path.suffix](path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise QuestionError(f"{path} cannot be read: {error}") from error
+def each_question(source: Path | HubSet, *, split: str | None = None) -> Iterator[Question]:
+    """Yield the questions of a file, a folder of files, or a data set, one at a time.
+
+    Parameters
+    ----------
+    source : Path or HubSet
+        ``.json``, ``.jsonl`` or ``.parquet``: rows of ``id`` (or ``question_id``), ``prompt``
+        (or ``question``) and, where known, ``category`` and ``gt`` (or ``gold``). Rows with
+        a ``model_name`` may repeat a question; it is yielded once.
+    split : str, optional
+        Keep only rows whose ``split`` is this.
+
+    Raises
+    ------
+    QuestionError
+        If something is unreadable, lacks a prompt, repeats an id, or holds a prompt that
+        is not text or longer than `MAX_PROMPT_CHARS`. The message names file and row.
+    """
+    seen: dict[str, tuple[FoundRow, bytes]] = {}
+    for found in source.rows() if isinstance(source, HubSet) else rows_of(source):
+        if not isinstance(found.row, Mapping):
+            raise QuestionError(f"{found} is a {type(found.row).__name__}; expected an object")
+        if split is not None and found.row.get("split") != split:
+            continue
+        question = _checked(found.row, str(found))
+        digest = hashlib.sha256(question.prompt.encode()).digest()
+        if question.id in seen:
+            _refuse_repeat(question.id, found, digest, *seen[question.id])
+            continue
+        seen[question.id] = found._replace(row=None), digest
+        yield question
 
 
-def _json_rows(path: Path) -> Iterator[tuple[str, Row]]:
-    text = path.read_text(encoding="utf-8")
-    if not text.strip():
-        return
-    try:
-        rows = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise QuestionError(f"{path}: line {error.lineno} is not JSON: {error.msg}") from error
-    if not isinstance(rows, list):
-        raise QuestionError(f"{path} holds a {type(rows).__name__}; expected a list of questions")
-    yield from ((f"question {number}", row) for number, row in enumerate(rows, start=1))
-
-
-def _jsonl_rows(path: Path) -> Iterator[tuple[str, Row]]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                yield f"line {number}", json.loads(line)
-            except json.JSONDecodeError as error:
-                raise QuestionError(f"{path}: line {number} is not JSON: {error.msg}") from error
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
-    try:
-        table = pq.read_table(path)
-    except pa.ArrowInvalid as error:
-        raise QuestionError(f"{path} is not Parquet: {error}") from error
-    yield from ((f"row {number}", row) for number, row in enumerate(table.to_pylist(), start=1))
-
-
-def _checked(row: object, place: str) -> tuple[str, str, str, str | None]:
-    """Return (id, prompt, category, gold) of one row."""
-    if not isinstance(row, Mapping):
-        raise QuestionError(f"{place} is a {type(row).__name__}; expected an object")
+def _checked(row: Row, place: str) -> Question:
+    """Return the question of one row."""
     question_id = _field(row, ID_FIELDS, place)
     if not isinstance(question_id, str | int) or isinstance(question_id, bool):
         raise QuestionError(f"{place}: id is {question_id!r}; expected text or a whole number")
-    prompt = _field(row, PROMPT_FIELDS, place)
-    if not isinstance(prompt, str):
-        raise QuestionError(
-            f"{place} ({question_id}): prompt is a {type(prompt).__name__}, {prompt!r:.40}; "
-            "expected text"
-        )
-    if not prompt.strip():
-        raise QuestionError(f"{place} ({question_id}): prompt is empty; expected text")
-    if len(prompt) > MAX_PROMPT_CHARS:
-        raise QuestionError(
-            f"{place} ({question_id}): prompt has {len(prompt):,} characters; "
-            f"at most {MAX_PROMPT_CHARS:,} are allowed"
-        )
+    prompt = _checked_prompt(_field(row, PROMPT_FIELDS, place), f"{place} ({question_id})")
     gold = next((row[name] for name in GOLD_FIELDS if row.get(name) is not None), None)
     category = row.get("category")
-    return (
+    question = Question(
         str(question_id),
         prompt,
         "" if category is None else str(category),
         None if gold is None else str(gold),
     )
+    for name, text in question._asdict().items():
+        _refuse_half_pair(text or "", name, f"{place} ({question_id!a})")
+    return question
+
+
+def _refuse_half_pair(text: str, name: str, place: str) -> None:
+    """JSON can spell half of a surrogate pair; no file can hold one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise QuestionError(
+            f"{place}: {name} holds {text[error.start]!a} at character {error.start + 1}; "
+            "expected text that UTF-8 can hold"
+        ) from error
+
+
+def _checked_prompt(prompt: object, place: str) -> str:
+    if not isinstance(prompt, str):
+        raise QuestionError(
+            f"{place}: prompt is a {type(prompt).__name__}, {prompt!r:.40}; expected text"
+        )
+    if not prompt.strip():
+        raise QuestionError(f"{place}: prompt is empty; expected text")
+    if len(prompt) > MAX_PROMPT_CHARS:
+        raise QuestionError(
+            f"{place}: prompt has {len(prompt):,} characters; "
+            f"at most {MAX_PROMPT_CHARS:,} are allowed"
+        )
+    return prompt
 
 
 def _field(row: Row, names: Sequence[str], place: str) -> object:
@@ -167,12 +167,15 @@ def _field(row: Row, names: Sequence[str], place: str) -> object:
     raise QuestionError(f"{place} has no {names[0]!r}; its fields are {', '.join(row) or 'none'}")
 
 
-def _refuse_repeats(ids: Sequence[str], places: Sequence[str], path: Path) -> None:
-    seen: dict[str, str] = {}
-    for question_id, place in zip(ids, places, strict=True):
-        if question_id in seen:
-            raise QuestionError(
-                f"{path}: {place} repeats id {question_id!r} of {seen[question_id]}; "
-                "ids must be unique"
-            )
-        seen[question_id] = place
+def _refuse_repeat(
+    question_id: str, again: FoundRow, digest: bytes, first: FoundRow, first_digest: bytes
+) -> None:
+    """Raise unless both are rows of one question, each of another model."""
+    of_a_model = again.row.get(MODEL_FIELD) is not None
+    if of_a_model and digest == first_digest:
+        return
+    where = first.place if first.source == again.source else str(first)
+    reason = "with another prompt; an id has one" if of_a_model else "; ids must be unique"
+    raise QuestionError(
+        f"{again} repeats id {question_id!r} of {where}{' ' if of_a_model else ''}{reason}"
+    )

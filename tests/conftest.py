@@ -1,5 +1,6 @@
 import os
 import sys
+import tempfile
 
 import pytest
 from hypothesis import settings
@@ -13,6 +14,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Embeddings of a run before would hide that this one makes none, or others.
+os.environ["SCOPE_CACHE"] = tempfile.mkdtemp(prefix="scope-cache-")
 
 
 @pytest.fixture(scope="session")

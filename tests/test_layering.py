@@ -26,6 +26,7 @@ HEAVY = {
     "matplotlib",
     "sklearn",
     "jinja2",
+    "datasets",
 }
 
 

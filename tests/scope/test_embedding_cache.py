@@ -181,8 +181,8 @@ def test_a_damaged_vector_is_named_and_can_be_added_again(tmp_path):
     content = path.read_bytes()
     path.write_bytes(content.replace(vectors(["a"]).tobytes(), vectors(["x"]).tobytes()))
 
+    again = EmbeddingCache(tmp_path, RECIPE)
     with pytest.warns(DamagedShardWarning, match=f"{path.name} is damaged.*delete it"):
-        again = EmbeddingCache(tmp_path, RECIPE)
         assert holds(again, ["a", "b"]) == [False, True]
     put(again, ["a"])
 

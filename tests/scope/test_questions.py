@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scope.errors import QuestionError
-from scope.questions import MAX_PROMPT_CHARS, hashed_sample, read_questions
+from scope.questions import MAX_PROMPT_CHARS, each_question, hashed_sample, read_questions
 
 ROWS = [
     {"id": "a", "prompt": "2 + 2?", "gt": "4", "category": "math"},
@@ -139,3 +139,81 @@ def test_a_sample_does_not_depend_on_order():
     assert len(drawn) == 10
     assert drawn == sorted(drawn, key=ids.index)
     assert set(drawn) == set(backwards)
+
+
+def test_a_folder_is_its_files_in_the_order_of_their_names(tmp_path):
+    """
+    Of any kind, mixed; hidden ones are not looked at.
+    """
+    write(tmp_path, "b.json", [{"id": "3", "prompt": "?"}])
+    write(tmp_path, "a.jsonl", jsonl([{"id": "1", "prompt": "?"}, {"id": "2", "prompt": "?"}]))
+    pq.write_table(pa.Table.from_pylist([{"id": "4", "prompt": "?"}]), tmp_path / "c.parquet")
+    write(tmp_path, ".a.jsonl.swp", "half")
+
+    assert read_questions(tmp_path).ids == ("1", "2", "3", "4")
+    assert read_questions(tmp_path, limit=3).ids == ("1", "2", "3")
+
+
+def test_an_id_in_two_files_is_refused_with_both_names(tmp_path):
+    """
+    Which of them is to go is for the user to say.
+    """
+    write(tmp_path, "a.json", [{"id": "0", "prompt": "?"}, {"id": "x", "prompt": "?"}])
+    write(tmp_path, "b.jsonl", jsonl([{"id": "x", "prompt": "?"}]))
+
+    with pytest.raises(
+        QuestionError, match=r"b\.jsonl: line 1 repeats id 'x' of .*a\.json: question 2; ids must"
+    ):
+        read_questions(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        pytest.param([], "is empty; expected files of .json", id="empty"),
+        pytest.param([".hidden.json"], "is empty; expected files of .json", id="only hidden"),
+        pytest.param(["a.csv"], r"a\.csv is not a question file", id="another kind"),
+    ],
+)
+def test_a_folder_without_question_files_is_refused(tmp_path, names, message):
+    """
+    A file that cannot be read is not passed over in silence.
+    """
+    for name in names:
+        write(tmp_path, name, "id,prompt")
+
+    with pytest.raises(QuestionError, match=message):
+        read_questions(tmp_path)
+
+
+def test_one_question_asked_of_many_models_is_one(tmp_path):
+    """
+    The published schema: a row is a (question, model).
+    """
+    rows = [{"id": "a", "prompt": "?", "model_name": model} for model in ("x", "y", "z")]
+
+    assert read_questions(write(tmp_path, "q.json", rows)).ids == ("a",)
+
+
+@pytest.mark.parametrize("field", ["id", "prompt", "category", "gt"])
+def test_half_a_surrogate_pair_is_refused(tmp_path, field):
+    """
+    JSON can spell it, UTF-8 cannot: no file written later could hold it.
+    """
+    row = {"id": "a", "prompt": "?", "category": "c", "gt": "d", field: "ab\ud83d"}
+
+    with pytest.raises(QuestionError, match=r"holds '\\ud83d' at character 3") as caught:
+        read_questions(write(tmp_path, "q.json", [row]))
+    assert str(caught.value).isascii()
+
+
+def test_parquet_is_read_a_few_rows_at_a_time(tmp_path):
+    """
+    The first questions of a large file come before the rest is looked at.
+    """
+    rows = [{"id": str(n), "prompt": "?"} for n in range(5_000)] + [{"id": "last", "prompt": ""}]
+    stream = each_question(parquet(tmp_path, rows))
+
+    assert [next(stream).id for _ in range(3)] == ["0", "1", "2"]
+    with pytest.raises(QuestionError, match=r"row 5001 \(last\): prompt is empty"):
+        list(stream)

@@ -1,0 +1,61 @@
+"""Questions of Hugging Face data sets; the only module that imports ``datasets``."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scope.errors import QuestionError, listed
+from scope.question_rows import FoundRow
+
+PUBLISHED = {"id": "Cooolder/SCOPE-60K-final", "ood": "Cooolder/SCOPE-60K-OOD-final"}
+"""The data sets of the published method, with splits ``anchor`` and ``test``."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubSet:
+    """A data set that the hub, or a folder laid out like one, holds."""
+
+    name: str
+    """``id``, ``ood``, ``owner/name`` or a folder."""
+    split: str | None = None
+    """May be None where there is only one."""
+
+    def __str__(self) -> str:
+        return f"data set {self.name}" + ("" if self.split is None else f", split {self.split}")
+
+    def rows(self) -> Iterator[FoundRow]:
+        """Yield every row, streamed: no copy of the data set is made.
+
+        Raises
+        ------
+        QuestionError
+            If there is no such data set or split, or it cannot be reached.
+        """
+        if Path(self.name).is_file():
+            raise QuestionError(
+                f"{self.name} is a file; expected id, ood, owner/name or a folder as data set"
+            )
+        try:
+            for number, row in enumerate(self._stream(), start=1):
+                yield FoundRow(str(self), f"row {number}", row)
+        except QuestionError:
+            raise
+        except Exception as error:  # the library's own, its HTTP client's, its file readers'
+            raise QuestionError(f"{self} cannot be read: {_one_line(error)}") from error
+
+    def _stream(self) -> Iterator[object]:
+        from datasets import disable_progress_bars, load_dataset
+
+        disable_progress_bars()
+        splits = load_dataset(PUBLISHED.get(self.name, self.name), streaming=True)
+        names = list(splits)
+        if self.split is None and len(names) == 1:
+            return iter(splits[names[0]])
+        if self.split not in names:
+            asked = "no split was named" if self.split is None else f"no split {self.split!r}"
+            raise QuestionError(f"data set {self.name}: {asked}; it has {listed(sorted(names))}")
+        return iter(splits[self.split])
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
