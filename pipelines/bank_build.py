@@ -1,6 +1,5 @@
 """Build a bank: questions, outcomes and prices in, one immutable folder out."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
-from pipelines.embed import embed_texts
-from pipelines.session import ray_session
+from pipelines.embed import TextEncoder
+from pipelines.texts import Advance, embed_texts
 from scope.bank import Bank, Manifest
 from scope.bank_store import save_bank
 from scope.config import AnchorConfig, ScopeConfig
 from scope.embedder import MINILM, EmbedderSpec, locate
 from scope.errors import BankError
+from scope.features import text_features
+from scope.hub import HubSet
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.population import calibrate
 from scope.prices import load_prices, select
@@ -25,7 +26,7 @@ from scope.questions import read_questions
 class BankInputs:
     """What a bank is built from, as a user names it."""
 
-    questions: Path
+    questions: Path | HubSet
     outcomes: Path
     prices: Path
     split: str | None = None
@@ -35,9 +36,11 @@ class BankInputs:
     revision: str | None = None
     sources: tuple[str, ...] = ()
     config: ScopeConfig = field(default_factory=ScopeConfig)
+    cache: Path | None = None
+    """Folder that keeps embeddings between runs; None keeps nothing."""
 
 
-def build_bank(inputs: BankInputs, output: Path, advance: Callable[[int, int], None]) -> Manifest:
+def build_bank(inputs: BankInputs, output: Path, advance: Advance) -> Manifest:
     """Embed the questions, lay out the outcomes, calibrate and save.
 
     Parameters
@@ -46,7 +49,7 @@ def build_bank(inputs: BankInputs, output: Path, advance: Callable[[int, int], N
     output : Path
         Must not exist.
     advance : callable
-        Told how many more questions of how many are embedded.
+        Told how many more texts of how many are embedded, if any has to be.
 
     Raises
     ------
@@ -64,15 +67,8 @@ def build_bank(inputs: BankInputs, output: Path, advance: Callable[[int, int], N
     outcomes = Outcomes.from_table(rows, questions.ids, names, str(inputs.outcomes))
     if np.isnan(outcomes.correct_am).all():
         raise BankError(f"{inputs.outcomes} has no outcome for any question of {inputs.questions}")
-    advance(0, len(questions))
-    with ray_session():
-        embedding_ad, features_af = embed_texts(
-            questions.prompts,
-            inputs.embedder,
-            inputs.revision,
-            inputs.config.encoder,
-            lambda n: advance(n, len(questions)),
-        )
+    encoder = TextEncoder(inputs.embedder, inputs.revision, inputs.config.encoder, inputs.cache)
+    embedding_ad = embed_texts(questions.prompts, encoder, advance)
     bank = Bank(
         ids=questions.ids,
         categories=questions.categories,
@@ -80,7 +76,7 @@ def build_bank(inputs: BankInputs, output: Path, advance: Callable[[int, int], N
         golds=questions.golds if inputs.keep_prompts else (None,) * len(questions),
         # As they will be read back, so that the calibration is that of the stored bank.
         embedding_ad=embedding_ad.astype(np.float16).astype(np.float32),
-        features_af=features_af,
+        features_af=text_features(questions.prompts),
         models=models,
         outcomes=outcomes,
         embedder=EmbedderSpec(

@@ -10,11 +10,11 @@ import typer
 
 from pipelines.add_model_command import add as add_model
 from pipelines.console import err, out, progress, table
-from pipelines.options import Json
+from pipelines.inputs import cache_folder, chosen_source, encoder_settings
+from pipelines.options import Dataset, Json, NoCache, NumGpus, Replicas, Split
 from scope import EMBEDDED_BANK
 from scope.bank import Bank
 from scope.bank_store import load_bank, read_manifest, save_bank
-from scope.config import ScopeConfig
 from scope.embedder import MINILM
 from scope.errors import BankAlteredError, BankError, listed
 from scope.population import learn
@@ -28,16 +28,19 @@ BankDir = Annotated[Path, typer.Option("--bank", help="Bank folder.")]
 
 @app.command()
 def build(
-    questions: Annotated[Path, typer.Option(help="Questions (.parquet, .jsonl, .json).")],
     outcomes: Annotated[
         Path, typer.Option(help="Parquet: question_id, model, is_correct, token counts.")
     ],
     prices: Annotated[Path, typer.Option(help="Price file, one of the known forms.")],
     output: Annotated[Path, typer.Option(help="Folder to create.")],
+    questions: Annotated[
+        Path | None, typer.Option(help="Questions (.parquet, .jsonl, .json), or a folder of them.")
+    ] = None,
+    dataset: Dataset = None,
+    split: Split = None,
     drop_prompts: Annotated[
         bool, typer.Option("--drop-prompts", help="Store no question and no answer text.")
     ] = False,
-    split: Annotated[str | None, typer.Option(help="Only rows of this split.")] = None,
     sample: Annotated[
         int | None, typer.Option(min=1, help="Only this many, drawn by a hash of their ids.")
     ] = None,
@@ -45,26 +48,31 @@ def build(
         str, typer.Option(help="Embedder: the default, a folder, or a Hugging Face name.")
     ] = MINILM,
     revision: Annotated[str | None, typer.Option(help="Commit of a Hugging Face name.")] = None,
-    source: Annotated[
-        list[str] | None, typer.Option(help="Where the data came from; repeatable.")
+    sources: Annotated[
+        list[str] | None, typer.Option("--source", help="Where the data came from; repeatable.")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with anchors: and encoder:.")] = None,
+    replicas: Replicas = None,
+    num_gpus: NumGpus = None,
+    no_cache: NoCache = False,
     as_json: Json = False,
 ) -> None:
     """Build a bank from questions, outcomes and prices."""
     from pipelines.bank_build import BankInputs, build_bank
 
+    source = chosen_source("--questions", questions, dataset, split, "anchor")
     inputs = BankInputs(
-        questions,
+        source,
         outcomes,
         prices,
-        split=split,
+        split=None if dataset else split,
         sample=sample,
         keep_prompts=not drop_prompts,
         embedder=embedder,
         revision=revision,
-        sources=tuple(source or ()),
-        config=ScopeConfig.load(config) if config else ScopeConfig(),
+        sources=tuple(sources or ()),
+        config=encoder_settings(config, replicas, num_gpus),
+        cache=None if no_cache else cache_folder(),
     )
     with progress("embedding", quiet=as_json) as advance:
         manifest = build_bank(inputs, output, advance)

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines import bank_commands, eval_command, replay_command
+from pipelines import bank_commands, eval_command, predict_command, replay_command
 from pipelines import frontier as frontiers
-from pipelines.console import err, frontier_table, out, progress, score_cells, table
+from pipelines.console import err, frontier_table, out, say, score_cells, show_damage, table
 from pipelines.options import (
     Allow,
     Alpha,
@@ -23,11 +23,8 @@ from pipelines.options import (
     MaxCost,
     MinQuality,
     Pool,
-    Prices,
 )
 from pipelines.published import ReferenceFiles, route_two_stage
-from scope import EMBEDDED_BANK
-from scope.config import ScopeConfig
 from scope.errors import ConfigError, ScopeError
 from scope.files import write_json
 from scope.pool import load_pool
@@ -44,40 +41,10 @@ app = typer.Typer(
 )
 app.add_typer(bank_commands.app, name="bank")
 app.command("eval")(eval_command.evaluate_bank)
+app.command()(predict_command.predict)
 app.command()(replay_command.replay)
 
 PredictionsDir = Annotated[Path, typer.Option(help="Folder written by `scope predict`.")]
-
-
-@app.command()
-def predict(
-    query_file: Annotated[
-        Path, typer.Option(help="Questions (.jsonl, .json, .parquet), or a labelled bank.")
-    ],
-    output: Annotated[Path, typer.Option(help="Folder to write.")],
-    bank: Annotated[Path, typer.Option(help="Anchor bank.")] = EMBEDDED_BANK,
-    pool: Pool = None,
-    prices: Prices = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML with anchors: and encoder:.")] = None,
-    fresh: Annotated[bool, typer.Option(help="Replace predictions already there.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Predict p(correct), tokens and cost of every model on every question."""
-    from pipelines.predict import PredictInputs
-    from pipelines.predict import predict as run
-
-    settings = ScopeConfig.load(config) if config else ScopeConfig()
-    models = load_pool(pool) if pool else None
-    inputs = PredictInputs(bank, query_file, models, prices, limit, settings)
-    with progress("predicting", quiet=as_json) as advance:
-        done = run(inputs, output, fresh=fresh, advance=advance)
-    unlike = f", {done.n_unlike:,} of them unlike the anchors" if done.n_unlike else ""
-    say(
-        {"questions": done.n_questions, "unlike_anchors": done.n_unlike, "output": str(output)},
-        f"predicted {done.n_questions:,} questions{unlike} into {output}",
-        as_json=as_json,
-    )
 
 
 @app.command()
@@ -169,14 +136,6 @@ def demo(
     run(output)
 
 
-def say(facts: dict[str, Any], text: str, *, as_json: bool) -> None:
-    """Print the result of a command for a machine or for a person."""
-    if as_json:
-        typer.echo(json.dumps(facts))
-    else:
-        out.print(text, soft_wrap=True)
-
-
 def _report(routing: Routing, result: dict[str, Any], output: Path, *, as_json: bool) -> None:
     if as_json:
         facts = {key: value for key, value in result.items() if key != "routing"}
@@ -233,7 +192,8 @@ def main() -> None:
     """Run a command; a wrong input ends in one sentence and exit code 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        app()
+        with show_damage():
+            app()
     except (ScopeError, OSError) as error:  # OSError: a disk that is full, read-only or not there
         err.print(f"scope: {error}", markup=False)
         sys.exit(2)

@@ -1,14 +1,19 @@
 """What the command line shows: tables, a progress bar, one line for an error."""
 
+import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, TextIO
 
+import typer
 from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from scope.embedding_cache import DamagedShardWarning
 from scope.frontier import Point
 from scope.metrics import Score
 from scope.routing import usd
@@ -16,6 +21,37 @@ from scope.routing import usd
 # A pipe has no width: tables meant to be read should not be folded to 80 columns.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(facts: dict[str, Any], text: str, *, as_json: bool) -> None:
+    """Print the result of a command for a machine or for a person."""
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        out.print(text, soft_wrap=True)
+
+
+@contextmanager
+def show_damage() -> Iterator[None]:
+    """Print a warning about a damaged file as one sentence, without the line that gave it."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, DamagedShardWarning):
+                err.print(f"scope: {message}", markup=False)
+            else:
+                usual(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager

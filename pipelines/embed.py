@@ -1,19 +1,21 @@
 """Embed texts on a pool of encoder actors: the plan, and the actor's state."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 
-from scope.arrays import Array, Singles
+from scope.arrays import Array
 from scope.bank import check_unit
 from scope.config import EncoderConfig
+from scope.embedder import MAX_CHARS
 from scope.encoder import Encoder
-from scope.errors import ScopeError
-from scope.features import text_features
+from scope.errors import ConfigError, ScopeError
 
 Batch = dict[str, Array]
 
@@ -21,49 +23,68 @@ BLOCK_ROWS = 256
 """Questions in one block: a few seconds of work for an encoder, little enough to lose."""
 
 
+@dataclass(frozen=True, slots=True)
+class TextEncoder:
+    """How texts become vectors, and where those are kept."""
+
+    name: str
+    revision: str | None
+    config: EncoderConfig = field(default_factory=EncoderConfig)
+    cache: Path | None = None
+    """Folder that keeps embeddings between runs; None keeps nothing."""
+    max_chars: int = MAX_CHARS
+
+
 class EncoderActor:
     """Holds one encoder for all batches a worker gets."""
 
-    def __init__(self, name: str, revision: str | None, batch_chars: int) -> None:
+    def __init__(self, name: str, revision: str | None, max_chars: int, batch_chars: int) -> None:
         # Ray turns an error in a constructor into text and retries it: raise it with the batch.
         self._encoder: Encoder | ScopeError
         try:
-            self._encoder = Encoder(name, revision=revision, batch_chars=batch_chars)
+            self._encoder = Encoder(
+                name, revision=revision, max_chars=max_chars, batch_chars=batch_chars
+            )
         except ScopeError as error:
             self._encoder = error
 
     def __call__(self, batch: Batch) -> Batch:
-        """Replace column ``prompt`` by ``embedding`` and ``features``."""
+        """Replace column ``prompt`` by ``embedding``."""
         if isinstance(self._encoder, ScopeError):
             raise self._encoder
-        texts = [str(text) for text in batch.pop("prompt")]
-        embedding_qd = self._encoder.encode(texts)
+        embedding_qd = self._encoder.encode([str(text) for text in batch.pop("prompt")])
         check_unit(embedding_qd, tuple(f"question {row + 1}" for row in batch["row"]))
-        return {**batch, "embedding": embedding_qd, "features": text_features(texts)}
+        return {**batch, "embedding": embedding_qd}
 
 
-def embedded(rows: Dataset, name: str, revision: str | None, config: EncoderConfig) -> Dataset:
-    """Return the plan: column ``prompt`` becomes ``embedding`` and ``features``."""
+def embedded(rows: Dataset, encoder: TextEncoder) -> Dataset:
+    """Return the plan: column ``prompt`` becomes ``embedding``."""
+    smallest, largest = encoder.config.pool
     return rows.map_batches(
         EncoderActor,
         fn_constructor_kwargs={
-            "name": name,
-            "revision": revision,
-            "batch_chars": config.batch_chars,
+            "name": encoder.name,
+            "revision": encoder.revision,
+            "max_chars": encoder.max_chars,
+            "batch_chars": encoder.config.batch_chars,
         },
-        compute=ActorPoolStrategy(min_size=1, max_size=config.replicas),
+        compute=ActorPoolStrategy(min_size=smallest, max_size=largest),
         batch_size=BLOCK_ROWS,
         batch_format="numpy",
         zero_copy_batch=False,
-        num_cpus=config.num_cpus,
-        num_gpus=config.num_gpus,
+        num_cpus=encoder.config.num_cpus,
+        num_gpus=encoder.config.num_gpus,
     )
 
 
-def prompt_rows(prompts: Sequence[str]) -> Dataset:
-    """Return rows of ``row`` (the place in `prompts`) and ``prompt``, in blocks of `BLOCK_ROWS`."""
-    table = pa.table({"row": np.arange(len(prompts)), "prompt": pa.array(prompts, pa.string())})
-    return ray.data.from_arrow(blocks(table))
+def prompt_rows(prompts: Sequence[str], places: Sequence[int]) -> Dataset:
+    """Return rows of ``row`` and ``prompt`` for those `places`, in blocks of `BLOCK_ROWS`."""
+    blocks = [places[start : start + BLOCK_ROWS] for start in range(0, len(places), BLOCK_ROWS)]
+    tables: list[Any] = [
+        ray.put(pa.table({"row": block, "prompt": [prompts[place] for place in block]}))
+        for block in blocks
+    ]
+    return ray.data.from_arrow_refs(tables)
 
 
 def blocks(table: pa.Table) -> list[pa.Table]:
@@ -71,36 +92,18 @@ def blocks(table: pa.Table) -> list[pa.Table]:
     return [table.slice(start, BLOCK_ROWS) for start in range(0, table.num_rows, BLOCK_ROWS)]
 
 
-def embed_texts(
-    prompts: Sequence[str],
-    name: str,
-    revision: str | None,
-    config: EncoderConfig,
-    advance: Callable[[int], None],
-) -> tuple[Singles, Array]:
-    """Embed `prompts` and count their features, in their order.
+def check_gpus(config: EncoderConfig) -> None:
+    """Refuse GPUs that this machine lacks: Ray would wait for them for ever.
 
-    Parameters
-    ----------
-    prompts : sequence of str
-    name, revision : str
-        As for `scope.encoder.Encoder`.
-    config : EncoderConfig
-    advance : callable
-        Told how many more are done.
+    A cluster that ``RAY_ADDRESS`` names may still grow them.
 
-    Returns
-    -------
-    embedding_qd, features_qf : ndarray
+    Raises
+    ------
+    ConfigError
     """
-    plan = embedded(prompt_rows(prompts), name, revision, config)
-    parts: list[dict[str, Any]] = []
-    for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
-        parts.append(batch)
-        advance(len(batch["row"]))
-    order = np.argsort(np.concatenate([part["row"] for part in parts]))
-    embedding, features = (
-        np.concatenate([np.stack(list(part[name])) for part in parts])[order]
-        for name in ("embedding", "features")
-    )
-    return embedding, features
+    found = ray.cluster_resources().get("GPU", 0)  # type: ignore[no-untyped-call]
+    if "RAY_ADDRESS" not in os.environ and config.num_gpus > found:
+        raise ConfigError(
+            f"an encoder asks for {config.num_gpus:g} GPUs, this machine has {found:g}; "
+            "lower --num-gpus, or name a cluster by RAY_ADDRESS"
+        )

@@ -18,3 +18,14 @@ MaxCost = Annotated[
     float | None, typer.Option(help="Likeliest model within this many USD a question.")
 ]
 Prices = Annotated[Path | None, typer.Option(help="Price file that replaces the bank's.")]
+Dataset = Annotated[
+    str | None, typer.Option(help="Hugging Face data set: id, ood, owner/name, or a folder.")
+]
+Split = Annotated[
+    str | None, typer.Option(help="Split of the data set, or only rows of a file with this one.")
+]
+Replicas = Annotated[
+    str | None, typer.Option(metavar="N|MIN,MAX", help="Encoder processes: at most, or from, to.")
+]
+NumGpus = Annotated[float | None, typer.Option(help="GPUs of one encoder process.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither look up nor keep embeddings.")]

@@ -1,6 +1,6 @@
 """Predict a question set: read, embed, look up anchors, write. Ray Data does the middle."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,16 +10,18 @@ import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, DataContext, Dataset
 
-from pipelines.embed import BLOCK_ROWS, Batch, blocks, embedded, prompt_rows
+from pipelines.embed import BLOCK_ROWS, Batch, TextEncoder, blocks
 from pipelines.output import PredictionFiles
 from pipelines.pooled import pooled_bank
 from pipelines.session import ray_session
+from pipelines.texts import Advance, embedded_rows, silent
 from scope.arrays import Array
 from scope.bank import Bank
 from scope.bank_store import is_bank, load_bank
 from scope.config import AnchorConfig, ScopeConfig
 from scope.embedder import EmbedderSpec, locate
-from scope.errors import EmbedderMismatchError
+from scope.errors import ConfigError, EmbedderMismatchError
+from scope.hub import HubSet
 from scope.outcomes import Outcomes
 from scope.predictions import ESTIMATES
 from scope.predictor import AnchorPredictor
@@ -31,12 +33,16 @@ class PredictInputs:
     """What is predicted, from what, as a user names it."""
 
     bank: Path
-    query_file: Path
-    """A question file, or a bank whose questions are taken with their outcomes."""
+    query_file: Path | HubSet
+    """Questions, or a bank whose questions are taken with their outcomes."""
     pool: tuple[str, ...] | None = None
     prices: Path | None = None
     limit: int | None = None
     config: ScopeConfig = field(default_factory=ScopeConfig)
+    split: str | None = None
+    """Only rows of a question file whose ``split`` is this."""
+    cache: Path | None = None
+    """Folder that keeps embeddings between runs; None keeps nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +53,14 @@ class QuestionSource:
     prompts: tuple[str, ...] | None
     labelled: Bank | None
 
-    def rows(self, bank: Bank) -> Dataset:
-        """Return one row a question: ``row``, and ``prompt`` or ``embedding`` and ``features``.
+    def rows(self, bank: Bank, encoder: TextEncoder, advance: Advance) -> Dataset:
+        """Return one row a question: ``row``, ``embedding`` and ``features``.
 
         Labelled questions also say in ``own_anchor`` where they stand in `bank` themselves,
         -1 if nowhere: an anchor must not vote for itself.
         """
         if self.labelled is None:
-            return prompt_rows(self.prompts or ())
+            return embedded_rows(self.prompts or (), encoder, advance)
         n = len(self.ids)
         place = {question_id: anchor for anchor, question_id in enumerate(bank.ids)}
         columns = {
@@ -102,7 +108,12 @@ class Predicted:
 
 
 def predict(
-    inputs: PredictInputs, output: Path, *, fresh: bool, advance: Callable[[int, int], None]
+    inputs: PredictInputs,
+    output: Path,
+    *,
+    fresh: bool,
+    advance: Advance,
+    embedding: Advance = silent,
 ) -> Predicted:
     """Predict every model of the pool on every question and write `output`.
 
@@ -115,6 +126,8 @@ def predict(
         Replace predictions that are already there.
     advance : callable
         Told how many more questions of how many are predicted.
+    embedding : callable
+        Told how many more texts of how many are embedded, if any has to be.
 
     Returns
     -------
@@ -132,10 +145,20 @@ def predict(
         files = stack.enter_context(
             PredictionFiles(output, bank, source.ids, source.outcomes(bank.model_ids), fresh=fresh)
         )
-        advance(0, len(source.ids))
         stack.enter_context(ray_session())
+        # Ray captures it with the rows, so it is set before there are any.
+        DataContext.get_current().execution_options.preserve_order = True
+        encoder = TextEncoder(
+            bank.embedder.name,
+            bank.embedder.revision,
+            inputs.config.encoder,
+            inputs.cache,
+            bank.embedder.max_chars,
+        )
+        rows = source.rows(bank, encoder, embedding)
+        advance(0, len(source.ids))
         n_unlike = 0
-        for batch in _predicted(source, bank, inputs.config, anchors):
+        for batch in _predicted(rows, bank, inputs.config, anchors):
             files.add(batch)
             n_unlike += int((np.stack(list(batch["familiarity_qm"]))[:, 0] < 1).sum())
             advance(len(batch["row"]), len(source.ids))
@@ -145,11 +168,13 @@ def predict(
 
 def question_source(inputs: PredictInputs, bank: Bank) -> QuestionSource:
     """Read the questions and make sure they will share the bank's embedding space."""
-    if is_bank(inputs.query_file):
+    if isinstance(inputs.query_file, Path) and is_bank(inputs.query_file):
+        if inputs.split is not None:
+            raise ConfigError(f"{inputs.query_file} is a bank and has no splits; drop --split")
         labelled = load_bank(inputs.query_file)
         check_embedder(bank.embedder, labelled.embedder)
         return QuestionSource(labelled.ids[: inputs.limit], None, labelled)
-    questions = read_questions(inputs.query_file, limit=inputs.limit)
+    questions = read_questions(inputs.query_file, split=inputs.split, limit=inputs.limit)
     _, revision = locate(bank.embedder.name, bank.embedder.revision)
     check_embedder(bank.embedder, bank.embedder.model_copy(update={"revision": revision}))
     return QuestionSource(questions.ids, questions.prompts, None)
@@ -162,17 +187,13 @@ def check_embedder(bank: EmbedderSpec, other: EmbedderSpec) -> None:
 
 
 def _predicted(
-    source: QuestionSource, bank: Bank, config: ScopeConfig, anchors: AnchorConfig
+    rows: Dataset, bank: Bank, config: ScopeConfig, anchors: AnchorConfig
 ) -> Iterator[Batch]:
     """Run the pipeline and yield its batches in the order of the questions."""
-    DataContext.get_current().execution_options.preserve_order = True
-    rows = source.rows(bank)
-    if source.prompts is not None:
-        rows = embedded(rows, bank.embedder.name, bank.embedder.revision, config.encoder)
     plan = rows.map_batches(
         PredictorActor,
         fn_constructor_kwargs={"bank": ray.put(bank), "config": anchors},
-        compute=ActorPoolStrategy(min_size=1, max_size=config.encoder.replicas),
+        compute=ActorPoolStrategy(min_size=1, max_size=config.encoder.pool[1]),
         batch_size=BLOCK_ROWS,
         batch_format="numpy",
         num_cpus=0.5,

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from scope.errors import ConfigError
 
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
 
 
 BATCH_CHARS = 4_000
@@ -71,12 +72,31 @@ class EncoderConfig(Strict):
 
     batch_chars: int = Field(default=BATCH_CHARS, ge=1)
     """Characters in one forward pass, padding included."""
-    replicas: int = Field(default=2, ge=1)
-    """Largest number of encoder processes."""
+    replicas: Count | tuple[Count, Count] = 2
+    """Largest number of encoder processes, or the smallest and the largest."""
     num_cpus: float = Field(default=1.0, gt=0)
     """CPU cores reserved by one encoder process."""
-    num_gpus: float = Field(default=0.0, ge=0)
-    """GPUs reserved by one encoder process."""
+    num_gpus: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """GPUs reserved by one encoder process: a share of one, or a whole number."""
+
+    @field_validator("replicas")
+    @classmethod
+    def _rises(cls, replicas: int | tuple[int, int]) -> int | tuple[int, int]:
+        if isinstance(replicas, tuple) and replicas[0] > replicas[1]:
+            raise ValueError("the smallest number exceeds the largest")
+        return replicas
+
+    @field_validator("num_gpus")
+    @classmethod
+    def _share_or_whole(cls, num_gpus: float) -> float:
+        if num_gpus > 1 and not num_gpus.is_integer():
+            raise ValueError("more than one GPU is a whole number of them")
+        return num_gpus
+
+    @property
+    def pool(self) -> tuple[int, int]:
+        """Smallest and largest number of encoder processes."""
+        return self.replicas if isinstance(self.replicas, tuple) else (1, self.replicas)
 
 
 class ScopeConfig(Strict):

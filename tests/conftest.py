@@ -15,7 +15,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Embeddings of a run before would hide that this one makes none, or others.
-os.environ["SCOPE_CACHE"] = tempfile.mkdtemp(prefix="scope-cache-")
+CACHE = tempfile.TemporaryDirectory(prefix="scope-cache-")
+os.environ["SCOPE_CACHE"] = CACHE.name
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,95 @@
+"""What flags say about where questions come from and how they are embedded."""
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from scope.config import EncoderConfig, ScopeConfig
+from scope.errors import ConfigError
+from scope.hub import PUBLISHED, HubSet
+
+CACHE = "~/.cache/scope-router/embeddings"
+
+
+def chosen_source(
+    flag: str, path: Path | None, dataset: str | None, split: str | None, published_split: str
+) -> Path | HubSet:
+    """Return the one source of questions that was named.
+
+    Parameters
+    ----------
+    flag : str
+        The flag that gives `path`.
+    path, dataset, split
+        As given; a published data set without a split means its `published_split`.
+
+    Raises
+    ------
+    ConfigError
+        If none was named, or two.
+    """
+    if (path is None) == (dataset is None):
+        how = "are both given" if path else "are both missing"
+        raise ConfigError(f"{flag} and --dataset {how}; pass one of them")
+    if dataset is None:
+        return path or Path()
+    if split is None and dataset in PUBLISHED:
+        split = published_split
+    return HubSet(dataset, split)
+
+
+def encoder_settings(
+    config: Path | None, replicas: str | None, num_gpus: float | None
+) -> ScopeConfig:
+    """Return the settings of a configuration file, with what the flags say instead.
+
+    Raises
+    ------
+    ConfigError
+        If the file or a flag does not say something valid.
+    """
+    settings = ScopeConfig.load(config) if config else ScopeConfig()
+    encoder = settings.encoder
+    if replicas is not None:
+        expected = "N or MIN,MAX, whole numbers with 1 <= MIN <= MAX"
+        encoder = _with(encoder, "--replicas", "replicas", replicas, _numbers(replicas), expected)
+    if num_gpus is not None:
+        expected = "a share of one GPU, as 0.5, or a whole number >= 0"
+        encoder = _with(encoder, "--num-gpus", "num_gpus", num_gpus, num_gpus, expected)
+    return settings.model_copy(update={"encoder": encoder})
+
+
+def cache_folder() -> Path:
+    """Return the folder that keeps embeddings: ``SCOPE_CACHE``, else `CACHE`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no home to keep them in.
+    """
+    try:
+        return Path(os.environ.get("SCOPE_CACHE") or CACHE).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(
+            "there is no home folder to keep embeddings in; let SCOPE_CACHE name a folder, or "
+            "pass --no-cache"
+        ) from error
+
+
+def _numbers(text: str) -> object:
+    """Return the number or the two numbers that `text` spells; None if it does not."""
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        return None
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _with(
+    encoder: EncoderConfig, flag: str, name: str, given: object, value: object, expected: str
+) -> EncoderConfig:
+    try:
+        return EncoderConfig(**{**dict(encoder), name: value})
+    except ValidationError as error:
+        raise ConfigError(f"{flag} is {given!r}; expected {expected}") from error

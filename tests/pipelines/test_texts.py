@@ -1,0 +1,155 @@
+"""Embedding through the cache: what is asked of the encoder, and where vectors lie."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.embed import TextEncoder
+from pipelines.texts import embed_texts, open_cache
+from scope.embedder import MINILM
+from scope.encoder import Encoder
+from scope.errors import ConfigError
+from scope.predictions_store import load_predictions
+
+PROMPTS = [f"What is {n} + {n}?" for n in range(300)]
+
+
+class Asked:
+    """Counts what an embedding is told to be left to do, and what it does."""
+
+    def __init__(self):
+        self.total, self.done = 0, 0
+
+    def __call__(self, more, total):
+        self.done, self.total = self.done + more, total
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    """
+    With both ways out.
+    """
+    (tmp_path / "file").write_text("")
+    encoder = TextEncoder(MINILM, None, cache=tmp_path / "file" / "cache")
+
+    with (
+        pytest.raises(
+            ConfigError, match=r"kept in .*cache: Not a directory; let SCOPE_CACHE.*--no"
+        ),
+        open_cache(encoder),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "cache"),
+    [
+        pytest.param("owner/name", "kept", id="weights that nobody pinned"),
+        pytest.param(MINILM, None, id="nothing is to be kept"),
+    ],
+)
+def test_what_must_not_be_kept_is_gone(tmp_path, name, cache):
+    """
+    The run itself works the same.
+    """
+    encoder = TextEncoder(name, None, cache=tmp_path / cache if cache else None)
+
+    with open_cache(encoder) as opened:
+        opened.add(opened.keys(["a"]), np.ones((1, 2), np.float32))
+        assert opened.find(opened.keys(["a"]))[0].all()
+
+    assert not opened.folder.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_known_needs_no_encoder(tmp_path):
+    """
+    No Ray is started, nobody is told of any work.
+    """
+    encoder = TextEncoder(MINILM, None, cache=tmp_path)
+    vectors = np.eye(2, 4, dtype=np.float32)
+    with open_cache(encoder) as cache:
+        cache.add(cache.keys(["a", "b"]), vectors)
+    asked = Asked()
+
+    got = embed_texts(["b", "a", "b"], encoder, asked)
+
+    assert asked.total == 0
+    np.testing.assert_array_equal(got, vectors[[1, 0, 1]])
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("cluster")
+def test_each_text_is_embedded_once(tmp_path):
+    """
+    However often and wherever it stands; what an earlier run left is not asked for again.
+    """
+    encoder = TextEncoder(MINILM, None, cache=tmp_path)
+    known = np.eye(20, 384, dtype=np.float32)
+    with open_cache(encoder) as cache:
+        cache.add(cache.keys(PROMPTS[:20]), known)
+    first, again = Asked(), Asked()
+
+    once = embed_texts(PROMPTS * 2, encoder, first)
+    twice = embed_texts(PROMPTS[::-1], encoder, again)
+
+    assert (first.total, first.done) == (280, 280)
+    assert again.total == 0
+    np.testing.assert_array_equal(once[:20], known)
+    np.testing.assert_array_equal(once[:300], once[300:])
+    np.testing.assert_array_equal(once[:300], twice[::-1])
+    np.testing.assert_allclose(once[299], Encoder().encode(PROMPTS[299:])[0], atol=1e-5)
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("cluster")
+def test_predictions_do_not_depend_on_the_cache(scope, tmp_path, monkeypatch):
+    """
+    Without it, filling it, and out of it: byte for byte the same, duplicates included, from a
+    data set in the published schema.
+    """
+    monkeypatch.setenv("SCOPE_CACHE", str(tmp_path / "cache"))
+    rows = [
+        {"id": f"q{n}", "prompt": PROMPTS[n % 200], "gt": "?", "model_name": model}
+        for n in range(280)
+        for model in ("small", "large")
+    ]
+    (tmp_path / "set").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "set" / "test.parquet")
+    run = ["predict", "--dataset", tmp_path / "set", "--replicas", "1,2", "--output"]
+
+    results = [
+        scope(*run, tmp_path / "none", "--no-cache"),
+        scope(*run, tmp_path / "cold"),
+        scope(*run, tmp_path / "warm"),
+    ]
+
+    assert [code for code, _, _ in results] == [0, 0, 0]
+    assert ["200/200" in err for _, _, err in results] == [True, True, False]
+    none, cold, warm = (
+        {
+            file.name: file.read_bytes()
+            for file in sorted((tmp_path / name).rglob("*"))
+            if file.is_file()
+        }
+        for name in ("none", "cold", "warm")
+    )
+    assert none == cold == warm
+    ids = load_predictions(tmp_path / "warm").predictions.question_ids
+    assert ids == tuple(f"q{n}" for n in range(280))
+    assert json.loads(none["similarity.json"])[0] != json.loads(none["similarity.json"])[1]
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("cluster")
+def test_gpus_that_are_not_there_are_not_waited_for(tmp_path, monkeypatch):
+    """
+    Ray would wait for ever.
+    """
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    config = TextEncoder(MINILM, None).config.model_copy(update={"num_gpus": 64.0})
+
+    with pytest.raises(ConfigError, match="an encoder asks for 64 GPUs, this machine has"):
+        embed_texts(["a"], TextEncoder(MINILM, None, config))
