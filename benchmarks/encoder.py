@@ -11,10 +11,10 @@ MEDIAN_CHARS, SPREAD, LONGEST = 200, 1.0, 2_000
 SYLLABLES = ("ka", "lo", "mi", "ren", "tu", "sal", "vor", "ne")
 
 
-def texts() -> list[str]:
+def texts(n_texts: int = N_TEXTS) -> list[str]:
     """Return texts whose length is log-normal, as that of prompts is: most short, some long."""
     rng = np.random.default_rng(0)
-    chars = np.clip(rng.lognormal(np.log(MEDIAN_CHARS), SPREAD, N_TEXTS), 20, LONGEST)
+    chars = np.clip(rng.lognormal(np.log(MEDIAN_CHARS), SPREAD, n_texts), 20, LONGEST)
     words = ["".join(rng.choice(SYLLABLES, size)) for size in rng.integers(1, 4, 500)]
     return [" ".join(rng.choice(words, LONGEST // 2))[: int(n)] for n in chars]
 

@@ -70,11 +70,14 @@ def progress(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]
     def advance(more: int, total: int) -> None:
         bar.start()
         bar.update(task, advance=more, total=total)
+        if bar.finished:  # before the next bar begins, so that both stand in their order
+            bar.stop()
 
     try:
         yield advance
     finally:
-        bar.stop()
+        if bar.live.is_started:  # one that is not would still print an empty line
+            bar.stop()
 
 
 def score_cells(score: Score | None) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Questions of Hugging Face data sets; the only module that imports ``datasets``."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,8 @@ class HubSet:
         from datasets import disable_progress_bars, load_dataset
 
         disable_progress_bars()
+        # Its retries are no news: if the last one fails, the error says so.
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         splits = load_dataset(PUBLISHED.get(self.name, self.name), streaming=True)
         names = list(splits)
         if self.split is None and len(names) == 1:

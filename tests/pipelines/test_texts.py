@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.embed import TextEncoder
+from pipelines.embed import BLOCK_ROWS, TextEncoder
 from pipelines.texts import embed_texts, open_cache
 from scope.embedder import MINILM
 from scope.encoder import Encoder
@@ -127,7 +127,9 @@ def test_predictions_do_not_depend_on_the_cache(scope, tmp_path, monkeypatch):
     ]
 
     assert [code for code, _, _ in results] == [0, 0, 0]
-    assert ["200/200" in err for _, _, err in results] == [True, True, False]
+    bars = [[line.split()[0] for line in err.splitlines() if line] for _, _, err in results]
+    assert bars == [["embedding", "predicting"]] * 2 + [["predicting"]]
+    assert "200/200" in results[0][2]
     none, cold, warm = (
         {
             file.name: file.read_bytes()
@@ -140,6 +142,34 @@ def test_predictions_do_not_depend_on_the_cache(scope, tmp_path, monkeypatch):
     ids = load_predictions(tmp_path / "warm").predictions.question_ids
     assert ids == tuple(f"q{n}" for n in range(280))
     assert json.loads(none["similarity.json"])[0] != json.loads(none["similarity.json"])[1]
+
+
+class Stopped(Exception):
+    """Stands for a kill after the first block."""
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path):
+    """
+    It goes on after the last block it had kept, and cuts the rest as before.
+    """
+    prompts = [f"What is {n} + {n}{'?' * (n % 7)}" for n in range(700)]
+    encoder = TextEncoder(MINILM, None, cache=tmp_path / "stopped")
+
+    def stop(more, total):
+        if more:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        embed_texts(prompts, encoder, stop)
+    asked = Asked()
+    resumed = embed_texts(prompts, encoder, asked)
+    undisturbed = embed_texts(prompts, TextEncoder(MINILM, None, cache=tmp_path / "whole"))
+
+    assert asked.total == 700 - BLOCK_ROWS
+    np.testing.assert_array_equal(resumed, undisturbed)
 
 
 @pytest.mark.ray

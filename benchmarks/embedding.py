@@ -1,0 +1,48 @@
+"""Embed texts through the pipeline, against the bare encoder; then out of the cache.
+
+Both use all cores: the bare encoder as threads of one process, the pipeline as one process a core.
+Ray and its encoders take seconds to come up, however much there is to do: a run of few texts is
+subtracted from a run of many, so that only their texts are left.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.clock import report, seconds
+from benchmarks.encoder import texts
+from pipelines.embed import TextEncoder
+from pipelines.session import ray_session
+from pipelines.texts import embed_texts
+from scope.config import EncoderConfig
+from scope.embedder import MINILM
+from scope.encoder import Encoder
+
+FEW, MANY = 512, 2_048
+
+
+def main() -> None:
+    """Run all three and compare."""
+    batch, cores = texts(MANY), os.cpu_count() or 1
+    config = EncoderConfig(replicas=(cores, cores))
+    with tempfile.TemporaryDirectory() as folder, ray_session():
+        few = TextEncoder(MINILM, None, config, Path(folder) / "few")
+        many = TextEncoder(MINILM, None, config, Path(folder) / "many")
+        few_s, _ = seconds(lambda: embed_texts(batch[:FEW], few))
+        many_s, ours = seconds(lambda: embed_texts(batch, many))
+        warm_s, warm = seconds(lambda: embed_texts(batch, many))
+    bare = Encoder()
+    bare.encode(batch[:16])  # warm up
+    bare_s, theirs = seconds(lambda: bare.encode(batch[FEW:]))
+    print(f"start-up of Ray's encoders, left out: {few_s - (many_s - few_s) / 3:.1f} s")
+    what = f"embedding, {MANY - FEW:,} texts on {cores} cores, cache empty"
+    report(what, "bare encoder", bare_s, many_s - few_s, 0.9)
+    print(f"  lowest cosine to it {(ours[FEW:] * theirs).sum(axis=1).min():.6f}")
+    report(f"embedding, {MANY:,} texts in the cache", "cache empty", many_s, warm_s, 20)
+    print(f"  the same bits: {np.array_equal(ours, warm)}")
+
+
+if __name__ == "__main__":
+    main()
