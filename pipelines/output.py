@@ -1,5 +1,6 @@
 """The files of a prediction run, filled as batches arrive and put in place at the end."""
 
+import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +14,6 @@ from pipelines.embed import Batch
 from scope.arrays import Array
 from scope.bank import Bank
 from scope.config import AnchorConfig
-from scope.errors import PredictionsError
 from scope.files import new_file, new_folder
 from scope.formats import json_list, selection_entry, similarity_entry
 from scope.metrics import Truth
@@ -61,10 +61,6 @@ class PredictionFiles:
         *,
         fresh: bool,
     ) -> None:
-        if (output / FOLDER).exists() and not fresh:
-            raise PredictionsError(
-                f"{output / FOLDER} exists; choose another output or pass --fresh to replace it"
-            )
         self._output, self._fresh = output, fresh
         self._bank, self._ids, self._outcomes = bank, question_ids, outcomes
         self._truth = Truth.of(outcomes, bank.models) if outcomes else None
@@ -109,6 +105,10 @@ class PredictionFiles:
             self._add_similarity(
                 similarity_entry(predictions.question_ids[position], anchors, similarity.tolist())
             )
+
+    def keep(self, file: Path) -> None:
+        """Copy a file of the run beside the predictions."""
+        shutil.copy(file, self._folder / file.name)
 
     def seal(self, config: AnchorConfig) -> None:
         """Write what is needed to route the predictions, and the manifest."""

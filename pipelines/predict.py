@@ -1,31 +1,34 @@
 """Predict a question set: read, embed, look up anchors, write. Ray Data does the middle."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import ray
-from ray.data import ActorPoolStrategy, DataContext, Dataset
+from ray.data import ActorPoolStrategy
 
-from pipelines.embed import BLOCK_ROWS, Batch, TextEncoder, blocks
+from pipelines.embed import Batch, TextEncoder
 from pipelines.output import PredictionFiles
 from pipelines.pooled import pooled_bank
+from pipelines.question_source import QuestionSource, question_source, vectors
 from pipelines.session import ray_session
-from pipelines.texts import Advance, embedded_rows, silent
+from pipelines.texts import Advance, silent
 from scope.arrays import Array
 from scope.bank import Bank
-from scope.bank_store import is_bank, load_bank
 from scope.config import AnchorConfig, ScopeConfig
-from scope.embedder import EmbedderSpec, locate
-from scope.errors import ConfigError, EmbedderMismatchError
 from scope.hub import HubSet
-from scope.outcomes import Outcomes
 from scope.predictions import ESTIMATES
+from scope.predictions_store import FOLDER
 from scope.predictor import AnchorPredictor
-from scope.questions import read_questions
+from scope.shards import RUN, ShardFolder, read_settings, refuse_changed, shard_of
+
+UNFINISHED = "unfinished"
+"""Folder of the shards of a run, beside its predictions, until it is finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,56 +49,37 @@ class PredictInputs:
 
 
 @dataclass(frozen=True, slots=True)
-class QuestionSource:
-    """Questions ready for the pipeline: either texts, or embeddings made before."""
+class Task:
+    """What every worker of a run needs."""
 
-    ids: tuple[str, ...]
-    prompts: tuple[str, ...] | None
-    labelled: Bank | None
-
-    def rows(self, bank: Bank, encoder: TextEncoder, advance: Advance) -> Dataset:
-        """Return one row a question: ``row``, ``embedding`` and ``features``.
-
-        Labelled questions also say in ``own_anchor`` where they stand in `bank` themselves,
-        -1 if nowhere: an anchor must not vote for itself.
-        """
-        if self.labelled is None:
-            return embedded_rows(self.prompts or (), encoder, advance)
-        n = len(self.ids)
-        place = {question_id: anchor for anchor, question_id in enumerate(bank.ids)}
-        columns = {
-            "row": np.arange(n),
-            "own_anchor": np.array([place.get(question_id, -1) for question_id in self.ids]),
-            "embedding": _vectors(self.labelled.embedding_ad[:n]),
-            "features": _vectors(self.labelled.features_af[:n]),
-        }
-        return ray.data.from_arrow(blocks(pa.table(columns)))
-
-    def outcomes(self, models: tuple[str, ...]) -> Outcomes | None:
-        """Return what `models` did on these questions, if the source says so."""
-        if self.labelled is None:
-            return None
-        return self.labelled.outcomes.of(models, len(self.ids))
+    bank: Bank
+    anchors: AnchorConfig
+    folder: ShardFolder
 
 
-class PredictorActor:
-    """Holds the bank's predictor for all batches a worker gets."""
+class ShardActor:
+    """Predicts and writes whole shards; holds the bank's predictor for all a worker gets."""
 
-    def __init__(self, bank: "ray.ObjectRef[Bank]", config: AnchorConfig) -> None:
-        self._predictor = AnchorPredictor(ray.get(bank), config)
+    def __init__(self, task: "ray.ObjectRef[Task]") -> None:
+        self._task = ray.get(task)
+        self._predictor = AnchorPredictor(self._task.bank, self._task.anchors)
 
     def __call__(self, batch: Batch) -> Batch:
-        """Return one row a question, each estimate a vector over the models."""
+        """Write the shard that the batch is; return the number of its questions."""
+        (shard,) = np.unique(batch["shard"])
         embedding_qd = np.stack(list(batch["embedding"])).astype(np.float32)
         features_qf = np.stack(list(batch["features"])).astype(np.float64)
         own_anchor_q = batch.get("own_anchor")
         estimates, near = self._predictor.predict(embedding_qd, features_qf, own_anchor_q)
-        return {
+        columns = {
+            "question_id": pa.array([str(name) for name in batch["question_id"]], pa.string()),
             "row": batch["row"],
-            **{name: getattr(estimates, name) for name in ESTIMATES},
-            "similarity_qk": near.similarity_qk,
-            "anchor_qk": near.anchor_qk,
+            **{name: vectors(getattr(estimates, name)) for name in ESTIMATES},
+            "similarity_qk": vectors(near.similarity_qk),
+            "anchor_qk": vectors(near.anchor_qk),
         }
+        self._task.folder.write(int(shard), pa.table(columns))
+        return {"rows": np.array([len(batch["row"])])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,68 +123,96 @@ def predict(
         If an input is wrong; nothing is written then.
     """
     bank = pooled_bank(inputs.bank, inputs.pool, inputs.prices)
-    source = question_source(inputs, bank)
+    source = question_source(inputs.query_file, inputs.split, inputs.limit, bank)
     anchors = inputs.config.anchors or bank.anchor_config
-    with ExitStack() as stack:
-        files = stack.enter_context(
-            PredictionFiles(output, bank, source.ids, source.outcomes(bank.model_ids), fresh=fresh)
+    settings = _settings(bank, anchors, source)
+    if (output / FOLDER).exists() and not fresh:
+        refuse_changed(read_settings(output / FOLDER), settings, str(output / FOLDER))
+        return _finished(output)
+    # Workers stand elsewhere: the folder needs its whole name.
+    folder = ShardFolder.open(output.resolve() / UNFINISHED, settings, fresh=fresh)
+    try:
+        _complete(source, Task(bank, anchors, folder), inputs, advance, embedding)
+    finally:
+        folder.discard_if_empty()
+    done = _merge(source, bank, anchors, folder, output, fresh=fresh)
+    shutil.rmtree(folder.path)
+    return done
+
+
+def _settings(bank: Bank, anchors: AnchorConfig, source: QuestionSource) -> dict[str, Any]:
+    """Return all that the predictions depend on, as JSON."""
+    return {
+        "bank": bank.version,
+        "models": [model.model_dump(mode="json") for model in bank.models],
+        "embedder": bank.embedder.model_dump(mode="json"),
+        "anchors": anchors.model_dump(mode="json"),
+        "questions": source.digest,
+    }
+
+
+def _complete(
+    source: QuestionSource, task: Task, inputs: PredictInputs, advance: Advance, embedding: Advance
+) -> None:
+    """Predict the shards that are not finished yet, in any order."""
+    shard_n = shard_of(source.ids)
+    missing = [int(shard) for shard in np.unique(shard_n) if not task.folder.verify(int(shard))]
+    if not missing:
+        return
+    spec = task.bank.embedder
+    encoder = TextEncoder(
+        spec.name, spec.revision, inputs.config.encoder, inputs.cache, spec.max_chars
+    )
+    with ray_session():
+        rows = [np.flatnonzero(shard_n == shard) for shard in missing]
+        blocks = source.blocks(task.bank, encoder, dict(zip(missing, rows, strict=True)), embedding)
+        advance(len(source.ids) - sum(map(len, rows)), len(source.ids))
+        plan = blocks.map_batches(
+            ShardActor,
+            fn_constructor_kwargs={"task": ray.put(task)},
+            compute=ActorPoolStrategy(min_size=1, max_size=inputs.config.encoder.pool[1]),
+            batch_size=None,
+            batch_format="numpy",
+            num_cpus=0.5,
         )
-        stack.enter_context(ray_session())
-        # Ray captures it with the rows, so it is set before there are any.
-        DataContext.get_current().execution_options.preserve_order = True
-        encoder = TextEncoder(
-            bank.embedder.name,
-            bank.embedder.revision,
-            inputs.config.encoder,
-            inputs.cache,
-            bank.embedder.max_chars,
-        )
-        rows = source.rows(bank, encoder, embedding)
-        advance(0, len(source.ids))
-        n_unlike = 0
-        for batch in _predicted(rows, bank, inputs.config, anchors):
+        for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
+            advance(int(batch["rows"].sum()), len(source.ids))
+
+
+def _merge(
+    source: QuestionSource,
+    bank: Bank,
+    anchors: AnchorConfig,
+    folder: ShardFolder,
+    output: Path,
+    *,
+    fresh: bool,
+) -> Predicted:
+    """Put all shards together, sorted by id, as the files of a finished run."""
+    n_unlike = 0
+    outcomes = source.outcomes(bank.model_ids)
+    with PredictionFiles(output, bank, source.ids, outcomes, fresh=fresh) as files:
+        for table in folder.merged(source.ids):
+            batch = {name: _stacked(table[name]) for name in table.column_names[1:]}
+            n_unlike += int((batch["familiarity_qm"][:, 0] < 1).sum())
             files.add(batch)
-            n_unlike += int((np.stack(list(batch["familiarity_qm"]))[:, 0] < 1).sum())
-            advance(len(batch["row"]), len(source.ids))
+        files.keep(folder.path / RUN)
         files.seal(anchors)
     return Predicted(len(source.ids), n_unlike)
 
 
-def question_source(inputs: PredictInputs, bank: Bank) -> QuestionSource:
-    """Read the questions and make sure they will share the bank's embedding space."""
-    if isinstance(inputs.query_file, Path) and is_bank(inputs.query_file):
-        if inputs.split is not None:
-            raise ConfigError(f"{inputs.query_file} is a bank and has no splits; drop --split")
-        labelled = load_bank(inputs.query_file)
-        check_embedder(bank.embedder, labelled.embedder)
-        return QuestionSource(labelled.ids[: inputs.limit], None, labelled)
-    questions = read_questions(inputs.query_file, split=inputs.split, limit=inputs.limit)
-    _, revision = locate(bank.embedder.name, bank.embedder.revision)
-    check_embedder(bank.embedder, bank.embedder.model_copy(update={"revision": revision}))
-    return QuestionSource(questions.ids, questions.prompts, None)
+def _finished(output: Path) -> Predicted:
+    """Count what an earlier run has predicted."""
+    columns = ["question_id", "familiarity"]
+    table = pq.read_table(sorted((output / FOLDER).glob("part-*.parquet")), columns=columns)
+    unlike = table.filter(pc.less(table["familiarity"], 1.0))
+    return Predicted(*(pc.count_distinct(rows["question_id"]).as_py() for rows in (table, unlike)))
 
 
-def check_embedder(bank: EmbedderSpec, other: EmbedderSpec) -> None:
-    """Raise `EmbedderMismatchError` unless both embed into one space."""
-    if not bank.agrees_with(other):
-        raise EmbedderMismatchError(str(bank), str(other))
-
-
-def _predicted(
-    rows: Dataset, bank: Bank, config: ScopeConfig, anchors: AnchorConfig
-) -> Iterator[Batch]:
-    """Run the pipeline and yield its batches in the order of the questions."""
-    plan = rows.map_batches(
-        PredictorActor,
-        fn_constructor_kwargs={"bank": ray.put(bank), "config": anchors},
-        compute=ActorPoolStrategy(min_size=1, max_size=config.encoder.pool[1]),
-        batch_size=BLOCK_ROWS,
-        batch_format="numpy",
-        num_cpus=0.5,
-    )
-    yield from plan.iter_batches(batch_size=None, batch_format="numpy")
-
-
-def _vectors(values: Array) -> pa.Array:
-    """Return a matrix as one list of fixed length a row."""
-    return pa.FixedSizeListArray.from_arrays(np.ravel(values), values.shape[1])
+def _stacked(column: pa.ChunkedArray) -> Array:
+    """Return a column of numbers, or of lists of fixed length as a matrix; null is NaN."""
+    values = column.combine_chunks()
+    if not pa.types.is_fixed_size_list(values.type):
+        return np.asarray(values.to_numpy(zero_copy_only=False))
+    flat = np.asarray(values.flatten().to_numpy(zero_copy_only=False))
+    return flat.reshape(len(values), values.type.list_size)

@@ -1,6 +1,6 @@
 """Vectors of texts: looked up in the cache, else embedded once on Ray and kept."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +12,6 @@ import ray
 from ray.data import DataContext, Dataset
 
 from pipelines.embed import (
-    BLOCK_ROWS,
     Batch,
     TextEncoder,
     check_gpus,
@@ -33,10 +32,13 @@ def silent(more: int, total: int) -> None:
     """Tell nobody how far the work is."""
 
 
-def embedded_rows(
-    prompts: Sequence[str], encoder: TextEncoder, advance: Advance = silent
+def embedded_blocks(
+    prompts: Sequence[str],
+    blocks: Sequence[Mapping[str, Any]],
+    encoder: TextEncoder,
+    advance: Advance = silent,
 ) -> Dataset:
-    """Return one row a prompt: ``row``, its place, ``embedding`` and ``features``.
+    """Return the same blocks with ``embedding`` and ``features`` of their prompts.
 
     What the cache lacks is embedded first, each text once; the vectors then lie in Ray's
     object store, a block at a time, so that the driver holds one block.
@@ -44,18 +46,20 @@ def embedded_rows(
     Parameters
     ----------
     prompts : sequence of str
+    blocks : sequence of mapping
+        Columns of each; ``row`` says which prompts it is of.
     encoder : TextEncoder
     advance : callable
         Told how many more texts of how many are embedded; never called if none has to be.
     """
     with open_cache(encoder) as cache:
         embed_missing(prompts, encoder, cache, advance)
-        starts = range(0, len(prompts), BLOCK_ROWS)
         tables: list[Any] = [
-            ray.put(_block(start, prompts[start : start + BLOCK_ROWS], cache)) for start in starts
+            ray.put(_block(columns, [prompts[row] for row in columns["row"]], cache))
+            for columns in blocks
         ]
     return ray.data.from_arrow_refs(tables).map_batches(
-        _with_features, batch_size=BLOCK_ROWS, batch_format="numpy", zero_copy_batch=False
+        _with_features, batch_size=None, batch_format="numpy", zero_copy_batch=False
     )
 
 
@@ -124,15 +128,12 @@ def embed_missing(
             advance(len(keys), len(missing))
 
 
-def _block(start: int, prompts: Sequence[str], cache: EmbeddingCache) -> pa.Table:
-    """Return rows of ``row``, ``prompt`` and ``embedding``."""
+def _block(columns: Mapping[str, Any], prompts: Sequence[str], cache: EmbeddingCache) -> pa.Table:
+    """Return the columns, with ``prompt`` and ``embedding``."""
     embedding_qd = _vectors(prompts, cache)
-    columns = {
-        "row": np.arange(start, start + len(prompts)),
-        "prompt": pa.array(prompts, pa.string()),
-        "embedding": pa.FixedSizeListArray.from_arrays(embedding_qd.ravel(), embedding_qd.shape[1]),
-    }
-    return pa.table(columns)
+    vectors = pa.FixedSizeListArray.from_arrays(embedding_qd.ravel(), embedding_qd.shape[1])
+    texts = pa.array(prompts, pa.string())
+    return pa.table({**columns, "prompt": texts, "embedding": vectors})
 
 
 def _vectors(prompts: Sequence[str], cache: EmbeddingCache) -> Singles:

@@ -181,7 +181,7 @@ def _read_files(path: Path, manifest: Manifest) -> Bank:
         prompts=tuple(questions["prompt"].to_pylist()) if manifest.has_prompts else None,
         golds=tuple(questions["gold"].to_pylist()),
         embedding_ad=np.load(path / EMBEDDINGS, allow_pickle=False).astype(np.float32),
-        features_af=_read_features(path / FEATURES_FILE),
+        features_af=read_features(path / FEATURES_FILE),
         models=models,
         outcomes=Outcomes.from_table(
             read_outcomes_table(path / OUTCOMES),
@@ -194,7 +194,8 @@ def _read_files(path: Path, manifest: Manifest) -> Bank:
     )
 
 
-def _read_features(path: Path) -> Floats:
+def read_features(path: Path) -> Floats:
+    """Return the text features of all questions, (n_questions, n_features)."""
     table = pq.read_table(path, columns=list(FEATURES))
     features_af: Floats = np.column_stack([table[name].to_numpy() for name in FEATURES]).astype(
         np.float64

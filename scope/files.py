@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from scope.errors import FormatError
 
@@ -21,7 +22,8 @@ def new_file(path: Path) -> Iterator[Path]:
     and keeps its suffix, which some writers go by.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    # Process numbers repeat on other machines that share the disk.
+    draft = path.with_name(f".{path.stem}.{uuid4().hex}{path.suffix}")
     try:
         yield draft
         _sync(draft)

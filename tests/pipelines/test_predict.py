@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -46,19 +47,19 @@ def test_raw_questions_get_the_predictions_of_the_algorithm(scope, query_file, t
 
     predicted = load_predictions(output)
     bank = load_bank(EMBEDDED_BANK)
-    prompts = [question["prompt"] for question in QUESTIONS]
+    prompts = [question["prompt"] for question in sorted(QUESTIONS, key=itemgetter("id"))]
     expected, near = AnchorPredictor(bank).predict(
         Encoder().encode(prompts), text_features(prompts)
     )
     assert code == 0
     assert "predicted 3 questions" in out
-    assert predicted.predictions.question_ids == ("sum", "war", "long")
+    assert predicted.predictions.question_ids == ("long", "sum", "war")
     got = predicted.predictions.estimates
     np.testing.assert_allclose(got.p_correct_qm, expected.p_correct_qm, atol=1e-5)
     np.testing.assert_allclose(got.cost_usd_qm, expected.cost_usd_qm, rtol=1e-4)
     selection = json.loads((output / "selection.json").read_text())["questions"]
     similarity = json.loads((output / "similarity.json").read_text())
-    assert [question["question_id"] for question in selection] == ["sum", "war", "long"]
+    assert [question["question_id"] for question in selection] == ["long", "sum", "war"]
     assert selection[0]["all_models"][0]["predicted"]["p_correct"] == got.p_correct_qm[0, 0]
     assert similarity[1]["similar_anchors"][0]["anchor_id"] == bank.ids[near.anchor_qk[1, 0]]
     assert [anchor["rank"] for anchor in similarity[0]["similar_anchors"]] == list(range(1, 11))
@@ -80,8 +81,11 @@ def test_labelled_questions_bring_their_outcomes(scope, tmp_path):
     predicted = load_predictions(output)
     assert code == 0
     assert "realised: accuracy" in out
-    assert predicted.predictions.question_ids == labelled.ids[:300]
-    np.testing.assert_array_equal(predicted.outcomes.correct_am, labelled.outcomes.correct_am[:300])
+    order = sorted(range(300), key=labelled.ids.__getitem__)
+    assert predicted.predictions.question_ids == tuple(labelled.ids[q] for q in order)
+    np.testing.assert_array_equal(
+        predicted.outcomes.correct_am, labelled.outcomes.correct_am[order]
+    )
     realised = json.loads((tmp_path / "r").read_text())["realised"]
     assert realised["n_questions"] == 300
     assert realised["accuracy"] > np.nanmean(predicted.outcomes.correct_am)
@@ -96,9 +100,8 @@ def test_anchors_of_the_bank_are_predicted_without_their_own_vote(scope, tmp_pat
     code, _, _ = scope("predict", "--query-file", EMBEDDED_BANK, "--limit", 50, "--output", output)
 
     bank = load_bank(EMBEDDED_BANK)
-    expected, _ = AnchorPredictor(bank).predict(
-        bank.embedding_ad[:50], bank.features_af[:50], np.arange(50)
-    )
+    own = np.array(sorted(range(50), key=bank.ids.__getitem__))
+    expected, _ = AnchorPredictor(bank).predict(bank.embedding_ad[own], bank.features_af[own], own)
     got = load_predictions(output).predictions.estimates
     assert code == 0
     np.testing.assert_array_equal(got.p_correct_qm, expected.p_correct_qm)
@@ -131,14 +134,14 @@ def test_a_pool_with_its_own_prices(scope, query_file, tmp_path):
 
 def test_predictions_are_replaced_only_when_asked(scope, query_file, tmp_path):
     """
-    A second run into the same folder is refused; --fresh replaces the first.
+    Other questions into the same folder are refused by name; --fresh replaces the first.
     """
     run = ["predict", "--query-file", query_file, "--output", tmp_path / "out"]
     assert scope(*run, "--limit", 1)[0] == 0
 
     code, _, err = scope(*run)
     assert code == 2
-    assert "pass --fresh" in err
+    assert "was made with another questions; choose another output or pass --fresh" in err
     assert len(load_predictions(tmp_path / "out").predictions.question_ids) == 1
 
     assert scope(*run, "--fresh")[0] == 0
@@ -187,9 +190,9 @@ def test_a_bank_is_built_and_used(scope, bank_inputs, tmp_path):
     assert "40 anchors × 3 models, 119 outcomes" in out
     query = tmp_path / "query.jsonl"
     query.write_text(
-        json.dumps({"id": "sum", "prompt": "What is 9 + 9?"})
+        json.dumps({"id": "1-sum", "prompt": "What is 9 + 9?"})
         + "\n"
-        + json.dumps({"id": "king", "prompt": "Who reigned in 1777?"})
+        + json.dumps({"id": "2-king", "prompt": "Who reigned in 1777?"})
     )
 
     run = ["predict", "--bank", bank, "--query-file", query, "--output", tmp_path / "out"]

@@ -1,0 +1,119 @@
+"""The questions of a run: read, checked, and handed out shard by shard."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import ray
+from ray.data import Dataset
+
+from pipelines.embed import Batch, TextEncoder
+from pipelines.texts import Advance, embedded_blocks
+from scope.arrays import Array, Ints
+from scope.bank import Bank
+from scope.bank_store import is_bank
+from scope.embedder import EmbedderSpec, locate
+from scope.errors import ConfigError, EmbedderMismatchError
+from scope.hub import HubSet
+from scope.labelled import LabelledQuestions
+from scope.outcomes import Outcomes
+from scope.questions import read_questions
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSource:
+    """Questions ready for the pipeline: either texts, or embeddings made before."""
+
+    ids: tuple[str, ...]
+    prompts: tuple[str, ...] | None
+    labelled: LabelledQuestions | None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the ids, and of the texts or vectors, in their order."""
+        found = hashlib.sha256(json.dumps(self.ids).encode())
+        if self.labelled is None:
+            found.update(json.dumps(self.prompts).encode())
+        else:
+            found.update(self.labelled.version.encode())
+        return found.hexdigest()
+
+    def blocks(
+        self, bank: Bank, encoder: TextEncoder, row_of: Mapping[int, Ints], advance: Advance
+    ) -> Dataset:
+        """Return one block a shard: ``shard``, ``row``, ``question_id``, vectors and features.
+
+        Labelled questions also say in ``own_anchor`` where they stand in `bank` themselves,
+        -1 if nowhere: an anchor must not vote for itself.
+
+        Parameters
+        ----------
+        bank : Bank
+        encoder : TextEncoder
+        row_of : mapping of int to ndarray
+            Positions of the questions of every shard that is wanted.
+        advance : callable
+            Told how many more texts of how many are embedded, if any has to be.
+        """
+        headed = {
+            shard: {
+                "shard": np.full(len(rows), shard),
+                "row": rows,
+                "question_id": pa.array([self.ids[row] for row in rows], pa.string()),
+            }
+            for shard, rows in row_of.items()
+        }
+        if self.labelled is None:
+            return embedded_blocks(self.prompts or (), list(headed.values()), encoder, advance)
+        place = {question_id: anchor for anchor, question_id in enumerate(bank.ids)}
+        refs: list[Any] = []
+        for columns in headed.values():
+            own = [place.get(self.ids[row], -1) for row in columns["row"]]
+            refs.append(ray.put(pa.table({**columns, "own_anchor": np.array(own, dtype=np.int64)})))
+        stored = partial(_with_stored, self.labelled)
+        return ray.data.from_arrow_refs(refs).map_batches(
+            stored, batch_size=None, batch_format="numpy", zero_copy_batch=False
+        )
+
+    def outcomes(self, models: tuple[str, ...]) -> Outcomes | None:
+        """Return what `models` did on these questions, if the source knows of any."""
+        return None if self.labelled is None else self.labelled.outcomes(models)
+
+
+def question_source(
+    query: Path | HubSet, split: str | None, limit: int | None, bank: Bank
+) -> QuestionSource:
+    """Read the questions and make sure they will share the bank's embedding space."""
+    if isinstance(query, Path) and is_bank(query):
+        if split is not None:
+            raise ConfigError(f"{query} is a bank and has no splits; drop --split")
+        labelled = LabelledQuestions.of(query).first(limit)
+        check_embedder(bank.embedder, labelled.embedder)
+        return QuestionSource(labelled.ids, None, labelled)
+    questions = read_questions(query, split=split, limit=limit)
+    _, revision = locate(bank.embedder.name, bank.embedder.revision)
+    check_embedder(bank.embedder, bank.embedder.model_copy(update={"revision": revision}))
+    return QuestionSource(questions.ids, questions.prompts, None)
+
+
+def check_embedder(bank: EmbedderSpec, other: EmbedderSpec) -> None:
+    """Raise `EmbedderMismatchError` unless both embed into one space."""
+    if not bank.agrees_with(other):
+        raise EmbedderMismatchError(str(bank), str(other))
+
+
+def vectors(values: Array) -> pa.Array:
+    """Return a matrix as one list of fixed length a row."""
+    return pa.FixedSizeListArray.from_arrays(np.ravel(values), values.shape[1])
+
+
+def _with_stored(labelled: LabelledQuestions, batch: Batch) -> Batch:
+    """Add what the bank has stored of the questions; runs where the worker is."""
+    embedding_qd, features_qf = labelled.vectors(batch["row"])
+    return {**batch, "embedding": embedding_qd, "features": features_qf}

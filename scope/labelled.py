@@ -1,0 +1,72 @@
+"""Questions of a bank taken as questions: their labels now, their vectors as they are needed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from scope.arrays import Floats, Ints, Singles
+from scope.bank_store import (
+    EMBEDDINGS,
+    FEATURES_FILE,
+    OUTCOMES,
+    QUESTIONS,
+    bank_version,
+    read_features,
+    verify_bank,
+)
+from scope.embedder import EmbedderSpec
+from scope.outcomes import Outcomes, read_outcomes_table
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledQuestions:
+    """What is in memory of a bank whose questions are asked: not its vectors.
+
+    Attributes
+    ----------
+    path : Path
+    version : str
+    embedder : EmbedderSpec
+    ids : tuple of str
+    """
+
+    path: Path
+    version: str
+    embedder: EmbedderSpec
+    ids: tuple[str, ...]
+
+    @classmethod
+    def of(cls, path: Path) -> "LabelledQuestions":
+        """Verify a bank and read its ids.
+
+        Raises
+        ------
+        BankError
+            If it is none, or was altered.
+        """
+        manifest = verify_bank(path)
+        ids = pq.read_table(path / QUESTIONS, columns=["question_id"])["question_id"]
+        # Workers stand elsewhere: the folder needs its whole name.
+        return cls(path.resolve(), bank_version(path), manifest.embedder, tuple(ids.to_pylist()))
+
+    def first(self, limit: int | None) -> "LabelledQuestions":
+        """Return the first questions only."""
+        return replace(self, ids=self.ids[:limit])
+
+    def outcomes(self, models: tuple[str, ...]) -> Outcomes | None:
+        """Return what `models` did on these questions; None if nothing is known of any."""
+        rows = read_outcomes_table(self.path / OUTCOMES)
+        rows = rows.filter(pc.is_in(rows["model"].cast(pa.string()), pa.array(models, pa.string())))
+        outcomes = Outcomes.from_table(rows, self.ids, models, str(self.path / OUTCOMES))
+        return None if np.isnan(outcomes.correct_am).all() else outcomes
+
+    def vectors(self, rows: Ints | Sequence[int]) -> tuple[Singles, Floats]:
+        """Return embeddings and features of some questions, read from the disk."""
+        embedding_ad = np.load(self.path / EMBEDDINGS, mmap_mode="r", allow_pickle=False)
+        features_af = read_features(self.path / FEATURES_FILE)
+        return embedding_ad[rows].astype(np.float32), features_af[rows]

@@ -1,0 +1,168 @@
+"""Finished parts of a run, each put in place whole, so that a killed run loses only the rest."""
+
+import hashlib
+import json
+import shutil
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scope.arrays import Ints
+from scope.config import Strict, parse
+from scope.errors import FormatError, PredictionsError, ScopeError, listed
+from scope.files import new_file, read_json, sha256, write_json
+
+SHARD_QUESTIONS = 512
+"""Questions of a shard, about: seconds of work for an encoder, little enough to lose."""
+
+GROUP_ROWS = 64
+"""Rows read at once from each shard when all are merged."""
+
+RUN = "run.json"
+
+
+class Record(Strict):
+    """What says that a shard is finished."""
+
+    rows: int
+    sha256: str
+    config: str
+    """Digest of the run's settings."""
+
+
+def shard_of(ids: Sequence[str]) -> Ints:
+    """Return the shard of every question: by a hash of its id, whatever the others are called.
+
+    The number of shards follows from that of the questions alone.
+    """
+    n_shards = max(1, -(-len(ids) // SHARD_QUESTIONS))
+    return np.array([zlib.crc32(name.encode()) % n_shards for name in ids], dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFolder:
+    """A folder of shards and the settings they were made with.
+
+    A shard is a Parquet file of one row a question, sorted by ``question_id``, and a record
+    beside it, written after it. Without a record that fits there is no shard.
+    """
+
+    path: Path
+    config: str
+
+    @classmethod
+    def open(cls, path: Path, settings: Mapping[str, Any], *, fresh: bool) -> "ShardFolder":
+        """Return the folder of a run with these settings, with what it has finished before.
+
+        Raises
+        ------
+        PredictionsError
+            If it holds shards of other settings and `fresh` is not set; names them.
+        """
+        if fresh:
+            shutil.rmtree(path, ignore_errors=True)
+        if path.exists():
+            refuse_changed(read_settings(path), settings, str(path))
+        else:
+            write_json(path / RUN, settings)
+        return cls(path, digest(settings))
+
+    def record(self, shard: int) -> Record | None:
+        """Return the record of a finished shard; None if it is not, or not of these settings."""
+        try:
+            record = parse(Record, read_json(self._record(shard)), str(self._record(shard)))
+        except ScopeError:
+            return None
+        whole = self._table(shard).is_file() and record.config == self.config
+        return record if whole else None
+
+    def write(self, shard: int, table: pa.Table) -> None:
+        """Put a shard in place, then its record."""
+        ordered = table.sort_by("question_id")
+        with new_file(self._table(shard)) as draft:
+            pq.write_table(ordered, draft, compression="zstd", row_group_size=GROUP_ROWS)
+        record = Record(
+            rows=table.num_rows,
+            sha256=sha256(self._table(shard)),
+            config=self.config,
+        )
+        write_json(self._record(shard), record.model_dump(mode="json"))
+
+    def verify(self, shard: int) -> bool:
+        """Say whether a finished shard has the bytes its record names."""
+        record = self.record(shard)
+        return record is not None and sha256(self._table(shard)) == record.sha256
+
+    def discard_if_empty(self) -> None:
+        """Remove the folder of a run that finished no shard."""
+        if not any(self.path.glob("shard-*.json")):
+            shutil.rmtree(self.path)
+
+    def merged(self, ids: Sequence[str], n_rows: int = SHARD_QUESTIONS) -> Iterator[pa.Table]:
+        """Yield all questions sorted by id, a few at a time; a little of each shard in memory."""
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+        shard_n = shard_of(ids)[order]
+        readers = {shard: _Reader(self._table(int(shard))) for shard in np.unique(shard_n)}
+        for start in range(0, len(order), n_rows):
+            wanted, counts = np.unique(shard_n[start : start + n_rows], return_counts=True)
+            parts = [readers[shard].take(int(n)) for shard, n in zip(wanted, counts, strict=True)]
+            yield pa.concat_tables(parts).sort_by("question_id").combine_chunks()
+
+    def _table(self, shard: int) -> Path:
+        return self.path / f"shard-{shard:06d}.parquet"
+
+    def _record(self, shard: int) -> Path:
+        return self.path / f"shard-{shard:06d}.json"
+
+
+class _Reader:
+    """Rows of one shard in their order, a few at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._batches = pq.ParquetFile(path).iter_batches(batch_size=GROUP_ROWS)
+        self._rest: pa.Table | None = None
+
+    def take(self, n_rows: int) -> pa.Table:
+        """Return the next rows."""
+        while self._rest is None or self._rest.num_rows < n_rows:
+            batch = pa.Table.from_batches([next(self._batches)])
+            self._rest = batch if self._rest is None else pa.concat_tables([self._rest, batch])
+        taken, self._rest = self._rest.slice(0, n_rows), self._rest.slice(n_rows)
+        return taken
+
+
+def digest(settings: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of settings, whatever the order of their keys."""
+    text = json.dumps(settings, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def refuse_changed(found: Mapping[str, Any], wanted: Mapping[str, Any], where: str) -> None:
+    """Raise `PredictionsError` naming every setting in which two runs differ."""
+    keys = sorted(found.keys() | wanted.keys())
+    if changed := [key for key in keys if found.get(key) != wanted.get(key)]:
+        raise PredictionsError(
+            f"{where} was made with another {listed(changed)}; "
+            "choose another output or pass --fresh to start over"
+        )
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return the settings that a run left in its folder.
+
+    Raises
+    ------
+    PredictionsError
+        If there are none.
+    """
+    try:
+        settings = read_json(path / RUN)
+    except FormatError as error:
+        raise PredictionsError(f"{error}; remove {path} or pass --fresh") from error
+    return settings if isinstance(settings, dict) else {}
