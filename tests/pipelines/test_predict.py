@@ -273,7 +273,7 @@ def test_the_demo_does_the_whole_job(scope, tmp_path):
     assert routing["realised"]["accuracy"] > 0.68
     assert routing["realised"]["cost_usd"] < 2
     assert all(
-        word in out for word in ("cheapest", "best single", "random", "budget", "mathematics-1")
+        word in out for word in ("cheapest", "best single", "random", "budget", "biology-1")
     )
 
 
