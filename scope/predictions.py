@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import pyarrow as pa
 
-from scope.arrays import Floats
+from scope.arrays import Floats, Ints
 from scope.errors import PredictionsError
 from scope.pool import positions
 
@@ -110,21 +110,28 @@ class Predictions:
             raise PredictionsError(f"{source} lacks the columns {', '.join(missing)}")
         if not table.num_rows:
             raise PredictionsError(f"{source} holds no prediction")
-        ids = table["question_id"].combine_chunks().to_numpy(zero_copy_only=False)
-        names = table["model"].combine_chunks().to_numpy(zero_copy_only=False)
-        n_models = int(np.argmax(ids != ids[0])) or len(ids)
-        models = tuple(names[:n_models])
-        whole = len(ids) % n_models == 0
-        if not whole or (ids.reshape(-1, n_models) != ids[::n_models, None]).any():
+        # As numbers: a Python text for every row would weigh more than all estimates.
+        ids, id_n = _encoded(table["question_id"])
+        names, name_n = _encoded(table["model"])
+        n_models = int(np.argmax(id_n != id_n[0])) or len(id_n)
+        whole = len(id_n) % n_models == 0
+        if not whole or (id_n.reshape(-1, n_models) != id_n[::n_models, None]).any():
             raise PredictionsError(f"{source} is not one row per question and model")
-        if (names.reshape(-1, n_models) != np.array(models, dtype=object)).any():
+        if (name_n.reshape(-1, n_models) != name_n[:n_models]).any():
             raise PredictionsError(f"{source} does not list the same models for every question")
         grids = [
             table[name].to_numpy().astype(np.float64).reshape(-1, n_models) for name in COLUMNS
         ]
-        return cls(tuple(ids[::n_models]), models, Estimates(*grids))
+        models = tuple(names[name] for name in name_n[:n_models])
+        return cls(tuple(ids[code] for code in id_n[::n_models]), models, Estimates(*grids))
 
 
 def _nullable(values: Floats) -> pa.Array:
     flat = np.ascontiguousarray(values).ravel()
     return pa.array(flat, pa.float64(), mask=np.isnan(flat))
+
+
+def _encoded(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
+    """Return the distinct texts of a column, and which of them stands in each row."""
+    coded = column.combine_chunks().dictionary_encode()
+    return coded.dictionary.to_pylist(), coded.indices.to_numpy()

@@ -122,19 +122,28 @@ class ShardFolder:
 
 
 class _Reader:
-    """Rows of one shard in their order, a few at a time."""
+    """Rows of one shard in their order, a few at a time.
+
+    The file is opened anew for every group of rows: an open one keeps buffers, and there
+    are as many readers as shards.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._batches = pq.ParquetFile(path).iter_batches(batch_size=GROUP_ROWS)
+        self._path, self._group, self._at = path, 0, 0
         self._rest: pa.Table | None = None
 
     def take(self, n_rows: int) -> pa.Table:
         """Return the next rows."""
-        while self._rest is None or self._rest.num_rows < n_rows:
-            batch = pa.Table.from_batches([next(self._batches)])
-            self._rest = batch if self._rest is None else pa.concat_tables([self._rest, batch])
-        taken, self._rest = self._rest.slice(0, n_rows), self._rest.slice(n_rows)
-        return taken
+        parts, wanted = [], n_rows
+        while wanted:
+            if self._rest is None or self._at == self._rest.num_rows:
+                with pq.ParquetFile(self._path, pre_buffer=False) as file:
+                    self._rest, self._at = file.read_row_group(self._group, use_threads=False), 0
+                self._group += 1
+            part = self._rest.slice(self._at, wanted)
+            self._at, wanted = self._at + part.num_rows, wanted - part.num_rows
+            parts.append(part)
+        return pa.concat_tables(parts)
 
 
 def digest(settings: Mapping[str, Any]) -> str:

@@ -272,9 +272,7 @@ def test_the_demo_does_the_whole_job(scope, tmp_path):
     assert (tmp_path / "demo" / "frontier.png").stat().st_size > 50_000
     assert routing["realised"]["accuracy"] > 0.68
     assert routing["realised"]["cost_usd"] < 2
-    assert all(
-        word in out for word in ("cheapest", "best single", "random", "budget", "biology-1")
-    )
+    assert all(word in out for word in ("cheapest", "best single", "random", "budget", "biology-1"))
 
 
 def test_an_embedder_that_cannot_be_loaded_builds_no_bank(scope, bank_inputs, tmp_path):
