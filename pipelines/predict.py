@@ -193,7 +193,7 @@ def _predicted(
     plan = rows.map_batches(
         PredictorActor,
         fn_constructor_kwargs={"bank": ray.put(bank), "config": anchors},
-        compute=ActorPoolStrategy(min_size=1, max_size=config.encoder.pool[1]),
+        compute=ActorPoolStrategy(min_size=1, max_size=config.encoder.replicas[1]),
         batch_size=BLOCK_ROWS,
         batch_format="numpy",
         num_cpus=0.5,

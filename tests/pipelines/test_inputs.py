@@ -52,7 +52,7 @@ def test_replicas_are_a_most_or_a_range(replicas, pool):
     """
     N starts with one encoder and grows to N; MIN,MAX says both.
     """
-    assert encoder_settings(None, replicas, None).encoder.pool == pool
+    assert encoder_settings(None, replicas, None).encoder.replicas == pool
 
 
 def test_a_flag_overrides_the_file_and_leaves_the_rest(tmp_path):
@@ -64,7 +64,7 @@ def test_a_flag_overrides_the_file_and_leaves_the_rest(tmp_path):
 
     encoder = encoder_settings(config, None, 0.5).encoder
 
-    assert (encoder.batch_chars, encoder.pool, encoder.num_gpus) == (9, (2, 3), 0.5)
+    assert (encoder.batch_chars, encoder.replicas, encoder.num_gpus) == (9, (2, 3), 0.5)
 
 
 @pytest.mark.parametrize("replicas", ["0", "-1", "2,1", "1,2,3", "x", "", "1.5", "1,"])

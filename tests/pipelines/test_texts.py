@@ -144,7 +144,7 @@ def test_predictions_do_not_depend_on_the_cache(scope, tmp_path, monkeypatch):
     assert json.loads(none["similarity.json"])[0] != json.loads(none["similarity.json"])[1]
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Stands for a kill after the first block."""
 
 
@@ -160,9 +160,9 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path):
 
     def stop(more, total):
         if more:
-            raise Stopped
+            raise StoppedError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         embed_texts(prompts, encoder, stop)
     asked = Asked()
     resumed = embed_texts(prompts, encoder, asked)
