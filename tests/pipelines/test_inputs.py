@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.console import show_damage
 from pipelines.inputs import cache_folder, chosen_source, encoder_settings
+from scope import EMBEDDED_BANK
 from scope.embedding_cache import DamagedShardWarning
 from scope.errors import ConfigError
 from scope.hub import HubSet
@@ -110,6 +111,19 @@ def test_a_wrong_flag_writes_nothing(scope, tmp_path, command, flags, message):
     assert code == 2
     assert message in err
     assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bank_has_no_splits(scope, tmp_path):
+    """
+    Not a flag that does nothing.
+    """
+    code, _, err = scope(
+        "predict", "--query-file", EMBEDDED_BANK, "--split", "test", "--output", tmp_path / "out"
+    )
+
+    assert code == 2
+    assert "is a bank and has no splits; drop --split" in err
     assert not (tmp_path / "out").exists()
 
 
