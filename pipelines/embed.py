@@ -59,7 +59,7 @@ class EncoderActor:
 
 def embedded(rows: Dataset, encoder: TextEncoder) -> Dataset:
     """Return the plan: column ``prompt`` becomes ``embedding``."""
-    smallest, largest = encoder.config.pool
+    smallest, largest = encoder.config.replicas
     return rows.map_batches(
         EncoderActor,
         fn_constructor_kwargs={

@@ -56,9 +56,9 @@ def predict(
         progress("predicting", quiet=as_json) as advance,
     ):
         done = run(inputs, output, fresh=fresh, advance=advance, embedding=embedding)
-    unlike = f", {done.n_unlike:,} of them unlike the anchors" if done.n_unlike else ""
+    unlike = f"; {done.n_unlike:,} are unlike the anchors" if done.n_unlike else ""
     say(
         {"questions": done.n_questions, "unlike_anchors": done.n_unlike, "output": str(output)},
-        f"predicted {done.n_questions:,} questions{unlike} into {output}",
+        f"predicted {done.n_questions:,} questions into {output}{unlike}",
         as_json=as_json,
     )

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from scope.errors import ConfigError
 
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
 
 
 BATCH_CHARS = 4_000
@@ -72,19 +71,23 @@ class EncoderConfig(Strict):
 
     batch_chars: int = Field(default=BATCH_CHARS, ge=1)
     """Characters in one forward pass, padding included."""
-    replicas: Count | tuple[Count, Count] = 2
-    """Largest number of encoder processes, or the smallest and the largest."""
+    replicas: tuple[int, int] = (1, 2)
+    """Smallest and largest number of encoder processes; N is (1, N)."""
     num_cpus: float = Field(default=1.0, gt=0)
     """CPU cores reserved by one encoder process."""
     num_gpus: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """GPUs reserved by one encoder process: a share of one, or a whole number."""
 
-    @field_validator("replicas")
+    @field_validator("replicas", mode="plain")
     @classmethod
-    def _rises(cls, replicas: int | tuple[int, int]) -> int | tuple[int, int]:
-        if isinstance(replicas, tuple) and replicas[0] > replicas[1]:
-            raise ValueError("the smallest number exceeds the largest")
-        return replicas
+    def _number_or_range(cls, replicas: object) -> tuple[int, int]:
+        # A union of both would tell of a mistake twice, and of neither form plainly.
+        bounds = tuple(replicas) if isinstance(replicas, list | tuple) else (1, replicas)
+        if len(bounds) == 2 and all(type(bound) is int for bound in bounds):
+            least, most = bounds
+            if 1 <= least <= most:
+                return least, most
+        raise ValueError("expected N or [MIN, MAX], whole numbers with 1 <= MIN <= MAX")
 
     @field_validator("num_gpus")
     @classmethod
@@ -92,11 +95,6 @@ class EncoderConfig(Strict):
         if num_gpus > 1 and not num_gpus.is_integer():
             raise ValueError("more than one GPU is a whole number of them")
         return num_gpus
-
-    @property
-    def pool(self) -> tuple[int, int]:
-        """Smallest and largest number of encoder processes."""
-        return self.replicas if isinstance(self.replicas, tuple) else (1, self.replicas)
 
 
 class ScopeConfig(Strict):

@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.console import show_damage
 from pipelines.inputs import cache_folder, chosen_source, encoder_settings
+from scope import EMBEDDED_BANK
 from scope.embedding_cache import DamagedShardWarning
 from scope.errors import ConfigError
 from scope.hub import HubSet
@@ -52,7 +53,7 @@ def test_replicas_are_a_most_or_a_range(replicas, pool):
     """
     N starts with one encoder and grows to N; MIN,MAX says both.
     """
-    assert encoder_settings(None, replicas, None).encoder.pool == pool
+    assert encoder_settings(None, replicas, None).encoder.replicas == pool
 
 
 def test_a_flag_overrides_the_file_and_leaves_the_rest(tmp_path):
@@ -64,7 +65,7 @@ def test_a_flag_overrides_the_file_and_leaves_the_rest(tmp_path):
 
     encoder = encoder_settings(config, None, 0.5).encoder
 
-    assert (encoder.batch_chars, encoder.pool, encoder.num_gpus) == (9, (2, 3), 0.5)
+    assert (encoder.batch_chars, encoder.replicas, encoder.num_gpus) == (9, (2, 3), 0.5)
 
 
 @pytest.mark.parametrize("replicas", ["0", "-1", "2,1", "1,2,3", "x", "", "1.5", "1,"])
@@ -110,6 +111,19 @@ def test_a_wrong_flag_writes_nothing(scope, tmp_path, command, flags, message):
     assert code == 2
     assert message in err
     assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bank_has_no_splits(scope, tmp_path):
+    """
+    Not a flag that does nothing.
+    """
+    code, _, err = scope(
+        "predict", "--query-file", EMBEDDED_BANK, "--split", "test", "--output", tmp_path / "out"
+    )
+
+    assert code == 2
+    assert "is a bank and has no splits; drop --split" in err
     assert not (tmp_path / "out").exists()
 
 

@@ -17,7 +17,7 @@ def test_a_file_sets_what_it_names_and_leaves_the_rest(tmp_path):
     config = ScopeConfig.load(write(tmp_path, "anchors: {n_neighbours: 6}\n"))
 
     assert config.anchors == AnchorConfig(n_neighbours=6)
-    assert config.encoder.replicas == 2
+    assert config.encoder.replicas == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,8 @@ def test_all_mistakes_are_named_at_once(tmp_path):
     assert "scope.yaml is not valid" in message
     assert "anchors.n_neighbors: Extra inputs are not permitted, got 6" in message
     assert "anchors.similarity_power: Input should be greater than or equal to 0" in message
-    assert "encoder.replicas: Input should be a valid integer, got 'two'" in message
+    assert "encoder.replicas: Value error, expected N or [MIN, MAX], whole" in message
+    assert "got 'two'" in message
 
 
 @pytest.mark.parametrize(
@@ -81,3 +82,24 @@ def test_a_missing_file_is_named(tmp_path):
     """
     with pytest.raises(ConfigError, match=r"nowhere\.yaml cannot be read"):
         ScopeConfig.load(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize(("text", "pool"), [("3", (1, 3)), ("[2, 3]", (2, 3)), ("[1, 1]", (1, 1))])
+def test_replicas_are_a_most_or_a_range(tmp_path, text, pool):
+    """
+    As the flag takes them.
+    """
+    config = ScopeConfig.load(write(tmp_path, f"encoder: {{replicas: {text}}}"))
+
+    assert config.encoder.replicas == pool
+
+
+@pytest.mark.parametrize("text", ["0", "true", "1.0", "[2]", "[3, 2]", "[0, 2]", "[1, 2, 3]", "{}"])
+def test_other_replicas_are_refused_plainly(tmp_path, text):
+    """
+    One line, whichever form was meant.
+    """
+    with pytest.raises(ConfigError, match=r"replicas: Value error, expected N or") as caught:
+        ScopeConfig.load(write(tmp_path, f"encoder: {{replicas: {text}}}"))
+
+    assert len(str(caught.value).splitlines()) == 2
