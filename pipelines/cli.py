@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines import bank_commands, eval_command, replay_command
+from pipelines import bank_commands, eval_command, measure_command, replay_command
 from pipelines import frontier as frontiers
 from pipelines.console import err, frontier_table, out, progress, score_cells, table
 from pipelines.options import (
@@ -44,6 +44,7 @@ app = typer.Typer(
 )
 app.add_typer(bank_commands.app, name="bank")
 app.command("eval")(eval_command.evaluate_bank)
+app.command("measure")(measure_command.measure_pool)
 app.command()(replay_command.replay)
 
 PredictionsDir = Annotated[Path, typer.Option(help="Folder written by `scope predict`.")]

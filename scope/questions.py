@@ -24,12 +24,13 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """Questions in file order; a gold answer is None where nobody told it."""
+    """Questions in file order; a gold answer or grader is None where nobody told it."""
 
     ids: tuple[str, ...]
     prompts: tuple[str, ...]
     categories: tuple[str, ...]
     golds: tuple[str | None, ...]
+    graders: tuple[str | None, ...]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -42,6 +43,7 @@ class Questions:
             tuple(self.prompts[q] for q in kept),
             tuple(self.categories[q] for q in kept),
             tuple(self.golds[q] for q in kept),
+            tuple(self.graders[q] for q in kept),
         )
 
 
@@ -62,7 +64,7 @@ def read_questions(path: Path, *, split: str | None = None, limit: int | None = 
     ----------
     path : Path
         Rows of ``id`` (or ``question_id``), ``prompt`` (or ``question``) and,
-        where known, ``category`` and ``gt`` (or ``gold``).
+        where known, ``category``, ``gt`` (or ``gold``) and ``grader``.
     split : str, optional
         Keep only rows whose ``split`` is this.
     limit : int, optional
@@ -82,9 +84,9 @@ def read_questions(path: Path, *, split: str | None = None, limit: int | None = 
         wanted = "" if split is None else f" of split {split!r}"
         raise QuestionError(f"{path} holds no question{wanted}; expected at least one")
     checked = [_checked(row, f"{path}: {place}") for place, row in numbered]
-    ids, prompts, categories, golds = zip(*checked, strict=True)
+    ids, prompts, categories, golds, graders = zip(*checked, strict=True)
     _refuse_repeats(ids, [place for place, _ in numbered], path)
-    return Questions(ids, prompts, categories, golds)
+    return Questions(ids, prompts, categories, golds, graders)
 
 
 def _rows(path: Path) -> Iterator[tuple[str, Row]]:
@@ -130,8 +132,8 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
     yield from ((f"row {number}", row) for number, row in enumerate(table.to_pylist(), start=1))
 
 
-def _checked(row: object, place: str) -> tuple[str, str, str, str | None]:
-    """Return (id, prompt, category, gold) of one row."""
+def _checked(row: object, place: str) -> tuple[str, str, str, str | None, str | None]:
+    """Return (id, prompt, category, gold, grader) of one row."""
     if not isinstance(row, Mapping):
         raise QuestionError(f"{place} is a {type(row).__name__}; expected an object")
     question_id = _field(row, ID_FIELDS, place)
@@ -151,12 +153,13 @@ def _checked(row: object, place: str) -> tuple[str, str, str, str | None]:
             f"at most {MAX_PROMPT_CHARS:,} are allowed"
         )
     gold = next((row[name] for name in GOLD_FIELDS if row.get(name) is not None), None)
-    category = row.get("category")
+    category, grader = row.get("category"), row.get("grader")
     return (
         str(question_id),
         prompt,
         "" if category is None else str(category),
         None if gold is None else str(gold),
+        None if grader is None else str(grader),
     )
 
 
