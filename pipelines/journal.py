@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from scope.files import read_json, write_json
 
 JOURNAL, SETTINGS = "journal.jsonl", "settings.json"
 REPLACED = "replaced-"
+CUT = "cut at max_tokens"
 
 Settings = Mapping[str, Any]
 
@@ -44,6 +45,9 @@ class Measured:
     def cell(self) -> Cell:
         """What identifies it."""
         return self.question_id, self.model
+
+
+FIELDS = tuple(field.name for field in fields(Measured))
 
 
 class Journal:
@@ -85,8 +89,8 @@ class Journal:
 
     def append(self, row: Measured) -> None:
         """Add one result: safe from a kill at once, from a power cut after `sync`."""
-        fields = {name: value for name, value in asdict(row).items() if value is not None}
-        line = memoryview(json.dumps(fields).encode() + b"\n")
+        facts = {name: value for name in FIELDS if (value := getattr(row, name)) is not None}
+        line = memoryview(json.dumps(facts).encode() + b"\n")
         while line:
             line = line[os.write(self._file, line) :]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.calls import Call
-from pipelines.journal import Journal, Measured
+from pipelines.journal import CUT, Journal, Measured
 from pipelines.purse import Tally
 from scope.endpoint import CallError, Endpoint, Reply
 from scope.errors import ConfigError
@@ -107,7 +107,10 @@ async def _made(
 def _graded(call: Call, reply: Reply, keep_answers: bool) -> Measured:
     question, told = call.question, None
     try:
-        correct = question.grader.grade(reply.text, question.gold, question.prompt)
+        if reply.cut:  # what it would have settled on is not known
+            correct, told = None, CUT
+        else:
+            correct = question.grader.grade(reply.text, question.gold, question.prompt)
     except Exception as error:  # whatever a grader of the user's own raises: the answer is paid
         correct, told = None, f"{question.grader.name}: {type(error).__name__}: {error}"
     known = reply.prompt_tokens is not None and reply.completion_tokens is not None

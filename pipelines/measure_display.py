@@ -86,6 +86,8 @@ def show_summary(entries: Sequence[dict[str, Any]], tally: Tally, *, as_json: bo
     ]
     headers = ("model", "answered", "right", "ungradable", "failed", "billed")
     out.print(table("What the models did", headers, rows))
+    if n_cut := sum(entry["cut"] for entry in entries):
+        out.print(f"{n_cut:,} answers were cut at --max-tokens, so they are not graded")
     kinds = sum((Counter(entry["errors"]) for entry in entries), Counter())
     if kinds:
         told = ", ".join(f"{kind} × {count:,}" for kind, count in kinds.most_common())

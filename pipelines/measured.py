@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.journal import Measured
+from pipelines.journal import CUT, Measured
 from scope.files import new_file, new_folder
 from scope.formats import anchor_result, json_list
 
@@ -74,6 +74,7 @@ def _entry(model: str, rows: Sequence[Measured]) -> dict[str, Any]:
         "answered": len(answered),
         "accuracy": sum(grades) / len(grades) if grades else None,
         "ungradable": len(answered) - len(grades),
+        "cut": sum(row.message == CUT for row in answered),
         "errors": dict(Counter(row.error for row in rows if row.error is not None)),
         "usd": sum(row.usd for row in rows),
         "doubtful_usd": sum(row.doubtful_usd for row in rows),

@@ -57,6 +57,8 @@ class Reply:
     text: str
     prompt_tokens: int | None
     completion_tokens: int | None
+    cut: bool = False
+    """Whether it ended at ``max_tokens`` and not by itself."""
     attempts: int = 1
     maybe_billed: int = 0
     """Earlier attempts that may have been billed all the same: cut, timed out or garbled."""

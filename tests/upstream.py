@@ -24,6 +24,7 @@ NORMAL = {
     "status": 500,
     "message": "told to fail",
     "retry_after": None,
+    "finish_reason": "stop",
     "prompt_tokens": 20,
     "completion_tokens": 10,
 }
@@ -158,7 +159,7 @@ def completion(told, authorization, *, usage):
         "choices": [
             {
                 "index": 0,
-                "finish_reason": "stop",
+                "finish_reason": told["finish_reason"],
                 "message": {"role": "assistant", "content": text},
             }
         ],

@@ -123,6 +123,17 @@ def test_an_answer_nobody_can_grade_is_not_wrong(bench):
     assert "ungradable" in out
 
 
+def test_an_answer_cut_short_is_not_graded(bench):
+    """
+    What it would have settled on is unknown; the summary says how many there were.
+    """
+    code, out, _ = bench(finish_reason="length")
+
+    assert code == 0
+    assert {row["correct"] for row in bench.outcomes()} == {None}
+    assert "8 answers were cut at --max-tokens" in out
+
+
 def test_a_fifth_of_calls_failing_loses_and_doubles_nothing(bench):
     """
     Every call ends with an answer or a recorded error; every request is accounted for, and no
