@@ -1,7 +1,7 @@
 """Which calls a measurement makes: models times questions, each with its grader and its price."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,9 @@ GUESSED_TOKENS = 500
 Cell = tuple[str, str]
 """A question's id and a model's."""
 
+Planned = Mapping[str, float | None]
+"""Anchors of a plan in its order, and what asking each is expected to cost, USD."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -33,6 +36,8 @@ class Asked:
     grader: Grader
     expected_tokens: float | None
     """Mean length of the answers a bank has seen, None where it has none."""
+    planned_usd: float | None = None
+    """What the plan expects the call to cost, None without one."""
 
     @property
     def digest(self) -> str:
@@ -62,7 +67,9 @@ class Call:
 
     @property
     def expected_usd(self) -> float:
-        """The price of an answer of the length expected, at four bytes of prompt a token."""
+        """As planned, else at the length expected and four bytes of prompt a token."""
+        if self.question.planned_usd is not None:
+            return self.question.planned_usd
         tokens = self.question.expected_tokens or GUESSED_TOKENS
         prompt_tokens = len(self.question.prompt.encode()) / 4 + 8
         return self.usd(prompt_tokens, min(tokens, self.max_tokens))
@@ -104,7 +111,9 @@ def plan_calls(wanted: Wanted) -> list[Call]:
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"--models names a model twice: {listed(repeated)}")
     specs = _specs(names, wanted.prices, bank)
-    questions = _asked(wanted, bank, planned)[: wanted.limit]
+    if planned is not None and names != (planned_model,):
+        planned = dict.fromkeys(planned)  # its prices are those of another model
+    questions = _asked(wanted, bank, planned)
     return [Call(question, spec, wanted.max_tokens) for question in questions for spec in specs]
 
 
@@ -115,7 +124,7 @@ def _specs(names: tuple[str, ...], prices: Path | None, bank: Bank | None) -> tu
     return select(known, names, "the bank or the published pool; pass --prices, which")
 
 
-def _asked(wanted: Wanted, bank: Bank | None, planned: Sequence[str] | None) -> list[Asked]:
+def _asked(wanted: Wanted, bank: Bank | None, planned: Planned | None) -> list[Asked]:
     """Return the questions, those of a plan in its order."""
     rows = _bank_rows(bank, wanted) if bank else _file_rows(wanted)
     if planned is not None:
@@ -129,7 +138,8 @@ def _asked(wanted: Wanted, bank: Bank | None, planned: Sequence[str] | None) -> 
     for question_id, prompt, gold, grader, tokens in rows[: wanted.limit]:
         place = f"{wanted.questions}: question {question_id}"
         chosen = grader_for(grader or wanted.grader, gold, prompt, place)
-        asked.append(Asked(question_id, prompt, gold, chosen, tokens))
+        planned_usd = planned[question_id] if planned else None
+        asked.append(Asked(question_id, prompt, gold, chosen, tokens, planned_usd))
     return asked
 
 
@@ -158,13 +168,15 @@ def _bank_rows(bank: Bank, wanted: Wanted) -> list[Row]:
     return [(anchor, prompt, gold, None, tokens) for anchor, prompt, gold, tokens in rows]
 
 
-def _read_plan(path: Path, bank: Bank | None) -> tuple[str, list[str]]:
+def _read_plan(path: Path, bank: Bank | None) -> tuple[str, Planned]:
     """Return the model and the anchors of a file by ``scope bank add-model --plan``."""
     data = read_json(path)
     try:
         model, version = str(data["model"]), data["bank_version"]
-        anchors = [str(anchor["id"]) for anchor in data["anchors"]]
-    except (KeyError, TypeError) as error:
+        anchors: Planned = {
+            str(anchor["id"]): float(anchor["cost_usd"]) for anchor in data["anchors"]
+        }
+    except (KeyError, TypeError, ValueError) as error:
         raise FormatError(
             f"{path} is not a plan by `scope bank add-model --plan`: {type(error).__name__} {error}"
         ) from error

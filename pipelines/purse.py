@@ -19,6 +19,8 @@ class Quote:
     """If every answer is as long as allowed; retries that are billed come on top."""
     n_guessed: int
     """Calls of which nothing is known but the prompt."""
+    planned: bool = False
+    """Whether the plan said what to expect."""
     guessed_tokens: int = 0
     """What their answers are taken for."""
 
@@ -29,12 +31,18 @@ class Quote:
             len(calls),
             sum(call.expected_usd for call in calls),
             sum(call.at_most_usd for call in calls),
-            sum(call.question.expected_tokens is None for call in calls),
+            sum(
+                call.question.expected_tokens is None and call.question.planned_usd is None
+                for call in calls
+            ),
+            any(call.question.planned_usd is not None for call in calls),
             max((min(call.max_tokens, GUESSED_TOKENS) for call in calls), default=0),
         )
 
     def basis(self) -> str:
         """Say where the expectation comes from."""
+        if self.planned:
+            return "as planned"
         if not self.n_guessed:
             return "answers as long as those the bank has seen"
         whose = "answers" if self.n_guessed == self.n_calls else f"{self.n_guessed:,} answers"

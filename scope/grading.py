@@ -88,9 +88,9 @@ def grader_for(name: str, gold: str | None, question: str, place: str) -> Grader
 
 def _guess(gold: str | None, question: str, place: str) -> str:
     shown = options(question)
-    if gold is not None and gold.strip() in tuple(shown) and shown != LETTERS:
+    if gold is not None and gold.strip() in tuple(shown):
         return "choice"
-    if gold is not None and shown == LETTERS and _no_number(gold, question) is None:
+    if gold is not None and not shown and _no_number(gold, question) is None:
         return "numeric"
     told = "no gold answer" if gold is None else f"gold {gold!r:.40}"
     raise QuestionError(
@@ -99,7 +99,7 @@ def _guess(gold: str | None, question: str, place: str) -> str:
 
 
 def _choice(reply: str, gold: str | None, question: str) -> float | None:
-    letter = chosen(reply, options(question))
+    letter = chosen(reply, options(question) or LETTERS)
     return None if letter is None else float(letter == _letter(gold))
 
 
@@ -193,7 +193,7 @@ def _no_words(gold: str | None, question: str) -> str | None:
 
 
 def _no_option(gold: str | None, question: str) -> str | None:
-    shown, letter = options(question), _letter(gold)
+    shown, letter = options(question) or LETTERS, _letter(gold)
     wrong = f"its gold answer is {gold!r:.40}, its options are {shown[0]} to {shown[-1]}"
     return _no_gold(gold, question) or (None if letter and letter in tuple(shown) else wrong)
 

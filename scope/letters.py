@@ -6,6 +6,7 @@ from collections.abc import Iterator
 LETTERS = "ABCDEFGHIJ"
 
 _MARKER = re.compile(r"(?:^|[\s(])([A-J])[.):](?=\s|$)", re.MULTILINE)
+_LINE_MARKER = re.compile(r"^\s*\(?([A-J])[.):](?=\s|$)", re.MULTILINE)
 _MARKUP = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathbb)\s*\{([^{}]*)\}")
 _NOISE = re.compile(r"\*+|`+|__+|\$+|\\[()\[\]]")
 
@@ -43,24 +44,30 @@ _HEADED = re.compile(r"^\s*\(?([A-J])[.):]\s+\S")
 
 
 def options(question: str) -> str:
-    """Return the letters of a question's options, all ten where it shows none.
+    """Return the letters of the options a question shows, none if it shows none.
 
     Options are markers such as ``A.``, ``(A)`` or ``A:`` in rising order without a gap.
 
     Examples
     --------
     >>> options("Which one? A) red B) green C) blue"), options("Name a colour.")
-    ('ABC', 'ABCDEFGHIJ')
+    ('ABC', '')
     """
+    # An option's own text may hold such markers too, so those that start a line go first.
+    return _run(_LINE_MARKER, question) or _run(_MARKER, question)
+
+
+def _run(marker: re.Pattern[str], question: str) -> str:
+    """Return the longest run of markers from A on, if it is longer than one."""
     longest = run = ""
-    for found in _MARKER.finditer(question):
+    for found in marker.finditer(question):
         letter = found[1]
         if letter == LETTERS[len(run) : len(run) + 1]:
             run += letter
         elif letter == "A":
             run = letter
         longest = max(longest, run, key=len)
-    return longest if len(longest) > 1 else LETTERS
+    return longest if len(longest) > 1 else ""
 
 
 def chosen(reply: str, allowed: str = LETTERS) -> str | None:

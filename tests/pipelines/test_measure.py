@@ -451,7 +451,7 @@ def plan_file(bench, version, anchors):
         "model": bench.model,
         "bank_version": version,
         "expected_cost_usd": 1.0,
-        "anchors": [{"id": anchor} for anchor in anchors],
+        "anchors": [{"id": anchor, "cost_usd": 0.25} for anchor in anchors],
     }
     (bench.folder / "plan.json").write_text(json.dumps(facts))
     return bench.folder / "plan.json"
@@ -459,13 +459,14 @@ def plan_file(bench, version, anchors):
 
 def test_a_plan_is_followed(bench, bank):
     """
-    Only its anchors, in its order, for its model.
+    Only its anchors, in its order, for its model, at the price it foresaw.
     """
     plan = plan_file(bench, load_bank(bank).version, ["a3", "a1"])
 
-    code, _, _ = bench("--questions", bank, "--plan", plan, "--concurrency", 1)
+    code, out, _ = bench("--questions", bank, "--plan", plan, "--concurrency", 1)
 
     assert code == 0
+    assert "expected bill $0.5 (as planned)" in out
     assert [call["prompt"][0] for call in bench.log()] == ["3", "1"]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scope.errors import ConfigError, QuestionError
 from scope.grading import grader_for, make_grader
-from scope.letters import chosen, options
+from scope.letters import LETTERS, chosen, options
 from scope.numerals import stated
 
 QUESTION = "Which one?\nA. red\nB. green\nC. blue\nD. none of them"
@@ -56,7 +56,9 @@ def test_the_last_clear_statement_is_the_choice(reply, letter):
     [
         pytest.param(QUESTION, "ABCD", id="one a line"),
         pytest.param("Which? (A) red (B) green", "AB", id="in one line"),
-        pytest.param("Name a colour.", "ABCDEFGHIJ", id="none shown"),
+        pytest.param("Which?\nA. (A) x (B) y\nB. (A) y\nC. z", "ABC", id="markers inside options"),
+        pytest.param("Name a colour.", "", id="none shown"),
+        pytest.param("\n".join(f"{c}. x" for c in LETTERS), LETTERS, id="all ten"),
         pytest.param("A. Turing met B. Russell.\nA. yes\nB. no\nC. both", "ABC", id="initials"),
     ],
 )
@@ -187,7 +189,7 @@ def test_prose_without_a_letter_is_never_wrong(reply):
     """
     A reply that names no option is ungradable, not a wrong choice.
     """
-    words = " ".join(word for word in reply.split() if len(word) > 1)
+    words = " ".join(word for word in reply.split() if len(word.strip(",.!")) > 1)
 
     assert make_grader("choice").grade(words, "B", QUESTION) is None
 
