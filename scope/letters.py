@@ -8,7 +8,7 @@ LETTERS = "ABCDEFGHIJ"
 _MARKER = re.compile(r"(?:^|[\s(])([A-J])[.):](?=\s|$)", re.MULTILINE)
 _LINE_MARKER = re.compile(r"^\s*\(?([A-J])[.):](?=\s|$)", re.MULTILINE)
 _MARKUP = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathbb)\s*\{([^{}]*)\}")
-_NOISE = re.compile(r"\*+|`+|__+|\$+|\\[()\[\]]")
+_NOISE = re.compile(r"\*+|`+|[\"“”]|__+|\$+|\\[()\[\]]")
 
 # "The answer is A plane" holds an article and "the answer is I think" a pronoun: after a bare
 # letter only an end, punctuation or one of these words may stand.
@@ -21,11 +21,13 @@ _LIST = rf"{_LETTER}(?:\s*(?:,\s*(?:and|or)?|/|&|and|or|nor)\s*{_LETTER})*"
 _OPTION = r"(?:(?:the\s+)?(?:option|choice|letter|answer)s?\s*:?\s*)?"
 _DENIED = r"(?P<denied>(?:\s*(?:not|n't|never)\b)?)"
 _SUBJECT = (
-    r"(?<!\bincorrect )(?<!\bwrong )\b(?:answers?|correct\s+(?:option|choice|letter)s?"
+    r"(?<!\bincorrect )(?<!\bwrong )\b(?:answers?(?:\s+(?:choice|option|letter))?"
+    r"|correct\s+(?:option|choice|letter)s?"
     r"|best\s+(?:option|choice)|(?:option|choice)\s+(?:selected|chosen))"
 )
 _STATEMENTS = (
     re.compile(r"\\boxed\s*\{\s*(?P<letters>\(?\s*[A-Ja-j]\s*\)?)[.:]?(?:\s[^{}]*)?\}"),
+    re.compile(r"(?i:<answer>)\s*(?P<letters>\(?[A-Ja-j]\)?)\s*(?i:</answer>)"),
     re.compile(
         rf"(?i:{_SUBJECT}\s*(?:is|are|would\s+be|should\s+be|must\s+be|has\s+to\s+be)){_DENIED}"
         rf"(?i:\s*:?\s*(?:either|both|neither|clearly|therefore|thus)?\s*{_OPTION})"
