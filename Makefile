@@ -28,6 +28,7 @@ bench: $(STAMP)  ## speed as ratios, then quality; SCOPE_DATA names a folder of 
 	$(BIN)/python -m benchmarks.nearest_anchors
 	$(BIN)/python -m benchmarks.encoder
 	$(BIN)/python -m benchmarks.embedding
+	$(BIN)/python -m benchmarks.measuring
 	$(BIN)/python -m benchmarks.anchor_weights
 	$(BIN)/python -m benchmarks.forecaster
 	$(BIN)/python -m benchmarks.quality

@@ -11,7 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines import bank_commands, eval_command, predict_command, replay_command
+from pipelines import (
+    bank_commands,
+    eval_command,
+    measure_command,
+    predict_command,
+    replay_command,
+)
 from pipelines import frontier as frontiers
 from pipelines.console import err, frontier_table, out, say, score_cells, show_damage, table
 from pipelines.options import (
@@ -41,6 +47,7 @@ app = typer.Typer(
 )
 app.add_typer(bank_commands.app, name="bank")
 app.command("eval")(eval_command.evaluate_bank)
+app.command("measure")(measure_command.measure_pool)
 app.command()(predict_command.predict)
 app.command()(replay_command.replay)
 

@@ -170,7 +170,7 @@ def _complete(
         plan = blocks.map_batches(
             ShardActor,
             fn_constructor_kwargs={"task": ray.put(task)},
-            compute=ActorPoolStrategy(min_size=1, max_size=inputs.config.encoder.pool[1]),
+            compute=ActorPoolStrategy(min_size=1, max_size=inputs.config.encoder.replicas[1]),
             batch_size=None,
             batch_format="numpy",
             num_cpus=0.5,

@@ -205,3 +205,25 @@ def similarity_entry(
             for rank, (anchor, value) in enumerate(near, start=1)
         ],
     }
+
+
+def anchor_result(
+    anchor: str, model: str, correct: float, tokens: tuple[int | None, int | None]
+) -> dict[str, Any]:
+    """Return one entry of an ``anchor_results.json``.
+
+    Parameters
+    ----------
+    anchor, model : str
+    correct : float
+        0 … 1; the published code knows right and wrong alone, so part credit counts from one half.
+    tokens : tuple of int or None
+        Of prompt and completion, None where unknown.
+    """
+    prompt_tokens, completion_tokens = tokens
+    return {
+        "id": anchor,
+        "model": model,
+        "is_correct": correct >= 0.5,
+        "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens},
+    }

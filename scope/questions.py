@@ -24,22 +24,24 @@ Row = Mapping[str, Any]
 
 
 class Question(NamedTuple):
-    """One question; the gold answer is None where nobody told it."""
+    """One question; gold answer and grader are None where nobody told them."""
 
     id: str
     prompt: str
     category: str
     gold: str | None
+    grader: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """Questions in file order; a gold answer is None where nobody told it."""
+    """Questions in file order; a gold answer or grader is None where nobody told it."""
 
     ids: tuple[str, ...]
     prompts: tuple[str, ...]
     categories: tuple[str, ...]
     golds: tuple[str | None, ...]
+    graders: tuple[str | None, ...]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -52,6 +54,7 @@ class Questions:
             tuple(self.prompts[q] for q in kept),
             tuple(self.categories[q] for q in kept),
             tuple(self.golds[q] for q in kept),
+            tuple(self.graders[q] for q in kept),
         )
 
 
@@ -89,7 +92,7 @@ def each_question(source: Path | HubSet, *, split: str | None = None) -> Iterato
     ----------
     source : Path or HubSet
         ``.json``, ``.jsonl`` or ``.parquet``: rows of ``id`` (or ``question_id``), ``prompt``
-        (or ``question``) and, where known, ``category`` and ``gt`` (or ``gold``). Rows with
+        (or ``question``) and, where known, ``category``, ``gt`` (or ``gold``) and ``grader``. Rows with
         a ``model_name`` may repeat a question; it is yielded once.
     split : str, optional
         Keep only rows whose ``split`` is this.
@@ -122,12 +125,13 @@ def _checked(row: Row, place: str) -> Question:
         raise QuestionError(f"{place}: id is {question_id!r}; expected text or a whole number")
     prompt = _checked_prompt(_field(row, PROMPT_FIELDS, place), f"{place} ({question_id})")
     gold = next((row[name] for name in GOLD_FIELDS if row.get(name) is not None), None)
-    category = row.get("category")
+    category, grader = row.get("category"), row.get("grader")
     question = Question(
         str(question_id),
         prompt,
         "" if category is None else str(category),
         None if gold is None else str(gold),
+        None if grader is None else str(grader),
     )
     for name, text in question._asdict().items():
         _refuse_half_pair(text or "", name, f"{place} ({question_id!a})")

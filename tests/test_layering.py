@@ -23,6 +23,10 @@ HEAVY = {
     "transformers",
     "sentence_transformers",
     "httpx",
+    "httpx_aiohttp",
+    "aiohttp",
+    "tenacity",
+    "aiolimiter",
     "matplotlib",
     "sklearn",
     "jinja2",
@@ -86,3 +90,17 @@ def test_importing_scope_loads_no_heavy_library():
     )
 
     assert done.stdout.strip() == "none"
+
+
+def test_one_module_speaks_http():
+    """
+    Everything else of `scope` and `pipelines` asks through it.
+    """
+    speakers = [
+        path.relative_to(ROOT).as_posix()
+        for package in ("scope", "pipelines")
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if imported(path) & {"httpx", "httpx_aiohttp", "aiohttp", "requests"}
+    ]
+
+    assert speakers == ["scope/upstream.py"]

@@ -1,0 +1,130 @@
+"""What a measurement shows: the bill, how far it is, and what came of it."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pipelines.console import err, out, table
+from pipelines.purse import Quote, Tally
+from scope.routing import usd
+
+LINE_S, EVENT_S = 5.0, 1.0
+"""How often a log gets a line, and a machine an event."""
+
+
+def event(name: str, **facts: Any) -> None:  # noqa: ANN401 (JSON is anything)
+    """Print one JSON line for a machine."""
+    typer.echo(json.dumps({"event": name, **facts}))
+
+
+def show_quote(quote: Quote, n_answered: int, *, as_json: bool) -> None:
+    """Print the bill before the first call."""
+    if as_json:
+        event(
+            "quote",
+            calls=quote.n_calls,
+            answered=n_answered,
+            expected_usd=quote.expected_usd,
+            at_most_usd=quote.at_most_usd,
+            basis=quote.basis(),
+        )
+        return
+    if not quote.n_calls:
+        out.print(f"nothing left to ask: {n_answered:,} calls were answered before")
+        return
+    before = f" ({n_answered:,} answered before)" if n_answered else ""
+    out.print(
+        f"{quote.n_calls:,} calls to make{before}: expected bill {usd(quote.expected_usd)} "
+        f"({quote.basis()}), at most {usd(quote.at_most_usd)} before retries",
+        soft_wrap=True,
+    )
+
+
+@contextmanager
+def progress_of(tally: Tally, *, as_json: bool) -> Iterator[Callable[[], None]]:
+    """Yield a function to call after every result: a bar, a line now and then, or events."""
+    if err.is_terminal and not as_json:
+        with _bar(tally) as moved:
+            yield moved
+        return
+    every_s = EVENT_S if as_json else LINE_S
+    last_s = time.monotonic()
+
+    def changed() -> None:
+        nonlocal last_s
+        if time.monotonic() - last_s >= every_s or tally.done == tally.total:
+            last_s = time.monotonic()
+            if as_json:
+                event("progress", **_facts(tally))
+            else:
+                err.print(_line(tally))
+
+    yield changed
+
+
+def show_summary(entries: Sequence[dict[str, Any]], tally: Tally, *, as_json: bool) -> None:
+    """Print what came of all calls into the folder, and what they cost."""
+    if as_json:
+        event("done", models=entries, **_facts(tally))
+        return
+    rows = [
+        (
+            entry["model"],
+            f"{entry['answered']:,}",
+            "–" if entry["accuracy"] is None else f"{100 * entry['accuracy']:.1f} %",
+            f"{entry['ungradable']:,}",
+            f"{sum(entry['errors'].values()):,}",
+            usd(entry["usd"]),
+        )
+        for entry in entries
+    ]
+    headers = ("model", "answered", "right", "ungradable", "failed", "billed")
+    out.print(table("What the models did", headers, rows))
+    if n_cut := sum(entry["cut"] for entry in entries):
+        out.print(f"{n_cut:,} answers were cut at --max-tokens, so they are not graded")
+    kinds = sum((Counter(entry["errors"]) for entry in entries), Counter())
+    if kinds:
+        told = ", ".join(f"{kind} × {count:,}" for kind, count in kinds.most_common())
+        out.print(f"failed, to be asked again by the next run: {told}", soft_wrap=True)
+    out.print(f"spent in all {_money(tally)}", soft_wrap=True)
+
+
+def _facts(tally: Tally) -> dict[str, Any]:
+    return {
+        "calls": tally.done,
+        "of": tally.total,
+        "failed": sum(tally.errors.values()),
+        "ungradable": tally.ungradable,
+        "usd": tally.purse.usd,
+        "doubtful_usd": tally.purse.doubtful_usd,
+    }
+
+
+def _line(tally: Tally) -> str:
+    failed = sum(tally.errors.values())
+    return f"{tally.done:,} of {tally.total:,} calls, {failed:,} failed, spent {_money(tally)}"
+
+
+def _money(tally: Tally) -> str:
+    doubt = f", perhaps {usd(tally.purse.doubtful_usd)} more" if tally.purse.doubtful_usd else ""
+    return f"{usd(tally.purse.usd)}{doubt}"
+
+
+@contextmanager
+def _bar(tally: Tally) -> Iterator[Callable[[], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=err) as bar:
+        task = bar.add_task("asking", total=tally.total)
+
+        def moved() -> None:
+            failed = sum(tally.errors.values())
+            told = f"asking, {failed:,} failed, {_money(tally)}"
+            bar.update(task, completed=tally.done, description=told)
+
+        yield moved

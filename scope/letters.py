@@ -1,0 +1,130 @@
+"""Which option of a multiple-choice question a free text settles on."""
+
+import re
+from collections.abc import Iterator
+
+LETTERS = "ABCDEFGHIJ"
+
+_MARKER = re.compile(r"(?:^|[\s(])([A-J])[.):](?=\s|$)", re.MULTILINE)
+_LINE_MARKER = re.compile(r"^\s*\(?([A-J])[.):](?=\s|$)", re.MULTILINE)
+_MARKUP = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathbb)\s*\{([^{}]*)\}")
+_NOISE = re.compile(r"\*+|`+|[\"“”]|__+|\$+|\\[()\[\]]")
+
+# "The answer is A plane" holds an article and "the answer is I think" a pronoun: after a bare
+# letter only an end, punctuation or one of these words may stand.
+_AFTER = (
+    r"(?=\s*(?:$|[.,;:!)\]}\n/&–—]|-\s|\(|(?:because|since|as|and|or|nor|but|due|which|with|for"
+    r"|is|not|if|based|from|given)\b))"
+)
+_LETTER = rf"(?:\(\s*[A-Ja-j]\s*\)|\[\s*[A-Ja-j]\s*\]|\b[A-J](?![\w'’]|-\w){_AFTER})"
+_LIST = rf"{_LETTER}(?:\s*(?:,\s*(?:and|or)?|/|&|and|or|nor)\s*{_LETTER})*"
+_OPTION = r"(?:(?:the\s+)?(?:option|choice|letter|answer)s?\s*:?\s*)?"
+_DENIED = r"(?P<denied>(?:\s*(?:not|n't|never)\b)?)"
+_SUBJECT = (
+    r"(?<!\bincorrect )(?<!\bwrong )\b(?:answers?(?:\s+(?:choice|option|letter))?"
+    r"|correct\s+(?:option|choice|letter)s?"
+    r"|best\s+(?:option|choice)|(?:option|choice)\s+(?:selected|chosen))"
+)
+_STATEMENTS = (
+    re.compile(r"\\boxed\s*\{\s*(?P<letters>\(?\s*[A-Ja-j]\s*\)?)[.:]?(?:\s[^{}]*)?\}"),
+    re.compile(r"(?i:<answer>)\s*(?P<letters>\(?[A-Ja-j]\)?)\s*(?i:</answer>)"),
+    re.compile(
+        rf"(?i:{_SUBJECT}\s*(?:is|are|would\s+be|should\s+be|must\s+be|has\s+to\s+be)){_DENIED}"
+        rf"(?i:\s*:?\s*(?:either|both|neither|clearly|therefore|thus)?\s*{_OPTION})"
+        rf"(?P<letters>{_LIST})(?!\s*\?)"
+    ),
+    re.compile(rf"(?i:{_SUBJECT}\s*[:=-]\s*{_OPTION})(?P<letters>{_LIST})(?!\s*\?)"),
+    re.compile(r"(?im:^\s*(?:final\s+)?answer\s*[:=]\s*)(?P<letters>[a-j])(?=\s*\.?\s*$)", re.M),
+    re.compile(rf"(?i:\b(?:I|we)\s+(?:choose|pick|select)\s+{_OPTION})(?P<letters>{_LIST})"),
+    re.compile(
+        r"(?P<letters>\(\s*[A-J]\s*\)|(?i:\b(?:option|choice)\s+)[A-J]|\b[A-J])\s+(?:is|are)"
+        rf"{_DENIED}\s+(?:the\s+)?(?:correct|right|best)\b"
+    ),
+)
+_LONE = re.compile(r"^\W*([A-Ja-j])\W*$")
+_HEADED = re.compile(r"^\s*\(?([A-J])[.):]\s+\S")
+
+
+def options(question: str) -> str:
+    """Return the letters of the options a question shows, none if it shows none.
+
+    Options are markers such as ``A.``, ``(A)`` or ``A:`` in rising order without a gap.
+
+    Examples
+    --------
+    >>> options("Which one? A) red B) green C) blue"), options("Name a colour.")
+    ('ABC', '')
+    """
+    # An option's own text may hold such markers too, so those that start a line go first.
+    return _run(_LINE_MARKER, question) or _run(_MARKER, question)
+
+
+def _run(marker: re.Pattern[str], question: str) -> str:
+    """Return the longest run of markers from A on, if it is longer than one."""
+    longest = run = ""
+    for found in marker.finditer(question):
+        letter = found[1]
+        if letter == LETTERS[len(run) : len(run) + 1]:
+            run += letter
+        elif letter == "A":
+            run = letter
+        longest = max(longest, run, key=len)
+    return longest if len(longest) > 1 else ""
+
+
+def chosen(reply: str, allowed: str = LETTERS) -> str | None:
+    r"""Return the option a reply settles on.
+
+    The last clear statement wins: "the answer is C", "Answer: C", ``\boxed{C}``, "C is correct".
+    Without one, a reply or its last line that is a letter and nothing else counts. A statement
+    that names two options, one that is not `allowed`, or none at all, settles nothing.
+
+    Parameters
+    ----------
+    reply : str
+    allowed : str
+        Letters of the options that exist.
+
+    Returns
+    -------
+    str or None
+        One capital letter; None where the reply cannot be told.
+
+    Examples
+    --------
+    >>> chosen("A good one! I first thought (B), but **the answer is (C)**.")
+    'C'
+    >>> chosen("The answer is A or B") is None
+    True
+    """
+    text = _NOISE.sub("", _MARKUP.sub(r"\1", reply)).strip()
+    statements = sorted(_statements(text), key=lambda statement: statement[0])
+    letters: set[str] | None = None
+    for _, denied, named in statements:
+        if not denied:
+            letters = named
+        elif letters is not None and letters <= named:
+            letters = set()  # taken back
+    if letters is None:
+        letters = _alone(text)
+    one = next(iter(letters)) if len(letters) == 1 else ""
+    return one if one and one in allowed else None
+
+
+def _statements(text: str) -> Iterator[tuple[int, bool, set[str]]]:
+    """Yield where each statement starts, whether it denies, and the letters it names."""
+    for pattern in _STATEMENTS:
+        for found in pattern.finditer(text):
+            named = re.findall(r"\b[A-Ja-j]\b", found["letters"])
+            denied = bool(found.groupdict().get("denied"))
+            yield found.start("letters"), denied, {letter.upper() for letter in named}
+
+
+def _alone(text: str) -> set[str]:
+    """Return the letter that is the whole reply, its last line, or its only headed line."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if lines and (lone := _LONE.match(lines[-1])):
+        return {lone[1].upper()}
+    if len(lines) == 1 and (headed := _HEADED.match(lines[0])):
+        return {headed[1]}
+    return set()

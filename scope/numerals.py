@@ -1,0 +1,97 @@
+"""The number a free text settles on, and whether it is the one wanted."""
+
+import math
+import re
+
+_UNIT_POWER = re.compile(
+    r"\s*(?:×|\\times|\\cdot|·|\*)\s*10\s*(?:\^|\*\*)\s*\{?\s*([-+−]?\d+)\s*\}?"
+)
+_POWER = re.compile(r"(?<![\d.])10\s*\^\s*\{?\s*([-+−]?\d+)\s*\}?")
+_FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*([-+−]?[\d.,]+)\s*\}\s*\{\s*([\d.,]+)\s*\}")
+_SPACES = re.compile(r"\\[,;! ]|[\u00a0\u2009\u202f]|\{,\}")
+_NOISE = re.compile(r"\*\*|`|\$|\\[()\[\]]|€|£|¥|\\text\s*\{([^{}]*)\}|\\(?=%)")
+
+_PLAIN = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?: \d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
+_NUMBER = re.compile(
+    rf"(?<![\w.])(?P<sign>[-+−]\s?)?(?P<top>{_PLAIN})(?P<power>[eE][-+−]?\d+)?"
+    rf"(?:\s?/\s?(?P<bottom>{_PLAIN}))?(?P<percent>\s?%)?"
+)
+_STATEMENT = re.compile(
+    r"(?i:\banswers?\b\s*(?:is|are|would\s+be|should\s+be|must\s+be|=|:)\s*:?|####)"
+    r"(?P<rest>[^\n]*)"
+)
+_BOXED = re.compile(r"\\boxed\s*\{(?P<rest>(?:[^{}]|\{[^{}]*\})*)\}")
+
+Number = tuple[float, bool]
+"""A value, and whether it was written as a percentage (50 % is .5 and True)."""
+
+
+def numbers(text: str) -> list[Number]:
+    r"""Return every number in `text`, in order.
+
+    Understood are signs, thousands separators, decimals, powers (``1.2e-3``, ``1.2 × 10^{-3}``),
+    fractions (``3/4``, ``\frac{3}{4}``) and percentages.
+
+    Examples
+    --------
+    >>> numbers("1,234.5 m, 3/4 or 50 %")
+    [(1234.5, False), (0.75, False), (0.5, True)]
+    """
+    values = [_value(found) for found in _NUMBER.finditer(_plain(text))]
+    return [value for value in values if value is not None]
+
+
+def stated(reply: str) -> Number | None:
+    r"""Return the number a reply settles on, None where it cannot be told.
+
+    The last of ``\boxed{…}``, "the answer is …", "Answer: …" and ``#### …`` counts, if one number
+    stands there (after the last equals sign, if any). Without such a statement it is the only
+    number of the last line, or of the whole reply.
+    """
+    boxed = [found["rest"] for found in _BOXED.finditer(reply)]
+    bare = _BOXED.sub(r"\g<rest>", reply)
+    told = [found["rest"] for found in _STATEMENT.finditer(bare)]
+    for statement in (*boxed[-1:], *told[-1:]):
+        if numbers(statement):
+            return _only(statement)
+    last_line = bare.strip().splitlines()[-1:]
+    return next((only for text in (*last_line, bare) if (only := _only(text)) is not None), None)
+
+
+def close(told: Number, wanted: Number, relative: float, absolute: float) -> bool:
+    """Say whether two numbers agree; of a lone percentage its bare number counts too."""
+    (value, percent), (gold, gold_percent) = told, wanted
+    scales = [1.0] if percent == gold_percent else [1.0, 100.0 if percent else 0.01]
+    return any(
+        math.isclose(value * scale, gold, rel_tol=relative, abs_tol=absolute) for scale in scales
+    )
+
+
+def _only(text: str) -> Number | None:
+    """Return the one number of `text`, or the one after its last equals sign."""
+    for part in (text, text.rsplit("=", 1)[-1], text.rsplit("≈", 1)[-1]):
+        if len(found := set(numbers(part))) == 1:
+            return found.pop()
+    return None
+
+
+def _plain(text: str) -> str:
+    text = _NOISE.sub(r" \1", _SPACES.sub(lambda found: "," if found[0] == "{,}" else " ", text))
+    text = _FRACTION.sub(r"\1/\2", text)
+    return _POWER.sub(r"1e\1", _UNIT_POWER.sub(r"e\1", text))
+
+
+def _value(found: re.Match[str]) -> Number | None:
+    """Return what was found as a number; None if it is none a float can hold."""
+    power = (found["power"] or "").replace("−", "-")
+    bottom = _bare(found["bottom"] or "1")
+    value = float(_bare(found["top"]) + power)
+    if (found["sign"] or "").strip() in ("-", "−"):
+        value = -value
+    value = value / float(bottom) if float(bottom) else math.inf
+    percent = bool(found["percent"])
+    return (value / 100 if percent else value, percent) if math.isfinite(value) else None
+
+
+def _bare(digits: str) -> str:
+    return digits.replace(",", "").replace(" ", "")

@@ -1,0 +1,186 @@
+"""An OpenAI-compatible upstream in a process of its own, which can be told to misbehave.
+
+``with running({"small": {"way": "status", "status": 503, "times": 2}}) as upstream:`` serves
+``upstream.base_url`` until the block ends; ``upstream.log()`` lists every request it got.
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+NORMAL = {
+    "answer": "The answer is (A).",
+    "delay_s": 0.0,
+    "way": "ok",  # or status, cut, silent, garbage, no_usage, echo_key
+    "times": -1,  # this many first attempts at a prompt go that way; -1: all
+    "share": 1.0,  # of the attempts, drawn by a hash of prompt and attempt
+    "status": 500,
+    "message": "told to fail",
+    "retry_after": None,
+    "finish_reason": "stop",
+    "prompt_tokens": 20,
+    "completion_tokens": 10,
+}
+FAULTS = ("status", "cut", "garbage", "silent")
+
+
+class Upstream:
+    """A running upstream as a test sees it."""
+
+    def __init__(self, port):
+        self.root = f"http://127.0.0.1:{port}"
+        self.base_url = f"{self.root}/v1"
+
+    def log(self):
+        """Every request so far, oldest first: model, prompt, attempt, way, in_flight, at."""
+        with urllib.request.urlopen(f"{self.root}/log", timeout=10) as answer:
+            return json.load(answer)
+
+    def behave(self, behaviours):
+        """Behave like this from now on."""
+        data = json.dumps(behaviours).encode()
+        request = urllib.request.Request(f"{self.root}/behave", data=data, method="POST")
+        urllib.request.urlopen(request, timeout=10).close()
+
+
+@contextlib.contextmanager
+def running(behaviours=None):
+    """Serve until the block ends; ``"*"`` speaks of every model not named."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
+        fd = listening.fileno()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.upstream", str(fd), json.dumps(behaviours or {})],
+            cwd=ROOT,
+            pass_fds=[fd],
+        )
+        port = listening.getsockname()[1]
+    try:
+        yield Upstream(port)  # connections wait in the socket's queue until it serves
+    finally:
+        process.kill()
+        process.wait()
+
+
+class App:
+    """The ASGI application: no framework, so that it is fast enough to measure a client."""
+
+    def __init__(self, behaviours):
+        self.behaviours = behaviours
+        self.calls = []
+        self.attempts = {}
+        self.in_flight = 0
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        if scope["path"] == "/log":
+            await answer(send, 200, self.calls)
+        elif scope["path"] == "/behave":
+            self.behaviours = json.loads(body)
+            await answer(send, 200, {})
+        else:
+            headers = dict(scope["headers"])
+            self.in_flight += 1
+            try:
+                authorization = headers.get(b"authorization", b"").decode()
+                await self.complete(json.loads(body), authorization, receive, send)
+            finally:
+                self.in_flight -= 1
+
+    async def complete(self, request, authorization, receive, send):
+        """Answer one chat completion, in the way its model is told to."""
+        model, prompt = request["model"], request["messages"][-1]["content"]
+        told = {**NORMAL, **self.behaviours.get("*", {}), **self.behaviours.get(model, {})}
+        attempt = self.attempts[model, prompt] = self.attempts.get((model, prompt), 0) + 1
+        way = self.way(told, f"{model} {prompt} {attempt}", attempt)
+        self.calls.append(
+            {
+                "model": model,
+                "prompt": prompt,
+                "attempt": attempt,
+                "way": way,
+                "in_flight": self.in_flight,
+                "at": asyncio.get_running_loop().time(),
+                "max_tokens": request.get("max_tokens"),
+                "temperature": request.get("temperature"),
+            }
+        )
+        if told["delay_s"]:
+            await asyncio.sleep(told["delay_s"])
+        if way == "silent":
+            await receive()  # until the client hangs up
+        else:
+            await self.reply(way, told, authorization, send)
+
+    def way(self, told, key, attempt):
+        """Return how this attempt goes."""
+        draw = random.Random(key)  # by its own hash of the text: the same in every process
+        if 0 <= told["times"] < attempt or draw.random() >= told["share"]:
+            return "ok"
+        return draw.choice(FAULTS) if told["way"] == "any" else told["way"]
+
+    async def reply(self, way, told, authorization, send):
+        if way == "status":
+            extra = {} if told["retry_after"] is None else {"retry-after": told["retry_after"]}
+            error = {"message": told["message"].replace("{authorization}", authorization)}
+            await answer(send, told["status"], {"error": error}, **extra)
+        elif way == "cut":
+            start = {"type": "http.response.start", "status": 200}
+            await send({**start, "headers": [(b"content-length", b"1000")]})
+            await send({"type": "http.response.body", "body": b'{"choices": [{"mess'})
+        elif way == "garbage":
+            await answer(send, 200, ["what", "is", "this"])
+        else:
+            await answer(send, 200, completion(told, authorization, usage=way != "no_usage"))
+
+
+def completion(told, authorization, *, usage):
+    text = told["answer"].replace("{authorization}", authorization)
+    counts = {
+        "prompt_tokens": told["prompt_tokens"],
+        "completion_tokens": told["completion_tokens"],
+    }
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": told["finish_reason"],
+                "message": {"role": "assistant", "content": text},
+            }
+        ],
+        **({"usage": counts} if usage else {}),
+    }
+
+
+async def answer(send, status, value, **headers):
+    body = json.dumps(value).encode()
+    lines = {"content-type": "application/json", "content-length": str(len(body)), **headers}
+    pairs = [(name.encode(), text.encode()) for name, text in lines.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
+
+
+def serve(fd, behaviours):
+    import uvicorn
+
+    config = uvicorn.Config(App(behaviours), log_level="critical", timeout_graceful_shutdown=0)
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=fd)])
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), json.loads(sys.argv[2]))
