@@ -92,8 +92,8 @@ def each_question(source: Path | HubSet, *, split: str | None = None) -> Iterato
     ----------
     source : Path or HubSet
         ``.json``, ``.jsonl`` or ``.parquet``: rows of ``id`` (or ``question_id``), ``prompt``
-        (or ``question``) and, where known, ``category``, ``gt`` (or ``gold``) and ``grader``. Rows with
-        a ``model_name`` may repeat a question; it is yielded once.
+        (or ``question``) and, where known, ``category``, ``gt`` (or ``gold``) and ``grader``.
+        Rows with a ``model_name`` may repeat a question; it is yielded once.
     split : str, optional
         Keep only rows whose ``split`` is this.
 
