@@ -53,7 +53,7 @@ class Bench:
             "--output": self.output,
             "--prices": self.folder / "prices.json",
             "--base-url": self.upstream.base_url,
-            "--timeout": 1,
+            "--timeout": 20,
             **dict(zip(flags[::2], flags[1::2], strict=True)),
         }
         if not {"--models", "--plan", "--pool"} & set(given):
@@ -136,20 +136,22 @@ def test_an_answer_cut_short_is_not_graded(bench):
 
 def test_a_fifth_of_calls_failing_loses_and_doubles_nothing(bench):
     """
-    Every call ends with an answer or a recorded error; every request is accounted for, and no
-    answer was bought twice.
+    Every call ends with an answer or a recorded error, every request is accounted for, and an
+    answer is bought twice only where a lost one was counted as perhaps billed.
     """
     bench.write(60)
 
-    bench(*("--attempts", 2, "--concurrency", 32, "--timeout", 0.7), way="any", share=0.2)
+    bench(*("--attempts", 2, "--concurrency", 32, "--timeout", 1), way="any", share=0.2)
 
     rows, log = bench.journal(), bench.log()
-    answers = Counter(call["prompt"] for call in log if call["way"] == "ok")
-    failed = {row["question_id"] for row in rows if "error" in row}
-    assert sorted(row["question_id"] for row in rows) == [f"q{i:03d}" for i in range(60)]
+    bought = Counter(call["prompt"] for call in log if call["way"] == "ok")
+    prompts = {row["question_id"]: f"{int(row['question_id'][1:])}?\nA. x\nB. y" for row in rows}
+    answered = {prompts[row["question_id"]] for row in rows if "error" not in row}
+    doubtful = {prompts[row["question_id"]] for row in rows if row["doubtful_usd"]}
+    assert sorted(prompts) == [f"q{i:03d}" for i in range(60)]
     assert sum(row["attempts"] for row in rows) == len(log) > 60
-    assert set(answers.values()) == {1}
-    assert len(answers) + len(failed) == 60
+    assert answered <= set(bought) <= answered | doubtful
+    assert {prompt for prompt, times in bought.items() if times > 1} <= doubtful
 
 
 def test_a_kill_loses_only_calls_in_flight(bench):
