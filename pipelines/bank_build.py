@@ -2,16 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
 
 from pipelines.embed import embed_texts
+from pipelines.new_bank import refuse_existing, save_now
 from pipelines.session import ray_session
 from scope.bank import Bank, Manifest
-from scope.bank_store import save_bank
 from scope.config import AnchorConfig, ScopeConfig
 from scope.embedder import MINILM, EmbedderSpec, locate
 from scope.errors import BankError
@@ -53,8 +52,7 @@ def build_bank(inputs: BankInputs, output: Path, advance: Callable[[int, int], N
     ScopeError
         If an input is wrong; nothing is written then.
     """
-    if output.exists():
-        raise BankError(f"{output} exists; choose another folder or remove it first")
+    refuse_existing(output)
     questions = read_questions(inputs.questions, split=inputs.split)
     if inputs.sample is not None:
         questions = questions.sample(inputs.sample)
@@ -90,5 +88,4 @@ def build_bank(inputs: BankInputs, output: Path, advance: Callable[[int, int], N
         ),
     )
     bank = replace(bank, calibration=calibrate(bank, inputs.config.anchors or AnchorConfig()))
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return save_bank(bank, output, created_at=now, sources=inputs.sources)
+    return save_now(bank, output, inputs.sources)
