@@ -6,12 +6,12 @@ models in ``mmlupro_new_models_outcomes.parquet``. Banks are kept under results/
 """
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.bank_build import BankInputs, build_bank
+from pipelines.new_bank import save_now
 from scope.bank import Bank
-from scope.bank_store import load_bank, save_bank
+from scope.bank_store import load_bank
 from scope.population import learn
 
 NAMES = {"mmlupro": "MMLU-Pro", "zeroeval": "ZeroEval"}
@@ -31,8 +31,7 @@ def learned_bank(data: Path, name: str) -> Bank:
     """Return the training split as a bank that has learned."""
     path = KEPT / f"{name}-learned"
     if not path.exists():
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        save_bank(learn(questions(data, name, "train")), path, created_at=now, sources=(name,))
+        save_now(learn(questions(data, name, "train")), path, (name,))
     return load_bank(path)
 
 

@@ -1,7 +1,6 @@
 """``scope bank add-model``: choose what to ask a new model, then add it to a bank."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,10 +10,11 @@ import pyarrow.compute as pc
 import typer
 
 from pipelines.console import out, table
+from pipelines.new_bank import refuse_existing, save_now
 from pipelines.options import Json
 from scope import EMBEDDED_BANK
 from scope.bank import Bank
-from scope.bank_store import load_bank, read_manifest, save_bank
+from scope.bank_store import load_bank, read_manifest
 from scope.errors import BankError, ConfigError
 from scope.files import write_json
 from scope.newcomer import Limits, Plan, add_model, plan
@@ -116,8 +116,7 @@ def _add(
 ) -> None:
     """Write the bank at `path` with one more model; `files` are its outcomes and the new bank."""
     source, output = files
-    if output.exists():
-        raise BankError(f"{output} exists; choose another folder or remove it first")
+    refuse_existing(output)
     bank = load_bank(path)
     rows = read_outcomes_table(source)
     rows = rows.filter(pc.equal(rows["model"].cast(pa.string()), spec.id))
@@ -125,9 +124,8 @@ def _add(
         raise BankError(f"{source} has no outcome of {spec.id!r}")
     measured = Outcomes.from_table(rows, bank.ids, (spec.id,), str(source))
     grown = add_model(bank, spec, measured, limits)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
     sources = (*read_manifest(path).sources, f"{spec.id}: {source.name}")
-    manifest = save_bank(grown, output, created_at=now, sources=sources)
+    manifest = save_now(grown, output, sources)
     if as_json:
         typer.echo(manifest.model_dump_json())
         return

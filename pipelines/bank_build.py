@@ -1,16 +1,15 @@
 """Build a bank: questions, outcomes and prices in, one immutable folder out."""
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
 
 from pipelines.embed import TextEncoder
+from pipelines.new_bank import refuse_existing, save_now
 from pipelines.texts import Advance, embed_texts
 from scope.bank import Bank, Manifest
-from scope.bank_store import save_bank
 from scope.config import AnchorConfig, ScopeConfig
 from scope.embedder import MINILM, EmbedderSpec, locate
 from scope.errors import BankError
@@ -56,8 +55,7 @@ def build_bank(inputs: BankInputs, output: Path, advance: Advance) -> Manifest:
     ScopeError
         If an input is wrong; nothing is written then.
     """
-    if output.exists():
-        raise BankError(f"{output} exists; choose another folder or remove it first")
+    refuse_existing(output)
     questions = read_questions(inputs.questions, split=inputs.split)
     if inputs.sample is not None:
         questions = questions.sample(inputs.sample)
@@ -86,5 +84,4 @@ def build_bank(inputs: BankInputs, output: Path, advance: Advance) -> Manifest:
         ),
     )
     bank = replace(bank, calibration=calibrate(bank, inputs.config.anchors or AnchorConfig()))
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return save_bank(bank, output, created_at=now, sources=inputs.sources)
+    return save_now(bank, output, inputs.sources)

@@ -1,7 +1,6 @@
 """``scope bank``: build, look at and check anchor banks."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +10,13 @@ import typer
 from pipelines.add_model_command import add as add_model
 from pipelines.console import err, out, progress, table
 from pipelines.inputs import cache_folder, chosen_source, encoder_settings
+from pipelines.new_bank import refuse_existing, save_now
 from pipelines.options import Dataset, Json, NoCache, NumGpus, Replicas, Split
 from scope import EMBEDDED_BANK
 from scope.bank import Bank
-from scope.bank_store import load_bank, read_manifest, save_bank
+from scope.bank_store import load_bank, read_manifest
 from scope.embedder import MINILM
-from scope.errors import BankAlteredError, BankError, listed
+from scope.errors import BankAlteredError, listed
 from scope.population import learn
 
 app = typer.Typer(help="Build, look at and check anchor banks.", no_args_is_help=True)
@@ -93,16 +93,14 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Learn from a bank's own outcomes how to foretell them; write it as a new bank."""
-    if output.exists():
-        raise BankError(f"{output} exists; choose another folder or remove it first")
+    refuse_existing(output)
     manifest = read_manifest(bank)
     with progress("learning", quiet=as_json) as advance:
         advance(0, 1)
         learned = learn(load_bank(bank))
         advance(1, 1)
     _warn_unknown(learned)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    written = save_bank(learned, output, created_at=now, sources=manifest.sources)
+    written = save_now(learned, output, manifest.sources)
     if as_json:
         typer.echo(written.model_dump_json())
     else:

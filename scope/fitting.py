@@ -11,6 +11,7 @@ from scope.arrays import Bools, Floats, Ints, Singles
 from scope.bank import Bank
 from scope.errors import BankError
 from scope.forecaster import LEAST_P, Forecaster, Head, nearness
+from scope.foretold import SPREAD
 from scope.gaussian_process import GaussianProcess, Spectrum
 from scope.kernel import Kernel, traits
 from scope.questions import hashed_sample
@@ -34,9 +35,6 @@ on anything else, and the two err differently (docs/quality.md)."""
 
 STRANGE = 0.01
 """Share of the anchors that are less familiar to the others than what counts as familiar."""
-
-SPREAD = (0.1, 0.9)
-"""Levels of the spread of tokens."""
 
 
 def fit_forecaster(bank: Bank) -> Forecaster:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from scope.arrays import Floats, Ints
 
+SPREAD = (0.1, 0.9)
+"""Levels of the spread of tokens and cost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Foretold:

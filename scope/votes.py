@@ -11,11 +11,8 @@ from scope.evidence import (
     weighted_means,
     weighted_quantiles,
 )
-from scope.foretold import Foretold
+from scope.foretold import SPREAD, Foretold
 from scope.outcomes import Outcomes
-
-SPREAD = (0.1, 0.9)
-"""Levels of the spread of tokens and cost."""
 
 
 class Votes:
