@@ -78,7 +78,7 @@ class QuestionSource:
             refs.append(ray.put(pa.table({**columns, "own_anchor": np.array(own, dtype=np.int64)})))
         stored = partial(_with_stored, self.labelled)
         return ray.data.from_arrow_refs(refs).map_batches(
-            stored, batch_size=None, batch_format="numpy", zero_copy_batch=False
+            stored, batch_size=None, batch_format="numpy", zero_copy_batch=False, num_cpus=0.5
         )
 
     def outcomes(self, models: tuple[str, ...]) -> Outcomes | None:

@@ -59,7 +59,7 @@ def embedded_blocks(
             for columns in blocks
         ]
     return ray.data.from_arrow_refs(tables).map_batches(
-        _with_features, batch_size=None, batch_format="numpy", zero_copy_batch=False
+        _with_features, batch_size=None, batch_format="numpy", zero_copy_batch=False, num_cpus=0.5
     )
 
 
