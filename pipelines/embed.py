@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 
 from scope.arrays import Array
-from scope.bank import check_unit
 from scope.config import EncoderConfig
 from scope.embedder import MAX_CHARS
 from scope.encoder import Encoder
@@ -49,16 +49,15 @@ class EncoderActor:
             self._encoder = error
 
     def __call__(self, batch: Batch) -> Batch:
-        """Replace column ``prompt`` by ``embedding``."""
+        """Replace column ``prompt`` by ``embedding`` and ``error``, one of them empty."""
         if isinstance(self._encoder, ScopeError):
             raise self._encoder
-        embedding_qd = self._encoder.encode([str(text) for text in batch.pop("prompt")])
-        check_unit(embedding_qd, tuple(f"question {row + 1}" for row in batch["row"]))
-        return {**batch, "embedding": embedding_qd}
+        embedding_qd, errors = self._encoder.attempt([str(text) for text in batch.pop("prompt")])
+        return {**batch, "embedding": embedding_qd, "error": np.array(errors, dtype=object)}
 
 
 def embedded(rows: Dataset, encoder: TextEncoder) -> Dataset:
-    """Return the plan: column ``prompt`` becomes ``embedding``."""
+    """Return the plan: column ``prompt`` becomes ``embedding`` and ``error``."""
     smallest, largest = encoder.config.replicas
     return rows.map_batches(
         EncoderActor,

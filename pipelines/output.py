@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pipelines.embed import Batch
-from scope.arrays import Array
 from scope.bank import Bank
 from scope.config import AnchorConfig
 from scope.files import new_file, new_folder
@@ -30,6 +29,8 @@ from scope.predictions_store import (
 
 SELECTION = "selection.json"
 SIMILARITY = "similarity.json"
+NO_ANCHOR = -1
+"""In the place of an anchor that a question without a prediction does not have."""
 
 
 class PredictionFiles:
@@ -43,13 +44,6 @@ class PredictionFiles:
     question_ids : tuple of str
     outcomes : Outcomes or None
         What really happened, where known.
-    fresh : bool
-        Replace predictions that are already there.
-
-    Raises
-    ------
-    PredictionsError
-        If there are predictions and `fresh` is not set.
     """
 
     def __init__(
@@ -58,10 +52,8 @@ class PredictionFiles:
         bank: Bank,
         question_ids: tuple[str, ...],
         outcomes: Outcomes | None,
-        *,
-        fresh: bool,
     ) -> None:
-        self._output, self._fresh = output, fresh
+        self._output = output
         self._bank, self._ids, self._outcomes = bank, question_ids, outcomes
         self._truth = Truth.of(outcomes, bank.models) if outcomes else None
         self._stack = ExitStack()
@@ -69,9 +61,7 @@ class PredictionFiles:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._folder = stack.enter_context(
-                new_folder(self._output / FOLDER, replace=self._fresh)
-            )
+            self._folder = stack.enter_context(new_folder(self._output / FOLDER, replace=True))
             self._add_selection = self._list_file(
                 stack, SELECTION, '{"method": "scope-anchors", "questions": [', "]}"
             )
@@ -95,15 +85,19 @@ class PredictionFiles:
             self._bank.model_ids,
             Estimates(*(np.asarray(batch[name], dtype=np.float64) for name in ESTIMATES)),
         )
-        write_shard(self._folder, self._n_shards, predictions.to_table("anchors"))
+        table = predictions.to_table("anchors", batch["error"].tolist())
+        write_shard(self._folder, self._n_shards, table)
         self._n_shards += 1
         for position, row in enumerate(rows):
             truth = self._truth_of(row)
             self._add_selection(selection_entry(predictions, position, truth))
-            anchors = [self._bank.ids[anchor] for anchor in batch["anchor_qk"][position]]
-            similarity: Array = batch["similarity_qk"][position]
+            anchor_k, similarity_k = batch["anchor_qk"][position], batch["similarity_qk"][position]
+            found = anchor_k != NO_ANCHOR
+            anchors = [self._bank.ids[anchor] for anchor in anchor_k[found]]
             self._add_similarity(
-                similarity_entry(predictions.question_ids[position], anchors, similarity.tolist())
+                similarity_entry(
+                    predictions.question_ids[position], anchors, similarity_k[found].tolist()
+                )
             )
 
     def keep(self, file: Path) -> None:

@@ -13,12 +13,12 @@ import ray
 from ray.data import ActorPoolStrategy
 
 from pipelines.embed import Batch, TextEncoder
-from pipelines.output import PredictionFiles
+from pipelines.output import NO_ANCHOR, PredictionFiles
 from pipelines.pooled import pooled_bank
 from pipelines.question_source import QuestionSource, question_source, vectors
 from pipelines.session import ray_session
 from pipelines.texts import Advance, silent
-from scope.arrays import Array
+from scope.arrays import Array, Bools
 from scope.bank import Bank
 from scope.config import AnchorConfig, ScopeConfig
 from scope.hub import HubSet
@@ -67,28 +67,43 @@ class ShardActor:
     def __call__(self, batch: Batch) -> Batch:
         """Write the shard that the batch is; return the number of its questions."""
         (shard,) = np.unique(batch["shard"])
-        embedding_qd = np.stack(list(batch["embedding"])).astype(np.float32)
-        features_qf = np.stack(list(batch["features"])).astype(np.float64)
-        own_anchor_q = batch.get("own_anchor")
+        errors = [str(error) for error in batch["error"]]
+        good_q = np.array([not error for error in errors])
+        embedding_qd = np.stack(list(batch["embedding"]))[good_q].astype(np.float32)
+        features_qf = np.stack(list(batch["features"]))[good_q].astype(np.float64)
+        own_anchor_q = batch["own_anchor"][good_q] if "own_anchor" in batch else None
         estimates, near = self._predictor.predict(embedding_qd, features_qf, own_anchor_q)
         columns = {
             "question_id": pa.array([str(name) for name in batch["question_id"]], pa.string()),
             "row": batch["row"],
-            **{name: vectors(getattr(estimates, name)) for name in ESTIMATES},
-            "similarity_qk": vectors(near.similarity_qk),
-            "anchor_qk": vectors(near.anchor_qk),
+            "error": pa.array(errors, pa.string()),
+            **{name: _spread(getattr(estimates, name), good_q, np.nan) for name in ESTIMATES},
+            "similarity_qk": _spread(near.similarity_qk, good_q, np.nan),
+            "anchor_qk": _spread(near.anchor_qk, good_q, NO_ANCHOR),
         }
         self._task.folder.write(int(shard), pa.table(columns))
-        return {"rows": np.array([len(batch["row"])])}
+        return {"rows": np.array([len(errors)]), "failed": np.array([np.sum(~good_q)])}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Predicted:
-    """How many questions were predicted."""
+    """How many questions a run was of, and how many of them are special."""
 
     n_questions: int
-    n_unlike: int
-    """Of these, unlike the anchors: out of distribution."""
+    n_unlike: int = 0
+    """Unlike the anchors: out of distribution."""
+    n_failed: int = 0
+    """Without a prediction because of an error; the next run tries them again."""
+    first_error: str | None = None
+
+    def count(self, batch: Batch) -> None:
+        """Count a batch of merged questions."""
+        self.n_unlike += int((batch["familiarity_qm"][:, 0] < 1).sum())
+        failed = np.flatnonzero(batch["error"] != "")
+        if failed.size and self.first_error is None:
+            first = failed[0]
+            self.first_error = f"{batch['question_id'][first]!r}: {batch['error'][first]}"
+        self.n_failed += failed.size
 
 
 def predict(
@@ -126,17 +141,20 @@ def predict(
     source = question_source(inputs.query_file, inputs.split, inputs.limit, bank)
     anchors = inputs.config.anchors or bank.anchor_config
     settings = _settings(bank, anchors, source)
+    # Workers stand elsewhere: the folder needs its whole name.
+    unfinished = output.resolve() / UNFINISHED
     if (output / FOLDER).exists() and not fresh:
         refuse_changed(read_settings(output / FOLDER), settings, str(output / FOLDER))
-        return _finished(output)
-    # Workers stand elsewhere: the folder needs its whole name.
-    folder = ShardFolder.open(output.resolve() / UNFINISHED, settings, fresh=fresh)
+        if not unfinished.exists():
+            return _counted(output)
+    folder = ShardFolder.open(unfinished, settings, fresh=fresh)
     try:
         _complete(source, Task(bank, anchors, folder), inputs, advance, embedding)
     finally:
         folder.discard_if_empty()
-    done = _merge(source, bank, anchors, folder, output, fresh=fresh)
-    shutil.rmtree(folder.path)
+    done = _merge(source, bank, anchors, folder, output)
+    if not done.n_failed:
+        shutil.rmtree(unfinished)
     return done
 
 
@@ -156,7 +174,7 @@ def _complete(
 ) -> None:
     """Predict the shards that are not finished yet, in any order."""
     shard_n = shard_of(source.ids)
-    missing = [int(shard) for shard in np.unique(shard_n) if not task.folder.verify(int(shard))]
+    missing = [int(shard) for shard in np.unique(shard_n) if not task.folder.finished(int(shard))]
     if not missing:
         return
     spec = task.bank.embedder
@@ -185,28 +203,33 @@ def _merge(
     anchors: AnchorConfig,
     folder: ShardFolder,
     output: Path,
-    *,
-    fresh: bool,
 ) -> Predicted:
     """Put all shards together, sorted by id, as the files of a finished run."""
-    n_unlike = 0
+    done = Predicted(len(source.ids))
     outcomes = source.outcomes(bank.model_ids)
-    with PredictionFiles(output, bank, source.ids, outcomes, fresh=fresh) as files:
+    with PredictionFiles(output, bank, source.ids, outcomes) as files:
         for table in folder.merged(source.ids):
-            batch = {name: _stacked(table[name]) for name in table.column_names[1:]}
-            n_unlike += int((batch["familiarity_qm"][:, 0] < 1).sum())
+            batch = {name: _stacked(table[name]) for name in table.column_names}
+            done.count(batch)
             files.add(batch)
         files.keep(folder.path / RUN)
         files.seal(anchors)
-    return Predicted(len(source.ids), n_unlike)
+    return done
 
 
-def _finished(output: Path) -> Predicted:
+def _counted(output: Path) -> Predicted:
     """Count what an earlier run has predicted."""
     columns = ["question_id", "familiarity"]
     table = pq.read_table(sorted((output / FOLDER).glob("part-*.parquet")), columns=columns)
     unlike = table.filter(pc.less(table["familiarity"], 1.0))
     return Predicted(*(pc.count_distinct(rows["question_id"]).as_py() for rows in (table, unlike)))
+
+
+def _spread(values: Array, good_q: Bools, missing: float) -> pa.Array:
+    """Return the values of good questions in their places, as one list a question."""
+    whole = np.full((len(good_q), values.shape[1]), missing, dtype=values.dtype)
+    whole[good_q] = values
+    return vectors(whole)
 
 
 def _stacked(column: pa.ChunkedArray) -> Array:

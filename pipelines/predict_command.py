@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.console import progress, say
+from pipelines.console import err, progress, say
 from pipelines.inputs import cache_folder, chosen_source, encoder_settings
 from pipelines.options import Dataset, Json, NoCache, NumGpus, Pool, Prices, Replicas, Split
 from scope import EMBEDDED_BANK
@@ -58,7 +58,19 @@ def predict(
         done = run(inputs, output, fresh=fresh, advance=advance, embedding=embedding)
     unlike = f"; {done.n_unlike:,} are unlike the anchors" if done.n_unlike else ""
     say(
-        {"questions": done.n_questions, "unlike_anchors": done.n_unlike, "output": str(output)},
-        f"predicted {done.n_questions:,} questions into {output}{unlike}",
+        {
+            "questions": done.n_questions,
+            "unlike_anchors": done.n_unlike,
+            "failed": done.n_failed,
+            "output": str(output),
+        },
+        f"predicted {done.n_questions - done.n_failed:,} questions into {output}{unlike}",
         as_json=as_json,
     )
+    if done.n_failed:
+        err.print(
+            f"{done.n_failed:,} of {done.n_questions:,} questions failed, the first "
+            f"{done.first_error}; run again to retry them",
+            markup=False,
+        )
+        raise typer.Exit(1)

@@ -47,7 +47,9 @@ class QuestionSource:
     def blocks(
         self, bank: Bank, encoder: TextEncoder, row_of: Mapping[int, Ints], advance: Advance
     ) -> Dataset:
-        """Return one block a shard: ``shard``, ``row``, ``question_id``, vectors and features.
+        """Return one block a shard: ``shard``, ``row``, ``question_id``, what is known of each.
+
+        That is ``embedding`` and ``features``, and in ``error`` why there is no embedding.
 
         Labelled questions also say in ``own_anchor`` where they stand in `bank` themselves,
         -1 if nowhere: an anchor must not vote for itself.
@@ -70,7 +72,8 @@ class QuestionSource:
             for shard, rows in row_of.items()
         }
         if self.labelled is None:
-            return embedded_blocks(self.prompts or (), list(headed.values()), encoder, advance)
+            wanted, n_dimensions = list(headed.values()), bank.embedder.dimension
+            return embedded_blocks(self.prompts or (), wanted, encoder, n_dimensions, advance)
         place = {question_id: anchor for anchor, question_id in enumerate(bank.ids)}
         refs: list[Any] = []
         for columns in headed.values():
@@ -116,4 +119,5 @@ def vectors(values: Array) -> pa.Array:
 def _with_stored(labelled: LabelledQuestions, batch: Batch) -> Batch:
     """Add what the bank has stored of the questions; runs where the worker is."""
     embedding_qd, features_qf = labelled.vectors(batch["row"])
-    return {**batch, "embedding": embedding_qd, "features": features_qf}
+    errors = np.full(len(features_qf), "", dtype=object)
+    return {**batch, "embedding": embedding_qd, "features": features_qf, "error": errors}

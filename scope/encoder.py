@@ -9,6 +9,9 @@ from scope.config import BATCH_CHARS
 from scope.embedder import MAX_CHARS, MINILM, EmbedderSpec, locate
 from scope.errors import ConfigError
 
+UNIT_TOLERANCE = 1e-2
+"""By how much the length of a vector may differ from 1."""
+
 
 class Encoder:
     """A sentence-transformers model, loaded once.
@@ -83,6 +86,31 @@ class Encoder:
             )
         return embedding_nd
 
+    def attempt(self, texts: Sequence[str]) -> tuple[Singles, list[str]]:
+        """Embed texts of which some may fail; one that does takes no other with it.
+
+        Texts that fail together are tried again by halves, so that one bad text costs few
+        passes, and too many for the memory are fewer the next time.
+
+        Returns
+        -------
+        embedding_nd : ndarray of shape (n_texts, n_dimensions)
+            Vectors of length 1, in the order of `texts`; NaN where there is none.
+        errors : list of str
+            Why there is none; empty where there is one.
+        """
+        try:
+            embedding_nd = self.encode(texts)
+        except Exception as error:
+            if len(texts) > 1:
+                half = len(texts) // 2
+                parts = [self.attempt(texts[:half]), self.attempt(texts[half:])]
+                embedding, errors = zip(*parts, strict=True)
+                return np.concatenate(embedding), [text for part in errors for text in part]
+            nothing = np.full((1, self.spec.dimension), np.nan, dtype=np.float32)
+            return nothing, [f"the embedder failed: {_first_line(error)}"]
+        return _checked(embedding_nd)
+
 
 def batches(lengths: Sequence[int], batch_chars: int) -> Iterator[list[int]]:
     """Yield positions of texts to embed together, longest first.
@@ -100,6 +128,17 @@ def batches(lengths: Sequence[int], batch_chars: int) -> Iterator[list[int]]:
         size = max(batch_chars // max(lengths[order[start]], 1), 1)
         yield order[start : start + size]
         start += size
+
+
+def _checked(embedding_nd: Singles) -> tuple[Singles, list[str]]:
+    """Return vectors with NaN for those not of length 1, and what is wrong with each."""
+    length_n = np.linalg.norm(embedding_nd, axis=1)
+    unit_n = np.abs(length_n - 1) < UNIT_TOLERANCE
+    errors = [
+        "" if unit else f"the embedder gave a vector of length {length:g}; expected 1"
+        for unit, length in zip(unit_n, length_n, strict=True)
+    ]
+    return np.where(unit_n[:, None], embedding_nd, np.float32(np.nan)), errors
 
 
 def reads_last_token(model: object) -> bool:

@@ -82,12 +82,22 @@ class Predictions:
         columns = positions(wanted, self.models, "the predictions")
         return replace(self, models=wanted, estimates=self.estimates.columns(columns))
 
-    def to_table(self, source: str) -> pa.Table:
-        """Return one row per (question, model), question by question."""
+    def to_table(self, source: str, errors: Sequence[str] | None = None) -> pa.Table:
+        """Return one row per (question, model), question by question.
+
+        Parameters
+        ----------
+        source : str
+            What made the predictions.
+        errors : sequence of str, optional
+            Why a question has none; empty where it has.
+        """
         n_questions, n_models = len(self.question_ids), len(self.models)
         values = [_nullable(getattr(self.estimates, name)) for name in ESTIMATES]
         unknown = np.isnan(self.estimates.p_correct_qm + self.estimates.cost_usd_qm).ravel()
-        error = pa.array(np.where(unknown, "no evidence", ""), pa.string(), mask=~unknown)
+        reasons = np.array(errors or [""] * n_questions, dtype=object)
+        reason = np.repeat(np.where(reasons == "", "no evidence", reasons), n_models)
+        error = pa.array(reason, pa.string(), mask=~unknown)
         columns = [
             pa.array(np.repeat(np.array(self.question_ids, dtype=object), n_models), pa.string()),
             pa.array(list(self.models) * n_questions, pa.string()),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from scope.arrays import Ints
@@ -31,6 +32,8 @@ class Record(Strict):
     """What says that a shard is finished."""
 
     rows: int
+    failed: int
+    """Rows that hold an error instead of numbers."""
     sha256: str
     config: str
     """Digest of the run's settings."""
@@ -50,7 +53,8 @@ class ShardFolder:
     """A folder of shards and the settings they were made with.
 
     A shard is a Parquet file of one row a question, sorted by ``question_id``, and a record
-    beside it, written after it. Without a record that fits there is no shard.
+    beside it, written after it. Without a record that fits there is no shard. Column
+    ``error`` says why a row failed, and is empty where none did.
     """
 
     path: Path
@@ -89,15 +93,18 @@ class ShardFolder:
             pq.write_table(ordered, draft, compression="zstd", row_group_size=GROUP_ROWS)
         record = Record(
             rows=table.num_rows,
+            failed=pc.sum(pc.not_equal(table["error"], "")).as_py() or 0,
             sha256=sha256(self._table(shard)),
             config=self.config,
         )
         write_json(self._record(shard), record.model_dump(mode="json"))
 
-    def verify(self, shard: int) -> bool:
-        """Say whether a finished shard has the bytes its record names."""
+    def finished(self, shard: int) -> bool:
+        """Say whether a shard has the bytes its record names, and no row of it failed."""
         record = self.record(shard)
-        return record is not None and sha256(self._table(shard)) == record.sha256
+        if record is None or record.failed:
+            return False
+        return sha256(self._table(shard)) == record.sha256
 
     def discard_if_empty(self) -> None:
         """Remove the folder of a run that finished no shard."""

@@ -1,7 +1,6 @@
 """The real embedder of the package, and real loading code on tiny local models."""
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ from scope.config import BATCH_CHARS
 from scope.embedder import MINILM, EmbedderSpec, folder_digest, locate
 from scope.encoder import Encoder, batches, reads_last_token
 from scope.errors import ConfigError
+from tests.models import POISON, tiny_model
 
 TEXTS = ["What is 2 + 2?", "What is two plus two?", "Name the capital of France.", "x" * 5_000]
 
@@ -17,42 +17,6 @@ TEXTS = ["What is 2 + 2?", "What is two plus two?", "Name the capital of France.
 @pytest.fixture(scope="module")
 def minilm():
     return Encoder()
-
-
-def tiny_model(folder, *, pooling):
-    """Save a sentence-transformers model with random weights and a word-level tokenizer."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Pooling, Transformer
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
-
-    text = "what is two plus name the capital of france"
-    words = ["[PAD]", "[UNK]", *re.findall(r"\w+", text)]
-    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", padding_side="right"
-    )
-    torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=len(words),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        pad_token_id=0,
-    )
-    Qwen3Model(config).save_pretrained(folder / "hf")
-    fast.save_pretrained(folder / "hf")
-    transformer = Transformer(str(folder / "hf"))
-    model = SentenceTransformer(modules=[transformer, Pooling(32, pooling_mode=pooling)])
-    model.prompts = {"query": "Instruct: retrieve\nQuery: "}
-    model.default_prompt_name = "query"
-    model.save(str(folder / "st"))
-    return folder / "st"
 
 
 def test_vectors_are_unit_and_near_for_texts_that_mean_the_same(minilm):
@@ -136,6 +100,36 @@ def test_a_local_model_that_averages_keeps_its_padding(tmp_path):
 
     assert not reads_last_token(encoder._model)
     assert encoder._model.tokenizer.padding_side == "right"
+
+
+@pytest.fixture(scope="module")
+def fragile(tmp_path_factory):
+    """A model that has no finite vector for texts with the word `POISON`."""
+    return Encoder(str(tiny_model(tmp_path_factory.mktemp("model"), pooling="mean")))
+
+
+def test_a_text_that_fails_takes_no_other_with_it(fragile):
+    """
+    Its row is NaN with a sentence; the others are what they are without it.
+    """
+    texts = ["two plus two", f"the {POISON} of france", "name the capital"]
+
+    embedding, errors = fragile.attempt(texts)
+
+    assert errors == ["", "the embedder gave a vector of length nan; expected 1", ""]
+    assert np.isnan(embedding[1]).all()
+    np.testing.assert_allclose(embedding[[0, 2]], fragile.encode(texts)[[0, 2]], atol=1e-6)
+
+
+def test_an_embedder_that_refuses_a_text_embeds_the_rest(fragile):
+    """
+    One that is no text raises within the library, with all of its batch.
+    """
+    embedding, errors = fragile.attempt(["two", "plus", None, "two", "two"])
+
+    assert [bool(error) for error in errors] == [False, False, True, False, False]
+    assert errors[2].startswith("the embedder failed: ")
+    np.testing.assert_array_equal(np.isnan(embedding[:, 0]), [bool(error) for error in errors])
 
 
 def test_a_folder_is_known_by_its_weights(tmp_path):

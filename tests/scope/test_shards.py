@@ -12,9 +12,10 @@ from scope.shards import SHARD_QUESTIONS, ShardFolder, shard_of
 SETTINGS = {"bank": "abc", "models": ["small", "large"]}
 
 
-def table_of(ids):
+def table_of(ids, errors=None):
     """One row a question, its length beside it."""
-    return pa.table({"question_id": ids, "length": [len(name) for name in ids]})
+    lengths = [len(name) for name in ids]
+    return pa.table({"question_id": ids, "length": lengths, "error": errors or [""] * len(ids)})
 
 
 def written(folder, ids):
@@ -55,9 +56,9 @@ def test_a_shard_is_finished_once_its_record_is_there(tmp_path):
     folder.write(0, table_of(["b", "a"]))
 
     assert folder.record(0).rows == 2
-    assert folder.verify(0)
+    assert folder.finished(0)
     (tmp_path / "run" / "shard-000000.json").unlink()
-    assert not folder.verify(0)
+    assert not folder.finished(0)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,21 @@ def test_a_damaged_shard_is_made_again(tmp_path, damage):
 
     damage(tmp_path / "run" / "shard-000000.parquet")
 
-    assert not folder.verify(0)
+    assert not folder.finished(0)
+
+
+def test_a_shard_with_a_failed_row_is_not_finished(tmp_path):
+    """
+    It is there to be merged, and made again by the next run.
+    """
+    folder = ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False)
+
+    folder.write(0, table_of(["a", "b"], errors=["", "out of memory"]))
+
+    assert folder.record(0).failed == 1
+    assert not folder.finished(0)
+    (merged,) = folder.merged(["a", "b"])
+    assert merged["error"].to_pylist() == ["", "out of memory"]
 
 
 def test_a_run_goes_on_with_its_own_settings(tmp_path):
@@ -85,7 +100,7 @@ def test_a_run_goes_on_with_its_own_settings(tmp_path):
     """
     written(ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False), ["a", "b"])
 
-    assert ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False).verify(0)
+    assert ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False).finished(0)
 
 
 def test_other_settings_are_refused_by_name(tmp_path):
@@ -97,7 +112,7 @@ def test_other_settings_are_refused_by_name(tmp_path):
     with pytest.raises(PredictionsError, match=r"another bank, seed; .* --fresh"):
         ShardFolder.open(tmp_path / "run", {**SETTINGS, "bank": "xyz", "seed": 1}, fresh=False)
 
-    assert ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False).verify(0)
+    assert ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False).finished(0)
 
 
 def test_a_fresh_run_forgets_what_was_there(tmp_path):
@@ -106,7 +121,7 @@ def test_a_fresh_run_forgets_what_was_there(tmp_path):
     """
     written(ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False), ["a", "b"])
 
-    assert not ShardFolder.open(tmp_path / "run", {"bank": "xyz"}, fresh=True).verify(0)
+    assert not ShardFolder.open(tmp_path / "run", {"bank": "xyz"}, fresh=True).finished(0)
 
 
 def test_a_folder_without_settings_is_refused(tmp_path):
