@@ -134,6 +134,7 @@ def test_an_answer_cut_short_is_not_graded(bench):
     assert "8 answers were cut at --max-tokens" in out
 
 
+@pytest.mark.slow
 def test_a_fifth_of_calls_failing_loses_and_doubles_nothing(bench):
     """
     Every call ends with an answer or a recorded error, every request is accounted for, and an
@@ -154,6 +155,7 @@ def test_a_fifth_of_calls_failing_loses_and_doubles_nothing(bench):
     assert {prompt for prompt, times in bought.items() if times > 1} <= doubtful
 
 
+@pytest.mark.slow
 def test_a_kill_loses_only_calls_in_flight(bench):
     """
     SIGKILL in the middle, then a second run: nothing answered before is asked again, and the

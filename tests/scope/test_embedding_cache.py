@@ -227,6 +227,7 @@ for n in range(10**6):
 """
 
 
+@pytest.mark.slow
 def test_a_writer_that_is_killed_leaves_only_whole_shards(tmp_path):
     """
     SIGKILL in the midst of writing: what is there is right, and can be added to.
