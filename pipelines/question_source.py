@@ -14,7 +14,8 @@ import ray
 from ray.data import Dataset
 
 from pipelines.embed import Batch, TextEncoder
-from pipelines.texts import Advance, embedded_blocks
+from pipelines.stages import Stages
+from pipelines.texts import embedded_blocks
 from scope.arrays import Array, Ints
 from scope.bank import Bank
 from scope.bank_store import is_bank
@@ -45,7 +46,7 @@ class QuestionSource:
         return found.hexdigest()
 
     def blocks(
-        self, bank: Bank, encoder: TextEncoder, row_of: Mapping[int, Ints], advance: Advance
+        self, bank: Bank, encoder: TextEncoder, row_of: Mapping[int, Ints], stages: Stages
     ) -> Dataset:
         """Return one block a shard: ``shard``, ``row``, ``question_id``, vectors and features.
 
@@ -58,8 +59,8 @@ class QuestionSource:
         encoder : TextEncoder
         row_of : mapping of int to ndarray
             Positions of the questions of every shard that is wanted.
-        advance : callable
-            Told how many more texts of how many are embedded, if any has to be.
+        stages : Stages
+            Gets a stage ``embedding``, if a text has to be embedded.
         """
         headed = {
             shard: {
@@ -70,7 +71,7 @@ class QuestionSource:
             for shard, rows in row_of.items()
         }
         if self.labelled is None:
-            return embedded_blocks(self.prompts or (), list(headed.values()), encoder, advance)
+            return embedded_blocks(self.prompts or (), list(headed.values()), encoder, stages)
         place = {question_id: anchor for anchor, question_id in enumerate(bank.ids)}
         refs: list[Any] = []
         for columns in headed.values():

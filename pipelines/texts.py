@@ -1,6 +1,6 @@
 """Vectors of texts: looked up in the cache, else embedded once on Ray and kept."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,24 +19,19 @@ from pipelines.embed import (
     prompt_rows,
 )
 from pipelines.session import ray_session
+from pipelines.stages import Stages
 from scope.arrays import Singles
 from scope.embedder import Recipe, locate
 from scope.embedding_cache import EmbeddingCache
 from scope.errors import ConfigError
 from scope.features import text_features
 
-Advance = Callable[[int, int], None]
-
-
-def silent(more: int, total: int) -> None:
-    """Tell nobody how far the work is."""
-
 
 def embedded_blocks(
     prompts: Sequence[str],
     blocks: Sequence[Mapping[str, Any]],
     encoder: TextEncoder,
-    advance: Advance = silent,
+    stages: Stages | None = None,
 ) -> Dataset:
     """Return the same blocks with ``embedding`` and ``features`` of their prompts.
 
@@ -49,11 +44,11 @@ def embedded_blocks(
     blocks : sequence of mapping
         Columns of each; ``row`` says which prompts it is of.
     encoder : TextEncoder
-    advance : callable
-        Told how many more texts of how many are embedded; never called if none has to be.
+    stages : Stages, optional
+        Gets a stage ``embedding``, if a text has to be embedded.
     """
     with open_cache(encoder) as cache:
-        embed_missing(prompts, encoder, cache, advance)
+        embed_missing(prompts, encoder, cache, stages or Stages())
         tables: list[Any] = [
             ray.put(_block(columns, [prompts[row] for row in columns["row"]], cache))
             for columns in blocks
@@ -63,7 +58,9 @@ def embedded_blocks(
     )
 
 
-def embed_texts(prompts: Sequence[str], encoder: TextEncoder, advance: Advance = silent) -> Singles:
+def embed_texts(
+    prompts: Sequence[str], encoder: TextEncoder, stages: Stages | None = None
+) -> Singles:
     """Return the vectors of `prompts` in their order, all of them in memory.
 
     Ray is started only if the cache lacks one.
@@ -73,7 +70,7 @@ def embed_texts(prompts: Sequence[str], encoder: TextEncoder, advance: Advance =
     ndarray of shape (n_prompts, n_dimensions)
     """
     with open_cache(encoder) as cache:
-        embed_missing(prompts, encoder, cache, advance)
+        embed_missing(prompts, encoder, cache, stages or Stages())
         return _vectors(prompts, cache)
 
 
@@ -103,7 +100,7 @@ def open_cache(encoder: TextEncoder) -> Iterator[EmbeddingCache]:
 
 
 def embed_missing(
-    prompts: Sequence[str], encoder: TextEncoder, cache: EmbeddingCache, advance: Advance
+    prompts: Sequence[str], encoder: TextEncoder, cache: EmbeddingCache, stages: Stages
 ) -> None:
     """Embed the texts that `cache` lacks, each once, and add them block by block.
 
@@ -111,11 +108,13 @@ def embed_missing(
     added in the order of the texts: a run that was killed goes on with the blocks an
     undisturbed one would have had, and ends with the same bits.
     """
+    stages.begin("looking up")
     missing = cache.missing(prompts)
+    stages.advance(len(prompts))
     if not missing:
         return
-    advance(0, len(missing))
-    with ray_session():
+    with ray_session(stages):
+        stages.begin("embedding", len(missing))
         check_gpus(encoder.config)
         DataContext.get_current().execution_options.preserve_order = True
         plan = embedded(prompt_rows(prompts, missing), encoder)
@@ -125,7 +124,7 @@ def embed_missing(
                 cache.add(keys, np.stack(list(batch["embedding"])))
             except OSError as error:
                 raise _unwritable(cache.folder, error) from error
-            advance(len(keys), len(missing))
+            stages.advance(len(keys))
 
 
 def _block(columns: Mapping[str, Any], prompts: Sequence[str], cache: EmbeddingCache) -> pa.Table:
