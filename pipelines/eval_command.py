@@ -60,11 +60,10 @@ def evaluate_bank(
     _check_output(output, fresh=fresh)
     settings = ScopeConfig.load(config) if config else ScopeConfig()
     with progress(as_json=as_json) as stages:
-        stages.expect("reading", "predicting", "fitting baselines", "writing")
-        stages.begin("reading")
+        stages.expect("predicting", "fitting baselines", "writing")
+        stages.begin("predicting")
         learned = pooled_bank(bank, load_pool(pool) if pool else None, prices)
         exam = Exam.of(learned, load_bank(questions))
-        stages.begin("predicting", len(exam.ids))
         predictions = predicted(learned, exam, settings.anchors)
         entries = _entries(learned, exam, predictions, alpha)
         stages.advance(len(exam.ids))

@@ -1,5 +1,7 @@
 """The stages of a job as live bars on a terminal."""
 
+from typing import Final
+
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -10,6 +12,8 @@ from pipelines.stage_text import bill_text, clock_text, rate_text, rows_text, wa
 from pipelines.stages import Stage, Stages
 
 BAR_WIDTH = 20
+LEFT: Final = "left"
+RIGHT: Final = "right"
 
 
 class Bars:
@@ -38,17 +42,22 @@ def bars(stages: Stages) -> RenderableType:
     """Return the stages as rows: ended, worked on, and waiting for each other."""
     now_s = stages.now_s()
     view = Table.grid(padding=(0, 2))
-    for justify in ("left", "left", "right", "right", "left", "left"):
+    view.add_column(no_wrap=True)
+    view.add_column(max_width=BAR_WIDTH)  # a narrow terminal takes its width from the bars
+    for justify in RIGHT, RIGHT, LEFT, LEFT:
         view.add_column(justify=justify, no_wrap=True)
     for stage in stages.all:
         view.add_row(*_row(stage, now_s))
-    before = stages.all[-1].name if stages.all else ""
-    for name in stages.waiting:
-        view.add_row(name, f"waits for {before}", style="dim")
-        before = name
     current = stages.current
-    waiting = waiting_text(current, now_s, stages.spare) if current is not None else ""
-    return Group(view, Text(waiting, style="yellow")) if waiting else view
+    if current is None:
+        return view
+    waiting = waiting_text(current, now_s, stages.spare)
+    then = ", then ".join(stages.waiting)
+    below = [
+        Text(waiting, style="yellow") if waiting else None,
+        Text(f"waiting for {current.name}: {then}", style="dim") if then else None,
+    ]
+    return Group(view, *(text for text in below if text is not None))
 
 
 def _row(stage: Stage, now_s: float) -> tuple[RenderableType, ...]:
@@ -67,7 +76,7 @@ def _row(stage: Stage, now_s: float) -> tuple[RenderableType, ...]:
 
 def _bar(stage: Stage, now_s: float) -> RenderableType:
     if stage.total is not None:
-        return ProgressBar(total=max(stage.total, 1), completed=stage.done, width=BAR_WIDTH)
+        return ProgressBar(total=max(stage.total, 1), completed=stage.done)
     if stage.ended_s is not None:
-        return ProgressBar(total=1, completed=1, width=BAR_WIDTH)
-    return ProgressBar(pulse=True, animation_time=now_s, width=BAR_WIDTH)
+        return ProgressBar(total=1, completed=1)
+    return ProgressBar(pulse=True, animation_time=now_s)

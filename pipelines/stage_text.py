@@ -115,8 +115,8 @@ def progress_event(stages: Stages, stage: Stage) -> dict[str, Any]:
         "rate_per_s": _rounded(stage.rate(now_s)),
         "left_s": _rounded(stage.left_s(now_s)),
         "errors": stage.errors,
-        "usd": stage.usd,
-        "doubtful_usd": None if stage.usd is None else stage.doubtful_usd,
+        "usd": _rounded(stage.usd, 9),
+        "doubtful_usd": None if stage.usd is None else _rounded(stage.doubtful_usd, 9),
         "waiting": _waiting(idle_s, stages.spare)
         if stage.rows is not None and idle_s >= IDLE_S and stage.ended_s is None
         else None,
@@ -152,8 +152,8 @@ def _waiting(idle_s: float, spare: Spare | None) -> dict[str, Any]:
     return {"since_s": _rounded(idle_s), **free}
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+def _rounded(value: float | None, digits: int = 3) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _line(name: str, *parts: str) -> str:
