@@ -46,5 +46,5 @@ def questions(data: Path, name: str, split: str) -> Bank:
             split=split,
             keep_prompts=False,
         )
-        build_bank(inputs, path, lambda more, total: None)
+        build_bank(inputs, path)
     return load_bank(path)

@@ -47,7 +47,7 @@ def ours(todo: list[Call], base_url: str) -> None:
     asking = Asking(Endpoint(base_url, "key", concurrency=CONCURRENCY))
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder), {}, fresh=True) as journal:
         tally = Tally(len(todo), Purse(math.inf, 0.0, 0.0))
-        asyncio.run(measure(todo, asking, journal, tally, lambda: None))
+        asyncio.run(measure(todo, asking, journal, tally))
         if tally.errors or tally.ungradable:
             raise RuntimeError(f"some calls failed: {tally}")
 

@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 
 from pipelines.embed import TextEncoder
 from pipelines.new_bank import refuse_existing, save_now
-from pipelines.texts import Advance, embed_texts
+from pipelines.stages import Stages
+from pipelines.texts import embed_texts
 from scope.bank import Bank, Manifest
 from scope.config import AnchorConfig, ScopeConfig
 from scope.embedder import MINILM, EmbedderSpec, locate
@@ -39,7 +40,7 @@ class BankInputs:
     """Folder that keeps embeddings between runs; None keeps nothing."""
 
 
-def build_bank(inputs: BankInputs, output: Path, advance: Advance) -> Manifest:
+def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -> Manifest:
     """Embed the questions, lay out the outcomes, calibrate and save.
 
     Parameters
@@ -47,8 +48,8 @@ def build_bank(inputs: BankInputs, output: Path, advance: Advance) -> Manifest:
     inputs : BankInputs
     output : Path
         Must not exist.
-    advance : callable
-        Told how many more texts of how many are embedded, if any has to be.
+    stages : Stages, optional
+        Told which stage is worked on and how far it is.
 
     Raises
     ------
@@ -56,9 +57,13 @@ def build_bank(inputs: BankInputs, output: Path, advance: Advance) -> Manifest:
         If an input is wrong; nothing is written then.
     """
     refuse_existing(output)
+    stages = stages or Stages()
+    stages.expect("reading", "looking up", "starting Ray", "embedding", "calibrating", "writing")
+    stages.begin("reading")
     questions = read_questions(inputs.questions, split=inputs.split)
     if inputs.sample is not None:
         questions = questions.sample(inputs.sample)
+    stages.advance(len(questions))
     rows = read_outcomes_table(inputs.outcomes)
     names = tuple(pc.unique(rows["model"].cast("string")).to_pylist())
     models = select(load_prices(inputs.prices), names, str(inputs.prices))
@@ -66,7 +71,8 @@ def build_bank(inputs: BankInputs, output: Path, advance: Advance) -> Manifest:
     if np.isnan(outcomes.correct_am).all():
         raise BankError(f"{inputs.outcomes} has no outcome for any question of {inputs.questions}")
     encoder = TextEncoder(inputs.embedder, inputs.revision, inputs.config.encoder, inputs.cache)
-    embedding_ad = embed_texts(questions.prompts, encoder, advance)
+    embedding_ad = embed_texts(questions.prompts, encoder, stages)
+    stages.begin("calibrating")
     bank = Bank(
         ids=questions.ids,
         categories=questions.categories,
@@ -84,4 +90,5 @@ def build_bank(inputs: BankInputs, output: Path, advance: Advance) -> Manifest:
         ),
     )
     bank = replace(bank, calibration=calibrate(bank, inputs.config.anchors or AnchorConfig()))
+    stages.begin("writing")
     return save_now(bank, output, inputs.sources)

@@ -8,10 +8,11 @@ import numpy as np
 import typer
 
 from pipelines.add_model_command import add as add_model
-from pipelines.console import err, out, progress, table
+from pipelines.console import err, out, table
 from pipelines.inputs import cache_folder, chosen_source, encoder_settings
 from pipelines.new_bank import refuse_existing, save_now
 from pipelines.options import Dataset, Json, NoCache, NumGpus, Replicas, Split
+from pipelines.progress import progress
 from scope import EMBEDDED_BANK
 from scope.bank import Bank
 from scope.bank_store import load_bank, read_manifest
@@ -74,8 +75,8 @@ def build(
         config=encoder_settings(config, replicas, num_gpus),
         cache=None if no_cache else cache_folder(),
     )
-    with progress("embedding", quiet=as_json) as advance:
-        manifest = build_bank(inputs, output, advance)
+    with progress(as_json=as_json) as stages:
+        manifest = build_bank(inputs, output, stages)
     if as_json:
         typer.echo(manifest.model_dump_json())
     else:
@@ -94,13 +95,15 @@ def calibrate(
 ) -> None:
     """Learn from a bank's own outcomes how to foretell them; write it as a new bank."""
     refuse_existing(output)
-    manifest = read_manifest(bank)
-    with progress("learning", quiet=as_json) as advance:
-        advance(0, 1)
-        learned = learn(load_bank(bank))
-        advance(1, 1)
-    _warn_unknown(learned)
-    written = save_now(learned, output, manifest.sources)
+    with progress(as_json=as_json) as stages:
+        stages.expect("reading", "learning", "writing")
+        stages.begin("reading")
+        manifest, known = read_manifest(bank), load_bank(bank)
+        stages.begin("learning")
+        learned = learn(known)
+        _warn_unknown(learned)
+        stages.begin("writing")
+        written = save_now(learned, output, manifest.sources)
     if as_json:
         typer.echo(written.model_dump_json())
     else:

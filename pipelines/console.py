@@ -1,15 +1,14 @@
-"""What the command line shows: tables, a progress bar, one line for an error."""
+"""What the command line shows: tables, one line for an error."""
 
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
 import typer
 from rich.console import Console, Group
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -52,32 +51,6 @@ def show_damage() -> Iterator[None]:
 
         warnings.showwarning = show
         yield
-
-
-@contextmanager
-def progress(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Yield ``advance(done_more, total)``; the bar appears when it is first called.
-
-    On a terminal it moves; in a log it is one line at the end.
-    """
-    if quiet:
-        yield lambda more, total: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    bar = Progress(*columns, TimeElapsedColumn(), console=err)
-    task = bar.add_task(title, total=None)
-
-    def advance(more: int, total: int) -> None:
-        bar.start()
-        bar.update(task, advance=more, total=total)
-        if bar.finished:  # before the next bar begins, so that both stand in their order
-            bar.stop()
-
-    try:
-        yield advance
-    finally:
-        if bar.live.is_started:  # one that is not would still print an empty line
-            bar.stop()
 
 
 def score_cells(score: Score | None) -> tuple[str, str]:

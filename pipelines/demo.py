@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines import frontier
-from pipelines.console import frontier_table, out, progress, score_cells, table
-from pipelines.predict import PredictInputs, predict
+from pipelines.console import frontier_table, out, score_cells, table
+from pipelines.predict import Predicted, PredictInputs, predict
+from pipelines.progress import progress
+from pipelines.session import ray_session
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS
 from scope.errors import ConfigError
 from scope.files import write_json
@@ -44,16 +46,19 @@ def run(output: Path) -> None:
     """
     if not EXAMPLES.is_file():
         raise ConfigError(f"{EXAMPLES} is not here; run the demo in the project's folder")
-    _labelled(output)
-    _raw(output / "examples")
+    with progress() as stages, ray_session(stages):
+        sources = {output: EMBEDDED_QUESTIONS, output / "examples": EXAMPLES}
+        labelled, raw = (
+            predict(PredictInputs(EMBEDDED_BANK, source), folder, fresh=True, stages=stages)
+            for folder, source in sources.items()
+        )
+    _labelled(output, labelled)
+    _raw(output / "examples", raw)
     files = "selection.json similarity.json routing.json predictions/ frontier.png"
     out.print(f"\nfiles in {output}: {files}")
 
 
-def _labelled(output: Path) -> None:
-    with progress("predicting labelled questions", quiet=False) as advance:
-        inputs = PredictInputs(EMBEDDED_BANK, EMBEDDED_QUESTIONS)
-        done = predict(inputs, output, fresh=True, advance=advance)
+def _labelled(output: Path, done: Predicted) -> None:
     predicted = load_predictions(output)
     truth = predicted.truth()
     if truth is None:
@@ -114,9 +119,7 @@ def _comparison(rows: list[Row], predicted: PredictedSet, truth: Truth) -> objec
     return table("Accuracy and cost", headers, cells)
 
 
-def _raw(output: Path) -> None:
-    with progress("predicting examples/questions.jsonl", quiet=False) as advance:
-        done = predict(PredictInputs(EMBEDDED_BANK, EXAMPLES), output, fresh=True, advance=advance)
+def _raw(output: Path, done: Predicted) -> None:
     predicted = load_predictions(output)
     routing = route(predicted, Target(alpha=EXAMPLE_ALPHA))
     write_json(output / "routing.json", routing.to_json(None))

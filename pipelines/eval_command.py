@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
-from pipelines.console import err, out, progress, table
+from pipelines.console import err, out, table
 from pipelines.options import Json, Pool, Prices
 from pipelines.pooled import pooled_bank
+from pipelines.progress import progress
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, tables
 from scope.bank import Bank
 from scope.bank_store import load_bank
@@ -57,23 +58,25 @@ def evaluate_bank(
     if ci and not limits:
         raise EvaluationError(f"--ci has nothing to check; add --floor METRIC=VALUE. {LIMITS}")
     _check_output(output, fresh=fresh)
-    learned = pooled_bank(bank, load_pool(pool) if pool else None, prices)
     settings = ScopeConfig.load(config) if config else ScopeConfig()
-    exam = Exam.of(learned, load_bank(questions))
-    predictions = predicted(learned, exam, settings.anchors)
-    entries = _entries(learned, exam, predictions, alpha)
-    with progress("fitting baselines", quiet=as_json) as advance:
-        advance(0, N_STEPS)
-        evaluation = evaluate(
-            learned, exam, predictions, seed=seed, advance=lambda: advance(1, N_STEPS)
-        )
-    facts = {
-        "bank": {"path": str(bank), "version": learned.version},
-        "questions": str(questions),
-        **to_json(evaluation),
-        "limits": [_limit_json(one, evaluation) for one in limits],
-    }
-    _write(output, evaluation, facts, entries)
+    with progress(as_json=as_json) as stages:
+        stages.expect("predicting", "fitting baselines", "writing")
+        stages.begin("predicting")
+        learned = pooled_bank(bank, load_pool(pool) if pool else None, prices)
+        exam = Exam.of(learned, load_bank(questions))
+        predictions = predicted(learned, exam, settings.anchors)
+        entries = _entries(learned, exam, predictions, alpha)
+        stages.advance(len(exam.ids))
+        stages.begin("fitting baselines", N_STEPS)
+        evaluation = evaluate(learned, exam, predictions, seed=seed, advance=stages.advance)
+        facts = {
+            "bank": {"path": str(bank), "version": learned.version},
+            "questions": str(questions),
+            **to_json(evaluation),
+            "limits": [_limit_json(one, evaluation) for one in limits],
+        }
+        stages.begin("writing")
+        _write(output, evaluation, facts, entries)
     _print(output, evaluation, facts, as_json=as_json)
     _enforce(limits, evaluation, ci=ci)
 

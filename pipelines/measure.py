@@ -8,6 +8,7 @@ from typing import Any
 from pipelines.calls import Call
 from pipelines.journal import CUT, Journal, Measured
 from pipelines.purse import Tally
+from pipelines.stages import Stages
 from scope.endpoint import CallError, Endpoint, Reply
 from scope.errors import ConfigError
 from scope.upstream import Upstream
@@ -30,7 +31,7 @@ async def measure(
     asking: Asking,
     journal: Journal,
     tally: Tally,
-    moved: Callable[[], None],
+    stages: Stages | None = None,
 ) -> None:
     """Make the calls, as many at once as the endpoint allows, until all are made or the purse ends.
 
@@ -43,7 +44,8 @@ async def measure(
     OSError
         If the disk takes no more results.
     """
-    queue, purse = iter(calls), tally.purse
+    queue, purse, stages = iter(calls), tally.purse, stages or Stages()
+    stages.begin("asking", len(calls), usd=purse.usd, doubtful_usd=purse.doubtful_usd)
     async with Upstream(asking.endpoint) as upstream:
 
         async def work() -> None:
@@ -55,7 +57,8 @@ async def measure(
                 journal.append(row)
                 await purse.settle(reserved_usd, row)
                 tally.add(row)
-                moved()
+                failed = int(error is not None)
+                stages.advance(errors=failed, usd=row.usd, doubtful_usd=row.doubtful_usd)
                 if error is not None and error.hopeless:
                     url = asking.endpoint.base_url
                     raise ConfigError(f"{url} refuses every call: {error}") from error

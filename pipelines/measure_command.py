@@ -12,7 +12,7 @@ from pipelines.calls import Call, Cell, Wanted, plan_calls
 from pipelines.console import err, out
 from pipelines.journal import History, Journal, Measured, check_questions, check_settings
 from pipelines.measure import Asking, measure
-from pipelines.measure_display import progress_of, show_quote, show_summary
+from pipelines.measure_display import show_quote, show_summary
 from pipelines.measured import (
     ANCHOR_RESULTS,
     OUTCOMES,
@@ -21,6 +21,7 @@ from pipelines.measured import (
     write_outcomes,
 )
 from pipelines.options import Pool
+from pipelines.progress import progress
 from pipelines.purse import Purse, Quote, Tally
 from scope.endpoint import OPENROUTER, Endpoint
 from scope.errors import ConfigError
@@ -72,7 +73,7 @@ def measure_pool(
         bool, typer.Option("--fresh", help="Put earlier results aside and ask everything anew.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON lines: quote, progress, done.")
+        bool, typer.Option("--json", help="Print two JSON lines, quote and done.")
     ] = False,
 ) -> None:
     """Ask the models of a pool questions; keep what they did and what it cost."""
@@ -104,8 +105,9 @@ def measure_pool(
         cap_usd = math.inf if budget_usd is None else budget_usd
         purse = Purse(cap_usd, history.usd, history.doubtful_usd)
         try:
-            with progress_of(tally := Tally(len(todo), purse), as_json=as_json) as moved:
-                asyncio.run(measure(todo, asking, journal, tally, moved))
+            with progress(as_json=as_json) as stages:
+                tally = Tally(len(todo), purse)
+                asyncio.run(measure(todo, asking, journal, tally, stages))
         finally:
             rows = _write(output, calls, tally, as_json=as_json)
     _finish(output, calls, rows, budget_usd, as_json=as_json)

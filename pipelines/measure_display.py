@@ -1,21 +1,15 @@
-"""What a measurement shows: the bill, how far it is, and what came of it."""
+"""What a measurement shows: the bill, and what came of it."""
 
 import json
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipelines.console import err, out, table
+from pipelines.console import out, table
 from pipelines.purse import Quote, Tally
 from scope.routing import usd
-
-LINE_S, EVENT_S = 5.0, 1.0
-"""How often a log gets a line, and a machine an event."""
 
 
 def event(name: str, **facts: Any) -> None:  # noqa: ANN401 (JSON is anything)
@@ -44,28 +38,6 @@ def show_quote(quote: Quote, n_answered: int, *, as_json: bool) -> None:
         f"({quote.basis()}), at most {usd(quote.at_most_usd)} before retries",
         soft_wrap=True,
     )
-
-
-@contextmanager
-def progress_of(tally: Tally, *, as_json: bool) -> Iterator[Callable[[], None]]:
-    """Yield a function to call after every result: a bar, a line now and then, or events."""
-    if err.is_terminal and not as_json:
-        with _bar(tally) as moved:
-            yield moved
-        return
-    every_s = EVENT_S if as_json else LINE_S
-    last_s = time.monotonic()
-
-    def changed() -> None:
-        nonlocal last_s
-        if time.monotonic() - last_s >= every_s or tally.done == tally.total:
-            last_s = time.monotonic()
-            if as_json:
-                event("progress", **_facts(tally))
-            else:
-                err.print(_line(tally))
-
-    yield changed
 
 
 def show_summary(entries: Sequence[dict[str, Any]], tally: Tally, *, as_json: bool) -> None:
@@ -106,25 +78,6 @@ def _facts(tally: Tally) -> dict[str, Any]:
     }
 
 
-def _line(tally: Tally) -> str:
-    failed = sum(tally.errors.values())
-    return f"{tally.done:,} of {tally.total:,} calls, {failed:,} failed, spent {_money(tally)}"
-
-
 def _money(tally: Tally) -> str:
     doubt = f", perhaps {usd(tally.purse.doubtful_usd)} more" if tally.purse.doubtful_usd else ""
     return f"{usd(tally.purse.usd)}{doubt}"
-
-
-@contextmanager
-def _bar(tally: Tally) -> Iterator[Callable[[], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=err) as bar:
-        task = bar.add_task("asking", total=tally.total)
-
-        def moved() -> None:
-            failed = sum(tally.errors.values())
-            told = f"asking, {failed:,} failed, {_money(tally)}"
-            bar.update(task, completed=tally.done, description=told)
-
-        yield moved

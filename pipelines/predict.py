@@ -17,7 +17,7 @@ from pipelines.output import NO_ANCHOR, PredictionFiles
 from pipelines.pooled import pooled_bank
 from pipelines.question_source import QuestionSource, question_source, vectors
 from pipelines.session import ray_session
-from pipelines.texts import Advance, silent
+from pipelines.stages import Stages
 from scope.arrays import Array, Bools
 from scope.bank import Bank
 from scope.config import AnchorConfig, ScopeConfig
@@ -29,6 +29,9 @@ from scope.shards import RUN, ShardFolder, read_settings, refuse_changed, shard_
 
 UNFINISHED = "unfinished"
 """Folder of the shards of a run, beside its predictions, until it is finished."""
+
+STAGES = ("reading", "starting Ray", "looking up", "embedding", "predicting", "merging")
+"""Stages of a run; what is in the cache is not embedded again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +114,7 @@ def predict(
     output: Path,
     *,
     fresh: bool,
-    advance: Advance,
-    embedding: Advance = silent,
+    stages: Stages | None = None,
 ) -> Predicted:
     """Predict every model of the pool on every question and write `output`.
 
@@ -123,10 +125,8 @@ def predict(
         Folder for ``predictions/``, ``selection.json`` and ``similarity.json``.
     fresh : bool
         Replace predictions that are already there.
-    advance : callable
-        Told how many more questions of how many are predicted.
-    embedding : callable
-        Told how many more texts of how many are embedded, if any has to be.
+    stages : Stages, optional
+        Told which stage is worked on and how far it is.
 
     Returns
     -------
@@ -137,8 +137,12 @@ def predict(
     ScopeError
         If an input is wrong; nothing is written then.
     """
+    stages = stages or Stages()
+    stages.expect(*STAGES)
+    stages.begin("reading")
     bank = pooled_bank(inputs.bank, inputs.pool, inputs.prices)
     source = question_source(inputs.query_file, inputs.split, inputs.limit, bank)
+    stages.advance(len(source.ids))
     anchors = inputs.config.anchors or bank.anchor_config
     settings = _settings(bank, anchors, source)
     # Workers stand elsewhere: the folder needs its whole name.
@@ -149,10 +153,12 @@ def predict(
             return _counted(output)
     folder = ShardFolder.open(unfinished, settings, fresh=fresh)
     try:
-        _complete(source, Task(bank, anchors, folder), inputs, advance, embedding)
+        _complete(source, Task(bank, anchors, folder), inputs, stages)
     finally:
         folder.discard_if_empty()
-    done = _merge(source, bank, anchors, folder, output)
+    stages.begin("merging", len(source.ids))
+    done = _merge(source, bank, anchors, folder, output, stages)
+    stages.end()
     if not done.n_failed:
         shutil.rmtree(unfinished)
     return done
@@ -169,9 +175,7 @@ def _settings(bank: Bank, anchors: AnchorConfig, source: QuestionSource) -> dict
     }
 
 
-def _complete(
-    source: QuestionSource, task: Task, inputs: PredictInputs, advance: Advance, embedding: Advance
-) -> None:
+def _complete(source: QuestionSource, task: Task, inputs: PredictInputs, stages: Stages) -> None:
     """Predict the shards that are not finished yet, in any order."""
     shard_n = shard_of(source.ids)
     missing = [int(shard) for shard in np.unique(shard_n) if not task.folder.finished(int(shard))]
@@ -181,10 +185,11 @@ def _complete(
     encoder = TextEncoder(
         spec.name, spec.revision, inputs.config.encoder, inputs.cache, spec.max_chars
     )
-    with ray_session():
+    with ray_session(stages):
         rows = [np.flatnonzero(shard_n == shard) for shard in missing]
-        blocks = source.blocks(task.bank, encoder, dict(zip(missing, rows, strict=True)), embedding)
-        advance(len(source.ids) - sum(map(len, rows)), len(source.ids))
+        blocks = source.blocks(task.bank, encoder, dict(zip(missing, rows, strict=True)), stages)
+        earlier = len(source.ids) - sum(map(len, rows))
+        stages.begin("predicting", len(source.ids), done=earlier)
         plan = blocks.map_batches(
             ShardActor,
             fn_constructor_kwargs={"task": ray.put(task)},
@@ -194,7 +199,7 @@ def _complete(
             num_cpus=0.5,
         )
         for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
-            advance(int(batch["rows"].sum()), len(source.ids))
+            stages.advance(int(batch["rows"].sum()))
 
 
 def _merge(
@@ -203,6 +208,7 @@ def _merge(
     anchors: AnchorConfig,
     folder: ShardFolder,
     output: Path,
+    stages: Stages,
 ) -> Predicted:
     """Put all shards together, sorted by id, as the files of a finished run."""
     done = Predicted(len(source.ids))
@@ -212,6 +218,7 @@ def _merge(
             batch = {name: _stacked(table[name]) for name in table.column_names}
             done.count(batch)
             files.add(batch)
+            stages.advance(len(table))
         files.keep(folder.path / RUN)
         files.seal(anchors)
     return done

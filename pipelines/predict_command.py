@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from pipelines.console import err, progress, say
+from pipelines.console import err, say
 from pipelines.inputs import cache_folder, chosen_source, encoder_settings
 from pipelines.options import Dataset, Json, NoCache, NumGpus, Pool, Prices, Replicas, Split
+from pipelines.progress import progress
 from scope import EMBEDDED_BANK
 from scope.pool import load_pool
 
@@ -51,11 +52,8 @@ def predict(
         split=None if dataset else split,
         cache=None if no_cache else cache_folder(),
     )
-    with (
-        progress("embedding", quiet=as_json) as embedding,
-        progress("predicting", quiet=as_json) as advance,
-    ):
-        done = run(inputs, output, fresh=fresh, advance=advance, embedding=embedding)
+    with progress(as_json=as_json) as stages:
+        done = run(inputs, output, fresh=fresh, stages=stages)
     unlike = f"; {done.n_unlike:,} are unlike the anchors" if done.n_unlike else ""
     say(
         {

@@ -14,7 +14,8 @@ import ray
 from ray.data import Dataset
 
 from pipelines.embed import Batch, TextEncoder
-from pipelines.texts import Advance, embedded_blocks
+from pipelines.stages import Stages
+from pipelines.texts import embedded_blocks
 from scope.arrays import Array, Ints
 from scope.bank import Bank
 from scope.bank_store import is_bank
@@ -45,7 +46,7 @@ class QuestionSource:
         return found.hexdigest()
 
     def blocks(
-        self, bank: Bank, encoder: TextEncoder, row_of: Mapping[int, Ints], advance: Advance
+        self, bank: Bank, encoder: TextEncoder, row_of: Mapping[int, Ints], stages: Stages
     ) -> Dataset:
         """Return one block a shard: ``shard``, ``row``, ``question_id``, what is known of each.
 
@@ -60,8 +61,8 @@ class QuestionSource:
         encoder : TextEncoder
         row_of : mapping of int to ndarray
             Positions of the questions of every shard that is wanted.
-        advance : callable
-            Told how many more texts of how many are embedded, if any has to be.
+        stages : Stages
+            Gets a stage ``embedding``, if a text has to be embedded.
         """
         headed = {
             shard: {
@@ -73,7 +74,7 @@ class QuestionSource:
         }
         if self.labelled is None:
             wanted, n_dimensions = list(headed.values()), bank.embedder.dimension
-            return embedded_blocks(self.prompts or (), wanted, encoder, n_dimensions, advance)
+            return embedded_blocks(self.prompts or (), wanted, encoder, n_dimensions, stages)
         place = {question_id: anchor for anchor, question_id in enumerate(bank.ids)}
         refs: list[Any] = []
         for columns in headed.values():

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 import ray
 from ray.data import DataContext
-from ray.exceptions import RayTaskError
+from ray.exceptions import RaySystemError, RayTaskError
 
+from pipelines.stages import Spare, Stages
 from scope.errors import ScopeError
 
 MIN_LOGICAL_CPUS = 4
@@ -16,17 +17,20 @@ MIN_LOGICAL_CPUS = 4
 
 
 @contextmanager
-def ray_session() -> Iterator[None]:
+def ray_session(stages: Stages | None = None) -> Iterator[None]:
     """Join the Ray that ``RAY_ADDRESS`` names, or start one and stop it afterwards.
 
-    A session that is already open is used and left open.
+    A session that is already open is used and left open. To start one is a stage of the job;
+    while one waits, its stages say what the cluster has free.
     """
+    stages = stages or Stages()
     ours = not ray.is_initialized()
     if ours:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # The driver's C++ half logs advice about Ray's own internals as errors.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         local = "RAY_ADDRESS" not in os.environ
+        stages.begin("starting Ray" if local else "joining Ray")
         with _muted_stderr():
             ray.init(
                 address="local" if local else None,
@@ -36,8 +40,11 @@ def ray_session() -> Iterator[None]:
                 logging_level=logging.ERROR,
             )
     _configure_data()
+    stages.ask_spare = spare
     try:
         yield
+        if ours:
+            stages.begin("stopping Ray")
     except RayTaskError as error:  # its own text is a whole traceback
         if isinstance(error.cause, ScopeError):
             raise error.cause from None
@@ -45,6 +52,19 @@ def ray_session() -> Iterator[None]:
     finally:
         if ours:
             ray.shutdown()
+
+
+def spare() -> Spare | None:
+    """Return what the cluster has free; None if there is none, or none any more."""
+    if not ray.is_initialized():
+        return None
+    try:
+        free, whole = ray.available_resources(), ray.cluster_resources()  # type: ignore[no-untyped-call]
+    except RaySystemError:  # stopped in between
+        return None
+    return Spare(
+        free.get("CPU", 0.0), whole.get("CPU", 0.0), free.get("GPU", 0.0), whole.get("GPU", 0.0)
+    )
 
 
 @contextmanager

@@ -1,36 +1,19 @@
-"""Vectors of texts: looked up in the cache, else embedded once on Ray and kept."""
+"""Vectors of texts, as blocks for a pipeline or as one matrix."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import ray
-from ray.data import DataContext, Dataset
+from ray.data import Dataset
 
-from pipelines.embed import (
-    Batch,
-    TextEncoder,
-    check_gpus,
-    embedded,
-    prompt_rows,
-)
-from pipelines.session import ray_session
+from pipelines.embed import Batch, TextEncoder
+from pipelines.embedding import Embedded, embedding
+from pipelines.stages import Stages
 from scope.arrays import Singles
-from scope.embedder import Recipe, locate
-from scope.embedding_cache import EmbeddingCache
 from scope.errors import ConfigError
 from scope.features import text_features
-
-Advance = Callable[[int, int], None]
-
-
-def silent(more: int, total: int) -> None:
-    """Tell nobody how far the work is."""
 
 
 def embedded_blocks(
@@ -38,7 +21,7 @@ def embedded_blocks(
     blocks: Sequence[Mapping[str, Any]],
     encoder: TextEncoder,
     n_dimensions: int,
-    advance: Advance = silent,
+    stages: Stages | None = None,
 ) -> Dataset:
     """Return the same blocks with ``embedding``, ``features`` and ``error`` of their prompts.
 
@@ -53,11 +36,10 @@ def embedded_blocks(
         Columns of each; ``row`` says which prompts it is of.
     encoder : TextEncoder
     n_dimensions : int
-    advance : callable
-        Told how many more texts of how many are embedded; never called if none has to be.
+    stages : Stages, optional
+        Gets a stage ``embedding``, if a text has to be embedded.
     """
-    with open_cache(encoder) as cache:
-        found = Embedded(cache, embed_missing(prompts, encoder, cache, advance))
+    with embedding(prompts, encoder, stages or Stages()) as found:
         tables: list[Any] = [
             ray.put(_block(columns, [prompts[row] for row in columns["row"]], found, n_dimensions))
             for columns in blocks
@@ -67,7 +49,9 @@ def embedded_blocks(
     )
 
 
-def embed_texts(prompts: Sequence[str], encoder: TextEncoder, advance: Advance = silent) -> Singles:
+def embed_texts(
+    prompts: Sequence[str], encoder: TextEncoder, stages: Stages | None = None
+) -> Singles:
     """Return the vectors of `prompts` in their order, all of them in memory.
 
     Ray is started only if the cache lacks one.
@@ -81,8 +65,7 @@ def embed_texts(prompts: Sequence[str], encoder: TextEncoder, advance: Advance =
     ConfigError
         If one cannot be embedded; names the first.
     """
-    with open_cache(encoder) as cache:
-        found = Embedded(cache, embed_missing(prompts, encoder, cache, advance))
+    with embedding(prompts, encoder, stages or Stages()) as found:
         embedding_qd, errors = found.vectors(prompts)
     if any(errors):
         first = next(n for n, error in enumerate(errors) if error)
@@ -92,84 +75,6 @@ def embed_texts(prompts: Sequence[str], encoder: TextEncoder, advance: Advance =
             f"{prompts[first][:60]!r}: {errors[first]}"
         )
     return embedding_qd
-
-
-@contextmanager
-def open_cache(encoder: TextEncoder) -> Iterator[EmbeddingCache]:
-    """Yield the cache of `encoder`, or one that is gone afterwards.
-
-    That is so if nothing is to be kept, and if nobody knows which weights a name stands
-    for: what the hub has today may be others tomorrow.
-
-    Raises
-    ------
-    ConfigError
-        If the folder cannot be made.
-    """
-    _, revision = locate(encoder.name, encoder.revision)
-    recipe = Recipe(name=encoder.name, revision=revision or "unknown", max_chars=encoder.max_chars)
-    if encoder.cache is None or revision is None:
-        with TemporaryDirectory(prefix="scope-embeddings-") as folder:
-            yield EmbeddingCache(Path(folder), recipe)
-        return
-    try:
-        cache = EmbeddingCache(encoder.cache, recipe)
-    except OSError as error:
-        raise _unwritable(encoder.cache, error) from error
-    yield cache
-
-
-def embed_missing(
-    prompts: Sequence[str], encoder: TextEncoder, cache: EmbeddingCache, advance: Advance
-) -> dict[bytes, str]:
-    """Embed the texts that `cache` lacks, each once, and add them block by block.
-
-    The last bits of a vector depend on the texts it was batched with. Blocks are cut and
-    added in the order of the texts: a run that was killed goes on with the blocks an
-    undisturbed one would have had, and ends with the same bits.
-
-    Returns
-    -------
-    dict of bytes to str
-        Keys of the texts that could not be embedded, and why.
-    """
-    missing = cache.missing(prompts)
-    failed: dict[bytes, str] = {}
-    if not missing:
-        return failed
-    advance(0, len(missing))
-    with ray_session():
-        check_gpus(encoder.config)
-        DataContext.get_current().execution_options.preserve_order = True
-        plan = embedded(prompt_rows(prompts, missing), encoder)
-        for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
-            keys = cache.keys([prompts[row] for row in batch["row"]])
-            good = batch["error"] == ""
-            failed |= dict(zip(map(bytes, keys[~good]), batch["error"][~good], strict=True))
-            try:
-                cache.add(keys[good], np.stack(list(batch["embedding"]))[good])
-            except OSError as error:
-                raise _unwritable(cache.folder, error) from error
-            advance(len(keys), len(missing))
-    return failed
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """What is known of texts after their embedding: vectors, or why there are none."""
-
-    cache: EmbeddingCache
-    failed: Mapping[bytes, str]
-    """Keys of the texts without a vector."""
-
-    def vectors(self, prompts: Sequence[str]) -> tuple[Singles, list[str]]:
-        """Return a vector and an error for each text, one of them NaN or empty."""
-        keys = self.cache.keys(prompts)
-        found, embedding_qd = self.cache.find(keys)
-        errors = [self.failed.get(bytes(key), "") for key in keys]
-        if any(not known and not error for known, error in zip(found, errors, strict=True)):
-            raise ConfigError(f"{self.cache.folder} was damaged while it was read; run again")
-        return embedding_qd, errors
 
 
 def _block(
@@ -188,10 +93,3 @@ def _with_features(batch: Batch) -> Batch:
     """Replace column ``prompt`` by ``features``."""
     texts = [str(text) for text in batch.pop("prompt")]
     return {**batch, "features": text_features(texts)}
-
-
-def _unwritable(folder: Path, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"embeddings cannot be kept in {folder}: {error.strerror or error}; let SCOPE_CACHE name "
-        "a folder that can be written, or pass --no-cache"
-    )

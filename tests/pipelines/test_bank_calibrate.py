@@ -35,9 +35,9 @@ def test_a_bank_is_learned_from_and_written_as_a_new_one(scope, bank, tmp_path):
     assert "source: by hand" in scope("bank", "info", "--bank", tmp_path / "new")[1]
 
 
-def test_json_is_the_manifest_and_nothing_else(scope, bank, tmp_path):
+def test_json_is_the_manifest_beside_events(scope, bank, tmp_path):
     """
-    For machines; no progress bar.
+    For machines: the result alone on standard output, the stages on the other.
     """
     output = tmp_path / "new"
 
@@ -45,7 +45,8 @@ def test_json_is_the_manifest_and_nothing_else(scope, bank, tmp_path):
 
     manifest = json.loads(out)
     assert code == 0
-    assert err == ""
+    ended = [event for event in map(json.loads, err.splitlines()) if event["event"] == "stage"]
+    assert [event["stage"] for event in ended] == ["reading", "learning", "writing"]
     assert manifest == json.loads((output / "manifest.json").read_text())
     assert FORECASTER in manifest["files"]
 

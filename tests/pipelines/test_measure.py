@@ -395,14 +395,17 @@ def test_answers_are_kept_only_on_request(bench):
 
 def test_events_are_json_lines(bench):
     """
-    A quote, progress with the money spent, and what came of it.
+    A quote and what came of it; beside them, on standard error, progress with the money spent.
     """
-    _, out, _ = bench("--json", True)
+    _, out, err = bench("--json", True)
 
-    events = [json.loads(line) for line in out.splitlines()]
-    assert [event["event"] for event in events][:: len(events) - 1] == ["quote", "done"]
-    assert events[-2]["usd"] == pytest.approx(8 * CALL_USD)
-    assert events[-1]["models"][0]["answered"] == 8
+    quote, done = (json.loads(line) for line in out.splitlines())
+    progress, stage = (json.loads(line) for line in err.splitlines())
+    assert (quote["event"], done["event"]) == ("quote", "done")
+    assert done["models"][0]["answered"] == 8
+    assert (progress["event"], progress["done"]) == ("progress", 8)
+    assert progress["usd"] == pytest.approx(8 * CALL_USD)
+    assert (stage["event"], stage["rows"]) == ("stage", 8)
 
 
 def test_a_question_may_name_its_own_grader(bench):

@@ -1,6 +1,7 @@
 """Embedding through the cache: what is asked of the encoder, and where vectors lie."""
 
 import json
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.embed import BLOCK_ROWS, TextEncoder
-from pipelines.texts import embed_texts, open_cache
+from pipelines.embedding import open_cache
+from pipelines.stages import Stages
+from pipelines.texts import embed_texts
 from scope.embedder import MINILM
 from scope.encoder import Encoder
 from scope.errors import ConfigError
@@ -17,14 +20,9 @@ from scope.predictions_store import load_predictions
 PROMPTS = [f"What is {n} + {n}?" for n in range(300)]
 
 
-class Asked:
-    """Counts what an embedding is told to be left to do, and what it does."""
-
-    def __init__(self):
-        self.total, self.done = 0, 0
-
-    def __call__(self, more, total):
-        self.done, self.total = self.done + more, total
+def embedding(stages):
+    """How many texts were to be embedded, and how many were."""
+    return [(stage.total, stage.done) for stage in stages.all if stage.name == "embedding"]
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
@@ -72,11 +70,11 @@ def test_what_is_known_needs_no_encoder(tmp_path):
     vectors = np.eye(2, 4, dtype=np.float32)
     with open_cache(encoder) as cache:
         cache.add(cache.keys(["a", "b"]), vectors)
-    asked = Asked()
+    stages = Stages()
 
-    got = embed_texts(["b", "a", "b"], encoder, asked)
+    got = embed_texts(["b", "a", "b"], encoder, stages)
 
-    assert asked.total == 0
+    assert [stage.name for stage in stages.all] == ["looking up"]
     np.testing.assert_array_equal(got, vectors[[1, 0, 1]])
 
 
@@ -90,13 +88,13 @@ def test_each_text_is_embedded_once(tmp_path):
     known = np.eye(20, 384, dtype=np.float32)
     with open_cache(encoder) as cache:
         cache.add(cache.keys(PROMPTS[:20]), known)
-    first, again = Asked(), Asked()
+    first, again = Stages(), Stages()
 
     once = embed_texts(PROMPTS * 2, encoder, first)
     twice = embed_texts(PROMPTS[::-1], encoder, again)
 
-    assert (first.total, first.done) == (280, 280)
-    assert again.total == 0
+    assert embedding(first) == [(280, 280)]
+    assert embedding(again) == []
     np.testing.assert_array_equal(once[:20], known)
     np.testing.assert_array_equal(once[:300], once[300:])
     np.testing.assert_array_equal(once[:300], twice[::-1])
@@ -127,9 +125,8 @@ def test_predictions_do_not_depend_on_the_cache(scope, tmp_path, monkeypatch):
     ]
 
     assert [code for code, _, _ in results] == [0, 0, 0]
-    bars = [[line.split()[0] for line in err.splitlines() if line] for _, _, err in results]
-    assert bars == [["embedding", "predicting"]] * 2 + [["predicting"]]
-    assert "200/200" in results[0][2]
+    embedded = [re.findall("^embedding +([0-9]+) rows", err, re.MULTILINE) for _, _, err in results]
+    assert embedded == [["200"], ["200"], []]
     none, cold, warm = (
         {
             file.name: file.read_bytes()
@@ -148,6 +145,14 @@ class StoppedError(Exception):
     """Stands for a kill after the first block."""
 
 
+class Stopping(Stages):
+    """Stops the job as soon as a block is embedded."""
+
+    def advance(self, more=1, **counts):
+        if self.current.name == "embedding":
+            raise StoppedError
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
@@ -158,17 +163,13 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path):
     prompts = [f"What is {n} + {n}{'?' * (n % 7)}" for n in range(700)]
     encoder = TextEncoder(MINILM, None, cache=tmp_path / "stopped")
 
-    def stop(more, total):
-        if more:
-            raise StoppedError
-
     with pytest.raises(StoppedError):
-        embed_texts(prompts, encoder, stop)
-    asked = Asked()
-    resumed = embed_texts(prompts, encoder, asked)
+        embed_texts(prompts, encoder, Stopping())
+    stages = Stages()
+    resumed = embed_texts(prompts, encoder, stages)
     undisturbed = embed_texts(prompts, TextEncoder(MINILM, None, cache=tmp_path / "whole"))
 
-    assert asked.total == 700 - BLOCK_ROWS
+    assert embedding(stages) == [(700 - BLOCK_ROWS, 700 - BLOCK_ROWS)]
     np.testing.assert_array_equal(resumed, undisturbed)
 
 

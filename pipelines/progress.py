@@ -1,0 +1,153 @@
+"""The progress of a long job: bars on a terminal, lines in a log, events for a machine."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+from typing import TextIO
+
+from rich.console import Console
+
+from pipelines.stage_bars import Bars
+from pipelines.stage_text import (
+    ended_line,
+    moving_line,
+    progress_event,
+    seconds_table,
+    stage_event,
+)
+from pipelines.stages import Display, Stage, Stages
+
+LOOK_S = 0.5
+LINE_S, EVENT_S = 10.0, 5.0
+"""How often a log gets a line, and a machine an event, at most."""
+
+
+@contextmanager
+def progress(*, as_json: bool = False) -> Iterator[Stages]:
+    """Yield the stages of a job; they are shown while it runs, and their seconds at its end.
+
+    All of it goes to standard error. A job that fails leaves the lines it has had, no table.
+    """
+    with _own_stderr() as stream:
+        console = Console(file=stream, highlight=False)
+        display = _display(stream, console, as_json=as_json)
+        stages = Stages(display)
+        try:
+            with _watched(stages):
+                yield stages
+            stages.end()
+        finally:
+            display.stop()
+        if stages.all and not as_json:
+            console.print(seconds_table(stages))
+
+
+class Lines:
+    """A line about the present stage now and then, and more when it ends.
+
+    Parameters
+    ----------
+    stream : TextIO
+    every_s : float
+        Seconds between two lines about one stage.
+    moving, ended : callable
+        The line about a stage that is worked on, and the lines when it ends.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        every_s: float,
+        moving: Callable[[Stages, Stage], str],
+        ended: Callable[[Stages, Stage], list[str]],
+    ) -> None:
+        self._stream, self._every_s = stream, every_s
+        self._moving, self._ended = moving, ended
+        self._told_s = float("-inf")
+
+    def look(self, stages: Stages) -> None:
+        """Write a line, if it is time for one."""
+        stage, now_s = stages.current, stages.now_s()
+        if stage is not None and now_s - max(self._told_s, stage.began_s) >= self._every_s:
+            self._told_s = now_s
+            self._write(self._moving(stages, stage))
+
+    def ended(self, stages: Stages, stage: Stage) -> None:
+        """Write what a stage has come to."""
+        self._write(*self._ended(stages, stage))
+
+    def stop(self) -> None:
+        """Leave the lines where they are."""
+
+    def _write(self, *lines: str) -> None:
+        with suppress(OSError):  # a log that takes no more must not end the job
+            self._stream.write("".join(f"{line}\n" for line in lines))
+            self._stream.flush()
+
+
+def log_lines(stream: TextIO) -> Lines:
+    """Return plain lines for a person who reads them later."""
+    return Lines(
+        stream,
+        LINE_S,
+        lambda stages, stage: moving_line(stage, stages.now_s(), stages.spare),
+        lambda stages, stage: [ended_line(stage)],
+    )
+
+
+def event_lines(stream: TextIO) -> Lines:
+    """Return one JSON object a line, for a machine."""
+    return Lines(
+        stream,
+        EVENT_S,
+        lambda stages, stage: json.dumps(progress_event(stages, stage)),
+        lambda stages, stage: [
+            json.dumps(progress_event(stages, stage)),
+            json.dumps(stage_event(stage)),
+        ],
+    )
+
+
+def _display(stream: TextIO, console: Console, *, as_json: bool) -> Display:
+    if as_json:
+        return event_lines(stream)
+    if stream.isatty() and not console.is_dumb_terminal:
+        return Bars(console)
+    return log_lines(stream)
+
+
+@contextmanager
+def _watched(stages: Stages) -> Iterator[None]:
+    """Look at the stages twice a second: a job that stands still tells nobody."""
+    over = Event()
+
+    def watch() -> None:
+        while not over.wait(LOOK_S):
+            stages.look()
+
+    watcher = Thread(target=watch, name="progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+@contextmanager
+def _own_stderr() -> Iterator[TextIO]:
+    """Yield a stream of our own to where standard error goes: starting Ray mutes the usual one."""
+    try:
+        number = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):  # no file: a test, or a notebook
+        yield sys.stderr
+        return
+    stream = os.fdopen(number, "w", encoding=sys.stderr.encoding, errors="replace", buffering=1)
+    try:
+        yield stream
+    finally:
+        with suppress(OSError):
+            stream.close()

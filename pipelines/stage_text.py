@@ -1,0 +1,160 @@
+"""Stages in words and numbers: for a log, a terminal, a machine."""
+
+from typing import Any
+
+from rich.console import Group
+
+from pipelines.console import table
+from pipelines.stages import IDLE_S, Spare, Stage, Stages, Total, totals
+from scope.routing import usd
+
+UNKNOWN = "–"
+
+
+def rows_text(stage: Stage, *, share: bool = True) -> str:
+    """Return how many rows of how many are done, and their share."""
+    if stage.total is None:
+        return "" if stage.rows is None else f"{stage.done:,}"
+    percent = f" ({100 * stage.done / stage.total:.0f} %)" if share and stage.total else ""
+    return f"{stage.done:,} of {stage.total:,}{percent}"
+
+
+def rate_text(rate: float | None) -> str:
+    """Return rows a second."""
+    return f"{UNKNOWN if rate is None else _number(rate)}/s"
+
+
+def clock_text(seconds: float | None) -> str:
+    """Return seconds as minutes and seconds, or with hours; a dash if unknown.
+
+    Examples
+    --------
+    >>> clock_text(154.2), clock_text(7325), clock_text(None)
+    ('2:34', '2:02:05', '–')
+    """
+    if seconds is None:
+        return UNKNOWN
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def bill_text(stage: Stage) -> str:
+    """Return what failed and what was spent, if either is known of."""
+    parts = [f"{stage.errors:,} failed"] if stage.errors else []
+    if stage.usd is not None:
+        doubt = f", perhaps {usd(stage.doubtful_usd)} more" if stage.doubtful_usd else ""
+        parts.append(f"spent {usd(stage.usd)}{doubt}")
+    return "  ".join(parts)
+
+
+def waiting_text(stage: Stage, now_s: float, spare: Spare | None) -> str:
+    """Return since when nothing came, and what the cluster has free; empty if all is well."""
+    idle_s = stage.idle_s(now_s)
+    if stage.rows is None or idle_s < IDLE_S:
+        return ""
+    told = f"waiting{'' if stage.rows else ' for the first row'} since {idle_s:.0f} s"
+    if spare is None:
+        return told
+    told += f"; free CPUs {spare.free_cpus:g} of {spare.cpus:g}"
+    if spare.gpus:
+        told += f", GPUs {spare.free_gpus:g} of {spare.gpus:g}"
+    full = [
+        name
+        for name, free, of in (
+            ("CPU", spare.free_cpus, spare.cpus),
+            ("GPU", spare.free_gpus, spare.gpus),
+        )
+        if of and free <= 0
+    ]
+    return f"{told}: a new worker must wait for a {' and a '.join(full)}" if full else told
+
+
+def moving_line(stage: Stage, now_s: float, spare: Spare | None) -> str:
+    """Return how far a stage is, as a line of a log."""
+    if stage.rows is None:
+        return _line(stage.name, clock_text(stage.seconds(now_s)))
+    left = f"{clock_text(stage.left_s(now_s))} left" if stage.total is not None else ""
+    waiting = waiting_text(stage, now_s, spare)
+    rate = rate_text(stage.rate(now_s))
+    return _line(stage.name, rows_text(stage), rate, left, bill_text(stage), waiting)
+
+
+def ended_line(stage: Stage) -> str:
+    """Return what a stage has come to, as a line of a log."""
+    seconds = stage.seconds(0.0)
+    took = f"took {clock_text(seconds)}" if seconds >= 60 else f"took {seconds:.1f} s"
+    if stage.rows is None:
+        return _line(stage.name, took)
+    whole = stage.total is None or stage.done == stage.total
+    count = f"{stage.done:,} rows" if whole else rows_text(stage)
+    rate = rate_text(stage.mean_rate(0.0)) if stage.rows else ""
+    return _line(stage.name, count, rate, took, bill_text(stage))
+
+
+def seconds_table(stages: Stages) -> Group:
+    """Return the table at the end of a job: where its time went."""
+    whole_s = stages.seconds()
+    found = totals(stages.all, stages.now_s())
+    rows = [_table_row(one, whole_s) for one in found]
+    rows.append(("in all", "", f"{whole_s:.1f}", "", "100 %", ""))
+    headers = ("stage", "rows", "seconds", "rows/s", "share", "failed")
+    shown = 6 if any(one.errors for one in found) else 5
+    return table("Seconds per stage", headers[:shown], [row[:shown] for row in rows])
+
+
+def progress_event(stages: Stages, stage: Stage) -> dict[str, Any]:
+    """Return how far a stage is, for a machine; what is unknown is None."""
+    now_s = stages.now_s() if stage.ended_s is None else stage.ended_s
+    idle_s = stage.idle_s(now_s)
+    return {
+        "event": "progress",
+        "stage": stage.name,
+        "done": stage.done,
+        "total": stage.total,
+        "rate_per_s": _rounded(stage.rate(now_s)),
+        "left_s": _rounded(stage.left_s(now_s)),
+        "errors": stage.errors,
+        "usd": _rounded(stage.usd, 9),
+        "doubtful_usd": None if stage.usd is None else _rounded(stage.doubtful_usd, 9),
+        "waiting": _waiting(idle_s, stages.spare)
+        if stage.rows is not None and idle_s >= IDLE_S and stage.ended_s is None
+        else None,
+        "next": list(stages.waiting),
+    }
+
+
+def stage_event(stage: Stage) -> dict[str, Any]:
+    """Return what a stage has come to, for a machine."""
+    return {
+        "event": "stage",
+        "stage": stage.name,
+        "seconds": _rounded(stage.seconds(0.0)),
+        "rows": stage.rows,
+        "rows_per_s": _rounded(stage.mean_rate(0.0)),
+        "errors": stage.errors,
+    }
+
+
+def _table_row(one: Total, whole_s: float) -> tuple[str, ...]:
+    rate = _number(one.rows / one.seconds) if one.rows and one.seconds else UNKNOWN
+    count = UNKNOWN if one.rows is None else f"{one.rows:,}"
+    share = f"{100 * one.seconds / whole_s:.0f} %" if whole_s else UNKNOWN
+    return one.name, count, f"{one.seconds:.1f}", rate, share, f"{one.errors:,}"
+
+
+def _number(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+
+
+def _waiting(idle_s: float, spare: Spare | None) -> dict[str, Any]:
+    free = {} if spare is None else {name: getattr(spare, name) for name in Spare.__slots__}
+    return {"since_s": _rounded(idle_s), **free}
+
+
+def _rounded(value: float | None, digits: int = 3) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _line(name: str, *parts: str) -> str:
+    return "  ".join((name.ljust(12), *(part for part in parts if part)))
