@@ -10,6 +10,7 @@ import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 
+from pipelines.session import RESTARTS
 from scope.arrays import Array
 from scope.bank import check_unit
 from scope.config import EncoderConfig
@@ -74,6 +75,7 @@ def embedded(rows: Dataset, encoder: TextEncoder) -> Dataset:
         zero_copy_batch=False,
         num_cpus=encoder.config.num_cpus,
         num_gpus=encoder.config.num_gpus,
+        **RESTARTS,
     )
 
 

@@ -16,11 +16,12 @@ from pipelines.embed import Batch, TextEncoder
 from pipelines.output import PredictionFiles
 from pipelines.pooled import pooled_bank
 from pipelines.question_source import QuestionSource, question_source, vectors
-from pipelines.session import ray_session
+from pipelines.session import RESTARTS, ray_session
 from pipelines.texts import Advance, silent
 from scope.arrays import Array
 from scope.bank import Bank
 from scope.config import AnchorConfig, ScopeConfig
+from scope.files import check_writable
 from scope.hub import HubSet
 from scope.predictions import ESTIMATES
 from scope.predictions_store import FOLDER
@@ -129,6 +130,7 @@ def predict(
     if (output / FOLDER).exists() and not fresh:
         refuse_changed(read_settings(output / FOLDER), settings, str(output / FOLDER))
         return _finished(output)
+    check_writable(output)
     # Workers stand elsewhere: the folder needs its whole name.
     folder = ShardFolder.open(output.resolve() / UNFINISHED, settings, fresh=fresh)
     try:
@@ -174,6 +176,7 @@ def _complete(
             batch_size=None,
             batch_format="numpy",
             num_cpus=0.5,
+            **RESTARTS,
         )
         for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
             advance(int(batch["rows"].sum()), len(source.ids))
