@@ -198,6 +198,8 @@ def _alphas(alpha: float | None, steps: int | None, *, needed: bool) -> list[flo
 def main() -> None:
     """Run a command; a wrong input ends in one sentence and exit code 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Ray prints what it says of dead processes to standard output, where our JSON goes.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")
     try:
         with show_damage():
             app()

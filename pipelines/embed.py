@@ -11,6 +11,7 @@ import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 
+from pipelines.session import RESTARTS
 from scope.arrays import Array
 from scope.config import EncoderConfig
 from scope.embedder import MAX_CHARS
@@ -73,6 +74,7 @@ def embedded(rows: Dataset, encoder: TextEncoder) -> Dataset:
         zero_copy_batch=False,
         num_cpus=encoder.config.num_cpus,
         num_gpus=encoder.config.num_gpus,
+        **RESTARTS,
     )
 
 

@@ -16,11 +16,12 @@ from pipelines.embed import Batch, TextEncoder
 from pipelines.output import NO_ANCHOR, PredictionFiles
 from pipelines.pooled import pooled_bank
 from pipelines.question_source import QuestionSource, question_source, vectors
-from pipelines.session import ray_session
+from pipelines.session import RESTARTS, ray_session
 from pipelines.stages import Stages
 from scope.arrays import Array, Bools
 from scope.bank import Bank
 from scope.config import AnchorConfig, ScopeConfig
+from scope.files import check_writable
 from scope.hub import HubSet
 from scope.predictions import ESTIMATES
 from scope.predictions_store import FOLDER
@@ -151,6 +152,7 @@ def predict(
         refuse_changed(read_settings(output / FOLDER), settings, str(output / FOLDER))
         if not unfinished.exists():
             return _counted(output)
+    check_writable(output)
     folder = ShardFolder.open(unfinished, settings, fresh=fresh)
     try:
         _complete(source, Task(bank, anchors, folder), inputs, stages)
@@ -197,6 +199,7 @@ def _complete(source: QuestionSource, task: Task, inputs: PredictInputs, stages:
             batch_size=None,
             batch_format="numpy",
             num_cpus=0.5,
+            **RESTARTS,
         )
         for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
             stages.advance(int(batch["rows"].sum()))

@@ -2,18 +2,26 @@
 
 import logging
 import os
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import ray
 from ray.data import DataContext
-from ray.exceptions import RaySystemError, RayTaskError
+from ray.exceptions import RayError, RaySystemError, RayTaskError
 
 from pipelines.stages import Spare, Stages
-from scope.errors import ScopeError
+from pipelines.watch import watched
+from scope.errors import ClusterError, ScopeError
 
 MIN_LOGICAL_CPUS = 4
 """Actors of a pipeline hold CPUs while they wait for each other: fewer could deadlock."""
+
+RESTARTS: dict[str, Any] = {"max_restarts": 4}
+"""Of a worker process that dies; its tasks go on in the new one. Ray Data's own are endless."""
+
+AGAIN = "run the same command again: it goes on with what is finished"
 
 
 @contextmanager
@@ -22,6 +30,11 @@ def ray_session(stages: Stages | None = None) -> Iterator[None]:
 
     A session that is already open is used and left open. To start one is a stage of the job;
     while one waits, its stages say what the cluster has free.
+
+    Raises
+    ------
+    ClusterError
+        If Ray is lost while it is used, or a worker process dies again and again.
     """
     stages = stages or Stages()
     ours = not ray.is_initialized()
@@ -32,23 +45,14 @@ def ray_session(stages: Stages | None = None) -> Iterator[None]:
         local = "RAY_ADDRESS" not in os.environ
         stages.begin("starting Ray" if local else "joining Ray")
         with _muted_stderr():
-            ray.init(
-                address="local" if local else None,
-                num_cpus=max(MIN_LOGICAL_CPUS, os.cpu_count() or 1) if local else None,
-                include_dashboard=False if local else None,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            _join(local=local)
     _configure_data()
     stages.ask_spare = spare
     try:
-        yield
+        with watched() if ours else nullcontext(), _own_words():
+            yield
         if ours:
             stages.begin("stopping Ray")
-    except RayTaskError as error:  # its own text is a whole traceback
-        if isinstance(error.cause, ScopeError):
-            raise error.cause from None
-        raise
     finally:
         if ours:
             ray.shutdown()
@@ -65,6 +69,30 @@ def spare() -> Spare | None:
     return Spare(
         free.get("CPU", 0.0), whole.get("CPU", 0.0), free.get("GPU", 0.0), whole.get("GPU", 0.0)
     )
+
+
+def _join(*, local: bool) -> None:
+    ray.init(
+        address="local" if local else None,
+        num_cpus=max(MIN_LOGICAL_CPUS, os.cpu_count() or 1) if local else None,
+        include_dashboard=False if local else None,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+
+
+@contextmanager
+def _own_words() -> Iterator[None]:
+    """Raise a worker's error as itself, and what Ray says of lost processes as one sentence."""
+    try:
+        yield
+    except RayTaskError as error:  # its own text is a whole traceback
+        if isinstance(error.cause, ScopeError | OSError):
+            raise error.cause from None
+        raise
+    except RayError as error:
+        first = str(error).strip().splitlines()[0].rstrip(".:")
+        raise ClusterError(f"Ray could not finish the work: {first}; {AGAIN}") from error
 
 
 @contextmanager
@@ -87,4 +115,7 @@ def _configure_data() -> None:
     context.print_on_execution_start = False
     # Else a worker's error arrives inside one of Ray Data's that has forgotten its cause.
     context.raise_original_map_exception = True
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    # What goes wrong is raised; here it would be printed as well, with Ray Data's own frames.
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    # `RESTARTS` can be said in no other way before Ray 2.64.
+    warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")

@@ -13,11 +13,14 @@ Every error this project raises on purpose.
   - UnknownModelError        a model was named that is not among the known ones
   - UnknownPriceError        a model has no price; an unknown price is not free
   - NoEvidenceError          nothing is known about any allowed model
+  - UnwritableError          a disk is full or read-only, or a place is nobody's to write to
+  - ClusterError             Ray, or too much of it, was lost while it was needed
 
 Two rules keep them usable across Ray processes: every argument goes to
 ``super().__init__`` (so pickling works), and ``__str__`` builds the text.
 """
 
+import os
 from collections.abc import Iterable
 
 SHOWN_NAMES = 8
@@ -117,6 +120,26 @@ class UnknownPriceError(ScopeError, KeyError):
             f"model {self.model!r} has no price in {self.source}; "
             "add its USD per million input and output tokens"
         )
+
+
+class UnwritableError(ScopeError, OSError):
+    """A disk is full or read-only, or a place is nobody's to write to.
+
+    Its arguments are those of `OSError`: number, reason, path.
+    """
+
+    @classmethod
+    def of(cls, error: OSError, path: object) -> "UnwritableError":
+        """Return `error` in the words of the system, with the place that a user knows."""
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        return cls(error.errno, reason, str(path))
+
+    def __str__(self) -> str:
+        return f"{self.filename} cannot be written: {self.strerror}"
+
+
+class ClusterError(ScopeError, RuntimeError):
+    """Ray, or too much of it, was lost while it was needed."""
 
 
 class NoEvidenceError(ScopeError, RuntimeError):

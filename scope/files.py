@@ -1,17 +1,21 @@
 """Put files and folders in place whole or not at all."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from scope.errors import FormatError
+from scope.errors import FormatError, UnwritableError
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""What only a write can be refused for: disk full, over quota, file too large, read-only."""
 
 
 @contextmanager
@@ -20,16 +24,26 @@ def new_file(path: Path) -> Iterator[Path]:
 
     The temporary file lies beside `path`, so that the final rename is atomic,
     and keeps its suffix, which some writers go by.
+
+    Raises
+    ------
+    UnwritableError
+        If the disk refuses, before the block or in it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Process numbers repeat on other machines that share the disk.
     draft = path.with_name(f".{path.stem}.{uuid4().hex}{path.suffix}")
+    with _refusals_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.touch()
     try:
-        yield draft
-        _sync(draft)
-        draft.replace(path)
+        with _refusals_named(path, *NO_ROOM):
+            yield draft
+        with _refusals_named(path):
+            _sync(draft)
+            draft.replace(path)
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # the first error is the one to tell
+            draft.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -40,25 +54,29 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     ------
     FileExistsError
         If `path` exists and may not be replaced; nothing is written then.
+    UnwritableError
+        If the disk refuses, before the block or in it.
     """
     if path.exists() and not replace:
         raise FileExistsError(f"{path} exists; choose another folder or remove it first")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    with _refusals_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        yield draft
-        for file in draft.iterdir():
-            _sync(file)
-        draft.chmod(0o755)
-        if path.exists():
-            retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-            path.rename(retired / path.name)
-            draft.rename(path)
-            shutil.rmtree(retired)
-        else:
-            draft.rename(path)
+        with _refusals_named(path, *NO_ROOM):
+            yield draft
+        with _refusals_named(path):
+            _put_in_place(draft, path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Make `folder` if it is not there, and raise `UnwritableError` unless files fit in it."""
+    with _refusals_named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"?")
 
 
 def write_json(path: Path, value: object) -> None:
@@ -87,6 +105,33 @@ def sha256(path: Path) -> str:
     """Return the hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _refusals_named(path: Path, *numbers: int) -> Iterator[None]:
+    """Raise `UnwritableError` with `path` where the system refuses, for `numbers` if any."""
+    try:
+        yield
+    except UnwritableError:  # named already, by a file inside
+        raise
+    except OSError as error:
+        if numbers and error.errno not in numbers:
+            raise
+        raise UnwritableError.of(error, path) from error
+
+
+def _put_in_place(draft: Path, path: Path) -> None:
+    """Let a filled folder become `path`, whatever is there now."""
+    for file in draft.iterdir():
+        _sync(file)
+    draft.chmod(0o755)
+    if path.exists():
+        retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+        path.rename(retired / path.name)
+        draft.rename(path)
+        shutil.rmtree(retired)
+    else:
+        draft.rename(path)
 
 
 def _sync(path: Path) -> None:

@@ -10,12 +10,14 @@ from scope.errors import (
     ScopeError,
     UnknownModelError,
     UnknownPriceError,
+    UnwritableError,
     listed,
 )
 
 ARGUMENTS = {
     BankAlteredError: ("bank/outcomes.parquet", "a" * 64, "b" * 64),
     EmbedderMismatchError: ("minilm", "qwen"),
+    UnwritableError: (28, "No space left on device", "out/a.json"),
     UnknownModelError: ("gpt-9", ("small", "large")),
     UnknownPriceError: ("gpt-9", "prices.json"),
 }
