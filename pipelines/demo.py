@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pipelines import frontier
 from pipelines.console import frontier_table, out, score_cells, table
-from pipelines.predict import Predicted, PredictInputs, predict
+from pipelines.merge import Predicted
+from pipelines.predict import PredictInputs, predict
 from pipelines.progress import progress
 from pipelines.session import ray_session
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS

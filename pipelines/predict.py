@@ -6,27 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import ray
 from ray.data import ActorPoolStrategy
 
-from pipelines.embed import Batch, TextEncoder
-from pipelines.output import NO_ANCHOR, PredictionFiles
+from pipelines.embed import TextEncoder
+from pipelines.merge import Predicted, counted, merge
 from pipelines.pooled import pooled_bank
-from pipelines.question_source import QuestionSource, question_source, vectors
+from pipelines.question_source import QuestionSource, question_source
 from pipelines.session import RESTARTS, ray_session
+from pipelines.shard_actor import ShardActor, Task
 from pipelines.stages import Stages
-from scope.arrays import Array, Bools
 from scope.bank import Bank
 from scope.config import AnchorConfig, ScopeConfig
 from scope.files import check_writable
 from scope.hub import HubSet
-from scope.predictions import ESTIMATES
 from scope.predictions_store import FOLDER
-from scope.predictor import AnchorPredictor
-from scope.shards import RUN, ShardFolder, read_settings, refuse_changed, shard_of
+from scope.shards import ShardFolder, read_settings, refuse_changed, shard_of
 
 UNFINISHED = "unfinished"
 """Folder of the shards of a run, beside its predictions, until it is finished."""
@@ -50,64 +45,6 @@ class PredictInputs:
     """Only rows of a question file whose ``split`` is this."""
     cache: Path | None = None
     """Folder that keeps embeddings between runs; None keeps nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What every worker of a run needs."""
-
-    bank: Bank
-    anchors: AnchorConfig
-    folder: ShardFolder
-
-
-class ShardActor:
-    """Predicts and writes whole shards; holds the bank's predictor for all a worker gets."""
-
-    def __init__(self, task: "ray.ObjectRef[Task]") -> None:
-        self._task = ray.get(task)
-        self._predictor = AnchorPredictor(self._task.bank, self._task.anchors)
-
-    def __call__(self, batch: Batch) -> Batch:
-        """Write the shard that the batch is; return the number of its questions."""
-        (shard,) = np.unique(batch["shard"])
-        errors = [str(error) for error in batch["error"]]
-        good_q = np.array([not error for error in errors])
-        embedding_qd = np.stack(list(batch["embedding"]))[good_q].astype(np.float32)
-        features_qf = np.stack(list(batch["features"]))[good_q].astype(np.float64)
-        own_anchor_q = batch["own_anchor"][good_q] if "own_anchor" in batch else None
-        estimates, near = self._predictor.predict(embedding_qd, features_qf, own_anchor_q)
-        columns = {
-            "question_id": pa.array([str(name) for name in batch["question_id"]], pa.string()),
-            "row": batch["row"],
-            "error": pa.array(errors, pa.string()),
-            **{name: _spread(getattr(estimates, name), good_q, np.nan) for name in ESTIMATES},
-            "similarity_qk": _spread(near.similarity_qk, good_q, np.nan),
-            "anchor_qk": _spread(near.anchor_qk, good_q, NO_ANCHOR),
-        }
-        self._task.folder.write(int(shard), pa.table(columns))
-        return {"rows": np.array([len(errors)]), "failed": np.array([np.sum(~good_q)])}
-
-
-@dataclass(slots=True)
-class Predicted:
-    """How many questions a run was of, and how many of them are special."""
-
-    n_questions: int
-    n_unlike: int = 0
-    """Unlike the anchors: out of distribution."""
-    n_failed: int = 0
-    """Without a prediction because of an error; the next run tries them again."""
-    first_error: str | None = None
-
-    def count(self, batch: Batch) -> None:
-        """Count a batch of merged questions."""
-        self.n_unlike += int((batch["familiarity_qm"][:, 0] < 1).sum())
-        failed = np.flatnonzero(batch["error"] != "")
-        if failed.size and self.first_error is None:
-            first = failed[0]
-            self.first_error = f"{batch['question_id'][first]!r}: {batch['error'][first]}"
-        self.n_failed += failed.size
 
 
 def predict(
@@ -151,7 +88,7 @@ def predict(
     if (output / FOLDER).exists() and not fresh:
         refuse_changed(read_settings(output / FOLDER), settings, str(output / FOLDER))
         if not unfinished.exists():
-            return _counted(output)
+            return counted(output)
     check_writable(output)
     folder = ShardFolder.open(unfinished, settings, fresh=fresh)
     try:
@@ -159,7 +96,7 @@ def predict(
     finally:
         folder.discard_if_empty()
     stages.begin("merging", len(source.ids))
-    done = _merge(source, bank, anchors, folder, output, stages)
+    done = merge(source, bank, anchors, folder, output, stages)
     stages.end()
     if not done.n_failed:
         shutil.rmtree(unfinished)
@@ -202,50 +139,4 @@ def _complete(source: QuestionSource, task: Task, inputs: PredictInputs, stages:
             **RESTARTS,
         )
         for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
-            stages.advance(int(batch["rows"].sum()))
-
-
-def _merge(
-    source: QuestionSource,
-    bank: Bank,
-    anchors: AnchorConfig,
-    folder: ShardFolder,
-    output: Path,
-    stages: Stages,
-) -> Predicted:
-    """Put all shards together, sorted by id, as the files of a finished run."""
-    done = Predicted(len(source.ids))
-    outcomes = source.outcomes(bank.model_ids)
-    with PredictionFiles(output, bank, source.ids, outcomes) as files:
-        for table in folder.merged(source.ids):
-            batch = {name: _stacked(table[name]) for name in table.column_names}
-            done.count(batch)
-            files.add(batch)
-            stages.advance(len(table))
-        files.keep(folder.path / RUN)
-        files.seal(anchors)
-    return done
-
-
-def _counted(output: Path) -> Predicted:
-    """Count what an earlier run has predicted."""
-    columns = ["question_id", "familiarity"]
-    table = pq.read_table(sorted((output / FOLDER).glob("part-*.parquet")), columns=columns)
-    unlike = table.filter(pc.less(table["familiarity"], 1.0))
-    return Predicted(*(pc.count_distinct(rows["question_id"]).as_py() for rows in (table, unlike)))
-
-
-def _spread(values: Array, good_q: Bools, missing: float) -> pa.Array:
-    """Return the values of good questions in their places, as one list a question."""
-    whole = np.full((len(good_q), values.shape[1]), missing, dtype=values.dtype)
-    whole[good_q] = values
-    return vectors(whole)
-
-
-def _stacked(column: pa.ChunkedArray) -> Array:
-    """Return a column of numbers, or of lists of fixed length as a matrix; null is NaN."""
-    values = column.combine_chunks()
-    if not pa.types.is_fixed_size_list(values.type):
-        return np.asarray(values.to_numpy(zero_copy_only=False))
-    flat = np.asarray(values.flatten().to_numpy(zero_copy_only=False))
-    return flat.reshape(len(values), values.type.list_size)
+            stages.advance(int(batch["rows"].sum()), errors=int(batch["failed"].sum()))

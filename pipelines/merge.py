@@ -1,0 +1,79 @@
+"""The end of a prediction run: all shards put together, sorted by id, and counted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.embed import Batch
+from pipelines.output import PredictionFiles
+from pipelines.question_source import QuestionSource
+from pipelines.stages import Stages
+from scope.arrays import Array
+from scope.bank import Bank
+from scope.config import AnchorConfig
+from scope.predictions_store import FOLDER
+from scope.shards import RUN, ShardFolder
+
+
+@dataclass(slots=True)
+class Predicted:
+    """How many questions a run was of, and how many of them are special."""
+
+    n_questions: int
+    n_unlike: int = 0
+    """Unlike the anchors: out of distribution."""
+    n_failed: int = 0
+    """Without a prediction because of an error; the next run tries them again."""
+    first_error: str | None = None
+
+    def count(self, batch: Batch) -> None:
+        """Count a batch of merged questions."""
+        self.n_unlike += int((batch["familiarity_qm"][:, 0] < 1).sum())
+        failed = np.flatnonzero(batch["error"] != "")
+        if failed.size and self.first_error is None:
+            first = failed[0]
+            self.first_error = f"{batch['question_id'][first]!r}: {batch['error'][first]}"
+        self.n_failed += failed.size
+
+
+def merge(
+    source: QuestionSource,
+    bank: Bank,
+    anchors: AnchorConfig,
+    folder: ShardFolder,
+    output: Path,
+    stages: Stages,
+) -> Predicted:
+    """Put all shards together, sorted by id, as the files of a finished run."""
+    done = Predicted(len(source.ids))
+    outcomes = source.outcomes(bank.model_ids)
+    with PredictionFiles(output, bank, source.ids, outcomes) as files:
+        for table in folder.merged(source.ids):
+            batch = {name: _stacked(table[name]) for name in table.column_names}
+            done.count(batch)
+            files.add(batch)
+            stages.advance(len(table))
+        files.keep(folder.path / RUN)
+        files.seal(anchors)
+    return done
+
+
+def counted(output: Path) -> Predicted:
+    """Count what an earlier run has predicted."""
+    columns = ["question_id", "familiarity"]
+    table = pq.read_table(sorted((output / FOLDER).glob("part-*.parquet")), columns=columns)
+    unlike = table.filter(pc.less(table["familiarity"], 1.0))
+    return Predicted(*(pc.count_distinct(rows["question_id"]).as_py() for rows in (table, unlike)))
+
+
+def _stacked(column: pa.ChunkedArray) -> Array:
+    """Return a column of numbers, or of lists of fixed length as a matrix; null is NaN."""
+    values = column.combine_chunks()
+    if not pa.types.is_fixed_size_list(values.type):
+        return np.asarray(values.to_numpy(zero_copy_only=False))
+    flat = np.asarray(values.flatten().to_numpy(zero_copy_only=False))
+    return flat.reshape(len(values), values.type.list_size)

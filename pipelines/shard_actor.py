@@ -1,0 +1,61 @@
+"""The worker of a prediction run: a shard of questions in, a file of predictions out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import ray
+
+from pipelines.embed import Batch
+from pipelines.output import NO_ANCHOR
+from pipelines.question_source import vectors
+from scope.arrays import Array, Bools
+from scope.bank import Bank
+from scope.config import AnchorConfig
+from scope.predictions import ESTIMATES
+from scope.predictor import AnchorPredictor
+from scope.shards import ShardFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What every worker of a run needs."""
+
+    bank: Bank
+    anchors: AnchorConfig
+    folder: ShardFolder
+
+
+class ShardActor:
+    """Predicts and writes whole shards; holds the bank's predictor for all a worker gets."""
+
+    def __init__(self, task: "ray.ObjectRef[Task]") -> None:
+        self._task = ray.get(task)
+        self._predictor = AnchorPredictor(self._task.bank, self._task.anchors)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Write the shard that the batch is; return the number of its questions."""
+        (shard,) = np.unique(batch["shard"])
+        errors = [str(error) for error in batch["error"]]
+        good_q = np.array([not error for error in errors])
+        embedding_qd = np.stack(list(batch["embedding"]))[good_q].astype(np.float32)
+        features_qf = np.stack(list(batch["features"]))[good_q].astype(np.float64)
+        own_anchor_q = batch["own_anchor"][good_q] if "own_anchor" in batch else None
+        estimates, near = self._predictor.predict(embedding_qd, features_qf, own_anchor_q)
+        columns = {
+            "question_id": pa.array([str(name) for name in batch["question_id"]], pa.string()),
+            "row": batch["row"],
+            "error": pa.array(errors, pa.string()),
+            **{name: _spread(getattr(estimates, name), good_q, np.nan) for name in ESTIMATES},
+            "similarity_qk": _spread(near.similarity_qk, good_q, np.nan),
+            "anchor_qk": _spread(near.anchor_qk, good_q, NO_ANCHOR),
+        }
+        self._task.folder.write(int(shard), pa.table(columns))
+        return {"rows": np.array([len(errors)]), "failed": np.array([np.sum(~good_q)])}
+
+
+def _spread(values: Array, good_q: Bools, missing: float) -> pa.Array:
+    """Return the values of good questions in their places, as one list a question."""
+    whole = np.full((len(good_q), values.shape[1]), missing, dtype=values.dtype)
+    whole[good_q] = values
+    return vectors(whole)
