@@ -12,7 +12,8 @@ from scope.errors import ConfigError
 from scope.files import write_json
 from scope.frontier import mix_accuracy
 from scope.metrics import Score, Truth
-from scope.predictions_store import PredictedSet, load_predictions
+from scope.predicted_set import PredictedSet
+from scope.predictions_store import load_predictions
 from scope.router import Target, route
 from scope.routing import Routing, usd
 

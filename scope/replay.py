@@ -13,7 +13,7 @@ from scope.frontier import planned
 from scope.metrics import Score
 from scope.policy import Choices
 from scope.pool import positions
-from scope.predictions_store import PredictedSet
+from scope.predicted_set import PredictedSet
 from scope.router import Target
 from scope.routing import Routing, score_json
 
