@@ -16,8 +16,10 @@ from scope.errors import BankError, listed
 NUMBERS = ("correct", "prompt_tokens", "completion_tokens")
 ALIASES = {"is_correct": "correct"}
 
-BATCH_ROWS = 1 << 17
+BATCH_ROWS = 1 << 15
 """Rows read at once where a file is streamed."""
+
+BUFFER_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ def read_outcomes_table(path: Path) -> pa.Table:
 def read_outcomes_batches(path: Path, n_rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
     """Read one such file a few rows at a time."""
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES) as file:
             for batch in file.iter_batches(n_rows, use_threads=False):
                 yield _columns(pa.Table.from_batches([batch]), path)
     except (OSError, pa.ArrowInvalid) as error:
