@@ -36,7 +36,8 @@ from scope.files import write_json
 from scope.pool import load_pool
 from scope.predictions_store import PredictedFolder
 from scope.router import Target, narrowed, route_into
-from scope.routing import Summary, usd
+from scope.routing import usd
+from scope.summary import Summary
 
 app = typer.Typer(
     help="Send each prompt to the model that is worth its price for this prompt.",

@@ -9,7 +9,6 @@ from pipelines.console import frontier_table, out, progress, score_cells, table
 from pipelines.predict import PredictInputs, predict
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS
 from scope.errors import ConfigError
-from scope.files import write_json
 from scope.frontier import mix_accuracy
 from scope.metrics import Score, Truth
 from scope.predicted_set import PredictedSet
@@ -69,7 +68,8 @@ def _labelled(output: Path) -> None:
     out.print(_comparison(rows, predicted, truth))
     out.print()
     out.print(frontier_table(frontier.points(predicted, ALPHAS)))
-    write_json(output / "routing.json", routings[len(routings) // 2].to_json(truth))
+    middle = routings[len(routings) // 2]
+    middle.summary(truth).write(output / "routing.json", middle.decisions())
     title = f"MMLU-Pro, {done.n_questions:,} held-out questions, {n_models} models"
     frontier.draw(output / "frontier.png", predicted, title)
 
@@ -120,7 +120,7 @@ def _raw(output: Path) -> None:
         done = predict(PredictInputs(EMBEDDED_BANK, EXAMPLES), output, fresh=True, advance=advance)
     predicted = load_predictions(output)
     routing = route(predicted, Target(alpha=EXAMPLE_ALPHA))
-    write_json(output / "routing.json", routing.to_json(None))
+    routing.summary().write(output / "routing.json", routing.decisions())
     out.print(
         f"\n{done.n_questions} raw questions of {EXAMPLES}, routed at alpha {EXAMPLE_ALPHA}; "
         f"the first {SHOWN} decisions:\n"

@@ -8,11 +8,11 @@ import numpy as np
 
 from scope.errors import ConfigError
 from scope.frontier import Point, Scores, Sweep
-from scope.metrics import Score
+from scope.metrics import Score, known, score_json
 from scope.plot import plot_frontier
 from scope.policy import Choices
 from scope.predicted_set import Predicted
-from scope.routing import SCORED, known, score_json
+from scope.routing import SCORED
 
 PICTURE_ALPHAS = [step / 100 for step in range(101)]
 PICTURES = (".png", ".svg", ".pdf")

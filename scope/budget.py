@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scope.arrays import Places
+from scope.arrays import Ints, Places
 from scope.climb import Climb, Steps
 from scope.errors import ConfigError, NoEvidenceError
 from scope.hull import Hulls
@@ -99,6 +99,12 @@ def plan_spending(shards: Iterable[Predictions], budget_usd: float) -> Spending:
     """
     if not budget_usd >= 0:
         raise ConfigError(f"budget is {budget_usd} USD; expected at least 0")
+    steps, rank_q = _gathered(shards)
+    return _spend(steps, steps.climb(rank_q), budget_usd)
+
+
+def _gathered(shards: Iterable[Predictions]) -> tuple[Steps, Ints]:
+    """Return the steps of all questions, and each one's place when all are sorted by id."""
     parts, ids = [], []
     models: tuple[str, ...] = ()
     for predictions in shards:
@@ -110,8 +116,8 @@ def plan_spending(shards: Iterable[Predictions], budget_usd: float) -> Spending:
         raise NoEvidenceError(
             f"nothing is known about any of {', '.join(models)} on these questions"
         )
-    ranks = pc.rank(pa.chunked_array(ids), tiebreaker="first")
-    return _spend(steps, steps.climb(ranks.to_numpy().astype(np.int64)), budget_usd)
+    rank_q = pc.rank(pa.chunked_array(ids), tiebreaker="first").to_numpy()
+    return steps, rank_q.astype(np.int64)
 
 
 def _spend(steps: Steps, climb: Climb, budget_usd: float) -> Spending:

@@ -126,3 +126,19 @@ def score(correct_q: Floats, cost_usd_q: Floats) -> Score:
     tally = Tally()
     tally.add(correct_q, cost_usd_q)
     return tally.score()
+
+
+def known(value: float) -> float | None:
+    """Return `value` for JSON: None where it is NaN or infinite."""
+    return float(value) if math.isfinite(value) else None
+
+
+def score_json(score: Score) -> dict[str, float | int | None]:
+    """Return a score as a JSON object."""
+    return {
+        "accuracy": known(score.accuracy),
+        "standard_error": known(score.standard_error),
+        "cost_usd": known(score.cost_usd),
+        "usd_per_1k": known(score.usd_per_1k),
+        "n_questions": score.n_questions,
+    }

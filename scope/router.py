@@ -13,7 +13,8 @@ from scope.metrics import Truth
 from scope.policy import Choices, ExpectedValue, MaxCost, MinQuality, Policy, permitted
 from scope.predicted_set import Predicted, PredictedSet
 from scope.predictions import COLUMNS, Predictions
-from scope.routing import DECIDED, SCORED, Routing, Summary
+from scope.routing import DECIDED, SCORED, Routing
+from scope.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)
