@@ -1,9 +1,11 @@
-"""Predict and sweep 60,000 questions × 13 models from stored embeddings, against 6,000.
+"""Predict, sweep and route 60,000 questions × 13 models from stored embeddings, against 6,000.
 
 Memory is the peak of the process that drives the run, as the kernel counts it; it should not
-grow with the questions.
+grow with the questions. ``python -m benchmarks.scale FOLDER`` keeps what it predicts in FOLDER,
+and measures only the rest if it is there already.
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -19,33 +21,52 @@ from scope.outcomes import Outcomes
 
 FEW, MANY, N_MODELS = 6_000, 60_000, 13
 WANTED = 1.2
+ALPHA = 0.6
+BUDGET_USD = 0.00006
+"""For a question; the cheapest models cost .00004, the likeliest .00015."""
 
 
 def main() -> None:
     """Run both sizes and compare their peaks."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", help="where predictions are kept")
+    folder = parser.parse_args().folder
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        pool = folder / "pool.txt"
-        pool.write_text("\n".join(load_bank(EMBEDDED_BANK).model_ids[:N_MODELS]))
-        peaks = []
-        for n_questions in (FEW, MANY):
-            path = folder / f"questions-{n_questions}"
-            save_bank(questions(n_questions), path, created_at="2026-01-01", sources=())
-            output = folder / f"out-{n_questions}"
-            predict_s, predict_mib = measured(
-                "predict", "--query-file", path, "--pool", pool, "--output", output
-            )
-            frontier_s, frontier_mib = measured(
-                "frontier", "--predictions", output, "--output", output / "frontier.png"
-            )
-            print(
-                f"{n_questions:,} × {N_MODELS}: predict {predict_s:.0f} s, {predict_mib:.0f} MiB; "
-                f"frontier {frontier_s:.0f} s, {frontier_mib:.0f} MiB"
-            )
-            peaks.append((predict_mib, frontier_mib))
-    for what, few, many in zip(("predict", "frontier"), *peaks, strict=True):
-        verdict = "met" if many <= WANTED * few else "NOT met"
-        print(f"{what}: peak {many / few:.2f} × (wanted ≤ {WANTED}: {verdict})")
+        few, many = (peaks(folder or Path(name), n_questions) for n_questions in (FEW, MANY))
+    for what in [what for what in few if what in many]:
+        ratio = many[what] / few[what]
+        verdict = "met" if ratio <= WANTED else "NOT met"
+        print(f"{what}: peak {ratio:.2f} × (wanted ≤ {WANTED}: {verdict})")
+
+
+def peaks(folder: Path, n_questions: int) -> dict[str, float]:
+    """Run every command on so many questions; return the peak of each, MiB."""
+    output = folder / f"out-{n_questions}"
+    found = {}
+    for what, arguments in commands(folder, output, n_questions).items():
+        seconds, found[what] = measured(*arguments)
+        print(f"{n_questions:,} × {N_MODELS}: {what} {seconds:.0f} s, {found[what]:.0f} MiB")
+    return found
+
+
+def commands(folder: Path, output: Path, n_questions: int) -> dict[str, tuple[object, ...]]:
+    """Return what is run, by name; predicting only if it was not done before."""
+    given = ("--predictions", output, "--output")
+    budget_usd = BUDGET_USD * n_questions
+    found: dict[str, tuple[object, ...]] = {
+        "frontier": ("frontier", *given, output / "frontier.png"),
+        "route --alpha": ("route", "--alpha", ALPHA, *given, output / "alpha.json"),
+        "route --budget": ("route", "--budget", budget_usd, *given, output / "budget.json"),
+    }
+    if (output / "predictions").is_dir():
+        return found
+    pool = folder / "pool.txt"
+    pool.write_text("\n".join(load_bank(EMBEDDED_BANK).model_ids[:N_MODELS]))
+    path = folder / f"questions-{n_questions}"
+    if not path.exists():
+        save_bank(questions(n_questions), path, created_at="2026-01-01", sources=())
+    predict = ("predict", "--query-file", path, "--pool", pool, "--output", output)
+    return {"predict": predict, **found}
 
 
 def questions(n_questions: int) -> Bank:

@@ -8,11 +8,11 @@ from deployments.embedder import Embedded
 from scope.bank_store import load_bank
 from scope.calibration import fit_dial
 from scope.dial import Dial
+from scope.metrics import known
+from scope.predicted_set import PredictedSet
 from scope.predictions import ESTIMATES, Estimates, Predictions
-from scope.predictions_store import PredictedSet
 from scope.predictor import AnchorPredictor
 from scope.router import Target, narrowed, route
-from scope.routing import known
 
 MAX_DIALS = 128
 """Dials kept, one for each set of permitted models; requests choose the sets: bounded."""

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -34,10 +34,10 @@ from pipelines.published import ReferenceFiles, route_two_stage
 from scope.errors import ConfigError, ScopeError
 from scope.files import write_json
 from scope.pool import load_pool
-from scope.predictions_store import PredictedSet, load_predictions
-from scope.router import Target, narrowed
-from scope.router import route as route_predicted
-from scope.routing import Routing, usd
+from scope.predictions_store import PredictedFolder
+from scope.router import Target, narrowed, route_into
+from scope.routing import usd
+from scope.summary import Summary
 
 app = typer.Typer(
     help="Send each prompt to the model that is worth its price for this prompt.",
@@ -93,15 +93,12 @@ def route(
     if policy != "expected_value":
         raise ConfigError(f"policy is {policy!r}; expected expected_value or two_stage")
     target = Target(alpha, budget, min_quality, max_cost)
-    predicted = _predicted(predictions, pool, allow, deny)
-    routing = route_predicted(predicted, target)
-    result = routing.to_json(predicted.truth())
-    write_json(output, result)
-    _report(routing, result, output, as_json=as_json)
-    if routing.overshoot_usd:
+    summary = route_into(output, _predicted(predictions, pool, allow, deny), target)
+    _report(summary, output, as_json=as_json)
+    if summary.overshoot_usd:
         err.print(
             f"budget {usd(budget or 0)} cannot be met: the cheapest models cost "
-            f"{usd(routing.planned().cost_usd)}, {usd(routing.overshoot_usd)} too much"
+            f"{usd(summary.planned.cost_usd)}, {usd(summary.overshoot_usd)} too much"
         )
         raise typer.Exit(1)
 
@@ -126,7 +123,7 @@ def frontier(
     if output is not None and output.suffix == ".json":
         write_json(output, numbers)
     elif output is not None:
-        frontiers.draw(output, predicted, f"{len(predicted.predictions.question_ids):,} questions")
+        frontiers.draw(output, predicted, f"{predicted.manifest.n_questions:,} questions")
     if as_json:
         typer.echo(json.dumps(numbers))
     else:
@@ -143,38 +140,35 @@ def demo(
     run(output)
 
 
-def _report(routing: Routing, result: dict[str, Any], output: Path, *, as_json: bool) -> None:
+def _report(summary: Summary, output: Path, *, as_json: bool) -> None:
     if as_json:
-        facts = {key: value for key, value in result.items() if key != "routing"}
+        facts = {key: value for key, value in summary.to_json().items() if key != "routing"}
         typer.echo(json.dumps({**facts, "output": str(output)}))
         return
-    n_questions = len(routing.predictions.question_ids)
+    n_questions = summary.n_questions
     rows = [
         (model, f"{count:,}", f"{100 * count / n_questions:.1f} %")
-        for model, count in routing.distribution().items()
+        for model, count in summary.distribution.items()
     ]
     out.print(
-        table(f"{routing.policy} over {n_questions:,} questions", ("model", "n", "share"), rows)
+        table(f"{summary.policy} over {n_questions:,} questions", ("model", "n", "share"), rows)
     )
-    accuracy, cost = score_cells(routing.planned())
+    accuracy, cost = score_cells(summary.planned)
     out.print(f"planned:  accuracy {accuracy}, cost {cost}")
-    if realised := result["realised"]:
-        error = realised["standard_error"]
-        out.print(
-            f"realised: accuracy {100 * realised['accuracy']:.1f} % ± {100 * error:.1f}, "
-            f"cost {usd(realised['cost_usd'])}"
-        )
+    if summary.realised:
+        accuracy, cost = score_cells(summary.realised)
+        out.print(f"realised: accuracy {accuracy}, cost {cost}")
     out.print(f"decisions in {output}", soft_wrap=True)
 
 
 def _predicted(
     predictions: Path | None, pool: str | None, allow: list[str] | None, deny: list[str] | None
-) -> PredictedSet:
+) -> PredictedFolder:
     if predictions is None:
         raise ConfigError("--predictions is missing; expected a folder written by `scope predict`")
     models = load_pool(pool) if pool else None
-    predicted = load_predictions(predictions)
-    return narrowed(predicted, models, tuple(allow or ()), tuple(deny or ()))
+    folder = PredictedFolder.open(predictions)
+    return narrowed(folder, models, tuple(allow or ()), tuple(deny or ()))
 
 
 def _reference_files(*paths: Path | None) -> ReferenceFiles:

@@ -12,10 +12,10 @@ from pipelines.progress import progress
 from pipelines.session import ray_session
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS
 from scope.errors import ConfigError
-from scope.files import write_json
 from scope.frontier import mix_accuracy
 from scope.metrics import Score, Truth
-from scope.predictions_store import PredictedSet, load_predictions
+from scope.predicted_set import PredictedSet
+from scope.predictions_store import load_predictions
 from scope.router import Target, route
 from scope.routing import Routing, usd
 
@@ -74,7 +74,8 @@ def _labelled(output: Path, done: Predicted) -> None:
     out.print(_comparison(rows, predicted, truth))
     out.print()
     out.print(frontier_table(frontier.points(predicted, ALPHAS)))
-    write_json(output / "routing.json", routings[len(routings) // 2].to_json(truth))
+    middle = routings[len(routings) // 2]
+    middle.summary(truth).write(output / "routing.json", middle.decisions())
     title = f"MMLU-Pro, {done.n_questions:,} held-out questions, {n_models} models"
     frontier.draw(output / "frontier.png", predicted, title)
 
@@ -123,7 +124,7 @@ def _comparison(rows: list[Row], predicted: PredictedSet, truth: Truth) -> objec
 def _raw(output: Path, done: Predicted) -> None:
     predicted = load_predictions(output)
     routing = route(predicted, Target(alpha=EXAMPLE_ALPHA))
-    write_json(output / "routing.json", routing.to_json(None))
+    routing.summary().write(output / "routing.json", routing.decisions())
     out.print(
         f"\n{done.n_questions} raw questions of {EXAMPLES}, routed at alpha {EXAMPLE_ALPHA}; "
         f"the first {SHOWN} decisions:\n"

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from scope.errors import ConfigError
-from scope.frontier import Point, frontier, planned
-from scope.metrics import Score
+from scope.frontier import Point, Scores, Sweep
+from scope.metrics import Score, known, score_json
 from scope.plot import plot_frontier
 from scope.policy import Choices
-from scope.predictions_store import PredictedSet
-from scope.routing import known, score_json
+from scope.predicted_set import Predicted
+from scope.routing import SCORED
 
 PICTURE_ALPHAS = [step / 100 for step in range(101)]
 PICTURES = (".png", ".svg", ".pdf")
@@ -24,25 +24,26 @@ def check_output(output: Path | None) -> None:
         raise ConfigError(f"output {output} ends in neither {', '.join(PICTURES)} nor .json")
 
 
-def points(predicted: PredictedSet, alphas: Sequence[float]) -> list[Point]:
-    """Route the set at every alpha."""
-    return frontier(predicted.predictions, predicted.dial(), alphas, predicted.truth())
+def points(predicted: Predicted, alphas: Sequence[float]) -> list[Point]:
+    """Route the questions at every alpha."""
+    sweep = Sweep(predicted.dial(), alphas)
+    for shard in predicted.shards(SCORED):
+        sweep.add(shard.predictions, shard.truth())
+    return sweep.points()
 
 
-def singles(predicted: PredictedSet) -> dict[str, Score]:
+def singles(predicted: Predicted) -> dict[str, Score]:
     """Return how each model does by itself: really where known, else as predicted."""
-    truth, models = predicted.truth(), predicted.predictions.models
-    if truth is not None:
-        return {model: truth.of_model(m) for m, model in enumerate(models)}
-    n = len(predicted.predictions.question_ids)
-    everyone = np.ones(n, dtype=np.bool_)
-    return {
-        model: planned(predicted.predictions, Choices(np.full(n, m, dtype=np.int64), everyone))
-        for m, model in enumerate(models)
-    }
+    scores = {model: Scores() for model in predicted.model_ids}
+    for shard in predicted.shards(SCORED):
+        n, truth = len(shard.predictions.question_ids), shard.truth()
+        for m, score in enumerate(scores.values()):
+            everyone = Choices(np.full(n, m, dtype=np.int64), np.ones(n, dtype=np.bool_))
+            score.add(shard.predictions, everyone, truth)
+    return {model: score.realised or score.planned for model, score in scores.items()}
 
 
-def draw(output: Path, predicted: PredictedSet, title: str) -> None:
+def draw(output: Path, predicted: Predicted, title: str) -> None:
     """Draw the frontier with the single models and their mixes."""
     plot_frontier(output, points(predicted, PICTURE_ALPHAS), singles(predicted), title)
 

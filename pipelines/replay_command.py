@@ -8,7 +8,6 @@ import typer
 
 from pipelines.console import err, out, score_cells, table
 from pipelines.options import Allow, Alpha, Budget, Deny, Json, MaxCost, MinQuality, Pool
-from scope.files import write_json
 from scope.pool import load_pool
 from scope.predictions_store import load_predictions
 from scope.prices import load_prices, select
@@ -49,7 +48,7 @@ def replay(
     anew = route(narrow, target)
     result = Replay.of(logged, before, after, anew)
     if output is not None:
-        write_json(output, anew.to_json(narrow.truth()))
+        anew.summary(narrow.truth()).write(output, anew.decisions())
     if as_json:
         typer.echo(json.dumps(result.to_json()))
     else:

@@ -1,11 +1,15 @@
 """Spend a budget on a set of questions where it buys most."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from scope.arrays import Ints, Places
+from scope.climb import Climb, Steps
 from scope.errors import ConfigError, NoEvidenceError
 from scope.hull import Hulls
 from scope.policy import Choices
@@ -34,6 +38,31 @@ class Plan:
     overshoot_usd: float
 
 
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """The same of questions that need not be in memory: how far up its hull each one goes.
+
+    Attributes
+    ----------
+    step_q : ndarray of int16, shape (n_questions,)
+        Steps taken, in the order in which the questions came.
+    trade_off, planned_cost_usd, overshoot_usd : float
+        As in a `Plan`.
+    """
+
+    step_q: Places
+    trade_off: float
+    planned_cost_usd: float
+    overshoot_usd: float
+
+    def choose(self, predictions: Predictions, first: int = 0) -> Choices:
+        """Return the choices for some of the questions, the `first` of which is given."""
+        e = predictions.estimates
+        step_q = self.step_q[first : first + len(predictions.question_ids)].astype(np.int64)
+        model_q = Hulls.of(e.p_correct_qm, e.cost_usd_qm).take(step_q)
+        return Choices(model_q, model_q >= 0)
+
+
 def plan_budget(predictions: Predictions, budget_usd: float) -> Plan:
     """Choose models so that the predicted bill stays within `budget_usd`.
 
@@ -58,32 +87,49 @@ def plan_budget(predictions: Predictions, budget_usd: float) -> Plan:
     NoEvidenceError
         If nothing is known about any question.
     """
+    spent = plan_spending([predictions], budget_usd)
+    choices = spent.choose(predictions)
+    return Plan(choices, spent.trade_off, spent.planned_cost_usd, spent.overshoot_usd)
+
+
+def plan_spending(shards: Iterable[Predictions], budget_usd: float) -> Spending:
+    """Do what `plan_budget` does for questions that come in portions.
+
+    Of a question only its steps and its id are held. Raises the same errors.
+    """
     if not budget_usd >= 0:
         raise ConfigError(f"budget is {budget_usd} USD; expected at least 0")
-    estimates = predictions.estimates
-    hulls = Hulls.of(estimates.p_correct_qm, estimates.cost_usd_qm)
-    if (hulls.model_qs[:, 0] < 0).all():
+    steps, rank_q = _gathered(shards)
+    return _spend(steps, steps.climb(rank_q), budget_usd)
+
+
+def _gathered(shards: Iterable[Predictions]) -> tuple[Steps, Ints]:
+    """Return the steps of all questions, and each one's place when all are sorted by id."""
+    parts, ids = [], []
+    models: tuple[str, ...] = ()
+    for predictions in shards:
+        estimates, models = predictions.estimates, predictions.models
+        parts.append(Steps.of(Hulls.of(estimates.p_correct_qm, estimates.cost_usd_qm)))
+        ids.append(pa.array(predictions.question_ids, pa.string()))
+    steps = Steps.join(parts)
+    if np.isnan(steps.base_usd_q).all():
         raise NoEvidenceError(
-            f"nothing is known about any of {', '.join(predictions.models)} on these questions"
+            f"nothing is known about any of {', '.join(models)} on these questions"
         )
-    climb = hulls.climb(_ranks(predictions.question_ids))
+    rank_q = pc.rank(pa.chunked_array(ids), tiebreaker="first").to_numpy()
+    return steps, rank_q.astype(np.int64)
+
+
+def _spend(steps: Steps, climb: Climb, budget_usd: float) -> Spending:
+    """Take the steps in their order for as long as their bill is within the budget."""
     n_steps = climb.affordable(budget_usd)
     while True:
-        step_q = np.bincount(climb.question_n[:n_steps], minlength=len(hulls.model_qs))
-        model_q = hulls.take(step_q)
-        choices = Choices(model_q, model_q >= 0)
-        cost_usd_q = choices.pick(estimates.cost_usd_qm)
+        step_q = np.bincount(climb.question_n[:n_steps], minlength=len(steps.base_usd_q))
+        cost_usd_q = steps.cost_usd_q(step_q)
         planned_usd = math.fsum(cost_usd_q[~np.isnan(cost_usd_q)])
         # A running sum rounds; the budget is a promise about the exact one.
         if planned_usd <= budget_usd or n_steps == 0:
             break
         n_steps -= 1
     overshoot_usd = max(planned_usd - budget_usd, 0.0)
-    return Plan(choices, climb.trade_off(n_steps), planned_usd, overshoot_usd)
-
-
-def _ranks(ids: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return each question's place when all are sorted by id."""
-    rank_q = np.empty(len(ids), dtype=np.int64)
-    rank_q[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
-    return rank_q
+    return Spending(step_q.astype(np.int16), climb.trade_off(n_steps), planned_usd, overshoot_usd)

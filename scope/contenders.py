@@ -7,6 +7,7 @@ import numpy as np
 
 from scope.area import Reached, dual_bound, mixed, staircase
 from scope.arrays import Floats, Ints
+from scope.climb import Steps
 from scope.dial import FREE
 from scope.hull import Hulls
 
@@ -175,7 +176,7 @@ def trade_offs(hulls: Hulls, n_settings: int = N_SETTINGS) -> Floats:
     ndarray of shape (n_trade_offs,)
         Falling, the first infinite; at most ``n_settings + 1`` distinct values.
     """
-    climb = hulls.climb(np.arange(len(hulls.model_qs)))
+    climb = Steps.of(hulls).climb(np.arange(len(hulls.model_qs)))
     dearest_usd = climb.bill_usd_n[-1]
     if not climb.slope_n.size:
         return np.array([np.inf, 0.0])

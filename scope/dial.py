@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scope.arrays import Floats
+from scope.climb import Steps
 from scope.errors import ConfigError
 from scope.hull import Hulls
 
@@ -41,7 +42,8 @@ class Dial:
         p_correct_qm, cost_usd_qm : ndarray of shape (n_questions, n_models)
             Columns are the models of the pool.
         """
-        climb = Hulls.of(p_correct_qm, cost_usd_qm).climb(np.arange(len(p_correct_qm)))
+        steps = Steps.of(Hulls.of(p_correct_qm, cost_usd_qm))
+        climb = steps.climb(np.arange(len(p_correct_qm)))
         if not climb.slope_n.size:
             # Nobody ever has to choose, so that every lambda gives the same bill.
             return cls(np.array([np.inf, *np.ones(N_STOPS - 2), 0.0]))
@@ -50,8 +52,8 @@ class Dial:
         alphas = np.linspace(0, 1, N_STOPS)[1:-1]
         targets_usd = cheapest_usd ** (1 - alphas) * dearest_usd**alphas
         last = len(climb.slope_n) - 1
-        steps = [min(climb.affordable(target), last) for target in targets_usd]
-        return cls(np.array([np.inf, *climb.slope_n[steps], 0.0]))
+        counts = [min(climb.affordable(target), last) for target in targets_usd]
+        return cls(np.array([np.inf, *climb.slope_n[counts], 0.0]))
 
     def trade_off(self, alpha: float) -> float:
         """Return lambda at `alpha`, interpolated in log lambda between stops.

@@ -8,7 +8,7 @@ import numpy as np
 from scope.arrays import Floats
 from scope.dial import Dial
 from scope.hull import Hulls
-from scope.metrics import Score, Truth
+from scope.metrics import Score, Tally, Truth
 from scope.policy import Choices
 from scope.predictions import Predictions
 
@@ -22,6 +22,63 @@ class Point:
     planned: Score
     """Accuracy is the mean predicted probability; its standard error is not known."""
     realised: Score | None
+
+
+class Sweep:
+    """Routes questions at every alpha as they come; holds sums, not questions.
+
+    Parameters
+    ----------
+    dial : Dial
+        Fitted for the models of the predictions.
+    alphas : sequence of float
+        Within [0, 1].
+    """
+
+    def __init__(self, dial: Dial, alphas: Sequence[float]) -> None:
+        self._settings = [(alpha, dial.trade_off(alpha)) for alpha in alphas]
+        self._scores = [Scores() for _ in alphas]
+
+    def add(self, predictions: Predictions, truth: Truth | None = None) -> None:
+        """Route some more questions."""
+        estimates = predictions.estimates
+        hulls = Hulls.of(estimates.p_correct_qm, estimates.cost_usd_qm)
+        for (_, trade_off), scores in zip(self._settings, self._scores, strict=True):
+            model_q = hulls.choose(trade_off)
+            scores.add(predictions, Choices(model_q, model_q >= 0), truth)
+
+    def points(self) -> list[Point]:
+        """Return what every setting bought on all questions so far."""
+        return [
+            Point(*setting, scores.planned, scores.realised)
+            for setting, scores in zip(self._settings, self._scores, strict=True)
+        ]
+
+
+class Scores:
+    """What choices were expected to bring, and what they did, as questions come."""
+
+    def __init__(self) -> None:
+        self._planned, self._realised = Tally(spread=False), Tally()
+        self._labelled = False
+
+    def add(self, predictions: Predictions, choices: Choices, truth: Truth | None = None) -> None:
+        """Add the choices for some more questions."""
+        e = predictions.estimates
+        self._planned.add(choices.pick(e.p_correct_qm), choices.pick(e.cost_usd_qm))
+        if truth is not None:
+            self._labelled = True
+            self._realised.add(choices.pick(truth.correct_qm), choices.pick(truth.cost_usd_qm))
+
+    @property
+    def planned(self) -> Score:
+        """Expected accuracy and cost; the standard error is not known."""
+        return self._planned.score()
+
+    @property
+    def realised(self) -> Score | None:
+        """What came of it; None if nobody knows."""
+        return self._realised.score() if self._labelled else None
 
 
 def frontier(
@@ -39,25 +96,16 @@ def frontier(
     truth : Truth, optional
         Columns as in `predictions`.
     """
-    estimates = predictions.estimates
-    hulls = Hulls.of(estimates.p_correct_qm, estimates.cost_usd_qm)
-    points = []
-    for alpha in alphas:
-        trade_off = dial.trade_off(alpha)
-        model_q = hulls.choose(trade_off)
-        choices = Choices(model_q, model_q >= 0)
-        realised = truth.of_choices(choices) if truth else None
-        points.append(Point(alpha, trade_off, planned(predictions, choices), realised))
-    return points
+    sweep = Sweep(dial, alphas)
+    sweep.add(predictions, truth)
+    return sweep.points()
 
 
 def planned(predictions: Predictions, choices: Choices) -> Score:
     """Return the expected accuracy and cost of `choices`."""
-    p_q = choices.pick(predictions.estimates.p_correct_qm)
-    cost_usd_q = choices.pick(predictions.estimates.cost_usd_qm)
-    known = ~np.isnan(p_q + cost_usd_q)
-    accuracy = float(p_q[known].mean()) if known.any() else float("nan")
-    return Score(accuracy, float("nan"), float(cost_usd_q[known].sum()), int(known.sum()))
+    scores = Scores()
+    scores.add(predictions, choices)
+    return scores.planned
 
 
 def mix_hull(scores: Sequence[Score]) -> tuple[Floats, Floats]:

@@ -83,50 +83,6 @@ class Hulls:
         """Return the model of each question after `step_q` steps up its hull."""
         return np.take_along_axis(self.model_qs, step_q[:, None], axis=1)[:, 0]
 
-    def climb(self, rank_q: Ints) -> "Climb":
-        """Line up all steps of all questions, best bargain first.
-
-        Parameters
-        ----------
-        rank_q : ndarray of shape (n_questions,)
-            Who goes first where two questions' steps are equally good.
-        """
-        question, step = np.nonzero(self.slope_qs > -np.inf)
-        slope = self.slope_qs[question, step]
-        order = np.lexsort((step, rank_q[question], -slope))
-        question, step = question[order], step[order]
-        extra = self.cost_usd_qs[question, step + 1] - self.cost_usd_qs[question, step]
-        base = np.nansum(self.cost_usd_qs[:, 0])
-        return Climb(question, slope[order], base + np.concatenate([[0.0], np.cumsum(extra)]))
-
-
-@dataclass(frozen=True, slots=True)
-class Climb:
-    """The steps of many questions in the order in which money should take them.
-
-    Attributes
-    ----------
-    question_n : ndarray of int, shape (n_steps,)
-        Whose step it is.
-    slope_n : ndarray of shape (n_steps,)
-        Correct answers gained per USD, falling.
-    bill_usd_n : ndarray of shape (n_steps + 1,)
-        Predicted cost of all questions after the first ``n`` steps, rising;
-        ``bill_usd_n[0]`` is the bill of the cheapest models.
-    """
-
-    question_n: Ints
-    slope_n: Floats
-    bill_usd_n: Floats
-
-    def affordable(self, budget_usd: float) -> int:
-        """Return how many steps fit within `budget_usd`, by bisection; 0 if none does."""
-        return max(int(np.searchsorted(self.bill_usd_n, budget_usd, side="right")) - 1, 0)
-
-    def trade_off(self, n_steps: int) -> float:
-        """Return the lambda that stops after `n_steps`: the slope of the first step not taken."""
-        return float(self.slope_n[n_steps]) if n_steps < len(self.slope_n) else 0.0
-
 
 def _cheapest(p_qm: Floats, cost_qm: Floats, known_qm: Bools) -> Ints:
     cheapest_qm = known_qm & (cost_qm == cost_qm.min(axis=1, keepdims=True))

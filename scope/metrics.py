@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from scope.arrays import Floats
 from scope.outcomes import Outcomes
 from scope.policy import Choices
 from scope.pool import ModelSpec, cost_usd
+from scope.sums import ExactSum
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,45 @@ class Truth:
         return score(*means)
 
 
+class Tally:
+    """Adds up a score over portions of the questions; the portions do not change it.
+
+    Holds some floats, whatever the number of questions.
+
+    Parameters
+    ----------
+    spread : bool, default=True
+        Whether the first numbers are outcomes, whose mean has a standard error.
+    """
+
+    def __init__(self, *, spread: bool = True) -> None:
+        self._n, self._spread = 0, spread
+        self._correct, self._squares, self._cost_usd = ExactSum(), ExactSum(), ExactSum()
+
+    def add(self, correct_q: Floats, cost_usd_q: Floats) -> None:
+        """Add questions; those where either number is NaN are left out."""
+        known_q = ~np.isnan(correct_q + cost_usd_q)
+        correct_q = correct_q[known_q]
+        self._n += len(correct_q)
+        self._correct.add(correct_q)
+        self._cost_usd.add(cost_usd_q[known_q])
+        if self._spread:
+            self._squares.add(correct_q**2)
+
+    def score(self) -> Score:
+        """Return the score of all that was added."""
+        accuracy = self._correct.value / self._n if self._n else math.nan
+        return Score(accuracy, self._standard_error(), self._cost_usd.value, self._n)
+
+    def _standard_error(self) -> float:
+        if not self._spread or self._n < 2:
+            return math.nan
+        total, squares = (sum(map(Fraction, s.parts)) for s in (self._correct, self._squares))
+        # Exact but for the rounding of single squares: nothing cancels.
+        variance = max((squares - total * total / self._n) / (self._n - 1), Fraction(0))
+        return math.sqrt(variance / self._n)
+
+
 def score(correct_q: Floats, cost_usd_q: Floats) -> Score:
     """Average outcomes of questions; those where either is NaN are left out.
 
@@ -82,8 +123,22 @@ def score(correct_q: Floats, cost_usd_q: Floats) -> Score:
     >>> score(np.array([1.0, 0.0, np.nan]), np.array([0.5, 0.25, 9.0]))
     Score(accuracy=0.5, standard_error=0.5, cost_usd=0.75, n_questions=2)
     """
-    known_q = ~np.isnan(correct_q + cost_usd_q)
-    correct, n = correct_q[known_q], int(known_q.sum())
-    accuracy = float(correct.mean()) if n else math.nan
-    error = float(correct.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
-    return Score(accuracy, error, math.fsum(cost_usd_q[known_q]), n)
+    tally = Tally()
+    tally.add(correct_q, cost_usd_q)
+    return tally.score()
+
+
+def known(value: float) -> float | None:
+    """Return `value` for JSON: None where it is NaN or infinite."""
+    return float(value) if math.isfinite(value) else None
+
+
+def score_json(score: Score) -> dict[str, float | int | None]:
+    """Return a score as a JSON object."""
+    return {
+        "accuracy": known(score.accuracy),
+        "standard_error": known(score.standard_error),
+        "cost_usd": known(score.cost_usd),
+        "usd_per_1k": known(score.usd_per_1k),
+        "n_questions": score.n_questions,
+    }

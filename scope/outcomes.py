@@ -1,19 +1,25 @@
 """What every model did on every question: a dense table with holes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from scope.arrays import Array, Floats, Ints
+from scope.arrays import Array, Bools, Floats, Ints
 from scope.errors import BankError, listed
 
 NUMBERS = ("correct", "prompt_tokens", "completion_tokens")
 ALIASES = {"is_correct": "correct"}
+
+BATCH_ROWS = 1 << 15
+"""Rows read at once where a file is streamed."""
+
+BUFFER_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,11 @@ class Outcomes:
             }
         )
 
+    def rows(self, wanted: slice) -> "Outcomes":
+        """Return the outcomes of some questions, in double precision."""
+        grids = (self.correct_am, self.prompt_tokens_am, self.completion_tokens_am)
+        return Outcomes(self.models, *(grid[wanted].astype(np.float64) for grid in grids))
+
     @classmethod
     def from_table(
         cls, table: pa.Table, ids: Sequence[str], models: tuple[str, ...], source: str
@@ -83,19 +94,33 @@ class Outcomes:
             If a (question, model) pair stands twice, a model is not among
             `models`, or a number is impossible.
         """
-        question = _positions(table["question_id"], ids)
-        model = _positions(table["model"], models)
-        kept = question >= 0
-        if (model[kept] < 0).any():
-            strange = pc.unique(table["model"].filter(pa.array(kept & (model < 0)))).to_pylist()
-            raise BankError(f"{source} has outcomes of models without a price: {listed(strange)}")
-        place = question[kept] * len(models) + model[kept]
-        _refuse_repeats(place, ids, models, source)
-        grids: list[Floats] = []
-        for name in NUMBERS:
-            grid: Floats = np.full(len(ids) * len(models), np.nan)
-            grid[place] = _numbers(table[name])[kept]
-            grids.append(grid.reshape(len(ids), len(models)))
+        return cls.from_batches([table], pa.array(ids, pa.string()), models, source)
+
+    @classmethod
+    def from_batches(
+        cls,
+        tables: Iterable[pa.Table],
+        ids: pa.StringArray,
+        models: tuple[str, ...],
+        source: str,
+        dtype: type[np.floating[Any]] = np.float64,
+    ) -> "Outcomes":
+        """Do the same with a few rows at a time.
+
+        Parameters
+        ----------
+        dtype : type, default=float64
+            Of the grids: float32 holds what a file of `to_table` does, tokens up to 16 million.
+        """
+        shape = (len(ids), len(models))
+        grids: list[Floats] = [np.full(shape, np.nan, dtype=dtype) for _ in NUMBERS]
+        taken = np.zeros(len(ids) * len(models), dtype=np.bool_)
+        for table in tables:
+            place, kept = _places(table, ids, models, source)
+            _refuse_repeats(place, taken, ids, models, source)
+            taken[place] = True
+            for name, grid in zip(NUMBERS, grids, strict=True):
+                grid.reshape(-1)[place] = _numbers(table[name])[kept]
         correct_am, prompt_tokens_am, completion_tokens_am = grids
         _check(correct_am, prompt_tokens_am, completion_tokens_am, source)
         return cls(models, correct_am, prompt_tokens_am, completion_tokens_am)
@@ -110,9 +135,23 @@ def read_outcomes_table(path: Path) -> pa.Table:
         If it is unreadable or lacks a column.
     """
     try:
-        table = pq.read_table(path)
+        return _columns(pq.read_table(path), path)
     except (OSError, pa.ArrowInvalid) as error:
         raise BankError(f"outcomes {path} cannot be read: {error}") from error
+
+
+def read_outcomes_batches(path: Path, n_rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
+    """Read one such file a few rows at a time."""
+    try:
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES) as file:
+            for batch in file.iter_batches(n_rows, use_threads=False):
+                yield _columns(pa.Table.from_batches([batch]), path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise BankError(f"outcomes {path} cannot be read: {error}") from error
+
+
+def _columns(table: pa.Table, path: Path) -> pa.Table:
+    """Return the columns of outcomes under their names."""
     table = table.rename_columns([ALIASES.get(name, name) for name in table.column_names])
     needed = ("question_id", "model", *NUMBERS)
     if missing := [name for name in needed if name not in table.column_names]:
@@ -122,14 +161,27 @@ def read_outcomes_table(path: Path) -> pa.Table:
     return table.select(needed)
 
 
+def _places(
+    table: pa.Table, ids: pa.StringArray, models: tuple[str, ...], source: str
+) -> tuple[Ints, Bools]:
+    """Return where in a flat grid the rows of known questions go, and which rows these are."""
+    question = _positions(table["question_id"], ids)
+    model = _positions(table["model"], pa.array(models, pa.string()))
+    kept = question >= 0
+    if (model[kept] < 0).any():
+        strange = pc.unique(table["model"].filter(pa.array(kept & (model < 0)))).to_pylist()
+        raise BankError(f"{source} has outcomes of models without a price: {listed(strange)}")
+    return question[kept] * len(models) + model[kept], kept
+
+
 def _nullable(values: Array, kind: pa.DataType) -> pa.Array:
     missing = np.isnan(values)
     return pa.array(np.where(missing, 0, values), mask=missing).cast(kind)
 
 
-def _positions(column: pa.ChunkedArray, known: Sequence[str]) -> Ints:
+def _positions(column: pa.ChunkedArray, known: pa.StringArray) -> Ints:
     """Return where each value stands in `known`, -1 if nowhere."""
-    found = pc.index_in(column.cast(pa.string()), value_set=pa.array(known, pa.string()))
+    found = pc.index_in(column.cast(pa.string()), value_set=known)
     positions: Ints = pc.fill_null(found, -1).to_numpy().astype(np.int64)
     return positions
 
@@ -139,10 +191,14 @@ def _numbers(column: pa.ChunkedArray) -> Floats:
     return numbers
 
 
-def _refuse_repeats(place: Ints, ids: Sequence[str], models: tuple[str, ...], source: str) -> None:
+def _refuse_repeats(
+    place: Ints, taken: Bools, ids: pa.StringArray, models: tuple[str, ...], source: str
+) -> None:
+    """Raise `BankError` if a place of the flat grid comes twice, or was taken before."""
     ordered = np.sort(place)
-    if (repeated := ordered[1:][ordered[1:] == ordered[:-1]]).size:
-        question, model = divmod(int(repeated[0]), len(models))
+    repeated = np.concatenate([ordered[1:][ordered[1:] == ordered[:-1]], place[taken[place]]])
+    if repeated.size:
+        question, model = divmod(int(repeated.min()), len(models))
         raise BankError(f"{source} has two outcomes of {models[model]} on {ids[question]}")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scope.arrays import Floats, Places
 from scope.errors import ConfigError, FormatError
 from scope.formats import Selection
-from scope.routing import known
+from scope.metrics import known
 from scope.two_stage import TwoStage
 
 ORACLE_ALPHAS = tuple(step / 100 for step in range(101))

@@ -108,15 +108,24 @@ class Predictions:
         return pa.Table.from_arrays(columns, schema=SCHEMA)
 
     @classmethod
-    def from_table(cls, table: pa.Table, source: str) -> "Predictions":
-        """Rebuild what `to_table` wrote.
+    def concatenate(cls, parts: Sequence["Predictions"]) -> "Predictions":
+        """Join predictions of the same models on several sets of questions."""
+        ids = tuple(name for part in parts for name in part.question_ids)
+        return cls(ids, parts[0].models, Estimates.concatenate([p.estimates for p in parts]))
+
+    @classmethod
+    def from_table(
+        cls, table: pa.Table, source: str, columns: Sequence[str] = COLUMNS
+    ) -> "Predictions":
+        """Rebuild what `to_table` wrote, or some `columns` of it; the others are NaN.
 
         Raises
         ------
         PredictionsError
             If columns are missing or the rows are no full (question, model) grid.
         """
-        if missing := [name for name in SCHEMA.names if name not in table.column_names]:
+        needed = ("question_id", "model", *columns)
+        if missing := [name for name in needed if name not in table.column_names]:
             raise PredictionsError(f"{source} lacks the columns {', '.join(missing)}")
         if not table.num_rows:
             raise PredictionsError(f"{source} holds no prediction")
@@ -129,8 +138,12 @@ class Predictions:
             raise PredictionsError(f"{source} is not one row per question and model")
         if (name_n.reshape(-1, n_models) != name_n[:n_models]).any():
             raise PredictionsError(f"{source} does not list the same models for every question")
+        nobody = np.broadcast_to(np.nan, (len(id_n) // n_models, n_models))
         grids = [
-            table[name].to_numpy().astype(np.float64).reshape(-1, n_models) for name in COLUMNS
+            table[name].to_numpy().astype(np.float64).reshape(-1, n_models)
+            if name in columns
+            else nobody
+            for name in COLUMNS
         ]
         models = tuple(names[name] for name in name_n[:n_models])
         return cls(tuple(ids[code] for code in id_n[::n_models]), models, Estimates(*grids))

@@ -1,9 +1,11 @@
 """A folder of predictions: Parquet shards and all that is needed to route them."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
@@ -14,15 +16,16 @@ from scope.dial import Dial
 from scope.embedder import EmbedderSpec
 from scope.errors import ConfigError, FormatError, PredictionsError
 from scope.files import read_json, sha256, write_json
-from scope.metrics import Truth
-from scope.outcomes import Outcomes, read_outcomes_table
-from scope.pool import ModelSpec, cost_usd, positions
-from scope.predictions import Predictions
+from scope.outcomes import Outcomes, read_outcomes_batches
+from scope.pool import ModelSpec, positions
+from scope.predicted_set import PredictedSet
+from scope.predictions import COLUMNS, Predictions
 
 FOLDER = "predictions"
 MANIFEST = "manifest.json"
 OUTCOMES = "outcomes.parquet"
 CALIBRATION = "calibration.npz"
+SHARD = "part-"
 
 
 class PredictionsManifest(Strict):
@@ -39,57 +42,9 @@ class PredictionsManifest(Strict):
     """SHA-256 of every other file."""
 
 
-@dataclass(frozen=True, slots=True)
-class PredictedSet:
-    """Predictions with their prices, the population of their dial and, if known, the truth."""
-
-    predictions: Predictions
-    models: tuple[ModelSpec, ...]
-    calibration: Calibration | None
-    outcomes: Outcomes | None
-
-    def of_pool(self, wanted: tuple[str, ...]) -> "PredictedSet":
-        """Return the part of a pool: its models only, in its order."""
-        columns = positions(wanted, self.predictions.models, "the predictions")
-        return PredictedSet(
-            self.predictions.of_pool(wanted),
-            tuple(self.models[column] for column in columns),
-            self.calibration and self.calibration.columns(columns),
-            self.outcomes and self.outcomes.columns(columns),
-        )
-
-    def with_prices(self, models: tuple[ModelSpec, ...]) -> "PredictedSet":
-        """Return the same predictions at other prices; `models` are in their order."""
-        estimates = self.predictions.estimates
-        costs = {
-            f"cost_usd{end}_qm": cost_usd(
-                models,
-                estimates.prompt_tokens_qm,
-                getattr(estimates, f"completion_tokens{end}_qm"),
-            )
-            for end in ("", "_low", "_high")
-        }
-        priced = replace(self.predictions, estimates=replace(estimates, **costs))
-        return replace(self, predictions=priced, models=models)
-
-    def dial(self) -> Dial:
-        """Fit the dial of exactly these models at these prices.
-
-        Raises
-        ------
-        ConfigError
-            If the bank behind the predictions was never calibrated.
-        """
-        return fit_dial(self.calibration, self.models)
-
-    def truth(self) -> Truth | None:
-        """Return what really happened, at these prices; None if nobody knows."""
-        return None if self.outcomes is None else Truth.of(self.outcomes, self.models)
-
-
 def write_shard(folder: Path, number: int, table: pa.Table) -> None:
-    """Write one table as the shard of this number; shards are read in their order."""
-    pq.write_table(table, folder / f"part-{number:05d}.parquet", compression="zstd")
+    """Write whole questions as the shard of this number; shards are read in their order."""
+    pq.write_table(table, folder / f"{SHARD}{number:05d}.parquet", compression="zstd")
 
 
 def seal(folder: Path, manifest: PredictionsManifest) -> None:
@@ -99,15 +54,125 @@ def seal(folder: Path, manifest: PredictionsManifest) -> None:
     write_json(folder / MANIFEST, sealed.model_dump(mode="json"))
 
 
+@dataclass(frozen=True, slots=True)
+class PredictedFolder:
+    """Predictions on disk, read a shard at a time, as often as they are needed.
+
+    In memory are the calibration and, where they are known, the outcomes: 12 bytes for each
+    question and model.
+    """
+
+    path: Path
+    manifest: PredictionsManifest
+    models: tuple[ModelSpec, ...]
+    calibration: Calibration | None
+    outcomes: Outcomes | None
+    """In single precision, question by question as the shards have them."""
+
+    @classmethod
+    def open(cls, path: Path) -> "PredictedFolder":
+        """Check a folder of predictions, or the output folder that holds one.
+
+        Raises
+        ------
+        PredictionsError
+            If it is none, or a file is missing, altered or of another form.
+        """
+        folder = path / FOLDER if (path / FOLDER).is_dir() else path
+        manifest = _manifest(path, folder)
+        calibration = None
+        if CALIBRATION in manifest.files:
+            calibration = Calibration.load(folder / CALIBRATION, manifest.anchors)
+        opened = cls(folder, manifest, manifest.models, calibration, None)
+        return replace(opened, outcomes=opened._known_outcomes())
+
+    @property
+    def model_ids(self) -> tuple[str, ...]:
+        """Names of the models, in their order."""
+        return tuple(model.id for model in self.models)
+
+    def of_pool(self, wanted: tuple[str, ...]) -> "PredictedFolder":
+        """Return the part of a pool: its models only, in its order."""
+        columns = positions(wanted, self.model_ids, "the predictions")
+        return replace(
+            self,
+            models=tuple(self.models[column] for column in columns),
+            calibration=self.calibration and self.calibration.columns(columns),
+            outcomes=self.outcomes and self.outcomes.columns(columns),
+        )
+
+    def dial(self) -> Dial:
+        """Fit the dial of exactly these models at their prices.
+
+        Raises
+        ------
+        ConfigError
+            If the bank behind the predictions was never calibrated.
+        """
+        return fit_dial(self.calibration, self.models)
+
+    def shards(self, columns: Sequence[str] = COLUMNS) -> Iterator[PredictedSet]:
+        """Yield the questions of one shard after the other.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Estimates to read; the others are NaN.
+
+        Raises
+        ------
+        PredictionsError
+            If a shard is no grid of the models that the manifest names.
+        """
+        first = 0
+        for predictions in self._predictions(columns):
+            rows = slice(first, first + len(predictions.question_ids))
+            outcomes = self.outcomes and self.outcomes.rows(rows)
+            narrow = predictions.of_pool(self.model_ids)
+            yield PredictedSet(narrow, self.models, self.calibration, outcomes)
+            first = rows.stop
+
+    def whole(self) -> PredictedSet:
+        """Read everything."""
+        predictions = Predictions.concatenate([s.predictions for s in self.shards()])
+        outcomes = self.outcomes and self.outcomes.rows(slice(None))
+        return PredictedSet(predictions, self.models, self.calibration, outcomes)
+
+    def _predictions(self, columns: Sequence[str]) -> Iterator[Predictions]:
+        expected = tuple(model.id for model in self.manifest.models)
+        for name in sorted(name for name in self.manifest.files if name.startswith(SHARD)):
+            with pq.ParquetFile(self.path / name, pre_buffer=False) as file:
+                table = file.read(["question_id", "model", *columns], use_threads=False)
+            predictions = Predictions.from_table(table, str(self.path / name), columns)
+            if predictions.models != expected:
+                raise PredictionsError(f"{self.path / name} is not of the models in {MANIFEST}")
+            yield predictions
+
+    def _known_outcomes(self) -> Outcomes | None:
+        """Read what really happened; None if nobody knows."""
+        if OUTCOMES not in self.manifest.files:
+            return None
+        ids = [pa.array(p.question_ids, pa.string()) for p in self._predictions(())]
+        path = self.path / OUTCOMES
+        rows = read_outcomes_batches(path)
+        return Outcomes.from_batches(
+            rows, pa.concat_arrays(ids), self.model_ids, str(path), np.float32
+        )
+
+
 def load_predictions(path: Path) -> PredictedSet:
-    """Read a folder of predictions, or the output folder that holds one.
+    """Read all of a folder of predictions, or of the output folder that holds one.
 
     Raises
     ------
     PredictionsError
         If it is none, or a file is missing, altered or of another form.
     """
-    folder = path / FOLDER if (path / FOLDER).is_dir() else path
+    return PredictedFolder.open(path).whole()
+
+
+def _manifest(path: Path, folder: Path) -> PredictionsManifest:
+    """Read the manifest and compare every file with its hash."""
     if not (folder / MANIFEST).is_file():
         raise PredictionsError(f"{path} holds no predictions: there is no {folder / MANIFEST}")
     try:
@@ -117,16 +182,6 @@ def load_predictions(path: Path) -> PredictedSet:
     for name, expected in manifest.files.items():
         if not (folder / name).is_file() or sha256(folder / name) != expected:
             raise PredictionsError(f"{folder / name} is missing or was altered; predict again")
-    shards = [name for name in sorted(manifest.files) if name.startswith("part-")]
-    table = pa.concat_tables([pq.read_table(folder / name) for name in shards])
-    predictions = Predictions.from_table(table, str(folder))
-    outcomes = None
-    if OUTCOMES in manifest.files:
-        rows = read_outcomes_table(folder / OUTCOMES)
-        outcomes = Outcomes.from_table(
-            rows, predictions.question_ids, predictions.models, str(folder / OUTCOMES)
-        )
-    calibration = None
-    if CALIBRATION in manifest.files:
-        calibration = Calibration.load(folder / CALIBRATION, manifest.anchors)
-    return PredictedSet(predictions, manifest.models, calibration, outcomes)
+    if not any(name.startswith(SHARD) for name in manifest.files):
+        raise PredictionsError(f"{folder} holds no prediction; predict again")
+    return manifest

@@ -10,12 +10,12 @@ import numpy as np
 from scope.errors import FormatError
 from scope.files import read_json
 from scope.frontier import planned
-from scope.metrics import Score
+from scope.metrics import Score, score_json
 from scope.policy import Choices
 from scope.pool import positions
-from scope.predictions_store import PredictedSet
+from scope.predicted_set import PredictedSet
 from scope.router import Target
-from scope.routing import Routing, score_json
+from scope.routing import Routing
 
 
 @dataclass(frozen=True, slots=True)

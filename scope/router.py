@@ -1,13 +1,20 @@
 """Route a predicted set by what is asked of it; the same offline and online."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
-from scope.budget import plan_budget
+from scope.budget import plan_spending
 from scope.dial import Dial
 from scope.errors import ConfigError
-from scope.policy import ExpectedValue, MaxCost, MinQuality, Policy, permitted
-from scope.predictions_store import PredictedSet
-from scope.routing import Routing
+from scope.metrics import Truth
+from scope.policy import Choices, ExpectedValue, MaxCost, MinQuality, Policy, permitted
+from scope.predicted_set import Predicted, PredictedSet
+from scope.predictions import COLUMNS, Predictions
+from scope.routing import DECIDED, SCORED, Routing
+from scope.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +36,17 @@ class Target:
             )
 
 
+Some = TypeVar("Some", bound=Predicted)
+
+
 def narrowed(
-    predicted: PredictedSet,
+    predicted: Some,
     pool: tuple[str, ...] | None,
     allowed: tuple[str, ...],
     denied: tuple[str, ...],
-) -> PredictedSet:
+) -> Some:
     """Return the part of `predicted` that a pool and the lists permit."""
-    models = pool or predicted.predictions.models
+    models = pool or predicted.model_ids
     return predicted.of_pool(permitted(models, allowed=allowed, denied=denied))
 
 
@@ -58,20 +68,72 @@ def route(predicted: PredictedSet, target: Target, dial: Dial | None = None) -> 
     NoEvidenceError
         If a budget was asked for and nothing is known.
     """
-    if target.budget_usd is not None:
-        plan = plan_budget(predicted.predictions, target.budget_usd)
-        settings = {"budget_usd": target.budget_usd, "trade_off": plan.trade_off}
-        return Routing(
-            "expected_value", settings, predicted.predictions, plan.choices, plan.overshoot_usd
-        )
-    name, policy, settings = _policy(predicted, target, dial)
-    estimates = predicted.predictions.estimates
-    choices = policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm)
-    return Routing(name, settings, predicted.predictions, choices)
+    ((routing, _),) = Rule.of(predicted, target, dial).routings(predicted)
+    return routing
+
+
+def route_into(output: Path, predicted: Predicted, target: Target) -> Summary:
+    """Choose a model for every question and write a routing file, a shard at a time.
+
+    Reads the predictions two times, with a budget three times. Raises the same errors.
+    """
+    rule = Rule.of(predicted, target)
+    summary = Summary.of(rule.routings(predicted, SCORED))
+    routings = rule.routings(predicted, DECIDED)
+    summary.write(output, (one for routing, _ in routings for one in routing.decisions()))
+    return summary
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a target comes to for given predictions: enough to decide on any of their questions.
+
+    Attributes
+    ----------
+    name : str
+    settings : dict of str to float
+        As in a `Routing`.
+    choose : callable
+        From predictions, and the place of their first question among all, to choices.
+    overshoot_usd : float
+    """
+
+    name: str
+    settings: dict[str, float]
+    choose: Callable[[Predictions, int], Choices]
+    overshoot_usd: float = 0.0
+
+    @classmethod
+    def of(cls, predicted: Predicted, target: Target, dial: Dial | None = None) -> "Rule":
+        """Fix the rule; only a budget has to see all questions for that."""
+        if target.budget_usd is not None:
+            shards = (shard.predictions for shard in predicted.shards(SCORED))
+            spent = plan_spending(shards, target.budget_usd)
+            settings = {"budget_usd": target.budget_usd, "trade_off": spent.trade_off}
+            return cls("expected_value", settings, spent.choose, spent.overshoot_usd)
+        name, policy, settings = _policy(predicted, target, dial)
+        return cls(name, settings, partial(_by_policy, policy))
+
+    def routings(
+        self, predicted: Predicted, columns: Sequence[str] = COLUMNS
+    ) -> Iterator[tuple[Routing, Truth | None]]:
+        """Yield the decisions shard by shard, each with what really happened if known."""
+        first = 0
+        for shard in predicted.shards(columns):
+            predictions = shard.predictions
+            choices = self.choose(predictions, first)
+            first += len(predictions.question_ids)
+            routing = Routing(self.name, self.settings, predictions, choices, self.overshoot_usd)
+            yield routing, shard.truth()
+
+
+def _by_policy(policy: Policy, predictions: Predictions, _: int) -> Choices:
+    estimates = predictions.estimates
+    return policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm)
 
 
 def _policy(
-    predicted: PredictedSet, target: Target, dial: Dial | None
+    predicted: Predicted, target: Target, dial: Dial | None
 ) -> tuple[str, Policy, dict[str, float]]:
     if target.alpha is not None:
         trade_off = (dial or predicted.dial()).trade_off(target.alpha)

@@ -3,9 +3,9 @@
 from typing import Any
 
 from scope.exam import Exam
+from scope.metrics import known
 from scope.policy import Choices
 from scope.predictions import Predictions
-from scope.routing import known
 
 
 def prediction_entries(

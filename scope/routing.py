@@ -7,9 +7,16 @@ from typing import Any
 import numpy as np
 
 from scope.frontier import planned
-from scope.metrics import Score, Truth
+from scope.metrics import Score, Truth, known
 from scope.policy import Choices
 from scope.predictions import Predictions
+from scope.summary import Summary
+
+SCORED = ("p_correct", "cost_usd")
+"""Estimates that a choice and its score need."""
+
+DECIDED = ("p_correct", "p_low", "p_high", "cost_usd", "completion_tokens")
+"""Estimates that a decision names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +49,11 @@ class Routing:
 
     def distribution(self) -> dict[str, int]:
         """Return how many questions each chosen model gets, most first."""
-        models, counts = np.unique(self.choices.model_q, return_counts=True)
-        ranked = sorted(zip(counts.tolist(), models.tolist(), strict=True), reverse=True)
-        return {self.predictions.models[m]: count for count, m in ranked if m >= 0}
+        return self.summary().distribution
+
+    def summary(self, truth: Truth | None = None) -> Summary:
+        """Return what the decisions amount to."""
+        return Summary.of([(self, truth)])
 
     def decisions(self) -> list[dict[str, Any]]:
         """Return one JSON object a question; unknown is null."""
@@ -67,37 +76,14 @@ class Routing:
         return text + f"; {names[better]} would add {gain:.2f} for {usd(extra)} more"
 
     def to_json(self, truth: Truth | None) -> dict[str, Any]:
-        """Return the reference's routing form, with what was planned beside it.
-
-        `accuracy` and the costs of the reference's keys are those that really
-        occurred; null where nobody knows.
-        """
-        realised = truth and truth.of_choices(self.choices)
-        result = {
-            "alpha": self.settings.get("alpha"),
-            "total_questions": len(self.predictions.question_ids),
-            "accuracy": realised and known(realised.accuracy),
-            "total_cost": realised and known(realised.cost_usd),
-            "average_cost": realised and known(realised.usd_per_1k / 1000),
-            "model_distribution": self.distribution(),
-            "routing_decisions": self.decisions(),
-        }
-        return {
-            "policy": self.policy,
-            "settings": {name: known(value) for name, value in self.settings.items()},
-            "models": list(self.predictions.models),
-            "planned": score_json(self.planned()),
-            "realised": realised and score_json(realised),
-            "overshoot_usd": self.overshoot_usd,
-            "routing": [result],
-        }
+        """Return the content of a routing file."""
+        return self.summary(truth).to_json(self.decisions())
 
     def _decision(self, q: int) -> dict[str, Any]:
         m = int(self.choices.model_q[q])
         e = self.predictions.estimates
-        names = ("p_correct", "p_low", "p_high", "cost_usd", "completion_tokens")
         numbers = {
-            name: known(getattr(e, f"{name}_qm")[q, m]) if m >= 0 else None for name in names
+            name: known(getattr(e, f"{name}_qm")[q, m]) if m >= 0 else None for name in DECIDED
         }
         return {
             "question_id": self.predictions.question_ids[q],
@@ -133,19 +119,3 @@ def usd(value: float) -> str:
     digits = max(2 - math.floor(math.log10(abs(value))), 0)
     text = f"{value:.{digits}f}"
     return "$" + (text.rstrip("0").rstrip(".") if "." in text else text)
-
-
-def known(value: float) -> float | None:
-    """Return `value` for JSON: None where it is NaN or infinite."""
-    return float(value) if math.isfinite(value) else None
-
-
-def score_json(score: Score) -> dict[str, float | int | None]:
-    """Return a score as a JSON object."""
-    return {
-        "accuracy": known(score.accuracy),
-        "standard_error": known(score.standard_error),
-        "cost_usd": known(score.cost_usd),
-        "usd_per_1k": known(score.usd_per_1k),
-        "n_questions": score.n_questions,
-    }

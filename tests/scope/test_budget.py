@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from scope import ExpectedValue, plan_budget
+from scope.budget import plan_spending
 from scope.errors import ConfigError, NoEvidenceError
 from tests.banks import predictions_of
+from tests.portions import cut, rows_of
 
 P = [[0.5, 0.9], [0.5, 0.6], [0.5, 0.8]]
 COST = [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]
@@ -124,3 +126,61 @@ def test_a_larger_budget_never_expects_fewer_right_answers(case):
     less, more = (plan_budget(predictions, b).choices.pick(p).sum() for b in (budget / 2, budget))
 
     assert more >= less - 1e-12
+
+
+def bought_one_by_one(p, cost, budget):
+    """The definition: the best bargain of all questions is bought as long as the bill allows."""
+    chosen = [int(np.lexsort((-p[q], cost[q]))[0]) for q in range(len(p))]
+    while True:
+        offers = []
+        for q, m in enumerate(chosen):
+            gain, extra = p[q] - p[q, m], cost[q] - cost[q, m]
+            steps = np.flatnonzero((gain > 0) & (extra > 0))
+            offers += [(-gain[b] / extra[b], q, -cost[q, b], int(b)) for b in steps]
+        bill = sum(cost[q, m] for q, m in enumerate(chosen))
+        if not offers:
+            return chosen
+        _, q, _, best = min(offers)
+        if bill + cost[q, best] - cost[q, chosen[q]] > budget:
+            return chosen
+        chosen[q] = best
+
+
+@st.composite
+def exact_cases(draw):
+    """Costs in whole USD, probabilities in quarters: every sum is exact."""
+    shape = (draw(st.integers(1, 10)), draw(st.integers(1, 4)))
+    p = draw(arrays(float, shape, elements=st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])))
+    cost = draw(arrays(float, shape, elements=st.sampled_from([1.0, 2.0, 3.0, 5.0])))
+    cheapest = int(cost.min(axis=1).sum())
+    return p, cost, draw(st.integers(cheapest, int(cost.max(axis=1).sum()) + 1))
+
+
+@given(exact_cases(), st.data())
+def test_questions_in_portions_are_served_as_the_definition_says(case, data):
+    """
+    Cut anywhere, choice by choice.
+    """
+    p, cost, budget = case
+    predictions = predictions_of(p, cost)
+    cuts = cut(data, len(p))
+
+    spent = plan_spending([rows_of(predictions, rows) for rows in cuts], budget)
+
+    chosen = [spent.choose(rows_of(predictions, rows), rows.start).model_q for rows in cuts]
+    assert np.concatenate(chosen).tolist() == bought_one_by_one(p, cost, budget)
+
+
+@given(cases(), st.data())
+def test_portions_change_no_plan(case, data):
+    """
+    Trade-off, bill and overshoot to the last bit, with costs that no float holds exactly.
+    """
+    predictions, budget = case
+    cuts = cut(data, len(predictions.question_ids))
+    plan = plan_budget(predictions, budget)
+
+    spent = plan_spending([rows_of(predictions, rows) for rows in cuts], budget)
+
+    assert (spent.trade_off, spent.planned_cost_usd) == (plan.trade_off, plan.planned_cost_usd)
+    assert spent.overshoot_usd == plan.overshoot_usd

@@ -2,15 +2,17 @@ import numpy as np
 import pytest
 
 from scope import Dial
-from scope.frontier import frontier, mix_accuracy, mix_hull
+from scope.frontier import Sweep, frontier, mix_accuracy, mix_hull
 from scope.metrics import Score, Truth
 from tests.banks import predictions_of
+from tests.portions import rows_of
 
 
 def single(accuracy, usd_per_1k):
     return Score(accuracy, 0.0, usd_per_1k, 1000)
 
 
+ALPHAS = [0.0, 0.3, 0.5, 0.9, 1.0]
 SINGLES = [single(0.5, 1), single(0.6, 3), single(0.9, 5), single(0.4, 2), single(0.8, 9)]
 
 
@@ -56,3 +58,22 @@ def test_without_outcomes_nothing_is_realised():
     dial = Dial.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
 
     assert frontier(predictions, dial, [0.5])[0].realised is None
+
+
+@pytest.mark.parametrize("n", [1, 7, 30])
+def test_a_sweep_in_portions_gives_the_same_points(n):
+    """
+    Thirty questions, one, seven or all at a time; to the last bit.
+    """
+    rng = np.random.default_rng(0)
+    predictions = predictions_of(rng.random((30, 4)), rng.random((30, 4)))
+    truth = Truth(rng.random((30, 4)).round(), rng.random((30, 4)))
+    dial = Dial.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
+    sweep = Sweep(dial, ALPHAS)
+
+    for start in range(0, 30, n):
+        rows = slice(start, start + n)
+        part = Truth(truth.correct_qm[rows], truth.cost_usd_qm[rows])
+        sweep.add(rows_of(predictions, rows), part)
+
+    assert repr(sweep.points()) == repr(frontier(predictions, dial, ALPHAS, truth))

@@ -2,12 +2,16 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scope import Choices
-from scope.metrics import Truth, score
+from scope.metrics import Tally, Truth, score
 from tests.banks import LARGE, SMALL, bank_of
+from tests.portions import cut
 
 NAN = float("nan")
+OUTCOMES = st.sampled_from([0.0, 1.0, 0.25, 1 / 3, NAN])
 
 
 def test_the_standard_error_is_that_of_a_mean():
@@ -73,3 +77,28 @@ def test_a_random_model_is_the_mean_of_those_that_ran():
 
     assert got.accuracy == 0.75
     assert got.cost_usd == pytest.approx(0.5)
+
+
+@given(st.lists(st.tuples(OUTCOMES, st.floats(0, 10)), max_size=30), st.data())
+def test_portions_change_no_score(questions, data):
+    """
+    Not even in the last bit.
+    """
+    correct, cost = np.array(questions, dtype=float).reshape(-1, 2).T
+    tally = Tally()
+
+    for rows in cut(data, len(questions)):
+        tally.add(correct[rows], cost[rows])
+
+    assert repr(tally.score()) == repr(score(correct, cost))
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=30))
+def test_the_standard_error_agrees_with_numpys(correct):
+    """
+    Up to rounding.
+    """
+    got = score(np.array(correct), np.zeros(len(correct))).standard_error
+
+    expected = np.std(correct, ddof=1) / math.sqrt(len(correct))
+    assert got == pytest.approx(expected, rel=1e-9, abs=1e-8)

@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scope.errors import BankError
-from scope.outcomes import Outcomes, read_outcomes_table
+from scope.outcomes import Outcomes, read_outcomes_batches, read_outcomes_table
 
 ROWS = [
     {"question_id": "a", "model": "x", "correct": True, "prompt_tokens": 5, "completion_tokens": 7},
@@ -98,3 +98,28 @@ def test_outcomes_are_lined_up_with_a_pool():
     assert got.models == ("y", "z", "x")
     np.testing.assert_array_equal(got.correct_am, [[np.nan, np.nan, 1]])
     np.testing.assert_array_equal(got.prompt_tokens_am, [[np.nan, np.nan, 5]])
+
+
+def test_a_file_read_in_portions_fills_the_same_grid(tmp_path):
+    """
+    A row at a time, in single precision, under an alias.
+    """
+    path = tmp_path / "o.parquet"
+    pq.write_table(table(ROWS).rename_columns({"correct": "is_correct"}), path)
+
+    portions = read_outcomes_batches(path, n_rows=1)
+    got = Outcomes.from_batches(portions, pa.array(["a", "b"]), ("x", "y"), "o", np.float32)
+
+    assert got.correct_am.dtype == np.float32
+    np.testing.assert_array_equal(got.correct_am, spread(ROWS).correct_am)
+    np.testing.assert_array_equal(got.prompt_tokens_am, spread(ROWS).prompt_tokens_am)
+
+
+def test_a_pair_that_comes_again_in_a_later_portion_is_refused():
+    """
+    Not only next to the first.
+    """
+    portions = [table(ROWS), table(ROWS[:1])]
+
+    with pytest.raises(BankError, match=r"o\.parquet has two outcomes of x on a"):
+        Outcomes.from_batches(portions, pa.array(["a", "b"]), ("x", "y"), "o.parquet")
