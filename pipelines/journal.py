@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipelines.calls import Call, Cell
-from scope.errors import ConfigError, FormatError, listed
+from scope.errors import ConfigError, FormatError, UnwritableError, listed
 from scope.files import read_json, write_json
 
 JOURNAL, SETTINGS = "journal.jsonl", "settings.json"
@@ -88,11 +88,21 @@ class Journal:
         os.close(self._file)
 
     def append(self, row: Measured) -> None:
-        """Add one result: safe from a kill at once, from a power cut after `sync`."""
+        """Add one result: safe from a kill at once, from a power cut after `sync`.
+
+        Raises
+        ------
+        UnwritableError
+            If the disk refuses; nothing of the result is there then.
+        """
         facts = {name: value for name in FIELDS if (value := getattr(row, name)) is not None}
-        line = memoryview(json.dumps(facts).encode() + b"\n")
-        while line:
-            line = line[os.write(self._file, line) :]
+        line, written = json.dumps(facts).encode() + b"\n", 0
+        try:
+            while written < len(line):
+                written += os.write(self._file, line[written:])
+        except OSError as error:
+            os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+            raise UnwritableError.of(error, self._path) from error
 
     def sync(self) -> None:
         """Wait until everything is on the disk."""

@@ -135,7 +135,10 @@ class UnwritableError(ScopeError, OSError):
         return cls(error.errno, reason, str(path))
 
     def __str__(self) -> str:
-        return f"{self.filename} cannot be written: {self.strerror}"
+        return (
+            f"{self.filename} cannot be written: {self.strerror}; "
+            "run the same command again once it can be"
+        )
 
 
 class ClusterError(ScopeError, RuntimeError):

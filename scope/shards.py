@@ -112,14 +112,28 @@ class ShardFolder:
             shutil.rmtree(self.path)
 
     def merged(self, ids: Sequence[str], n_rows: int = SHARD_QUESTIONS) -> Iterator[pa.Table]:
-        """Yield all questions sorted by id, a few at a time; a little of each shard in memory."""
+        """Yield all questions sorted by id, a few at a time; a little of each shard in memory.
+
+        Raises
+        ------
+        PredictionsError
+            If a shard is not there: its worker has written it to another disk.
+        """
         order = sorted(range(len(ids)), key=ids.__getitem__)
         shard_n = shard_of(ids)[order]
+        self._check_complete(np.unique(shard_n))
         readers = {shard: _Reader(self._table(int(shard))) for shard in np.unique(shard_n)}
         for start in range(0, len(order), n_rows):
             wanted, counts = np.unique(shard_n[start : start + n_rows], return_counts=True)
             parts = [readers[shard].take(int(n)) for shard, n in zip(wanted, counts, strict=True)]
             yield pa.concat_tables(parts).sort_by("question_id").combine_chunks()
+
+    def _check_complete(self, shards: Ints) -> None:
+        if absent := sum(not self._table(int(shard)).is_file() for shard in shards):
+            raise PredictionsError(
+                f"{self.path} lacks {absent} shards that workers have finished; choose an output "
+                "on a disk that all machines of the cluster share"
+            )
 
     def _table(self, shard: int) -> Path:
         return self.path / f"shard-{shard:06d}.parquet"

@@ -1,10 +1,12 @@
-"""Predictions as ``scope predict`` leaves them, made by hand."""
+"""Predictions made by hand, and the questions of the runs that are disturbed."""
+
+import json
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from scope import AnchorConfig
+from scope import AnchorConfig, save_bank
 from scope.calibration import Calibration
 from scope.embedder import EmbedderSpec
 from scope.outcomes import Outcomes
@@ -16,7 +18,8 @@ from scope.predictions_store import (
     seal,
     write_shard,
 )
-from tests.banks import LARGE, SMALL, predictions_of
+from tests.banks import LARGE, SMALL, bank_of, predictions_of, rows_of, unit
+from tests.pipelines.runs import content, finish
 
 P = [[0.5, 0.9], [0.5, 0.6], [0.5, 0.8]]
 COST = [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]
@@ -47,3 +50,34 @@ def predicted(tmp_path):
         ),
     )
     return folder.parent
+
+
+N_ANCHORS, N_QUESTIONS = 400, 12_000
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory):
+    """A bank of random outcomes, and 12,000 questions whose vectors are known: 24 shards."""
+    folder, rng = tmp_path_factory.mktemp("inputs"), np.random.default_rng(0)
+    n = N_ANCHORS + N_QUESTIONS
+    whole = bank_of(rng.random((n, 2)) < 0.6, embedding=unit(rng.standard_normal((n, 64))))
+    for name, rows in (("bank", slice(0, N_ANCHORS)), ("questions", slice(N_ANCHORS, n))):
+        save_bank(rows_of(whole, rows), folder / name, created_at="2026-01-01", sources=())
+    return ["--bank", folder / "bank", "--query-file", folder / "questions"]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(inputs, tmp_path_factory):
+    """The files, by name, of a run on one machine that nothing happens to."""
+    output = tmp_path_factory.mktemp("undisturbed")
+    finish(inputs, output)
+    return content(output)
+
+
+@pytest.fixture(scope="session")
+def texts(tmp_path_factory):
+    """Three blocks of short questions for the embedded bank."""
+    path = tmp_path_factory.mktemp("texts") / "questions.jsonl"
+    rows = [{"id": f"q{n}", "prompt": f"What is {n} + {n}{'?' * (n % 7)}"} for n in range(768)]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    return ["--query-file", path, "--replicas", 1]

@@ -1,7 +1,9 @@
+import errno
+
 import pytest
 
-from scope.errors import FormatError
-from scope.files import new_file, new_folder, read_json, write_json
+from scope.errors import FormatError, UnwritableError
+from scope.files import check_writable, new_file, new_folder, read_json, write_json
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -90,3 +92,50 @@ def test_broken_json_is_named_by_file_and_line(tmp_path):
 
     with pytest.raises(FormatError, match=r"a\.json: line [23] is not JSON"):
         read_json(path)
+
+
+@pytest.mark.parametrize("new", [new_file, new_folder, check_writable])
+def test_a_place_nobody_can_write_is_named(tmp_path, new):
+    """
+    By the path a user knows, with the system's reason.
+    """
+    (tmp_path / "file").write_text("")
+    place = tmp_path / "file" / "out" / "a"
+
+    with pytest.raises(UnwritableError, match=r"out/a cannot be written: Not a directory; run"):
+        entered = new(place)
+        entered.__enter__()
+
+
+@pytest.mark.parametrize("new", [new_file, new_folder])
+def test_a_full_disk_is_told_of_once(tmp_path, new):
+    """
+    Whoever wrote, it names the file or folder that does not come to be; drafts are gone.
+    """
+    reason = r"^[^;]*/a cannot be written: No space left on device; run[^;]*$"
+
+    with (
+        pytest.raises(UnwritableError, match=reason),
+        new(tmp_path / "a") as draft,
+        new_file(tmp_path / "a"),
+    ):
+        raise OSError(errno.ENOSPC, f"Error writing {draft}. Detail: [errno 28]")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_error_inside_is_not_taken_for_a_full_disk(tmp_path):
+    """
+    A file that is read while another is written speaks for itself.
+    """
+    with pytest.raises(FileNotFoundError, match="nowhere"), new_file(tmp_path / "a"):
+        (tmp_path / "nowhere").read_text()
+
+
+def test_looking_whether_a_folder_can_be_written_leaves_only_the_folder(tmp_path):
+    """
+    Made if it is not there.
+    """
+    check_writable(tmp_path / "out" / "deep")
+
+    assert list((tmp_path / "out").rglob("*")) == [tmp_path / "out" / "deep"]

@@ -164,3 +164,16 @@ def test_merging_takes_a_little_of_many_shards(tmp_path):
 
     assert [part.num_rows for part in parts] == [500] * 6
     assert [name for part in parts for name in part["question_id"].to_pylist()] == ids
+
+
+def test_a_shard_on_another_disk_is_missed(tmp_path):
+    """
+    As where the machines of a cluster share none: said before anything is put together.
+    """
+    ids = [f"q{n}" for n in range(1_500)]
+    folder = ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False)
+    written(folder, ids)
+    (tmp_path / "run" / "shard-000001.parquet").unlink()
+
+    with pytest.raises(PredictionsError, match=r"lacks 1 shards .* all machines of the cluster"):
+        next(folder.merged(ids))
