@@ -60,6 +60,7 @@ def commands(folder: Path, output: Path, n_questions: int) -> dict[str, tuple[ob
     }
     if (output / "predictions").is_dir():
         return found
+    folder.mkdir(parents=True, exist_ok=True)
     pool = folder / "pool.txt"
     pool.write_text("\n".join(load_bank(EMBEDDED_BANK).model_ids[:N_MODELS]))
     path = folder / f"questions-{n_questions}"
