@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import ray
 from ray.data import DataContext
-from ray.exceptions import RaySystemError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from pipelines.stages import Spare, Stages
 from scope.errors import ScopeError
@@ -60,7 +60,7 @@ def spare() -> Spare | None:
         return None
     try:
         free, whole = ray.available_resources(), ray.cluster_resources()  # type: ignore[no-untyped-call]
-    except RaySystemError:  # stopped in between
+    except (RayError, RuntimeError):  # stopped or lost in between
         return None
     return Spare(
         free.get("CPU", 0.0), whole.get("CPU", 0.0), free.get("GPU", 0.0), whole.get("GPU", 0.0)
