@@ -141,7 +141,6 @@ def predict(
         folder.discard_if_empty()
     stages.begin("merging", len(source.ids))
     done = _merge(source, bank, anchors, folder, output, stages, fresh=fresh)
-    stages.end()
     shutil.rmtree(folder.path)
     return done
 
