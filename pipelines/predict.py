@@ -97,7 +97,6 @@ def predict(
         folder.discard_if_empty()
     stages.begin("merging", len(source.ids))
     done = merge(source, bank, anchors, folder, output, stages)
-    stages.end()
     if not done.n_failed:
         shutil.rmtree(unfinished)
     return done

@@ -11,11 +11,11 @@ from typing import TextIO
 from rich.console import Console
 
 from pipelines.stage_bars import Bars
+from pipelines.stage_seconds import seconds_table
 from pipelines.stage_text import (
     ended_line,
     moving_line,
     progress_event,
-    seconds_table,
     stage_event,
 )
 from pipelines.stages import Display, Stage, Stages

@@ -9,7 +9,7 @@ from typing import Any
 
 import ray
 from ray.data import DataContext
-from ray.exceptions import RayError, RaySystemError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from pipelines.stages import Spare, Stages
 from pipelines.watch import watched
@@ -64,7 +64,7 @@ def spare() -> Spare | None:
         return None
     try:
         free, whole = ray.available_resources(), ray.cluster_resources()  # type: ignore[no-untyped-call]
-    except RaySystemError:  # stopped in between
+    except (RayError, RuntimeError):  # stopped or lost in between
         return None
     return Spare(
         free.get("CPU", 0.0), whole.get("CPU", 0.0), free.get("GPU", 0.0), whole.get("GPU", 0.0)

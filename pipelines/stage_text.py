@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from rich.console import Group
-
-from pipelines.console import table
-from pipelines.stages import IDLE_S, Spare, Stage, Stages, Total, totals
+from pipelines.stages import IDLE_S, Spare, Stage, Stages
 from scope.routing import usd
 
 UNKNOWN = "–"
@@ -19,19 +16,18 @@ def rows_text(stage: Stage, *, share: bool = True) -> str:
     return f"{stage.done:,} of {stage.total:,}{percent}"
 
 
+def number_text(rate: float) -> str:
+    """Return a rate with the digits that matter."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+
+
 def rate_text(rate: float | None) -> str:
     """Return rows a second."""
-    return f"{UNKNOWN if rate is None else _number(rate)}/s"
+    return f"{UNKNOWN if rate is None else number_text(rate)}/s"
 
 
 def clock_text(seconds: float | None) -> str:
-    """Return seconds as minutes and seconds, or with hours; a dash if unknown.
-
-    Examples
-    --------
-    >>> clock_text(154.2), clock_text(7325), clock_text(None)
-    ('2:34', '2:02:05', '–')
-    """
+    """Return seconds as minutes and seconds, or with hours; a dash if unknown."""
     if seconds is None:
         return UNKNOWN
     minutes, rest = divmod(round(seconds), 60)
@@ -53,9 +49,9 @@ def waiting_text(stage: Stage, now_s: float, spare: Spare | None) -> str:
     idle_s = stage.idle_s(now_s)
     if stage.rows is None or idle_s < IDLE_S:
         return ""
-    told = f"waiting{'' if stage.rows else ' for the first row'} since {idle_s:.0f} s"
     if spare is None:
-        return told
+        return f"nothing new for {idle_s:.0f} s"
+    told = f"waiting{'' if stage.rows else ' for the first row'} since {idle_s:.0f} s"
     told += f"; free CPUs {spare.free_cpus:g} of {spare.cpus:g}"
     if spare.gpus:
         told += f", GPUs {spare.free_gpus:g} of {spare.gpus:g}"
@@ -88,19 +84,10 @@ def ended_line(stage: Stage) -> str:
         return _line(stage.name, took)
     whole = stage.total is None or stage.done == stage.total
     count = f"{stage.done:,} rows" if whole else rows_text(stage)
+    if stage.earlier:
+        count += f", {stage.earlier:,} of them before"
     rate = rate_text(stage.mean_rate(0.0)) if stage.rows else ""
     return _line(stage.name, count, rate, took, bill_text(stage))
-
-
-def seconds_table(stages: Stages) -> Group:
-    """Return the table at the end of a job: where its time went."""
-    whole_s = stages.seconds()
-    found = totals(stages.all, stages.now_s())
-    rows = [_table_row(one, whole_s) for one in found]
-    rows.append(("in all", "", f"{whole_s:.1f}", "", "100 %", ""))
-    headers = ("stage", "rows", "seconds", "rows/s", "share", "failed")
-    shown = 6 if any(one.errors for one in found) else 5
-    return table("Seconds per stage", headers[:shown], [row[:shown] for row in rows])
 
 
 def progress_event(stages: Stages, stage: Stage) -> dict[str, Any]:
@@ -134,17 +121,6 @@ def stage_event(stage: Stage) -> dict[str, Any]:
         "rows_per_s": _rounded(stage.mean_rate(0.0)),
         "errors": stage.errors,
     }
-
-
-def _table_row(one: Total, whole_s: float) -> tuple[str, ...]:
-    rate = _number(one.rows / one.seconds) if one.rows and one.seconds else UNKNOWN
-    count = UNKNOWN if one.rows is None else f"{one.rows:,}"
-    share = f"{100 * one.seconds / whole_s:.0f} %" if whole_s else UNKNOWN
-    return one.name, count, f"{one.seconds:.1f}", rate, share, f"{one.errors:,}"
-
-
-def _number(rate: float) -> str:
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def _waiting(idle_s: float, spare: Spare | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Protocol
@@ -194,30 +194,3 @@ class Stages:
         with self._lock:
             if self._display is not None:
                 self._display.look(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Total:
-    """What all stages of one name have come to."""
-
-    name: str
-    rows: int | None
-    errors: int
-    seconds: float
-
-
-def totals(stages: Sequence[Stage], now_s: float) -> list[Total]:
-    """Add up the stages of each name, in the order of their first."""
-    found = []
-    for name in dict.fromkeys(stage.name for stage in stages):
-        same = [stage for stage in stages if stage.name == name]
-        rows = [stage.rows for stage in same if stage.rows is not None]
-        found.append(
-            Total(
-                name,
-                sum(rows) if rows else None,
-                sum(stage.errors for stage in same),
-                sum(stage.seconds(now_s) for stage in same),
-            )
-        )
-    return found

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from pipelines.progress import event_lines, log_lines, progress
 from pipelines.stage_bars import Bars, bars
-from pipelines.stage_text import seconds_table
+from pipelines.stage_seconds import seconds_table
+from pipelines.stage_text import clock_text
 from pipelines.stages import IDLE_S, Spare, Stages
 
 
@@ -166,6 +167,39 @@ def test_a_log_gets_a_line_when_a_stage_ends(clock, written, logged):
         "asking        79 of 200 (40 %)  0.79/s  took 1:40  3 failed  "
         "spent $1.5, perhaps $0.25 more",
     ]
+
+
+def test_a_log_tells_rows_of_earlier_runs_apart(clock, written, logged):
+    """
+    Else a thousand rows at five a second would seem to have taken ten seconds.
+    """
+    logged.begin("predicting", 1000, done=950)
+    clock.wait(10)
+    logged.advance(50)
+    logged.end()
+
+    assert written.getvalue() == "predicting    1,000 rows, 950 of them before  5/s  took 10.0 s\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(154.2, "2:34"), (59.6, "1:00"), (7325, "2:02:05"), (None, "–")]
+)
+def test_times_are_minutes_or_hours(seconds, text):
+    """
+    As a clock shows them.
+    """
+    assert clock_text(seconds) == text
+
+
+def test_without_a_cluster_nothing_is_waited_for(clock, written, logged):
+    """
+    A long computation is only slow.
+    """
+    logged.begin("fitting baselines", 6)
+    clock.wait(40)
+    logged.look()
+
+    assert written.getvalue().endswith("– left  nothing new for 40 s\n")
 
 
 def test_a_stage_that_stands_still_says_what_is_free(clock, written, logged):
