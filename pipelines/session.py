@@ -43,12 +43,13 @@ def ray_session() -> Iterator[None]:
         with _muted_stderr():
             _join(local=local)
     _configure_data()
-    try:
-        with watched(), _own_words():
-            yield
-    finally:
-        if ours:
-            ray.shutdown()
+    with watched():
+        try:
+            with _own_words():
+                yield
+        finally:
+            if ours:
+                ray.shutdown()
 
 
 def _join(*, local: bool) -> None:

@@ -19,7 +19,7 @@ from scope.errors import ClusterError
 CHECK_S = 1.0
 LOST_AFTER_S = 20.0
 """A head that comes back sooner is not lost; Ray itself gives up after 60."""
-PATIENCE_S = 10.0
+PATIENCE_S = 20.0
 """Time for the job to end in its own way before its process is ended."""
 
 
@@ -27,9 +27,10 @@ PATIENCE_S = 10.0
 def watched() -> Iterator[None]:
     """Raise `ClusterError` in the main thread if Ray's head, or this machine's Ray, is lost.
 
-    Elsewhere than in the main thread nothing is watched: only that one can be interrupted.
+    Elsewhere than in the main thread nothing is watched, as only that one can be interrupted,
+    nor is a Ray that is used through ``ray://``.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or _is_remote():
         yield
         return
     watch = _Watch(_places())
@@ -84,6 +85,10 @@ def _places() -> dict[str, tuple[str, int]]:
         "the head": (host.strip("[]"), int(port)),
         "this machine's node": (here["NodeManagerAddress"], here["NodeManagerPort"]),
     }
+
+
+def _is_remote() -> bool:
+    return bool(ray.util.client.ray.is_connected())  # type: ignore[no-untyped-call]
 
 
 def _answers(place: tuple[str, int]) -> bool:
