@@ -48,14 +48,14 @@ def ray_session(stages: Stages | None = None) -> Iterator[None]:
             _join(local=local)
     _configure_data()
     stages.ask_spare = spare
-    try:
-        with watched() if ours else nullcontext(), _own_words():
-            yield
-        if ours:
-            stages.begin("stopping Ray")
-    finally:
-        if ours:
-            ray.shutdown()
+    with watched() if ours else nullcontext():
+        try:
+            with _own_words():
+                yield
+        finally:
+            if ours:
+                stages.begin("stopping Ray")
+                ray.shutdown()
 
 
 def spare() -> Spare | None:

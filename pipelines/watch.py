@@ -9,27 +9,46 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import ray
 
 from scope.errors import ClusterError
 
 CHECK_S = 1.0
-LOST_AFTER_S = 20.0
-"""A head that comes back sooner is not lost; Ray itself gives up after 60."""
-PATIENCE_S = 10.0
-"""Time for the job to end in its own way before its process is ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A part of Ray that a job cannot do without, and where it listens."""
+
+    name: str
+    host: str
+    port: int
+    lost_after_s: float
+    patience_s: float
+    """Time for the job to end in its own way before its process is ended."""
+
+    def answers(self) -> bool:
+        """Say whether it can be connected to."""
+        try:
+            with socket.create_connection((self.host, self.port), timeout=CHECK_S):
+                return True
+        except OSError:
+            return False
 
 
 @contextmanager
 def watched() -> Iterator[None]:
     """Raise `ClusterError` in the main thread if Ray's head, or this machine's Ray, is lost.
 
-    Elsewhere than in the main thread nothing is watched: only that one can be interrupted.
+    Elsewhere than in the main thread nothing is watched, as only that one can be interrupted,
+    nor is a Ray that is used through ``ray://``.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or _is_remote():
         yield
         return
     watch = _Watch(_places())
@@ -47,48 +66,50 @@ def watched() -> Iterator[None]:
 class _Watch(threading.Thread):
     """Tries to connect to each place in turn; one that refuses for long is lost."""
 
-    def __init__(self, places: dict[str, tuple[str, int]]) -> None:
+    def __init__(self, places: Sequence[Place]) -> None:
         super().__init__(name="scope-watch", daemon=True)
         self.left = threading.Event()
         self.lost: str | None = None
-        self._places, self._refused = places, dict.fromkeys(places, 0.0)
+        self._places = places
 
     def run(self) -> None:
+        answered = dict.fromkeys(self._places, time.monotonic())
         while not self.left.wait(CHECK_S):
-            for name, place in self._places.items():
-                self._refused[name] = 0.0 if _answers(place) else self._refused[name] + CHECK_S
-                if self._refused[name] >= LOST_AFTER_S:
-                    self._end(name)
+            for place in self._places:
+                if place.answers():
+                    answered[place] = time.monotonic()
+                elif time.monotonic() - answered[place] > place.lost_after_s:
+                    self._end(place)
                     return
 
-    def _end(self, name: str) -> None:
+    def _end(self, place: Place) -> None:
         self.lost = (
-            f"{name} of the cluster has been gone for {LOST_AFTER_S:.0f} s; "
+            f"{place.name} has been gone for {place.lost_after_s:.0f} s; "
             "run the same command again: it goes on with what is finished"
         )
         # Ray's own farewell would wait for what is gone.
         atexit.unregister(ray._private.worker.shutdown)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        if not self.left.wait(PATIENCE_S):
+        if not self.left.wait(place.patience_s):
             sys.stderr.write(f"scope: {self.lost}\n")
             os._exit(2)
 
 
-def _places() -> dict[str, tuple[str, int]]:
-    """Return where Ray's head and this machine's Ray listen."""
+def _places() -> tuple[Place, Place]:
+    """Return Ray's head, and the node that the job holds its blocks on.
+
+    Ray ends the process on its own a minute after the head has gone, and about fifteen
+    seconds after the node, which never comes back.
+    """
     context = ray.get_runtime_context()
     host, _, port = context.gcs_address.rpartition(":")
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
     here = next(node for node in nodes if node["NodeID"] == context.get_node_id())
-    return {
-        "the head": (host.strip("[]"), int(port)),
-        "this machine's node": (here["NodeManagerAddress"], here["NodeManagerPort"]),
-    }
+    return (
+        Place("the cluster's head", host.strip("[]"), int(port), 20.0, 20.0),
+        Place("this job's node", here["NodeManagerAddress"], here["NodeManagerPort"], 4.0, 4.0),
+    )
 
 
-def _answers(place: tuple[str, int]) -> bool:
-    try:
-        with socket.create_connection(place, timeout=CHECK_S):
-            return True
-    except OSError:
-        return False
+def _is_remote() -> bool:
+    return bool(ray.util.client.ray.is_connected())  # type: ignore[no-untyped-call]

@@ -112,7 +112,7 @@ def test_a_lost_head_ends_the_run_in_a_sentence(inputs, undisturbed, tmp_path, s
         wait_until(lambda: run.poll() is not None, patience_s=60)
         code, _, err = ended(run)
 
-    assert code == 2
+    assert code == 2, err
     check_sentence(err, "run the same command again")
     assert 0 < n_finished(output) < N_SHARDS
     finish(inputs, output)
