@@ -197,8 +197,12 @@ def main() -> None:
     try:
         with show_damage():
             app()
-    except (ScopeError, OSError) as error:  # OSError: a disk that is full, read-only or not there
+    except ScopeError as error:
         err.print(f"scope: {error}", markup=False)
+        sys.exit(2)
+    except OSError as error:  # a disk that is full, read-only or not there
+        told = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
+        err.print(f"scope: {told}", markup=False)
         sys.exit(2)
 
 

@@ -21,6 +21,9 @@ MIN_LOGICAL_CPUS = 4
 RESTARTS: dict[str, Any] = {"max_restarts": 4}
 """Of a worker process that dies; its tasks go on in the new one. Ray Data's own are endless."""
 
+NOTE = "\nFailed to apply UDF transform"
+"""How the words begin that Ray Data adds to an error of a worker."""
+
 AGAIN = "run the same command again: it goes on with what is finished"
 
 
@@ -88,11 +91,21 @@ def _own_words() -> Iterator[None]:
         yield
     except RayTaskError as error:  # its own text is a whole traceback
         if isinstance(error.cause, ScopeError | OSError):
-            raise error.cause from None
+            raise _without_note(error.cause) from None
         raise
     except RayError as error:
         first = str(error).strip().splitlines()[0].rstrip(".:")
         raise ClusterError(f"Ray could not finish the work: {first}; {AGAIN}") from error
+
+
+def _without_note(error: Exception) -> Exception:
+    """Return an error as it was raised: Ray Data adds words about its retries to `args`."""
+    if isinstance(error, OSError) and not isinstance(error, ScopeError):
+        return OSError(error.errno, error.strerror) if error.errno else error
+    error.args = tuple(
+        part.split(NOTE, 1)[0] if isinstance(part, str) else part for part in error.args
+    )
+    return error
 
 
 @contextmanager

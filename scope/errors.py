@@ -128,6 +128,12 @@ class UnwritableError(ScopeError, OSError):
     Its arguments are those of `OSError`: number, reason, path.
     """
 
+    def __init__(self, number: int | None, reason: str, path: str) -> None:
+        super().__init__(number, reason, path)
+        # Ray Data adds a note to `args`, which then takes the place of `filename`.
+        self.reason = reason
+        self.path = path
+
     @classmethod
     def of(cls, error: OSError, path: object) -> "UnwritableError":
         """Return `error` in the words of the system, with the place that a user knows."""
@@ -136,7 +142,7 @@ class UnwritableError(ScopeError, OSError):
 
     def __str__(self) -> str:
         return (
-            f"{self.filename} cannot be written: {self.strerror}; "
+            f"{self.path} cannot be written: {self.reason}; "
             "run the same command again once it can be"
         )
 
