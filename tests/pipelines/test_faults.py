@@ -37,7 +37,7 @@ def test_three_nodes_write_what_one_machine_writes(inputs, undisturbed, tmp_path
 
 def test_a_killed_worker_loses_and_doubles_nothing(inputs, undisturbed, tmp_path):
     """
-    Its shards are made by the one that replaces it; standard output stays what was asked for.
+    Its shards are made by the one that replaces it; all that is printed stays JSON.
     """
     output = tmp_path / "out"
     with running([*command(inputs, output), "--json"]) as run:
@@ -47,7 +47,8 @@ def test_a_killed_worker_loses_and_doubles_nothing(inputs, undisturbed, tmp_path
         n_before = n_finished(output)
         code, out, err = ended(run)
 
-    assert (code, err) == (0, "")
+    assert code == 0, err
+    assert {json.loads(line)["event"] for line in err.splitlines()} == {"progress", "stage"}
     assert n_before < N_SHARDS
     assert json.loads(out)["questions"] == 12_000
     assert content(output) == undisturbed
