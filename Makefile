@@ -29,6 +29,8 @@ bench: $(STAMP)  ## speed as ratios, then quality; SCOPE_DATA names a folder of 
 	$(BIN)/python -m benchmarks.encoder
 	$(BIN)/python -m benchmarks.embedding
 	$(BIN)/python -m benchmarks.measuring
+	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.cost_model
 	$(BIN)/python -m benchmarks.anchor_weights
 	$(BIN)/python -m benchmarks.forecaster
 	$(BIN)/python -m benchmarks.quality
