@@ -107,9 +107,9 @@ class ShardFolder:
         return sha256(self._table(shard)) == record.sha256
 
     def discard_if_empty(self) -> None:
-        """Remove the folder of a run that finished no shard."""
+        """Remove the folder of a run that finished no shard, if that can be done."""
         if not any(self.path.glob("shard-*.json")):
-            shutil.rmtree(self.path)
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def merged(self, ids: Sequence[str], n_rows: int = SHARD_QUESTIONS) -> Iterator[pa.Table]:
         """Yield all questions sorted by id, a few at a time; a little of each shard in memory.
