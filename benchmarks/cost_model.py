@@ -19,7 +19,7 @@ from benchmarks.encoder import texts
 from benchmarks.scale import ALPHA, N_MODELS, questions
 from scope import EMBEDDED_BANK, load_bank, save_bank
 
-SIZES = (6_000, 20_000, 60_000)
+SIZES = (15_000, 30_000, 60_000)
 TEXTS = (512, 1_024, 2_048)
 STAGES = ("reading", "predicting", "merging", "route", "frontier")
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pyarrow as pa
 import ray
 from ray.data import Dataset
 
-from pipelines.embed import Batch, TextEncoder
+from pipelines.embed import TextEncoder
 from pipelines.stages import Stages
 from pipelines.texts import embedded_blocks
 from scope.arrays import Array, Ints
@@ -48,12 +47,11 @@ class QuestionSource:
     def blocks(
         self, bank: Bank, encoder: TextEncoder, row_of: Mapping[int, Ints], stages: Stages
     ) -> Dataset:
-        """Return one block a shard: ``shard``, ``row``, ``question_id``, what is known of each.
+        """Return one block a shard: ``shard``, ``row``, ``question_id``, and what is known of each.
 
-        That is ``embedding`` and ``features``, and in ``error`` why there is no embedding.
-
-        Labelled questions also say in ``own_anchor`` where they stand in `bank` themselves,
-        -1 if nowhere: an anchor must not vote for itself.
+        Of raw questions that is ``prompt``, ``embedding``, and in ``error`` why there is none; of
+        labelled ones ``own_anchor``, where they stand in `bank` themselves, -1 if nowhere: an
+        anchor must not vote for itself. Their vectors are read where the worker is.
 
         Parameters
         ----------
@@ -80,10 +78,7 @@ class QuestionSource:
         for columns in headed.values():
             own = [place.get(self.ids[row], -1) for row in columns["row"]]
             refs.append(ray.put(pa.table({**columns, "own_anchor": np.array(own, dtype=np.int64)})))
-        stored = partial(_with_stored, self.labelled)
-        return ray.data.from_arrow_refs(refs).map_batches(
-            stored, batch_size=None, batch_format="numpy", zero_copy_batch=False, num_cpus=0.5
-        )
+        return ray.data.from_arrow_refs(refs)
 
     def outcomes(self, models: tuple[str, ...]) -> Outcomes | None:
         """Return what `models` did on these questions, if the source knows of any."""
@@ -115,10 +110,3 @@ def check_embedder(bank: EmbedderSpec, other: EmbedderSpec) -> None:
 def vectors(values: Array) -> pa.Array:
     """Return a matrix as one list of fixed length a row."""
     return pa.FixedSizeListArray.from_arrays(np.ravel(values), values.shape[1])
-
-
-def _with_stored(labelled: LabelledQuestions, batch: Batch) -> Batch:
-    """Add what the bank has stored of the questions; runs where the worker is."""
-    embedding_qd, features_qf = labelled.vectors(batch["row"])
-    errors = np.full(len(features_qf), "", dtype=object)
-    return {**batch, "embedding": embedding_qd, "features": features_qf, "error": errors}

@@ -1,6 +1,7 @@
 """The worker of a prediction run: a shard of questions in, a file of predictions out."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -9,9 +10,11 @@ import ray
 from pipelines.embed import Batch
 from pipelines.output import NO_ANCHOR
 from pipelines.question_source import vectors
-from scope.arrays import Array, Bools
+from scope.arrays import Array, Bools, Floats, Singles
 from scope.bank import Bank
 from scope.config import AnchorConfig
+from scope.features import text_features
+from scope.labelled import StoredVectors
 from scope.predictions import ESTIMATES
 from scope.predictor import AnchorPredictor
 from scope.shards import ShardFolder
@@ -24,6 +27,8 @@ class Task:
     bank: Bank
     anchors: AnchorConfig
     folder: ShardFolder
+    stored: Path | None
+    """The bank whose questions these are; None if they are raw."""
 
 
 class ShardActor:
@@ -32,16 +37,17 @@ class ShardActor:
     def __init__(self, task: "ray.ObjectRef[Task]") -> None:
         self._task = ray.get(task)
         self._predictor = AnchorPredictor(self._task.bank, self._task.anchors)
+        self._stored = None if self._task.stored is None else StoredVectors(self._task.stored)
 
     def __call__(self, batch: Batch) -> Batch:
         """Write the shard that the batch is; return the number of its questions."""
         (shard,) = np.unique(batch["shard"])
-        errors = [str(error) for error in batch["error"]]
+        embedding_qd, features_qf, errors = self._known(batch)
         good_q = np.array([not error for error in errors])
-        embedding_qd = np.stack(list(batch["embedding"]))[good_q].astype(np.float32)
-        features_qf = np.stack(list(batch["features"]))[good_q].astype(np.float64)
         own_anchor_q = batch["own_anchor"][good_q] if "own_anchor" in batch else None
-        estimates, near = self._predictor.predict(embedding_qd, features_qf, own_anchor_q)
+        estimates, near = self._predictor.predict(
+            embedding_qd[good_q], features_qf[good_q], own_anchor_q
+        )
         columns = {
             "question_id": pa.array([str(name) for name in batch["question_id"]], pa.string()),
             "row": batch["row"],
@@ -52,6 +58,13 @@ class ShardActor:
         }
         self._task.folder.write(int(shard), pa.table(columns))
         return {"rows": np.array([len(errors)]), "failed": np.array([np.sum(~good_q)])}
+
+    def _known(self, batch: Batch) -> tuple[Singles, Floats, list[str]]:
+        """Return embedding and features of each question, and why it has no embedding."""
+        if self._stored is not None:
+            return *self._stored.of(batch["row"]), [""] * len(batch["row"])
+        features_qf = text_features([str(text) for text in batch["prompt"]])
+        return np.stack(list(batch["embedding"])), features_qf, list(map(str, batch["error"]))
 
 
 def _spread(values: Array, good_q: Bools, missing: float) -> pa.Array:

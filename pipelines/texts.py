@@ -8,12 +8,11 @@ import pyarrow as pa
 import ray
 from ray.data import Dataset
 
-from pipelines.embed import Batch, TextEncoder
+from pipelines.embed import TextEncoder
 from pipelines.embedding import Embedded, embedding
 from pipelines.stages import Stages
 from scope.arrays import Singles
 from scope.errors import ConfigError
-from scope.features import text_features
 
 
 def embedded_blocks(
@@ -23,7 +22,7 @@ def embedded_blocks(
     n_dimensions: int,
     stages: Stages | None = None,
 ) -> Dataset:
-    """Return the same blocks with ``embedding``, ``features`` and ``error`` of their prompts.
+    """Return the same blocks with ``prompt``, ``embedding`` and ``error``.
 
     What the cache lacks is embedded first, each text once; the vectors then lie in Ray's
     object store, a block at a time, so that the driver holds one block. A prompt that could
@@ -44,9 +43,7 @@ def embedded_blocks(
             ray.put(_block(columns, [prompts[row] for row in columns["row"]], found, n_dimensions))
             for columns in blocks
         ]
-    return ray.data.from_arrow_refs(tables).map_batches(
-        _with_features, batch_size=None, batch_format="numpy", zero_copy_batch=False, num_cpus=0.5
-    )
+    return ray.data.from_arrow_refs(tables)
 
 
 def embed_texts(
@@ -87,9 +84,3 @@ def _block(
     vectors = pa.FixedSizeListArray.from_arrays(embedding_qd.ravel(), embedding_qd.shape[1])
     texts, reasons = pa.array(prompts, pa.string()), pa.array(errors, pa.string())
     return pa.table({**columns, "prompt": texts, "embedding": vectors, "error": reasons})
-
-
-def _with_features(batch: Batch) -> Batch:
-    """Replace column ``prompt`` by ``features``."""
-    texts = [str(text) for text in batch.pop("prompt")]
-    return {**batch, "features": text_features(texts)}

@@ -65,8 +65,20 @@ class LabelledQuestions:
         outcomes = Outcomes.from_table(rows, self.ids, models, str(self.path / OUTCOMES))
         return None if np.isnan(outcomes.correct_am).all() else outcomes
 
-    def vectors(self, rows: Ints | Sequence[int]) -> tuple[Singles, Floats]:
-        """Return embeddings and features of some questions, read from the disk."""
-        embedding_ad = np.load(self.path / EMBEDDINGS, mmap_mode="r", allow_pickle=False)
-        features_af = read_features(self.path / FEATURES_FILE)
-        return embedding_ad[rows].astype(np.float32), features_af[rows]
+
+class StoredVectors:
+    """What a bank has stored of its questions' texts: embeddings on the disk, features here.
+
+    Parameters
+    ----------
+    path : Path
+        Of a bank that was verified.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._embedding_ad = np.load(path / EMBEDDINGS, mmap_mode="r", allow_pickle=False)
+        self._features_af = read_features(path / FEATURES_FILE)
+
+    def of(self, rows: Ints | Sequence[int]) -> tuple[Singles, Floats]:
+        """Return embeddings and features of some questions."""
+        return self._embedding_ad[rows].astype(np.float32), self._features_af[rows]

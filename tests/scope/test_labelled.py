@@ -5,7 +5,7 @@ import pytest
 
 from scope import save_bank
 from scope.errors import BankAlteredError
-from scope.labelled import LabelledQuestions
+from scope.labelled import LabelledQuestions, StoredVectors
 from tests.banks import bank_of
 
 CORRECT = np.array([[1, 0], [0, 1], [1, np.nan]])
@@ -54,7 +54,7 @@ def test_vectors_are_read_for_the_rows_asked(saved):
     """
     bank, path = saved
 
-    embedding_qd, features_qf = LabelledQuestions.of(path).vectors([2, 0])
+    embedding_qd, features_qf = StoredVectors(path).of([2, 0])
 
     np.testing.assert_allclose(embedding_qd, bank.embedding_ad[[2, 0]], atol=1e-3)
     np.testing.assert_array_equal(features_qf, bank.features_af[[2, 0]])
