@@ -92,12 +92,7 @@ def predict(
     check_writable(output)
     folder = ShardFolder.open(unfinished, settings, fresh=fresh)
     try:
-        _complete(
-            source,
-            Task(bank, anchors, folder, source.labelled and source.labelled.path),
-            inputs,
-            stages,
-        )
+        _complete(source, Task(bank, anchors, folder, source.stored), inputs, stages)
     finally:
         folder.discard_if_empty()
     stages.begin("merging", len(source.ids))

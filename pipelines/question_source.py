@@ -44,6 +44,11 @@ class QuestionSource:
             found.update(self.labelled.version.encode())
         return found.hexdigest()
 
+    @property
+    def stored(self) -> Path | None:
+        """The bank that has the vectors of the questions; None if they are raw."""
+        return None if self.labelled is None else self.labelled.path
+
     def blocks(
         self, bank: Bank, encoder: TextEncoder, row_of: Mapping[int, Ints], stages: Stages
     ) -> Dataset:
