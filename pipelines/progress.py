@@ -21,6 +21,8 @@ from pipelines.stage_text import (
 from pipelines.stages import Display, Stage, Stages
 
 LOOK_S = 0.5
+PATIENCE_S = 2.0
+"""How long the end of a job waits for a last look."""
 LINE_S, EVENT_S = 10.0, 5.0
 """How often a log gets a line, and a machine an event, at most."""
 
@@ -134,7 +136,7 @@ def _watched(stages: Stages) -> Iterator[None]:
         yield
     finally:
         over.set()
-        watcher.join()
+        watcher.join(PATIENCE_S)  # it may be asking a cluster that is gone what is free there
 
 
 @contextmanager
