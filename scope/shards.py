@@ -178,7 +178,7 @@ def refuse_changed(found: Mapping[str, Any], wanted: Mapping[str, Any], where: s
     keys = sorted(found.keys() | wanted.keys())
     if changed := [key for key in keys if found.get(key) != wanted.get(key)]:
         raise PredictionsError(
-            f"{where} was made with another {listed(changed)}; "
+            f"{where} is there already, with different {listed(changed)}; "
             "choose another output or pass --fresh to start over"
         )
 

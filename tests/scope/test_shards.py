@@ -109,7 +109,7 @@ def test_other_settings_are_refused_by_name(tmp_path):
     """
     written(ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False), ["a", "b"])
 
-    with pytest.raises(PredictionsError, match=r"another bank, seed; .* --fresh"):
+    with pytest.raises(PredictionsError, match=r"with different bank, seed; .* --fresh"):
         ShardFolder.open(tmp_path / "run", {**SETTINGS, "bank": "xyz", "seed": 1}, fresh=False)
 
     assert ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False).finished(0)
