@@ -7,8 +7,8 @@ from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
 # A slow machine is no failure; in CI a run is the same every time, elsewhere it looks for news.
-settings.register_profile("here", deadline=None, max_examples=50)
-settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True)
+settings.register_profile("here", deadline=None, max_examples=30)
+settings.register_profile("ci", deadline=None, max_examples=30, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
