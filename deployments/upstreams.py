@@ -2,17 +2,25 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field, field_validator
 
 from deployments.breaker import Breaker
+from deployments.failures import DEADLINE, FULL, OPEN, is_the_clients, uncalled
 from scope.config import Strict
+from scope.endpoint import CallError
 from scope.errors import ConfigError, UnknownModelError
 from scope.pool import ModelSpec
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+FULL_WAIT_S = 1.0
+"""When to come again where every place is taken."""
 
 
 class UpstreamSettings(Strict):
@@ -70,14 +78,44 @@ class Upstream:
     breaker: Breaker
     in_flight: int = 0
 
-    @property
-    def full(self) -> bool:
-        """Whether it takes no further call now."""
-        return self.in_flight >= self.settings.max_concurrency
-
     def clean(self, text: str) -> str:
         """Return `text` without the key."""
         return text.replace(self.key, "***") if self.key else text
+
+    def clean_bytes(self, content: bytes) -> bytes:
+        """Return `content` without the key."""
+        return content.replace(self.key.encode(), b"***") if self.key else content
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold one of its places; the breaker learns how the block ends.
+
+        What the client did wrong, and a client that hangs up or wanted it too fast, is no failure
+        of the upstream.
+
+        Raises
+        ------
+        CallError
+            ``full`` or ``open circuit``, at once: nobody queues here.
+        """
+        if self.in_flight >= self.settings.max_concurrency:
+            raise uncalled(FULL, FULL_WAIT_S)
+        if not self.breaker.admits():
+            raise uncalled(OPEN, max(self.breaker.reopens_in_s, FULL_WAIT_S))
+        self.in_flight += 1
+        tell = self.breaker.abandoned
+        try:
+            yield
+            tell = self.breaker.succeeded
+        except CallError as error:
+            if is_the_clients(error):
+                tell = self.breaker.succeeded
+            elif error.kind != DEADLINE:
+                tell = partial(self.breaker.failed, error)
+            raise
+        finally:
+            self.in_flight -= 1
+            tell()
 
 
 class Upstreams:
