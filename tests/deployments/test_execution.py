@@ -1,0 +1,282 @@
+"""Whole answers, from a real upstream that misbehaves on request."""
+
+import asyncio
+import json
+import socket
+
+import pytest
+
+from scope.errors import ConfigError, UnknownModelError
+from tests.deployments.conftest import KEY
+
+
+def outcomes(answer):
+    return [(attempt.model, attempt.outcome) for attempt in answer.attempts]
+
+
+def failing(way="status", **told):
+    return {"way": way, **told}
+
+
+def test_an_answer_names_its_model_and_its_cost(ask):
+    """
+    The pool's name, the upstream's usage, USD at the pool's prices: 20 × 1 + 10 × 2 per million.
+    """
+    answer, _ = ask()
+
+    assert (answer.status, answer.model, answer.body["model"]) == (200, "small", "small")
+    assert answer.body["usage"] == {"prompt_tokens": 20, "completion_tokens": 10}
+    assert answer.body["scope"] == {"model": "small", "cost_usd": pytest.approx(40e-6)}
+    assert answer.body["choices"][0]["message"]["content"] == "The answer is (A)."
+
+
+@pytest.mark.parametrize(
+    ("told", "model"),
+    [
+        pytest.param({"small": failing("no_usage")}, "small", id="no usage"),
+        pytest.param({}, "priceless", id="no price"),
+    ],
+)
+def test_an_unknown_cost_is_null(ask, told, model):
+    """
+    Not zero.
+    """
+    answer, _ = ask(told, models=[model])
+
+    assert (answer.status, answer.cost_usd, answer.body["scope"]["cost_usd"]) == (200, None, None)
+
+
+def test_the_body_goes_through_untouched(ask, site):
+    """
+    But for the model's name; what we have never heard of goes along.
+    """
+    more = {"tools": [{"type": "function", "function": {"name": "f"}}], "exotic": {"a": [1, None]}}
+    ask(settings={"model": "their-name"}, models=["small"], model="auto", **more)
+    (call,) = site.log()
+
+    messages = [{"role": "user", "content": site.prompt}]
+    assert call["body"] == {"messages": messages, "model": "their-name", **more}
+
+
+def test_only_harmless_headers_go_through(ask, site):
+    """
+    Idempotency key and request ids; our key in place of the client's, and no cookies.
+    """
+    told = {"idempotency-key": "i-1", "x-request-id": "r-1", "x-client-request-id": "c-1"}
+    others = {"authorization": "Bearer of-the-client", "cookie": "a=b", "host": "elsewhere"}
+    ask(environ={"KEY": KEY}, settings={"key_variable": "KEY"}, headers=told | others)
+    headers = site.log()[0]["headers"]
+
+    assert {name: headers.get(name) for name in told} == told
+    assert headers["authorization"] == f"Bearer {KEY}"
+    assert "cookie" not in headers
+    assert headers["host"] != "elsewhere"
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 408, 409, 425, 429, 500, 503, 529])
+def test_a_status_that_is_not_the_clients_falls_back(ask, status):
+    """
+    To the next allowed model, at once.
+    """
+    answer, _ = ask({"small": failing(status=status)})
+
+    assert answer.model == "large"
+    assert outcomes(answer) == [("small", f"http {status}"), ("large", "ok")]
+
+
+@pytest.mark.parametrize(
+    ("way", "outcome"),
+    [
+        pytest.param("cut", "cut connection", id="cut"),
+        pytest.param("garbage", "garbage", id="garbage"),
+        pytest.param("silent", "timeout", id="never answers"),
+    ],
+)
+def test_what_is_no_answer_falls_back(ask, way, outcome):
+    """
+    Whatever the upstream does instead of answering.
+    """
+    answer, _ = ask({"small": failing(way)}, settings={"timeout_s": 0.2})
+
+    assert outcomes(answer) == [("small", outcome), ("large", "ok")]
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_wrong_request_is_passed_on_as_it_is(ask, status):
+    """
+    In the upstream's words; another model would refuse it alike.
+    """
+    answer, _ = ask({"small": failing(status=status, message="messages: too many")})
+
+    assert (answer.status, answer.body) == (status, {"error": {"message": "messages: too many"}})
+    assert outcomes(answer) == [("small", f"http {status}")]
+
+
+def test_a_model_alone_is_asked_again(ask):
+    """
+    After a short wait, where no other is left.
+    """
+    answer, _ = ask({"small": failing(times=2)}, models=["small"])
+
+    assert answer.status == 200
+    assert outcomes(answer) == [("small", "http 500")] * 2 + [("small", "ok")]
+
+
+def test_attempts_are_bounded(ask):
+    """
+    Over all models and rounds together.
+    """
+    answer, _ = ask({"*": failing()}, attempts=3)
+
+    assert outcomes(answer) == [("small", "http 500"), ("large", "http 500"), ("small", "http 500")]
+    assert (answer.status, answer.body["error"]["code"]) == (502, "upstream_failed")
+
+
+def test_an_error_has_the_shape_of_openais(ask):
+    """
+    All four fields, whatever failed.
+    """
+    answer, _ = ask({"*": failing()}, attempts=1)
+
+    assert set(answer.body) == {"error"}
+    assert set(answer.body["error"]) == {"message", "type", "code", "param"}
+
+
+def test_a_retry_after_beyond_the_deadline_is_the_clients_to_wait_for(ask):
+    """
+    A 429 of the upstream comes back as one, at once, with its header.
+    """
+    answer, _ = ask({"*": failing(status=429, retry_after="30")}, models=["small"])
+
+    assert (answer.status, answer.headers) == (429, {"retry-after": "30"})
+    assert len(answer.attempts) == 1
+
+
+def test_the_deadline_ends_it_all(ask):
+    """
+    With 504, long before the upstream's own timeout.
+    """
+    answer, _ = ask({"*": failing("silent")}, deadline_s=0.1)
+
+    assert (answer.status, answer.body["error"]["code"]) == (504, "deadline_exceeded")
+    assert outcomes(answer) == [("small", "deadline")]
+
+
+def test_a_hasty_client_opens_no_circuit(site):
+    """
+    Running out of the client's time is no failure of the upstream.
+    """
+
+    async def run():
+        async with site.open({"*": failing("silent")}, breaker_failures=1):
+            await site.execute(["small"], deadline_s=0.05)
+            return site.upstreams["small"].breaker.state
+
+    assert asyncio.run(run()) == "closed"
+
+
+def test_an_open_circuit_is_passed_by(site):
+    """
+    The model is not called, and is no attempt that counts.
+    """
+
+    async def run():
+        async with site.open({"small": failing()}, breaker_failures=1, attempts=1):
+            await site.execute(["small"])
+            return await site.execute()
+
+    answer = asyncio.run(run())
+
+    assert outcomes(answer) == [("small", "open circuit"), ("large", "ok")]
+
+
+def test_with_all_circuits_open_the_client_learns_when_to_come_back(site):
+    """
+    503 and ``Retry-After``, without a call.
+    """
+
+    async def run():
+        async with site.open({"*": failing()}, breaker_failures=1, attempts=1):
+            await site.execute(["small"])
+            return await site.execute(["small"])
+
+    answer = asyncio.run(run())
+
+    assert (answer.status, answer.headers) == (503, {"retry-after": "30"})
+    assert answer.body["error"]["code"] == "upstreams_down"
+
+
+def test_a_full_upstream_is_passed_by(site):
+    """
+    The third of three requests finds the only place of each model taken.
+    """
+
+    async def run():
+        async with site.open({"*": {"delay_s": 0.2}}, max_concurrency=1):
+            return await asyncio.gather(*(site.execute() for _ in range(3)))
+
+    first, second, third = asyncio.run(run())
+
+    assert outcomes(first) == [("small", "ok")]
+    assert outcomes(second) == [("small", "full"), ("large", "ok")]
+    assert (third.status, third.body["error"]["code"]) == (503, "upstreams_full")
+    assert third.headers == {"retry-after": "1"}
+
+
+def test_a_cancelled_request_hangs_up(site):
+    """
+    At once, and its place is free again.
+    """
+
+    async def run():
+        async with site.open({"*": failing("silent")}):
+            task = asyncio.create_task(site.execute())
+            while not await asyncio.to_thread(site.log):
+                await asyncio.sleep(0.01)
+            task.cancel()
+            await asyncio.wait([task])
+            await site.hung_up()
+            return task.cancelled(), site.upstreams["small"].in_flight
+
+    assert asyncio.run(run()) == (True, 0)
+
+
+@pytest.mark.parametrize("told", [{"status": 400}, {"status": 500}, {"status": 401}])
+def test_no_error_holds_the_key(ask, told):
+    """
+    Even if the upstream says it.
+    """
+    told = failing(message="what about {authorization}?", **told)
+    environ = {"KEY": KEY}
+    answer, _ = ask({"*": told}, environ=environ, settings={"key_variable": "KEY"}, attempts=1)
+
+    assert "what about Bearer ***?" in answer.body["error"]["message"]
+    assert KEY not in json.dumps(answer.body)
+
+
+def test_nobody_listens(ask, site):
+    """
+    A refused connection is named, the address is not.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    answer, _ = ask(settings={"base_url": f"http://127.0.0.1:{port}/v1"}, attempts=1)
+
+    assert outcomes(answer) == [("small", "no connection")]
+    assert str(port) not in json.dumps(answer.body)
+
+
+def test_a_model_without_an_upstream_is_an_error(ask):
+    """
+    Before any call.
+    """
+    with pytest.raises(UnknownModelError, match="'huge'"):
+        ask(models=["small", "huge"])
+
+
+def test_no_model_is_an_error(ask):
+    """
+    Not an empty loop.
+    """
+    with pytest.raises(ConfigError, match="no model"):
+        ask(models=[])
