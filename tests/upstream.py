@@ -96,11 +96,11 @@ class App:
             headers = dict(scope["headers"])
             self.in_flight += 1
             try:
-                await self.complete(json.loads(body), headers, receive, send)
+                await self.complete(json.loads(body), headers, scope["client"], receive, send)
             finally:
                 self.in_flight -= 1
 
-    async def complete(self, request, headers, receive, send):
+    async def complete(self, request, headers, client, receive, send):
         """Answer one chat completion, in the way its model is told to."""
         model, prompt = request["model"], request["messages"][-1]["content"]
         told = {**NORMAL, **self.behaviours.get("*", {}), **self.behaviours.get(model, {})}
@@ -117,6 +117,7 @@ class App:
             "temperature": request.get("temperature"),
             "body": request,
             "headers": {name.decode(): value.decode() for name, value in headers.items()},
+            "client": list(client),
             "hung_up": False,
         }
         self.calls.append(call)
