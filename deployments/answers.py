@@ -1,5 +1,6 @@
 """What a request got: from which model, after which attempts, and what it cost."""
 
+import json
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +56,11 @@ class Answer:
     usage: Mapping[str, Any] | None
     cost_usd: float | None
     attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def content(self) -> bytes:
+        """The body as JSON in ASCII: models cut at a limit may end in half a character."""
+        return json.dumps(self.body).encode()
 
 
 @dataclass(slots=True)

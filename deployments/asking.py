@@ -70,8 +70,9 @@ async def _chunks(
     except CallError as error:
         if not begun:
             raise
-        answer.error = error
-        yield error_event(error, upstream.name)
+        if not events.done:
+            answer.error = error
+            yield error_event(error, upstream.name)
     finally:
         answer.usage = events.usage
         answer.cost_usd = cost_usd(upstream, events.usage)

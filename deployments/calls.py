@@ -42,6 +42,13 @@ class Call:
         """Return how long this upstream has."""
         return min(self.left_s, upstream.settings.timeout_s)
 
+    def passed_on(self) -> dict[str, str]:
+        """Return the headers that go to the upstream; one that no header may carry does not."""
+        told = {name: self.headers[name] for name in PASSED_ON if name in self.headers}
+        return {
+            name: value for name, value in told.items() if value.isascii() and value.isprintable()
+        }
+
 
 class Caller:
     """Pooled connections to all upstreams; use it as ``async with Caller() as caller``."""
@@ -92,7 +99,7 @@ class Caller:
                 async with asyncio.timeout(call.limit_s(upstream)):
                     opening = self._response(upstream, call, "identity")
                     response = await stack.enter_async_context(opening)
-                    kind = response.headers.get("content-type", "")
+                    kind = response.headers.get("content-type", "").lower()
                     if not kind.startswith("text/event-stream"):
                         _completion(upstream, upstream.clean_bytes(await response.aread()))
                         raise CallError("garbage", f"expected events, got {kind[:SHOWN_CHARS]!r}")
@@ -104,7 +111,7 @@ class Caller:
     async def _response(
         self, upstream: Upstream, call: Call, encoding: str
     ) -> AsyncIterator[httpx.Response]:
-        headers = {name: call.headers[name] for name in PASSED_ON if name in call.headers}
+        headers = call.passed_on()
         headers |= {"content-type": "application/json", "accept-encoding": encoding}
         if upstream.key:
             headers["authorization"] = f"Bearer {upstream.key}"
@@ -144,7 +151,7 @@ def _refusal(upstream: Upstream, response: httpx.Response) -> RefusedError:
     try:
         body = json.loads(text)
         message = body["error"]["message"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         message = " ".join(text.split())[:SHOWN_CHARS]
         body = error_body(message, "invalid_request_error")
     status = response.status_code
@@ -170,7 +177,7 @@ def _completion(upstream: Upstream, content: bytes) -> dict[str, Any]:
         if refusal := refused(upstream, data):
             raise refusal
         data["choices"][0]["message"]
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         start = upstream.clean(content[:SHOWN_CHARS].decode(errors="replace"))
         raise CallError("garbage", f"expected a chat completion, got {start!r}") from error
     return dict(data)

@@ -8,7 +8,8 @@ from typing import Any
 from scope.endpoint import CallError
 
 USAGE = re.compile(rb'"usage"\s*:\s*\{')
-ENDED = re.compile(rb'"finish_reason"\s*:\s*"|^data:\s*\[DONE\]', re.MULTILINE)
+ENDED = re.compile(rb'"finish_reason"\s*:\s*"')
+DONE = re.compile(rb"^data:\s*\[DONE\]", re.MULTILINE)
 EVENT = re.compile(rb".*?\n\r?\n", re.DOTALL)
 LONGEST_EVENT_BYTES = 16 * 2**20
 
@@ -36,8 +37,9 @@ class Events:
         self._rest = b""
         self.usage: Usage | None = None
         """As the upstream told it last."""
-        self.ended = False
-        """Whether the model has come to an end, by itself or at a limit."""
+        self.done = False
+        """Whether ``[DONE]`` went by: nothing that happens later matters."""
+        self._ended = False
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what the client gets now."""
@@ -48,7 +50,8 @@ class Events:
         whole, self._rest = data[:length], data[length:]
         if len(self._rest) > LONGEST_EVENT_BYTES:
             raise CallError("garbage", "expected events, got megabytes without an empty line")
-        self.ended = self.ended or ENDED.search(whole) is not None
+        self.done = self.done or DONE.search(whole) is not None
+        self._ended = self._ended or ENDED.search(whole) is not None
         if not USAGE.search(whole):
             return whole
         return b"".join(map(self._with_usage, EVENT.findall(whole)))
@@ -61,9 +64,11 @@ class Events:
         CallError
             If it ended before the model did.
         """
-        if not self.ended and self._rest.strip() != b"data: [DONE]":
+        if DONE.fullmatch(self._rest.strip()):
+            return b"data: [DONE]\n\n"
+        if not (self.done or self._ended):
             raise CallError("cut connection", "the stream ended before the answer did")
-        return b"data: [DONE]\n\n" if self._rest.strip() == b"data: [DONE]" else b""
+        return b""
 
     def _with_usage(self, event: bytes) -> bytes:
         data = payload(event)
@@ -72,7 +77,7 @@ class Events:
         self.usage = data["usage"]
         if self._show_usage:
             described = {**data, "scope": self._describe(data["usage"])}
-            return b"data: " + json.dumps(described, ensure_ascii=False).encode() + b"\n\n"
+            return b"data: " + json.dumps(described).encode() + b"\n\n"
         return event if data.get("choices") else b""
 
 
@@ -88,6 +93,6 @@ def payload(event: bytes) -> dict[str, Any] | None:
     lines = (line[5:] for line in event.splitlines() if line.startswith(b"data:"))
     try:
         data = json.loads(b"\n".join(lines))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None

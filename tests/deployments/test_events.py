@@ -41,7 +41,7 @@ def test_how_the_network_cuts_them_changes_nothing(size, ends):
     got = b"".join(passing.feed(sent[at : at + size]) for at in range(0, len(sent), size))
 
     assert got == WHOLE.replace(USAGE, b"").replace(b"\n", ends)
-    assert (passing.usage, passing.ended, passing.finish()) == ({"prompt_tokens": 1}, True, b"")
+    assert (passing.usage, passing.done, passing.finish()) == ({"prompt_tokens": 1}, True, b"")
 
 
 def test_a_whole_event_does_not_wait_for_the_next():

@@ -254,6 +254,25 @@ def test_no_error_holds_the_key(ask, told):
     assert KEY not in json.dumps(answer.body)
 
 
+@pytest.mark.parametrize("value", ["é", "a\x00b", "a\r\nevil: 1", "x" * 5000, ""])
+def test_an_odd_request_id_harms_nobody(ask, value):
+    """
+    It goes through or stays here; it never becomes another header.
+    """
+    answer, _ = ask(headers={"x-request-id": value})
+
+    assert answer.status == 200
+
+
+def test_half_a_character_can_be_sent(ask):
+    """
+    Models cut at a limit end in one.
+    """
+    answer, _ = ask({"small": {"answer": "\ud83d"}})
+
+    assert json.loads(answer.content)["choices"][0]["message"]["content"] == "\ud83d"
+
+
 def test_nobody_listens(ask, site):
     """
     A refused connection is named, the address is not.

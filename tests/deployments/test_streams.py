@@ -4,9 +4,11 @@ import asyncio
 import gc
 import json
 
+import anyio
 import pytest
 
 from deployments.answers import Answer, Stream
+from deployments.upstreams import UpstreamSettings
 from tests.deployments.conftest import KEY
 
 WORDS = ["The ", "answer ", "is ", "(A). "]
@@ -198,12 +200,20 @@ async def cancelled(answer):
     await asyncio.wait([task])
 
 
+async def cancelled_again_and_again(answer):
+    with anyio.move_on_after(0.02):  # as Starlette does: every await that follows is cancelled
+        await read(answer)
+
+
 async def forgotten(answer):
     answer.chunks = None
     gc.collect()
 
 
-@pytest.mark.parametrize("leave", [closed, closed_unread, cancelled, forgotten])
+LEAVING = [closed, closed_unread, cancelled, cancelled_again_and_again, forgotten]
+
+
+@pytest.mark.parametrize("leave", LEAVING)
 def test_a_client_that_leaves_hangs_up(site, leave):
     """
     At once, however it leaves; the place is free, and the upstream is not to blame.
@@ -261,3 +271,21 @@ def test_connections_are_used_again(site):
         return {tuple(call["client"]) for call in site.log()}
 
     assert len(asyncio.run(run())) == 1
+
+
+def test_new_settings_cut_no_stream(site):
+    """
+    What is under way ends as it began; the next call goes by the new ones.
+    """
+
+    async def run():
+        async with site.open():
+            answer = await site.execute(["small"], stream=True)
+            elsewhere = UpstreamSettings(base_url="http://127.0.0.1:9/v1")
+            site.upstreams.configure({"small": elsewhere}, {}, {})
+            return b"".join([chunk async for chunk in answer.chunks]), await site.execute(["small"])
+
+    got, after = asyncio.run(run())
+
+    assert words(said(got)) == [*WORDS, None]
+    assert after.status == 502
