@@ -63,7 +63,7 @@ async def _chunks(
                 async for block in _blocks(first, rest, events):
                     if not begun:
                         _check(upstream, block)
-                        upstream.breaker.succeeded()
+                        upstream.breaker.undecided()
                         begun = True
                         yield b""
                     yield upstream.clean_bytes(block)

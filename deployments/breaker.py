@@ -56,8 +56,8 @@ class Breaker:
         self._circuit.handle_exception(error)
         self._over()
 
-    def abandoned(self) -> None:
-        """Learn nothing: the call ended for reasons of its own."""
+    def undecided(self) -> None:
+        """Learn nothing, and let another call try: this one has begun well, or was given up."""
         self._over()
 
     def _over(self) -> None:

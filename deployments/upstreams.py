@@ -103,7 +103,7 @@ class Upstream:
         if not self.breaker.admits():
             raise uncalled(OPEN, max(self.breaker.reopens_in_s, FULL_WAIT_S))
         self.in_flight += 1
-        tell = self.breaker.abandoned
+        tell = self.breaker.undecided
         try:
             yield
             tell = self.breaker.succeeded

@@ -53,6 +53,22 @@ class Site:
                 await asyncio.sleep(0.01)
 
 
+def outcomes(answer):
+    """Model and outcome of each attempt."""
+    return [(attempt.model, attempt.outcome) for attempt in answer.attempts]
+
+
+def failing(way="status", **told):
+    """How a model behaves that goes this way instead of answering."""
+    return {"way": way, **told}
+
+
+async def read(answer):
+    """Read a stream to its end."""
+    async for _ in answer.chunks:
+        pass
+
+
 @pytest.fixture(scope="session")
 def upstream():
     with running() as served:

@@ -77,13 +77,13 @@ def test_a_trial_that_fails_opens_it_again():
     assert breaker.state == "opened"
 
 
-def test_an_abandoned_trial_decides_nothing():
+def test_a_trial_given_up_decides_nothing():
     """
     A client that hangs up says nothing about the upstream: the next call may try.
     """
     breaker = rested()
     breaker.admits()
-    breaker.abandoned()
+    breaker.undecided()
 
     assert breaker.state == "half-opened"
     assert breaker.admits()

@@ -1,21 +1,12 @@
 """Whole answers, from a real upstream that misbehaves on request."""
 
-import asyncio
 import json
 import socket
 
 import pytest
 
 from scope.errors import ConfigError, UnknownModelError
-from tests.deployments.conftest import KEY
-
-
-def outcomes(answer):
-    return [(attempt.model, attempt.outcome) for attempt in answer.attempts]
-
-
-def failing(way="status", **told):
-    return {"way": way, **told}
+from tests.deployments.conftest import KEY, failing, outcomes
 
 
 def test_an_answer_names_its_model_and_its_cost(ask):
@@ -160,85 +151,6 @@ def test_the_deadline_ends_it_all(ask):
 
     assert (answer.status, answer.body["error"]["code"]) == (504, "deadline_exceeded")
     assert outcomes(answer) == [("small", "deadline")]
-
-
-def test_a_hasty_client_opens_no_circuit(site):
-    """
-    Running out of the client's time is no failure of the upstream.
-    """
-
-    async def run():
-        async with site.open({"*": failing("silent")}, breaker_failures=1):
-            await site.execute(["small"], deadline_s=0.05)
-            return site.upstreams["small"].breaker.state
-
-    assert asyncio.run(run()) == "closed"
-
-
-def test_an_open_circuit_is_passed_by(site):
-    """
-    The model is not called, and is no attempt that counts.
-    """
-
-    async def run():
-        async with site.open({"small": failing()}, breaker_failures=1, attempts=1):
-            await site.execute(["small"])
-            return await site.execute()
-
-    answer = asyncio.run(run())
-
-    assert outcomes(answer) == [("small", "open circuit"), ("large", "ok")]
-
-
-def test_with_all_circuits_open_the_client_learns_when_to_come_back(site):
-    """
-    503 and ``Retry-After``, without a call.
-    """
-
-    async def run():
-        async with site.open({"*": failing()}, breaker_failures=1, attempts=1):
-            await site.execute(["small"])
-            return await site.execute(["small"])
-
-    answer = asyncio.run(run())
-
-    assert (answer.status, answer.headers) == (503, {"retry-after": "30"})
-    assert answer.body["error"]["code"] == "upstreams_down"
-
-
-def test_a_full_upstream_is_passed_by(site):
-    """
-    The third of three requests finds the only place of each model taken.
-    """
-
-    async def run():
-        async with site.open({"*": {"delay_s": 0.2}}, max_concurrency=1):
-            return await asyncio.gather(*(site.execute() for _ in range(3)))
-
-    first, second, third = asyncio.run(run())
-
-    assert outcomes(first) == [("small", "ok")]
-    assert outcomes(second) == [("small", "full"), ("large", "ok")]
-    assert (third.status, third.body["error"]["code"]) == (503, "upstreams_full")
-    assert third.headers == {"retry-after": "1"}
-
-
-def test_a_cancelled_request_hangs_up(site):
-    """
-    At once, and its place is free again.
-    """
-
-    async def run():
-        async with site.open({"*": failing("silent")}):
-            task = asyncio.create_task(site.execute())
-            while not await asyncio.to_thread(site.log):
-                await asyncio.sleep(0.01)
-            task.cancel()
-            await asyncio.wait([task])
-            await site.hung_up()
-            return task.cancelled(), site.upstreams["small"].in_flight
-
-    assert asyncio.run(run()) == (True, 0)
 
 
 @pytest.mark.parametrize("told", [{"status": 400}, {"status": 500}, {"status": 401}])
