@@ -6,7 +6,7 @@ from functools import partial
 
 from deployments.answers import Answer, Stream, cost_usd, scope_field
 from deployments.calls import Call, Caller, refused
-from deployments.events import EVENT, Events, payload
+from deployments.events import Events
 from deployments.failures import error_event
 from deployments.upstreams import Upstream
 from scope.endpoint import CallError
@@ -36,14 +36,15 @@ async def stream(caller: Caller, upstream: Upstream, call: Call) -> Stream:
     CallError
         If the upstream gave not even that.
     """
-    options = call.body.get("stream_options")
-    options = options if isinstance(options, dict) else {}
-    asking = {**call.body, "stream_options": {**options, "include_usage": True}}
-    events = Events(
-        show_usage=bool(options.get("include_usage")), describe=partial(scope_field, upstream)
-    )
+    options = call.body.get("stream_options") or {}
+    show_usage = False
+    if isinstance(options, dict):  # else the upstream says what is wrong with them
+        show_usage = bool(options.get("include_usage"))
+        options = {**options, "include_usage": True}
+    call = replace(call, body={**call.body, "stream_options": options})
+    events = Events(show_usage=show_usage, describe=partial(scope_field, upstream))
     answer = Stream(upstream.name)
-    answer.chunks = _chunks(caller, upstream, replace(call, body=asking), events, answer)
+    answer.chunks = _chunks(caller, upstream, call, events, answer)
     await anext(answer.chunks)
     return answer
 
@@ -60,9 +61,8 @@ async def _chunks(
     try:
         with upstream.slot():
             async with caller.stream(upstream, call) as (first, rest):
-                async for block in _blocks(first, rest, events):
+                async for block in _blocks(upstream, first, rest, events):
                     if not begun:
-                        _check(upstream, block)
                         upstream.breaker.undecided()
                         begun = True
                         yield b""
@@ -79,21 +79,15 @@ async def _chunks(
 
 
 async def _blocks(
-    first: bytes, rest: AsyncIterator[bytes], events: Events
+    upstream: Upstream, first: bytes, rest: AsyncIterator[bytes], events: Events
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the events that each chunk completes."""
-    if block := events.feed(first):
-        yield block
-    async for chunk in rest:
+    """Yield the events that each chunk completes; an error among them is raised."""
+    chunk = first
+    while chunk:
         if block := events.feed(chunk):
             yield block
+        if events.error is not None:
+            raise refused(upstream, events.error)
+        chunk = await anext(rest, b"")
     if block := events.finish():
         yield block
-
-
-def _check(upstream: Upstream, block: bytes) -> None:
-    """Raise the error that a stream begins with instead of an answer."""
-    event = EVENT.match(block)
-    data = payload(event.group()) if event else None
-    if data is not None and (refusal := refused(upstream, data)):
-        raise refusal

@@ -160,11 +160,8 @@ def _refusal(upstream: Upstream, response: httpx.Response) -> RefusedError:
     return refusal
 
 
-def refused(upstream: Upstream, data: Mapping[str, Any]) -> RefusedError | None:
-    """Return the error that came with status 200, as OpenRouter's do; None where none did."""
-    error = data.get("error")
-    if "choices" in data or not isinstance(error, dict):
-        return None
+def refused(upstream: Upstream, error: Mapping[str, Any]) -> RefusedError:
+    """Return the error that came with status 200, as OpenRouter's do, or in a stream."""
     code = error.get("code")
     status = code if isinstance(code, int) and 400 <= code < 600 else 502
     body = json.loads(upstream.clean(json.dumps({"error": error})))
@@ -174,8 +171,8 @@ def refused(upstream: Upstream, data: Mapping[str, Any]) -> RefusedError | None:
 def _completion(upstream: Upstream, content: bytes) -> dict[str, Any]:
     try:
         data = json.loads(content)
-        if refusal := refused(upstream, data):
-            raise refusal
+        if "choices" not in data and isinstance(data.get("error"), dict):
+            raise refused(upstream, data["error"])
         data["choices"][0]["message"]
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         start = upstream.clean(content[:SHOWN_CHARS].decode(errors="replace"))

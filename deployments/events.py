@@ -10,6 +10,7 @@ from scope.endpoint import CallError
 USAGE = re.compile(rb'"usage"\s*:\s*\{')
 ENDED = re.compile(rb'"finish_reason"\s*:\s*"')
 DONE = re.compile(rb"^data:\s*\[DONE\]", re.MULTILINE)
+ERROR = re.compile(rb'^data:\s*\{\s*"error"\s*:\s*\{', re.MULTILINE)
 EVENT = re.compile(rb".*?\n\r?\n", re.DOTALL)
 LONGEST_EVENT_BYTES = 16 * 2**20
 
@@ -39,6 +40,8 @@ class Events:
         """As the upstream told it last."""
         self.done = False
         """Whether ``[DONE]`` went by: nothing that happens later matters."""
+        self.error: Mapping[str, Any] | None = None
+        """What the upstream said instead of going on; it and all after it are left out."""
         self._ended = False
 
     def feed(self, chunk: bytes) -> bytes:
@@ -50,6 +53,9 @@ class Events:
         whole, self._rest = data[:length], data[length:]
         if len(self._rest) > LONGEST_EVENT_BYTES:
             raise CallError("garbage", "expected events, got megabytes without an empty line")
+        if error := ERROR.search(whole):
+            whole, said = whole[: error.start()], whole[error.start() :]
+            self.error = (payload(EVENT.findall(said)[0]) or {}).get("error", {})
         self.done = self.done or DONE.search(whole) is not None
         self._ended = self._ended or ENDED.search(whole) is not None
         if not USAGE.search(whole):

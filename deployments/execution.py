@@ -49,7 +49,7 @@ class Executor:
         models : sequence of str
             The allowed ones, best first.
         deadline_s : float
-            Until a whole answer, or the first event of a stream, must be there. A stream that has
+            Until a whole answer, or the first byte of a stream, must be there. A stream that has
             begun lives on as long as no gap between its chunks exceeds the model's ``timeout_s``.
         headers : mapping of str to str
             The client's, names in lower case; `calls.PASSED_ON` go to the upstream.

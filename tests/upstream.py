@@ -18,11 +18,12 @@ ROOT = Path(__file__).parents[1]
 NORMAL = {
     "answer": "The answer is (A).",
     "delay_s": 0.0,
-    "way": "ok",  # or status, cut, silent, garbage, no_usage, echo_key; see also `stream`
+    "way": "ok",  # or status, cut, silent, garbage, no_usage, error; see also `stream`
     "times": -1,  # this many first attempts at a prompt go that way; -1: all
     "share": 1.0,  # of the attempts, drawn by a hash of prompt and attempt
     "status": 500,
     "message": "told to fail",
+    "shaped": True,  # as OpenAI shapes errors
     "retry_after": None,
     "finish_reason": "stop",
     "prompt_tokens": 20,
@@ -143,11 +144,15 @@ class App:
         if way == "status":
             extra = {} if told["retry_after"] is None else {"retry-after": told["retry_after"]}
             error = {"message": told["message"].replace("{authorization}", authorization)}
-            await answer(send, told["status"], {"error": error}, **extra)
+            error = {"error": error} if told["shaped"] else error
+            await answer(send, told["status"], error, **extra)
         elif way == "cut":
             start = {"type": "http.response.start", "status": 200}
             await send({**start, "headers": [(b"content-length", b"1000")]})
             await send({"type": "http.response.body", "body": b'{"choices": [{"mess'})
+        elif way == "error":
+            error = {"message": told["message"], "code": told["status"]}
+            await answer(send, 200, {"error": error})
         elif way == "garbage":
             await answer(send, 200, ["what", "is", "this"])
         else:
@@ -190,7 +195,9 @@ async def stream(way, told, authorization, receive, send):
         await receive()
         return True
     if way == "error":
-        await send_event(send, json.dumps({"error": {"message": told["message"], "code": 500}}))
+        await send_event(
+            send, json.dumps({"error": {"message": told["message"], "code": told["status"]}})
+        )
     if way != "cut":
         await send({"type": "http.response.body"})
     return False

@@ -103,6 +103,47 @@ def test_a_wrong_request_is_passed_on_as_it_is(ask, status):
     assert outcomes(answer) == [("small", f"http {status}")]
 
 
+def test_an_error_of_another_shape_gets_ours(ask):
+    """
+    With all that the upstream said as its message.
+    """
+    answer, _ = ask({"small": failing(status=422, message="no", shaped=False)})
+
+    error = {"type": "invalid_request_error", "code": None, "param": None}
+    assert (answer.status, answer.body) == (
+        422,
+        {"error": {"message": '{"message": "no"}'} | error},
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        pytest.param(429, [("small", "http 429"), ("large", "ok")], id="not the client's"),
+        pytest.param(400, [("small", "http 400")], id="the client's"),
+    ],
+)
+def test_an_error_with_status_200_is_an_error(ask, status, expected):
+    """
+    OpenRouter's have their status in the body.
+    """
+    answer, _ = ask({"small": failing("error", status=status)})
+
+    assert outcomes(answer) == expected
+
+
+def test_a_retry_after_before_the_deadline_is_waited_for(ask, site):
+    """
+    As long as the upstream asked, not as long as our own wait.
+    """
+    told = failing(status=429, retry_after="0.1", times=1)
+    answer, _ = ask({"small": told}, models=["small"])
+    first, second = site.log()
+
+    assert answer.status == 200
+    assert second["at"] - first["at"] >= 0.1
+
+
 def test_a_model_alone_is_asked_again(ask):
     """
     After a short wait, where no other is left.

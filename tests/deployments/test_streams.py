@@ -119,6 +119,7 @@ def test_before_the_first_byte_another_model_answers(ask, told):
     [
         pytest.param("cut", "upstream_failed", id="cut"),
         pytest.param("short", "upstream_failed", id="closed as if all were well"),
+        pytest.param("error", "upstream_failed", id="an error"),
         pytest.param("held", "upstream_timeout", id="no further word"),
     ],
 )
@@ -129,11 +130,20 @@ def test_a_stream_that_breaks_says_so(ask, way, code):
     told = {"small": {"way": way, "events": 2}}
     answer, events = stream(ask, told, settings={"timeout_s": 0.2})
 
-    assert words(events) == WORDS[:2]
+    assert (len(events), words(events)) == (3, WORDS[:2])
     assert events[-1]["error"]["code"] == code
     assert set(events[-1]["error"]) == {"message", "type", "code", "param"}
     assert answer.error is not None
     assert [attempt.model for attempt in answer.attempts] == ["small"]
+
+
+def test_wrong_stream_options_are_the_upstreams_to_refuse(ask, site):
+    """
+    They go through as they are.
+    """
+    ask(stream=True, stream_options="all")
+
+    assert site.log()[0]["body"]["stream_options"] == "all"
 
 
 def test_broken_streams_open_the_circuit(site):
