@@ -111,3 +111,12 @@ def test_an_invalid_change_changes_nothing():
         made.configure({"small": UpstreamSettings(base_url=URL, key_variable="NOT_SET")}, {}, {})
 
     assert made["small"].settings.key_variable is None
+
+
+def test_metrics_can_read_every_upstream():
+    """
+    How many calls are under way, and whether it is left alone.
+    """
+    told = {each.name: (each.in_flight, each.breaker.state) for each in upstreams(a={}, b={})}
+
+    assert told == {"a": (0, "closed"), "b": (0, "closed")}
