@@ -26,11 +26,15 @@ class Site:
 
     @contextlib.asynccontextmanager
     async def open(self, told=None, *, attempts=4, environ=None, **settings):
-        """Open it; `told` is how each model behaves, `settings` are those of all upstreams."""
+        """Open it; `told` is how each model behaves, `settings` are those of all upstreams.
+
+        But only ``small`` is ever in a hurry: on a busy machine the others would be late, too.
+        """
         await asyncio.to_thread(self.upstream.behave, told or {})
         self.upstreams = Upstreams()
         settings = {"base_url": self.base_url, "timeout_s": 5.0, **settings}
-        told = dict.fromkeys(("small", "large", "priceless"), UpstreamSettings(**settings))
+        patient = UpstreamSettings(**{**settings, "timeout_s": 5.0})
+        told = {"small": UpstreamSettings(**settings), "large": patient, "priceless": patient}
         self.upstreams.configure(told, PRICES, environ or {})
         retries = RetrySettings(attempts=attempts, first_wait_s=0.001)
         async with Caller() as caller:
@@ -94,3 +98,8 @@ def ask(site):
         return asyncio.run(once(told, environ, attempts, settings or {}, request))
 
     return run
+
+
+def patience_s(way):
+    """How long to wait for a model that goes this way: not long if nothing will come."""
+    return 0.25 if way in ("silent", "held") else 5.0

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from scope.errors import ConfigError, UnknownModelError
-from tests.deployments.conftest import failing, outcomes
+from tests.deployments.conftest import failing, outcomes, patience_s
 
 
 def test_an_answer_names_its_model_and_its_cost(ask):
@@ -60,7 +60,7 @@ def test_what_is_no_answer_falls_back(ask, way, outcome):
     """
     Whatever the upstream does instead of answering.
     """
-    answer, _ = ask({"small": failing(way)}, settings={"timeout_s": 0.2})
+    answer, _ = ask({"small": failing(way)}, settings={"timeout_s": patience_s(way)})
 
     assert outcomes(answer) == [("small", outcome), ("large", "ok")]
 

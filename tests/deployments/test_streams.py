@@ -7,7 +7,7 @@ import pytest
 
 from deployments.answers import Answer, Stream
 from deployments.upstreams import UpstreamSettings
-from tests.deployments.conftest import KEY, read
+from tests.deployments.conftest import KEY, patience_s, read
 
 WORDS = ["The ", "answer ", "is ", "(A). "]
 
@@ -107,7 +107,7 @@ def test_before_the_first_byte_another_model_answers(ask, told):
     """
     The client sees nothing of it.
     """
-    answer, events = stream(ask, {"small": told}, settings={"timeout_s": 0.2})
+    answer, events = stream(ask, {"small": told}, settings={"timeout_s": patience_s(told["way"])})
 
     assert answer.model == "large"
     assert words(events) == [*WORDS, None]
@@ -128,7 +128,7 @@ def test_a_stream_that_breaks_says_so(ask, way, code):
     What came, then an error, and no ``[DONE]``; no other model begins anew.
     """
     told = {"small": {"way": way, "events": 2}}
-    answer, events = stream(ask, told, settings={"timeout_s": 0.2})
+    answer, events = stream(ask, told, settings={"timeout_s": patience_s(way)})
 
     assert (len(events), words(events)) == (3, WORDS[:2])
     assert events[-1]["error"]["code"] == code
@@ -176,8 +176,8 @@ def test_the_deadline_is_for_the_first_byte(site):
     """
 
     async def run():
-        async with site.open({"small": {"way": "held", "events": 1}}, timeout_s=0.4):
-            answer = await site.execute(stream=True, deadline_s=0.2)
+        async with site.open({"small": {"way": "held", "events": 1}}, timeout_s=0.6):
+            answer = await site.execute(stream=True, deadline_s=0.5)
             return [chunk async for chunk in answer.chunks], answer
 
     got, answer = asyncio.run(run())
