@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.request import getproxies
@@ -18,6 +19,7 @@ from scope.endpoint import CallError, Endpoint, Reply, retry_after_s
 
 if TYPE_CHECKING:
     import httpx
+    from httpx_aiohttp import AiohttpTransport
     from tenacity import AsyncRetrying, RetryCallState
 
 CONNECT_S = 10.0
@@ -33,19 +35,13 @@ class Upstream:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        # httpx's own pool looks at every connection for every request: at 64 in flight that is
-        # five milliseconds of CPU a call. aiohttp's does not, and the transport alone, without
-        # httpx's client around it, saves another fifth.
         import httpx
-        from aiohttp import ClientSession, TCPConnector
         from aiolimiter import AsyncLimiter
-        from httpx_aiohttp import AiohttpTransport
 
         endpoint = self._endpoint
-        session = ClientSession(
-            connector=TCPConnector(limit=endpoint.concurrency), trust_env=bool(getproxies())
+        self._transport = await self._stack.enter_async_context(
+            open_transport(endpoint.concurrency)
         )
-        self._transport = await self._stack.enter_async_context(AiohttpTransport(client=session))
         self._url = httpx.URL(endpoint.base_url.rstrip("/") + "/chat/completions")
         self._headers = httpx.Headers(
             {
@@ -146,21 +142,15 @@ class Upstream:
     async def _attempt(self, body: bytes) -> Reply:
         """Send one request; whatever goes wrong is a `CallError`."""
         import httpx
-        from aiohttp import ClientConnectorError, ConnectionTimeoutError
 
         if self._limiter is not None:
             await self._limiter.acquire()
         try:
             async with self._slots, asyncio.timeout(self._endpoint.timeout_s):
                 response = await self._post(body)
-        except (httpx.ReadTimeout, httpx.WriteTimeout, TimeoutError) as error:
-            waited = f"no complete answer within {self._endpoint.timeout_s:g} s"
-            raise CallError("timeout", waited) from error
         except (httpx.HTTPError, OSError) as error:
-            # The transport calls a refused connection and a broken one by the same name.
-            refused = isinstance(error.__cause__, (ClientConnectorError, ConnectionTimeoutError))
-            told = self._clean(str(error) or type(error).__name__)
-            raise CallError("no connection" if refused else "cut connection", told) from error
+            named = lost(error, self._endpoint.timeout_s)
+            raise CallError(named.kind, self._clean(named.message)) from error
         if response.status_code != 200:
             raise self._refusal(response)
         try:
@@ -199,8 +189,8 @@ class Upstream:
         usage = data.get("usage") or {}
         return Reply(
             (content or "").replace(self._endpoint.key.strip(), "***"),
-            _count(usage.get("prompt_tokens")),
-            _count(usage.get("completion_tokens")),
+            token_count(usage.get("prompt_tokens")),
+            token_count(usage.get("completion_tokens")),
             cut=choice.get("finish_reason") == "length",
         )
 
@@ -220,6 +210,37 @@ class Upstream:
         return " ".join(text.replace(self._endpoint.key.strip(), "***").split())[:SHOWN_CHARS]
 
 
-def _count(value: object) -> int | None:
+def open_transport(connections: int) -> "AiohttpTransport":
+    """Return pooled connections, none of which remembers a cookie; 0: as many as asked for."""
+    # httpx's own pool looks at every connection for every request: at 64 in flight that is
+    # five milliseconds of CPU a call. aiohttp's does not, and the transport alone, without
+    # httpx's client around it, saves another fifth.
+    from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+    from httpx_aiohttp import AiohttpTransport
+
+    session = ClientSession(
+        connector=TCPConnector(limit=connections),
+        cookie_jar=DummyCookieJar(),
+        trust_env=bool(getproxies()),
+    )
+    # The session has its own; without one that costs nothing the transport reads all certificates.
+    unused = SSLContext(PROTOCOL_TLS_CLIENT)
+    return AiohttpTransport(verify=unused, client=session)
+
+
+def lost(error: Exception, timeout_s: float) -> CallError:
+    """Name what `open_transport` raised, or `asyncio.timeout` around it."""
+    import httpx
+    from aiohttp import ClientConnectorError, ConnectionTimeoutError
+
+    if isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout | TimeoutError):
+        return CallError("timeout", f"no complete answer within {timeout_s:g} s")
+    # The transport calls a refused connection and a broken one by the same name.
+    refused = isinstance(error.__cause__, ClientConnectorError | ConnectionTimeoutError)
+    kind = "no connection" if refused else "cut connection"
+    return CallError(kind, str(error) or type(error).__name__)
+
+
+def token_count(value: object) -> int | None:
     """Return a token count; what is none is unknown, not zero."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

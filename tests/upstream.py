@@ -18,15 +18,17 @@ ROOT = Path(__file__).parents[1]
 NORMAL = {
     "answer": "The answer is (A).",
     "delay_s": 0.0,
-    "way": "ok",  # or status, cut, silent, garbage, no_usage, echo_key
+    "way": "ok",  # or status, cut, silent, garbage, no_usage, error; see also `stream`
     "times": -1,  # this many first attempts at a prompt go that way; -1: all
     "share": 1.0,  # of the attempts, drawn by a hash of prompt and attempt
     "status": 500,
     "message": "told to fail",
+    "shaped": True,  # as OpenAI shapes errors
     "retry_after": None,
     "finish_reason": "stop",
     "prompt_tokens": 20,
     "completion_tokens": 10,
+    "events": 2,  # of a stream, until it goes its way
 }
 FAULTS = ("status", "cut", "garbage", "silent")
 
@@ -95,33 +97,39 @@ class App:
             headers = dict(scope["headers"])
             self.in_flight += 1
             try:
-                authorization = headers.get(b"authorization", b"").decode()
-                await self.complete(json.loads(body), authorization, receive, send)
+                await self.complete(json.loads(body), headers, scope["client"], receive, send)
             finally:
                 self.in_flight -= 1
 
-    async def complete(self, request, authorization, receive, send):
+    async def complete(self, request, headers, client, receive, send):
         """Answer one chat completion, in the way its model is told to."""
         model, prompt = request["model"], request["messages"][-1]["content"]
         told = {**NORMAL, **self.behaviours.get("*", {}), **self.behaviours.get(model, {})}
         attempt = self.attempts[model, prompt] = self.attempts.get((model, prompt), 0) + 1
         way = self.way(told, f"{model} {prompt} {attempt}", attempt)
-        self.calls.append(
-            {
-                "model": model,
-                "prompt": prompt,
-                "attempt": attempt,
-                "way": way,
-                "in_flight": self.in_flight,
-                "at": asyncio.get_running_loop().time(),
-                "max_tokens": request.get("max_tokens"),
-                "temperature": request.get("temperature"),
-            }
-        )
+        call = {
+            "model": model,
+            "prompt": prompt,
+            "attempt": attempt,
+            "way": way,
+            "in_flight": self.in_flight,
+            "at": asyncio.get_running_loop().time(),
+            "max_tokens": request.get("max_tokens"),
+            "temperature": request.get("temperature"),
+            "body": request,
+            "headers": {name.decode(): value.decode() for name, value in headers.items()},
+            "client": list(client),
+            "hung_up": False,
+        }
+        self.calls.append(call)
+        authorization = headers.get(b"authorization", b"").decode()
         if told["delay_s"]:
             await asyncio.sleep(told["delay_s"])
         if way == "silent":
             await receive()  # until the client hangs up
+            call["hung_up"] = True
+        elif request.get("stream") and way not in ("status", "garbage"):
+            call["hung_up"] = await stream(way, told, authorization, receive, send)
         else:
             await self.reply(way, told, authorization, send)
 
@@ -136,11 +144,15 @@ class App:
         if way == "status":
             extra = {} if told["retry_after"] is None else {"retry-after": told["retry_after"]}
             error = {"message": told["message"].replace("{authorization}", authorization)}
-            await answer(send, told["status"], {"error": error}, **extra)
+            error = {"error": error} if told["shaped"] else error
+            await answer(send, told["status"], error, **extra)
         elif way == "cut":
             start = {"type": "http.response.start", "status": 200}
             await send({**start, "headers": [(b"content-length", b"1000")]})
             await send({"type": "http.response.body", "body": b'{"choices": [{"mess'})
+        elif way == "error":
+            error = {"message": told["message"], "code": told["status"]}
+            await answer(send, 200, {"error": error})
         elif way == "garbage":
             await answer(send, 200, ["what", "is", "this"])
         else:
@@ -165,6 +177,51 @@ def completion(told, authorization, *, usage):
         ],
         **({"usage": counts} if usage else {}),
     }
+
+
+async def stream(way, told, authorization, receive, send):
+    """Send a stream; returns whether the client hung up on it.
+
+    After `events` events, ``cut`` breaks the connection, ``short`` ends as if all were well,
+    ``held`` says no more until the client hangs up and ``error`` ends with an error.
+    """
+    headers = [(b"content-type", b"text/event-stream")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    text = told["answer"].replace("{authorization}", authorization)
+    events = list(chunks(told, text, usage=way != "no_usage"))
+    for event in events if way in ("ok", "no_usage") else events[: told["events"]]:
+        await send_event(send, event)
+    if way == "held":
+        await receive()
+        return True
+    if way == "error":
+        await send_event(
+            send, json.dumps({"error": {"message": told["message"], "code": told["status"]}})
+        )
+    if way != "cut":
+        await send({"type": "http.response.body"})
+    return False
+
+
+def chunks(told, text, *, usage):
+    """The events of a stream: a chunk for each word, then how it ended, the usage and the end."""
+    counts = {name: told[name] for name in ("prompt_tokens", "completion_tokens")}
+    for word in text.split():
+        yield chunk([{"index": 0, "delta": {"content": f"{word} "}, "finish_reason": None}])
+    yield chunk([{"index": 0, "delta": {}, "finish_reason": told["finish_reason"]}])
+    if usage:
+        yield chunk([], usage=counts)
+    yield "[DONE]"
+
+
+def chunk(choices, **more):
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "as-it-says"}
+    return json.dumps({**head, "choices": choices, **more})
+
+
+async def send_event(send, data):
+    body = f"data: {data}\n\n".encode()
+    await send({"type": "http.response.body", "body": body, "more_body": True})
 
 
 async def answer(send, status, value, **headers):

@@ -1,0 +1,105 @@
+import asyncio
+import contextlib
+
+import pytest
+
+from deployments.calls import Caller
+from deployments.execution import Executor
+from deployments.retries import RetrySettings
+from deployments.upstreams import Upstreams, UpstreamSettings
+from scope.pool import ModelSpec
+from tests.upstream import running
+
+KEY = "sk-very-secret-0123"
+PRICES = {
+    "small": ModelSpec(id="small", usd_per_mtok_in=1, usd_per_mtok_out=2),
+    "large": ModelSpec(id="large", usd_per_mtok_in=10, usd_per_mtok_out=20),
+}
+
+
+class Site:
+    """An executor before an upstream that serves three models, one of them without a price."""
+
+    def __init__(self, upstream, prompt):
+        self.upstream, self.prompt = upstream, prompt
+        self.base_url = upstream.base_url
+
+    @contextlib.asynccontextmanager
+    async def open(self, told=None, *, attempts=4, environ=None, **settings):
+        """Open it; `told` is how each model behaves, `settings` are those of all upstreams.
+
+        But only ``small`` is ever in a hurry: on a busy machine the others would be late, too.
+        """
+        await asyncio.to_thread(self.upstream.behave, told or {})
+        self.upstreams = Upstreams()
+        settings = {"base_url": self.base_url, "timeout_s": 5.0, **settings}
+        patient = UpstreamSettings(**{**settings, "timeout_s": 5.0})
+        told = {"small": UpstreamSettings(**settings), "large": patient, "priceless": patient}
+        self.upstreams.configure(told, PRICES, environ or {})
+        retries = RetrySettings(attempts=attempts, first_wait_s=0.001)
+        async with Caller() as caller:
+            self.executor = Executor(self.upstreams, caller, retries)
+            yield self
+
+    def execute(self, models=("small", "large"), *, deadline_s=5.0, headers=None, **body):
+        """Start a request of this test's prompt."""
+        body = {"messages": [{"role": "user", "content": self.prompt}], **body}
+        return self.executor.execute(body, models, deadline_s=deadline_s, headers=headers or {})
+
+    def log(self):
+        """What the upstream was asked by this test."""
+        return [call for call in self.upstream.log() if call["prompt"] == self.prompt]
+
+    async def hung_up(self):
+        """Wait until the upstream has seen its client hang up."""
+        async with asyncio.timeout(5):
+            while not all(call["hung_up"] for call in await asyncio.to_thread(self.log)):
+                await asyncio.sleep(0.01)
+
+
+def outcomes(answer):
+    """Model and outcome of each attempt."""
+    return [(attempt.model, attempt.outcome) for attempt in answer.attempts]
+
+
+def failing(way="status", **told):
+    """How a model behaves that goes this way instead of answering."""
+    return {"way": way, **told}
+
+
+async def read(answer):
+    """Read a stream to its end."""
+    async for _ in answer.chunks:
+        pass
+
+
+@pytest.fixture(scope="session")
+def upstream():
+    with running() as served:
+        yield served
+
+
+@pytest.fixture
+def site(upstream, request):
+    return Site(upstream, request.node.name)
+
+
+@pytest.fixture
+def ask(site):
+    """Ask once; returns the answer, which for a stream has ended, its bytes in ``.got``."""
+
+    async def once(told, environ, attempts, settings, request):
+        async with site.open(told, attempts=attempts, environ=environ, **settings):
+            answer = await site.execute(**request)
+            got = [chunk async for chunk in answer.chunks] if hasattr(answer, "chunks") else []
+            return answer, b"".join(got)
+
+    def run(told=None, *, environ=None, attempts=4, settings=None, **request):
+        return asyncio.run(once(told, environ, attempts, settings or {}, request))
+
+    return run
+
+
+def patience_s(way):
+    """How long to wait for a model that goes this way: not long if nothing will come."""
+    return 0.25 if way in ("silent", "held") else 5.0
