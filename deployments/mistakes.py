@@ -1,0 +1,50 @@
+"""Say what is wrong with a value that pydantic refused."""
+
+from pydantic_core import ErrorDetails
+
+SHOWN_CHARS = 40
+"""Longest text that is shown; what is longer may be a prompt or a key, and is counted only."""
+
+UNSHOWN = ("missing", "value_error", "extra_forbidden")
+"""Kinds of mistakes whose message says all, or whose value says nothing."""
+
+SECRET = "sha256"
+"""A field in which somebody may have put the key itself."""
+
+
+def field_of(mistake: ErrorDetails) -> str:
+    """Return the field as a client would write it, such as ``messages[0].role``."""
+    field = ""
+    for part in mistake["loc"]:
+        field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else part
+    return field
+
+
+def sentence(mistake: ErrorDetails) -> str:
+    """Return field, what is allowed, and the value where it tells something."""
+    field = field_of(mistake) or "body"
+    told = f"{field}: {mistake['msg'].removeprefix('Value error, ')}"
+    if mistake["type"] in UNSHOWN or SECRET in mistake["loc"]:
+        return told
+    return f"{told}, got {shown(mistake['input'])}"
+
+
+def shown(value: object) -> str:
+    """Return a value in a few words.
+
+    Examples
+    --------
+    >>> shown(-1.0), shown(None), shown([1, 2]), shown("x" * 100)
+    ('-1.0', 'null', 'a list of 2', 'text of 100 characters')
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, str) and len(value) > SHOWN_CHARS:
+        return f"text of {len(value)} characters"
+    return f"{value!r:.{SHOWN_CHARS}}"
