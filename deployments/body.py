@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from deployments.mistakes import field_of, sentence
+from deployments.mistakes import field_of, sentence, shown
 from deployments.refusals import RefusedError, TooLargeError
 
 HUGE = re.compile(rb"[eE]\+?\d{3}")
@@ -48,7 +48,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise RefusedError(f"body: expected a JSON object in UTF-8; {error}") from None
     if not isinstance(data, dict):
-        raise RefusedError(f"body: expected a JSON object, got a {type(data).__name__}")
+        raise RefusedError(f"body: expected a JSON object, got {shown(data)}")
     return data
 
 

@@ -8,6 +8,13 @@ SHOWN_CHARS = 40
 UNSHOWN = ("missing", "value_error", "extra_forbidden")
 """Kinds of mistakes whose message says all, or whose value says nothing."""
 
+IN_JSON = {
+    "tuple_type": "Input should be a list",
+    "dict_type": "Input should be an object",
+    "model_type": "Input should be an object",
+}
+"""What pydantic says in the words of Python, for clients that may not know it."""
+
 SECRET = "sha256"
 """A field in which somebody may have put the key itself."""
 
@@ -23,7 +30,8 @@ def field_of(mistake: ErrorDetails) -> str:
 def sentence(mistake: ErrorDetails) -> str:
     """Return field, what is allowed, and the value where it tells something."""
     field = field_of(mistake) or "body"
-    told = f"{field}: {mistake['msg'].removeprefix('Value error, ')}"
+    said = IN_JSON.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
+    told = f"{field}: {said}"
     if mistake["type"] in UNSHOWN or SECRET in mistake["loc"]:
         return told
     return f"{told}, got {shown(mistake['input'])}"

@@ -1,0 +1,92 @@
+import asyncio
+import json
+import traceback
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deployments.asks import PromptBody, RouteRequest
+from deployments.body import checked, gathered, json_object
+from deployments.refusals import RefusedError, TooLargeError
+from deployments.settings import Limits
+
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        pytest.param(b"", "EOF", id="nothing"),
+        pytest.param(b"{'a': 1}", "line 1 column 2", id="not JSON"),
+        pytest.param(b'{"a": "\xff"}', "unicode", id="invalid UTF-8"),
+        pytest.param(b'{"a": "\\ud800"}', "hex escape", id="half a surrogate pair"),
+        pytest.param(b'{"a": NaN}', "column 7", id="NaN"),
+        pytest.param(b'{"a": 1e999}', "not JSON compliant", id="more than a float holds"),
+        pytest.param(b"[" * 100_000, "recursion", id="deep nesting"),
+        pytest.param(b"[1]", "got a list", id="no object"),
+        pytest.param(b"null", "got null", id="null"),
+    ],
+)
+def test_what_is_no_json_object_is_refused(body, message):
+    """
+    Whatever the bytes, the client is told what was expected.
+    """
+    with pytest.raises(RefusedError, match=message) as refused:
+        json_object(body)
+
+    assert str(refused.value).startswith("body: expected a JSON object")
+
+
+@given(st.dictionaries(st.text(), JSON))
+def test_every_json_object_is_read_as_it_was_meant(data):
+    """
+    Also those that hold text which looks like a number too large for a float.
+    """
+    assert json_object(json.dumps(data | {"text": "1e999"}).encode()) == data | {"text": "1e999"}
+
+
+@given(st.binary() | JSON.map(lambda data: json.dumps({"prompt": data, "scope": data}).encode()))
+def test_no_body_breaks_the_reader(body):
+    """
+    It is read or refused, and nothing else is ever raised.
+    """
+    try:
+        RouteRequest.parse(body, Limits())
+    except RefusedError as error:
+        assert str(error)
+
+
+def test_a_body_over_the_limit_is_not_read_to_its_end():
+    """
+    The sender is cut off, whatever length it announced.
+    """
+    sent = 0
+
+    async def chunks():
+        nonlocal sent
+        for _ in range(100):
+            sent += 1
+            yield b"x" * 10
+
+    with pytest.raises(TooLargeError, match="more than 25 bytes"):
+        asyncio.run(gathered(chunks(), 25))
+
+    assert sent == 3
+
+
+def test_a_traceback_holds_no_prompt():
+    """
+    Logs show tracebacks; pydantic's errors would quote what they refuse.
+    """
+    secret = "my password is hunter2, and what of it"
+
+    with pytest.raises(RefusedError) as refused:
+        checked(PromptBody, {"prompt": [secret], "scope": {"alpha": 2}})
+
+    assert secret not in "".join(traceback.format_exception(refused.value))
