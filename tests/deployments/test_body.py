@@ -1,9 +1,10 @@
 import asyncio
 import json
 import traceback
+from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.asks import PromptBody, RouteRequest
@@ -43,6 +44,7 @@ def test_what_is_no_json_object_is_refused(body, message):
     assert str(refused.value).startswith("body: expected a JSON object")
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(), JSON))
 def test_every_json_object_is_read_as_it_was_meant(data):
     """
@@ -56,10 +58,8 @@ def test_no_body_breaks_the_reader(body):
     """
     It is read or refused, and nothing else is ever raised.
     """
-    try:
-        RouteRequest.parse(body, Limits())
-    except RefusedError as error:
-        assert str(error)
+    with suppress(RefusedError):
+        assert RouteRequest.parse(body, Limits()).asks
 
 
 def test_a_body_over_the_limit_is_not_read_to_its_end():
