@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from deployments.asks import RouteRequest, route_schema
+from deployments.asks import ROUTE_FORMS, RouteRequest
 from deployments.body import gathered
 from deployments.refusals import (
     NoAccessError,
@@ -17,6 +17,7 @@ from deployments.refusals import (
     TooLargeError,
     TooManyError,
 )
+from deployments.schemas import one_of
 from deployments.settings import Limits
 from deployments.wishes import Wish
 from scope.errors import ScopeError
@@ -38,7 +39,7 @@ Decide = Callable[[str, Wish], Awaitable[dict[str, Any]]]
 def make_api(decide: Decide, limits: Callable[[], Limits] = Limits) -> FastAPI:
     """Return the application; `decide` answers every request within today's `limits`."""
     api = FastAPI(title="scope-router")
-    content = {"application/json": {"schema": route_schema()}}
+    content = {"application/json": {"schema": one_of(*ROUTE_FORMS)}}
 
     @api.post("/v1/route", openapi_extra={"requestBody": {"content": content, "required": True}})
     async def route(request: Request) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What decisions are asked for: by a chat, by a prompt, or by a list of prompts."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -127,10 +127,8 @@ class PromptsBody(BaseModel):
     scope: Scope = Wish()
 
 
-def route_schema() -> dict[str, Any]:
-    """Return the JSON schema of the body, one branch a form."""
-    forms = (PromptBody, PromptsBody, RoutedChat)
-    return {"oneOf": [form.model_json_schema() for form in forms]}
+ROUTE_FORMS = (PromptBody, PromptsBody, RoutedChat)
+"""What a body of ``/v1/route`` may be."""
 
 
 def _of_prompt(prompt: str, where: str, wish: Wish, limits: Limits) -> Ask:
