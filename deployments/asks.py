@@ -28,7 +28,7 @@ class Ask:
     wish : Wish
     needs : Needs
     turn : str or None
-        Name of the human turn it belongs to; None for a bare prompt.
+        Name of the human turn of a chat without session id; None where there is none.
     continues : bool
         Whether only tools spoke since the model did: the turn stays on its model.
     """
@@ -53,7 +53,7 @@ class Ask:
             text=routed_text(messages, limits.max_prompt_chars),
             wish=request.wish,
             needs=Needs.of(request.chat),
-            turn=turn_key(messages),
+            turn=None if request.wish.session_id else turn_key(messages),
             continues=carries_only_tool_results(messages),
         )
 

@@ -1,8 +1,9 @@
 """What of a conversation a decision is made on."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
+
+from pydantic_core import to_json
 
 from deployments.chat import Message
 from deployments.refusals import RefusedError
@@ -71,8 +72,7 @@ def turn_key(messages: Sequence[Message]) -> str:
     """
     latest = _latest_human(messages)
     said = messages if latest is None else messages[: latest + 1]
-    text = json.dumps([message.model_dump() for message in said], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(to_json(list(said))).hexdigest()
 
 
 def _latest_human(messages: Sequence[Message]) -> int | None:

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from deployments.sessions import Held
+from deployments.settings import Stickiness
 from scope.pool import ModelSpec
 
 
@@ -12,6 +14,45 @@ class Outlook(NamedTuple):
 
     p_correct: float
     cost_usd: float
+
+
+def keeps(
+    decision: Mapping[str, Any],
+    held: Held,
+    models: Mapping[str, ModelSpec],
+    settings: Stickiness,
+    *,
+    continues: bool,
+) -> bool:
+    """Say whether a session keeps its model in place of the one decided for.
+
+    A model that is no candidate, because lists, needs or the pool rule it out, is never kept.
+    A turn that only carries tool results keeps it always, any other as `stays` says.
+
+    Parameters
+    ----------
+    decision : mapping
+        As the Predictor returns it, over the eligible models.
+    held : Held
+    models : mapping of str to ModelSpec
+        The pool at its prices.
+    settings : Stickiness
+    continues : bool
+        Whether only tools spoke since the model did.
+    """
+    outlooks = {one["model"]: _outlook(one) for one in decision["candidates"]}
+    chosen = decision["model"]
+    if held.model not in outlooks:
+        return False
+    if continues or held.model == chosen or chosen is None:
+        return True
+    here, there = outlooks[held.model], outlooks[chosen]
+    trade_off = trade_off_of(decision["settings"], here)
+    if trade_off is None:
+        return False
+    spec = models[held.model], models[chosen]
+    anew_usd = switch_usd(held.prompt_tokens, *spec, cache_discount=settings.cache_discount)
+    return stays(here, there, trade_off=trade_off, switching_usd=anew_usd, margin=settings.margin)
 
 
 def switch_usd(
@@ -97,3 +138,8 @@ def trade_off_of(settings: Mapping[str, float | None], held: Outlook) -> float |
         return 0.0 if held.cost_usd <= limit_usd else None
     trade_off = settings.get("trade_off")
     return math.inf if trade_off is None else trade_off
+
+
+def _outlook(candidate: Mapping[str, Any]) -> Outlook:
+    known = (candidate[name] for name in Outlook._fields)
+    return Outlook(*(math.nan if value is None else value for value in known))

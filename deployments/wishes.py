@@ -10,6 +10,9 @@ from deployments.refusals import RefusedError
 TRADE_OFFS = 10
 """OpenRouter's dial ends here: 0 is quality alone, 10 the cheapest."""
 
+MAX_NAMES = 256
+"""Most models or patterns in a list: each is held against every model of the pool."""
+
 AUTO_ROUTER = "auto-router"
 
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -22,7 +25,9 @@ def _empty_if_null(value: object) -> object:
 
 
 # JSON has lists only: a strict tuple would refuse them.
-Names = Annotated[tuple[Name, ...], Field(strict=False), BeforeValidator(_empty_if_null)]
+Names = Annotated[
+    tuple[Name, ...], Field(strict=False, max_length=MAX_NAMES), BeforeValidator(_empty_if_null)
+]
 
 
 class Aims(BaseModel):

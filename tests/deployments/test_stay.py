@@ -4,11 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.stay import Outlook, stays, switch_usd, trade_off_of
+from deployments.sessions import Held
+from deployments.settings import Stickiness
+from deployments.stay import Outlook, keeps, stays, switch_usd, trade_off_of
 from scope.pool import ModelSpec
 
 SMALL = ModelSpec(id="small", usd_per_mtok_in=1.0, usd_per_mtok_out=2.0)
 LARGE = ModelSpec(id="large", usd_per_mtok_in=10.0, usd_per_mtok_out=20.0)
+MODELS = {"small": SMALL, "large": LARGE}
 SHARES = st.floats(0, 1)
 
 
@@ -88,3 +91,33 @@ def test_every_policy_has_its_price_of_a_right_answer(settings, trade_off):
     Or says that the held model will not do.
     """
     assert trade_off_of(settings, Outlook(0.8, 0.01)) == trade_off
+
+
+def decided(model, small=(0.7, 0.001), large=(0.8, 0.01)):
+    """Return a decision between two models, worth 10 right answers a USD."""
+    candidates = [
+        {"model": name, "p_correct": p, "cost_usd": usd}
+        for name, (p, usd) in {"small": small, "large": large}.items()
+    ]
+    return {"model": model, "candidates": candidates, "settings": {"trade_off": 10.0}}
+
+
+@pytest.mark.parametrize(
+    ("decision", "held", "continues", "kept"),
+    [
+        pytest.param(decided("small"), "small", False, True, id="the same again"),
+        pytest.param(decided("large"), "small", False, True, id="gain below the lost cache"),
+        pytest.param(decided("large", small=(0.1, 0.001)), "small", False, False, id="gain above"),
+        pytest.param(decided("large", small=(0.1, 0.001)), "small", True, True, id="tools only"),
+        pytest.param(decided("large"), "gone", True, False, id="no candidate any more"),
+        pytest.param(decided("large", small=(None, None)), "small", False, False, id="unknown"),
+        pytest.param(decided(None), "small", False, True, id="nothing was decided"),
+    ],
+)
+def test_a_session_keeps_its_model(decision, held, continues, kept):
+    """
+    Five thousand tokens are cached: reading them anew with large costs small 0.05 USD more.
+    """
+    got = keeps(decision, Held(held, 5_000), MODELS, Stickiness(), continues=continues)
+
+    assert got is kept
