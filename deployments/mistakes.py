@@ -15,6 +15,9 @@ IN_JSON = {
 }
 """What pydantic says in the words of Python, for clients that may not know it."""
 
+PROMPTS = ("prompt", "prompts", "messages")
+"""Fields that hold what people wrote: their text is counted, however short."""
+
 SECRET = "sha256"
 """A field in which somebody may have put the key itself."""
 
@@ -23,18 +26,22 @@ def field_of(mistake: ErrorDetails) -> str:
     """Return the field as a client would write it, such as ``messages[0].role``."""
     field = ""
     for part in mistake["loc"]:
-        field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else part
-    return field
+        # A key that is not known here may have any length.
+        field += f"[{part}]" if isinstance(part, int) else f".{part[:SHOWN_CHARS]}"
+    return field.removeprefix(".")
 
 
 def sentence(mistake: ErrorDetails) -> str:
     """Return field, what is allowed, and the value where it tells something."""
-    field = field_of(mistake) or "body"
+    field = field_of(mistake) or "all of it"
     said = IN_JSON.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
     told = f"{field}: {said}"
     if mistake["type"] in UNSHOWN or SECRET in mistake["loc"]:
         return told
-    return f"{told}, got {shown(mistake['input'])}"
+    value = mistake["input"]
+    if isinstance(value, str) and set(mistake["loc"][:1]) & set(PROMPTS):
+        return f"{told}, got text of length {len(value)}"
+    return f"{told}, got {shown(value)}"
 
 
 def shown(value: object) -> str:

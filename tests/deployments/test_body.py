@@ -80,6 +80,25 @@ def test_a_body_over_the_limit_is_not_read_to_its_end():
     assert sent == 3
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        pytest.param({"prompt": ["secret"]}, "prompt: .*, got a list of 1", id="list"),
+        pytest.param({"prompt": "x", "scope": {"y" * 999: 1}}, "scope.y{40}: ", id="long key"),
+        pytest.param({"prompt": "x", "scope": "secret" * 10}, "text of 60 ch", id="long text"),
+    ],
+)
+def test_a_sentence_is_short_and_holds_no_prompt(data, message):
+    """
+    It goes to logs, and a client may send anything of any length.
+    """
+    with pytest.raises(RefusedError, match=message) as refused:
+        checked(PromptBody, data)
+
+    assert "secret" not in str(refused.value)
+    assert len(str(refused.value)) < 200
+
+
 def test_a_traceback_holds_no_prompt():
     """
     Logs show tracebacks; pydantic's errors would quote what they refuse.

@@ -22,7 +22,7 @@ def parse(**fields):
         pytest.param({"model": 7}, "model", "valid string, got 7", id="number for a model"),
         pytest.param({"messages": None}, "messages", "a list, got null", id="null messages"),
         pytest.param({"messages": []}, "messages", "at least 1", id="no messages"),
-        pytest.param({"messages": "hi"}, "messages", "got 'hi'", id="text for messages"),
+        pytest.param({"messages": "hi"}, "messages", "a list, got text of", id="text for messages"),
         pytest.param(
             {"messages": [7]}, "messages[0]", "an object, got 7", id="number for a message"
         ),

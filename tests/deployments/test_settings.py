@@ -21,6 +21,8 @@ def test_the_least_that_can_be_said_is_who_may_call():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
+        pytest.param(None, "all of it: Input should be an object, got null", id="nothing"),
+        pytest.param("x", "all of it: Input should be an object, got 'x'", id="text"),
         pytest.param({}, "access: Field required", id="nobody said who may call"),
         pytest.param({"access": {}}, "access: no API key; give keys", id="no key, and not open"),
         pytest.param(
