@@ -4,13 +4,15 @@ import traceback
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deployments.asks import PromptBody, RouteRequest
 from deployments.body import checked, gathered, json_object
+from deployments.eligibility import eligible
 from deployments.refusals import RefusedError, TooLargeError
 from deployments.settings import Limits
+from scope.pool import ModelSpec
 
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(
@@ -60,6 +62,42 @@ def test_no_body_breaks_the_reader(body):
     """
     with suppress(RefusedError):
         assert RouteRequest.parse(body, Limits()).asks
+
+
+PART = st.fixed_dictionaries(
+    {},
+    optional={"type": st.sampled_from(["text", "image_url", "tool_result"]) | JSON, "text": JSON},
+)
+MESSAGE = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "assistant", "tool"])},
+    optional={"content": st.text() | st.lists(PART, max_size=3), "tool_calls": JSON},
+)
+PLUGIN = st.fixed_dictionaries({"id": st.just("auto-router")}, optional={"allowed_models": JSON})
+CHAT = st.fixed_dictionaries(
+    {"messages": st.lists(MESSAGE, min_size=1, max_size=4)},
+    optional={
+        "model": JSON,
+        "n": JSON,
+        "tools": st.lists(st.dictionaries(st.text(), JSON, max_size=2), max_size=2),
+        "response_format": st.fixed_dictionaries({"type": st.just("json_schema") | JSON}),
+        "plugins": st.lists(PLUGIN, max_size=2),
+        "scope": st.fixed_dictionaries({}, optional={"denied_models": JSON, "session_id": JSON}),
+    },
+)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@given(CHAT)
+def test_no_chat_breaks_the_reader_or_the_filter(chat):
+    """
+    Bodies that are nearly right reach further than noise.
+    """
+    pool = (ModelSpec(id="a", usd_per_mtok_in=1.0, usd_per_mtok_out=1.0),)
+
+    with suppress(RefusedError):
+        (ask,) = RouteRequest.parse(json.dumps(chat).encode(), Limits()).asks
+        assert ask.text.strip()
+        assert eligible(pool, ask.needs, ask.wish) == ("a",)
 
 
 def test_a_body_over_the_limit_is_not_read_to_its_end():
