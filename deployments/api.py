@@ -1,63 +1,53 @@
 """The HTTP surface: plain FastAPI over a function that decides. Knows nothing of Ray."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
+from deployments.asks import ROUTE_FORMS, RouteRequest
+from deployments.body import gathered
+from deployments.refusals import (
+    NoAccessError,
+    NoSuchModelError,
+    RefusedError,
+    TooLargeError,
+    TooManyError,
+)
+from deployments.schemas import one_of
+from deployments.settings import Limits
+from deployments.wishes import Wish
 from scope.errors import ScopeError
-from scope.questions import MAX_PROMPT_CHARS
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
+STATUS: dict[type[ScopeError], int] = {
+    NoAccessError: 401,
+    NoSuchModelError: 404,
+    TooLargeError: 413,
+    TooManyError: 429,
+}
+"""Of errors; all others that are told to clients are 400."""
 
-
-class Wish(BaseModel):
-    """What a request asks of its decision; at most one aim."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    alpha: Fraction | None = None
-    min_quality: Fraction | None = None
-    max_cost_usd: Annotated[float, Field(ge=0)] | None = None
-    allowed_models: tuple[str, ...] = ()
-    denied_models: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _one_aim(self) -> "Wish":
-        if len(self.aim()) > 1:
-            raise ValueError(f"{' and '.join(self.aim())} exclude each other; give one of them")
-        return self
-
-    def aim(self) -> dict[str, float]:
-        """Return the aim by name; empty if the request has none."""
-        aims = {name: getattr(self, name) for name in ("alpha", "min_quality", "max_cost_usd")}
-        return {name: value for name, value in aims.items() if value is not None}
-
-
-class RouteRequest(BaseModel):
-    """Body of ``POST /v1/route``."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    prompt: str = Field(min_length=1, max_length=MAX_PROMPT_CHARS)
-    scope: Wish = Wish()
-
+TYPES = {401: "authentication_error", 429: "rate_limit_error"}
+"""What OpenAI calls errors of a status; all others are ``invalid_request_error``."""
 
 Decide = Callable[[str, Wish], Awaitable[dict[str, Any]]]
 
 
-def make_api(decide: Decide) -> FastAPI:
-    """Return the application; `decide` answers every request."""
+def make_api(decide: Decide, limits: Callable[[], Limits] = Limits) -> FastAPI:
+    """Return the application; `decide` answers every request within today's `limits`."""
     api = FastAPI(title="scope-router")
+    content = {"application/json": {"schema": one_of(*ROUTE_FORMS)}}
 
-    @api.post("/v1/route")
-    async def route(body: RouteRequest) -> dict[str, Any]:
-        """Decide for one prompt, without calling the model chosen."""
-        return await decide(body.prompt, body.scope)
+    @api.post("/v1/route", openapi_extra={"requestBody": {"content": content, "required": True}})
+    async def route(request: Request) -> dict[str, Any]:
+        """Decide for a chat, a prompt or a list of prompts, without calling any model."""
+        today = limits()
+        body = RouteRequest.parse(await gathered(request.stream(), today.max_body_bytes), today)
+        decisions = await asyncio.gather(*(decide(ask.text, ask.wish) for ask in body.asks))
+        return {"decisions": decisions} if body.listed else decisions[0]
 
     @api.get("/health")
     async def health() -> dict[str, str]:
@@ -66,22 +56,33 @@ def make_api(decide: Decide) -> FastAPI:
 
     @api.exception_handler(ScopeError)
     async def refused(_: Request, error: ScopeError) -> JSONResponse:
-        return failure(400, str(error), "invalid_request_error")
-
-    @api.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        field = ".".join(part for part in first["loc"] if isinstance(part, str) and part != "body")
-        return failure(400, f"{field or 'body'}: {first['msg']}", "invalid_request_error", field)
+        return refusal(error)
 
     @api.exception_handler(HTTPException)
     async def failed(_: Request, error: HTTPException) -> JSONResponse:
-        return failure(error.status_code, str(error.detail), "invalid_request_error")
+        return failure(error.status_code, str(error.detail))
 
     return api
 
 
-def failure(status: int, message: str, kind: str, param: str | None = None) -> JSONResponse:
+def refusal(error: ScopeError) -> JSONResponse:
+    """Return an error that is told to clients, in its own words."""
+    status = STATUS.get(type(error), 400)
+    param, code = None, None
+    if isinstance(error, RefusedError):
+        param, code = error.param, error.code
+    response = failure(status, str(error), param, code)
+    if isinstance(error, TooManyError):
+        response.headers["retry-after"] = str(error.retry_after_s)
+    if isinstance(error, NoAccessError):
+        response.headers["www-authenticate"] = "Bearer"
+    return response
+
+
+def failure(
+    status: int, message: str, param: str | None = None, code: str | None = None
+) -> JSONResponse:
     """Return an error of the shape OpenAI's clients expect."""
-    error = {"message": message, "type": kind, "code": None, "param": param}
+    kind = TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    error = {"message": message, "type": kind, "code": code, "param": param}
     return JSONResponse({"error": error}, status)

@@ -10,9 +10,10 @@ from ray.exceptions import RayTaskError
 from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 
-from deployments.api import Wish, make_api
+from deployments.api import make_api
 from deployments.embedder import Embedded, Embedder
 from deployments.predictor import Predictor
+from deployments.wishes import Wish
 from scope import EMBEDDED_BANK
 from scope.bank_store import verify_bank
 from scope.errors import ScopeError

@@ -1,9 +1,13 @@
 import pytest
 from fastapi.testclient import TestClient
 
-from deployments.api import make_api
+from deployments.api import make_api, refusal
+from deployments.refusals import NoAccessError, NoSuchModelError, TooManyError
+from deployments.settings import Limits
 from scope.errors import ConfigError
 from scope.questions import MAX_PROMPT_CHARS
+
+LIMITS = Limits(max_body_bytes=100_000)
 
 
 async def decide(prompt, wish):
@@ -15,7 +19,7 @@ async def decide(prompt, wish):
 
 @pytest.fixture(scope="module")
 def client():
-    return TestClient(make_api(decide))
+    return TestClient(make_api(decide, lambda: LIMITS))
 
 
 def test_a_request_reaches_the_decision_whole(client):
@@ -47,6 +51,25 @@ def test_a_request_reaches_the_decision_whole(client):
             "alpha and min_quality exclude each other",
             id="two aims",
         ),
+        pytest.param({"prompt": None}, "prompt", "got null", id="null"),
+        pytest.param({"prompt": " \n "}, "prompt", "only spaces", id="only spaces"),
+        pytest.param(
+            {"prompt": "x", "scope": {"alpha": -1}}, "scope.alpha", "got -1", id="negative alpha"
+        ),
+        pytest.param({"prompts": []}, "prompts", "at least 1", id="no prompts"),
+        pytest.param({"prompts": ["x", 7]}, "prompts[1]", "got 7", id="one of them no text"),
+        pytest.param({"prompts": ["x", " "]}, "prompts[1]", "only spaces", id="one of them empty"),
+        pytest.param({"prompts": ["x"] * 513}, "prompts", "at most 512", id="513 prompts"),
+        pytest.param(
+            {"prompt": "x", "messages": []}, "messages", "exclude each other", id="two forms"
+        ),
+        pytest.param({"messages": []}, "messages", "at least 1", id="no messages"),
+        pytest.param(
+            {"messages": [{"role": "user", "content": " "}]},
+            "messages",
+            "no message of the user holds text",
+            id="silent chat",
+        ),
     ],
 )
 def test_a_wrong_body_gets_one_sentence(client, body, param, message):
@@ -60,6 +83,89 @@ def test_a_wrong_body_gets_one_sentence(client, body, param, message):
     assert error["param"] == param
     assert message in error["message"]
     assert error["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        pytest.param(b"2+2?", 400, "expected a JSON object", id="not JSON"),
+        pytest.param(b'{"prompt": "\xff"}', 400, "in UTF-8", id="invalid UTF-8"),
+        pytest.param(b'{"prompt": "x", "scope": {"alpha": NaN}}', 400, "column", id="NaN"),
+        pytest.param(b"x" * 100_001, 413, "more than 100000 bytes", id="over the limit"),
+    ],
+)
+def test_bytes_that_are_no_body_get_one_sentence(client, body, status, message):
+    """
+    The same shape as for every other mistake.
+    """
+    got = client.post("/v1/route", content=body)
+
+    assert got.status_code == status
+    assert message in got.json()["error"]["message"]
+    assert got.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_a_list_of_prompts_gets_a_list_of_decisions(client):
+    """
+    In its order; their wishes are shared.
+    """
+    body = {"prompts": ["one", "two"], "scope": {"min_quality": 0.9}}
+
+    got = client.post("/v1/route", json=body).json()["decisions"]
+
+    assert [decision["prompt"] for decision in got] == ["one", "two"]
+    assert all(decision["aim"] == {"min_quality": 0.9} for decision in got)
+
+
+def test_a_chat_body_is_decided_on_its_latest_human_message(client):
+    """
+    As a client would send it to be answered, with OpenRouter's dial.
+    """
+    body = {
+        "model": "auto",
+        "messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "?"}],
+        "plugins": [{"id": "auto-router", "cost_quality_tradeoff": 10}],
+    }
+
+    got = client.post("/v1/route", json=body).json()
+
+    assert got == {"prompt": "?", "aim": {"alpha": 0.0}, "allowed": []}
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "header"),
+    [
+        pytest.param(NoAccessError("no key"), 401, ("www-authenticate", "Bearer"), id="no key"),
+        pytest.param(TooManyError("slow down", 30), 429, ("retry-after", "30"), id="too many"),
+        pytest.param(
+            NoSuchModelError("gpt-9", "model", "model_not_found"),
+            404,
+            ("content-type", "application/json"),
+            id="no such model",
+        ),
+    ],
+)
+def test_a_refusal_has_the_status_and_header_clients_act_on(error, status, header):
+    """
+    OpenAI's clients retry a 429 after the time it names.
+    """
+    got = refusal(error)
+
+    assert got.status_code == status
+    assert got.headers[header[0]] == header[1]
+
+
+def test_the_description_holds_all_it_refers_to(client):
+    """
+    Tools that read OpenAPI resolve references from its root.
+    """
+    description = client.get("/openapi.json").json()
+
+    body = description["paths"]["/v1/route"]["post"]["requestBody"]["content"]["application/json"]
+    forms = body["schema"]["oneOf"]
+    assert "$ref" not in str(forms)
+    assert [form["required"] for form in forms] == [["prompt"], ["prompts"], ["messages"]]
+    assert "alpha" in forms[0]["properties"]["scope"]["properties"]
 
 
 def test_what_the_algorithm_refuses_is_a_400_in_its_words(client):

@@ -1,0 +1,83 @@
+"""Settings that change while requests run: whole, or not at all."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from deployments.keys import Keyring
+from deployments.mistakes import sentence
+from deployments.settings import Settings
+from scope.errors import ConfigError
+from scope.pool import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """Settings with what follows from them; a request holds on to one from start to end."""
+
+    settings: Settings
+    models: tuple[ModelSpec, ...]
+    """The pool at its prices."""
+    keyring: Keyring
+
+    @classmethod
+    def of(cls, user_config: Mapping[str, Any], bank: tuple[ModelSpec, ...]) -> "Current":
+        """Check a ``user_config`` against a bank and read the key file it names.
+
+        Raises
+        ------
+        ConfigError
+            One sentence with every mistake.
+        """
+        settings = parsed(user_config)
+        return cls(settings, settings.pool_of(bank), Keyring.of(settings.access))
+
+
+class LiveSettings:
+    """The settings in force.
+
+    Parameters
+    ----------
+    user_config : mapping
+        As Serve hands it to ``reconfigure``.
+    bank : tuple of ModelSpec
+        The models of the bank.
+
+    Raises
+    ------
+    ConfigError
+        If it is invalid; there is nothing older to stay with.
+    """
+
+    def __init__(self, user_config: Mapping[str, Any], bank: tuple[ModelSpec, ...]) -> None:
+        self._bank = bank
+        self.current = Current.of(user_config, bank)
+
+    def change(self, user_config: Mapping[str, Any]) -> None:
+        """Put other settings in force.
+
+        Raises
+        ------
+        ConfigError
+            If they are invalid; those in force stay.
+        """
+        self.current = Current.of(user_config, self._bank)
+
+
+def parsed(user_config: Mapping[str, Any]) -> Settings:
+    """Return checked settings.
+
+    Raises
+    ------
+    ConfigError
+        One sentence with every mistake, and no value that may be a key.
+    """
+    try:
+        # By way of JSON, whose types count: a list may be a tuple, text is no number.
+        return Settings.model_validate_json(json.dumps(user_config, default=str))
+    except ValidationError as error:
+        mistakes = "; ".join(sentence(mistake) for mistake in error.errors(include_url=False))
+    raise ConfigError(f"user_config is not valid and changes nothing: {mistakes}") from None

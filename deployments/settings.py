@@ -1,0 +1,140 @@
+"""What may change while the router serves: ``user_config`` in serve_config.yaml."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from deployments.wishes import Aims
+from scope.config import Strict
+from scope.errors import ConfigError, listed
+from scope.pool import ModelSpec
+from scope.questions import MAX_PROMPT_CHARS
+
+
+class Policy(Aims):
+    """What requests that ask for nothing aim for: exactly one of the aims."""
+
+    @model_validator(mode="after")
+    def _one_aim(self) -> Self:
+        if len(self.aim()) != 1:
+            given = " and ".join(self.aim()) or "none"
+            raise ValueError(f"give one of {', '.join(Aims.model_fields)}; got {given}")
+        return self
+
+
+class Limits(Strict):
+    """How much one request may ask for."""
+
+    max_body_bytes: int = Field(default=4 * 2**20, ge=1)
+    """Longest body, images included."""
+    max_prompt_chars: int = Field(default=MAX_PROMPT_CHARS, ge=1)
+    """Longest text of one turn."""
+    max_prompts: int = Field(default=512, ge=1)
+    """Most prompts in one call of ``/v1/route``."""
+    max_choices: int = Field(default=8, ge=1)
+    """Largest ``n``: each of them is billed."""
+    max_completion_tokens: int = Field(default=32_768, ge=1)
+    """Largest ``max_tokens`` or ``max_completion_tokens``."""
+    requests_per_minute: float = Field(default=600, gt=0, allow_inf_nan=False)
+    """Rate of an API key that has none of its own; in each replica."""
+    deadline_ms: int = Field(default=60_000, ge=1)
+    """What a request may take that does not say."""
+
+
+class Batching(Strict):
+    """How the embedder gathers prompts."""
+
+    max_batch_size: int = Field(default=32, ge=1)
+    wait_s: float = Field(default=0.005, ge=0, allow_inf_nan=False)
+    """How long the first prompt of a batch waits for others."""
+
+
+class Stickiness(Strict):
+    """How long, and how firmly, a session keeps its model."""
+
+    ttl_s: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
+    """A session that is silent for this long is forgotten."""
+    max_sessions: int = Field(default=100_000, ge=1)
+    """The longest silent is forgotten beyond this; in each replica."""
+    margin: float = Field(default=0.05, ge=0, allow_inf_nan=False)
+    """Right answers a turn, at the price of the dial, for which it is worth switching."""
+    cache_discount: float = Field(default=0.9, ge=0, le=1)
+    """Share of the prompt price that an upstream does not charge for what it has cached."""
+
+
+class Key(Strict):
+    """An API key, by its digest; nobody can read the key out of it."""
+
+    name: str = Field(min_length=1)
+    """What logs and metrics call it."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False)
+    """``printf %s KEY | sha256sum``."""
+    requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+
+class Access(Strict):
+    """Who may call."""
+
+    open: bool = False
+    """Serve anyone, without a key."""
+    keys: tuple[Key, ...] = ()
+    key_file: str | None = None
+    """Lines of digest and name, as sha256sum prints them; ``#`` starts a comment."""
+
+    @model_validator(mode="after")
+    def _decided(self) -> Self:
+        keyed = bool(self.keys) or self.key_file is not None
+        if keyed and self.open:
+            raise ValueError("open serves anyone, so that keys mean nothing; give one of them")
+        if not keyed and not self.open:
+            raise ValueError("no API key; give keys or key_file, or open: true to serve anyone")
+        return self
+
+
+class Settings(Strict):
+    """Root of the Router's ``user_config``."""
+
+    access: Access
+    """Has no default: nobody serves the world by forgetting a line."""
+    policy: Policy = Policy(alpha=0.6)
+    pool: tuple[str, ...] | None = None
+    """Models to choose among, in this order; None means all of the bank."""
+    models: tuple[ModelSpec, ...] = ()
+    """Today's prices, windows and capabilities of models, in place of the bank's."""
+    default_model: str | None = None
+    """Answers when no decision can be made."""
+    limits: Limits = Limits()
+    batching: Batching = Batching()
+    sessions: Stickiness = Stickiness()
+
+    def pool_of(self, bank: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
+        """Return the models to choose among, at their prices.
+
+        Raises
+        ------
+        ConfigError
+            If a model is not in the bank or named twice, or the default is not in the pool.
+        """
+        known = {model.id: model for model in bank}
+        _refuse("models", [model.id for model in self.models], tuple(known))
+        known |= {model.id: model for model in self.models}
+        ids = tuple(known) if self.pool is None else self.pool
+        _refuse("pool", ids, tuple(known))
+        if not ids:
+            raise ConfigError("pool names no model; list at least one, or leave it out")
+        if self.default_model is not None and self.default_model not in ids:
+            raise ConfigError(
+                f"default_model {self.default_model!r} is not in the pool of {', '.join(ids)}"
+            )
+        return tuple(known[model] for model in ids)
+
+
+def _refuse(field: str, names: Sequence[str], known: tuple[str, ...]) -> None:
+    """Refuse repeated names and strangers."""
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"{field} names a model twice: {', '.join(repeated)}")
+    if strangers := [name for name in names if name not in known]:
+        raise ConfigError(
+            f"{field}: {listed(strangers)} not in the bank, which has {listed(known)}"
+        )

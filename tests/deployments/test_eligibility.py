@@ -1,0 +1,87 @@
+import pytest
+
+from deployments.eligibility import eligible
+from deployments.needs import Needs
+from deployments.refusals import NoModelLeftError, RefusedError
+from deployments.wishes import Wish
+from scope.pool import ModelSpec
+
+
+def model(name, window=None, *capabilities):
+    return ModelSpec(
+        id=name,
+        usd_per_mtok_in=1.0,
+        usd_per_mtok_out=1.0,
+        context_window=window,
+        capabilities=capabilities,
+    )
+
+
+POOL = (
+    model("a/plain"),
+    model("a/small", 1_000, "vision"),
+    model("b/tools", 8_000, "function_calling", "json_mode"),
+    model("b/all", 8_000, "vision", "function_calling", "response_schema"),
+)
+PLAIN = Needs(10)
+
+
+@pytest.mark.parametrize(
+    ("needs", "wish", "left"),
+    [
+        pytest.param(PLAIN, {}, "a/plain a/small b/tools b/all", id="nothing asked"),
+        pytest.param(Needs(900, 200), {}, "a/plain b/tools b/all", id="window, or none stated"),
+        pytest.param(Needs(10, images=True), {}, "a/small b/all", id="images"),
+        pytest.param(Needs(10, tools=True), {}, "b/tools b/all", id="tools"),
+        pytest.param(Needs(10, answer_format="json_schema"), {}, "b/all", id="schema"),
+        pytest.param(Needs(10, answer_format="json_object"), {}, "b/tools b/all", id="JSON"),
+        pytest.param(PLAIN, {"allowed_models": ["b/all", "a/plain"]}, "a/plain b/all", id="allow"),
+        pytest.param(PLAIN, {"allowed_models": ["b/*", "c/*"]}, "b/tools b/all", id="pattern"),
+        pytest.param(PLAIN, {"denied_models": ["a/*"]}, "b/tools b/all", id="deny"),
+        pytest.param(
+            PLAIN, {"allowed_models": ["b/*"], "denied_models": ["b/all"]}, "b/tools", id="both"
+        ),
+    ],
+)
+def test_only_models_that_may_and_can_are_left(needs, wish, left):
+    """
+    In pool order, whatever the order of the lists.
+    """
+    assert eligible(POOL, needs, Wish(**wish)) == tuple(left.split())
+
+
+def test_if_nothing_is_left_every_removal_is_told():
+    """
+    Each model with the first rule that removed it.
+    """
+    needs = Needs(5_000, 4_000, images=True)
+
+    with pytest.raises(NoModelLeftError) as refused:
+        eligible(POOL, needs, Wish(denied_models=("b/tools",)))
+
+    assert str(refused.value) == (
+        "no model is left to choose from: "
+        "images (needs the capability vision) removed a/plain; "
+        "the context window (about 9000 tokens are needed, estimated high) "
+        "removed a/small, b/all; denied_models removed b/tools"
+    )
+
+
+@pytest.mark.parametrize("name", ["allowed_models", "denied_models"])
+def test_a_listed_model_that_is_not_in_the_pool_is_a_mistake(name):
+    """
+    A typo in a deny list would let the model answer.
+    """
+    with pytest.raises(RefusedError, match="b/al not in the pool, which has a/plain") as refused:
+        eligible(POOL, PLAIN, Wish(**{name: ["b/al"]}))
+
+    assert refused.value.param == f"scope.{name}"
+
+
+def test_only_the_star_is_special_in_a_pattern():
+    """
+    Names of models may hold the other signs of shells.
+    """
+    pool = (model("a[1]?"), model("a1x"))
+
+    assert eligible(pool, PLAIN, Wish(allowed_models=("a[1]?*",))) == ("a[1]?",)
