@@ -88,11 +88,6 @@ def prompt_rows(prompts: Sequence[str], places: Sequence[int]) -> Dataset:
     return ray.data.from_arrow_refs(tables)
 
 
-def blocks(table: pa.Table) -> list[pa.Table]:
-    """Cut a table into blocks of `BLOCK_ROWS`, so that several workers can share it."""
-    return [table.slice(start, BLOCK_ROWS) for start in range(0, table.num_rows, BLOCK_ROWS)]
-
-
 def check_gpus(config: EncoderConfig) -> None:
     """Refuse GPUs that this machine lacks: Ray would wait for them for ever.
 

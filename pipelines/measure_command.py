@@ -16,6 +16,7 @@ from pipelines.measure_display import show_quote, show_summary
 from pipelines.measured import (
     ANCHOR_RESULTS,
     OUTCOMES,
+    refuse_clashes,
     summary,
     write_anchor_results,
     write_outcomes,
@@ -80,6 +81,7 @@ def measure_pool(
     _check_numbers(budget_usd=budget_usd, rate=rate, timeout=timeout)
     wanted = Wanted(questions, _models(models, pool), prices, plan, limit, grader, max_tokens)
     calls = plan_calls(wanted)
+    refuse_clashes(call.model.id for call in calls)
     settings = {
         "base_url": base_url,
         "grader": grader,
@@ -115,6 +117,7 @@ def measure_pool(
 
 def _quoted(calls: list[Call], history: History, *, as_json: bool) -> list[Call]:
     """Return the calls still to make, their bill shown."""
+    refuse_clashes([call.model.id for call in calls] + [row.model for row in history.rows.values()])
     todo = history.todo(calls)
     show_quote(Quote.of(todo), len(calls) - len(todo), as_json=as_json)
     return todo

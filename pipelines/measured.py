@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.journal import CUT, Measured
+from scope.errors import ConfigError
 from scope.files import new_file, new_folder
 from scope.formats import anchor_result, json_list
 
@@ -44,7 +45,7 @@ def write_anchor_results(folder: Path, rows: Iterable[Measured]) -> None:
             of_model[row.model].append(row)
     with new_folder(folder / ANCHOR_RESULTS, replace=True) as draft:
         for model, graded in of_model.items():
-            place = draft / model.replace("/", "_")
+            place = draft / _folder_of(model)
             place.mkdir()
             with json_list(place / "anchor_results.json", "[", "]") as append:
                 for row in graded:
@@ -58,12 +59,34 @@ def write_anchor_results(folder: Path, rows: Iterable[Measured]) -> None:
                     )
 
 
+def refuse_clashes(models: Iterable[str]) -> None:
+    """Refuse models whose results would share a folder, before any of them is asked.
+
+    Raises
+    ------
+    ConfigError
+    """
+    taken: dict[str, str] = {}
+    for model in models:
+        other = taken.setdefault(_folder_of(model), model)
+        if other != model:
+            raise ConfigError(
+                f"models {other!r} and {model!r} would share the folder "
+                f"{ANCHOR_RESULTS}/{_folder_of(model)}; measure them into different outputs"
+            )
+
+
 def summary(rows: Iterable[Measured], models: Sequence[str]) -> list[dict[str, Any]]:
     """Return one entry a model: what is known of it, and what failed."""
     of_model: Mapping[str, list[Measured]] = defaultdict(list)
     for row in rows:
         of_model[row.model].append(row)
     return [_entry(model, of_model[model]) for model in models]
+
+
+def _folder_of(model: str) -> str:
+    """Return the folder of a model's results: a slash would make it two."""
+    return model.replace("/", "_")
 
 
 def _entry(model: str, rows: Sequence[Measured]) -> dict[str, Any]:

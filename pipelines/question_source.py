@@ -15,7 +15,7 @@ from ray.data import Dataset
 from pipelines.embed import TextEncoder
 from pipelines.stages import Stages
 from pipelines.texts import embedded_blocks
-from scope.arrays import Array, Ints
+from scope.arrays import Ints
 from scope.bank import Bank
 from scope.bank_store import is_bank
 from scope.embedder import EmbedderSpec, locate
@@ -110,8 +110,3 @@ def check_embedder(bank: EmbedderSpec, other: EmbedderSpec) -> None:
     """Raise `EmbedderMismatchError` unless both embed into one space."""
     if not bank.agrees_with(other):
         raise EmbedderMismatchError(str(bank), str(other))
-
-
-def vectors(values: Array) -> pa.Array:
-    """Return a matrix as one list of fixed length a row."""
-    return pa.FixedSizeListArray.from_arrays(np.ravel(values), values.shape[1])

@@ -12,7 +12,7 @@ from ray.data import DataContext
 from ray.exceptions import RayError, RayTaskError
 
 from pipelines.stages import Spare, Stages
-from pipelines.watch import watched
+from pipelines.watch import AGAIN, watched
 from scope.errors import ClusterError, ScopeError
 
 MIN_LOGICAL_CPUS = 4
@@ -23,8 +23,6 @@ RESTARTS: dict[str, Any] = {"max_restarts": 4}
 
 NOTE = "\nFailed to apply UDF transform"
 """How the words begin that Ray Data adds to an error of a worker."""
-
-AGAIN = "run the same command again: it goes on with what is finished"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import ray
 
 from pipelines.embed import Batch
 from pipelines.output import NO_ANCHOR
-from pipelines.question_source import vectors
+from pipelines.texts import vectors
 from scope.arrays import Array, Bools, Floats, Singles
 from scope.bank import Bank
 from scope.config import AnchorConfig

@@ -11,7 +11,7 @@ from ray.data import Dataset
 from pipelines.embed import TextEncoder
 from pipelines.embedding import Embedded, embedding
 from pipelines.stages import Stages
-from scope.arrays import Singles
+from scope.arrays import Array, Singles
 from scope.errors import ConfigError
 
 
@@ -81,6 +81,11 @@ def _block(
     embedding_qd, errors = found.vectors(prompts)
     if not embedding_qd.size:  # none was found: nobody knows their dimensions
         embedding_qd = np.full((len(prompts), n_dimensions), np.nan, dtype=np.float32)
-    vectors = pa.FixedSizeListArray.from_arrays(embedding_qd.ravel(), embedding_qd.shape[1])
     texts, reasons = pa.array(prompts, pa.string()), pa.array(errors, pa.string())
-    return pa.table({**columns, "prompt": texts, "embedding": vectors, "error": reasons})
+    own = {"prompt": texts, "embedding": vectors(embedding_qd), "error": reasons}
+    return pa.table({**columns, **own})
+
+
+def vectors(values: Array) -> pa.Array:
+    """Return a matrix as one list of fixed length a row."""
+    return pa.FixedSizeListArray.from_arrays(np.ravel(values), values.shape[1])

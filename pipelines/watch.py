@@ -20,6 +20,8 @@ from scope.errors import ClusterError
 
 CHECK_S = 1.0
 
+AGAIN = "run the same command again: it goes on with what is finished"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -83,10 +85,7 @@ class _Watch(threading.Thread):
                     return
 
     def _end(self, place: Place) -> None:
-        self.lost = (
-            f"{place.name} has been gone for {place.lost_after_s:.0f} s; "
-            "run the same command again: it goes on with what is finished"
-        )
+        self.lost = f"{place.name} has been gone for {place.lost_after_s:.0f} s; {AGAIN}"
         # Ray's own farewell would wait for what is gone.
         atexit.unregister(ray._private.worker.shutdown)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)

@@ -9,7 +9,7 @@ from pydantic import Field
 from scope.arrays import Floats, Singles
 from scope.calibration import Calibration
 from scope.config import AnchorConfig, Strict
-from scope.embedder import EmbedderSpec
+from scope.embedder import EmbedderSpec, lengths
 from scope.errors import BankError
 from scope.forecaster import Forecaster
 from scope.outcomes import Outcomes
@@ -119,9 +119,8 @@ def check_unit(embedding_nd: Singles, ids: tuple[str, ...]) -> None:
     BankError
         Naming the first question whose vector is not.
     """
-    length = np.linalg.norm(embedding_nd, axis=1)
-    # Half precision rounds each coordinate by up to 2^-11 of its size.
-    wrong = np.flatnonzero(~(np.abs(length - 1) < 1e-2))
+    length, unit = lengths(embedding_nd)
+    wrong = np.flatnonzero(~unit)
     if wrong.size:
         first = wrong[0]
         raise BankError(

