@@ -1,88 +1,146 @@
-"""The HTTP surface: plain FastAPI over a function that decides. Knows nothing of Ray."""
+"""The HTTP surface: plain FastAPI over a `Router`. Knows nothing of Ray."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deployments.asks import ROUTE_FORMS, RouteRequest
+from deployments.answers import Answer, Stream
+from deployments.asks import ROUTE_FORMS
 from deployments.body import gathered
-from deployments.refusals import (
-    NoAccessError,
-    NoSuchModelError,
-    RefusedError,
-    TooLargeError,
-    TooManyError,
-)
+from deployments.catalogue import listed_models
+from deployments.chat import Chat
+from deployments.errors import tell_errors
+from deployments.exchange import Exchange
+from deployments.router import Router
 from deployments.schemas import one_of
-from deployments.settings import Limits
-from deployments.wishes import Wish
-from scope.errors import ScopeError
 
-STATUS: dict[type[ScopeError], int] = {
-    NoAccessError: 401,
-    NoSuchModelError: 404,
-    TooLargeError: 413,
-    TooManyError: 429,
+ENDPOINTS = {
+    "/v1/chat/completions": "chat",
+    "/v1/route": "route",
+    "/v1/models": "models",
+    "/health": "health",
+    "/ready": "ready",
 }
-"""Of errors; all others that are told to clients are 400."""
-
-TYPES = {401: "authentication_error", 429: "rate_limit_error"}
-"""What OpenAI calls errors of a status; all others are ``invalid_request_error``."""
-
-Decide = Callable[[str, Wish], Awaitable[dict[str, Any]]]
+"""What metrics call the paths; all others are ``other``."""
 
 
-def make_api(decide: Decide, limits: Callable[[], Limits] = Limits) -> FastAPI:
-    """Return the application; `decide` answers every request within today's `limits`."""
-    api = FastAPI(title="scope-router")
-    content = {"application/json": {"schema": one_of(*ROUTE_FORMS)}}
+def make_api(router: Router) -> FastAPI:
+    """Return the application over a router; the router ends with it."""
 
-    @api.post("/v1/route", openapi_extra={"requestBody": {"content": content, "required": True}})
-    async def route(request: Request) -> dict[str, Any]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await router.close()
+
+    api = FastAPI(title="scope-router", docs_url=None, redoc_url=None, lifespan=lifespan)
+
+    @api.post("/v1/chat/completions", openapi_extra=_body(Chat), response_model=None)
+    async def chat(request: Request) -> Response:
+        """Answer by the model that is worth its price; a model's own name insists on it."""
+        exchange, body = await _let_in(router, "chat", request)
+        try:
+            await router.chat(exchange, body, dict(request.headers))
+            return _answered(exchange)
+        except BaseException:
+            exchange.close()
+            raise
+
+    @api.post("/v1/route", openapi_extra=_body(*ROUTE_FORMS))
+    async def route(request: Request) -> Response:
         """Decide for a chat, a prompt or a list of prompts, without calling any model."""
-        today = limits()
-        body = RouteRequest.parse(await gathered(request.stream(), today.max_body_bytes), today)
-        decisions = await asyncio.gather(*(decide(ask.text, ask.wish) for ask in body.asks))
-        return {"decisions": decisions} if body.listed else decisions[0]
+        exchange, body = await _let_in(router, "route", request)
+        try:
+            asked = await router.route(exchange, body, dict(request.headers))
+            told = [decision.to_json() for decision in exchange.decisions]
+            content: Any = {"decisions": told} if asked.listed else told[0]
+            return JSONResponse(content, headers=exchange.headers())
+        finally:
+            exchange.close()
+
+    @api.get("/v1/models")
+    async def models(request: Request) -> Response:
+        """List `auto` and the pool."""
+        exchange = await router.admit("models", request.headers.get("authorization"))
+        exchange.close()
+        return JSONResponse(listed_models(exchange.current.models, router.born_at))
 
     @api.get("/health")
     async def health() -> dict[str, str]:
         """Say that the process lives."""
         return {"status": "ok"}
 
-    @api.exception_handler(ScopeError)
-    async def refused(_: Request, error: ScopeError) -> JSONResponse:
-        return refusal(error)
+    @api.get("/ready")
+    async def ready() -> Response:
+        """Say whether decisions rest on all there is; 503 while they do not."""
+        state = await router.readiness()
+        return JSONResponse(state, 200 if state["status"] == "ready" else 503)
 
-    @api.exception_handler(HTTPException)
-    async def failed(_: Request, error: HTTPException) -> JSONResponse:
-        return failure(error.status_code, str(error.detail))
-
+    tell_errors(api)
+    api.add_middleware(Counted, told=router.told)
     return api
 
 
-def refusal(error: ScopeError) -> JSONResponse:
-    """Return an error that is told to clients, in its own words."""
-    status = STATUS.get(type(error), 400)
-    param, code = None, None
-    if isinstance(error, RefusedError):
-        param, code = error.param, error.code
-    response = failure(status, str(error), param, code)
-    if isinstance(error, TooManyError):
-        response.headers["retry-after"] = str(error.retry_after_s)
-    if isinstance(error, NoAccessError):
-        response.headers["www-authenticate"] = "Bearer"
-    return response
+class Counted:
+    """Counts requests by their endpoint and status."""
+
+    def __init__(self, app: ASGIApp, told: Callable[[str, int], None]) -> None:
+        self._app, self._told = app, told
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and note with which status it is answered."""
+
+        async def counting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._told(ENDPOINTS.get(scope["path"], "other"), message["status"])
+            await send(message)
+
+        await self._app(scope, receive, counting if scope["type"] == "http" else send)
 
 
-def failure(
-    status: int, message: str, param: str | None = None, code: str | None = None
-) -> JSONResponse:
-    """Return an error of the shape OpenAI's clients expect."""
-    kind = TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    error = {"message": message, "type": kind, "code": code, "param": param}
-    return JSONResponse({"error": error}, status)
+class Passed(StreamingResponse):
+    """A stream on its way through; its exchange ends with it, or with the client."""
+
+    def __init__(self, exchange: Exchange, stream: Stream) -> None:
+        super().__init__(stream.chunks, headers=exchange.headers(), media_type="text/event-stream")
+        self._exchange, self._stream = exchange, stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send all of it; whatever happens, hang up on the upstream then."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            try:
+                await self._stream.chunks.aclose()
+            finally:
+                self._exchange.close()
+
+
+async def _let_in(router: Router, endpoint: str, request: Request) -> tuple[Exchange, bytes]:
+    """Admit a request by its headers, before a byte of its body is read."""
+    exchange = await router.admit(endpoint, request.headers.get("authorization"))
+    try:
+        limit = exchange.current.settings.limits.max_body_bytes
+        return exchange, await gathered(request.stream(), limit)
+    except BaseException:
+        exchange.close()
+        raise
+
+
+def _answered(exchange: Exchange) -> Response:
+    answer = exchange.answer
+    if isinstance(answer, Stream):
+        return Passed(exchange, answer)
+    assert isinstance(answer, Answer)
+    exchange.close()
+    headers = {**exchange.headers(), **answer.headers}
+    return Response(answer.content, answer.status, headers, "application/json")
+
+
+def _body(*forms: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic models
+    """Return the OpenAPI description of a body that is read by hand."""
+    content = {"application/json": {"schema": one_of(*forms)}}
+    return {"requestBody": {"content": content, "required": True}}

@@ -1,25 +1,32 @@
 """Wire the graph: the only module that applies Ray Serve's decorators."""
 
+import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from ray import serve
-from ray.exceptions import RayTaskError
 from ray.serve import Application
+from ray.serve.context import _get_global_client
 from ray.serve.handle import DeploymentHandle
 
 from deployments.api import make_api
-from deployments.embedder import Embedded, Embedder
-from deployments.predictor import Predictor
-from deployments.wishes import Wish
+from deployments.embedder import Batching, Embedder, Vectors, texts_in
+from deployments.hops import Hop
+from deployments.prediction import Prediction
+from deployments.predictor import Embedded, Predictor
+from deployments.router import Router
 from scope import EMBEDDED_BANK
-from scope.bank_store import verify_bank
+from scope.bank_store import load_bank, verify_bank
+from scope.config import parse
 from scope.errors import ScopeError
 
 # No `from __future__ import annotations` in this file: Serve looks at the annotation of
 # `args`, and a string there silently turns validation off.
+
+log = logging.getLogger("ray.serve")
 
 
 class AppConfig(BaseModel):
@@ -28,58 +35,68 @@ class AppConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     bank: str = str(EMBEDDED_BANK)
-    """Folder of the anchor bank."""
-    alpha: float = Field(default=0.6, ge=0, le=1)
-    """Dial of requests that ask for nothing: 0 = cheapest, 1 = most accurate."""
+    """Folder of the anchor bank, the same on every node."""
 
 
 @serve.deployment(name="Embedder")
 class EmbedderReplica(Embedder):
     """Replica of the embedder. Batching is all it adds."""
 
-    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.005)
-    async def embed(self, prompts: list[str]) -> list[Embedded]:
-        """Embed the prompts of one batch."""
-        return await super().embed(prompts)
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Take other batch sizes and waits."""
+        batching = parse(Batching, user_config, "the Embedder's user_config")
+        self.embed.set_max_batch_size(batching.max_batch_size)
+        self.embed.set_batch_wait_timeout_s(batching.wait_s)
+
+    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.005, batch_size_fn=texts_in)
+    async def embed(self, calls: list[list[str]]) -> list[Vectors]:
+        """Embed the texts of one batch of calls."""
+        return await asyncio.to_thread(super().embed, calls)
 
 
 @serve.deployment(name="Predictor")
 class PredictorReplica(Predictor):
-    """Replica of the predictor. All behaviour is inherited."""
+    """Replica of the predictor. Batching is all it adds."""
+
+    @serve.batch(max_batch_size=16, batch_wait_timeout_s=0.0)
+    async def predict(self, calls: list[Embedded]) -> list[list[Prediction] | None]:
+        """Foretell what came while the batch before was under way."""
+        return await asyncio.to_thread(super().predict, calls)
 
 
 @serve.deployment(name="Router")
 @serve.ingress()
-class Router:
-    """Replica that answers HTTP; no model in it, only handles."""
+class RouterReplica:
+    """Replica that answers HTTP; no encoder in it, only handles and a light copy of the bank."""
 
-    def __init__(
-        self, alpha: float, embedder: DeploymentHandle, predictor: DeploymentHandle
-    ) -> None:
-        self._alpha = alpha
-        self._embedder, self._predictor = embedder, predictor
+    def __init__(self, bank: str, embedder: DeploymentHandle, predictor: DeploymentHandle) -> None:
+        host = _get_global_client().http_config.host
+        embed = Hop("embedder", embedder.embed.remote)
+        predict = Hop("predictor", predictor.predict.remote)
+        self._router = Router(load_bank(Path(bank)), embed, predict, host or "127.0.0.1")
+        self._configured = False
 
     async def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the HTTP app; Serve calls this once per replica, after ``__init__``."""
-        return make_api(self.decide)
+        return make_api(self._router)
 
-    async def decide(self, prompt: str, wish: Wish) -> dict[str, Any]:
-        """Embed, predict, choose; what a replica refuses arrives in its own words."""
-        embedded = self._embedder.embed.remote(prompt)
-        target = wish.aim() or {"alpha": self._alpha}
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Take other settings; wrong ones leave those in force as they are.
+
+        Serve stops a replica whose ``reconfigure`` raises, so that a typo would take the
+        service down. Only at the start, with nothing to stay with, it does raise.
+        """
         try:
-            decision: dict[str, Any] = await self._predictor.decide.remote(
-                embedded, target, wish.allowed_models, wish.denied_models
-            )
-        except RayTaskError as error:
-            if isinstance(error.cause, ScopeError):
-                raise error.cause from None
-            raise
-        return decision
+            await self._router.configure(user_config)
+        except ScopeError as error:
+            if not self._configured:
+                raise
+            self._router.refuse(error)
+        self._configured = True
 
 
 def build_app(args: AppConfig) -> Application:
     """Entry point named by ``import_path`` in serve_config.yaml."""
     spec = verify_bank(Path(args.bank)).embedder
     embedder = EmbedderReplica.bind(spec.name, spec.revision)
-    return Router.bind(args.alpha, embedder, PredictorReplica.bind(args.bank))
+    return RouterReplica.bind(args.bank, embedder, PredictorReplica.bind(args.bank))

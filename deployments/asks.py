@@ -1,6 +1,6 @@
 """What decisions are asked for: by a chat, by a prompt, or by a list of prompts."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -38,6 +38,20 @@ class Ask:
     needs: Needs
     turn: str | None = None
     continues: bool = False
+
+    def in_session(self, header: str | None) -> "Ask":
+        """Return the ask as part of the session that a header names, unless its body names one.
+
+        Raises
+        ------
+        RefusedError
+            If the name is too long.
+        """
+        if header is None or self.wish.session_id is not None:
+            return self
+        wish = checked(Wish, {"session_id": header}, "x-session-id")
+        wish = self.wish.model_copy(update={"session_id": wish.session_id})
+        return replace(self, wish=wish, turn=None)
 
     @classmethod
     def of_chat(cls, request: ChatRequest, limits: Limits) -> "Ask":

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import httpx
 
-from deployments.failures import DEADLINE, RefusedError, error_body
+from deployments.failures import DEADLINE, UpstreamRefusedError, error_body
 from deployments.upstreams import Upstream
 from scope.endpoint import CallError, retry_after_s
 from scope.upstream import CONNECT_S, SHOWN_CHARS, lost, open_transport
@@ -146,7 +146,7 @@ def _losses(upstream: Upstream, call: Call) -> Iterator[None]:
         raise CallError(named.kind, type(error.__cause__ or error).__name__) from error
 
 
-def _refusal(upstream: Upstream, response: httpx.Response) -> RefusedError:
+def _refusal(upstream: Upstream, response: httpx.Response) -> UpstreamRefusedError:
     text = upstream.clean(response.text)
     try:
         body = json.loads(text)
@@ -155,17 +155,17 @@ def _refusal(upstream: Upstream, response: httpx.Response) -> RefusedError:
         message = " ".join(text.split())[:SHOWN_CHARS]
         body = error_body(message, "invalid_request_error")
     status = response.status_code
-    refusal = RefusedError(status, " ".join(str(message).split())[:SHOWN_CHARS], body)
+    refusal = UpstreamRefusedError(status, " ".join(str(message).split())[:SHOWN_CHARS], body)
     refusal.wait_s = retry_after_s(response.headers.get("retry-after"), datetime.now(UTC))
     return refusal
 
 
-def refused(upstream: Upstream, error: Mapping[str, Any]) -> RefusedError:
+def refused(upstream: Upstream, error: Mapping[str, Any]) -> UpstreamRefusedError:
     """Return the error that came with status 200, as OpenRouter's do, or in a stream."""
     code = error.get("code")
     status = code if isinstance(code, int) and 400 <= code < 600 else 502
     body = json.loads(upstream.clean(json.dumps({"error": error})))
-    return RefusedError(status, str(body["error"].get("message"))[:SHOWN_CHARS], body)
+    return UpstreamRefusedError(status, str(body["error"].get("message"))[:SHOWN_CHARS], body)
 
 
 def _completion(upstream: Upstream, content: bytes) -> dict[str, Any]:

@@ -138,13 +138,13 @@ class ChatRequest:
         """Read and check the bytes of a body; raises the same."""
         return cls.of(json_object(body), limits)
 
-    def upstream_body(self, upstream_id: str) -> dict[str, Any]:
-        """Return what is sent on: all as it came, but for the fields that are ours."""
+    def upstream_body(self) -> dict[str, Any]:
+        """Return what is sent on: all as it came, but for the model and fields that are ours."""
         body = {name: value for name, value in self.raw.items() if name not in OURS}
         others = [plugin for plugin in self.chat.plugins or () if plugin.get("id") != AUTO_ROUTER]
         if others:
             body["plugins"] = others
-        return {"model": upstream_id, **body}
+        return body
 
 
 def _refuse_excess(name: str, value: int | None, most: int) -> None:

@@ -1,22 +1,88 @@
 """The embedder's replica: one encoder, texts gathered into batches."""
 
-import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import Field
 
 from scope.arrays import Floats, Singles
+from scope.config import Strict
+from scope.embedder import EmbedderSpec
 from scope.encoder import Encoder
+from scope.errors import ConfigError
 from scope.features import text_features
 
-Embedded = tuple[Singles, Floats]
-"""A prompt's vector and its features, each of shape (n,)."""
+STUCK_S = 60.0
+"""A batch that takes longer will not end: the replica counts as ill."""
+
+
+class Batching(Strict):
+    """The Embedder's ``user_config``: how it gathers calls."""
+
+    max_batch_size: int = Field(default=32, ge=1)
+    """Texts in one batch; a call of more makes a batch of its own."""
+    wait_s: float = Field(default=0.005, ge=0, allow_inf_nan=False)
+    """How long the first call of a batch waits for others."""
+
+
+class Vectors(NamedTuple):
+    """What became of the texts of one call."""
+
+    embedding_qd: Singles
+    """NaN where a text could not be embedded."""
+    features_qf: Floats
+    errors: list[str]
+    """Why not; empty where it could."""
+    embedder: EmbedderSpec
+    """What the vectors were made with; while a new bank rolls out, not always what was wanted."""
 
 
 class Embedder:
-    """Embeds prompts with the embedder of a bank."""
+    """Embeds texts with the embedder of a bank.
+
+    Parameters
+    ----------
+    name, revision : str
+        As in the bank's `EmbedderSpec`.
+    """
 
     def __init__(self, name: str, revision: str | None) -> None:
         self._encoder = Encoder(name, revision=revision)
+        self._began_at: float | None = None
+        self._one_at_a_time = threading.Lock()
 
-    async def embed(self, prompts: list[str]) -> list[Embedded]:
-        """Return vector and features of each prompt."""
-        embedding_qd = await asyncio.to_thread(self._encoder.encode, prompts)
-        return list(zip(embedding_qd, text_features(prompts), strict=True))
+    def embed(self, calls: Sequence[Sequence[str]]) -> list[Vectors]:
+        """Return vectors and features of the texts of each call; blocks."""
+        texts = list(itertools.chain.from_iterable(calls))
+        with self._one_at_a_time:  # threads of two batches would only take turns
+            self._began_at = time.monotonic()
+            try:
+                embedding_qd, errors = self._encoder.attempt(texts)
+            finally:
+                self._began_at = None
+        features_qf = text_features(texts)
+        ends = np.cumsum([len(call) for call in calls])
+        spans = [slice(end - len(call), end) for end, call in zip(ends, calls, strict=True)]
+        spec = self._encoder.spec
+        return [Vectors(embedding_qd[s], features_qf[s], errors[s], spec) for s in spans]
+
+    def check_health(self) -> None:
+        """Look whether the batch under way, if any, still may end.
+
+        Raises
+        ------
+        ConfigError
+            If it is stuck.
+        """
+        began_at = self._began_at
+        if began_at is not None and time.monotonic() - began_at > STUCK_S:
+            raise ConfigError(f"a batch has been embedding for more than {STUCK_S:g} s")
+
+
+def texts_in(calls: Sequence[Sequence[str]]) -> int:
+    """Return the size of a batch; a call alone always fits, however many texts it holds."""
+    return 1 if len(calls) == 1 else sum(len(call) for call in calls)

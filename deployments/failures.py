@@ -14,7 +14,7 @@ UNCALLED = frozenset({FULL, OPEN})
 SERVER_ERROR, RATE_LIMIT_ERROR = "server_error", "rate_limit_error"
 
 
-class RefusedError(CallError):
+class UpstreamRefusedError(CallError):
     """A status other than 200.
 
     Attributes
@@ -61,7 +61,7 @@ def error_answer(error: CallError) -> tuple[int, dict[str, Any], dict[str, str]]
     What is wrong with the request itself is passed on as the upstream said it. All else is told
     in our words: 429 and 503 with ``Retry-After``, 504 where time ran out, 502 otherwise.
     """
-    if isinstance(error, RefusedError) and is_the_clients(error):
+    if isinstance(error, UpstreamRefusedError) and is_the_clients(error):
         return error.status or 400, error.body, {}
     status, body = _told(error, f"no model answered; the last said {error}")
     wait_s = error.wait_s if error.wait_s is not None else 1.0

@@ -36,37 +36,6 @@ class Current:
         return cls(settings, settings.pool_of(bank), Keyring.of(settings.access))
 
 
-class LiveSettings:
-    """The settings in force.
-
-    Parameters
-    ----------
-    user_config : mapping
-        As Serve hands it to ``reconfigure``.
-    bank : tuple of ModelSpec
-        The models of the bank.
-
-    Raises
-    ------
-    ConfigError
-        If it is invalid; there is nothing older to stay with.
-    """
-
-    def __init__(self, user_config: Mapping[str, Any], bank: tuple[ModelSpec, ...]) -> None:
-        self._bank = bank
-        self.current = Current.of(user_config, bank)
-
-    def change(self, user_config: Mapping[str, Any]) -> None:
-        """Put other settings in force.
-
-        Raises
-        ------
-        ConfigError
-            If they are invalid; those in force stay.
-        """
-        self.current = Current.of(user_config, self._bank)
-
-
 def parsed(user_config: Mapping[str, Any]) -> Settings:
     """Return checked settings.
 

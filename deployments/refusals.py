@@ -7,6 +7,8 @@ Every reason for which a request is turned away before any model sees it.
   - TooLargeError     its body is over the limit
   - NoAccessError     its API key is missing or unknown
   - TooManyError      its API key has used up its rate
+  - BusyError         too many requests are under way
+  - NotReadyError     the service lacks settings or upstreams
 
 The messages are sentences for the client. None of them holds the text of a prompt.
 """
@@ -67,3 +69,23 @@ class TooManyError(RefusedError):
         super().__init__(message, None, "rate_limit_exceeded")
         self.args = (message, retry_after_s)  # what pickling calls the constructor with
         self.retry_after_s = retry_after_s
+
+
+class BusyError(RefusedError):
+    """More requests are under way than the replica may have.
+
+    Parameters
+    ----------
+    message : str
+    retry_after_s : int
+        When to come again.
+    """
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message, None, "overloaded")
+        self.args = (message, retry_after_s)
+        self.retry_after_s = retry_after_s
+
+
+class NotReadyError(RefusedError):
+    """The service cannot answer for a reason that its operator must mend."""

@@ -29,12 +29,21 @@ class Sessions:
     """
 
     def __init__(self, settings: Stickiness, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._held: TTLCache[tuple[str, str], Held] = TTLCache(
             settings.max_sessions, settings.ttl_s, timer=clock
         )
 
     def __len__(self) -> int:
         return len(self._held)
+
+    def under(self, settings: Stickiness) -> "Sessions":
+        """Return the same sessions under other settings; their time starts anew if it changes."""
+        if (settings.max_sessions, settings.ttl_s) == (self._held.maxsize, self._held.ttl):
+            return self
+        renewed = Sessions(settings, self._clock)
+        renewed._held.update(self._held)
+        return renewed
 
     def held(self, client: str, ask: Ask) -> Held | None:
         """Return what an ask's session is on; None for a new one.

@@ -5,6 +5,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from deployments.retries import RetrySettings
+from deployments.upstreams import UpstreamSettings
 from deployments.wishes import Aims
 from scope.config import Strict
 from scope.errors import ConfigError, listed
@@ -38,16 +40,12 @@ class Limits(Strict):
     """Largest ``max_tokens`` or ``max_completion_tokens``."""
     requests_per_minute: float = Field(default=600, gt=0, allow_inf_nan=False)
     """Rate of an API key that has none of its own; in each replica."""
+    max_in_flight: int = Field(default=512, ge=1)
+    """Requests under way at once in each replica; more get a 503."""
     deadline_ms: int = Field(default=60_000, ge=1)
     """What a request may take that does not say."""
-
-
-class Batching(Strict):
-    """How the embedder gathers prompts."""
-
-    max_batch_size: int = Field(default=32, ge=1)
-    wait_s: float = Field(default=0.005, ge=0, allow_inf_nan=False)
-    """How long the first prompt of a batch waits for others."""
+    decision_ms: int = Field(default=2_000, ge=1)
+    """How long one prompt waits for embedder and predictor, at most half of its deadline."""
 
 
 class Stickiness(Strict):
@@ -105,8 +103,12 @@ class Settings(Strict):
     default_model: str | None = None
     """Answers when no decision can be made."""
     limits: Limits = Limits()
-    batching: Batching = Batching()
     sessions: Stickiness = Stickiness()
+    max_cached_predictions: int = Field(default=10_000, ge=0)
+    """Prompts whose predictions each replica keeps, 2 KB each."""
+    upstreams: dict[str, UpstreamSettings] = Field(default_factory=dict)
+    """Where each model is called; one without an upstream is decided for, and never called."""
+    retries: RetrySettings = RetrySettings()
 
     def pool_of(self, bank: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
         """Return the models to choose among, at their prices.
@@ -123,6 +125,7 @@ class Settings(Strict):
         _refuse("pool", ids, tuple(known))
         if not ids:
             raise ConfigError("pool names no model; list at least one, or leave it out")
+        _refuse("upstreams", list(self.upstreams), tuple(known))
         if self.default_model is not None and self.default_model not in ids:
             raise ConfigError(
                 f"default_model {self.default_model!r} is not in the pool of {', '.join(ids)}"

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from deployments.decision import Decision
 from deployments.sessions import Held
 from deployments.settings import Stickiness
 from scope.pool import ModelSpec
@@ -17,7 +18,7 @@ class Outlook(NamedTuple):
 
 
 def keeps(
-    decision: Mapping[str, Any],
+    decision: Decision,
     held: Held,
     models: Mapping[str, ModelSpec],
     settings: Stickiness,
@@ -31,8 +32,8 @@ def keeps(
 
     Parameters
     ----------
-    decision : mapping
-        As the Predictor returns it, over the eligible models.
+    decision : Decision
+        Over the eligible models.
     held : Held
     models : mapping of str to ModelSpec
         The pool at its prices.
@@ -40,14 +41,14 @@ def keeps(
     continues : bool
         Whether only tools spoke since the model did.
     """
-    outlooks = {one["model"]: _outlook(one) for one in decision["candidates"]}
-    chosen = decision["model"]
+    outlooks = {one["model"]: _outlook(one) for one in decision.candidates}
+    chosen = decision.model
     if held.model not in outlooks:
         return False
     if continues or held.model == chosen or chosen is None:
         return True
     here, there = outlooks[held.model], outlooks[chosen]
-    trade_off = trade_off_of(decision["settings"], here)
+    trade_off = trade_off_of(decision.settings, here)
     if trade_off is None:
         return False
     spec = models[held.model], models[chosen]

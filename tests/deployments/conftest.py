@@ -8,6 +8,7 @@ from deployments.execution import Executor
 from deployments.retries import RetrySettings
 from deployments.upstreams import Upstreams, UpstreamSettings
 from scope.pool import ModelSpec
+from tests.deployments.local import Site as LocalSite
 from tests.upstream import running
 
 KEY = "sk-very-secret-0123"
@@ -103,3 +104,9 @@ def ask(site):
 def patience_s(way):
     """How long to wait for a model that goes this way: not long if nothing will come."""
     return 0.25 if way in ("silent", "held") else 5.0
+
+
+@pytest.fixture
+def local(tmp_path):
+    """A Router over replicas in this process; ``.open(**settings)`` serves it."""
+    return LocalSite(tmp_path)

@@ -1,37 +1,31 @@
 import pytest
-from fastapi.testclient import TestClient
 
-from deployments.api import make_api, refusal
+from deployments.errors import refusal
 from deployments.refusals import NoAccessError, NoSuchModelError, TooManyError
-from deployments.settings import Limits
-from scope.errors import ConfigError
 from scope.questions import MAX_PROMPT_CHARS
+from tests.deployments.local import Site
 
-LIMITS = Limits(max_body_bytes=100_000)
-
-
-async def decide(prompt, wish):
-    """Answer with what was asked."""
-    if "impossible" in wish.denied_models:
-        raise ConfigError("allow and deny lists leave no model to choose from")
-    return {"prompt": prompt, "aim": wish.aim(), "allowed": list(wish.allowed_models)}
+LIMITS = {"max_body_bytes": 100_000}
 
 
 @pytest.fixture(scope="module")
-def client():
-    return TestClient(make_api(decide, lambda: LIMITS))
+def client(tmp_path_factory):
+    with Site(tmp_path_factory.mktemp("site")).open(limits=LIMITS) as client:
+        yield client
 
 
 def test_a_request_reaches_the_decision_whole(client):
     """
     Prompt, aim and lists.
     """
-    body = {"prompt": "2+2?", "scope": {"alpha": 0.3, "allowed_models": ["a"]}}
+    body = {"prompt": "2+2?", "scope": {"alpha": 0.3, "allowed_models": ["sm*"]}}
 
     got = client.post("/v1/route", json=body)
 
     assert got.status_code == 200
-    assert got.json() == {"prompt": "2+2?", "aim": {"alpha": 0.3}, "allowed": ["a"]}
+    assert got.json()["model"] == "small"
+    assert got.json()["settings"]["alpha"] == 0.3
+    assert [candidate["model"] for candidate in got.json()["candidates"]] == ["small"]
 
 
 @pytest.mark.parametrize(
@@ -109,12 +103,13 @@ def test_a_list_of_prompts_gets_a_list_of_decisions(client):
     """
     In its order; their wishes are shared.
     """
-    body = {"prompts": ["one", "two"], "scope": {"min_quality": 0.9}}
+    body = {"prompts": ["a sum", "a law", "a sum"], "scope": {"min_quality": 0.6}}
 
     got = client.post("/v1/route", json=body).json()["decisions"]
 
-    assert [decision["prompt"] for decision in got] == ["one", "two"]
-    assert all(decision["aim"] == {"min_quality": 0.9} for decision in got)
+    assert [decision["model"] for decision in got] == ["small", "large", "small"]
+    assert all(decision["settings"] == {"min_quality": 0.6} for decision in got)
+    assert len({decision["id"] for decision in got}) == 3
 
 
 def test_a_chat_body_is_decided_on_its_latest_human_message(client):
@@ -123,13 +118,17 @@ def test_a_chat_body_is_decided_on_its_latest_human_message(client):
     """
     body = {
         "model": "auto",
-        "messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "?"}],
+        "messages": [
+            {"role": "system", "content": "Mind the law."},
+            {"role": "user", "content": "a sum"},
+        ],
         "plugins": [{"id": "auto-router", "cost_quality_tradeoff": 10}],
     }
 
     got = client.post("/v1/route", json=body).json()
 
-    assert got == {"prompt": "?", "aim": {"alpha": 0.0}, "allowed": []}
+    assert got["settings"] == {"alpha": 0.0, "trade_off": None}
+    assert got["candidates"][0]["p_correct"] > 0.5  # of law it would be less
 
 
 @pytest.mark.parametrize(
@@ -172,10 +171,12 @@ def test_what_the_algorithm_refuses_is_a_400_in_its_words(client):
     """
     Not a 500, and no traceback.
     """
-    got = client.post("/v1/route", json={"prompt": "x", "scope": {"denied_models": ["impossible"]}})
+    got = client.post("/v1/route", json={"prompt": "x", "scope": {"denied_models": ["*"]}})
 
     assert got.status_code == 400
-    assert got.json()["error"]["message"] == "allow and deny lists leave no model to choose from"
+    assert got.json()["error"]["message"] == (
+        "no model is left to choose from: denied_models removed small, large"
+    )
 
 
 def test_an_unknown_path_has_the_same_shape(client):

@@ -10,7 +10,7 @@ import yaml
 from ray import serve
 from ray.serve.schema import DeploymentSchema
 
-from deployments.app import AppConfig, EmbedderReplica, PredictorReplica, Router, build_app
+from deployments.app import AppConfig, EmbedderReplica, PredictorReplica, RouterReplica, build_app
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
@@ -27,7 +27,7 @@ def test_the_config_file_means_what_it_says():
     for block in application["deployments"]:
         assert block.keys() <= DeploymentSchema.model_fields.keys()
     names = {block["name"] for block in application["deployments"]}
-    assert names == {Router.name, EmbedderReplica.name, PredictorReplica.name}
+    assert names == {RouterReplica.name, EmbedderReplica.name, PredictorReplica.name}
     assert CONFIG["http_options"]["host"] == "127.0.0.1"
 
 

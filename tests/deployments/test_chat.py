@@ -96,16 +96,16 @@ def test_an_upstream_gets_what_came():
     }
     plugins = [{"id": "auto-router"}, {"id": "web", "max_results": 3}]
 
-    got = parse(**body, scope={"alpha": 1}, plugins=plugins).upstream_body("real-model")
+    got = parse(**body, scope={"alpha": 1}, plugins=plugins).upstream_body()
 
-    assert got == body | {"model": "real-model", "plugins": [plugins[1]]}
+    assert got == body | {"plugins": [plugins[1]]}
 
 
 def test_no_empty_field_is_left_of_our_plugin():
     """
     An upstream that knows no plugins is not told of any.
     """
-    assert "plugins" not in parse(plugins=[{"id": "auto-router"}]).upstream_body("m")
+    assert "plugins" not in parse(plugins=[{"id": "auto-router"}]).upstream_body()
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,17 @@ import pickle
 
 import pytest
 
-from deployments.failures import DEADLINE, FULL, RefusedError, error_answer, error_event, uncalled
+from deployments.failures import (
+    DEADLINE,
+    FULL,
+    UpstreamRefusedError,
+    error_answer,
+    error_event,
+    uncalled,
+)
 from scope.endpoint import CallError
 
-REFUSED = RefusedError(429, "slow down", {"error": {"message": "slow down"}})
+REFUSED = UpstreamRefusedError(429, "slow down", {"error": {"message": "slow down"}})
 
 
 def test_a_refusal_survives_pickling():

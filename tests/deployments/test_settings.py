@@ -1,6 +1,6 @@
 import pytest
 
-from deployments.live import LiveSettings, parsed
+from deployments.live import Current, parsed
 from scope.errors import ConfigError
 from scope.pool import ModelSpec
 
@@ -110,40 +110,4 @@ def test_settings_that_do_not_fit_the_bank_are_refused(config, message):
     Before any request meets them.
     """
     with pytest.raises(ConfigError, match=message):
-        LiveSettings(OPEN | config, BANK)
-
-
-def test_a_change_holds_from_then_on():
-    """
-    A request that began before it keeps what it began with.
-    """
-    live = LiveSettings(OPEN, BANK)
-    before = live.current
-
-    live.change(OPEN | {"policy": {"min_quality": 0.9}, "pool": ["b"]})
-
-    assert live.current.settings.policy.aim() == {"min_quality": 0.9}
-    assert live.current.models == (BANK[1],)
-    assert before.settings.policy.aim() == {"alpha": 0.6}
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        pytest.param({"policy": {"alpha": 2}}, id="a field"),
-        pytest.param({"pool": ["z"]}, id="does not fit the bank"),
-        pytest.param({"access": {"key_file": "/nowhere"}}, id="a file that is not there"),
-        pytest.param({"limits": {"max_prompts": 1}, "typo": 1}, id="one right, one wrong"),
-    ],
-)
-def test_an_invalid_change_changes_nothing(wrong):
-    """
-    Not even the part of it that is right.
-    """
-    live = LiveSettings(OPEN, BANK)
-    before = live.current
-
-    with pytest.raises(ConfigError):
-        live.change(OPEN | wrong)
-
-    assert live.current is before
+        Current.of(OPEN | config, BANK)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deployments.decision import Decision
 from deployments.sessions import Held
 from deployments.settings import Stickiness
 from deployments.stay import Outlook, keeps, stays, switch_usd, trade_off_of
@@ -99,7 +100,9 @@ def decided(model, small=(0.7, 0.001), large=(0.8, 0.01)):
         {"model": name, "p_correct": p, "cost_usd": usd}
         for name, (p, usd) in {"small": small, "large": large}.items()
     ]
-    return {"model": model, "candidates": candidates, "settings": {"trade_off": 10.0}}
+    settings = {"trade_off": 10.0}
+    order = ("small", "large")
+    return Decision(model, order, "expected_value", settings, "", candidates=tuple(candidates))
 
 
 @pytest.mark.parametrize(

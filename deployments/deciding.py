@@ -1,0 +1,148 @@
+"""Decide for what is asked: hard rules, predictions, policy, then the session's model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from deployments.asks import Ask
+from deployments.choosing import Chooser
+from deployments.decision import Decision
+from deployments.eligibility import eligible
+from deployments.foretelling import Foreteller
+from deployments.live import Current
+from deployments.prediction import Prediction
+from deployments.refusals import NoModelLeftError, RefusedError
+from deployments.sessions import Sessions
+from deployments.settings import Limits
+from deployments.stay import keeps
+from scope.pool import ModelSpec
+
+Rules = tuple[tuple[ModelSpec, ...], tuple[tuple[str, float], ...]]
+"""Permitted models and aim: prompts that share both are decided together."""
+
+
+class Decider:
+    """Makes the decisions of one replica.
+
+    Parameters
+    ----------
+    foreteller : Foreteller
+    chooser : Chooser
+    sessions : Sessions
+    """
+
+    def __init__(self, foreteller: Foreteller, chooser: Chooser, sessions: Sessions) -> None:
+        self._foreteller, self._chooser, self.sessions = foreteller, chooser, sessions
+
+    async def decide(
+        self,
+        asks: Sequence[Ask],
+        models: Sequence[ModelSpec],
+        current: Current,
+        *,
+        client: str,
+        deadline_s: float,
+    ) -> list[Decision]:
+        """Return a decision for each ask, in their order.
+
+        Parameters
+        ----------
+        asks : sequence of Ask
+        models : sequence of ModelSpec
+            Those that could answer, at today's prices.
+        current : Current
+        client : str
+            Name of the API key, which sessions belong to.
+        deadline_s : float
+            Of the whole request; half of it may go by before lesser decisions are made.
+
+        Raises
+        ------
+        RefusedError
+            If the wishes are wrong, or leave no model.
+        """
+        by_id = {model.id: model for model in models}
+        rules = [
+            _rules(ask, place, by_id, current, listed=len(asks) > 1)
+            for place, ask in enumerate(asks)
+        ]
+        patience_s = current.settings.limits.decision_ms / 1e3
+        within_s = deadline_s / 2 if len(asks) > 1 else min(patience_s, deadline_s / 2)
+        predictions = await self._foreteller.foretell(
+            [ask.text for ask in asks], within_s=within_s, patience_s=patience_s / 2
+        )
+        decisions = self._chosen(rules, predictions)
+        return [
+            self._settled(decision, ask, by_id, current, client)
+            for decision, ask in zip(decisions, asks, strict=True)
+        ]
+
+    def _chosen(self, rules: list[Rules], predictions: list[Prediction]) -> list[Decision]:
+        """Choose for all prompts that share their rules at once."""
+        decisions: dict[int, Decision] = {}
+        for models, aim in dict.fromkeys(rules):
+            places = [place for place, rule in enumerate(rules) if rule == (models, aim)]
+            asked = [predictions[place] for place in places]
+            chosen = self._chooser.choose(asked, models, dict(aim))
+            decisions |= zip(places, chosen, strict=True)
+        return [decisions[place] for place in range(len(rules))]
+
+    def _settled(
+        self,
+        decision: Decision,
+        ask: Ask,
+        models: Mapping[str, ModelSpec],
+        current: Current,
+        client: str,
+    ) -> Decision:
+        """Return the decision after the default model and the session had their say."""
+        default = current.settings.default_model
+        if decision.source == "averages" and default in decision.order:
+            decision = replace(
+                moved(decision, default, f"no replica could tell; {default} is the default model"),
+                policy=None,
+                settings={},
+                source="default",
+            )
+        held = self.sessions.held(client, ask)
+        stickiness = current.settings.sessions
+        if held and keeps(decision, held, models, stickiness, continues=ask.continues):
+            if held.model != decision.model:
+                decision = moved(decision, held.model, f"the session stays on {held.model}")
+            return replace(decision, kept=True)
+        return decision
+
+
+def moved(decision: Decision, model: str, reason: str) -> Decision:
+    """Return a decision for another of its candidates."""
+    order = (model, *(other for other in decision.order if other != model))
+    return replace(decision, model=model, order=order, reason=reason)
+
+
+def deadline_s(deadline_ms: int | None, limits: Limits) -> float:
+    """Return what a request may take.
+
+    Raises
+    ------
+    RefusedError
+        If it asks for more than requests get that do not say.
+    """
+    if deadline_ms is not None and deadline_ms > limits.deadline_ms:
+        raise RefusedError(
+            f"scope.deadline_ms: {deadline_ms} is more than the {limits.deadline_ms} allowed here",
+            "scope.deadline_ms",
+        )
+    return (deadline_ms or limits.deadline_ms) / 1e3
+
+
+def _rules(
+    ask: Ask, place: int, models: Mapping[str, ModelSpec], current: Current, *, listed: bool
+) -> Rules:
+    try:
+        permitted = eligible(tuple(models.values()), ask.needs, ask.wish)
+    except NoModelLeftError as error:
+        if not listed:
+            raise
+        told = f"prompts[{place}]: {error}"
+        raise NoModelLeftError(told, f"prompts[{place}]", error.code) from None
+    aim = ask.wish.aim() or current.settings.policy.aim()
+    return tuple(models[model] for model in permitted), tuple(aim.items())

@@ -1,0 +1,110 @@
+"""A decision: the model, why it, and what else there was."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+
+def new_id() -> str:
+    """Return an id nobody else has."""
+    return f"dec_{uuid4().hex}"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a request is told, and what the decision log keeps.
+
+    Attributes
+    ----------
+    model : str or None
+        None where nothing is known about any permitted model.
+    order : tuple of str
+        The permitted models, best first: whoever answers if the first cannot.
+    policy : str or None
+        Name of the rule; None where the client named the model, or nothing could be foretold.
+    settings : mapping of str to (float or None)
+        What the rule was asked; None is infinite.
+    reason : str
+        One line for people.
+    met : bool
+        False where no model satisfied the rule, and the nearest one was taken.
+    candidates : tuple of mapping
+        Every estimate of every permitted model, with its ``utility``; None is unknown.
+    anchors : tuple of mapping
+        The nearest, with their similarity.
+    source : str
+        ``anchors``, ``cache``, ``votes``, ``averages``, ``default`` or ``client``.
+    degraded : str or None
+        Why it rests on less than it could.
+    out_of_distribution : bool or None
+        Whether the prompt is unlike all anchors; None where the bank cannot tell.
+    kept : bool
+        Whether a session stays on its model in place of the one the policy would choose.
+    """
+
+    model: str | None
+    order: tuple[str, ...]
+    policy: str | None
+    settings: Mapping[str, float | None]
+    reason: str
+    met: bool = True
+    candidates: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    anchors: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    source: str = "anchors"
+    degraded: str | None = None
+    out_of_distribution: bool | None = None
+    kept: bool = False
+    id: str = field(default_factory=new_id)
+
+    @property
+    def margin(self) -> float | None:
+        """By how much the best utility exceeds the next; None where there are no two."""
+        known = sorted(one["utility"] for one in self.candidates if one["utility"] is not None)
+        return known[-1] - known[-2] if len(known) > 1 else None
+
+    def of(self, model: str | None, estimate: str) -> float | None:
+        """Return an estimate of a candidate; None where it is unknown."""
+        for candidate in self.candidates:
+            if candidate["model"] == model:
+                value: float | None = candidate[estimate]
+                return value
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the body of ``/v1/route``."""
+        return {
+            "id": self.id,
+            "model": self.model,
+            "policy": self.policy,
+            "settings": dict(self.settings),
+            "reason": self.reason,
+            "met": self.met,
+            "margin": self.margin,
+            "out_of_distribution": self.out_of_distribution,
+            "kept": self.kept,
+            "source": self.source,
+            "degraded": self.degraded,
+            "fallbacks": list(self.order[1:]),
+            "candidates": [dict(candidate) for candidate in self.candidates],
+            "anchors": [dict(anchor) for anchor in self.anchors],
+        }
+
+    def headers(self, model: str | None, overhead_s: float) -> dict[str, str]:
+        """Return the response headers; of what is predicted, that of the `model` that answers."""
+        told = {
+            "decision-id": self.id,
+            "model": model,
+            "policy": self.policy or self.source,
+            "p-correct": _number(self.of(model, "p_correct")),
+            "cost-usd": _number(self.of(model, "cost_usd")),
+            "source": self.source,
+            "overhead-ms": f"{1e3 * overhead_s:.1f}",
+            "degraded": self.degraded,
+        }
+        return {f"x-scope-{name}": value for name, value in told.items() if value is not None}
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None or math.isnan(value) else f"{value:.6g}"

@@ -1,0 +1,114 @@
+"""A hop to another replica: with a deadline, tried once more if the replica dies under it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ray.exceptions import RayActorError, TaskCancelledError
+from ray.serve.exceptions import (
+    BackPressureError,
+    DeploymentUnavailableError,
+    ReplicaUnavailableError,
+)
+
+from deployments.breaker import Breaker
+
+TRIES = 2
+"""A replica that dies takes its calls with it; Serve gives them to no other."""
+
+FAILURES, OPEN_S = 5, 1.0
+"""After so many failures in a row nobody waits for the replica, for so long."""
+
+log = logging.getLogger("ray.serve")
+
+
+class HopError(Exception):
+    """A replica that did not answer.
+
+    Attributes
+    ----------
+    reason : str
+        Name of the deployment and ``late``, ``full``, ``down`` or ``broken``.
+    """
+
+    def __init__(self, name: str, how: str) -> None:
+        super().__init__(name, how)
+        self.reason = f"{name} {how}"
+
+
+class Hop:
+    """One method of a deployment.
+
+    Parameters
+    ----------
+    name : str
+        What reasons call the deployment.
+    call : callable
+        ``handle.method.remote``: returns something to await, and to cancel.
+    """
+
+    def __init__(self, name: str, call: Callable[[Any], Any]) -> None:
+        self._name, self._call = name, call
+        self._breaker = Breaker(name, failures=FAILURES, open_s=OPEN_S)
+
+    async def ask(self, argument: object, *, within_s: float, patience_s: float) -> Any:  # noqa: ANN401 - whatever the replica returns
+        """Return what the replica answers.
+
+        Parameters
+        ----------
+        argument : object
+        within_s : float
+            How long to wait.
+        patience_s : float
+            How long it may take a replica that is well: one that is late for a client in a
+            greater hurry is not ill.
+
+        Raises
+        ------
+        HopError
+            If it does not answer in time, or at all.
+        """
+        if not self._breaker.admits():
+            raise HopError(self._name, "down")
+        began_at = time.monotonic()
+        tell: Callable[[], None] = self._breaker.undecided
+        try:
+            answer = await self._tried(argument, within_s)
+            tell = self._breaker.succeeded
+        except HopError as error:
+            if not error.reason.endswith("late") or time.monotonic() - began_at >= patience_s:
+                tell = partial(self._breaker.failed, error)
+            raise
+        finally:
+            tell()
+        return answer
+
+    async def _tried(self, argument: object, within_s: float) -> Any:  # noqa: ANN401
+        try:
+            async with asyncio.timeout(within_s):
+                for _ in range(TRIES):
+                    try:
+                        return await self._call(argument)
+                    except (RayActorError, ReplicaUnavailableError) as error:
+                        died = type(error).__name__
+                        log.warning("the %s died under a call: %s", self._name, died)
+                raise HopError(self._name, "down")
+        except TimeoutError:
+            raise HopError(self._name, "late") from None
+        except BackPressureError:
+            raise HopError(self._name, "full") from None
+        except (DeploymentUnavailableError, TaskCancelledError):
+            raise HopError(self._name, "down") from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise HopError(self._name, "down") from None  # it was the replica's call, not ours
+        except HopError:
+            raise
+        except Exception as error:  # the request goes on without: whatever it was, it is told here
+            log.exception("the %s failed", self._name, exc_info=error)
+            raise HopError(self._name, "broken") from None

@@ -1,0 +1,71 @@
+"""A Router in this process, over replicas in this process, that can be told to fail."""
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from fastapi.testclient import TestClient
+
+from deployments.api import make_api
+from deployments.embedder import Vectors
+from deployments.hops import HopError
+from deployments.predictor import Predictor
+from deployments.router import Router
+from scope.bank_store import load_bank, save_bank
+from scope.config import AnchorConfig
+from scope.features import text_features
+from scope.population import calibrate
+from tests.banks import two_kinds, unit
+
+OPEN = {"access": {"open": True}}
+
+
+class LocalReplica:
+    """Answers by a plain function of one argument, or fails as it is told."""
+
+    def __init__(self, answer):
+        self.answer, self.failing, self.asked = answer, None, []
+
+    async def ask(self, argument, *, within_s, patience_s):
+        self.asked.append(argument)
+        if self.failing:
+            raise HopError(*self.failing)
+        return self.answer(argument)
+
+
+def kind_of(text):
+    """A vector near the anchors of law if the text is about it, else near those of maths."""
+    noise = np.frombuffer(hashlib.sha256(text.encode()).digest()[:7], np.uint8) / 255 - 0.5
+    return [-1 if "law" in text else 1, *noise]
+
+
+class Site:
+    """A router with its replicas and a client."""
+
+    def __init__(self, folder, bank=None):
+        bank = bank or two_kinds()
+        bank = replace(bank, calibration=calibrate(bank, AnchorConfig()))
+        save_bank(bank, folder / "bank", created_at="2026-01-01T00:00:00+00:00", sources=())
+        self.bank = load_bank(folder / "bank")
+        predictor = Predictor(str(folder / "bank"))
+        self.embedder = LocalReplica(self._embed)
+        self.predictor = LocalReplica(lambda call: predictor.predict([call])[0])
+        self.router = Router(self.bank, self.embedder, self.predictor, "127.0.0.1")
+
+    def _embed(self, texts):
+        vector_qd = unit([kind_of(text) for text in texts])
+        errors = ["" for _ in texts]
+        return Vectors(vector_qd, text_features(texts), errors, self.bank.embedder)
+
+    @contextmanager
+    def open(self, **settings):
+        """Serve it with these settings; yields a client in whose loop it lives."""
+        with TestClient(make_api(self.router), raise_server_exceptions=False) as client:
+            self.client = client
+            self.configure(**settings)
+            yield client
+
+    def configure(self, **settings):
+        """Put other settings in force."""
+        self.client.portal.call(self.router.configure, OPEN | settings)
