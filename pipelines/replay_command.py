@@ -8,10 +8,11 @@ import typer
 
 from pipelines.console import err, out, score_cells, table
 from pipelines.options import Allow, Alpha, Budget, Deny, Json, MaxCost, MinQuality, Pool
+from scope.logged import Logged
 from scope.pool import load_pool
 from scope.predictions_store import load_predictions
 from scope.prices import load_prices, select
-from scope.replay import Logged, Replay
+from scope.replay import Replay
 from scope.router import Target, narrowed, route
 from scope.routing import Routing, usd
 
