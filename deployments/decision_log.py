@@ -27,7 +27,7 @@ NUMBER = 8 * "[0-9]"
 class LogSettings(Strict):
     """Where decisions are kept, and how many."""
 
-    folder: str | None = None
+    folder: str | None = Field(default=None, min_length=1)
     """None: nothing is written."""
     max_file_mib: float = Field(default=64, gt=0, allow_inf_nan=False)
     """A file that would become longer is followed by another."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from pydantic import ValidationError
 
 from deployments.decision_log import DecisionLog, LogSettings
 from scope.errors import ConfigError
@@ -207,6 +208,17 @@ def test_a_folder_that_is_gone_fails_no_request(log_of, tmp_path):
     log.write(record(1))
 
     assert log.failed == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"folder": ""}, {"max_file_mib": 0.0}, {"max_files": 0}, {"max_file": 1}]
+)
+def test_a_setting_that_makes_no_sense_is_refused(wrong):
+    """
+    An empty folder would be wherever the replica happens to run.
+    """
+    with pytest.raises(ValidationError):
+        LogSettings(**wrong)
 
 
 def test_a_folder_nobody_can_write_to_is_refused(tmp_path):
