@@ -112,7 +112,7 @@ def endpoint(tmp_path_factory):
     log = DecisionLog(LogSettings(folder=str(folder / "log"), max_file_mib=0.02), "Router#1")
     exchange = Exchange("route", "anyone", None, lambda _: None)
     exchange.decided(decided(folder, 0.9), asked.ids)
-    for record in exchange.records(load_bank(folder / "bank").version, prompts=False):
+    for record in exchange.records(load_bank(folder / "bank").version):
         log.write(record)
     log.close()
     return folder
