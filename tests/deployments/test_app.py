@@ -2,10 +2,12 @@
 
 import json
 import random
+import re
 
 import httpx
 import openai
 import pytest
+import ray
 from ray.serve.schema import DeploymentSchema, ServeApplicationSchema, ServeDeploySchema
 
 from deployments.app import AppConfig, EmbedderReplica, PredictorReplica, RouterReplica
@@ -141,6 +143,31 @@ def test_an_invalid_change_leaves_the_old_settings_in_force(served, chatting):
     assert still["settings"]["alpha"] == 1.0
     assert after["settings"]["alpha"] == 0.25
     assert served.pids("Router") == before
+
+
+def test_prometheus_sees_decisions_and_costs(served, chatting):
+    """
+    On the port of Ray's agent; no label holds what clients write.
+    """
+    port = ray.nodes()[0]["MetricsExportPort"]
+    secret = "a word that no metric may hold"
+    body = CHAT | {"messages": [{"role": "user", "content": secret}]}
+    served.http.post("/v1/chat/completions", json=body)
+    served.http.post("/v1/route", json={"prompt": 7})
+
+    def scraped():
+        return httpx.get(f"http://127.0.0.1:{port}/metrics").text
+
+    wanted = [
+        r'scope_decisions_total\{.*model="gpt-4o-2024-05-13",policy="expected_value"',
+        r'scope_requests_total\{.*endpoint="route",.*status="400"',
+        r"scope_(predicted|real)_cost_usd_total\{",
+        r"scope_(overhead|embed|predict|upstream)_latency_ms_bucket\{",
+        r'scope_cache_lookups_total\{.*result="miss"',
+        r"scope_breaker_state\{.*\} 0",
+    ]
+    served.until(lambda: all(re.search(one, scraped()) for one in wanted), f"one of {wanted}")
+    assert secret not in scraped()
 
 
 def test_a_client_that_hangs_up_ends_the_call_of_the_upstream(served, upstream, chatting):

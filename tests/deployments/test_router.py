@@ -391,3 +391,18 @@ def test_every_decision_is_written_down_with_what_came_of_it(local, upstreams, t
     assert chat["real_cost_usd"] > 0
     assert chat["attempts"][0]["outcome"] == "ok"
     assert "a sum" not in file.read_text()
+
+
+def test_a_model_that_is_dropped_while_a_request_decides_is_passed_over(local, upstreams):
+    """
+    The next best answers: a live change fails no request.
+    """
+    told = dict(upstreams["upstreams"])
+    with local.open(policy={"min_quality": 0.6}, **upstreams) as client:
+        exchange = client.portal.call(local.router.admit, "chat", None)
+        local.configure(**upstreams | {"upstreams": {"large": told["large"]}})
+        client.portal.call(local.router.chat, exchange, json.dumps(CHAT).encode(), {})
+        client.portal.call(exchange.close)
+
+    assert exchange.decisions[0].model == "small"
+    assert exchange.model == "large"
