@@ -131,7 +131,9 @@ class Router:
         key = current.keyring.owner(authorization)
         if self._in_flight >= limits.max_in_flight:
             raise BusyError(f"{self._in_flight} requests are under way here; try again in 1 s")
-        await self._rates.admit(key.name, key.requests_per_minute or limits.requests_per_minute)
+        rate = key.requests_per_minute or limits.requests_per_minute
+        if rate is not None:
+            await self._rates.admit(key.name, rate)
         self._in_flight += 1
         return Exchange(endpoint, key.name, current, self._ended)
 
