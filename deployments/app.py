@@ -42,11 +42,18 @@ class AppConfig(BaseModel):
 class EmbedderReplica(Embedder):
     """Replica of the embedder. Batching is all it adds."""
 
+    _configured = False
+
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take other batch sizes and waits."""
-        batching = parse(Batching, user_config, "the Embedder's user_config")
+        """Take another batch size and wait, or stay with those in force."""
+        try:
+            batching = parse(Batching, user_config, "the Embedder's user_config")
+        except ScopeError as error:
+            _refuse(error, configured=self._configured)
+            return
         self.embed.set_max_batch_size(batching.max_batch_size)
         self.embed.set_batch_wait_timeout_s(batching.wait_s)
+        self._configured = True
 
     @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.005, batch_size_fn=texts_in)
     async def embed(self, calls: list[list[str]]) -> list[Vectors]:
@@ -82,18 +89,28 @@ class RouterReplica:
         return make_api(self._router)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take other settings; wrong ones leave those in force as they are.
-
-        Serve stops a replica whose ``reconfigure`` raises, so that a typo would take the
-        service down. Only at the start, with nothing to stay with, it does raise.
-        """
+        """Take other settings, or stay with those in force."""
         try:
             await self._router.configure(user_config)
         except ScopeError as error:
-            if not self._configured:
-                raise
-            self._router.refuse(error)
+            _refuse(error, configured=self._configured)
+            self._router.refused()
         self._configured = True
+
+    async def check_health(self) -> None:
+        """Have the light copy say something."""
+        self._router.check_health()
+
+
+def _refuse(error: ScopeError, *, configured: bool) -> None:
+    """Refuse settings; older ones, if there are any, stay in force.
+
+    Serve stops a replica whose ``reconfigure`` raises, so that a typo would take the service
+    down. Only where there is nothing to stay with it has to.
+    """
+    if not configured:
+        raise error
+    log.error("settings stay as they were: %s", error)
 
 
 def build_app(args: AppConfig) -> Application:

@@ -1,6 +1,5 @@
 """Everything behind the HTTP surface: who may call, what is decided, who answers."""
 
-import logging
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -29,13 +28,11 @@ from deployments.sessions import Sessions
 from deployments.settings import Stickiness
 from deployments.upstreams import Upstreams
 from scope.bank import Bank
-from scope.errors import ConfigError, ScopeError
+from scope.errors import ConfigError
 from scope.pool import ModelSpec
 
 SESSION = "x-session-id"
 """Header by which Serve, too, sends a session to the replica that knows it."""
-
-log = logging.getLogger("ray.serve")
 
 
 class Router:
@@ -57,8 +54,10 @@ class Router:
         self._bank, self._host = bank, host
         self._meters, self._rates, self._in_flight = Meters(), Rates(), 0
         self._cache = PredictionCache(0, bank.version)
-        light_copy = LightCopy(bank)
-        foreteller = Foreteller(bank, embedder, predictor, light_copy, self._cache, self._meters)
+        self._light_copy = LightCopy(bank)
+        foreteller = Foreteller(
+            bank, embedder, predictor, self._light_copy, self._cache, self._meters
+        )
         self._decider = Decider(foreteller, Chooser(bank), Sessions(Stickiness()))
         self._upstreams = Upstreams()
         self._ledger = Ledger(bank.version, name, self._upstreams, self._meters)
@@ -190,11 +189,14 @@ class Router:
         if ask is not None and answer.model is not None:
             self._decider.sessions.note(exchange.client, ask, answer.model)
 
-    def refuse(self, error: ScopeError) -> None:
-        """Note that settings were refused, until others are put in force."""
-        log.error("settings stay as they were: %s", error)
+    def refused(self) -> None:
+        """Note that the latest settings were refused, until others are put in force."""
         self._meters.settings(rejected=True)
         self._readiness.settings = "rejected"
+
+    def check_health(self) -> None:
+        """Look whether the least of all decisions can be made; raises whatever is wrong."""
+        self._light_copy.averages(["well?"], "no replica was asked")
 
     async def readiness(self) -> dict[str, str]:
         """Return whether settings and replicas are there, each by its name."""
