@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from deployments.hops import Hop
 from deployments.prediction import Prediction
 from deployments.predictor import Embedded, Predictor
 from deployments.router import Router
+from deployments.sessions import Held, Key
+from deployments.shared_sessions import Peers
 from scope import EMBEDDED_BANK
 from scope.bank_store import load_bank, verify_bank
 from scope.config import parse
@@ -80,8 +83,15 @@ class RouterReplica:
         host = _get_global_client().http_config.host
         embed = Hop("embedder", embedder.embed.remote)
         predict = Hop("predictor", predictor.predict.remote)
-        name = serve.get_replica_context().replica_tag
-        self._router = Router(load_bank(Path(bank)), embed, predict, host=host, name=name)
+        context = serve.get_replica_context()
+        self._router = Router(
+            load_bank(Path(bank)),
+            embed,
+            predict,
+            Peers(Hop("session", self._asked("held")), Hop("session", self._asked("note"))),
+            host=host,
+            name=context.replica_tag,
+        )
         self._configured = False
 
     async def __serve_build_asgi_app__(self) -> FastAPI:
@@ -96,6 +106,26 @@ class RouterReplica:
             _refuse(error, configured=self._configured)
             self._router.refused()
         self._configured = True
+
+    async def held(self, key: Key) -> Held | None:
+        """Tell another replica what a session is on that belongs to this one."""
+        return self._router.sessions.local.get(key)
+
+    async def note(self, key: Key, held: Held) -> None:
+        """Hear from another replica what a session is on."""
+        self._router.sessions.local.put(key, held)
+
+    def _asked(self, method: str) -> Callable[[Any], Awaitable[Any]]:
+        """Return a call of the replica that a session belongs to."""
+        context = serve.get_replica_context()
+
+        def call(argument: tuple[Any, ...]) -> Awaitable[Any]:
+            session_id, *rest = argument
+            # Not before it is needed: this replica is still starting.
+            router = serve.get_deployment_handle(context.deployment, context.app_name)
+            return router.options(method_name=method, session_id=session_id).remote(*rest)
+
+        return call
 
     async def check_health(self) -> None:
         """Have the light copy say something."""

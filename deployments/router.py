@@ -10,7 +10,7 @@ from deployments.calls import Caller
 from deployments.chat import ChatRequest
 from deployments.choosing import Chooser
 from deployments.deciding import Decider, deadline_s
-from deployments.decision import Decision
+from deployments.decision import of_client
 from deployments.exchange import Exchange
 from deployments.execution import Executor
 from deployments.foretelling import Foreteller
@@ -26,6 +26,7 @@ from deployments.refusals import BusyError, NotReadyError
 from deployments.replica import Replica
 from deployments.sessions import Sessions
 from deployments.settings import Stickiness
+from deployments.shared_sessions import Peers, SharedSessions
 from deployments.upstreams import Upstreams
 from scope.bank import Bank
 from scope.errors import ConfigError
@@ -42,6 +43,7 @@ class Router:
     ----------
     bank : Bank
     embedder, predictor : Replica
+    peers : Peers
     host : str
         Address that HTTP is bound to.
     name : str
@@ -49,7 +51,14 @@ class Router:
     """
 
     def __init__(
-        self, bank: Bank, embedder: Replica, predictor: Replica, *, host: str, name: str
+        self,
+        bank: Bank,
+        embedder: Replica,
+        predictor: Replica,
+        peers: Peers,
+        *,
+        host: str,
+        name: str,
     ) -> None:
         self._bank, self._host = bank, host
         self._meters, self._rates, self._in_flight = Meters(), Rates(), 0
@@ -58,7 +67,8 @@ class Router:
         foreteller = Foreteller(
             bank, embedder, predictor, self._light_copy, self._cache, self._meters
         )
-        self._decider = Decider(foreteller, Chooser(bank), Sessions(Stickiness()))
+        self.sessions = SharedSessions(Sessions(Stickiness()), peers)
+        self._decider = Decider(foreteller, Chooser(bank), self.sessions)
         self._upstreams = Upstreams()
         self._ledger = Ledger(bank.version, name, self._upstreams, self._meters)
         self._executor: Executor | None = None
@@ -107,7 +117,7 @@ class Router:
         self._executor.retries = settings.retries
         self._ledger.keep(decision_log)
         self._cache.resize(settings.max_cached_predictions)
-        self._decider.sessions = self._decider.sessions.under(settings.sessions)
+        self.sessions.local = self.sessions.local.under(settings.sessions)
         self._current = current
         self._meters.settings(rejected=False)
         self._readiness.settings = "ok"
@@ -153,7 +163,7 @@ class Router:
         await self._decide(exchange, asks, current.models)
         for ask, decision in zip(asks, exchange.decisions, strict=True):
             if decision.model is not None:
-                self._decider.sessions.note(exchange.client, ask, decision.model)
+                self.sessions.note(exchange.client, ask, decision.model)
         return request
 
     async def chat(self, exchange: Exchange, body: bytes, headers: Mapping[str, str]) -> None:
@@ -176,7 +186,7 @@ class Router:
         elif pinned not in (model.id for model in models):
             raise NotReadyError(f"model: no upstream is configured for {pinned}", "model")
         else:
-            exchange.decided((_named(pinned),), (None,))
+            exchange.decided((of_client(pinned),), (None,))
         (decision,) = exchange.decisions
         assert self._executor is not None  # as old as the settings
         answer = await self._executor.execute(
@@ -187,7 +197,7 @@ class Router:
         )
         exchange.answered(answer)
         if ask is not None and answer.model is not None:
-            self._decider.sessions.note(exchange.client, ask, answer.model)
+            self.sessions.note(exchange.client, ask, answer.model)
 
     def refused(self) -> None:
         """Note that the latest settings were refused, until others are put in force."""
@@ -232,8 +242,3 @@ class Router:
     def _ended(self, exchange: Exchange) -> None:
         self._in_flight -= 1
         self._ledger.ended(exchange)
-
-
-def _named(model: str) -> Decision:
-    """Return the decision of a client that named its model."""
-    return Decision(model, (model,), None, {}, "the client named the model", source="client")
