@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.load import Load, Target, load, prompts
+from benchmarks.load import Target, load, prompts
 from benchmarks.serve_site import Site, site
 
 GRPC = {"RAY_SERVE_USE_GRPC_BY_DEFAULT": "1"}
@@ -61,7 +61,7 @@ def graph(name: str, *, access_log: bool = True, **args: str) -> dict[str, Any]:
 
 def main() -> None:
     """Print a table."""
-    print("| arrangement | p50, ms | 16 clients, req/s | ends at ingress, ms | not on loopback |")
+    print("| arrangement | p50, ms | 16 clients, req/s | CPU a request, ms | ports |")
     print("|---|---|---|---|---|")
     for name in sys.argv[1:] or ARRANGEMENTS:
         flags = dict(ARRANGEMENTS[name])
@@ -73,13 +73,16 @@ def main() -> None:
 def _row(name: str, serving: Site) -> str:
     prompt = prompts()
     through = Target(f"{serving.url}/empty/", lambda: {"prompt": next(prompt)})
-    here = Target(f"{serving.url}/empty/here", through.body)
     load(through, CLIENTS, 3)  # warm up
-    rounds = [(load(through, 1, SECONDS), load(through, CLIENTS, SECONDS)) for _ in range(ROUNDS)]
-    one = _median([alone.p50_ms for alone, _ in rounds], ".1f")
-    many = _median([crowd.per_s for _, crowd in rounds], ".0f")
-    short: Load = load(here, 1, 2)
-    return f"| {name} | {one} | {many} | {short.p50_ms:.1f} | {_exposed(serving)} |"
+    alone, crowds, cpu_ms = [], [], []
+    for _ in range(ROUNDS):
+        alone.append(load(through, 1, SECONDS).p50_ms)
+        before_s = serving.cpu_s()
+        crowd = load(through, CLIENTS, SECONDS)
+        cpu_ms.append(1e3 * (serving.cpu_s() - before_s) / len(crowd.latency_s))
+        crowds.append(crowd.per_s)
+    columns = _median(alone, ".1f"), _median(crowds, ".0f"), _median(cpu_ms, ".1f")
+    return f"| {name} | {' | '.join(columns)} | {_exposed(serving)} |"
 
 
 def _median(values: list[float], form: str) -> str:

@@ -33,6 +33,13 @@ class Site:
     url: str
     listeners: dict[str, set[str]]
     """Address and port of every TCP socket that it listens at, by process."""
+    pid: int
+    """Of the process that has started all others."""
+
+    def cpu_s(self) -> float:
+        """Return the processor time of all its living processes so far."""
+        ticks = sum(sum(_stat(pid)[1:]) for pid in _family(self.pid))
+        return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
@@ -59,7 +66,7 @@ def site(config: dict[str, Any], flags: Mapping[str, str] | None = None) -> Iter
         listeners: dict[str, set[str]] = {}
         for pid, address in new:
             listeners.setdefault(_name(pid), set()).add(address)
-        yield Site(f"http://127.0.0.1:{port}", listeners)
+        yield Site(f"http://127.0.0.1:{port}", listeners, process.pid or 0)
     finally:
         ours.close()  # the child sees it, and stops its Ray
         process.join(60)
@@ -99,6 +106,27 @@ def _listening() -> set[Socket]:
         for line in lines.splitlines()
         for pid in re.findall(r"pid=(\d+)", line)
     }
+
+
+def _family(pid: int) -> set[int]:
+    """Return a process with its children and theirs."""
+    parent = {int(path.name): 0 for path in Path("/proc").glob("[0-9]*")}
+    for child in parent:
+        parent[child] = _stat(child)[0]
+    family, grown = {pid}, 0
+    while len(family) > grown:
+        grown = len(family)
+        family |= {child for child, its in parent.items() if its in family}
+    return family
+
+
+def _stat(pid: int) -> tuple[int, int, int]:
+    """Return the parent of a process, and its ticks as user and as system; 0 once it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0, 0, 0
+    return int(fields[1]), int(fields[11]), int(fields[12])
 
 
 def _name(pid: int) -> str:
