@@ -73,7 +73,8 @@ class RouterReplica:
         host = _get_global_client().http_config.host
         embed = Hop("embedder", embedder.embed.remote)
         predict = Hop("predictor", predictor.predict.remote)
-        self._router = Router(load_bank(Path(bank)), embed, predict, host or "127.0.0.1")
+        name = serve.get_replica_context().replica_tag
+        self._router = Router(load_bank(Path(bank)), embed, predict, host=host, name=name)
         self._configured = False
 
     async def __serve_build_asgi_app__(self) -> FastAPI:

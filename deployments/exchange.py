@@ -66,7 +66,7 @@ class Exchange:
             self._open = False
             self._ended(self)
 
-    def records(self, bank: str, *, prompts: bool) -> Iterator[dict[str, Any]]:
+    def records(self, bank: str) -> Iterator[dict[str, Any]]:
         """Yield one record of the decision log for each decision (docs/formats.md)."""
         happened = self._happened()
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -83,7 +83,8 @@ class Exchange:
                 "source": decision.source,
                 "degraded": decision.degraded,
                 "candidates": decision.candidates,
-                **({"prompt": text} if prompts else {}),
+                "kept": decision.kept,
+                "prompt": text,
                 **happened,
             }
 

@@ -62,13 +62,13 @@ class Executor:
         Raises
         ------
         UnknownModelError
-            If a model has no upstream.
+            If none of the models has an upstream.
         ConfigError
             If no model is allowed.
         """
         if not models:
             raise ConfigError("no model is allowed to answer")
-        candidates = [self._upstreams[model] for model in models]
+        candidates = self._upstreams.among(models)
         ask: Ask = stream if body.get("stream") else complete
         trail = Trail(body, headers, asyncio.get_running_loop().time() + deadline_s)
         try:

@@ -68,6 +68,10 @@ class Meters:
             description="Circuit of an upstream: 0 closed, 1 half-opened, 2 opened.",
             tag_keys=("model",),
         )
+        self._unlogged = Gauge(
+            "scope_decisions_unlogged",
+            description="Decisions that the disk refused since the settings changed.",
+        )
         self._rejected = Gauge(
             "scope_settings_rejected",
             description="1 while the latest user_config is refused and the one before in force.",
@@ -118,6 +122,10 @@ class Meters:
             yield
         finally:
             self.took(step, time.perf_counter() - began_at)
+
+    def logged(self, failed: int) -> None:
+        """Note how many decisions could not be written down."""
+        self._unlogged.set(failed)
 
     def settings(self, *, rejected: bool) -> None:
         """Note whether the latest settings were refused."""

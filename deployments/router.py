@@ -16,6 +16,7 @@ from deployments.exchange import Exchange
 from deployments.execution import Executor
 from deployments.foretelling import Foreteller
 from deployments.keys import check_bind
+from deployments.ledger import Ledger
 from deployments.light_copy import LightCopy
 from deployments.live import Current
 from deployments.meters import Meters
@@ -46,9 +47,13 @@ class Router:
     embedder, predictor : Replica
     host : str
         Address that HTTP is bound to.
+    name : str
+        Of the replica, like no other's.
     """
 
-    def __init__(self, bank: Bank, embedder: Replica, predictor: Replica, host: str) -> None:
+    def __init__(
+        self, bank: Bank, embedder: Replica, predictor: Replica, *, host: str, name: str
+    ) -> None:
         self._bank, self._host = bank, host
         self._meters, self._rates, self._in_flight = Meters(), Rates(), 0
         self._cache = PredictionCache(0, bank.version)
@@ -56,6 +61,7 @@ class Router:
         foreteller = Foreteller(bank, embedder, predictor, light_copy, self._cache, self._meters)
         self._decider = Decider(foreteller, Chooser(bank), Sessions(Stickiness()))
         self._upstreams = Upstreams()
+        self._ledger = Ledger(bank.version, name, self._upstreams, self._meters)
         self._executor: Executor | None = None
         self._until_closed = AsyncExitStack()
         self._current: Current | None = None
@@ -93,12 +99,14 @@ class Router:
                 "policy: alpha needs a calibrated bank (`scope bank calibrate`); "
                 "give min_quality or max_cost_usd"
             )
+        decision_log = self._ledger.log_of(settings.decisions)
         prices = {model.id: model for model in current.models}
         self._upstreams.configure(settings.upstreams, prices)
         if self._executor is None:
             caller = await self._until_closed.enter_async_context(Caller())
             self._executor = Executor(self._upstreams, caller, settings.retries)
         self._executor.retries = settings.retries
+        self._ledger.keep(decision_log)
         self._cache.resize(settings.max_cached_predictions)
         self._decider.sessions = self._decider.sessions.under(settings.sessions)
         self._current = current
@@ -106,7 +114,8 @@ class Router:
         self._readiness.settings = "ok"
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Let go of connections and files."""
+        self._ledger.close()
         await self._until_closed.aclose()
 
     async def admit(self, endpoint: str, authorization: str | None) -> Exchange:
@@ -217,28 +226,8 @@ class Router:
         return models
 
     def _ended(self, exchange: Exchange) -> None:
-        """Count what happened, and write it down."""
         self._in_flight -= 1
-        if not exchange.decisions:
-            return
-        self._meters.decided(exchange.decisions, exchange.overhead_s)
-        answer = exchange.answer
-        if answer is not None:
-            self._meters.took("upstream", exchange.upstream_s)
-            self._meters.attempted(answer.attempts, self._upstreams)
-            predicted_usd = exchange.decisions[0].of(answer.model, "cost_usd")
-            self._meters.answered_by(answer.model, predicted_usd, answer.cost_usd)
-        log.info(
-            "%s: %d decided",
-            exchange.endpoint,
-            len(exchange.decisions),
-            extra={
-                "decision_id": exchange.decisions[0].id,
-                "model": exchange.model,
-                "degraded": exchange.decisions[0].degraded,
-                "overhead_ms": round(1e3 * exchange.overhead_s, 1),
-            },
-        )
+        self._ledger.ended(exchange)
 
 
 def _named(model: str) -> Decision:

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from deployments.decision_log import LogSettings
 from deployments.retries import RetrySettings
 from deployments.upstreams import UpstreamSettings
 from deployments.wishes import Aims
@@ -109,6 +110,7 @@ class Settings(Strict):
     upstreams: dict[str, UpstreamSettings] = Field(default_factory=dict)
     """Where each model is called; one without an upstream is decided for, and never called."""
     retries: RetrySettings = RetrySettings()
+    decisions: LogSettings = LogSettings()
 
     def pool_of(self, bank: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
         """Return the models to choose among, at their prices.

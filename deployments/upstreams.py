@@ -1,7 +1,7 @@
 """Where each model is asked, with which key, and how much of it at once."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -154,6 +154,17 @@ class Upstreams:
 
     def __iter__(self) -> Iterator[Upstream]:
         return iter(self._by_model.values())
+
+    def among(self, models: Sequence[str]) -> list[Upstream]:
+        """Return those of some models, in that order; one that settings just dropped is no more.
+
+        Raises
+        ------
+        UnknownModelError
+            If none of them has one.
+        """
+        left = [model for model in models if model in self._by_model]
+        return [self[model] for model in left or models[:1]]
 
     def __getitem__(self, model: str) -> Upstream:
         if model not in self._by_model:

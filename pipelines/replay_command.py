@@ -8,17 +8,28 @@ import typer
 
 from pipelines.console import err, out, score_cells, table
 from pipelines.options import Allow, Alpha, Budget, Deny, Json, MaxCost, MinQuality, Pool
+from pipelines.past import Past, note_prices
+from scope.decision_log import PastDecisions
 from scope.pool import load_pool
-from scope.predictions_store import load_predictions
 from scope.prices import load_prices, select
-from scope.replay import Logged, Replay
-from scope.router import Target, narrowed, route
+from scope.replay import Replay
+from scope.router import Target, narrowed
 from scope.routing import Routing, usd
 
 
 def replay(
-    routing: Annotated[Path, typer.Option(help="Decisions to compare with, by `scope route`.")],
-    predictions: Annotated[Path, typer.Option(help="Predictions they were made from.")],
+    routing: Annotated[
+        Path | None, typer.Option(help="Decisions to compare with, by `scope route`.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Predictions they were made from.")
+    ] = None,
+    decisions: Annotated[
+        Path | None, typer.Option(help="Decision log of the endpoint instead: folder or file.")
+    ] = None,
+    bank: Annotated[
+        Path | None, typer.Option(help="Bank the log was decided with; default: the embedded one.")
+    ] = None,
     alpha: Alpha = None,
     budget: Budget = None,
     min_quality: MinQuality = None,
@@ -35,24 +46,27 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Decide logged predictions anew, calling nothing; what is not changed stays as it was."""
-    logged = Logged.load(routing)
-    before = load_predictions(predictions)
-    models = before.predictions.models
-    after = before
+    past = Past.found(routing, predictions, decisions, bank)
+    before = after = past.predicted
     if prices is not None:
+        models = before.model_ids
         after = before.with_prices(select(load_prices(prices), models, str(prices)))
-    wanted = load_pool(pool) if pool else logged.models
+    wanted = load_pool(pool) if pool else past.logged.models
     narrow = narrowed(after, wanted, tuple(allow or ()), tuple(deny or ()))
     given = (alpha, budget, min_quality, max_cost)
-    target = Target(*given) if any(value is not None for value in given) else logged.target
-    anew = route(narrow, target)
-    result = Replay.of(logged, before, after, anew)
+    target = Target(*given) if any(value is not None for value in given) else past.logged.target
+    if past.log and prices is None and target.alpha is not None:
+        note_prices(before)
+    anew = past.decide(narrow, target)
+    result = Replay.of(past.logged, before, after, anew)
     if output is not None:
         anew.summary(narrow.truth()).write(output, anew.decisions())
     if as_json:
-        typer.echo(json.dumps(result.to_json()))
+        typer.echo(json.dumps({**result.to_json(), **(past.log.to_json() if past.log else {})}))
     else:
         _show(result, anew)
+        if past.log:
+            _show_log(past.log)
     if anew.overshoot_usd:
         err.print(f"the budget cannot be met: {usd(anew.overshoot_usd)} too much")
         raise typer.Exit(1)
@@ -74,3 +88,19 @@ def _show(result: Replay, anew: Routing) -> None:
         f"{result.n_changed:,} of {result.n_questions:,} decisions change",
         soft_wrap=True,
     )
+    if n_without := int((anew.choices.model_q < 0).sum()):
+        out.print(f"{n_without:,} have no model left: the last line is without them")
+
+
+def _show_log(log: PastDecisions) -> None:
+    """Print the real bill of what was decided, and what the comparison leaves out."""
+    n_decided = len(log.logged.model_of)
+    if log.n_billed:
+        out.print(
+            f"real bill as decided: {usd(log.bill_usd)} for {log.n_billed:,} of {n_decided:,} "
+            "requests" + ("; nobody knows the rest" if log.n_billed < n_decided else "")
+        )
+    if log.n_left_out:
+        out.print(f"left out: {log.n_left_out:,} requests for which no policy chose")
+    if log.n_torn:
+        out.print(f"skipped: {log.n_torn:,} half lines, torn by a kill")

@@ -9,6 +9,7 @@ from deployments.retries import RetrySettings
 from deployments.upstreams import Upstreams, UpstreamSettings
 from scope.pool import ModelSpec
 from tests.deployments.local import Site as LocalSite
+from tests.deployments.serving import serving
 from tests.upstream import running
 
 KEY = "sk-very-secret-0123"
@@ -110,3 +111,13 @@ def patience_s(way):
 def local(tmp_path):
     """A Router over replicas in this process; ``.open(**settings)`` serves it."""
     return LocalSite(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def served(cluster):
+    """The application of serve_config.yaml on a real Serve, for all tests that need one.
+
+    A test that wants other settings deploys them; none relies on those of another.
+    """
+    with serving() as served:
+        yield served

@@ -51,7 +51,9 @@ class Site:
         predictor = Predictor(str(folder / "bank"))
         self.embedder = LocalReplica(self._embed)
         self.predictor = LocalReplica(lambda call: predictor.predict([call])[0])
-        self.router = Router(self.bank, self.embedder, self.predictor, "127.0.0.1")
+        self.router = Router(
+            self.bank, self.embedder, self.predictor, host="127.0.0.1", name="local"
+        )
 
     def _embed(self, texts):
         vector_qd = unit([kind_of(text) for text in texts])

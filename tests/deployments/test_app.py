@@ -1,20 +1,191 @@
 """The real graph over HTTP on a free port, and its agreement with the offline path."""
 
 import json
-import socket
-from pathlib import Path
+import random
+import re
 
 import httpx
+import openai
 import pytest
-import yaml
-from ray import serve
-from ray.serve.schema import DeploymentSchema
+import ray
+from ray.serve.schema import DeploymentSchema, ServeApplicationSchema, ServeDeploySchema
 
-from deployments.app import AppConfig, EmbedderReplica, PredictorReplica, RouterReplica, build_app
+from deployments.app import AppConfig, EmbedderReplica, PredictorReplica, RouterReplica
+from tests.deployments.serving import CONFIG
 
-ROOT = Path(__file__).parents[2]
-CONFIG = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
-PROMPTS = [json.loads(line)["prompt"] for line in (ROOT / "examples/questions.jsonl").open()][:5]
+pytestmark = pytest.mark.ray
+
+CHAT = {"model": "auto", "messages": [{"role": "user", "content": "Is seven a prime?"}]}
+
+
+@pytest.fixture
+def chatting(served, upstream):
+    """The application with an upstream for two of the bank's models; its settings."""
+    upstream.behave({})
+    told = {"base_url": upstream.base_url, "timeout_s": 5.0}
+    pool = ["mathstral-7B", "gpt-4o-2024-05-13"]
+    settings = {
+        "pool": pool,
+        "upstreams": dict.fromkeys(pool, told),
+        "retries": {"first_wait_s": 0.001},
+        "policy": {"alpha": 1.0},
+    }
+    served.deploy(Router={"user_config": settings})
+    return settings
+
+
+def questions(n, seed=0):
+    """Distinct questions of many kinds and lengths."""
+    rng = random.Random(seed)
+    subjects = [
+        "a prime",
+        "a contract",
+        "an enzyme",
+        "a treaty",
+        "an eigenvalue",
+        "a verb",
+        "a recession",
+    ]
+    verbs = ["define", "prove", "compare", "compute", "explain", "criticise"]
+    return [
+        f"Case {place}: {rng.choice(verbs)} {rng.choice(subjects)} "
+        + " ".join(rng.choice(subjects) for _ in range(rng.randrange(30)))
+        + f" with {rng.randrange(1000)} + {rng.randrange(1000)}?"
+        for place in range(n)
+    ]
+
+
+@pytest.mark.parametrize("n", [30, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_online_and_offline_decide_alike(served, scope, tmp_path, n):
+    """
+    The same model, reason and settings for the same prompt; every number but for the rounding
+    of an encoder that sees other texts beside it.
+    """
+    prompts = questions(n)
+    query = tmp_path / "q.jsonl"
+    rows = [{"id": f"{place:04}", "prompt": prompt} for place, prompt in enumerate(prompts)]
+    query.write_text("\n".join(map(json.dumps, rows)))
+    assert scope("predict", "--query-file", query, "--output", tmp_path / "out")[0] == 0
+    flags = ["--predictions", tmp_path / "out", "--alpha", 0.6, "--output", tmp_path / "r.json"]
+    assert scope("route", *flags)[0] == 0
+    offline = json.loads((tmp_path / "r.json").read_text())["routing"][0]["routing_decisions"]
+
+    served.deploy()
+    online = []
+    for start in range(0, n, 500):
+        body = {"prompts": prompts[start : start + 500]}
+        online += served.http.post("/v1/route", json=body).json()["decisions"]
+
+    assert {there["source"] for there in online} == {"anchors"}
+    for here, there in zip(offline, online, strict=True):
+        (chosen,) = (one for one in there["candidates"] if one["model"] == there["model"])
+        assert there["model"] == here["selected_model"]
+        assert there["reason"] == here["reason"]
+        for name in ("p_correct", "p_low", "p_high", "cost_usd", "completion_tokens"):
+            assert chosen[name] == pytest.approx(here[name], rel=1e-5)
+
+
+def test_the_official_client_is_answered(served, upstream, chatting):
+    """
+    Whole and as a stream, with our wishes in `extra_body`.
+    """
+    client = openai.OpenAI(base_url=f"{served.url}/v1", api_key="unused", max_retries=0)
+
+    whole = client.chat.completions.with_raw_response.create(
+        **CHAT, extra_body={"scope": {"alpha": 1, "session_id": "s"}}
+    )
+    stream = client.chat.completions.create(
+        **CHAT, stream=True, stream_options={"include_usage": True}
+    )
+    chunks = list(stream)
+
+    assert whole.parse().choices[0].message.content
+    assert whole.headers["x-scope-model"] == whole.parse().model
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    assert chunks[-1].usage.prompt_tokens > 0
+    assert chunks[-1].scope["cost_usd"] > 0
+    assert next(iter(client.models.list())).id == "auto"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        pytest.param({"messages": []}, openai.BadRequestError, id="no messages"),
+        pytest.param({"model": "gpt-9"}, openai.NotFoundError, id="unknown model"),
+    ],
+)
+def test_the_official_client_tells_errors_apart(served, chatting, wrong, kind):
+    """
+    By status and shape.
+    """
+    client = openai.OpenAI(base_url=f"{served.url}/v1", api_key="unused", max_retries=0)
+
+    with pytest.raises(kind) as refused:
+        client.chat.completions.create(**CHAT | wrong)
+
+    assert refused.value.param == next(iter(wrong))
+
+
+def test_an_invalid_change_leaves_the_old_settings_in_force(served, chatting):
+    """
+    Nothing restarts, /ready says it, and the next valid change holds.
+    """
+    before = served.pids("Router")
+
+    served.deploy(Router={"user_config": chatting | {"policy": {"alpha": 7}}})
+    rejected = served.http.get("/ready").json()
+    still = served.http.post("/v1/route", json={"prompt": "x"}).json()
+    served.deploy(Router={"user_config": chatting | {"policy": {"alpha": 0.25}}})
+    served.until(lambda: served.http.get("/ready").json()["settings"] == "ok", "it is taken")
+    after = served.http.post("/v1/route", json={"prompt": "x"}).json()
+
+    assert rejected == {**rejected, "status": "ready", "settings": "rejected"}
+    assert still["settings"]["alpha"] == 1.0
+    assert after["settings"]["alpha"] == 0.25
+    assert served.pids("Router") == before
+
+
+def test_prometheus_sees_decisions_and_costs(served, chatting):
+    """
+    On the port of Ray's agent; no label holds what clients write.
+    """
+    port = ray.nodes()[0]["MetricsExportPort"]
+    secret = "a word that no metric may hold"
+    body = CHAT | {"messages": [{"role": "user", "content": secret}]}
+    served.http.post("/v1/chat/completions", json=body)
+    served.http.post("/v1/route", json={"prompt": 7})
+
+    def scraped():
+        return httpx.get(f"http://127.0.0.1:{port}/metrics").text
+
+    wanted = [
+        r'scope_decisions_total\{.*model="gpt-4o-2024-05-13",policy="expected_value"',
+        r'scope_requests_total\{.*endpoint="route",.*status="400"',
+        r"scope_(predicted|real)_cost_usd_total\{",
+        r"scope_(overhead|embed|predict|upstream)_latency_ms_bucket\{",
+        r'scope_cache_lookups_total\{.*result="miss"',
+        r"scope_breaker_state\{.*\} 0",
+    ]
+    served.until(lambda: all(re.search(one, scraped()) for one in wanted), f"one of {wanted}")
+    assert secret not in scraped()
+
+
+def test_a_client_that_hangs_up_ends_the_call_of_the_upstream(served, upstream, chatting):
+    """
+    In mid-stream, over real sockets: nobody pays for what nobody reads.
+    """
+    upstream.behave({model: {"way": "held"} for model in chatting["pool"]})
+    prompt = "Tell me a story without end."
+    body = {"model": chatting["pool"][0], "stream": True}
+    body["messages"] = [{"role": "user", "content": prompt}]
+
+    with httpx.stream("POST", f"{served.url}/v1/chat/completions", json=body) as response:
+        next(response.iter_bytes())
+
+    served.until(
+        lambda: [call["hung_up"] for call in upstream.log() if call["prompt"] == prompt] == [True],
+        "the upstream sees its client hang up",
+    )
 
 
 def test_the_config_file_means_what_it_says():
@@ -24,56 +195,10 @@ def test_the_config_file_means_what_it_says():
     (application,) = CONFIG["applications"]
 
     AppConfig.model_validate(application["args"])
+    assert CONFIG.keys() <= ServeDeploySchema.model_fields.keys()
+    assert application.keys() <= ServeApplicationSchema.model_fields.keys()
     for block in application["deployments"]:
         assert block.keys() <= DeploymentSchema.model_fields.keys()
     names = {block["name"] for block in application["deployments"]}
     assert names == {RouterReplica.name, EmbedderReplica.name, PredictorReplica.name}
     assert CONFIG["http_options"]["host"] == "127.0.0.1"
-
-
-@pytest.fixture(scope="module")
-def url(cluster):
-    """The application of serve_config.yaml, served on a port nobody else has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    serve.start(http_options={"host": "127.0.0.1", "port": port}, proxy_location="HeadOnly")
-    serve.run(build_app(AppConfig()), name="scope", route_prefix="/")
-    yield f"http://127.0.0.1:{port}"
-    serve.shutdown()
-
-
-@pytest.mark.ray
-def test_online_and_offline_decide_alike(url, scope, tmp_path):
-    """
-    The same model for the same prompt, and the same probability up to rounding.
-    """
-    query = tmp_path / "q.jsonl"
-    query.write_text(
-        "\n".join(json.dumps({"id": str(i), "prompt": p}) for i, p in enumerate(PROMPTS))
-    )
-    assert scope("predict", "--query-file", query, "--output", tmp_path / "out")[0] == 0
-    flags = ["--predictions", tmp_path / "out", "--alpha", 0.6, "--output", tmp_path / "r.json"]
-    assert scope("route", *flags)[0] == 0
-    offline = json.loads((tmp_path / "r.json").read_text())["routing"][0]["routing_decisions"]
-
-    online = [httpx.post(f"{url}/v1/route", json={"prompt": p}, timeout=60).json() for p in PROMPTS]
-
-    for here, there in zip(offline, online, strict=True):
-        p = {candidate["model"]: candidate["p_correct"] for candidate in there["candidates"]}
-        assert there["model"] == here["selected_model"]
-        assert p[there["model"]] == pytest.approx(here["p_correct"], abs=1e-5)
-        assert len(there["anchors"]) == 10
-
-
-@pytest.mark.ray
-def test_a_refusal_of_a_replica_is_one_sentence(url):
-    """
-    A model that is not in the bank: 400 with the name, from two processes away.
-    """
-    body = {"prompt": "2+2?", "scope": {"allowed_models": ["gpt-9"]}}
-
-    got = httpx.post(f"{url}/v1/route", json=body, timeout=60)
-
-    assert got.status_code == 400
-    assert got.json()["error"]["message"].startswith("allowed models gpt-9 are not in the pool")

@@ -188,12 +188,13 @@ def test_nobody_listens(ask, site):
     assert str(port) not in json.dumps(answer.body)
 
 
-def test_a_model_without_an_upstream_is_an_error(ask):
+def test_models_without_upstreams_are_an_error(ask):
     """
-    Before any call.
+    Before any call; one among others is passed over.
     """
+    assert outcomes(ask(models=["huge", "small"])[0]) == [("small", "ok")]
     with pytest.raises(UnknownModelError, match="'huge'"):
-        ask(models=["small", "huge"])
+        ask(models=["huge", "vast"])
 
 
 def test_no_model_is_an_error(ask):

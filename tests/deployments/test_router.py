@@ -372,3 +372,37 @@ def test_a_mistake_of_our_own_has_the_shape_of_every_error(local, monkeypatch):
     assert got.status_code == 500
     assert got.json()["error"]["type"] == "server_error"
     assert "callable" not in json.dumps(got.json())
+
+
+def test_every_decision_is_written_down_with_what_came_of_it(local, upstreams, tmp_path):
+    """
+    Ids and numbers; no prompt, unless that is switched on.
+    """
+    folder = tmp_path / "decisions"
+    with local.open(decisions={"folder": str(folder)}, **upstreams) as client:
+        client.post("/v1/route", json={"prompts": ["a sum", "a law"]})
+        told = client.post("/v1/chat/completions", json=CHAT | {"stream": True})
+
+    (file,) = folder.iterdir()
+    one, two, chat = map(json.loads, file.read_text().splitlines())
+    assert [one["endpoint"], two["endpoint"], chat["endpoint"]] == ["route", "route", "chat"]
+    assert chat["id"] == told.headers["x-scope-decision-id"]
+    assert chat["answered_by"] == chat["model"]
+    assert chat["real_cost_usd"] > 0
+    assert chat["attempts"][0]["outcome"] == "ok"
+    assert "a sum" not in file.read_text()
+
+
+def test_a_model_that_is_dropped_while_a_request_decides_is_passed_over(local, upstreams):
+    """
+    The next best answers: a live change fails no request.
+    """
+    told = dict(upstreams["upstreams"])
+    with local.open(policy={"min_quality": 0.6}, **upstreams) as client:
+        exchange = client.portal.call(local.router.admit, "chat", None)
+        local.configure(**upstreams | {"upstreams": {"large": told["large"]}})
+        client.portal.call(local.router.chat, exchange, json.dumps(CHAT).encode(), {})
+        client.portal.call(exchange.close)
+
+    assert exchange.decisions[0].model == "small"
+    assert exchange.model == "large"

@@ -1,0 +1,74 @@
+"""What is told of requests that are over: metrics, the decision log, and the replica's own log."""
+
+import logging
+
+from deployments.decision_log import DecisionLog, LogSettings
+from deployments.exchange import Exchange
+from deployments.meters import Meters
+from deployments.upstreams import Upstreams
+
+log = logging.getLogger("ray.serve")
+
+
+class Ledger:
+    """The books of one replica.
+
+    Parameters
+    ----------
+    bank : str
+        Version of the bank.
+    replica : str
+        Name of the replica, like no other's.
+    upstreams : Upstreams
+    meters : Meters
+    """
+
+    def __init__(self, bank: str, replica: str, upstreams: Upstreams, meters: Meters) -> None:
+        self._bank, self._replica = bank, replica
+        self._upstreams, self._meters = upstreams, meters
+        self._decisions = DecisionLog(LogSettings(), replica)
+
+    def log_of(self, settings: LogSettings) -> DecisionLog:
+        """Return a decision log, for `keep`.
+
+        Raises
+        ------
+        ConfigError
+            If nobody may write there.
+        """
+        return DecisionLog(settings, self._replica)
+
+    def keep(self, decisions: DecisionLog) -> None:
+        """Write to another decision log from now on."""
+        self.close()
+        self._decisions = decisions
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._decisions.close()
+
+    def ended(self, exchange: Exchange) -> None:
+        """Enter a request; one that was refused before any decision leaves only its status."""
+        if not exchange.decisions:
+            return
+        self._meters.decided(exchange.decisions, exchange.overhead_s)
+        answer = exchange.answer
+        if answer is not None:
+            self._meters.took("upstream", exchange.upstream_s)
+            self._meters.attempted(answer.attempts, self._upstreams)
+            predicted_usd = exchange.decisions[0].of(answer.model, "cost_usd")
+            self._meters.answered_by(answer.model, predicted_usd, answer.cost_usd)
+        for record in exchange.records(self._bank):
+            self._decisions.write(record)
+        self._meters.logged(self._decisions.failed)
+        self._tell(exchange)
+
+    def _tell(self, exchange: Exchange) -> None:
+        first, n = exchange.decisions[0], len(exchange.decisions)
+        told = {
+            "decision_id": first.id,
+            "model": exchange.model,
+            "degraded": first.degraded,
+            "overhead_ms": round(1e3 * exchange.overhead_s, 1),
+        }
+        log.info("%s: %d decided", exchange.endpoint, n, extra=told)

@@ -1,0 +1,151 @@
+"""What the endpoint decided, read from its log so that it can be decided anew."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scope.arrays import Floats
+from scope.bank import Bank
+from scope.errors import FormatError
+from scope.log_lines import LoggedRequest, LogLines
+from scope.logged import Logged
+from scope.metrics import known
+from scope.offers import Offers
+from scope.predicted_set import PredictedSet
+from scope.predictions import COLUMNS, Estimates, Predictions
+from scope.router import Target
+
+
+@dataclass(frozen=True, slots=True)
+class PastDecisions:
+    """The requests of a log for which a policy chose among candidates.
+
+    Attributes
+    ----------
+    logged : Logged
+        What was asked for and chosen; a question id is a decision id.
+    predictions : Predictions
+        Of every model that was a candidate, in the order of their first appearance; NaN where
+        it was none, so that it is never chosen.
+    offers : Offers
+        Which were candidates.
+    banks : tuple of str
+        Versions of the banks that foretold.
+    bill_usd : float
+        What these requests really cost, as far as it is known; NaN where it is of none.
+    n_billed : int
+        Requests whose real cost is known.
+    n_left_out : int
+        Requests without such a choice: the client named the model, or nothing was foretold.
+    n_torn : int
+        Files that a kill ended in the middle of a line.
+    """
+
+    logged: Logged
+    predictions: Predictions
+    offers: Offers
+    banks: tuple[str, ...]
+    bill_usd: float
+    n_billed: int
+    n_left_out: int
+    n_torn: int
+
+    @classmethod
+    def read(cls, path: Path) -> "PastDecisions":
+        """Read a file, or all files of a folder.
+
+        Raises
+        ------
+        FormatError
+            If a line is no request, an id stands twice, or no request can be decided anew.
+        """
+        lines, rows, places = LogLines(path), list[_Row](), dict[str, str]()
+        for place, request in lines:
+            if request.id in places:
+                raise FormatError(
+                    f"{place} decides {request.id!r} again, which {places[request.id]} did; "
+                    "leave out the copy"
+                )
+            places[request.id] = place
+            if request.decided:
+                rows.append(_Row.of(request))
+        if not rows:
+            raise FormatError(
+                f"{path} holds no decision to make anew; in {len(places):,} requests no policy "
+                "chose among candidates"
+            )
+        return cls._of(rows, n_left_out=len(places) - len(rows), n_torn=lines.n_torn)
+
+    @classmethod
+    def _of(cls, rows: "list[_Row]", *, n_left_out: int, n_torn: int) -> "PastDecisions":
+        models = tuple(dict.fromkeys(model for row in rows for model in row.models))
+        place = {model: position for position, model in enumerate(models)}
+        grids_cqm = np.full((len(COLUMNS), len(rows), len(models)), np.nan)
+        offered_qm = np.zeros((len(rows), len(models)), dtype=bool)
+        for q, row in enumerate(rows):
+            columns = [place[model] for model in row.models]
+            grids_cqm[:, q, columns] = row.estimates_cm
+            offered_qm[q, columns] = True
+        bills = [row.cost_usd for row in rows if row.cost_usd is not None]
+        return cls(
+            Logged(
+                tuple(dict.fromkeys(row.target for row in rows)),
+                models,
+                {row.id: row.model for row in rows},
+            ),
+            Predictions(tuple(row.id for row in rows), models, Estimates(*grids_cqm)),
+            Offers(models, offered_qm),
+            tuple(dict.fromkeys(row.bank for row in rows if row.bank is not None)),
+            bill_usd=sum(bills) if bills else np.nan,
+            n_billed=len(bills),
+            n_left_out=n_left_out,
+            n_torn=n_torn,
+        )
+
+    def predicted(self, bank: Bank) -> PredictedSet:
+        """Return the predictions with a bank's prices and the population of its dial.
+
+        Raises
+        ------
+        UnknownModelError
+            If the bank has never measured one of the models.
+        """
+        pool = bank.with_models(self.predictions.models)
+        return PredictedSet(self.predictions, pool.models, pool.calibration, None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return bill and gaps as JSON values; unknown is null."""
+        return {
+            "bill_usd": known(self.bill_usd),
+            "n_billed": self.n_billed,
+            "n_left_out": self.n_left_out,
+            "n_torn": self.n_torn,
+        }
+
+
+class _Row(NamedTuple):
+    """What is kept of one request: arrays, since a log may hold many."""
+
+    id: str
+    model: str | None
+    target: Target
+    bank: str | None
+    cost_usd: float | None
+    models: tuple[str, ...]
+    estimates_cm: Floats
+
+    @classmethod
+    def of(cls, request: LoggedRequest) -> "_Row":
+        candidates = request.candidates or ()
+        numbers = [[getattr(one, name) for one in candidates] for name in COLUMNS]
+        return cls(
+            request.id,
+            request.model,
+            request.target(),
+            request.bank,
+            request.real_cost_usd,
+            tuple(one.model for one in candidates),
+            np.array(numbers, dtype=np.float64),
+        )

@@ -1,0 +1,97 @@
+"""Decisions that were made once, to be compared with new ones."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from scope.errors import ConfigError, FormatError
+from scope.files import read_json
+from scope.policy import Choices
+from scope.pool import positions
+from scope.predicted_set import PredictedSet
+from scope.router import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Decisions as ``scope route`` or the endpoint made them.
+
+    Attributes
+    ----------
+    targets : tuple of Target
+        Everything that was asked for, each once.
+    models : tuple of str
+        Those that could have been chosen.
+    model_of : dict of str to (str or None)
+        Chosen model by question; None where nothing was known.
+    """
+
+    targets: tuple[Target, ...]
+    models: tuple[str, ...]
+    model_of: dict[str, str | None]
+
+    @property
+    def target(self) -> Target:
+        """What all of them asked for.
+
+        Raises
+        ------
+        ConfigError
+            If they did not ask for the same.
+        """
+        if len(self.targets) > 1:
+            raise ConfigError(
+                f"the logged requests asked for {len(self.targets)} different things; say what "
+                "to aim for now: --alpha, --budget, --min-quality or --max-cost"
+            )
+        return self.targets[0]
+
+    @classmethod
+    def load(cls, path: Path) -> "Logged":
+        """Read a routing file.
+
+        Raises
+        ------
+        FormatError
+            If it is not one that ``scope route`` wrote for our own policies.
+        """
+        log = read_json(path)
+        try:
+            settings = {k: v for k, v in log["settings"].items() if k != "trade_off"}
+            decisions = log["routing"][0]["routing_decisions"]
+            model_of = {one["question_id"]: one["selected_model"] for one in decisions}
+            return cls((Target(**settings),), tuple(log["models"]), model_of)
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise FormatError(
+                f"{path} is no routing file of `scope route`; expected settings, models "
+                "and routing_decisions"
+            ) from error
+
+    def choices(self, predicted: PredictedSet) -> Choices:
+        """Return the decisions as positions among the models of `predicted`.
+
+        Raises
+        ------
+        FormatError
+            If they are about other questions.
+        UnknownModelError
+            If nothing was predicted for a chosen model.
+        """
+        ids = predicted.predictions.question_ids
+        if set(ids) != set(self.model_of) or len(ids) != len(self.model_of):
+            raise FormatError(
+                f"the routing decides {len(self.model_of):,} questions, the predictions are of "
+                f"{len(ids):,} and not the same; replay needs the predictions it was made from"
+            )
+        chosen = [self.model_of[question_id] for question_id in ids]
+        known = tuple(sorted({model for model in chosen if model is not None}))
+        place = dict(
+            zip(
+                known,
+                positions(known, predicted.predictions.models, "the predictions"),
+                strict=True,
+            )
+        )
+        model_q = np.array([-1 if model is None else place[model] for model in chosen])
+        return Choices(model_q, model_q >= 0)

@@ -1,0 +1,100 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deployments.choosing import Chooser
+from deployments.prediction import Prediction
+from scope.config import AnchorConfig
+from scope.population import calibrate
+from scope.predicted_set import PredictedSet
+from scope.predictions import Predictions
+from scope.predictor import AnchorPredictor
+from scope.router import Target, route
+from tests.banks import two_kinds
+
+
+@pytest.fixture(scope="module")
+def bank():
+    bank = two_kinds()
+    return replace(bank, calibration=calibrate(bank, AnchorConfig()), version="1")
+
+
+@pytest.fixture(scope="module")
+def foretold(bank):
+    """Estimates of forty questions."""
+    rng = np.random.default_rng(1)
+    rows = rng.choice(len(bank.ids), 40)
+    return AnchorPredictor(bank).predict(bank.embedding_ad[rows], bank.features_af[rows])
+
+
+@pytest.mark.parametrize(
+    "aim",
+    [
+        *({"alpha": alpha} for alpha in (0.0, 0.3, 0.6, 1.0)),
+        {"min_quality": 0.7},
+        {"max_cost_usd": 0.002},
+    ],
+    ids=str,
+)
+def test_decisions_are_those_of_scope_route(bank, foretold, aim):
+    """
+    Model, reason and every number.
+    """
+    estimates, near = foretold
+    ids = tuple(map(str, range(40)))
+    predicted = PredictedSet(
+        Predictions(ids, bank.model_ids, estimates), bank.models, bank.calibration, None
+    )
+    offline = route(predicted, Target(**aim)).decisions()
+
+    online = Chooser(bank).choose(Prediction.of_each(estimates, near), bank.models, aim)
+
+    for there, here in zip(offline, online, strict=True):
+        assert here.model == here.order[0] == there["selected_model"]
+        assert (here.reason, here.met) == (there["reason"], there["met"])
+        for name in ("p_correct", "cost_usd", "completion_tokens"):
+            assert here.of(here.model, name) == there[name]
+
+
+def test_prices_of_today_change_costs_and_decisions(bank, foretold):
+    """
+    What was foretold holds tokens; a model that becomes free is chosen by the cheapest dial.
+    """
+    small, large = bank.models
+    free = replace_price(large)
+    predictions = Prediction.of_each(*foretold)
+
+    before = Chooser(bank).choose(predictions, (small, large), {"alpha": 0.0})
+    after = Chooser(bank).choose(predictions, (small, free), {"alpha": 0.0})
+
+    assert {one.model for one in before} == {"small"}
+    assert {one.model for one in after} == {"large"}
+    assert {one.of("large", "cost_usd") for one in after} == {0.0}
+
+
+def replace_price(model):
+    """The same model for nothing."""
+    return model.model_copy(update={"usd_per_mtok_in": 0.0, "usd_per_mtok_out": 0.0})
+
+
+def test_the_runner_up_margin_is_the_gap_in_utility(bank, foretold):
+    """
+    Between the two best of all permitted models.
+    """
+    (one,) = Chooser(bank).choose(Prediction.of_each(*foretold)[:1], bank.models, {"alpha": 0.5})
+
+    first, second = sorted((c["utility"] for c in one.candidates), reverse=True)[:2]
+    assert one.margin == pytest.approx(first - second)
+
+
+def test_only_permitted_models_are_candidates(bank, foretold):
+    """
+    In the order of the pool.
+    """
+    (one,) = Chooser(bank).choose(
+        Prediction.of_each(*foretold)[:1], bank.models[1:], {"alpha": 0.5}
+    )
+
+    assert [candidate["model"] for candidate in one.candidates] == ["large"]
+    assert one.margin is None
