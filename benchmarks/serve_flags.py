@@ -11,7 +11,11 @@ import numpy as np
 from benchmarks.load import Target, load, prompts
 from benchmarks.serve_site import Site, site
 
-GRPC = {"RAY_SERVE_USE_GRPC_BY_DEFAULT": "1"}
+GRPC = {
+    "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",
+    # an answer to 512 prompts is 4.5 MB: beyond the default of 4 MiB it becomes a 500
+    "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(64 * 2**20),
+}
 ONE_LOOP = {"RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0"}
 NO_THREAD = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
 BUFFER = {"RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000"}
