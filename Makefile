@@ -38,7 +38,9 @@ bench: $(STAMP)  ## speed as ratios, then quality; SCOPE_DATA names a folder of 
 	$(BIN)/python -m benchmarks.new_models
 	$(BIN)/python -m benchmarks.unlike
 
-serve: $(STAMP)  ## the decision endpoint on 127.0.0.1:8000; ctrl-c stops it
+serve: export RAY_ADDRESS ?= local
+serve: $(STAMP)  ## the endpoint on 127.0.0.1:8000, on a Ray of its own; ctrl-c stops it
+	@$(BIN)/python -m deployments.check serve_config.yaml
 	@echo "try: curl -s localhost:8000/v1/route -H 'content-type: application/json' -d '{\"prompt\": \"2+2?\"}'"
 	$(BIN)/serve run serve_config.yaml
 

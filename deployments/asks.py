@@ -31,6 +31,8 @@ class Ask:
         Name of the human turn of a chat without session id; None where there is none.
     continues : bool
         Whether only tools spoke since the model did: the turn stays on its model.
+    elsewhere : bool
+        Whether its session may belong to another replica: no header led it to this one.
     """
 
     text: str = field(repr=False)
@@ -38,6 +40,7 @@ class Ask:
     needs: Needs
     turn: str | None = None
     continues: bool = False
+    elsewhere: bool = False
 
     def in_session(self, header: str | None) -> "Ask":
         """Return the ask as part of the session that a header names, unless its body names one.
@@ -47,7 +50,10 @@ class Ask:
         RefusedError
             If the name is too long.
         """
-        if header is None or self.wish.session_id is not None:
+        session_id = self.wish.session_id
+        if session_id is not None:
+            return replace(self, elsewhere=session_id != header)
+        if header is None:
             return self
         wish = checked(Wish, {"session_id": header}, "x-session-id")
         wish = self.wish.model_copy(update={"session_id": wish.session_id})

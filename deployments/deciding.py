@@ -11,8 +11,9 @@ from deployments.foretelling import Foreteller
 from deployments.live import Current
 from deployments.prediction import Prediction
 from deployments.refusals import NoModelLeftError, RefusedError
-from deployments.sessions import Sessions
+from deployments.sessions import Held
 from deployments.settings import Limits
+from deployments.shared_sessions import SharedSessions
 from deployments.stay import keeps
 from scope.pool import ModelSpec
 
@@ -27,11 +28,11 @@ class Decider:
     ----------
     foreteller : Foreteller
     chooser : Chooser
-    sessions : Sessions
+    sessions : SharedSessions
     """
 
-    def __init__(self, foreteller: Foreteller, chooser: Chooser, sessions: Sessions) -> None:
-        self._foreteller, self._chooser, self.sessions = foreteller, chooser, sessions
+    def __init__(self, foreteller: Foreteller, chooser: Chooser, sessions: SharedSessions) -> None:
+        self._foreteller, self._chooser, self._sessions = foreteller, chooser, sessions
 
     async def decide(
         self,
@@ -71,9 +72,10 @@ class Decider:
             [ask.text for ask in asks], within_s=within_s, patience_s=patience_s / 2
         )
         decisions = self._chosen(rules, predictions)
+        helds = await self._held(asks, client)
         return [
-            self._settled(decision, ask, by_id, current, client)
-            for decision, ask in zip(decisions, asks, strict=True)
+            _settled(decision, ask, held, by_id, current)
+            for decision, ask, held in zip(decisions, asks, helds, strict=True)
         ]
 
     def _chosen(self, rules: list[Rules], predictions: list[Prediction]) -> list[Decision]:
@@ -86,30 +88,35 @@ class Decider:
             decisions |= zip(places, chosen, strict=True)
         return [decisions[place] for place in range(len(rules))]
 
-    def _settled(
-        self,
-        decision: Decision,
-        ask: Ask,
-        models: Mapping[str, ModelSpec],
-        current: Current,
-        client: str,
-    ) -> Decision:
-        """Return the decision after the default model and the session had their say."""
-        default = current.settings.default_model
-        if decision.source == "averages" and default in decision.order:
-            decision = replace(
-                moved(decision, default, f"no replica could tell; {default} is the default model"),
-                policy=None,
-                settings={},
-                source="default",
-            )
-        held = self.sessions.held(client, ask)
-        stickiness = current.settings.sessions
-        if held and keeps(decision, held, models, stickiness, continues=ask.continues):
-            if held.model != decision.model:
-                decision = moved(decision, held.model, f"the session stays on {held.model}")
-            return replace(decision, kept=True)
-        return decision
+    async def _held(self, asks: Sequence[Ask], client: str) -> list[Held | None]:
+        """Return what the session of each ask is on; all prompts of a list share one."""
+        if len(asks) > 1:
+            return [await self._sessions.held(client, asks[0])] * len(asks)
+        return [await self._sessions.held(client, ask) for ask in asks]
+
+
+def _settled(
+    decision: Decision,
+    ask: Ask,
+    held: Held | None,
+    models: Mapping[str, ModelSpec],
+    current: Current,
+) -> Decision:
+    """Return the decision after the default model and the session had their say."""
+    default = current.settings.default_model
+    if decision.source == "averages" and default in decision.order:
+        decision = replace(
+            moved(decision, default, f"no replica could tell; {default} is the default model"),
+            policy=None,
+            settings={},
+            source="default",
+        )
+    stickiness = current.settings.sessions
+    if held and keeps(decision, held, models, stickiness, continues=ask.continues):
+        if held.model != decision.model:
+            decision = moved(decision, held.model, f"the session stays on {held.model}")
+        return replace(decision, kept=True)
+    return decision
 
 
 def moved(decision: Decision, model: str, reason: str) -> Decision:

@@ -106,5 +106,10 @@ class Decision:
         return {f"x-scope-{name}": value for name, value in told.items() if value is not None}
 
 
+def of_client(model: str) -> Decision:
+    """Return the decision of a client that named its model."""
+    return Decision(model, (model,), None, {}, "the client named the model", source="client")
+
+
 def _number(value: float | None) -> str | None:
     return None if value is None or math.isnan(value) else f"{value:.6g}"

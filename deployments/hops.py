@@ -22,6 +22,9 @@ TRIES = 2
 FAILURES, OPEN_S = 5, 1.0
 """After so many failures in a row nobody waits for the replica, for so long."""
 
+ILL = ("down", "broken")
+"""Failures that count against a replica; one that is full is well, and says no at once."""
+
 log = logging.getLogger("ray.serve")
 
 
@@ -36,6 +39,7 @@ class HopError(Exception):
 
     def __init__(self, name: str, how: str) -> None:
         super().__init__(name, how)
+        self.how = how
         self.reason = f"{name} {how}"
 
 
@@ -79,7 +83,9 @@ class Hop:
             answer = await self._tried(argument, within_s)
             tell = self._breaker.succeeded
         except HopError as error:
-            if not error.reason.endswith("late") or time.monotonic() - began_at >= patience_s:
+            if error.how in ILL or (
+                error.how == "late" and time.monotonic() - began_at >= patience_s
+            ):
                 tell = partial(self._breaker.failed, error)
             raise
         finally:

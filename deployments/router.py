@@ -1,6 +1,5 @@
 """Everything behind the HTTP surface: who may call, what is decided, who answers."""
 
-import logging
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -11,7 +10,7 @@ from deployments.calls import Caller
 from deployments.chat import ChatRequest
 from deployments.choosing import Chooser
 from deployments.deciding import Decider, deadline_s
-from deployments.decision import Decision
+from deployments.decision import of_client
 from deployments.exchange import Exchange
 from deployments.execution import Executor
 from deployments.foretelling import Foreteller
@@ -27,15 +26,14 @@ from deployments.refusals import BusyError, NotReadyError
 from deployments.replica import Replica
 from deployments.sessions import Sessions
 from deployments.settings import Stickiness
+from deployments.shared_sessions import Peers, SharedSessions
 from deployments.upstreams import Upstreams
 from scope.bank import Bank
-from scope.errors import ConfigError, ScopeError
+from scope.errors import ConfigError
 from scope.pool import ModelSpec
 
 SESSION = "x-session-id"
 """Header by which Serve, too, sends a session to the replica that knows it."""
-
-log = logging.getLogger("ray.serve")
 
 
 class Router:
@@ -45,6 +43,7 @@ class Router:
     ----------
     bank : Bank
     embedder, predictor : Replica
+    peers : Peers
     host : str
         Address that HTTP is bound to.
     name : str
@@ -52,14 +51,24 @@ class Router:
     """
 
     def __init__(
-        self, bank: Bank, embedder: Replica, predictor: Replica, *, host: str, name: str
+        self,
+        bank: Bank,
+        embedder: Replica,
+        predictor: Replica,
+        peers: Peers,
+        *,
+        host: str,
+        name: str,
     ) -> None:
         self._bank, self._host = bank, host
         self._meters, self._rates, self._in_flight = Meters(), Rates(), 0
         self._cache = PredictionCache(0, bank.version)
-        light_copy = LightCopy(bank)
-        foreteller = Foreteller(bank, embedder, predictor, light_copy, self._cache, self._meters)
-        self._decider = Decider(foreteller, Chooser(bank), Sessions(Stickiness()))
+        self._light_copy = LightCopy(bank)
+        foreteller = Foreteller(
+            bank, embedder, predictor, self._light_copy, self._cache, self._meters
+        )
+        self.sessions = SharedSessions(Sessions(Stickiness()), peers)
+        self._decider = Decider(foreteller, Chooser(bank), self.sessions)
         self._upstreams = Upstreams()
         self._ledger = Ledger(bank.version, name, self._upstreams, self._meters)
         self._executor: Executor | None = None
@@ -108,7 +117,7 @@ class Router:
         self._executor.retries = settings.retries
         self._ledger.keep(decision_log)
         self._cache.resize(settings.max_cached_predictions)
-        self._decider.sessions = self._decider.sessions.under(settings.sessions)
+        self.sessions.local = self.sessions.local.under(settings.sessions)
         self._current = current
         self._meters.settings(rejected=False)
         self._readiness.settings = "ok"
@@ -131,7 +140,9 @@ class Router:
         key = current.keyring.owner(authorization)
         if self._in_flight >= limits.max_in_flight:
             raise BusyError(f"{self._in_flight} requests are under way here; try again in 1 s")
-        await self._rates.admit(key.name, key.requests_per_minute or limits.requests_per_minute)
+        rate = key.requests_per_minute or limits.requests_per_minute
+        if rate is not None:
+            await self._rates.admit(key.name, rate)
         self._in_flight += 1
         return Exchange(endpoint, key.name, current, self._ended)
 
@@ -152,7 +163,7 @@ class Router:
         await self._decide(exchange, asks, current.models)
         for ask, decision in zip(asks, exchange.decisions, strict=True):
             if decision.model is not None:
-                self._decider.sessions.note(exchange.client, ask, decision.model)
+                self.sessions.note(exchange.client, ask, decision.model)
         return request
 
     async def chat(self, exchange: Exchange, body: bytes, headers: Mapping[str, str]) -> None:
@@ -175,7 +186,7 @@ class Router:
         elif pinned not in (model.id for model in models):
             raise NotReadyError(f"model: no upstream is configured for {pinned}", "model")
         else:
-            exchange.decided((_named(pinned),), (None,))
+            exchange.decided((of_client(pinned),), (None,))
         (decision,) = exchange.decisions
         assert self._executor is not None  # as old as the settings
         answer = await self._executor.execute(
@@ -186,13 +197,16 @@ class Router:
         )
         exchange.answered(answer)
         if ask is not None and answer.model is not None:
-            self._decider.sessions.note(exchange.client, ask, answer.model)
+            self.sessions.note(exchange.client, ask, answer.model)
 
-    def refuse(self, error: ScopeError) -> None:
-        """Note that settings were refused, until others are put in force."""
-        log.error("settings stay as they were: %s", error)
+    def refused(self) -> None:
+        """Note that the latest settings were refused, until others are put in force."""
         self._meters.settings(rejected=True)
         self._readiness.settings = "rejected"
+
+    def check_health(self) -> None:
+        """Look whether the least of all decisions can be made; raises whatever is wrong."""
+        self._light_copy.averages(["well?"], "no replica was asked")
 
     async def readiness(self) -> dict[str, str]:
         """Return whether settings and replicas are there, each by its name."""
@@ -228,8 +242,3 @@ class Router:
     def _ended(self, exchange: Exchange) -> None:
         self._in_flight -= 1
         self._ledger.ended(exchange)
-
-
-def _named(model: str) -> Decision:
-    """Return the decision of a client that named its model."""
-    return Decision(model, (model,), None, {}, "the client named the model", source="client")

@@ -9,6 +9,9 @@ from cachetools import TTLCache
 from deployments.asks import Ask
 from deployments.settings import Stickiness
 
+Key = tuple[str, str]
+"""Client, and session or turn."""
+
 
 class Held(NamedTuple):
     """What a session is on."""
@@ -30,7 +33,7 @@ class Sessions:
 
     def __init__(self, settings: Stickiness, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._held: TTLCache[tuple[str, str], Held] = TTLCache(
+        self._held: TTLCache[Key, Held] = TTLCache(
             settings.max_sessions, settings.ttl_s, timer=clock
         )
 
@@ -45,30 +48,24 @@ class Sessions:
         renewed._held.update(self._held)
         return renewed
 
-    def held(self, client: str, ask: Ask) -> Held | None:
-        """Return what an ask's session is on; None for a new one.
+    def get(self, key: Key) -> Held | None:
+        """Return what a session is on; None for a new one."""
+        return self._held.get(key)
 
-        Without a session id, only a turn of tool results belongs to something: its own turn.
-
-        Parameters
-        ----------
-        client : str
-            Name of the API key: two clients may use the same session id.
-        ask : Ask
-        """
-        if ask.wish.session_id is None and not ask.continues:
-            return None
-        key = _key(client, ask)
-        return None if key is None else self._held.get(key)
-
-    def note(self, client: str, ask: Ask, model: str) -> None:
-        """Remember which model answers; the session's time starts anew."""
-        key = _key(client, ask)
-        if key is not None:
-            self._held[key] = Held(model, ask.needs.prompt_tokens)
+    def put(self, key: Key, held: Held) -> None:
+        """Remember what a session is on; its time starts anew."""
+        self._held[key] = held
 
 
-def _key(client: str, ask: Ask) -> tuple[str, str] | None:
+def session_key(client: str, ask: Ask) -> Key | None:
+    """Return what an ask belongs to: its session, else its turn; None where there is neither.
+
+    Parameters
+    ----------
+    client : str
+        Name of the API key: two clients may use the same session id.
+    ask : Ask
+    """
     if ask.wish.session_id is not None:
         return client, f"session {ask.wish.session_id}"
     return None if ask.turn is None else (client, f"turn {ask.turn}")

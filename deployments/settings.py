@@ -39,8 +39,8 @@ class Limits(Strict):
     """Largest ``n``: each of them is billed."""
     max_completion_tokens: int = Field(default=32_768, ge=1)
     """Largest ``max_tokens`` or ``max_completion_tokens``."""
-    requests_per_minute: float = Field(default=600, gt=0, allow_inf_nan=False)
-    """Rate of an API key that has none of its own; in each replica."""
+    requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Rate of an API key that has none of its own, in each replica; None: no limit."""
     max_in_flight: int = Field(default=512, ge=1)
     """Requests under way at once in each replica; more get a 503."""
     deadline_ms: int = Field(default=60_000, ge=1)

@@ -12,6 +12,7 @@ from deployments.embedder import Vectors
 from deployments.hops import HopError
 from deployments.predictor import Predictor
 from deployments.router import Router
+from deployments.shared_sessions import Peers
 from scope.bank_store import load_bank, save_bank
 from scope.config import AnchorConfig
 from scope.features import text_features
@@ -52,13 +53,24 @@ class Site:
         self.embedder = LocalReplica(self._embed)
         self.predictor = LocalReplica(lambda call: predictor.predict([call])[0])
         self.router = Router(
-            self.bank, self.embedder, self.predictor, host="127.0.0.1", name="local"
+            self.bank,
+            self.embedder,
+            self.predictor,
+            Peers(LocalReplica(self._held), LocalReplica(self._note)),
+            host="127.0.0.1",
+            name="local",
         )
 
     def _embed(self, texts):
         vector_qd = unit([kind_of(text) for text in texts])
         errors = ["" for _ in texts]
         return Vectors(vector_qd, text_features(texts), errors, self.bank.embedder)
+
+    def _held(self, asked):
+        return self.router.sessions.local.get(asked[1])
+
+    def _note(self, told):
+        self.router.sessions.local.put(*told[1:])
 
     @contextmanager
     def open(self, **settings):

@@ -73,6 +73,13 @@ def test_a_replica_that_fails_again_and_again_is_left_alone():
     assert got[FAILURES:] == ["predictor down"] * 3
 
 
+def test_a_full_replica_is_not_ill():
+    """
+    It says no at once, and may have room the next moment.
+    """
+    assert asked(full(), times=FAILURES + 3) == (["predictor full"] * 8, 8)
+
+
 def test_clients_in_a_hurry_do_not_make_a_replica_ill():
     """
     Their deadline was shorter than the replica's patience.

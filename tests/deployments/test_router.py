@@ -406,3 +406,15 @@ def test_a_model_that_is_dropped_while_a_request_decides_is_passed_over(local, u
 
     assert exchange.decisions[0].model == "small"
     assert exchange.model == "large"
+
+
+def test_a_key_that_used_up_its_rate_is_told_when_to_come_again(local):
+    """
+    429 with Retry-After; the bucket holds two of a minute's requests.
+    """
+    with local.open(limits={"requests_per_minute": 2}) as client:
+        got = [client.post("/v1/route", json={"prompt": "a sum"}) for _ in range(3)]
+
+    assert [one.status_code for one in got] == [200, 200, 429]
+    assert got[2].headers["retry-after"] == "30"
+    assert got[2].json()["error"]["type"] == "rate_limit_error"

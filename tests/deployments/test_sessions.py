@@ -1,7 +1,13 @@
+import asyncio
+
+import pytest
+
 from deployments.asks import Ask
+from deployments.hops import HopError
 from deployments.needs import Needs
-from deployments.sessions import Held, Sessions
+from deployments.sessions import Held, Sessions, session_key
 from deployments.settings import Stickiness
+from deployments.shared_sessions import Peers, SharedSessions
 from deployments.wishes import Wish
 
 
@@ -18,46 +24,25 @@ def ask(session=None, *, turn="t", continues=False, tokens=10):
     return Ask("2+2?", Wish(session_id=session), Needs(tokens), turn, continues)
 
 
-def test_a_session_is_found_again():
-    """
-    With its model and what the upstream has cached of it.
-    """
-    sessions = Sessions(Stickiness())
-    sessions.note("ann", ask("s", tokens=500), "large")
-
-    assert sessions.held("ann", ask("s", turn="other")) == Held("large", 500)
-
-
 def test_clients_do_not_share_sessions():
     """
     Two of them may choose the same id.
     """
-    sessions = Sessions(Stickiness())
-    sessions.note("ann", ask("s"), "large")
-
-    assert sessions.held("bob", ask("s")) is None
+    assert session_key("ann", ask("s")) != session_key("bob", ask("s"))
 
 
-def test_tool_results_find_the_turn_they_belong_to():
+def test_a_session_is_not_a_turn_of_its_name():
     """
-    Without a session id; a new question finds nothing.
+    Nor the other way round.
     """
-    sessions = Sessions(Stickiness())
-    sessions.note("ann", ask(), "large")
-
-    assert sessions.held("ann", ask(continues=True)) == Held("large", 10)
-    assert sessions.held("ann", ask()) is None
+    assert session_key("ann", ask("t")) != session_key("ann", ask(turn="t"))
 
 
 def test_a_bare_prompt_belongs_to_nothing():
     """
-    It is not remembered.
+    It has no conversation.
     """
-    sessions = Sessions(Stickiness())
-
-    sessions.note("ann", ask(turn=None), "large")
-
-    assert len(sessions) == 0
+    assert session_key("ann", ask(turn=None)) is None
 
 
 def test_a_silent_session_is_forgotten():
@@ -65,15 +50,15 @@ def test_a_silent_session_is_forgotten():
     Its time starts anew whenever it speaks.
     """
     clock = Clock()
-    sessions = Sessions(Stickiness(ttl_s=60.0), clock)
-    sessions.note("ann", ask("s"), "large")
+    sessions, key = Sessions(Stickiness(ttl_s=60.0), clock), ("ann", "s")
+    sessions.put(key, Held("large", 10))
     clock.now = 59.0
-    sessions.note("ann", ask("s"), "large")
+    sessions.put(key, Held("large", 10))
     clock.now = 118.0
 
-    assert sessions.held("ann", ask("s"))
+    assert sessions.get(key)
     clock.now = 120.0
-    assert sessions.held("ann", ask("s")) is None
+    assert sessions.get(key) is None
 
 
 def test_sessions_are_bounded():
@@ -82,8 +67,90 @@ def test_sessions_are_bounded():
     """
     sessions = Sessions(Stickiness(max_sessions=2))
     for name in ("first", "second", "third"):
-        sessions.note("ann", ask(name), "large")
+        sessions.put(("ann", name), Held("large", 10))
 
-    assert sessions.held("ann", ask("first")) is None
-    assert sessions.held("ann", ask("third"))
+    assert sessions.get(("ann", "first")) is None
+    assert sessions.get(("ann", "third"))
     assert len(sessions) == 2
+
+
+def test_other_settings_keep_what_is_known():
+    """
+    As far as there is room.
+    """
+    sessions = Sessions(Stickiness())
+    sessions.put(("ann", "s"), Held("large", 10))
+
+    assert sessions.under(Stickiness()) is sessions
+    assert sessions.under(Stickiness(ttl_s=60.0)).get(("ann", "s")) == Held("large", 10)
+
+
+class Home:
+    """The replica that a session belongs to, reached over a hop that may fail."""
+
+    def __init__(self):
+        self.sessions, self.failing = Sessions(Stickiness()), False
+
+    async def ask(self, argument, *, within_s, patience_s):
+        if self.failing:
+            raise HopError("session", "late")
+        _, key, *held = argument
+        return self.sessions.put(key, *held) if held else self.sessions.get(key)
+
+
+def said(*turns, failing=False):
+    """What is known at each turn; a turn is an ask, and each is answered by large."""
+    home = Home()
+    home.failing = failing
+
+    async def talk():
+        shared = SharedSessions(Sessions(Stickiness()), Peers(home, home))
+        known = []
+        for turn in turns:
+            known.append(await shared.held("ann", turn))
+            shared.note("ann", turn, "large")
+            await asyncio.sleep(0)
+        return known
+
+    return asyncio.run(talk()), len(home.sessions)
+
+
+def by(header, session="s", **more):
+    """An ask of a session that a header names, or none."""
+    return ask(session, **more).in_session(header)
+
+
+@pytest.mark.parametrize(
+    ("header", "at_home"),
+    [
+        pytest.param("s", 0, id="the header led here"),
+        pytest.param(None, 1, id="no header: asked of whom it belongs to"),
+        pytest.param("other", 1, id="the header of another"),
+    ],
+)
+def test_a_session_is_found_again(header, at_home):
+    """
+    With its model and what the upstream has cached of it, whoever it belongs to.
+    """
+    known, told = said(by(header, tokens=500), by(header, turn="next"))
+
+    assert known == [None, Held("large", 500)]
+    assert told == at_home
+
+
+def test_a_session_whose_replica_is_gone_is_what_is_known_here():
+    """
+    No request fails for it.
+    """
+    known, _ = said(by(None), by(None), failing=True)
+
+    assert known == [None, Held("large", 10)]
+
+
+def test_tool_results_find_the_turn_they_belong_to():
+    """
+    Without a session id; a new question finds nothing.
+    """
+    known, _ = said(ask(), ask(continues=True), ask())
+
+    assert known == [None, Held("large", 10), None]
