@@ -37,6 +37,7 @@ bench: $(STAMP)  ## speed as ratios, then quality; SCOPE_DATA names a folder of 
 	$(BIN)/python -m benchmarks.learned_parts
 	$(BIN)/python -m benchmarks.new_models
 	$(BIN)/python -m benchmarks.unlike
+	$(BIN)/python -m benchmarks.serving
 
 serve: export RAY_ADDRESS ?= local
 serve: $(STAMP)  ## the endpoint on 127.0.0.1:8000, on a Ray of its own; ctrl-c stops it
