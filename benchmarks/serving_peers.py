@@ -14,6 +14,9 @@ from ray.serve.handle import DeploymentHandle
 
 from scope.encoder import Encoder
 
+EMBEDDERS = 2
+"""Replicas of the batched deployment, and no wait for company: as in serve_config.yaml."""
+
 # No `from __future__ import annotations` in this file: Serve looks at the annotation of `args`.
 
 
@@ -21,7 +24,7 @@ from scope.encoder import Encoder
 class Empty:
     """Takes a batch of prompts and knows their lengths."""
 
-    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.005)
+    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0)
     async def embed(self, prompts: list[str]) -> list[Any]:
         """Return the length of each."""
         return [len(prompt) for prompt in prompts]
@@ -34,7 +37,7 @@ class Bare:
     def __init__(self) -> None:
         self._encoder = Encoder()
 
-    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.005)
+    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0)
     async def embed(self, prompts: list[str]) -> list[Any]:
         """Return the vector of each."""
         encode = self._encoder._model.encode
@@ -101,12 +104,14 @@ class PassThrough:
 
 def empty(args: dict[str, Any]) -> Application:
     """Ingress, batched deployment, deployment."""
-    return Ingress.options(**args).bind(Empty.options(**args).bind(), Last.options(**args).bind())
+    batched = Empty.options(**args, num_replicas=EMBEDDERS).bind()
+    return Ingress.options(**args).bind(batched, Last.options(**args).bind())
 
 
 def encoder(args: dict[str, Any]) -> Application:
     """Return the same, with the encoder's own time."""
-    return Ingress.options(**args).bind(Bare.options(**args).bind(), Last.options(**args).bind())
+    batched = Bare.options(**args, num_replicas=EMBEDDERS).bind()
+    return Ingress.options(**args).bind(batched, Last.options(**args).bind())
 
 
 def stream(args: dict[str, Any]) -> Application:

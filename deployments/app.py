@@ -58,7 +58,7 @@ class EmbedderReplica(Embedder):
         self.embed.set_batch_wait_timeout_s(batching.wait_s)
         self._configured = True
 
-    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.005, batch_size_fn=texts_in)
+    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0, batch_size_fn=texts_in)
     async def embed(self, calls: list[list[str]]) -> list[Vectors]:
         """Embed the texts of one batch of calls."""
         return await asyncio.to_thread(super().embed, calls)

@@ -25,8 +25,9 @@ class Batching(Strict):
 
     max_batch_size: int = Field(default=32, ge=1)
     """Texts in one batch; a call of more makes a batch of its own."""
-    wait_s: float = Field(default=0.005, ge=0, allow_inf_nan=False)
-    """How long the first call of a batch waits for others."""
+    wait_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """How long the first call of a batch waits for others; those that come during a batch are
+    the next one anyway."""
 
 
 class Vectors(NamedTuple):
