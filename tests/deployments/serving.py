@@ -45,7 +45,7 @@ class Served:
             for name, value in deployments.get(block["name"], {}).items():
                 joined = isinstance(value, dict) and isinstance(block.get(name), dict)
                 block[name] = block[name] | value if joined else value
-        schema = {"applications": [application]}
+        schema = {"applications": [application], "logging_config": config["logging_config"]}
         _get_global_client().deploy_apps(ServeDeploySchema.model_validate(schema))
         self.until(lambda: self.status() == "RUNNING", "the application runs")
         self.until(self.ready, "it is ready")

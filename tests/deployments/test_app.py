@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from pathlib import Path
 
 import httpx
 import openai
@@ -159,15 +160,35 @@ def test_prometheus_sees_decisions_and_costs(served, chatting):
         return httpx.get(f"http://127.0.0.1:{port}/metrics").text
 
     wanted = [
-        r'scope_decisions_total\{.*model="gpt-4o-2024-05-13",policy="expected_value"',
+        r'scope_decisions_total\{.*model="gpt-4o-2024-05-13".*policy="expected_value"',
         r'scope_requests_total\{.*endpoint="route",.*status="400"',
         r"scope_(predicted|real)_cost_usd_total\{",
         r"scope_(overhead|embed|predict|upstream)_latency_ms_bucket\{",
         r'scope_cache_lookups_total\{.*result="miss"',
         r"scope_breaker_state\{.*\} 0",
     ]
-    served.until(lambda: all(re.search(one, scraped()) for one in wanted), f"one of {wanted}")
+    for pattern in wanted:
+        served.until(lambda: re.search(pattern, scraped()), pattern, within_s=30)  # noqa: B023
     assert secret not in scraped()
+
+
+def test_the_routers_log_is_json_with_decision_ids(served, chatting):
+    """
+    A line a request; prompts are in none.
+    """
+    secret = "a word that no log may hold"
+    got = served.http.post("/v1/route", json={"prompt": secret})
+    decision_id = got.headers["x-scope-decision-id"]
+    folder = Path(ray._private.worker._global_node.get_session_dir_path()) / "logs" / "serve"
+
+    def logged():
+        return "".join(path.read_text() for path in folder.glob("replica_scope_Router*.log"))
+
+    served.until(lambda: decision_id in logged(), "the decision is logged", within_s=10)
+    (line,) = (line for line in logged().splitlines() if decision_id in line)
+    assert json.loads(line)["decision_id"] == decision_id
+    assert json.loads(line)["model"] == got.json()["model"]
+    assert secret not in logged()
 
 
 def test_a_client_that_hangs_up_ends_the_call_of_the_upstream(served, upstream, chatting):
