@@ -64,11 +64,20 @@ class Ledger:
         self._tell(exchange)
 
     def _tell(self, exchange: Exchange) -> None:
-        first, n = exchange.decisions[0], len(exchange.decisions)
+        """Log a request that did not go as it should; the others only where DEBUG is on.
+
+        A line on standard error passes through four processes of Ray: for every request that
+        would be a fifth of all the work.
+        """
+        first, answer = exchange.decisions[0], exchange.answer
+        failed = [one for one in (answer.attempts if answer else ()) if one.outcome != "ok"]
+        well = first.degraded is None and not failed
         told = {
             "decision_id": first.id,
             "model": exchange.model,
             "degraded": first.degraded,
+            "failed": [f"{one.model}: {one.outcome}" for one in failed],
             "overhead_ms": round(1e3 * exchange.overhead_s, 1),
         }
-        log.info("%s: %d decided", exchange.endpoint, n, extra=told)
+        level = logging.DEBUG if well else logging.INFO
+        log.log(level, "%s: %d decided", exchange.endpoint, len(exchange.decisions), extra=told)

@@ -172,12 +172,14 @@ def test_prometheus_sees_decisions_and_costs(served, chatting):
     assert secret not in scraped()
 
 
-def test_the_routers_log_is_json_with_decision_ids(served, chatting):
+def test_the_routers_log_is_json_with_decision_ids(served, upstream, chatting):
     """
-    A line a request; prompts are in none.
+    A line for each request that did not go as it should; prompts are in none.
     """
+    upstream.behave({"gpt-4o-2024-05-13": {"way": "status", "status": 500}})
     secret = "a word that no log may hold"
-    got = served.http.post("/v1/route", json={"prompt": secret})
+    body = CHAT | {"messages": [{"role": "user", "content": secret}]}
+    got = served.http.post("/v1/chat/completions", json=body)
     decision_id = got.headers["x-scope-decision-id"]
     folder = Path(ray._private.worker._global_node.get_session_dir_path()) / "logs" / "serve"
 
@@ -188,6 +190,7 @@ def test_the_routers_log_is_json_with_decision_ids(served, chatting):
     (line,) = (line for line in logged().splitlines() if decision_id in line)
     assert json.loads(line)["decision_id"] == decision_id
     assert json.loads(line)["model"] == got.json()["model"]
+    assert json.loads(line)["failed"] == ["gpt-4o-2024-05-13: http 500"]
     assert secret not in logged()
 
 
