@@ -20,6 +20,10 @@ from scope.bank import Bank
 TEXTS_A_CALL = 16
 """Of a long list; a single prompt waits for one such batch at most."""
 
+CALLS_AT_ONCE = 4
+"""Of one list: each next call goes to whichever replica is done first, and other clients' prompts
+do not stand behind all of it."""
+
 
 class Foreteller:
     """Asks embedder and predictor, and does without them when it must.
@@ -67,7 +71,13 @@ class Foreteller:
         calls = [
             missing[start : start + TEXTS_A_CALL] for start in range(0, len(missing), TEXTS_A_CALL)
         ]
-        asked = await asyncio.gather(*(self._call(call, ends_at, patience_s) for call in calls))
+        some_at_once = asyncio.Semaphore(CALLS_AT_ONCE)
+
+        async def ask(call: list[str]) -> list[Prediction]:
+            async with some_at_once:
+                return await self._call(call, ends_at, patience_s)
+
+        asked = await asyncio.gather(*map(ask, calls))
         for call, predictions in zip(calls, asked, strict=True):
             self._cache.keep(call, predictions)
             found |= zip(call, predictions, strict=True)
