@@ -77,6 +77,10 @@ class Served:
         status = serve.status().applications["scope"].deployments[deployment]
         return status.replica_states.get("RUNNING", 0)
 
+    def runs(self, counts):
+        """Whether so many replicas of each deployment run, and none is still on its way out."""
+        return all(self.replicas(name) == len(self.pids(name)) == n for name, n in counts.items())
+
     def pids(self, deployment):
         """Process ids of the replicas of a deployment."""
         return [

@@ -33,7 +33,7 @@ def test_a_second_embedder_comes_under_load_and_goes_after_it(served):
         Embedder={"autoscaling_config": QUICK},
         Predictor=fixed(1),
     )
-    served.until(lambda: served.replicas("Embedder") == 1, "one Embedder runs")
+    served.until(lambda: served.runs({"Embedder": 1}), "one Embedder runs")
     began_at, times = time.monotonic(), {}
 
     async def ask(client, n):
@@ -52,7 +52,7 @@ def test_a_second_embedder_comes_under_load_and_goes_after_it(served):
             clients=1,
             seconds=1,
             meanwhile=lambda: served.until(
-                lambda: served.replicas("Embedder") == len(served.pids("Embedder")) == 1,
+                lambda: served.runs({"Embedder": 1}),
                 "one is left",
             ),
         )

@@ -12,6 +12,18 @@ from tests.deployments.test_app import questions
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 ALPHAS = [place / 10 for place in range(1, 11)]
+ONE_EACH = {"Router": 1, "Embedder": 1, "Predictor": 1}
+
+
+def routed(**settings):
+    """One replica of each deployment, with settings of the Router."""
+    blocks = {name: fixed(n) for name, n in ONE_EACH.items()}
+    return blocks | {"Router": fixed(1) | {"user_config": settings}}
+
+
+def batched(**settings):
+    """The same without a cache, with settings of the Embedder."""
+    return routed(max_cached_predictions=0) | {"Embedder": fixed(1) | {"user_config": settings}}
 
 
 def test_ten_changes_of_policy_cost_no_request(served):
@@ -20,10 +32,10 @@ def test_ten_changes_of_policy_cost_no_request(served):
     no replica restarts.
     """
     prompts = questions(50, seed=3)
-    started = {"user_config": {"policy": {"alpha": 0.0}}}
-    served.deploy(Router=fixed(1) | started, Embedder=fixed(1), Predictor=fixed(1))
+    served.deploy(**routed(policy={"alpha": 0.0}))
     served.until(lambda: _alpha(served) == 0.0, "the first policy rules")
-    before = {name: served.pids(name) for name in ("Router", "Embedder", "Predictor")}
+    served.until(lambda: served.runs(ONE_EACH), "one of each runs")
+    before = {name: served.pids(name) for name in ONE_EACH}
     taken_s = []
 
     async def ask(client, n):
@@ -32,7 +44,7 @@ def test_ten_changes_of_policy_cost_no_request(served):
     def change():
         for alpha in ALPHAS:
             began_at = time.monotonic()
-            served.deploy(Router=fixed(1) | {"user_config": {"policy": {"alpha": alpha}}})
+            served.deploy(**routed(policy={"alpha": alpha}))
             served.until(lambda alpha=alpha: _alpha(served) == alpha, f"alpha is {alpha}")
             taken_s.append(time.monotonic() - began_at)
 
@@ -51,8 +63,8 @@ def test_other_batches_cost_no_restart(served):
     The Embedder takes another size and wait while it is asked.
     """
     prompts = questions(100, seed=4)
-    uncached = {"user_config": {"max_cached_predictions": 0}}
-    served.deploy(Router=fixed(1) | uncached, Embedder=fixed(1), Predictor=fixed(1))
+    served.deploy(**routed(max_cached_predictions=0))
+    served.until(lambda: served.runs(ONE_EACH), "one of each runs")
     before = served.pids("Embedder")
 
     async def ask(client, n):
@@ -60,8 +72,7 @@ def test_other_batches_cost_no_restart(served):
 
     def change():
         for size, wait_s in ((1, 0.0), (64, 0.02), (32, 0.005)):
-            batching = {"user_config": {"max_batch_size": size, "wait_s": wait_s}}
-            served.deploy(Router=fixed(1) | uncached, Embedder=fixed(1) | batching)
+            served.deploy(**batched(max_batch_size=size, wait_s=wait_s))
 
     seen = asyncio.run(load(served.url, ask, clients=8, seconds=5, meanwhile=change))
 
@@ -74,13 +85,11 @@ def test_wrong_batches_leave_the_old_in_force(served):
     """
     Serve stops a replica whose settings raise: a typo would take the Embedder down.
     """
-    served.deploy(Router={"user_config": {"max_cached_predictions": 0}}, Embedder=fixed(1))
+    served.deploy(**routed(max_cached_predictions=0))
+    served.until(lambda: served.runs(ONE_EACH), "one of each runs")
     before = served.pids("Embedder")
 
-    served.deploy(
-        Router={"user_config": {"max_cached_predictions": 0}},
-        Embedder=fixed(1) | {"user_config": {"max_batch_size": 0}},
-    )
+    served.deploy(**batched(max_batch_size=0))
     after = served.http.post("/v1/route", json={"prompt": "Is seven a prime?"}).json()
 
     assert after["source"] == "anchors"

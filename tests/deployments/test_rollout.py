@@ -13,7 +13,7 @@ from tests.deployments.test_app import questions
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-REPLICAS = ("Router", "Embedder", "Predictor")
+REPLICAS = {"Router": 2, "Embedder": 2, "Predictor": 2}
 
 
 def test_a_new_bank_rolls_out_without_a_5xx(served, tmp_path):
@@ -29,7 +29,7 @@ def test_a_new_bank_rolls_out_without_a_5xx(served, tmp_path):
     two = {"Router": fixed(2) | {"user_config": {"max_cached_predictions": 0}}}
     two |= {"Embedder": fixed(2), "Predictor": fixed(2)}
     served.deploy(**two)
-    served.until(lambda: _each_twice(served), "there are two of each")
+    served.until(lambda: served.runs(REPLICAS), "there are two of each")
     before = {name: set(served.pids(name)) for name in REPLICAS}
     times = {}
 
@@ -41,7 +41,7 @@ def test_a_new_bank_rolls_out_without_a_5xx(served, tmp_path):
         served.deploy(args={"bank": str(tmp_path / "bank")}, **two)
         served.until(
             lambda: (
-                _each_twice(served)
+                served.runs(REPLICAS)
                 and not any(before[name] & set(served.pids(name)) for name in REPLICAS)
             ),
             "all replicas are new",
@@ -67,7 +67,3 @@ def test_a_new_bank_rolls_out_without_a_5xx(served, tmp_path):
 def _models(decision):
     """The models that a decision was made among: all of its bank."""
     return tuple(candidate["model"] for candidate in decision["candidates"])
-
-
-def _each_twice(served):
-    return all(served.replicas(name) == len(served.pids(name)) == 2 for name in REPLICAS)
