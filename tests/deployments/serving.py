@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import logging
 import os
 import signal
 import socket
@@ -13,12 +14,22 @@ from pathlib import Path
 
 import httpx
 import yaml
+from httpx_aiohttp import HttpxAiohttpClient
 from ray import serve
 from ray.serve.context import _get_global_client
 from ray.serve.schema import ServeDeploySchema
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "serve_config.yaml").read_text())
 READY_S = 90.0
+
+figures = logging.getLogger("figures")
+"""What tests measure; shown with ``-o log_cli=true --log-cli-level=INFO``."""
+logging.getLogger("httpx").setLevel(logging.WARNING)  # else a line for every request
+
+
+def fixed(n):
+    """Settings of a deployment that always has so many replicas."""
+    return {"autoscaling_config": {"min_replicas": n, "max_replicas": n}}
 
 
 class Served:
@@ -66,6 +77,10 @@ class Served:
         status = serve.status().applications["scope"].deployments[deployment]
         return status.replica_states.get("RUNNING", 0)
 
+    def runs(self, counts):
+        """Whether so many replicas of each deployment run, and none is still on its way out."""
+        return all(self.replicas(name) == len(self.pids(name)) == n for name, n in counts.items())
+
     def pids(self, deployment):
         """Process ids of the replicas of a deployment."""
         return [
@@ -75,8 +90,10 @@ class Served:
         ]
 
     def kill(self, deployment):
-        """Kill one replica as the system would: SIGKILL, no goodbye."""
-        os.kill(self.pids(deployment)[0], signal.SIGKILL)
+        """Kill one replica as the system would: SIGKILL, no goodbye; returns its process id."""
+        pid = self.pids(deployment)[0]
+        os.kill(pid, signal.SIGKILL)
+        return pid
 
     @staticmethod
     def until(condition, what, within_s=READY_S):
@@ -121,12 +138,15 @@ class Load:
     latencies_s : list of float
         Of answers with status 200.
     answers : list
-        Bodies of answers with status 200, as `ask` kept them.
+        Bodies of answers with status 200.
+    refused : list of httpx.Response
+        All other answers.
     """
 
     statuses: Counter = field(default_factory=Counter)
     latencies_s: list = field(default_factory=list)
     answers: list = field(default_factory=list)
+    refused: list = field(default_factory=list)
 
     @property
     def n(self):
@@ -171,8 +191,11 @@ async def load(url, ask, *, clients, seconds, meanwhile=None, timeout_s=30.0):
             if response.status_code == 200:
                 seen.latencies_s.append(time.monotonic() - began_at)
                 seen.answers.append(response.json())
+            else:
+                seen.refused.append(response)
 
-    async with httpx.AsyncClient(base_url=url, timeout=timeout_s, limits=limits) as client:
+    # On two cores the CPU of clients is what the server lacks: aiohttp's take the least.
+    async with HttpxAiohttpClient(base_url=url, timeout=timeout_s, limits=limits) as client:
         task = asyncio.create_task(asyncio.to_thread(meanwhile)) if meanwhile else None
         await asyncio.gather(*(ask_on(client) for _ in range(clients)))
         if task is not None:

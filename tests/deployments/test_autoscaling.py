@@ -1,0 +1,64 @@
+"""Replicas that come with the load and go after it."""
+
+import asyncio
+import time
+from collections import Counter
+
+import pytest
+
+from tests.deployments.serving import figures, fixed, load
+from tests.deployments.test_app import questions
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+QUICK = {
+    "min_replicas": 1,
+    "max_replicas": 2,
+    "target_ongoing_requests": 2,
+    "upscale_delay_s": 1,
+    "downscale_delay_s": 2,
+    "look_back_period_s": 2,
+}
+
+
+@pytest.mark.filterwarnings("ignore:.look_back_period_s:FutureWarning")  # shorter than its ticks
+def test_a_second_embedder_comes_under_load_and_goes_after_it(served):
+    """
+    With delays of seconds in place of the minutes that serve_config.yaml leaves at Serve's
+    defaults; no request fails on the way, up or down.
+    """
+    prompts = questions(400, seed=5)
+    served.deploy(
+        Router=fixed(1) | {"user_config": {"max_cached_predictions": 0}},
+        Embedder={"autoscaling_config": QUICK},
+        Predictor=fixed(1),
+    )
+    served.until(lambda: served.runs({"Embedder": 1}), "one Embedder runs")
+    began_at, times = time.monotonic(), {}
+
+    async def ask(client, n):
+        return await client.post("/v1/route", json={"prompt": prompts[n % len(prompts)]})
+
+    def wait():
+        served.until(lambda: served.replicas("Embedder") == 2, "a second one runs")
+        times["up_s"] = time.monotonic() - began_at
+
+    seen = asyncio.run(load(served.url, ask, clients=16, seconds=1, meanwhile=wait))
+    began_at = time.monotonic()
+    few = asyncio.run(
+        load(
+            served.url,
+            ask,
+            clients=1,
+            seconds=1,
+            meanwhile=lambda: served.until(
+                lambda: served.runs({"Embedder": 1}),
+                "one is left",
+            ),
+        )
+    )
+    times["down_s"] = time.monotonic() - began_at
+
+    degraded = Counter(answer["degraded"] for answer in seen.answers + few.answers)
+    figures.info("%s, then %s; %s %s", seen.statuses, few.statuses, times, degraded)
+    assert seen.share(200) == few.share(200) == 1

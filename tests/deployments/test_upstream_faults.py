@@ -1,0 +1,152 @@
+"""Upstreams that fail in every way, and clients that leave them, on a real Serve over HTTP."""
+
+import json
+import time
+
+import httpx
+import pytest
+
+from tests.deployments.serving import figures
+
+pytestmark = pytest.mark.ray
+
+BEST, NEXT = "gpt-4o-2024-05-13", "mathstral-7B"
+TIMEOUT_S = 2.0
+FAULTS = {
+    "slow": {"delay_s": 30},
+    "500": {"way": "status", "status": 500},
+    "cut": {"way": "cut"},
+    "garbage": {"way": "garbage"},
+    "silent": {"way": "silent"},
+}
+LATE = ("slow", "silent")
+
+
+class Asked:
+    """Asks for completions of one prompt, by which its calls are found at the upstream."""
+
+    def __init__(self, served, upstream, prompt):
+        self.served, self.upstream, self.prompt = served, upstream, prompt
+
+    def told(self):
+        """Settings of an upstream in a hurry, that is never given up."""
+        address = self.upstream.base_url
+        return {"base_url": address, "timeout_s": TIMEOUT_S, "breaker_failures": 1000}
+
+    def deploy(self, behaviours, **settings):
+        """Have the upstream behave so; its second model is the next best."""
+        self.upstream.behave(behaviours)
+        user_config = {
+            "pool": [BEST, NEXT],
+            "policy": {"alpha": 1.0},
+            "upstreams": {BEST: self.told(), NEXT: self.told() | {"timeout_s": 20}},
+            "retries": {"attempts": 2, "first_wait_s": 0.001},
+        }
+        self.served.deploy(Router={"user_config": user_config | settings})
+
+    def body(self, **more):
+        """Body of a request."""
+        return {"model": "auto", "messages": [{"role": "user", "content": self.prompt}], **more}
+
+    def post(self, *, timeout_s=30.0, **more):
+        """Ask, and wait for all of the answer."""
+        url = "/v1/chat/completions"
+        return self.served.http.post(url, json=self.body(**more), timeout=timeout_s)
+
+    def log(self):
+        """What the upstream was asked."""
+        return [call for call in self.upstream.log() if call["prompt"] == self.prompt]
+
+    def models(self):
+        """Which models were asked, in their order."""
+        return [call["model"] for call in self.log()]
+
+
+@pytest.fixture
+def asked(served, upstream, request):
+    return Asked(served, upstream, f"Why? ({request.node.name})")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_next_best_model_answers_for_one_that_fails(asked, fault):
+    """
+    However it fails, and no later than its timeout says.
+    """
+    asked.deploy({BEST: FAULTS[fault]})
+
+    began_at = time.monotonic()
+    response = asked.post()
+
+    assert response.status_code == 200
+    assert response.headers["x-scope-model"] == response.json()["model"] == NEXT
+    assert asked.models() == [BEST, NEXT]
+    assert time.monotonic() - began_at < TIMEOUT_S + 5
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_request_that_nobody_answers_is_told_so(asked, fault):
+    """
+    In OpenAI's shape, with 504 where time ran out and 502 where an answer was no answer.
+    """
+    asked.deploy({BEST: FAULTS[fault]}, pool=[BEST], upstreams={BEST: asked.told()})
+
+    response = asked.post()
+
+    assert response.status_code == (504 if fault in LATE else 502)
+    assert response.json()["error"]["type"] == "server_error"
+    assert asked.models() == [BEST, BEST]
+
+
+@pytest.mark.parametrize("fault", ["slow", "500", "garbage", "silent"])
+def test_a_stream_that_does_not_begin_is_begun_by_the_next_best(asked, fault):
+    """
+    The client sees one stream, from one model.
+    """
+    asked.deploy({BEST: FAULTS[fault]})
+
+    response = asked.post(stream=True)
+
+    assert response.status_code == 200
+    assert response.headers["x-scope-model"] == NEXT
+    assert response.text.endswith("data: [DONE]\n\n")
+    assert asked.models() == [BEST, NEXT]
+
+
+@pytest.mark.parametrize("way", ["cut", "held"])
+def test_a_stream_that_breaks_off_ends_with_an_error(asked, way):
+    """
+    Cut, or silent for longer than its timeout: what came stays, and nobody says it again.
+    """
+    asked.deploy({BEST: {"way": way}})
+
+    response = asked.post(stream=True)
+
+    events = [line.removeprefix("data: ") for line in response.text.split("\n\n") if line]
+    assert response.status_code == 200
+    assert [json.loads(event)["choices"][0]["delta"]["content"] for event in events[:-1]] == [
+        "The ",
+        "answer ",
+    ]
+    assert json.loads(events[-1])["error"]["message"].startswith(f"{BEST} broke off")
+    assert asked.models() == [BEST]
+
+
+def test_a_client_that_leaves_before_the_first_byte_ends_the_call(asked):
+    """
+    Over real sockets: the upstream is hung up on, and both the model's only place and the
+    Router's only room are free again.
+    """
+    only = {BEST: asked.told() | {"timeout_s": 60, "max_concurrency": 1}}
+    asked.deploy({BEST: {"way": "silent"}}, upstreams=only, limits={"max_in_flight": 1})
+
+    with pytest.raises(httpx.ReadTimeout):
+        asked.post(timeout_s=1.0)
+    left_at = time.monotonic()
+    asked.served.until(lambda: [call["hung_up"] for call in asked.log()] == [True], "it hangs up")
+    hung_up_s = time.monotonic() - left_at
+    asked.upstream.behave({})
+    again = asked.post()
+
+    figures.info("the upstream was hung up on after %.2f s", hung_up_s)
+    assert again.status_code == 200, again.text
+    assert again.json()["model"] == BEST
