@@ -14,6 +14,10 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# As `make serve` sets them; read by every process of Ray.
+os.environ.setdefault("RAY_SERVE_USE_GRPC_BY_DEFAULT", "1")
+os.environ.setdefault("RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP", "0")
+os.environ.setdefault("RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH", str(64 * 2**20))
 # Embeddings of a run before would hide that this one makes none, or others.
 CACHE = tempfile.TemporaryDirectory(prefix="scope-cache-")
 os.environ["SCOPE_CACHE"] = CACHE.name
