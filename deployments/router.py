@@ -161,9 +161,9 @@ class Router:
         session_id = headers.get(SESSION)
         asks = tuple(ask.in_session(session_id) for ask in request.asks)
         await self._decide(exchange, asks, current.models)
-        for ask, decision in zip(asks, exchange.decisions, strict=True):
-            if decision.model is not None:
-                self.sessions.note(exchange.client, ask, decision.model)
+        model = exchange.decisions[-1].model  # the prompts of a list share one session
+        if model is not None:
+            self.sessions.note(exchange.client, asks[-1], model)
         return request
 
     async def chat(self, exchange: Exchange, body: bytes, headers: Mapping[str, str]) -> None:
