@@ -11,7 +11,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use .content:DeprecationWarning"
 ASKED = {"role": "user", "content": "Is seven a prime?"}
 
 bounded = settings(
-    max_examples=30,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     database=None,
