@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.body import checked, json_object
 from deployments.chat import ChatRequest, RoutedChat
@@ -11,7 +11,7 @@ from deployments.conversation import carries_only_tool_results, routed_text, tur
 from deployments.needs import Needs, estimated_tokens
 from deployments.refusals import RefusedError
 from deployments.settings import Limits
-from deployments.wishes import Wish
+from deployments.wishes import Scope, Wish
 
 FORMS = ("prompt", "prompts", "messages")
 """Fields of which a body of ``/v1/route`` has one."""
@@ -121,12 +121,7 @@ class RouteRequest:
         return cls((_of_prompt(one.prompt, "prompt", one.scope, limits),), listed=False)
 
 
-def _wish_if_null(value: object) -> object:
-    return {} if value is None else value
-
-
 Prompt = Annotated[str, Field(min_length=1)]
-Scope = Annotated[Wish, BeforeValidator(_wish_if_null)]
 
 
 class PromptBody(BaseModel):

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from deployments.body import checked, json_object
 from deployments.mistakes import shown
 from deployments.refusals import NoSuchModelError, RefusedError
 from deployments.settings import Limits
-from deployments.wishes import AUTO_ROUTER, AutoRouter, Wish
+from deployments.wishes import AUTO_ROUTER, AutoRouter, Scope, Wish
 from scope.errors import listed
 
 AUTO = ("auto", "scope/auto")
@@ -17,10 +17,6 @@ AUTO = ("auto", "scope/auto")
 
 OURS = ("scope", "model", "plugins")
 """Fields that upstreams do not get as they came."""
-
-
-def _defaults_if_null(value: object) -> object:
-    return {} if value is None else value
 
 
 Listed = Field(strict=False)  # JSON has lists only: a strict tuple would refuse them
@@ -74,7 +70,7 @@ class Chat(BaseModel):
     tools: Annotated[tuple[dict[str, Any], ...], Listed] | None = None
     response_format: dict[str, Any] | None = None
     plugins: Annotated[tuple[dict[str, Any], ...], Listed] | None = None
-    scope: Annotated[Wish, BeforeValidator(_defaults_if_null)] = Wish()
+    scope: Scope = Wish()
 
     def pinned(self, pool: tuple[str, ...]) -> str | None:
         """Return the model that the client insists on; None if it wants a decision.

@@ -17,7 +17,7 @@ from deployments.shared_sessions import SharedSessions
 from deployments.stay import keeps
 from scope.pool import ModelSpec
 
-Rules = tuple[tuple[ModelSpec, ...], tuple[tuple[str, float], ...]]
+Rules = tuple[tuple[str, ...], tuple[tuple[str, float], ...]]
 """Permitted models and aim: prompts that share both are decided together."""
 
 
@@ -71,28 +71,29 @@ class Decider:
         predictions = await self._foreteller.foretell(
             [ask.text for ask in asks], within_s=within_s, patience_s=patience_s / 2
         )
-        decisions = self._chosen(rules, predictions)
-        helds = await self._held(asks, client)
+        decisions = self._chosen(rules, predictions, by_id)
+        held = await self._sessions.held(client, asks[0])  # the prompts of a list share one
         return [
             _settled(decision, ask, held, by_id, current)
-            for decision, ask, held in zip(decisions, asks, helds, strict=True)
+            for decision, ask in zip(decisions, asks, strict=True)
         ]
 
-    def _chosen(self, rules: list[Rules], predictions: list[Prediction]) -> list[Decision]:
+    def _chosen(
+        self,
+        rules: Sequence[Rules],
+        predictions: Sequence[Prediction],
+        models: Mapping[str, ModelSpec],
+    ) -> list[Decision]:
         """Choose for all prompts that share their rules at once."""
+        places: dict[Rules, list[int]] = {}
+        for place, rule in enumerate(rules):
+            places.setdefault(rule, []).append(place)
         decisions: dict[int, Decision] = {}
-        for models, aim in dict.fromkeys(rules):
-            places = [place for place, rule in enumerate(rules) if rule == (models, aim)]
-            asked = [predictions[place] for place in places]
-            chosen = self._chooser.choose(asked, models, dict(aim))
-            decisions |= zip(places, chosen, strict=True)
+        for (ids, aim), those in places.items():
+            asked = [predictions[place] for place in those]
+            chosen = self._chooser.choose(asked, tuple(models[one] for one in ids), dict(aim))
+            decisions |= zip(those, chosen, strict=True)
         return [decisions[place] for place in range(len(rules))]
-
-    async def _held(self, asks: Sequence[Ask], client: str) -> list[Held | None]:
-        """Return what the session of each ask is on; all prompts of a list share one."""
-        if len(asks) > 1:
-            return [await self._sessions.held(client, asks[0])] * len(asks)
-        return [await self._sessions.held(client, ask) for ask in asks]
 
 
 def _settled(
@@ -152,4 +153,4 @@ def _rules(
         told = f"prompts[{place}]: {error}"
         raise NoModelLeftError(told, f"prompts[{place}]", error.code) from None
     aim = ask.wish.aim() or current.settings.policy.aim()
-    return tuple(models[model] for model in permitted), tuple(aim.items())
+    return permitted, tuple(aim.items())

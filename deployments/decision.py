@@ -91,7 +91,7 @@ class Decision:
             "anchors": [dict(anchor) for anchor in self.anchors],
         }
 
-    def headers(self, model: str | None, overhead_s: float) -> dict[str, str]:
+    def headers(self, model: str | None) -> dict[str, str]:
         """Return the response headers; of what is predicted, that of the `model` that answers."""
         told = {
             "decision-id": self.id,
@@ -100,7 +100,6 @@ class Decision:
             "p-correct": _number(self.of(model, "p_correct")),
             "cost-usd": _number(self.of(model, "cost_usd")),
             "source": self.source,
-            "overhead-ms": f"{1e3 * overhead_s:.1f}",
             "degraded": self.degraded,
         }
         return {f"x-scope-{name}": value for name, value in told.items() if value is not None}

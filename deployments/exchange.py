@@ -56,9 +56,10 @@ class Exchange:
 
     def headers(self) -> dict[str, str]:
         """Return the response headers; those of one decision only where there is one."""
-        if len(self.decisions) == 1:
-            return self.decisions[0].headers(self.model, self.overhead_s)
-        return {"x-scope-overhead-ms": f"{1e3 * self.overhead_s:.1f}"}
+        overhead = {"x-scope-overhead-ms": f"{1e3 * self.overhead_s:.1f}"}
+        if len(self.decisions) != 1:
+            return overhead
+        return self.decisions[0].headers(self.model) | overhead
 
     def close(self) -> None:
         """End it; what is told of it is told now, once."""

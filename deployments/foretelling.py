@@ -101,7 +101,7 @@ class Foreteller:
         except HopError as error:
             predictions = await asyncio.to_thread(
                 self._light_copy.votes,
-                np.nan_to_num(vectors.embedding_qd),
+                vectors.embedding_qd,
                 vectors.features_qf,
                 error.reason,
             )
@@ -117,13 +117,14 @@ class Foreteller:
         )
         if not vectors.embedder.agrees_with(self._spec):
             raise HopError("embedder", "of another bank")
-        return vectors
+        # Whoever comes next gets numbers; what rests on none of them is replaced by its error.
+        return vectors._replace(embedding_qd=np.nan_to_num(vectors.embedding_qd))
 
     async def _predicted(
         self, vectors: Vectors, ends_at: float, patience_s: float
     ) -> list[Prediction]:
         """Ask the predictor; it too may have another bank."""
-        wanted = Embedded(self._version, np.nan_to_num(vectors.embedding_qd), vectors.features_qf)
+        wanted = Embedded(self._version, vectors.embedding_qd, vectors.features_qf)
         predictions: list[Prediction] | None = await self._predictor.ask(
             wanted, within_s=ends_at - time.monotonic(), patience_s=patience_s
         )

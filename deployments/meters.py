@@ -20,35 +20,33 @@ class Meters:
     """The metrics of one replica; Ray's agent exports them with the prefix ``ray_``."""
 
     def __init__(self) -> None:
-        self._requests = Counter(
-            "scope_requests_total",
-            description="Requests by endpoint and HTTP status.",
-            tag_keys=("endpoint", "status"),  # type: ignore[arg-type]  # Ray means tuple[str, ...]
+        self._requests = _counter(
+            "scope_requests_total", "Requests by endpoint and HTTP status.", "endpoint", "status"
         )
-        self._decisions = Counter(
+        self._decisions = _counter(
             "scope_decisions_total",
-            description="Decisions by model, policy, source and degraded reason.",
-            tag_keys=("model", "policy", "source", "degraded"),  # type: ignore[arg-type]
+            "Decisions by model, policy, source and degraded reason.",
+            "model",
+            "policy",
+            "source",
+            "degraded",
         )
-        self._predicted_usd = Counter(
-            "scope_predicted_cost_usd_total",
-            description="Predicted cost of the chosen models, USD.",
-            tag_keys=("model",),
+        self._predicted_usd = _counter(
+            "scope_predicted_cost_usd_total", "Predicted cost of the chosen models, USD.", "model"
         )
-        self._real_usd = Counter(
+        self._real_usd = _counter(
             "scope_real_cost_usd_total",
-            description="Cost of answers by the tokens upstreams report, USD.",
-            tag_keys=("model",),
+            "Cost of answers by the tokens upstreams report, USD.",
+            "model",
         )
-        self._attempts = Counter(
+        self._attempts = _counter(
             "scope_upstream_attempts_total",
-            description="Calls of upstreams by model and outcome.",
-            tag_keys=("model", "outcome"),  # type: ignore[arg-type]
+            "Calls of upstreams by model and outcome.",
+            "model",
+            "outcome",
         )
-        self._cache = Counter(
-            "scope_cache_lookups_total",
-            description="Prompts looked up in the prediction cache.",
-            tag_keys=("result",),
+        self._cache = _counter(
+            "scope_cache_lookups_total", "Prompts looked up in the prediction cache.", "result"
         )
         self._latency = {
             step: Histogram(
@@ -130,3 +128,7 @@ class Meters:
     def settings(self, *, rejected: bool) -> None:
         """Note whether the latest settings were refused."""
         self._rejected.set(int(rejected))
+
+
+def _counter(name: str, description: str, *labels: str) -> Counter:
+    return Counter(name, description=description, tag_keys=labels)  # type: ignore[arg-type]  # Ray means tuple[str, ...]

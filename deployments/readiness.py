@@ -50,5 +50,5 @@ class Readiness:
         try:
             answer = await replica.ask(argument, within_s=PATIENCE_S, patience_s=PATIENCE_S)
         except HopError as error:
-            return error.reason.removeprefix(f"{name} ")
+            return error.how
         return "ok" if answer is not None else "of another bank"

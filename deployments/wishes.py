@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from deployments.refusals import RefusedError
+from scope.config import Usd
 
 TRADE_OFFS = 10
 """OpenRouter's dial ends here: 0 is quality alone, 10 the cheapest."""
@@ -16,7 +17,6 @@ MAX_NAMES = 256
 AUTO_ROUTER = "auto-router"
 
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 
 
@@ -65,6 +65,14 @@ class Wish(Aims):
         if len(self.aim()) > 1:
             raise ValueError(f"{' and '.join(self.aim())} exclude each other; give one of them")
         return self
+
+
+def _nothing_if_null(value: object) -> object:
+    return {} if value is None else value
+
+
+Scope = Annotated[Wish, BeforeValidator(_nothing_if_null)]
+"""The field ``scope`` of a body."""
 
 
 class AutoRouter(BaseModel):
