@@ -94,7 +94,7 @@ class Exchange:
         usage = (answer.usage if answer else None) or {}
         error = answer.error if isinstance(answer, Stream) else None
         return {
-            "status": answer.status if isinstance(answer, Answer) else 200,
+            "status": self._status(),
             "answered_by": answer.model if answer else None,
             "attempts": [
                 {"model": one.model, "outcome": one.outcome, "latency_s": round(one.latency_s, 4)}
@@ -107,3 +107,9 @@ class Exchange:
             "upstream_ms": round(1e3 * self.upstream_s, 3) if answer else None,
             "error": error.kind if error else None,
         }
+
+    def _status(self) -> int | None:
+        """Return what the client was answered with; None if a chat ended before it was."""
+        if isinstance(self.answer, Answer):
+            return self.answer.status
+        return None if self.answer is None and self.endpoint == "chat" else 200

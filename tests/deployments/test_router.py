@@ -393,6 +393,20 @@ def test_every_decision_is_written_down_with_what_came_of_it(local, upstreams, t
     assert "a sum" not in file.read_text()
 
 
+def test_a_chat_that_nobody_answered_is_not_written_down_as_answered(local, upstreams, tmp_path):
+    """
+    It was decided, and refused for its deadline before any call.
+    """
+    folder = tmp_path / "decisions"
+    body = CHAT | {"model": "large", "scope": {"deadline_ms": 60_001}}
+    with local.open(decisions={"folder": str(folder)}, **upstreams) as client:
+        assert client.post("/v1/chat/completions", json=body).status_code == 400
+
+    (file,) = folder.iterdir()
+    record = json.loads(file.read_text())
+    assert (record["status"], record["answered_by"], record["attempts"]) == (None, None, [])
+
+
 def test_a_model_that_is_dropped_while_a_request_decides_is_passed_over(local, upstreams):
     """
     The next best answers: a live change fails no request.
