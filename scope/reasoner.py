@@ -1,6 +1,5 @@
 """The reasoning predictor: which small LLM foretells, how it is asked, what pins it down."""
 
-import hashlib
 from pathlib import Path
 from typing import Literal, Self
 
@@ -9,6 +8,7 @@ from pydantic import Field, model_validator
 from scope.config import Strict
 from scope.embedder import WEIGHTS, folder_digest
 from scope.errors import ConfigError
+from scope.template import Template
 
 Reasoning = Literal["full", "short", "none"]
 
@@ -111,8 +111,6 @@ class ReasonerSpec(Strict):
         ConfigError
             If its checkpoint is no folder of one, or its template cannot be used.
         """
-        from scope.prompt import Template
-
         return cls(
             checkpoint=config.checkpoint,
             revision=pinned(config.checkpoint, config.revision),
@@ -185,8 +183,3 @@ def check_folder(checkpoint: str) -> None:
         raise ConfigError(f"checkpoint {checkpoint!r} has no config.json; expected one of a model")
     if not any(folder.glob("tokenizer*")):
         raise ConfigError(f"checkpoint {checkpoint!r} has no tokenizer; save it in the same folder")
-
-
-def text_digest(text: str) -> str:
-    """Return the SHA-256 of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()
