@@ -5,10 +5,11 @@ import unicodedata
 from collections.abc import Iterable
 
 QUOTE = "> "
+_VALUE = "\ue000"
 
 _PAIRED = r"<(?=[|｜][^\s<>|｜]{1,64}[|｜]>)"
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_DECORATION = re.compile(r"[*_`~#]")
+_DECORATION = str.maketrans({"_": " ", **dict.fromkeys("*`~#")})
 _EDGES = "-=:+|. "
 _DIGITS = re.compile(r"\d+")
 _PERFORMANCE = re.compile(
@@ -47,8 +48,8 @@ class Guard:
         controls: Iterable[str] = (),
     ) -> None:
         self._lines = frozenset(map(_bare, lines)) - {""}
-        ends = {(_bare(begin), _bare(end)) for begin, end in slots}
-        self._slots = tuple(sorted(pair for pair in ends if pair != ("", "")))
+        ends = {tuple(_bare(f"{begin}{_VALUE}{end}").split(_VALUE)) for begin, end in slots}
+        self._slots = sorted(pair for pair in ends if pair != ("", ""))
         words = sorted(set(controls), key=len, reverse=True)
         self._control = re.compile(
             "|".join([_PAIRED, *(f"{re.escape(w[0])}(?={re.escape(w[1:])})" for w in words)])
@@ -78,5 +79,5 @@ def _bare(line: str) -> str:
     A line of decoration alone is that decoration.
     """
     plain = line.strip() if line.isascii() else unicodedata.normalize("NFKC", line).strip()
-    words = " ".join(_DECORATION.sub("", _INVISIBLE.sub("", plain)).split())
+    words = " ".join(_INVISIBLE.sub("", plain).translate(_DECORATION).split())
     return _DIGITS.sub("0", words.strip(_EDGES).casefold()) or plain
