@@ -1,6 +1,7 @@
 """The prompt of the reasoner: a template filled, and cut to what its context holds."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from scope.errors import ConfigError
 from scope.prompt_room import Room, share
@@ -49,6 +50,9 @@ class PromptWriter:
         if self._excess(text) <= 0:
             return text
         room = self._room(model, len(examples))
+        # Guarded first: what is cut then has about as many tokens in the prompt as by itself.
+        examples = [replace(one, question=self._guard.text(one.question)) for one in examples]
+        question = self._guard.text(question)
         lengths = [self._tokens.count(example.question) for example in examples]
         asked, spare = self._tokens.count(question), 0
         while True:
@@ -57,8 +61,8 @@ class PromptWriter:
             excess = self._excess(text)
             if excess <= 0:
                 return text
-            # Parts have other tokens than a whole, and quoted lines more. Doubling ends soon:
-            # at the latest without any text, which was seen to fit.
+            # Parts may have more tokens than they had in the whole. Doubling ends soon, at the
+            # latest without any text, which was seen to fit.
             spare = max(spare + excess, 2 * spare)
 
     def _room(self, model: str, n_examples: int) -> list[int]:
@@ -78,7 +82,7 @@ class PromptWriter:
         self, plan: Room, examples: Sequence[Example], question: str
     ) -> tuple[list[Example], str]:
         kept = [
-            Example(self._tokens.cut(example.question, n), example.tokens, example.correct)
+            replace(example, question=self._tokens.cut(example.question, n))
             for example, n in zip(examples, plan.examples, strict=False)
         ]
         return kept, self._tokens.cut(question, plan.question)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from scope.config import Strict
 from scope.embedder import WEIGHTS, folder_digest
@@ -14,6 +14,8 @@ Reasoning = Literal["full", "short", "none"]
 
 REASONING_TOKENS: dict[Reasoning, int] = {"full": 1_536, "short": 96, "none": 0}
 """Tokens a reply may reason before its answer is forced; 1,536 as in the reference."""
+
+LEAST_TEMPERATURE = 0.01
 
 ANSWER_TOKENS = 48
 """Room for the words around the reasoning: headings, the block, and the end of the turn."""
@@ -43,6 +45,15 @@ class ReasonerConfig(Strict):
     """Tokens of prompt and reply together."""
     template: Path | None = None
     """Jinja file with the wording of the prompt; None for ours."""
+
+    @field_validator("temperature")
+    @classmethod
+    def _as_vllm_takes_it(cls, temperature: float) -> float:
+        if 0 < temperature < LEAST_TEMPERATURE:
+            raise ValueError(
+                f"expected 0 or at least {LEAST_TEMPERATURE:g}; vLLM knows none between"
+            )
+        return temperature
 
     @model_validator(mode="after")
     def _samples_differ(self) -> Self:

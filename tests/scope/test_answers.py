@@ -112,14 +112,17 @@ def test_samples_are_averaged_over_those_that_say_something():
 
 def test_an_engine_is_told_all_but_a_seed(checkpoint):
     """
-    Length, temperature, and a grammar that names the two answers of the checkpoint.
+    Length, temperature, a grammar that names the two answers of the checkpoint, and that
+    nothing else may change their probabilities, whatever the checkpoint recommends.
     """
     config = ReasonerConfig(checkpoint="x/y", reasoning="short", samples=3, temperature=0.5)
     tokens = Tokens.load(str(checkpoint))
 
     told = sampling(config, tokens)
 
-    assert told.keys() == {"temperature", "max_tokens", "logprobs", "structured_outputs"}
+    assert "seed" not in told
+    assert (told["top_p"], told["top_k"], told["min_p"]) == (1, 0, 0)
+    assert told["repetition_penalty"] == 1
     assert told["max_tokens"] == 96 + 48
     assert told["temperature"] == 0.5
     answers = f"answer: <[{tokens.yes_id}]> | <[{tokens.no_id}]>"

@@ -1,6 +1,7 @@
 """A real vLLM on a tiny checkpoint: what it says under the grammar, and how sure it is."""
 
 import os
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from scope.reasoner import ReasonerConfig
 from scope.reply import FORCED, parse_reply
 from scope.tokens import Tokens
 
-pytestmark = pytest.mark.vllm
-pytest.importorskip("llguidance", reason="vLLM is not installed; make test-vllm installs it")
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.skipif(find_spec("vllm") is None, reason="needs vLLM: make test-vllm"),
+]
 
 MAX_TOKENS = 2_048
 """Of prompt and reply; with reasoning in full it is 416 of prompt."""
@@ -29,9 +32,10 @@ WAYS = [
 @pytest.fixture(scope="module")
 def engine(checkpoint):
     """An engine that computes in float32, so that its numbers can be compared."""
-    vllm = pytest.importorskip("vllm", reason="vLLM is not installed; make test-vllm installs it")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-    engine = vllm.LLM(
+    from vllm import LLM
+
+    engine = LLM(
         str(checkpoint),
         max_model_len=MAX_TOKENS,
         dtype="float32",

@@ -51,6 +51,7 @@ def test_a_context_that_replies_would_fill_is_refused():
     [
         pytest.param({"samples": 3}, "samples is 3 and temperature 0", id="equal samples"),
         pytest.param({"temperature": 0.7}, "samples is 1 and temperature 0.7", id="one random"),
+        pytest.param({"samples": 2, "temperature": 0.001}, "at least 0.01", id="almost greedy"),
         pytest.param({"samples": 0}, "samples", id="no sample"),
         pytest.param({"reasoning": "long"}, "reasoning", id="unknown reasoning"),
         pytest.param({"checkpoint": ""}, "checkpoint", id="no checkpoint"),

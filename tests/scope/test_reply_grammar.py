@@ -1,6 +1,7 @@
 """Any reply that the grammar permits, token by token."""
 
 import random
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from scope.reasoner import ANSWER_TOKENS
 from scope.reply import FORCED, parse_reply, reply_grammar
 from scope.tokens import Tokens
 
-pytestmark = pytest.mark.vllm
-llguidance = pytest.importorskip(
-    "llguidance", reason="llguidance comes with vLLM, which is not installed"
-)
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.skipif(
+        find_spec("llguidance") is None, reason="needs llguidance, which comes with vLLM"
+    ),
+]
 
 MODES = [
     pytest.param("none", 0, id="no reasoning"),
@@ -44,9 +47,10 @@ def guidance(tokenizer):
 
 def finished(guidance, grammar, rng):
     """Tokens of a reply, each drawn from those that the grammar permits there."""
+    from llguidance import LLMatcher
     from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 
-    matcher = llguidance.LLMatcher(guidance, grammar)
+    matcher = LLMatcher(guidance, grammar)
     assert not matcher.get_error()
     mask, ids = allocate_token_bitmask(1, guidance.vocab_size), []
     while not matcher.is_stopped():
@@ -81,12 +85,14 @@ def test_a_reply_that_comes_to_its_end_is_let(guidance, tokenizer, tokens):
     """
     A trained checkpoint writes the heading itself; a quoted example does not end its reasoning.
     """
+    from llguidance import LLMatcher
+
     grammar = reply_grammar("full", 200, tokens.yes_id, tokens.no_id)
     text = (
         "Analysis: Example 1 had {len: 90, correct: no}, this is easier.\n"
         "Predicted Performance: {len: 312, correct: yes}"
     )
-    matcher = llguidance.LLMatcher(guidance, grammar)
+    matcher = LLMatcher(guidance, grammar)
 
     assert matcher.consume_tokens(tokenizer.encode(text))
     assert matcher.is_accepting()
