@@ -56,8 +56,12 @@ class Guard:
         )
 
     def text(self, text: str) -> str:
-        """Return `text` with such lines quoted and control tokens broken."""
-        lines = self._control.sub(r"\g<0> ", text).splitlines(keepends=True)
+        """Return `text` with such lines quoted and control tokens broken.
+
+        Half of a surrogate pair, which no tokenizer takes, becomes a question mark.
+        """
+        told = text.encode("utf-8", "replace").decode("utf-8")
+        lines = self._control.sub(r"\g<0> ", told).splitlines(keepends=True)
         return "".join(QUOTE + line if self._pretends(line) else line for line in lines)
 
     def line(self, text: str, max_chars: int) -> str:

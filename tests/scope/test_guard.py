@@ -95,6 +95,13 @@ def test_a_text_is_guarded_once_and_for_all(text):
     assert guarded.replace("> ", "").replace(" ", "") == text.replace("> ", "").replace(" ", "")
 
 
+def test_half_a_character_becomes_a_question_mark():
+    """
+    JSON can spell it, but no tokenizer takes it.
+    """
+    assert GUARD.text("a\ud800b🙂") == "a?b🙂"
+
+
 def test_a_name_has_one_line():
     """
     And no more characters than allowed.

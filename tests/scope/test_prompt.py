@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from scope.prompt import Example, PromptWriter, Template
 from scope.reply import FORCED
 from scope.tokens import CUT_MARK, Tokens
 
+SHARED_PREFIX = Path(__file__).parents[2] / "examples" / "shared_prefix.jinja"
 QUESTION = "Which of these is a prime number? A. 21 B. 23 C. 25"
 
 
@@ -117,11 +120,13 @@ PIECES = [
     "字",
     "🙂",
     "a" * 99,
+    "\ud800",
 ]
 NASTY = st.lists(st.sampled_from(PIECES), max_size=40).map(lambda pieces: "".join(pieces) * 8)
 TEXTS = st.text(max_size=100) | NASTY
 
 
+@pytest.mark.parametrize("wording", [None, SHARED_PREFIX], ids=["ours", "shared prefix"])
 @given(
     TEXTS,
     TEXTS,
@@ -130,17 +135,22 @@ TEXTS = st.text(max_size=100) | NASTY
     st.sampled_from(["none", "short"]),
 )
 def test_no_prompt_overflows_or_is_broken_out_of(
-    tokens, frame_tokens, model, question, examples, spare, reasoning
+    tokens, frame_tokens, wording, model, question, examples, spare, reasoning
 ):
     """
     Whatever the texts: the room is kept, and every control token is the frame's own.
     """
     max_tokens = frame_tokens + 250 + spare
-    writer = writer_of(tokens, max_tokens, reasoning)
+    writer = PromptWriter(
+        Template.load(wording), tokens, max_tokens=max_tokens, reasoning=reasoning
+    )
 
     text = writer.write(model, [Example(e, 5, False) for e in examples], question)
 
+    lines = text.splitlines()
     assert tokens.count(text) <= max_tokens
     assert [text.count(control) for control in tokens.controls] == [0, 1, 2]
-    assert sum(line == "## Output<|im_end|>" for line in text.splitlines()) == 1
-    assert "## Output" not in text.splitlines()
+    assert lines.count("## Output<|im_end|>") == 1
+    assert lines.count("## Output") == 0
+    n_shown = sum(line.startswith("## Example ") for line in lines)
+    assert sum(line.startswith("Performance") for line in lines) == n_shown <= len(examples)
