@@ -1,0 +1,98 @@
+"""The prompt of the reasoner: a template filled, and cut to what its context holds."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from scope.errors import ConfigError
+from scope.prompt_room import Room, share
+from scope.reasoner import Reasoning
+from scope.reply import FORCED
+from scope.template import Example, Template
+from scope.tokens import Tokens
+
+__all__ = ["Example", "PromptWriter", "Template"]
+
+
+class PromptWriter:
+    """Writes prompts that fit a context.
+
+    Parameters
+    ----------
+    template : Template
+    tokens : Tokens
+        Of the checkpoint that will read them.
+    max_tokens : int
+        Of the longest prompt.
+    reasoning : {"full", "short", "none"}
+        With ``none`` the prompt ends in the beginning of the reply.
+    """
+
+    def __init__(
+        self, template: Template, tokens: Tokens, *, max_tokens: int, reasoning: Reasoning
+    ) -> None:
+        self._template, self._tokens = template, tokens
+        self._guard = template.guard(tokens.controls)
+        self._max_tokens = max_tokens
+        self._prefix = FORCED if reasoning == "none" else ""
+
+    def write(self, model: str, examples: Sequence[Example], question: str) -> str:
+        """Return the whole text for the engine: the user's turn, and how the reply begins.
+
+        It has at most `max_tokens` tokens: where texts are too long, examples shrink first,
+        then the farthest are left out, then the question is cut.
+
+        Raises
+        ------
+        ConfigError
+            If not even the template without texts fits.
+        """
+        text = self._rendered(model, examples, question)
+        if self._excess(text) <= 0:
+            return text
+        room = self._room(model, len(examples))
+        # Guarded first: what is cut then has about as many tokens in the prompt as by itself.
+        examples = [replace(one, question=self._guard.text(one.question)) for one in examples]
+        question = self._guard.text(question)
+        lengths = [self._tokens.count(example.question) for example in examples]
+        asked, spare = self._tokens.count(question), 0
+        while True:
+            plan = share(lengths, asked, [tokens - spare for tokens in room])
+            text = self._rendered(model, *self._cut(plan, examples, question))
+            excess = self._excess(text)
+            if excess <= 0:
+                return text
+            # Parts may have more tokens than they had in the whole. Doubling ends soon, at the
+            # latest without any text, which was seen to fit.
+            spare = max(spare + excess, 2 * spare)
+
+    def _room(self, model: str, n_examples: int) -> list[int]:
+        """Return the tokens left for texts beside the frame of 0, 1, … examples."""
+        blank = Example("", 99_999.0, True)
+        room = [
+            -self._excess(self._rendered(model, [blank] * n, "")) for n in range(n_examples + 1)
+        ]
+        if room[0] < 0:
+            raise ConfigError(
+                f"the prompt of {model!r:.80} has {self._max_tokens - room[0]} tokens without any "
+                f"question, but at most {self._max_tokens} are allowed; raise max_context_tokens"
+            )
+        return room
+
+    def _cut(
+        self, plan: Room, examples: Sequence[Example], question: str
+    ) -> tuple[list[Example], str]:
+        kept = [
+            replace(example, question=self._tokens.cut(example.question, n))
+            for example, n in zip(examples, plan.examples, strict=False)
+        ]
+        return kept, self._tokens.cut(question, plan.question)
+
+    def _rendered(self, model: str, examples: Sequence[Example], question: str) -> str:
+        text = self._template.render(
+            model=model, examples=examples, question=question, guard=self._guard
+        )
+        return self._tokens.chat(text, self._prefix)
+
+    def _excess(self, text: str) -> int:
+        """Return by how many tokens `text` is too long."""
+        return self._tokens.count(text) + self._tokens.n_added - self._max_tokens
