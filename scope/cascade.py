@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 
 from scope.answers import Answer, Answers
-from scope.arrays import Bools, Ints
+from scope.arrays import Ints
 from scope.blend import Blend
 from scope.box import Box, contenders
 from scope.errors import ConfigError
@@ -157,6 +157,5 @@ class Cascade:
         value_a = values_of_asking(
             self._policy, now.p_correct_qm[0], now.cost_usd_qm[0], self._box, spread, able
         )
-        worth: Bools = value_a > price_of_asking(self._policy, self._asking.ask_usd)
-        order: Ints = np.argsort(-value_a, kind="stable")
-        return able[order][worth[order]]
+        # In the order of `able`: by value alone more were asked, to less effect.
+        return able[value_a > price_of_asking(self._policy, self._asking.ask_usd)]
