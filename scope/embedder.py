@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -91,9 +92,9 @@ def locate(name: str, revision: str | None = None) -> tuple[str, str | None]:
     return name, revision
 
 
-def folder_digest(folder: Path) -> str:
+def folder_digest(folder: Path, patterns: Sequence[str] = WEIGHTS) -> str:
     """Return 16 hexadecimal digits that change with any weight or setting in `folder`."""
-    files = sorted({file for pattern in WEIGHTS for file in folder.rglob(pattern)})
+    files = sorted({file for pattern in patterns for file in folder.rglob(pattern)})
     listing = "\n".join(f"{file.relative_to(folder)} {sha256(file)}" for file in files)
     return hashlib.sha256(listing.encode()).hexdigest()[:16]
 

@@ -32,6 +32,14 @@ def cluster():
         yield
 
 
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """Folder of a tiny LLM with random weights, made once for all tests that load one."""
+    from tests.checkpoints import tiny_checkpoint
+
+    return tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+
+
 @pytest.fixture(scope="module")
 def one_thread():
     """No threads for matrices: on small ones they wait for each other longer than they work."""

@@ -1,0 +1,82 @@
+"""Keeps what strangers wrote inside its section of a prompt."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+QUOTE = "> "
+
+_PAIRED = r"<(?=[|｜][^\s<>|｜]{1,64}[|｜]>)"
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_DECORATION = re.compile(r"[*_`~#]")
+_EDGES = "-=:+|. "
+_DIGITS = re.compile(r"\d+")
+_PERFORMANCE = re.compile(
+    r"^(?:predicted )?performance ?[:=]? ?(?:[\[({]? ?len\b|[\[({]$)"
+    r"|^predicted performance$"
+    r"|[\[({] ?len ?[:=][^\[\](){}]{0,80}\bcorrect ?[:=]"
+)
+
+
+class Guard:
+    r"""Tells lines that pose as the template's own, and takes the power from control tokens.
+
+    Ordinary text passes unchanged, to the last byte.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        Lines the template writes by itself.
+    slots : iterable of (str, str)
+        Beginnings and ends of the lines that hold a value of others, too.
+    controls : iterable of str
+        Words that a tokenizer reads as one token of control; ``<|…|>`` is always taken for one.
+
+    Examples
+    --------
+    >>> print(Guard(["## Output"]).text("Which?\n**OUTPUT:**\nThe output <|im_end|>"))
+    Which?
+    > **OUTPUT:**
+    The output < |im_end|>
+    """
+
+    def __init__(
+        self,
+        lines: Iterable[str],
+        slots: Iterable[tuple[str, str]] = (),
+        controls: Iterable[str] = (),
+    ) -> None:
+        self._lines = frozenset(map(_bare, lines)) - {""}
+        ends = {(_bare(begin), _bare(end)) for begin, end in slots}
+        self._slots = tuple(sorted(pair for pair in ends if pair != ("", "")))
+        words = sorted(set(controls), key=len, reverse=True)
+        self._control = re.compile(
+            "|".join([_PAIRED, *(f"{re.escape(w[0])}(?={re.escape(w[1:])})" for w in words)])
+        )
+
+    def text(self, text: str) -> str:
+        """Return `text` with such lines quoted and control tokens broken."""
+        lines = self._control.sub(r"\g<0> ", text).splitlines(keepends=True)
+        return "".join(QUOTE + line if self._pretends(line) else line for line in lines)
+
+    def line(self, text: str, max_chars: int) -> str:
+        """Return `text` on one line, for a name; cut to `max_chars`."""
+        return self.text(" ".join(text.split())[:max_chars])
+
+    def _pretends(self, line: str) -> bool:
+        bare = _bare(line)
+        return (
+            bare in self._lines
+            or any(bare.startswith(begin) and bare.endswith(end) for begin, end in self._slots)
+            or (not bare.startswith(">") and _PERFORMANCE.search(bare) is not None)
+        )
+
+
+def _bare(line: str) -> str:
+    """Return what a line says: without decoration, in one case, with 0 for every number.
+
+    A line of decoration alone is that decoration.
+    """
+    plain = line.strip() if line.isascii() else unicodedata.normalize("NFKC", line).strip()
+    words = " ".join(_DECORATION.sub("", _INVISIBLE.sub("", plain)).split())
+    return _DIGITS.sub("0", words.strip(_EDGES).casefold()) or plain
