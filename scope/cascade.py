@@ -1,0 +1,164 @@
+"""Whom to ask the reasoner about, one question at a time: only those who can change a decision.
+
+The caller asks, many at once if it likes, and tells what came of it::
+
+    cascade = Cascade(policy, blend, estimates, models, asking=Asking("exact"))
+    while not cascade.done:
+        for model in cascade.next(at_once - len(cascade.running)):
+            ...                             # start asking
+        cascade.tell(model, answer)         # of whichever answers first; None if it failed
+        for model in cascade.superfluous:
+            cascade.cancel(model)           # and stop asking
+    estimates = cascade.estimates()
+
+It may stop at any time, as at a deadline: `estimates` holds what was told until then.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from scope.answers import Answer, Answers
+from scope.arrays import Bools, Ints
+from scope.blend import Blend
+from scope.box import Box, contenders
+from scope.errors import ConfigError
+from scope.information import Spread, price_of_asking, values_of_asking
+from scope.policy import Policy
+from scope.pool import ModelSpec
+from scope.predictions import Estimates
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """When an answer is worth asking for.
+
+    Attributes
+    ----------
+    mode : str
+        ``exact``: as long as it could change the decision, which is then that of asking about
+        everybody. ``expected``: as long as what it will change is expected to be worth its
+        price (`scope.information`).
+    ask_usd : float
+        Price of one answer; only ``expected`` goes by it.
+    """
+
+    mode: Literal["exact", "expected"] = "exact"
+    ask_usd: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.ask_usd < np.inf:
+            raise ConfigError(f"ask_usd is {self.ask_usd}; expected a number of USD of at least 0")
+
+
+class Cascade:
+    """Asks about the models of one question in turn.
+
+    Parameters
+    ----------
+    policy : Policy
+        `ExpectedValue`, `MinQuality` or `MaxCost`.
+    blend : Blend
+    estimates : Estimates
+        What the anchors say of one question: one row.
+    models : sequence of ModelSpec
+        Its columns, and those of the blend.
+    asking : Asking, optional
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        blend: Blend,
+        estimates: Estimates,
+        models: Sequence[ModelSpec],
+        asking: Asking | None = None,
+    ) -> None:
+        self._policy = policy
+        self._blend = blend
+        self._anchors = estimates
+        self._models = models
+        self._asking = asking or Asking()
+        least, most = blend.bounds(estimates, models)
+        self._box = Box(
+            least.p_correct_qm[0], most.p_correct_qm[0], least.cost_usd_qm[0], most.cost_usd_qm[0]
+        )
+        self._answers = Answers(*np.full((2, *estimates.p_correct_qm.shape), np.nan))
+        self._now = estimates
+        self._n_open = int((self._box.open_m & self._box.known_m).sum())
+        self._running: list[int] = []
+        self._started: set[int] = set()
+        self._wanted = self._worth_asking()
+
+    @property
+    def running(self) -> tuple[int, ...]:
+        """Models that are being asked about."""
+        return tuple(self._running)
+
+    @property
+    def superfluous(self) -> tuple[int, ...]:
+        """Models that are being asked about and can change nothing any more."""
+        needed = set(contenders(self._policy, self._box).tolist())
+        return tuple(model for model in self._running if model not in needed)
+
+    @property
+    def done(self) -> bool:
+        """Whether nobody is worth asking, nor worth waiting for."""
+        return not len(self._wanted) and len(self.superfluous) == len(self._running)
+
+    @property
+    def asked(self) -> int:
+        """How many models were asked about, cancelled and failed ones included."""
+        return len(self._started)
+
+    @property
+    def saved(self) -> int:
+        """How many were not, of those whose answer would have changed a number."""
+        return self._n_open - len(self._started)
+
+    def next(self, n: int) -> list[int]:
+        """Return at most `n` more models to ask about now, best first; they are running then."""
+        chosen = [int(model) for model in self._wanted if model not in self._running][: max(n, 0)]
+        self._running += chosen
+        self._started |= set(chosen)
+        return chosen
+
+    def tell(self, model: int, answer: Answer | None) -> None:
+        """Take note of an answer; None: it failed, and what the anchors say stays.
+
+        Neither is asked for again.
+        """
+        if model in self._running:
+            self._running.remove(model)
+        if answer is not None:
+            self._answers.p_yes_qm[0, model] = answer.p_yes
+            self._answers.tokens_qm[0, model] = answer.tokens
+            self._now = self._blend.apply(self._anchors, self._answers, self._models)
+        now = self._now
+        self._box = self._box.settled(
+            model, now.p_correct_qm[0, model], now.cost_usd_qm[0, model]
+        )
+        self._wanted = self._worth_asking()
+
+    def cancel(self, model: int) -> None:
+        """Take note that a model is no longer asked about."""
+        self._running.remove(model)
+
+    def estimates(self) -> Estimates:
+        """Return what is known by now."""
+        return self._now
+
+    def _worth_asking(self) -> Ints:
+        """Return who is worth asking about, best first, running or not."""
+        able = contenders(self._policy, self._box)
+        if self._asking.mode == "exact" or not len(able):
+            return able
+        now, spread = self._now, Spread(self._blend.spread, self._blend.length_spread)
+        value_a = values_of_asking(
+            self._policy, now.p_correct_qm[0], now.cost_usd_qm[0], self._box, spread, able
+        )
+        worth: Bools = value_a > price_of_asking(self._policy, self._asking.ask_usd)
+        order: Ints = np.argsort(-value_a, kind="stable")
+        return able[order][worth[order]]
