@@ -32,8 +32,7 @@ async def opinions(bank: Bank, reasoner: Reasoner, wanted: Consultation) -> list
     )
     await Inquiries(inquiries, at_once=wanted.at_once, within_s=wanted.within_s).run()
     return [
-        _opinion(bank, inquiry, case)
-        for inquiry, case in zip(inquiries, wanted.cases, strict=True)
+        _opinion(bank, inquiry, case) for inquiry, case in zip(inquiries, wanted.cases, strict=True)
     ]
 
 

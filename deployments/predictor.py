@@ -47,9 +47,7 @@ class Predictor:
         self._predictor = AnchorPredictor(self._bank)
         self._reasoner = None
         if reasoner is not None and engine is not None:
-            tokens = Tokens.load(
-                reasoner.checkpoint, reasoner.revision, reasoner.trust_remote_code
-            )
+            tokens = Tokens.load(reasoner.checkpoint, reasoner.revision, reasoner.trust_remote_code)
             self._reasoner = Reasoner(
                 self._bank, reasoner, tokens, engine, reasoner.max_cached_answers
             )

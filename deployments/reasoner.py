@@ -16,7 +16,6 @@ from scope.prompt import PromptWriter, Template
 from scope.reasoner import ReasonerConfig
 from scope.tokens import Tokens
 
-
 FRAME_TOKENS = 300
 """Of a prompt without any text of anchors and question."""
 

@@ -11,11 +11,13 @@ from scope.errors import ConfigError
 from scope.policy import Policy
 from scope.pool import ModelSpec
 
+Mode = Literal["exact", "expected"]
+
 
 class ReasoningSettings(Strict):
     """When the reasoner is asked, and for how long."""
 
-    mode: Literal["off", "exact", "expected"] = "off"
+    mode: Literal["off"] | Mode = "off"
     """``exact``: whoever may still change the decision; ``expected``: whoever is worth it."""
     deadline_ms: int = Field(default=1_000, ge=1)
     """How long one prompt waits for it, at most half of the request's deadline."""
@@ -56,7 +58,7 @@ class Consultation(NamedTuple):
     bank: str
     """Version of the bank that was predicted from."""
     cases: list[Case]
-    mode: str
+    mode: Mode
     at_once: int
     within_s: float
     """When the answers are wanted, counted from their being asked for."""

@@ -48,7 +48,7 @@ def build_engine(args: ReasonerArgs) -> Application:
 
     config = LLMConfig(
         model_loading_config={"model_id": NAME, "model_source": args.checkpoint},
-        accelerator_config={"kind": args.engine.accelerator},
+        accelerator_config={"kind": args.engine.accelerator},  # type: ignore[arg-type]  # or a class
         placement_group_config=args.engine.placement,
         deployment_config=deployment_config(args),
         engine_kwargs=engine_arguments(args),
@@ -57,9 +57,7 @@ def build_engine(args: ReasonerArgs) -> Application:
         log_engine_metrics=True,
     )
     options = {"name": NAME}
-    return build_llm_deployment(
-        config, deployment_cls=_server(), override_serve_options=options
-    )
+    return build_llm_deployment(config, deployment_cls=_server(), override_serve_options=options)
 
 
 def deployment_config(args: ReasonerArgs) -> dict[str, Any]:
@@ -106,7 +104,7 @@ def _server() -> type:
     from ray.serve.llm import LLMServer
     from ray.serve.llm.openai_api_models import CompletionRequest
 
-    class ScopeEngine(LLMServer):  # type: ignore[misc]  # Ray's classes have no types
+    class ScopeEngine(LLMServer):
         """Continues a prompt, in values that can be read where there is no vLLM."""
 
         async def complete(self, wanted: Wanted) -> list[Reply]:
@@ -143,7 +141,7 @@ def _reply(choice: Any) -> Reply:  # noqa: ANN401 - vLLM's CompletionResponseCho
     )
 
 
-def engine_call(handle: DeploymentHandle) -> Callable[[Wanted], Awaitable[list[Reply]]]:
+def engine_call(handle: DeploymentHandle[Any]) -> Callable[[Wanted], Awaitable[list[Reply]]]:
     """Return a call of the engine whose end, however it comes, is vLLM's end, too."""
 
     async def call(wanted: Wanted) -> list[Reply]:
@@ -151,7 +149,7 @@ def engine_call(handle: DeploymentHandle) -> Callable[[Wanted], Awaitable[list[R
         try:
             replies: list[Reply] = await response
         except BaseException:
-            response.cancel()
+            response.cancel()  # type: ignore[no-untyped-call]
             raise
         return replies
 

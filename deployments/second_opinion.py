@@ -88,6 +88,7 @@ class SecondOpinion:
             return ["engine late"] * len(cases)
         if time.monotonic() < self._rests_until:
             return ["engine down"] * len(cases)
+        assert self._reasoner is not None and settings.mode != "off"  # else nobody comes here
         wanted = Consultation(
             self._bank.version,
             cases,
@@ -96,7 +97,6 @@ class SecondOpinion:
             within_s,
             settings.usd_per_mtok,
         )
-        assert self._reasoner is not None  # else the settings were refused
         try:
             opinions: list[Opinion] | None = await self._reasoner.ask(
                 wanted, within_s=within_s + GRACE_S, patience_s=within_s + GRACE_S
