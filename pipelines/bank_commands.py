@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -121,7 +121,8 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
 
     loaded, manifest = load_bank(bank), read_manifest(bank)
     if as_json:
-        typer.echo(json.dumps({"version": loaded.version, **manifest.model_dump(mode="json")}))
+        facts = {"version": loaded.version, "reasoner": _reasoner_facts(loaded)}
+        typer.echo(json.dumps({**facts, **manifest.model_dump(mode="json")}))
         return
     truth = Truth.of(loaded.outcomes, loaded.models)
     rows = []
@@ -141,6 +142,8 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
     out.print(
         f"embedder {manifest.embedder}; prompts {'kept' if manifest.has_prompts else 'not kept'}"
     )
+    if loaded.reasoner is not None:
+        out.print(f"reasoner {loaded.reasoner}", soft_wrap=True, markup=False)
     for source in manifest.sources:
         out.print(f"source: {source}", soft_wrap=True)
     headers = ("model", "anchors", "accuracy", "USD per 1k", "USD per 1M in / out")
@@ -162,6 +165,15 @@ def verify(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
         typer.echo(json.dumps(facts))
     else:
         out.print(f"{bank} is whole: {len(manifest.files)} files match", soft_wrap=True)
+
+
+def _reasoner_facts(bank: Bank) -> dict[str, Any] | None:
+    """Return which reasoner a bank was calibrated with, and the weights it has earned."""
+    if bank.reasoner is None:
+        return None
+    blend = bank.reasoner.blend
+    weights = {"weight": blend.weight, "length_weight": blend.length_weight}
+    return {**bank.reasoner.spec.model_dump(mode="json"), **weights}
 
 
 def _warn_unknown(bank: Bank) -> None:

@@ -11,6 +11,7 @@ from scope.calibration import Calibration
 from scope.config import AnchorConfig, Strict
 from scope.embedder import EmbedderSpec, lengths
 from scope.errors import BankError
+from scope.fitted_reasoner import FittedReasoner
 from scope.forecaster import Forecaster
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec, positions
@@ -53,6 +54,9 @@ class Bank:
         The population of its dial; None until it is drawn.
     forecaster : Forecaster or None
         What was learned from its outcomes; None until it is.
+    reasoner : FittedReasoner or None
+        The reasoner that was put to its anchors, and what its answers are worth beside the
+        rest; None until one is.
     version : str
         Digest of the manifest; empty for a bank that was never saved.
     """
@@ -68,6 +72,7 @@ class Bank:
     embedder: EmbedderSpec
     calibration: Calibration | None = None
     forecaster: Forecaster | None = None
+    reasoner: FittedReasoner | None = None
     version: str = ""
 
     def __post_init__(self) -> None:
@@ -104,6 +109,7 @@ class Bank:
             outcomes=self.outcomes.columns(columns),
             calibration=self.calibration and self.calibration.columns(columns),
             forecaster=self.forecaster and self.forecaster.columns(columns),
+            reasoner=self.reasoner and self.reasoner.columns(columns),
         )
 
     def with_prices(self, models: tuple[ModelSpec, ...]) -> "Bank":

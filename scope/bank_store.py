@@ -16,6 +16,7 @@ from scope.config import AnchorConfig, parse
 from scope.errors import BankAlteredError, BankError, FormatError
 from scope.features import FEATURES
 from scope.files import new_folder, read_json, sha256, write_json
+from scope.fitted_reasoner import FittedReasoner
 from scope.forecaster_store import load_forecaster, save_forecaster
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
@@ -29,6 +30,7 @@ MODELS = "models.json"
 SETTINGS = "calibration.json"
 CALIBRATION = "calibration.npz"
 FORECASTER = "forecaster.npz"
+REASONER = "reasoner.json"
 
 
 def save_bank(bank: Bank, path: Path, *, created_at: str, sources: tuple[str, ...]) -> Manifest:
@@ -163,6 +165,8 @@ def _write_files(bank: Bank, folder: Path) -> int:
         bank.calibration.save(folder / CALIBRATION)
     if bank.forecaster is not None:
         save_forecaster(bank.forecaster, folder / FORECASTER)
+    if bank.reasoner is not None:
+        bank.reasoner.save(folder / REASONER)
     return int(outcomes.num_rows)
 
 
@@ -191,6 +195,7 @@ def _read_files(path: Path, manifest: Manifest) -> Bank:
         ),
         embedder=manifest.embedder,
         calibration=_read_calibration(path, manifest),
+        reasoner=_read_reasoner(path, manifest, len(models)),
     )
 
 
@@ -208,3 +213,7 @@ def _read_calibration(path: Path, manifest: Manifest) -> Calibration | None:
         return None
     config = parse(AnchorConfig, json.loads((path / SETTINGS).read_text()), str(path / SETTINGS))
     return Calibration.load(path / CALIBRATION, config)
+
+
+def _read_reasoner(path: Path, manifest: Manifest, n_models: int) -> FittedReasoner | None:
+    return FittedReasoner.load(path / REASONER, n_models) if REASONER in manifest.files else None

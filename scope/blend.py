@@ -118,7 +118,9 @@ class Blend:
             if self.length_weight > 0:
                 most = sign * self.length_weight * LENGTH_LIMIT
                 log_factor_qm = np.where(np.isnan(self.length_center_m), np.nan, most)
-                grown = stretched(end, np.broadcast_to(log_factor_qm, end.cost_usd_qm.shape), models)
+                grown = stretched(
+                    end, np.broadcast_to(log_factor_qm, end.cost_usd_qm.shape), models
+                )
                 end = _farther(end, grown, "cost_usd_qm", sign)
             ends.append(end)
         return ends[0], ends[1]

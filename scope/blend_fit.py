@@ -6,25 +6,16 @@ better than the anchors do, by more than one standard error; else it is dropped,
 stay those of the anchors.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
+from scope.answered import PSEUDO_ANCHORS, AnsweredCells
 from scope.answers import Answers
-from scope.arrays import Bools, Floats, Ints
+from scope.arrays import Floats
 from scope.blend import LENGTH_LIMIT, LOGIT_LIMIT, Blend, log_odds, log_ratio
-
-N_FOLDS = 5
-"""Parts of the questions; each is foretold by what was fitted on the others."""
-
-MIN_QUESTIONS = 20
-"""With fewer nothing is fitted, and the reasoner has no say."""
-
-PSEUDO_ANCHORS = 10.0
-"""Pull of what is particular to one model toward what is common to all, in questions."""
 
 CUT = (0.01, 0.99)
 """Quantiles at which the news of an answer is cut: a rare oddity decides nothing, and what no
@@ -59,70 +50,11 @@ def fit_blend(
     return _with_length_weight(blend, tokens_qm, answers.tokens_qm, true_tokens_qm)
 
 
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """Cells with an answer and an outcome; one number of each, ``n`` in all.
-
-    Attributes
-    ----------
-    row_n, column_n : ndarray of int
-        Question and model.
-    known_n : ndarray
-        What the anchors say.
-    said_n : ndarray
-        What the reasoner says, on the same scale.
-    outcome_n : ndarray
-    shape : tuple of int
-        Questions and models in all.
-    """
-
-    row_n: Ints
-    column_n: Ints
-    known_n: Floats
-    said_n: Floats
-    outcome_n: Floats
-    shape: tuple[int, int]
-
-    @classmethod
-    def of(cls, known_qm: Floats, said_qm: Floats, outcome_qm: Floats) -> "_Cells":
-        row_n, column_n = np.nonzero(~np.isnan(known_qm + said_qm + outcome_qm))
-        values = (values_qm[row_n, column_n] for values_qm in (known_qm, said_qm, outcome_qm))
-        return cls(row_n, column_n, *values, known_qm.shape)
-
-    @property
-    def enough(self) -> bool:
-        """Whether there are questions to fit on, and answers that differ."""
-        return len(np.unique(self.row_n)) >= MIN_QUESTIONS and bool(np.ptp(self.said_n) > 0)
-
-    def folds(self) -> Iterator[tuple[Bools, Bools]]:
-        """Yield the cells to fit on and those to foretell; all of a question are in one part."""
-        for fold in range(N_FOLDS):
-            exam_n = np.unique(self.row_n, return_inverse=True)[1] % N_FOLDS == fold
-            yield ~exam_n, exam_n
-
-    def rows(self, kept_n: Bools) -> "_Cells":
-        """Return some of the cells."""
-        values = (self.row_n, self.column_n, self.known_n, self.said_n, self.outcome_n)
-        return _Cells(*(value_n[kept_n] for value_n in values), self.shape)
-
-    def means_m(self, value_n: Floats) -> Floats:
-        """Return each model's mean, drawn to that of all; NaN for a model without a cell."""
-        n_m = np.bincount(self.column_n, minlength=self.shape[1])
-        total_m = np.bincount(self.column_n, value_n, minlength=self.shape[1])
-        means_m = (total_m + PSEUDO_ANCHORS * value_n.mean()) / (n_m + PSEUDO_ANCHORS)
-        return np.where(n_m > 0, means_m, np.nan)
-
-    def earned(self, gain_n: Floats) -> bool:
-        """Say whether a gain exceeds one standard error, questions being drawn anew."""
-        gain_q = np.bincount(self.row_n, gain_n, minlength=self.shape[0])[np.unique(self.row_n)]
-        return bool(gain_q.sum() > np.sqrt(len(gain_q)) * gain_q.std(ddof=1))
-
-
 def _with_weight(blend: Blend, p_qm: Floats, p_yes_qm: Floats, correct_qm: Floats) -> Blend:
     """Return the blend with what the answers' probabilities have earned."""
     with np.errstate(divide="ignore"):
         said_qm = logit(p_yes_qm).clip(-LOGIT_LIMIT, LOGIT_LIMIT)
-    cells = _Cells.of(log_odds(p_qm), said_qm, correct_qm)
+    cells = AnsweredCells.of(log_odds(p_qm), said_qm, correct_qm)
     if not cells.enough:
         return blend
     loss_sn = np.empty((3, len(cells.row_n)))
@@ -134,6 +66,8 @@ def _with_weight(blend: Blend, p_qm: Floats, p_yes_qm: Floats, correct_qm: Float
     if not (cells.earned(anchors_n - asked_n) and cells.earned(alone_n - asked_n)):
         return blend
     fit = _fitted(cells)
+    if fit.weight == 0:
+        return blend
     changed_n = fit.log_odds_n(cells) - cells.known_n
     return replace(
         blend,
@@ -157,7 +91,7 @@ class _Line:
     low: float
     high: float
 
-    def log_odds_n(self, cells: _Cells) -> Floats:
+    def log_odds_n(self, cells: AnsweredCells) -> Floats:
         """Return the log odds of each cell; the anchors' for a model never fitted on."""
         news_n = (cells.said_n - self.center_m[cells.column_n]).clip(self.low, self.high)
         offset_n = self.offset_m[cells.column_n]
@@ -165,13 +99,13 @@ class _Line:
         return np.where(np.isnan(log_odds_n), cells.known_n, log_odds_n)
 
 
-def _anchors(cells: _Cells) -> _Line:
+def _anchors(cells: AnsweredCells) -> _Line:
     """Return the line that says what the anchors say."""
     nothing_m = np.zeros(cells.shape[1])
     return _Line(1.0, 0.0, nothing_m, nothing_m, 0.0, 0.0)
 
 
-def _fitted(cells: _Cells, *, asked: bool = True) -> _Line:
+def _fitted(cells: AnsweredCells, *, asked: bool = True) -> _Line:
     """Return the likeliest slope, weight and offset of each model; without weight if not asked.
 
     The offset common to all models is free, what one has beside it is drawn to 0 as by
@@ -189,7 +123,7 @@ def _fitted(cells: _Cells, *, asked: bool = True) -> _Line:
     return _Line(slope, weight, nothing_m, center_m, min(float(low), 0.0), max(float(high), 0.0))
 
 
-def _likeliest(cells: _Cells, news_n: Floats) -> Floats:
+def _likeliest(cells: AnsweredCells, news_n: Floats) -> Floats:
     """Return slope, weight, common offset and those of the models, of least penalised loss."""
     n_models = cells.shape[1]
     # As much as that many questions whose outcome is open tell of an offset.
@@ -223,11 +157,9 @@ def _loss_n(log_odds_n: Floats, outcome_n: Floats) -> Floats:
     return loss_n
 
 
-def _with_length_weight(
-    blend: Blend, tokens_qm: Floats, said_qm: Floats, true_qm: Floats
-) -> Blend:
+def _with_length_weight(blend: Blend, tokens_qm: Floats, said_qm: Floats, true_qm: Floats) -> Blend:
     """Return the blend with what the answers' token counts have earned."""
-    cells = _Cells.of(
+    cells = AnsweredCells.of(
         np.zeros_like(tokens_qm), log_ratio(said_qm, tokens_qm), log_ratio(true_qm, tokens_qm)
     )
     if not cells.enough:
@@ -239,9 +171,9 @@ def _with_length_weight(
         missed_n = exam.outcome_n - rest.means_m(rest.outcome_n)[exam.column_n]
         log_factor_n = _length_weight(rest) * _length_news(exam, rest.means_m(rest.said_n))
         gain_n[exam_n] = np.nan_to_num(missed_n**2 - (missed_n - log_factor_n) ** 2)
-    if not cells.earned(gain_n):
-        return blend
     center_m, weight = cells.means_m(cells.said_n), _length_weight(cells)
+    if weight == 0 or not cells.earned(gain_n):
+        return blend
     factor_n = np.exp(weight * _length_news(cells, center_m))
     # An expected bill stays what it was, on average.
     center_m = center_m + np.log(factor_n.mean()) / weight
@@ -253,13 +185,13 @@ def _with_length_weight(
     )
 
 
-def _length_news(cells: _Cells, center_m: Floats) -> Floats:
+def _length_news(cells: AnsweredCells, center_m: Floats) -> Floats:
     news_n: Floats = (cells.said_n - center_m[cells.column_n]).clip(-LENGTH_LIMIT, LENGTH_LIMIT)
     return news_n
 
 
-def _length_weight(cells: _Cells) -> float:
+def _length_weight(cells: AnsweredCells) -> float:
     """Return the weight within [0, 1] of least squared error of log tokens."""
     news_n = _length_news(cells, cells.means_m(cells.said_n))
     missed_n = cells.outcome_n - cells.means_m(cells.outcome_n)[cells.column_n]
-    return float(np.clip(news_n @ missed_n / max(news_n @ news_n, 1e-12), 0, 1))
+    return float(np.clip(news_n @ missed_n / max(float(news_n @ news_n), 1e-12), 0, 1))

@@ -137,9 +137,7 @@ class Cascade:
             self._answers.tokens_qm[0, model] = answer.tokens
             self._now = self._blend.apply(self._anchors, self._answers, self._models)
         now = self._now
-        self._box = self._box.settled(
-            model, now.p_correct_qm[0, model], now.cost_usd_qm[0, model]
-        )
+        self._box = self._box.settled(model, now.p_correct_qm[0, model], now.cost_usd_qm[0, model])
         self._wanted = self._worth_asking()
 
     def cancel(self, model: int) -> None:

@@ -105,7 +105,8 @@ def _gain(policy: Policy, p_wm: Floats, cost_wm: Floats, p_m: Floats, cost_m: Fl
             sure = np.isinf(trade_off)
             value_wm = -cost_wm if sure else p_wm - trade_off * cost_wm
             now = np.nanargmax(-cost_m if sure else p_m - trade_off * cost_m)
-            return np.nanmax(value_wm, axis=1) - value_wm[:, now]
+            gain_w: Floats = np.nanmax(value_wm, axis=1) - value_wm[:, now]
+            return gain_w
         case MinQuality():
             return np.abs(_changed(policy, cost_wm, (p_wm, cost_wm), (p_m, cost_m)))
         case MaxCost(limit_usd):

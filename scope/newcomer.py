@@ -85,6 +85,8 @@ def add_model(bank: Bank, spec: ModelSpec, outcomes: Outcomes, limits: Limits) -
 
     Only the count of prompt tokens is, as for every pool: one fit of what its models
     counted (`scope.prompt_tokens`); a new tokenizer moves it, by 1 in 1,000 on average.
+    A reasoner of the bank was never asked about the new model: what it may say of it changes
+    nothing until the bank is calibrated with it again.
 
     Parameters
     ----------
@@ -117,6 +119,7 @@ def add_model(bank: Bank, spec: ModelSpec, outcomes: Outcomes, limits: Limits) -
         models=(*bank.models, spec),
         outcomes=_beside(bank.outcomes, outcomes),
         forecaster=_grown(bank, forecaster, outcomes, measured),
+        reasoner=bank.reasoner and bank.reasoner.with_unknown(),
         version="",
     )
     return replace(grown, calibration=calibrate(grown, bank.anchor_config))

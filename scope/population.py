@@ -18,12 +18,14 @@ MAX_SAMPLED = 1_000
 def learn(bank: Bank) -> Bank:
     """Return the bank with a forecaster learned from its outcomes, and the dial that fits it.
 
+    What a reasoner had earned beside other forecasts is dropped.
+
     Raises
     ------
     BankError
         If there is too little to learn from.
     """
-    learned = replace(bank, forecaster=fit_forecaster(bank), version="")
+    learned = replace(bank, forecaster=fit_forecaster(bank), reasoner=None, version="")
     config = bank.anchor_config.model_copy(update={"learned": True})
     return replace(learned, calibration=calibrate(learned, config))
 
