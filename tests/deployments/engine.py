@@ -83,9 +83,5 @@ def taught(bank, args, *, weight=1.0, length_weight=0.5):
         spread=1.0,
         length_spread=0.5,
     )
-    prompts = tuple(
-        f"What is the {kind} of case {n}?" for n, kind in enumerate(bank.categories)
-    )
-    return replace(
-        bank, prompts=prompts, reasoner=FittedReasoner(ReasonerSpec.of(args), blend)
-    )
+    prompts = tuple(f"What is the {kind} of case {n}?" for n, kind in enumerate(bank.categories))
+    return replace(bank, prompts=prompts, reasoner=FittedReasoner(ReasonerSpec.of(args), blend))

@@ -85,9 +85,8 @@ def test_an_answer_takes_part_in_the_decision(site):
             odds = was["p_correct"] / (1 - was["p_correct"]) * p / (1 - p)
             assert now["p_correct"] == pytest.approx(odds / (1 + odds))
             length = (tokens + 1) / (was["completion_tokens"] + 1)
-            assert now["completion_tokens"] == pytest.approx(
-                was["completion_tokens"] * length**0.5
-            )
+            length = min(max(length, np.exp(-1.5)), np.exp(1.5))  # no more is believed
+            assert now["completion_tokens"] == pytest.approx(was["completion_tokens"] * length**0.5)
             assert now["cost_usd"] != was["cost_usd"]
 
 
@@ -221,7 +220,12 @@ def test_what_came_in_time_counts(site, engine):
 @pytest.mark.parametrize(
     ("failing", "degraded", "n_asked"),
     [
-        pytest.param(BackPressureError(num_queued_requests=9, max_queued_requests=9), "engine full", 1, id="full"),
+        pytest.param(
+            BackPressureError(num_queued_requests=9, max_queued_requests=9),
+            "engine full",
+            1,
+            id="full",
+        ),
         pytest.param(RuntimeError("EngineCore is dead"), "engine broken", 3, id="broken"),
     ],
 )
@@ -268,7 +272,8 @@ def test_an_answer_that_settles_it_ends_the_others(site, engine):
     assert [one["model"] for one in got] == ["small"] * 5
     assert [one["degraded"] for one in got] == [None] * 5
     n_cancelled = sum(one["reasoning"]["cancelled"] for one in got)
-    assert len(engine.cancelled) == n_cancelled
+    assert n_cancelled == 10
+    assert 0 < len(engine.cancelled) <= n_cancelled  # some before their prompt was written
     assert engine.under_way == 0
 
 
@@ -298,9 +303,7 @@ def test_expected_asks_no_more_than_is_worth_it(site, engine):
         before = len(engine.asked)
         with site.open(policy={"alpha": 0.5}, reasoning=EXACT | settings) as client:
             got = client.post("/v1/route", json={"prompts": prompts}).json()["decisions"]
-            n_asked[name] = sum(
-                3 - one["reasoning"]["saved"] for one in got
-            )
+            n_asked[name] = sum(3 - one["reasoning"]["saved"] for one in got)
         assert len(engine.asked) - before <= n_asked[name]
 
     assert n_asked["dear"] == 0 < n_asked["free"] <= n_asked["exact"]
@@ -357,7 +360,7 @@ def test_a_mode_without_an_engine_is_refused(local):
     In one sentence, with its value.
     """
     with local.open() as client:
-        with pytest.raises(ConfigError, match="reasoning.mode is 'exact', and there is no engine"):
+        with pytest.raises(ConfigError, match=r"reasoning\.mode is 'exact', and there is no engine"):
             local.configure(reasoning={"mode": "exact"})
         assert "reasoning" not in routed(client, "a law")
 
