@@ -88,7 +88,9 @@ class SecondOpinion:
             return ["engine late"] * len(cases)
         if time.monotonic() < self._rests_until:
             return ["engine down"] * len(cases)
-        assert self._reasoner is not None and settings.mode != "off"  # else nobody comes here
+        # Otherwise nobody comes here.
+        assert self._reasoner is not None
+        assert settings.mode != "off"
         wanted = Consultation(
             self._bank.version,
             cases,

@@ -360,7 +360,9 @@ def test_a_mode_without_an_engine_is_refused(local):
     In one sentence, with its value.
     """
     with local.open() as client:
-        with pytest.raises(ConfigError, match=r"reasoning\.mode is 'exact', and there is no engine"):
+        with pytest.raises(
+            ConfigError, match=r"reasoning\.mode is 'exact', and there is no engine"
+        ):
             local.configure(reasoning={"mode": "exact"})
         assert "reasoning" not in routed(client, "a law")
 
