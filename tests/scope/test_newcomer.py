@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from scope import ModelSpec, load_bank, save_bank
 from scope.errors import BankError
 from scope.features import FEATURES
+from scope.fitted_reasoner import FittedReasoner
 from scope.fitting import fit_forecaster
 from scope.newcomer import MIN_MEASURED, Limits, add_model, plan
 from scope.outcomes import Outcomes
 from scope.population import learn
 from tests.banks import LARGE, MIDDLE, SMALL, bank_of, unit, with_correct
+from tests.blends import SPEC, blend_of
 
 TINY = ModelSpec(id="tiny", usd_per_mtok_in=0.05, usd_per_mtok_out=0.1)
 NEW = ModelSpec(id="new", usd_per_mtok_in=1.0, usd_per_mtok_out=2.0)
@@ -163,6 +165,28 @@ def test_a_pool_may_hold_the_new_model(bank):
     np.testing.assert_array_equal(
         pool.calibration.p_correct_qm, grown.calibration.p_correct_qm[:, [4, 1]]
     )
+
+
+def test_a_reasoner_says_nothing_of_the_new_model(bank):
+    """
+    It was never asked about it; of the others it says what it did.
+    """
+    known = replace(bank, reasoner=FittedReasoner(SPEC, blend_of(4, weight=0.5)))
+
+    grown = grow(known, bank.outcomes.correct_am[:, 1])
+
+    assert grown.reasoner.spec == SPEC
+    assert grown.reasoner.blend.telling_m.tolist() == [True] * 4 + [False]
+    assert grow(bank, bank.outcomes.correct_am[:, 1]).reasoner is None
+
+
+def test_learning_anew_drops_what_a_reasoner_had_earned(bank):
+    """
+    It was earned beside other forecasts.
+    """
+    known = replace(bank, reasoner=FittedReasoner(SPEC, blend_of(4, weight=0.5)))
+
+    assert learn(known).reasoner is None
 
 
 @settings(max_examples=15)
