@@ -17,6 +17,10 @@ ENGINE: dict[str, Any] = {
 }
 """Settings of vLLM that answers rest on: log probabilities among what the grammar permits."""
 
+NEITHER_CUT_NOR_BENT = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+"""Said aloud, or an endpoint of vLLM takes what the checkpoint's ``generation_config.json`` says
+(Qwen3: top_p .8, which would make a yes of .8 a certain one)."""
+
 LOGPROBS = 5
 """Tokens whose log probabilities are returned; at the answer only two are finite."""
 
@@ -141,10 +145,12 @@ def mean_answer(answers: Sequence[Answer]) -> Answer:
 def sampling(config: ReasonerConfig, tokens: Tokens) -> dict[str, Any]:
     """Return the sampling parameters of one reply, for any shell of vLLM.
 
-    There is no seed: one of its own for each request is slow, and crashes vLLM on a CPU.
+    Nothing but the temperature may change the probabilities, which `p_yes` undoes. There is no
+    seed: one for each request makes a batch slow, and crashes vLLM on a CPU.
     """
     grammar = reply_grammar(config.reasoning, config.reasoning_tokens, tokens.yes_id, tokens.no_id)
     return {
+        **NEITHER_CUT_NOR_BENT,
         "temperature": config.temperature,
         "max_tokens": config.max_new_tokens,
         "logprobs": LOGPROBS,

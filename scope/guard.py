@@ -5,10 +5,11 @@ import unicodedata
 from collections.abc import Iterable
 
 QUOTE = "> "
+_VALUE = "\ue000"
 
 _PAIRED = r"<(?=[|｜][^\s<>|｜]{1,64}[|｜]>)"
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_DECORATION = re.compile(r"[*_`~#]")
+_DECORATION = str.maketrans({"_": " ", **dict.fromkeys("*`~#")})
 _EDGES = "-=:+|. "
 _DIGITS = re.compile(r"\d+")
 _PERFORMANCE = re.compile(
@@ -47,16 +48,20 @@ class Guard:
         controls: Iterable[str] = (),
     ) -> None:
         self._lines = frozenset(map(_bare, lines)) - {""}
-        ends = {(_bare(begin), _bare(end)) for begin, end in slots}
-        self._slots = tuple(sorted(pair for pair in ends if pair != ("", "")))
+        ends = {tuple(_bare(f"{begin}{_VALUE}{end}").split(_VALUE)) for begin, end in slots}
+        self._slots = sorted(pair for pair in ends if pair != ("", ""))
         words = sorted(set(controls), key=len, reverse=True)
         self._control = re.compile(
             "|".join([_PAIRED, *(f"{re.escape(w[0])}(?={re.escape(w[1:])})" for w in words)])
         )
 
     def text(self, text: str) -> str:
-        """Return `text` with such lines quoted and control tokens broken."""
-        lines = self._control.sub(r"\g<0> ", text).splitlines(keepends=True)
+        """Return `text` with such lines quoted and control tokens broken.
+
+        Half of a surrogate pair, which no tokenizer takes, becomes a question mark.
+        """
+        told = text.encode("utf-8", "replace").decode("utf-8")
+        lines = self._control.sub(r"\g<0> ", told).splitlines(keepends=True)
         return "".join(QUOTE + line if self._pretends(line) else line for line in lines)
 
     def line(self, text: str, max_chars: int) -> str:
@@ -78,5 +83,5 @@ def _bare(line: str) -> str:
     A line of decoration alone is that decoration.
     """
     plain = line.strip() if line.isascii() else unicodedata.normalize("NFKC", line).strip()
-    words = " ".join(_DECORATION.sub("", _INVISIBLE.sub("", plain)).split())
+    words = " ".join(_INVISIBLE.sub("", plain).translate(_DECORATION).split())
     return _DIGITS.sub("0", words.strip(_EDGES).casefold()) or plain

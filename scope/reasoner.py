@@ -1,19 +1,21 @@
 """The reasoning predictor: which small LLM foretells, how it is asked, what pins it down."""
 
-import hashlib
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from scope.config import Strict
 from scope.embedder import WEIGHTS, folder_digest
 from scope.errors import ConfigError
+from scope.template import Template
 
 Reasoning = Literal["full", "short", "none"]
 
 REASONING_TOKENS: dict[Reasoning, int] = {"full": 1_536, "short": 96, "none": 0}
 """Tokens a reply may reason before its answer is forced; 1,536 as in the reference."""
+
+LEAST_TEMPERATURE = 0.01
 
 ANSWER_TOKENS = 48
 """Room for the words around the reasoning: headings, the block, and the end of the turn."""
@@ -43,6 +45,15 @@ class ReasonerConfig(Strict):
     """Tokens of prompt and reply together."""
     template: Path | None = None
     """Jinja file with the wording of the prompt; None for ours."""
+
+    @field_validator("temperature")
+    @classmethod
+    def _as_vllm_takes_it(cls, temperature: float) -> float:
+        if 0 < temperature < LEAST_TEMPERATURE:
+            raise ValueError(
+                f"expected 0 or at least {LEAST_TEMPERATURE:g}; vLLM knows none between"
+            )
+        return temperature
 
     @model_validator(mode="after")
     def _samples_differ(self) -> Self:
@@ -111,8 +122,6 @@ class ReasonerSpec(Strict):
         ConfigError
             If its checkpoint is no folder of one, or its template cannot be used.
         """
-        from scope.prompt import Template
-
         return cls(
             checkpoint=config.checkpoint,
             revision=pinned(config.checkpoint, config.revision),
@@ -185,8 +194,3 @@ def check_folder(checkpoint: str) -> None:
         raise ConfigError(f"checkpoint {checkpoint!r} has no config.json; expected one of a model")
     if not any(folder.glob("tokenizer*")):
         raise ConfigError(f"checkpoint {checkpoint!r} has no tokenizer; save it in the same folder")
-
-
-def text_digest(text: str) -> str:
-    """Return the SHA-256 of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()
