@@ -118,8 +118,9 @@ def _engines(reasoner: ReasonerArgs, block: Mapping[str, Any]) -> str:
     n_engines = scaling.get("max_replicas", block.get("num_replicas", 1))
     if engine.accelerator == "cpu":
         return f"at most {n_engines} engines on CPUs"
-    gpus = n_engines * engine.tensor_parallel
-    return f"at most {n_engines} engines of {engine.tensor_parallel} GPUs take {gpus}"
+    each = engine.tensor_parallel
+    gpus = "1 GPU" if each == 1 else f"{each} GPUs"
+    return f"at most {n_engines} engines of {gpus} take {n_engines * each}"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -67,7 +68,9 @@ class Reasoner:
             max_tokens=config.max_prompt_tokens,
             reasoning=config.reasoning,
         )
-        self._sampling = sampling(config, tokens)
+        for model in bank.model_ids:
+            self._writer.write(model, [], "")  # refused now rather than with the first question
+        self._sampling = {**sampling(config, tokens), "n": config.samples}
         self._kept: LRUCache[bytes, Answer] = LRUCache(max_cached)
 
     def known(self, text: str, m: int) -> Answer | None:
@@ -101,7 +104,8 @@ class Reasoner:
             Wanted(prompt, self._sampling), within_s=within_s, patience_s=patience_s
         )
         answer = mean_answer([self._read(reply) for reply in replies])
-        self._kept[self._key(text, m)] = answer
+        if not math.isnan(answer.p_yes):
+            self._kept[self._key(text, m)] = answer
         return answer
 
     def tokens(self, text: str, anchor_k: Ints, m: int) -> float:

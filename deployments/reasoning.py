@@ -17,7 +17,7 @@ Mode = Literal["exact", "expected"]
 class ReasoningSettings(Strict):
     """When the reasoner is asked, and for how long."""
 
-    mode: Literal["off"] | Mode = "off"
+    mode: Literal["off", "exact", "expected"] = "off"
     """``exact``: whoever may still change the decision; ``expected``: whoever is worth it."""
     deadline_ms: int = Field(default=1_000, ge=1)
     """How long one prompt waits for it, at most half of the request's deadline."""

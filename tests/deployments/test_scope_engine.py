@@ -38,6 +38,13 @@ MODELS = (SMALL, MIDDLE, LARGE)
 EXACT = {"mode": "exact", "deadline_ms": 20_000, "at_once": 4}
 
 
+@pytest.fixture(scope="session")
+def loop():
+    """The loop in which this process calls the deployment: a handle knows no other."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
 @pytest.fixture(scope="module")
 def args(checkpoint):
     """The reasoner on the CPU, in numbers that no batch rounds another way."""
@@ -64,7 +71,7 @@ def bank(args, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def reasoned(served, args, bank):
+def reasoned(loop, served, args, bank):
     """The application with an engine."""
     began_at = time.monotonic()
     settings = {"policy": {"alpha": 1.0}, "reasoning": EXACT}
@@ -85,15 +92,14 @@ def route(served, *prompts, **wish):
     return got.json()["decisions"]
 
 
-def complete(*wanted):
+def complete(loop, *wanted):
     """What the deployment replies to `Wanted` prompts, all at once."""
 
     async def replies():
-        handle = serve.get_deployment_handle("ScopeEngine", "scope")
-        call = engine_call(handle)
+        call = engine_call(serve.get_deployment_handle("ScopeEngine", "scope"))
         return await asyncio.gather(*map(call, wanted))
 
-    return [reply for (reply,) in asyncio.run(replies())]
+    return [reply for (reply,) in loop.run(replies())]
 
 
 def prompts_of(args, n):
@@ -171,13 +177,13 @@ def test_a_list_is_reasoned_about_whole(reasoned):
     assert n_asked >= 40 / 2
 
 
-def test_the_deployment_says_what_bare_vllm_says(reasoned, args, tmp_path):
+def test_the_deployment_says_what_bare_vllm_says(reasoned, loop, args, tmp_path):
     """
     The same parsed answers for the same prompts at temperature 0.
     """
     prompts = prompts_of(args, 24)
     how = sampling(args, Tokens.load(args.checkpoint))
-    ours = answers(args, complete(*(Wanted(prompt, how) for prompt in prompts)))
+    ours = answers(args, complete(loop, *(Wanted(prompt, how) for prompt in prompts)))
 
     engine = {**engine_arguments(args), "model": args.checkpoint, "disable_log_stats": True}
     (tmp_path / "engine.json").write_text(json.dumps(engine))
@@ -201,20 +207,20 @@ def test_the_deployment_says_what_bare_vllm_says(reasoned, args, tmp_path):
 
 
 @pytest.mark.parametrize("reasoning", ["none", "short"])
-def test_a_constrained_reply_always_parses(reasoned, args, reasoning):
+def test_a_constrained_reply_always_parses(reasoned, loop, args, reasoning):
     """
     Whatever random weights would rather say.
     """
     config = args.model_copy(update={"reasoning": reasoning})
     how = sampling(config, Tokens.load(config.checkpoint))
-    replies = complete(*(Wanted(prompt, how) for prompt in prompts_of(config, 12)))
+    replies = complete(loop, *(Wanted(prompt, how) for prompt in prompts_of(config, 12)))
 
     for answer in answers(config, replies):
         assert 0 < answer.p_yes < 1
         assert answer.tokens >= 0
 
 
-def test_a_cancelled_call_ends_in_vllm(reasoned, args):
+def test_a_cancelled_call_ends_in_vllm(reasoned, loop, args):
     """
     Its process computes until then, and nothing after.
     """
@@ -234,7 +240,7 @@ def test_a_cancelled_call_ends_in_vllm(reasoned, args):
         ended = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(one, BaseException) for one in ended)
 
-    asyncio.run(hang_up())
+    loop.run(hang_up())
 
     def idle():
         before = sum(map(cpu_s, workers))
