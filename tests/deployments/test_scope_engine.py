@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -39,10 +40,14 @@ EXACT = {"mode": "exact", "deadline_ms": 20_000, "at_once": 4}
 
 
 @pytest.fixture(scope="session")
-def loop():
-    """The loop in which this process calls the deployment: a handle knows no other."""
-    with asyncio.Runner() as runner:
-        yield runner
+def run():
+    """Run a coroutine in the loop in which this process calls the deployment.
+
+    A handle knows one loop, which must never rest.
+    """
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    return lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result()
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +76,7 @@ def bank(args, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def reasoned(loop, served, args, bank):
+def reasoned(served, args, bank):
     """The application with an engine."""
     began_at = time.monotonic()
     settings = {"policy": {"alpha": 1.0}, "reasoning": EXACT}
@@ -92,14 +97,14 @@ def route(served, *prompts, **wish):
     return got.json()["decisions"]
 
 
-def complete(loop, *wanted):
+def complete(run, *wanted):
     """What the deployment replies to `Wanted` prompts, all at once."""
 
     async def replies():
         call = engine_call(serve.get_deployment_handle("ScopeEngine", "scope"))
         return await asyncio.gather(*map(call, wanted))
 
-    return [reply for (reply,) in loop.run(replies())]
+    return [reply for (reply,) in run(replies())]
 
 
 def prompts_of(args, n):
@@ -177,15 +182,16 @@ def test_a_list_is_reasoned_about_whole(reasoned):
     assert n_asked >= 40 / 2
 
 
-def test_the_deployment_says_what_bare_vllm_says(reasoned, loop, args, tmp_path):
+def test_the_deployment_says_what_bare_vllm_says(reasoned, run, args, tmp_path):
     """
     The same parsed answers for the same prompts at temperature 0.
     """
     prompts = prompts_of(args, 24)
     how = sampling(args, Tokens.load(args.checkpoint))
-    ours = answers(args, complete(loop, *(Wanted(prompt, how) for prompt in prompts)))
+    ours = answers(args, complete(run, *(Wanted(prompt, how) for prompt in prompts)))
 
-    engine = {**engine_arguments(args), "model": args.checkpoint, "disable_log_stats": True}
+    engine = {**engine_arguments(args), "model": args.checkpoint}
+    engine.pop("enable_log_requests")  # of servers only
     (tmp_path / "engine.json").write_text(json.dumps(engine))
     (tmp_path / "wanted.json").write_text(json.dumps([prompts, how]))
     files = [str(tmp_path / name) for name in ("engine.json", "wanted.json", "out.json")]
@@ -207,20 +213,20 @@ def test_the_deployment_says_what_bare_vllm_says(reasoned, loop, args, tmp_path)
 
 
 @pytest.mark.parametrize("reasoning", ["none", "short"])
-def test_a_constrained_reply_always_parses(reasoned, loop, args, reasoning):
+def test_a_constrained_reply_always_parses(reasoned, run, args, reasoning):
     """
     Whatever random weights would rather say.
     """
     config = args.model_copy(update={"reasoning": reasoning})
     how = sampling(config, Tokens.load(config.checkpoint))
-    replies = complete(loop, *(Wanted(prompt, how) for prompt in prompts_of(config, 12)))
+    replies = complete(run, *(Wanted(prompt, how) for prompt in prompts_of(config, 12)))
 
     for answer in answers(config, replies):
         assert 0 < answer.p_yes < 1
         assert answer.tokens >= 0
 
 
-def test_a_cancelled_call_ends_in_vllm(reasoned, loop, args):
+def test_a_cancelled_call_ends_in_vllm(reasoned, run, args):
     """
     Its process computes until then, and nothing after.
     """
@@ -240,7 +246,7 @@ def test_a_cancelled_call_ends_in_vllm(reasoned, loop, args):
         ended = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(one, BaseException) for one in ended)
 
-    loop.run(hang_up())
+    run(hang_up())
 
     def idle():
         before = sum(map(cpu_s, workers))
