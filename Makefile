@@ -40,6 +40,7 @@ bench: $(STAMP)  ## speed as ratios, then quality; SCOPE_DATA names a folder of 
 	$(BIN)/python -m benchmarks.quality
 	$(BIN)/python -m benchmarks.learned_parts
 	$(BIN)/python -m benchmarks.new_models
+	$(BIN)/python -m benchmarks.cascade
 	$(BIN)/python -m benchmarks.unlike
 	$(BIN)/python -m benchmarks.serving
 
