@@ -58,6 +58,16 @@ class Inquiry:
             self.heard(m, answer)
         return None
 
+    def recall(self) -> None:
+        """Take what was answered before, now that nobody can be asked any more."""
+        while wanted := self.cascade.next(1):
+            (m,) = wanted
+            answer = self.known(m)
+            if answer is None:
+                self.cascade.cancel(m)
+                return
+            self.heard(m, answer)
+
     def heard(self, m: int, answer: Answer) -> None:
         """Take an answer, one that says nothing included."""
         self.answers[m] = answer
@@ -106,6 +116,7 @@ class Inquiries:
             for task in self._running:
                 task.cancel()
         for inquiry in self._all:
+            inquiry.recall()
             inquiry.left = None if inquiry.cascade.done else self._over
 
     def _start(self) -> None:

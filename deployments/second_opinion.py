@@ -86,7 +86,8 @@ class SecondOpinion:
         """Return opinions, or why there are none."""
         if within_s <= 0:
             return ["engine late"] * len(cases)
-        if time.monotonic() < self._rests_until:
+        nothing_known = all(case.prediction.answer_2m is None for case in cases)
+        if nothing_known and time.monotonic() < self._rests_until:
             return ["engine down"] * len(cases)
         # Otherwise nobody comes here.
         assert self._reasoner is not None

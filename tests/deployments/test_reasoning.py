@@ -1,5 +1,7 @@
 """The cascade over HTTP: whom the engine is asked about, and what is made of what it says."""
 
+import asyncio
+import json
 import time
 
 import numpy as np
@@ -257,6 +259,48 @@ def test_a_dead_engine_is_left_alone(site, engine):
     assert got[0] == "engine broken"
     assert set(got[5:]) == {"engine down"}
     assert len(site.reasoner.asked) < 20
+
+
+def test_what_was_answered_before_counts_without_an_engine(site, engine):
+    """
+    The same decision as while it lived; nobody else is missing.
+    """
+    with site.open(policy={"alpha": 1.0}, reasoning=EXACT) as client:
+        before = [routed(client, f"a law of {n}") for n in range(5)]
+        engine.failing = RuntimeError("EngineCore is dead")
+        for n in range(5, 15):
+            routed(client, f"a law of {n}")
+        prompts = [f"a law of {n}" for n in range(5)]
+        again = client.post("/v1/route", json={"prompts": prompts}).json()["decisions"]
+
+    assert [foretold(one) for one in again] == [foretold(one) for one in before]
+    assert {one["degraded"] for one in again} == {None}
+
+
+def test_a_client_that_leaves_ends_its_calls(site, engine):
+    """
+    Down to the engine.
+    """
+    engine.slow = {"small", "middle", "large"}
+    with site.open(policy={"alpha": 1.0}, reasoning=EXACT | {"at_once": 3}) as client:
+        portal = client.portal
+        body = json.dumps({"prompt": "a law"}).encode()
+
+        async def leave():
+            exchange = await site.router.admit("route", None)
+            asking = asyncio.create_task(site.router.route(exchange, body, {}))
+            async with asyncio.timeout(5):
+                while not engine.under_way:
+                    await asyncio.sleep(0.01)
+                asking.cancel()
+                while engine.under_way:
+                    await asyncio.sleep(0.01)
+            exchange.close()
+            return asking.cancelled()
+
+        assert portal.call(leave)
+
+    assert sorted(engine.cancelled) == sorted(engine.asked)
 
 
 def test_an_answer_that_settles_it_ends_the_others(site, engine):

@@ -76,16 +76,26 @@ def bank(args, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def reasoned(served, args, bank):
+def deploy(served, args, bank):
+    """Deploy the application with an engine, under these settings of reasoning."""
+
+    def deploy(**reasoning):
+        settings = {"policy": {"alpha": 1.0}, "reasoning": EXACT | reasoning}
+        served.deploy(
+            args={"bank": str(bank), "reasoner": args.model_dump(mode="json")},
+            within_s=STARTED_S,
+            Router={"user_config": settings},
+            ScopeEngine={"health_check_period_s": 2},
+        )
+
+    return deploy
+
+
+@pytest.fixture(scope="module")
+def reasoned(served, deploy):
     """The application with an engine."""
     began_at = time.monotonic()
-    settings = {"policy": {"alpha": 1.0}, "reasoning": EXACT}
-    served.deploy(
-        args={"bank": str(bank), "reasoner": args.model_dump(mode="json")},
-        within_s=STARTED_S,
-        Router={"user_config": settings},
-        ScopeEngine={"health_check_period_s": 2},
-    )
+    deploy()
     figures.info("with an engine it is up after %.0f s", time.monotonic() - began_at)
     return served
 
@@ -180,6 +190,30 @@ def test_a_list_is_reasoned_about_whole(reasoned):
     figures.info("%d answers for 40 prompts in %.1f s", n_asked, time.monotonic() - began_at)
     assert {one["degraded"] for one in got} == {None}
     assert n_asked >= 40 / 2
+
+
+def test_it_is_switched_off_and_on_without_a_restart(reasoned, deploy):
+    """
+    By settings of the Router, while the engine stays as it is.
+    """
+    cores = processes("VLLM::EngineCore")
+    took = {}
+    for mode in ("off", "exact"):
+        deploy(mode=mode)
+        took[mode] = []
+        reasoned.until(
+            lambda asks=mode != "off": ("reasoning" in route(reasoned, "well?")[0]) == asks,
+            f"the mode is {mode}",
+        )
+        for n in range(20):
+            began_at = time.monotonic()
+            (decision,) = route(reasoned, f"What is the law of {mode} case {n}?")
+            took[mode].append(time.monotonic() - began_at)
+            assert ("reasoning" in decision) == (mode == "exact")
+    told = ", ".join(f"{mode} {1e3 * np.median(one):.0f} ms" for mode, one in took.items())
+    figures.info("a new prompt, one client, median: %s", told)
+
+    assert processes("VLLM::EngineCore") == cores
 
 
 def test_the_deployment_says_what_bare_vllm_says(reasoned, run, args, tmp_path):
