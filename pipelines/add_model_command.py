@@ -134,3 +134,10 @@ def _add(
         f"built {output}: {manifest.n_models} models, {spec.id} from {n_measured:,} anchors",
         soft_wrap=True,
     )
+    if grown.reasoner is not None:
+        out.print(
+            f"the reasoner was never asked about {spec.id}: what it says of it changes nothing "
+            "until `scope bank calibrate --predictor scope`",
+            soft_wrap=True,
+            markup=False,
+        )

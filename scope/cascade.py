@@ -21,7 +21,6 @@ from typing import Literal
 import numpy as np
 
 from scope.answers import Answer, Answers
-from scope.arrays import Bools, Ints
 from scope.blend import Blend
 from scope.box import Box, contenders
 from scope.errors import ConfigError
@@ -90,7 +89,7 @@ class Cascade:
         self._n_open = int((self._box.open_m & self._box.known_m).sum())
         self._running: list[int] = []
         self._started: set[int] = set()
-        self._wanted = self._worth_asking()
+        self._weigh()
 
     @property
     def running(self) -> tuple[int, ...]:
@@ -100,8 +99,7 @@ class Cascade:
     @property
     def superfluous(self) -> tuple[int, ...]:
         """Models that are being asked about and can change nothing any more."""
-        needed = set(contenders(self._policy, self._box).tolist())
-        return tuple(model for model in self._running if model not in needed)
+        return tuple(model for model in self._running if model not in self._able)
 
     @property
     def done(self) -> bool:
@@ -138,7 +136,7 @@ class Cascade:
             self._now = self._blend.apply(self._anchors, self._answers, self._models)
         now = self._now
         self._box = self._box.settled(model, now.p_correct_qm[0, model], now.cost_usd_qm[0, model])
-        self._wanted = self._worth_asking()
+        self._weigh()
 
     def cancel(self, model: int) -> None:
         """Take note that a model is no longer asked about."""
@@ -148,15 +146,14 @@ class Cascade:
         """Return what is known by now."""
         return self._now
 
-    def _worth_asking(self) -> Ints:
-        """Return who is worth asking about, best first, running or not."""
-        able = contenders(self._policy, self._box)
-        if self._asking.mode == "exact" or not len(able):
-            return able
+    def _weigh(self) -> None:
+        """Find out who could change the decision, and who of them is worth asking about."""
+        self._able = self._wanted = contenders(self._policy, self._box)
+        if self._asking.mode == "exact" or not len(self._able):
+            return
         now, spread = self._now, Spread(self._blend.spread, self._blend.length_spread)
-        value_a = values_of_asking(
-            self._policy, now.p_correct_qm[0], now.cost_usd_qm[0], self._box, spread, able
-        )
-        worth: Bools = value_a > price_of_asking(self._policy, self._asking.ask_usd)
-        order: Ints = np.argsort(-value_a, kind="stable")
-        return able[order][worth[order]]
+        p_m, cost_m = now.p_correct_qm[0], now.cost_usd_qm[0]
+        value_a = values_of_asking(self._policy, p_m, cost_m, self._box, spread, self._able)
+        # In the order of the able: by value alone more were asked, to less effect.
+        price = price_of_asking(self._policy, self._asking.ask_usd)
+        self._wanted = self._able[value_a > price]

@@ -1,6 +1,7 @@
 """What an answer is worth before it is given: the expected gain in what the policy is after."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.special import expit
@@ -78,22 +79,23 @@ def price_of_asking(policy: Policy, ask_usd: float) -> float:
     return ask_usd
 
 
-def _nodes(n_nodes: int, spread: float) -> tuple[Floats, Floats]:
-    """Return standard normal deviates and their weights; one for what does not spread."""
-    node_k, weight_k = np.polynomial.hermite_e.hermegauss(n_nodes if spread > 0 else 1)
+@cache
+def _nodes(n_nodes: int) -> tuple[Floats, Floats]:
+    """Return standard normal deviates that stand for all, and their weights."""
+    node_k, weight_k = np.polynomial.hermite_e.hermegauss(n_nodes)
     return node_k, weight_k / weight_k.sum()
 
 
 def _probabilities(p_a1: Floats, spread: float) -> tuple[Floats, Floats]:
     """Return probabilities after an answer, around those before it, and their weights."""
-    node_k, weight_k = _nodes(N_NODES, spread)
+    node_k, weight_k = _nodes(N_NODES if spread > 0 else 1)
     p_ak: Floats = expit(log_odds(p_a1) + spread * node_k)
     return p_ak + p_a1 - (p_ak @ weight_k)[:, None], weight_k
 
 
 def _costs(cost_a1: Floats, spread: float) -> tuple[Floats, Floats]:
     """Return costs after an answer, around those before it, and their weights."""
-    node_j, weight_j = _nodes(N_LENGTHS, spread)
+    node_j, weight_j = _nodes(N_LENGTHS if spread > 0 else 1)
     factor_j = np.exp(spread * node_j)
     return cost_a1 * factor_j / (factor_j @ weight_j), weight_j
 

@@ -1,15 +1,18 @@
 """``scope bank add-model``, as a user meets it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from scope import load_bank, save_bank
+from scope.fitted_reasoner import FittedReasoner
 from scope.outcomes import Outcomes
 from scope.population import learn
 from tests.banks import labelled_pair
+from tests.blends import SPEC, blend_of
 
 PRICES = {"new": {"input": 1.0, "output": 2.0}, "small": {"input": 0.1, "output": 0.2}}
 
@@ -138,6 +141,27 @@ def test_a_model_is_added(add, scope, bank, files):
     assert "$1 / $2" in out
     assert "source: new: outcomes.parquet" in out
     assert (bank / "manifest.json").read_bytes() == before
+
+
+def test_a_reasoner_of_the_bank_stays_and_knows_nothing_of_the_new_model(
+    scope, bank, files, tmp_path
+):
+    """
+    Its weight is kept; a line says what to do for the new model to be asked about.
+    """
+    fitted = FittedReasoner(SPEC, blend_of(2, weight=0.5))
+    known = replace(load_bank(bank), reasoner=fitted)
+    save_bank(known, tmp_path / "known", created_at="2026-01-01", sources=())
+    given = ("--bank", tmp_path / "known", "--model", "new", "--prices", files / "prices.json")
+    task = ("--outcomes", files / "outcomes.parquet", "--output", files / "grown")
+
+    code, out, _ = scope("bank", "add-model", *given, *task)
+
+    blend = load_bank(files / "grown").reasoner.blend
+    assert code == 0
+    assert "the reasoner was never asked about new" in out
+    assert blend.weight == 0.5
+    assert blend.telling_m.tolist() == [True, True, False]
 
 
 def test_a_grown_bank_is_described_as_json(add, files):
