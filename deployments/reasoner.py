@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from cachetools import LRUCache
@@ -70,6 +71,8 @@ class Reasoner:
         )
         for model in bank.model_ids:
             self._writer.write(model, [], "")  # refused now rather than with the first question
+        # Fast tokenizers refuse two threads at once ("Already borrowed").
+        self._one_thread = ThreadPoolExecutor(1, thread_name_prefix="prompts")
         self._sampling = {**sampling(config, tokens), "n": config.samples}
         self._kept: LRUCache[bytes, Answer] = LRUCache(max_cached)
 
@@ -99,7 +102,9 @@ class Reasoner:
             If there is no answer, or none in time.
         """
         # Tokenizing takes milliseconds that others must not wait for.
-        prompt = await asyncio.to_thread(self.prompt, text, anchor_k, m)
+        prompt = await asyncio.get_running_loop().run_in_executor(
+            self._one_thread, self.prompt, text, anchor_k, m
+        )
         replies: Sequence[Reply] = await self._engine.ask(
             Wanted(prompt, self._sampling), within_s=within_s, patience_s=patience_s
         )
