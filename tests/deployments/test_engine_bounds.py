@@ -1,15 +1,19 @@
 """What the engine's deployment asks of Ray Serve and of vLLM, where neither need run."""
 
+import sys
+
 import pytest
 
 from deployments.reasoner_args import ReasonerArgs
 from deployments.scope_engine import (
     RefusedPromptError,
     _choices,
+    build_engine,
     deployment_config,
     engine_arguments,
 )
 from scope.engine import EngineConfig
+from scope.errors import ConfigError
 
 
 def args(**engine):
@@ -55,3 +59,13 @@ def test_an_error_that_is_yielded_is_raised():
 
     with pytest.raises(RefusedPromptError, match="too long"):
         _choices(Error())
+
+
+def test_without_vllm_it_says_what_to_install(monkeypatch):
+    """
+    In one sentence, when the application is built.
+    """
+    monkeypatch.setitem(sys.modules, "vllm", None)
+
+    with pytest.raises(ConfigError, match=r"vLLM, which is not installed here; pip install"):
+        build_engine(args())
