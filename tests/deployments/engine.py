@@ -24,6 +24,8 @@ class Engine:
         Calls that were under way at once.
     slow : set of str
         Models about which it never says anything.
+    pace_s : float
+        How long an answer takes.
     failing : Exception or None
         What it does instead of answering.
     """
@@ -32,7 +34,7 @@ class Engine:
         tokens = Tokens.load(str(checkpoint))
         self._yes, self._no = tokens.yes_id, tokens.no_id
         self.asked, self.cancelled, self.slow, self.failing = [], [], set(), None
-        self.under_way = self.most = 0
+        self.pace_s = self.under_way = self.most = 0
 
     async def complete(self, wanted):
         """Answer, or fail, or be silent until somebody hangs up."""
@@ -44,7 +46,7 @@ class Engine:
         try:
             if self.failing is not None:
                 raise self.failing
-            await asyncio.sleep(math.inf if model in self.slow else 0)
+            await asyncio.sleep(math.inf if model in self.slow else self.pace_s)
         except asyncio.CancelledError:
             self.cancelled.append((question, model))
             raise

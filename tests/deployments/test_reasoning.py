@@ -325,6 +325,7 @@ def test_a_list_shares_what_may_be_under_way(site, engine):
     """
     Thirty prompts, four calls at once.
     """
+    engine.pace_s = 0.05
     with site.open(policy={"alpha": 1.0}, reasoning=EXACT | {"at_once": 4}) as client:
         prompts = [f"the law of {n}" for n in range(30)]
         got = client.post("/v1/route", json={"prompts": prompts}).json()["decisions"]
@@ -427,6 +428,22 @@ def test_a_wrong_setting_is_told_with_its_field(site, wrong, told):
     """
     with site.open(), pytest.raises(ConfigError, match=told):
         site.configure(reasoning=wrong)
+
+
+def test_the_decision_log_tells_of_it(site, tmp_path):
+    """
+    In the words of the response.
+    """
+    folder = tmp_path / "log"
+    with site.open(
+        policy={"alpha": 1.0}, reasoning=EXACT, decisions={"folder": str(folder)}
+    ) as client:
+        got = routed(client, "a law")
+
+    (file,) = folder.iterdir()
+    (line,) = file.read_text().splitlines()
+    assert json.loads(line)["reasoning"] == got["reasoning"]
+    assert json.loads(line)["source"] == "scope"
 
 
 def test_a_prompt_is_in_no_log(site, caplog):
