@@ -307,7 +307,7 @@ def test_an_answer_that_settles_it_ends_the_others(site, engine):
     """
     The cheapest is good enough: whoever else was asked about is cancelled, in the engine, too.
     """
-    engine.slow = {"middle", "large"}
+    engine.slow, engine.pace_s = {"middle", "large"}, 0.1
     prompts = [n for n in range(200) if said(f"a sum of {n}", "small")[0] > 0.9][:5]
     settings = EXACT | {"at_once": 3, "deadline_ms": 5_000}
     with site.open(policy={"min_quality": 0.5}, reasoning=settings) as client:
