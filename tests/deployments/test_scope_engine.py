@@ -34,7 +34,7 @@ pytest.importorskip("vllm", reason="vLLM is not installed; `make test-vllm` inst
 
 pytestmark = [pytest.mark.vllm]
 
-STARTED_S = 240.0
+STARTED_S = 400.0
 MODELS = (SMALL, MIDDLE, LARGE)
 EXACT = {"mode": "exact", "deadline_ms": 20_000, "at_once": 4}
 
