@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import ray
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 from ray import serve
@@ -18,16 +19,22 @@ from deployments.embedder import Batching, Embedder, Vectors, texts_in
 from deployments.hops import Hop
 from deployments.prediction import Prediction
 from deployments.predictor import Embedded, Predictor
+from deployments.reasoner_args import ReasonerArgs, check_reasoner
 from deployments.router import Router
+from deployments.scope_engine import build_engine, engine_call
 from deployments.sessions import Held, Key
 from deployments.shared_sessions import Peers
 from scope import EMBEDDED_BANK
 from scope.bank_store import load_bank, verify_bank
 from scope.config import parse
+from scope.engine import check_fits
 from scope.errors import ScopeError
 
 # No `from __future__ import annotations` in this file: Serve looks at the annotation of
 # `args`, and a string there silently turns validation off.
+
+ENGINE_OPEN_S = 5.0
+"""How long an engine that failed is left alone; to start one takes a minute."""
 
 log = logging.getLogger("ray.serve")
 
@@ -39,6 +46,8 @@ class AppConfig(BaseModel):
 
     bank: str = str(EMBEDDED_BANK)
     """Folder of the anchor bank, the same on every node."""
+    reasoner: ReasonerArgs | None = None
+    """The small LLM that is asked where the anchors leave a decision open; None: there is none."""
 
 
 @serve.deployment(name="Embedder")
@@ -66,7 +75,13 @@ class EmbedderReplica(Embedder):
 
 @serve.deployment(name="Predictor")
 class PredictorReplica(Predictor):
-    """Replica of the predictor. Batching is all it adds."""
+    """Replica of the predictor. Batching and the handle of the engine are all it adds."""
+
+    def __init__(
+        self, bank: str, reasoner: ReasonerArgs | None, engine: DeploymentHandle | None
+    ) -> None:
+        hop = engine and Hop("engine", engine_call(engine), open_s=ENGINE_OPEN_S)
+        super().__init__(bank, reasoner, hop)
 
     @serve.batch(max_batch_size=16, batch_wait_timeout_s=0.0)
     async def predict(self, calls: list[Embedded]) -> list[list[Prediction] | None]:
@@ -79,7 +94,9 @@ class PredictorReplica(Predictor):
 class RouterReplica:
     """Replica that answers HTTP; no encoder in it, only handles and a light copy of the bank."""
 
-    def __init__(self, bank: str, embedder: DeploymentHandle, predictor: DeploymentHandle) -> None:
+    def __init__(
+        self, bank: str, embedder: DeploymentHandle, predictor: DeploymentHandle, *, reasons: bool
+    ) -> None:
         host = _get_global_client().http_config.host
         embed = Hop("embedder", embedder.embed.remote)
         predict = Hop("predictor", predictor.predict.remote)
@@ -91,6 +108,7 @@ class RouterReplica:
             Peers(Hop("session", self._asked("held")), Hop("session", self._asked("note"))),
             host=host,
             name=context.replica_tag,
+            reasoner=Hop("reasoner", predictor.reason.remote) if reasons else None,
         )
         self._configured = False
 
@@ -147,4 +165,15 @@ def build_app(args: AppConfig) -> Application:
     """Entry point named by ``import_path`` in serve_config.yaml."""
     spec = verify_bank(Path(args.bank)).embedder
     embedder = EmbedderReplica.bind(spec.name, spec.revision)
-    return RouterReplica.bind(args.bank, embedder, PredictorReplica.bind(args.bank))
+    engine = None
+    if args.reasoner is not None:
+        check_reasoner(args.reasoner, load_bank(Path(args.bank)))
+        check_fits(args.reasoner.engine, [node.get("GPU", 0.0) for node in _nodes()])
+        engine = build_engine(args.reasoner)
+    predictor = PredictorReplica.bind(args.bank, args.reasoner, engine)
+    return RouterReplica.bind(args.bank, embedder, predictor, reasons=engine is not None)
+
+
+def _nodes() -> list[dict[str, float]]:
+    """Return what each node of the cluster has."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]

@@ -21,14 +21,20 @@ from ray.serve.schema import (
 from deployments.app import AppConfig
 from deployments.embedder import Batching
 from deployments.keys import check_bind
-from deployments.live import Current
+from deployments.live import Current, parsed
 from deployments.mistakes import sentence
-from scope.bank_store import load_bank
+from deployments.reasoner_args import ReasonerArgs, check_reasoner
+from deployments.scope_engine import NAME
+from scope.bank_store import is_bank, load_bank
 from scope.config import parse
+from scope.engine import check_fits
 from scope.errors import ConfigError, ScopeError
+from scope.pool import ModelSpec
 
 OURS = "deployments.app:build_app"
 NAMES = ("Router", "Embedder", "Predictor")
+PLACED = ("placement_group_bundles", "placement_group_strategy", "ray_actor_options")
+"""Settings of a deployment that would part an engine from what its arguments say."""
 
 
 def check(path: Path) -> str:
@@ -57,14 +63,64 @@ def check(path: Path) -> str:
 def _checked(application: Mapping[str, Any], host: str) -> str:
     args = parse(AppConfig, application.get("args", {}), "args")
     blocks = {block["name"]: block for block in application.get("deployments", [])}
-    if strangers := sorted(set(blocks) - set(NAMES)):
-        raise ConfigError(f"no deployment {', '.join(strangers)}; expected {', '.join(NAMES)}")
-    bank = load_bank(Path(args.bank))
-    current = Current.of(blocks.get("Router", {}).get("user_config", {}), bank.models)
+    names = NAMES if args.reasoner is None else (*NAMES, NAME)
+    if strangers := sorted(set(blocks) - set(names)):
+        raise ConfigError(f"no deployment {', '.join(strangers)}; expected {', '.join(names)}")
+    user_config = blocks.get("Router", {}).get("user_config", {})
+    models, told = _models(args, user_config)
+    current = Current.of(user_config, models)
     check_bind(host, current.settings.access)
+    current.settings.reasoning.check(engine=args.reasoner is not None)
     parse(Batching, blocks.get("Embedder", {}).get("user_config", {}), "the Embedder's user_config")
+    if args.reasoner is not None:
+        told = f"; {_engines(args.reasoner, blocks.get(NAME, {}))}{told}"
     n_called = len(current.settings.upstreams)
-    return f"{len(current.models)} models, {n_called} with an upstream, on {host}: nothing is wrong"
+    return (
+        f"{len(current.models)} models, {n_called} with an upstream, on {host}: "
+        f"nothing is wrong{told}"
+    )
+
+
+def _models(args: AppConfig, user_config: Mapping[str, Any]) -> tuple[tuple[ModelSpec, ...], str]:
+    """Return the models of the bank, else of the file, and what could not be checked."""
+    folder = Path(args.bank)
+    stated = parsed(user_config).models
+    if stated and not is_bank(folder):
+        return stated, f"; but bank {folder} is not on this machine: that it fits was not checked"
+    bank = load_bank(folder)
+    if args.reasoner is not None:
+        check_reasoner(args.reasoner, bank)
+    return bank.models, ""
+
+
+def _engines(reasoner: ReasonerArgs, block: Mapping[str, Any]) -> str:
+    """Return what the engines take.
+
+    Raises
+    ------
+    ScopeError
+        If what the file says of them cannot be true together.
+    """
+    if misplaced := [name for name in PLACED if name in block]:
+        raise ConfigError(
+            f"{NAME}.{misplaced[0]} would overrule args.reasoner.engine, which says what an "
+            "engine runs on; say it there"
+        )
+    engine, scaling = reasoner.engine, block.get("autoscaling_config", {})
+    if engine.gpus_per_node is not None:
+        check_fits(engine, ())
+    at_once, target = block.get("max_ongoing_requests"), scaling.get("target_ongoing_requests")
+    if at_once is not None and target is not None and target > at_once:
+        raise ConfigError(
+            f"{NAME}.autoscaling_config.target_ongoing_requests is {target}, but an engine never "
+            f"has more than max_ongoing_requests, {at_once}: no other would be started"
+        )
+    n_engines = scaling.get("max_replicas", block.get("num_replicas", 1))
+    if engine.accelerator == "cpu":
+        return f"at most {n_engines} engines on CPUs"
+    each = engine.tensor_parallel
+    gpus = "1 GPU" if each == 1 else f"{each} GPUs"
+    return f"at most {n_engines} engines of {gpus} take {n_engines * each}"
 
 
 def _read(path: Path) -> dict[str, Any]:

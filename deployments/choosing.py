@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 from deployments.decision import Decision
-from deployments.prediction import Prediction, estimates_of
+from deployments.prediction import Prediction, offered
 from deployments.ranking import ranked, utility_m
 from scope.bank import Bank
 from scope.calibration import fit_dial
 from scope.dial import Dial
 from scope.metrics import known
+from scope.policy import Policy
 from scope.pool import ModelSpec, positions
-from scope.predicted_set import PredictedSet
 from scope.predictions import ESTIMATES, Predictions
-from scope.router import Target, route
+from scope.router import Target, policy_of, route
 from scope.routing import Routing
 
 MAX_DIALS = 128
@@ -52,14 +52,15 @@ class Chooser:
         aim : mapping
             One of alpha, min_quality and max_cost_usd.
         """
-        ids = tuple(model.id for model in models)
-        everyone = Predictions(
-            ("",) * len(predictions), self._bank.model_ids, estimates_of(predictions)
-        )
-        unpriced = PredictedSet(everyone, self._bank.models, None, None).of_pool(ids)
         dial = self._dial(models) if "alpha" in aim else None
-        routing = route(unpriced.with_prices(models), Target(**aim), dial)
+        routing = route(offered(predictions, self._bank, models), Target(**aim), dial)
         return [self._decision(routing, q, one) for q, one in enumerate(predictions)]
+
+    def policy(self, models: tuple[ModelSpec, ...], aim: Mapping[str, float]) -> Policy:
+        """Return the rule by which `choose` decides."""
+        dial = self._dial(models) if "alpha" in aim else None
+        _, policy, _ = policy_of(Target(**aim), dial)
+        return policy
 
     def _fit_dial(self, models: tuple[ModelSpec, ...]) -> Dial:
         ids = tuple(model.id for model in models)

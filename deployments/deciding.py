@@ -1,5 +1,6 @@
-"""Decide for what is asked: hard rules, predictions, policy, then the session's model."""
+"""Decide for what is asked: hard rules, predictions, answers, policy, the session's model."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -10,11 +11,14 @@ from deployments.eligibility import eligible
 from deployments.foretelling import Foreteller
 from deployments.live import Current
 from deployments.prediction import Prediction
+from deployments.reasoning import Case
 from deployments.refusals import NoModelLeftError, RefusedError
+from deployments.second_opinion import Heard, SecondOpinion
 from deployments.sessions import Held
 from deployments.settings import Limits
 from deployments.shared_sessions import SharedSessions
 from deployments.stay import keeps
+from scope.policy import Policy
 from scope.pool import ModelSpec
 
 Rules = tuple[tuple[str, ...], tuple[tuple[str, float], ...]]
@@ -27,12 +31,20 @@ class Decider:
     Parameters
     ----------
     foreteller : Foreteller
+    second_opinion : SecondOpinion
     chooser : Chooser
     sessions : SharedSessions
     """
 
-    def __init__(self, foreteller: Foreteller, chooser: Chooser, sessions: SharedSessions) -> None:
-        self._foreteller, self._chooser, self._sessions = foreteller, chooser, sessions
+    def __init__(
+        self,
+        foreteller: Foreteller,
+        second_opinion: SecondOpinion,
+        chooser: Chooser,
+        sessions: SharedSessions,
+    ) -> None:
+        self._foreteller, self._second_opinion = foreteller, second_opinion
+        self._chooser, self._sessions = chooser, sessions
 
     async def decide(
         self,
@@ -61,6 +73,7 @@ class Decider:
         RefusedError
             If the wishes are wrong, or leave no model.
         """
+        half_at = time.monotonic() + deadline_s / 2
         by_id = {model.id: model for model in models}
         rules = [
             _rules(ask, place, by_id, current, listed=len(asks) > 1)
@@ -71,12 +84,44 @@ class Decider:
         predictions = await self._foreteller.foretell(
             [ask.text for ask in asks], within_s=within_s, patience_s=patience_s / 2
         )
-        decisions = self._chosen(rules, predictions, by_id)
+        heard = await self._heard(asks, rules, predictions, by_id, current, half_at)
+        decisions = [
+            replace(decision, reasoning=told)
+            for decision, (_, told) in zip(
+                self._chosen(rules, [one for one, _ in heard], by_id), heard, strict=True
+            )
+        ]
         held = await self._sessions.held(client, asks[0])  # the prompts of a list share one
         return [
             _settled(decision, ask, held, by_id, current)
             for decision, ask in zip(decisions, asks, strict=True)
         ]
+
+    async def _heard(
+        self,
+        asks: Sequence[Ask],
+        rules: Sequence[Rules],
+        predictions: Sequence[Prediction],
+        models: Mapping[str, ModelSpec],
+        current: Current,
+        half_at: float,
+    ) -> Sequence[Heard]:
+        """Have the reasoner add what it knows, as long as half of the deadline is not over."""
+        settings = current.settings.reasoning
+        if settings.mode == "off":
+            return [(prediction, None) for prediction in predictions]
+        policies: dict[Rules, tuple[tuple[ModelSpec, ...], Policy]] = {}
+        for ids, aim in set(rules):
+            permitted = tuple(models[one] for one in ids)
+            policies[ids, aim] = (permitted, self._chooser.policy(permitted, dict(aim)))
+        cases = [
+            Case(ask.text, prediction, *policies[rule])
+            for ask, prediction, rule in zip(asks, predictions, rules, strict=True)
+        ]
+        left_s = half_at - time.monotonic()
+        patience_s = settings.deadline_ms / 1e3
+        within_s = left_s if len(asks) > 1 else min(patience_s, left_s)
+        return await self._second_opinion.hear(cases, settings, within_s=within_s)
 
     def _chosen(
         self,

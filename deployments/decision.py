@@ -35,13 +35,15 @@ class Decision:
     anchors : tuple of mapping
         The nearest, with their similarity.
     source : str
-        ``anchors``, ``cache``, ``votes``, ``averages``, ``default`` or ``client``.
+        ``anchors``, ``cache``, ``scope``, ``votes``, ``averages``, ``default`` or ``client``.
     degraded : str or None
         Why it rests on less than it could.
     out_of_distribution : bool or None
         Whether the prompt is unlike all anchors; None where the bank cannot tell.
     kept : bool
         Whether a session stays on its model in place of the one the policy would choose.
+    reasoning : mapping or None
+        What asking the reasoner came to; None where it is off.
     """
 
     model: str | None
@@ -56,6 +58,7 @@ class Decision:
     degraded: str | None = None
     out_of_distribution: bool | None = None
     kept: bool = False
+    reasoning: Mapping[str, Any] | None = None
     id: str = field(default_factory=new_id)
 
     @property
@@ -74,7 +77,7 @@ class Decision:
 
     def to_json(self) -> dict[str, Any]:
         """Return the body of ``/v1/route``."""
-        return {
+        told = {
             "id": self.id,
             "model": self.model,
             "policy": self.policy,
@@ -90,6 +93,7 @@ class Decision:
             "candidates": [dict(candidate) for candidate in self.candidates],
             "anchors": [dict(anchor) for anchor in self.anchors],
         }
+        return told if self.reasoning is None else {**told, "reasoning": dict(self.reasoning)}
 
     def headers(self, model: str | None) -> dict[str, str]:
         """Return the response headers; of what is predicted, that of the `model` that answers."""

@@ -83,6 +83,7 @@ class Exchange:
                 "model": decision.model,
                 "source": decision.source,
                 "degraded": decision.degraded,
+                "reasoning": decision.reasoning,
                 "candidates": decision.candidates,
                 "kept": decision.kept,
                 "prompt": text,

@@ -52,11 +52,13 @@ class Hop:
         What reasons call the deployment.
     call : callable
         ``handle.method.remote``: returns something to await, and to cancel.
+    open_s : float, default=OPEN_S
+        How long nobody waits for a replica that is ill.
     """
 
-    def __init__(self, name: str, call: Callable[[Any], Any]) -> None:
+    def __init__(self, name: str, call: Callable[[Any], Any], *, open_s: float = OPEN_S) -> None:
         self._name, self._call = name, call
-        self._breaker = Breaker(name, failures=FAILURES, open_s=OPEN_S)
+        self._breaker = Breaker(name, failures=FAILURES, open_s=open_s)
 
     async def ask(self, argument: object, *, within_s: float, patience_s: float) -> Any:  # noqa: ANN401 - whatever the replica returns
         """Return what the replica answers.

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from ray.serve.metrics import Counter, Gauge, Histogram
@@ -48,6 +48,12 @@ class Meters:
         self._cache = _counter(
             "scope_cache_lookups_total", "Prompts looked up in the prediction cache.", "result"
         )
+        self._reasoning = _counter(
+            "scope_reasoning_total",
+            "Models about which the reasoner was asked, or not (saved), and calls that were "
+            "cancelled or failed.",
+            "result",
+        )
         self._latency = {
             step: Histogram(
                 f"scope_{step}_latency_ms",
@@ -58,6 +64,7 @@ class Meters:
                 "overhead": "routing a request, from its arrival to the decision",
                 "embed": "a call of the Embedder",
                 "predict": "a call of the Predictor",
+                "reason": "asking the reasoner for a request",
                 "upstream": "an answer, or the first byte of a stream, retries included",
             }.items()
         }
@@ -107,6 +114,12 @@ class Meters:
         for result, n in (("hit", hits), ("miss", lookups - hits)):
             if n:
                 self._cache.inc(n, {"result": result})
+
+    def reasoned(self, told: Mapping[str, int]) -> None:
+        """Count what asking the reasoner came to."""
+        for result, n in told.items():
+            if n:
+                self._reasoning.inc(n, {"result": result})
 
     def took(self, step: str, seconds: float) -> None:
         """Note how long a step took."""

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from scope.arrays import Floats, Ints
-from scope.predictions import ESTIMATES, Estimates
+from scope.bank import Bank
+from scope.pool import ModelSpec
+from scope.predicted_set import PredictedSet
+from scope.predictions import ESTIMATES, Estimates, Predictions
 from scope.predictor import Neighbours
 
 
@@ -25,6 +28,10 @@ class Prediction:
         What it rests on: ``anchors``; ``votes`` of anchors or ``averages`` where a replica failed.
     degraded : str or None
         Why it does not rest on more.
+    answer_2m : ndarray of shape (2, n_models), or None
+        What the reasoner has said so far: probability of yes, and tokens; NaN where nothing.
+        It is kept beside the estimates and not in them: which answers count is for each
+        request to say.
     """
 
     value_em: Floats
@@ -32,6 +39,7 @@ class Prediction:
     anchor_k: Ints
     source: str = "anchors"
     degraded: str | None = None
+    answer_2m: Floats | None = None
 
     @classmethod
     def of_each(
@@ -45,6 +53,16 @@ class Prediction:
         value_qem = np.stack([getattr(estimates, name) for name in ESTIMATES], axis=1)
         rows = zip(value_qem, near.similarity_qk, near.anchor_qk, strict=True)
         return [cls(*row, source, degraded) for row in rows]
+
+
+def offered(
+    predictions: Sequence[Prediction], bank: Bank, models: tuple[ModelSpec, ...]
+) -> PredictedSet:
+    """Return what is foretold of the permitted models, in their order and at their prices."""
+    names = ("",) * len(predictions)
+    everyone = Predictions(names, bank.model_ids, estimates_of(predictions))
+    unpriced = PredictedSet(everyone, bank.models, None, None)
+    return unpriced.of_pool(tuple(model.id for model in models)).with_prices(models)
 
 
 def estimates_of(predictions: Sequence[Prediction]) -> Estimates:

@@ -6,11 +6,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deployments.cascading import opinions
 from deployments.prediction import Prediction
+from deployments.reasoner import Reasoner
+from deployments.reasoner_args import ReasonerArgs
+from deployments.reasoning import Consultation, Opinion
+from deployments.replica import Replica
 from scope.arrays import Floats, Singles
 from scope.bank_store import load_bank
 from scope.errors import ConfigError
 from scope.predictor import AnchorPredictor
+from scope.tokens import Tokens
 
 
 class Embedded(NamedTuple):
@@ -29,11 +35,22 @@ class Predictor:
     ----------
     bank : str
         Folder of the bank.
+    reasoner : ReasonerArgs, optional
+    engine : Replica, optional
+        Of the reasoner.
     """
 
-    def __init__(self, bank: str) -> None:
+    def __init__(
+        self, bank: str, reasoner: ReasonerArgs | None = None, engine: Replica | None = None
+    ) -> None:
         self._bank = load_bank(Path(bank))
         self._predictor = AnchorPredictor(self._bank)
+        self._reasoner = None
+        if reasoner is not None and engine is not None:
+            tokens = Tokens.load(reasoner.checkpoint, reasoner.revision, reasoner.trust_remote_code)
+            self._reasoner = Reasoner(
+                self._bank, reasoner, tokens, engine, reasoner.max_cached_answers
+            )
 
     def predict(self, calls: Sequence[Embedded]) -> list[list[Prediction] | None]:
         """Return the predictions of each call; None for one that wants another bank.
@@ -52,6 +69,12 @@ class Predictor:
             [next(rows) for _ in call.embedding_qd] if call.bank == self._bank.version else None
             for call in calls
         ]
+
+    async def reason(self, wanted: Consultation) -> list[Opinion] | None:
+        """Return what asking the reasoner comes to for each question; None as above."""
+        if wanted.bank != self._bank.version or self._reasoner is None:
+            return None
+        return await opinions(self._bank, self._reasoner, wanted)
 
     def check_health(self) -> None:
         """Foretell an anchor.

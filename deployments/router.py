@@ -24,6 +24,7 @@ from deployments.rates import Rates
 from deployments.readiness import Readiness
 from deployments.refusals import BusyError, NotReadyError
 from deployments.replica import Replica
+from deployments.second_opinion import SecondOpinion
 from deployments.sessions import Sessions
 from deployments.settings import Stickiness
 from deployments.shared_sessions import Peers, SharedSessions
@@ -44,6 +45,8 @@ class Router:
     bank : Bank
     embedder, predictor : Replica
     peers : Peers
+    reasoner : Replica or None
+        `Predictor.reason`; None where there is no engine.
     host : str
         Address that HTTP is bound to.
     name : str
@@ -59,6 +62,7 @@ class Router:
         *,
         host: str,
         name: str,
+        reasoner: Replica | None = None,
     ) -> None:
         self._bank, self._host = bank, host
         self._meters, self._rates, self._in_flight = Meters(), Rates(), 0
@@ -68,7 +72,8 @@ class Router:
             bank, embedder, predictor, self._light_copy, self._cache, self._meters
         )
         self.sessions = SharedSessions(Sessions(Stickiness()), peers)
-        self._decider = Decider(foreteller, Chooser(bank), self.sessions)
+        self._second_opinion = SecondOpinion(bank, reasoner, self._cache, self._meters)
+        self._decider = Decider(foreteller, self._second_opinion, Chooser(bank), self.sessions)
         self._upstreams = Upstreams()
         self._ledger = Ledger(bank.version, name, self._upstreams, self._meters)
         self._executor: Executor | None = None
@@ -108,6 +113,7 @@ class Router:
                 "policy: alpha needs a calibrated bank (`scope bank calibrate`); "
                 "give min_quality or max_cost_usd"
             )
+        settings.reasoning.check(engine=self._second_opinion.available)
         decision_log = self._ledger.log_of(settings.decisions)
         prices = {model.id: model for model in current.models}
         self._upstreams.configure(settings.upstreams, prices)

@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from deployments.decision_log import LogSettings
+from deployments.reasoning import ReasoningSettings
 from deployments.retries import RetrySettings
 from deployments.upstreams import UpstreamSettings
 from deployments.wishes import Aims
@@ -109,6 +110,8 @@ class Settings(Strict):
     """Prompts whose predictions each replica keeps, 2 KB each."""
     upstreams: dict[str, UpstreamSettings] = Field(default_factory=dict)
     """Where each model is called; one without an upstream is decided for, and never called."""
+    reasoning: ReasoningSettings = ReasoningSettings()
+    """When the reasoner is asked, where there is one."""
     retries: RetrySettings = RetrySettings()
     decisions: LogSettings = LogSettings()
 

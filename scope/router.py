@@ -111,7 +111,9 @@ class Rule:
             spent = plan_spending(shards, target.budget_usd)
             settings = {"budget_usd": target.budget_usd, "trade_off": spent.trade_off}
             return cls("expected_value", settings, spent.choose, spent.overshoot_usd)
-        name, policy, settings = _policy(predicted, target, dial)
+        if target.alpha is not None and dial is None:
+            dial = predicted.dial()
+        name, policy, settings = policy_of(target, dial)
         return cls(name, settings, partial(_by_policy, policy))
 
     def routings(
@@ -132,11 +134,18 @@ def _by_policy(policy: Policy, predictions: Predictions, _: int) -> Choices:
     return policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm)
 
 
-def _policy(
-    predicted: Predicted, target: Target, dial: Dial | None
-) -> tuple[str, Policy, dict[str, float]]:
+def policy_of(target: Target, dial: Dial | None) -> tuple[str, Policy, dict[str, float]]:
+    """Return the name, the rule and the settings of a target that is no budget.
+
+    Parameters
+    ----------
+    target : Target
+    dial : Dial or None
+        Of the permitted models at their prices; needed for an alpha.
+    """
     if target.alpha is not None:
-        trade_off = (dial or predicted.dial()).trade_off(target.alpha)
+        assert dial is not None  # an alpha means nothing without one
+        trade_off = dial.trade_off(target.alpha)
         settings = {"alpha": target.alpha, "trade_off": trade_off}
         return "expected_value", ExpectedValue(trade_off), settings
     if target.min_quality is not None:

@@ -3,6 +3,7 @@
 import hashlib
 from contextlib import contextmanager
 from dataclasses import replace
+from inspect import isawaitable
 
 import numpy as np
 from fastapi.testclient import TestClient
@@ -23,7 +24,7 @@ OPEN = {"access": {"open": True}}
 
 
 class LocalReplica:
-    """Answers by a plain function of one argument, or fails as it is told."""
+    """Answers by a function of one argument, async or not, or fails as it is told."""
 
     def __init__(self, answer):
         self.answer, self.failing, self.asked = answer, None, []
@@ -32,7 +33,8 @@ class LocalReplica:
         self.asked.append(argument)
         if self.failing:
             raise HopError(*self.failing)
-        return self.answer(argument)
+        answer = self.answer(argument)
+        return await answer if isawaitable(answer) else answer
 
 
 def kind_of(text):
@@ -42,16 +44,17 @@ def kind_of(text):
 
 
 class Site:
-    """A router with its replicas and a client."""
+    """A router with its replicas and a client; with an engine, if it is given one and its args."""
 
-    def __init__(self, folder, bank=None):
+    def __init__(self, folder, bank=None, *, reasoner=None, engine=None):
         bank = bank or two_kinds()
         bank = replace(bank, calibration=calibrate(bank, AnchorConfig()))
         save_bank(bank, folder / "bank", created_at="2026-01-01T00:00:00+00:00", sources=())
         self.bank = load_bank(folder / "bank")
-        predictor = Predictor(str(folder / "bank"))
+        predictor = Predictor(str(folder / "bank"), reasoner, engine)
         self.embedder = LocalReplica(self._embed)
         self.predictor = LocalReplica(lambda call: predictor.predict([call])[0])
+        self.reasoner = LocalReplica(predictor.reason) if engine else None
         self.router = Router(
             self.bank,
             self.embedder,
@@ -59,6 +62,7 @@ class Site:
             Peers(LocalReplica(self._held), LocalReplica(self._note)),
             host="127.0.0.1",
             name="local",
+            reasoner=self.reasoner,
         )
 
     def _embed(self, texts):

@@ -44,10 +44,11 @@ class Served:
         self.url = url
         self.http = httpx.Client(base_url=url, timeout=60)
 
-    def deploy(self, *, args=None, **deployments):
+    def deploy(self, *, args=None, within_s=READY_S, **deployments):
         """Deploy serve_config.yaml with changes, such as ``Router={"user_config": {...}}``.
 
-        A setting that is a mapping is joined with the one in the file. Waits until it runs.
+        A setting that is a mapping is joined with the one in the file; a deployment that is not
+        in the file is added. Waits until it runs.
         """
         config = copy.deepcopy(CONFIG)
         (application,) = config["applications"]
@@ -56,9 +57,12 @@ class Served:
             for name, value in deployments.get(block["name"], {}).items():
                 joined = isinstance(value, dict) and isinstance(block.get(name), dict)
                 block[name] = block[name] | value if joined else value
+        there = {block["name"] for block in application["deployments"]}
+        more = [{"name": name, **block} for name, block in deployments.items() if name not in there]
+        application["deployments"] += more
         schema = {"applications": [application], "logging_config": config["logging_config"]}
         _get_global_client().deploy_apps(ServeDeploySchema.model_validate(schema))
-        self.until(lambda: self.status() == "RUNNING", "the application runs")
+        self.until(lambda: self.status() == "RUNNING", "the application runs", within_s)
         self.until(self.ready, "it is ready")
 
     def ready(self):

@@ -1,0 +1,152 @@
+"""Ask the engine about several questions at once: only what matters, and no longer than it does."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from deployments.hops import HopError
+from scope.answers import Answer
+from scope.cascade import Cascade
+
+OVER = ("down", "full")
+"""How an engine fails that will fail the next question just the same."""
+
+Ask = Callable[[int, float], Awaitable[Answer]]
+"""``(m, within_s) -> answer`` for the m-th permitted model; raises `HopError`."""
+
+
+@dataclass(slots=True, eq=False)
+class Inquiry:
+    """One question on its way to a decision.
+
+    Attributes
+    ----------
+    cascade : Cascade
+        Of the permitted models.
+    known : callable
+        What was answered before of the m-th of them, or None.
+    ask : Ask
+    answers : dict of int to Answer
+        What takes part in the decision, by model.
+    asked, cancelled : int
+        Calls of the engine that were begun; those of them that became needless.
+    failed : list of str
+        Why others of them brought no answer.
+    left : str or None
+        Why somebody was not asked about who could have mattered.
+    """
+
+    cascade: Cascade
+    known: Callable[[int], Answer | None]
+    ask: Ask
+    answers: dict[int, Answer] = field(default_factory=dict)
+    asked: int = 0
+    cancelled: int = 0
+    failed: list[str] = field(default_factory=list)
+    left: str | None = None
+
+    def next(self) -> int | None:
+        """Return the model to ask the engine about now; None if nobody must be asked."""
+        while wanted := self.cascade.next(1):
+            (m,) = wanted
+            answer = self.known(m)
+            if answer is None:
+                self.asked += 1
+                return m
+            self.heard(m, answer)
+        return None
+
+    def recall(self) -> None:
+        """Take what was answered before, now that nobody can be asked any more."""
+        while wanted := self.cascade.next(1):
+            (m,) = wanted
+            answer = self.known(m)
+            if answer is None:
+                self.cascade.cancel(m)
+                return
+            self.heard(m, answer)
+
+    def heard(self, m: int, answer: Answer) -> None:
+        """Take an answer, one that says nothing included."""
+        self.answers[m] = answer
+        self.cascade.tell(m, answer)
+
+    def missed(self, m: int, reason: str) -> None:
+        """Go on without an answer: what the anchors say stands."""
+        self.failed.append(reason)
+        self.cascade.tell(m, None)
+
+    def drop(self, m: int) -> None:
+        """Stop waiting for an answer that can change nothing any more."""
+        self.cancelled += 1
+        self.cascade.cancel(m)
+
+
+class Inquiries:
+    """The questions of one request; they share what may be under way at once.
+
+    Parameters
+    ----------
+    inquiries : sequence of Inquiry
+    at_once : int
+        Most calls under way.
+    within_s : float
+        After this nobody is asked any more.
+    """
+
+    def __init__(self, inquiries: Sequence[Inquiry], *, at_once: int, within_s: float) -> None:
+        self._all, self._waiting = inquiries, deque(inquiries)
+        self._at_once, self._ends_at = at_once, time.monotonic() + within_s
+        self._running: dict[asyncio.Task[Answer], tuple[Inquiry, int]] = {}
+        self._over: str | None = None
+
+    async def run(self) -> None:
+        """Ask until no answer can change a decision, the time is over, or the engine is gone."""
+        try:
+            self._start()
+            while self._running:
+                done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    self._end(task)
+                self._drop()
+                self._start()
+        finally:
+            for task in self._running:
+                task.cancel()
+        for inquiry in self._all:
+            inquiry.recall()
+            inquiry.left = None if inquiry.cascade.done else self._over
+
+    def _start(self) -> None:
+        """Fill what may be under way, by a model of each question in turn."""
+        while self._waiting and self._over is None and len(self._running) < self._at_once:
+            left_s = self._ends_at - time.monotonic()
+            if left_s <= 0:
+                self._over = "engine late"
+                return
+            inquiry = self._waiting.popleft()
+            m = inquiry.next()
+            if m is not None:
+                self._running[asyncio.ensure_future(inquiry.ask(m, left_s))] = (inquiry, m)
+                self._waiting.append(inquiry)
+
+    def _end(self, task: asyncio.Task[Answer]) -> None:
+        inquiry, m = self._running.pop(task)
+        try:
+            inquiry.heard(m, task.result())
+        except HopError as error:
+            inquiry.missed(m, error.reason)
+            if error.how in OVER:
+                self._over = error.reason
+        if inquiry not in self._waiting:
+            self._waiting.append(inquiry)  # what it has learned may let it ask again
+
+    def _drop(self) -> None:
+        """Cancel what has become needless."""
+        for task, (inquiry, m) in list(self._running.items()):
+            if m in inquiry.cascade.superfluous and not task.done():
+                del self._running[task]
+                task.cancel()
+                inquiry.drop(m)

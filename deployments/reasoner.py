@@ -1,0 +1,141 @@
+"""The reasoner at work: a question and a model to a prompt, to the engine, to an answer."""
+
+import asyncio
+import hashlib
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from cachetools import LRUCache
+
+from deployments.replica import Replica
+from scope.answers import Answer, answer_of, mean_answer, sampling
+from scope.arrays import Ints
+from scope.bank import Bank
+from scope.examples import examples_of
+from scope.prompt import PromptWriter, Template
+from scope.reasoner import ReasonerConfig
+from scope.tokens import Tokens
+
+FRAME_TOKENS = 300
+"""Of a prompt without any text of anchors and question."""
+
+CHARS_PER_TOKEN = 4.0
+"""Of English; only the price of asking is estimated by it."""
+
+
+class Wanted(NamedTuple):
+    """What the engine is asked to continue."""
+
+    prompt: str
+    """All of it, wrapped as a chat."""
+    sampling: dict[str, Any]
+    """As `scope.answers.sampling` says, under vLLM's names."""
+
+
+class Reply(NamedTuple):
+    """One continuation, in values that need no vLLM to be read."""
+
+    text: str
+    token_ids: list[int]
+    logprobs: list[dict[int, float]]
+    """Of each token: the likeliest ids there."""
+
+
+class Reasoner:
+    """Has the engine foretell one model on one question.
+
+    Parameters
+    ----------
+    bank : Bank
+        With question texts.
+    config : ReasonerConfig
+    tokens : Tokens
+        Of the checkpoint that the engine runs.
+    engine : Replica
+        Takes a `Wanted`, gives a list of `Reply`.
+    max_cached : int
+        Most answers kept, some 200 bytes each.
+    """
+
+    def __init__(
+        self, bank: Bank, config: ReasonerConfig, tokens: Tokens, engine: Replica, max_cached: int
+    ) -> None:
+        self._bank, self._config, self._tokens, self._engine = bank, config, tokens, engine
+        self._writer = PromptWriter(
+            Template.load(config.template),
+            tokens,
+            max_tokens=config.max_prompt_tokens,
+            reasoning=config.reasoning,
+        )
+        for model in bank.model_ids:
+            self._writer.write(model, [], "")  # refused now rather than with the first question
+        # Fast tokenizers refuse two threads at once ("Already borrowed").
+        self._one_thread = ThreadPoolExecutor(1, thread_name_prefix="prompts")
+        self._sampling = {**sampling(config, tokens), "n": config.samples}
+        self._kept: LRUCache[bytes, Answer] = LRUCache(max_cached)
+
+    def known(self, text: str, m: int) -> Answer | None:
+        """Return what was answered before; None if it is not kept."""
+        return self._kept.get(self._key(text, m))
+
+    async def ask(
+        self, text: str, anchor_k: Ints, m: int, *, within_s: float, patience_s: float
+    ) -> Answer:
+        """Return what the engine says of a model.
+
+        Parameters
+        ----------
+        text : str
+            The question.
+        anchor_k : ndarray of int, shape (n_near,)
+            The nearest anchors, nearest first.
+        m : int
+            Column of the bank.
+        within_s, patience_s : float
+            As for `Hop.ask`.
+
+        Raises
+        ------
+        HopError
+            If there is no answer, or none in time.
+        """
+        # Tokenizing takes milliseconds that others must not wait for.
+        prompt = await asyncio.get_running_loop().run_in_executor(
+            self._one_thread, self.prompt, text, anchor_k, m
+        )
+        replies: Sequence[Reply] = await self._engine.ask(
+            Wanted(prompt, self._sampling), within_s=within_s, patience_s=patience_s
+        )
+        answer = mean_answer([self._read(reply) for reply in replies])
+        if not math.isnan(answer.p_yes):
+            self._kept[self._key(text, m)] = answer
+        return answer
+
+    def tokens(self, text: str, anchor_k: Ints, m: int) -> float:
+        """Estimate what asking takes of the engine: prompt, reasoning and answer."""
+        examples = examples_of(self._bank, anchor_k, m, self._config.n_examples)
+        chars = len(text) + sum(len(example.question) for example in examples)
+        prompt = FRAME_TOKENS + chars / CHARS_PER_TOKEN
+        return min(prompt, self._config.max_prompt_tokens) + self._config.max_new_tokens
+
+    def prompt(self, text: str, anchor_k: Ints, m: int) -> str:
+        """Return what the engine is given."""
+        examples = examples_of(self._bank, anchor_k, m, self._config.n_examples)
+        return self._writer.write(self._bank.model_ids[m], examples, text)
+
+    def _read(self, reply: Reply) -> Answer:
+        return answer_of(
+            reply.text,
+            reply.token_ids,
+            reply.logprobs,
+            self._tokens.yes_id,
+            self._tokens.no_id,
+            reasoning=self._config.reasoning,
+            temperature=self._config.temperature,
+        )
+
+    def _key(self, text: str, m: int) -> bytes:
+        said = f"{self._bank.version}\0{self._bank.model_ids[m]}\0{text}"
+        return hashlib.sha256(said.encode()).digest()

@@ -1,0 +1,320 @@
+"""The engine as its own deployment: a real vLLM behind a real Serve, on a tiny checkpoint."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ray import serve
+
+from deployments.reasoner import Reply, Wanted
+from deployments.reasoner_args import ReasonerArgs
+from deployments.scope_engine import engine_arguments, engine_call
+from scope.answers import answer_of, sampling
+from scope.bank_store import save_bank
+from scope.config import AnchorConfig
+from scope.encoder import Encoder
+from scope.features import text_features
+from scope.population import calibrate
+from scope.prompt import Example, PromptWriter, Template
+from scope.tokens import Tokens
+from tests.banks import LARGE, MIDDLE, SMALL, two_kinds
+from tests.deployments.engine import taught
+from tests.deployments.serving import figures
+
+pytest.importorskip("vllm", reason="vLLM is not installed; `make test-vllm` installs it")
+
+pytestmark = [pytest.mark.vllm]
+
+STARTED_S = 400.0
+MODELS = (SMALL, MIDDLE, LARGE)
+EXACT = {"mode": "exact", "deadline_ms": 20_000, "at_once": 4}
+
+
+@pytest.fixture(scope="session")
+def run():
+    """Run a coroutine in the loop in which this process calls the deployment.
+
+    A handle knows one loop, which must never rest.
+    """
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    return lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+
+
+@pytest.fixture(scope="module")
+def args(checkpoint):
+    """The reasoner on the CPU, in numbers that no batch rounds another way."""
+    engine = {"accelerator": "cpu", "cpus_per_worker": 0.5, "dtype": "float32", "eager": True}
+    told = {"checkpoint": str(checkpoint), "max_context_tokens": 2048, "engine": engine}
+    return ReasonerArgs.model_validate_json(json.dumps(told))
+
+
+@pytest.fixture(scope="module")
+def bank(args, tmp_path_factory):
+    """A bank of sixty short questions, embedded in earnest."""
+    bank = taught(two_kinds(models=MODELS), args)
+    encoder = Encoder()
+    bank = replace(
+        bank,
+        embedding_ad=encoder.encode(bank.prompts),
+        features_af=text_features(bank.prompts),
+        embedder=encoder.spec,
+    )
+    bank = replace(bank, calibration=calibrate(bank, AnchorConfig()))
+    folder = tmp_path_factory.mktemp("reasoned") / "bank"
+    save_bank(bank, folder, created_at="2026-01-01T00:00:00+00:00", sources=())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def deploy(served, args, bank):
+    """Deploy the application with an engine, under these settings of reasoning."""
+
+    def deploy(**reasoning):
+        settings = {"policy": {"alpha": 1.0}, "reasoning": EXACT | reasoning}
+        served.deploy(
+            args={"bank": str(bank), "reasoner": args.model_dump(mode="json")},
+            within_s=STARTED_S,
+            Router={"user_config": settings},
+            ScopeEngine={"health_check_period_s": 2},
+        )
+
+    return deploy
+
+
+@pytest.fixture(scope="module")
+def reasoned(served, deploy):
+    """The application with an engine."""
+    began_at = time.monotonic()
+    deploy()
+    figures.info("with an engine it is up after %.0f s", time.monotonic() - began_at)
+    return served
+
+
+def route(served, *prompts, **wish):
+    """Decisions on prompts."""
+    got = served.http.post("/v1/route", json={"prompts": prompts, "scope": wish})
+    assert got.status_code == 200, got.text
+    return got.json()["decisions"]
+
+
+def complete(run, *wanted):
+    """What the deployment replies to `Wanted` prompts, all at once."""
+
+    async def replies():
+        call = engine_call(serve.get_deployment_handle("ScopeEngine", "scope"))
+        return await asyncio.gather(*map(call, wanted))
+
+    return [reply for (reply,) in run(replies())]
+
+
+def prompts_of(args, n):
+    """Prompts of different questions and lengths."""
+    tokens = Tokens.load(args.checkpoint)
+    writer = PromptWriter(
+        Template.load(), tokens, max_tokens=args.max_prompt_tokens, reasoning=args.reasoning
+    )
+    examples = [Example(f"What is {k} + {k}?", 10.0 * k, k % 2 == 0) for k in range(1, 4)]
+    return [
+        writer.write(f"model-{q % 3}", examples[: q % 4], "Why? " * q + f"Case {q}")
+        for q in range(n)
+    ]
+
+
+def answers(args, replies):
+    """What they say, as the Reasoner reads them."""
+    tokens = Tokens.load(args.checkpoint)
+    return [
+        answer_of(
+            *reply,
+            tokens.yes_id,
+            tokens.no_id,
+            reasoning=args.reasoning,
+            temperature=args.temperature,
+        )
+        for reply in replies
+    ]
+
+
+def processes(name):
+    """Process ids whose command line begins so."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if words.startswith(name):
+                found.append(int(entry.name))
+    return found
+
+
+def cpu_s(pid):
+    """Processor time of a process so far."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_decision_rests_on_what_vllm_says(reasoned):
+    """
+    Under the name that operators know; nothing is degraded.
+    """
+    (decision,) = route(reasoned, "What is the law of case 1234?")
+
+    assert "ScopeEngine" in serve.status().applications["scope"].deployments
+    assert (decision["source"], decision["degraded"]) == ("scope", None)
+    reasoning = decision["reasoning"]
+    assert reasoning["asked"] >= 1
+    assert reasoning["asked"] + reasoning["saved"] == 3
+
+
+def test_a_list_is_reasoned_about_whole(reasoned):
+    """
+    Forty prompts, four calls at once: every one is answered.
+    """
+    prompts = [f"What is the {'law' if n % 2 else 'maths'} of case {n}?" for n in range(40)]
+    began_at = time.monotonic()
+    got = route(reasoned, *prompts)
+
+    n_asked = sum(one["reasoning"]["asked"] for one in got)
+    figures.info("%d answers for 40 prompts in %.1f s", n_asked, time.monotonic() - began_at)
+    assert {one["degraded"] for one in got} == {None}
+    assert n_asked >= 40 / 2
+
+
+def test_it_is_switched_off_and_on_without_a_restart(reasoned, deploy):
+    """
+    By settings of the Router, while the engine stays as it is.
+    """
+    cores = processes("VLLM::EngineCore")
+    took = {}
+    for mode in ("off", "exact"):
+        deploy(mode=mode)
+        took[mode] = []
+        reasoned.until(
+            lambda asks=mode != "off": ("reasoning" in route(reasoned, "well?")[0]) == asks,
+            f"the mode is {mode}",
+        )
+        for n in range(20):
+            began_at = time.monotonic()
+            (decision,) = route(reasoned, f"What is the law of {mode} case {n}?")
+            took[mode].append(time.monotonic() - began_at)
+            assert ("reasoning" in decision) == (mode == "exact")
+    told = ", ".join(f"{mode} {1e3 * np.median(one):.0f} ms" for mode, one in took.items())
+    figures.info("a new prompt, one client, median: %s", told)
+
+    assert processes("VLLM::EngineCore") == cores
+
+
+def test_the_deployment_says_what_bare_vllm_says(reasoned, run, args, tmp_path):
+    """
+    The same parsed answers for the same prompts at temperature 0.
+    """
+    prompts = prompts_of(args, 24)
+    how = sampling(args, Tokens.load(args.checkpoint))
+    ours = answers(args, complete(run, *(Wanted(prompt, how) for prompt in prompts)))
+
+    engine = {**engine_arguments(args), "model": args.checkpoint}
+    engine.pop("enable_log_requests")  # of servers only
+    (tmp_path / "engine.json").write_text(json.dumps(engine))
+    (tmp_path / "wanted.json").write_text(json.dumps([prompts, how]))
+    files = [str(tmp_path / name) for name in ("engine.json", "wanted.json", "out.json")]
+    script = Path(__file__).with_name("bare_vllm.py")
+    subprocess.run([sys.executable, str(script), *files], check=True, capture_output=True)
+    told = json.loads(Path(files[-1]).read_text())
+    bare = [
+        Reply(
+            one["text"],
+            one["token_ids"],
+            [{int(token): value for token, value in there.items()} for there in one["logprobs"]],
+        )
+        for one in told
+    ]
+
+    for here, there in zip(ours, answers(args, bare), strict=True):
+        assert here.tokens == there.tokens
+        assert here.p_yes == pytest.approx(there.p_yes, abs=1e-3)
+
+
+@pytest.mark.parametrize("reasoning", ["none", "short"])
+def test_a_constrained_reply_always_parses(reasoned, run, args, reasoning):
+    """
+    Whatever random weights would rather say.
+    """
+    config = args.model_copy(update={"reasoning": reasoning})
+    how = sampling(config, Tokens.load(config.checkpoint))
+    replies = complete(run, *(Wanted(prompt, how) for prompt in prompts_of(config, 12)))
+
+    for answer in answers(config, replies):
+        assert 0 < answer.p_yes < 1
+        assert answer.tokens >= 0
+
+
+def test_a_cancelled_call_ends_in_vllm(reasoned, run, args):
+    """
+    Its process computes until then, and nothing after.
+    """
+    config = args.model_copy(update={"reasoning": "full"})
+    how = sampling(config, Tokens.load(config.checkpoint))
+    prompts = [f"{n} " * 20 for n in range(8)]
+    workers = processes("VLLM::")
+
+    async def hang_up():
+        call = engine_call(serve.get_deployment_handle("ScopeEngine", "scope"))
+        before = sum(map(cpu_s, workers))
+        tasks = [asyncio.ensure_future(call(Wanted(one, how))) for one in prompts]
+        while sum(map(cpu_s, workers)) - before < 1.0:
+            await asyncio.sleep(0.05)
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(one, BaseException) for one in ended)
+
+    run(hang_up())
+
+    def idle():
+        before = sum(map(cpu_s, workers))
+        time.sleep(0.5)
+        return sum(map(cpu_s, workers)) - before < 0.1
+
+    reasoned.until(idle, "vLLM has stopped", within_s=5.0)
+
+
+def test_an_engine_that_is_killed_costs_answers_only(reasoned):
+    """
+    Every request is answered and says what is missing, until another engine is there.
+    """
+    n, reasons = 0, []
+
+    def asked_on():
+        nonlocal n
+        n += 1
+        began_at = time.monotonic()
+        (decision,) = route(reasoned, f"What is the law of killing number {n}?")
+        assert decision["model"] is not None
+        if decision["degraded"] is None:
+            return True
+        reasons.append((decision["degraded"], round(time.monotonic() - began_at, 2)))
+        return False
+
+    assert asked_on()
+    (core,) = processes("VLLM::EngineCore")
+    os.kill(core, signal.SIGKILL)
+    killed_at = time.monotonic()
+    reasoned.until(asked_on, "the engine is back", within_s=STARTED_S)
+
+    figures.info("back after %.0f s; meanwhile %s", time.monotonic() - killed_at, reasons)
+    assert reasons
+    assert {reason for reason, _ in reasons} <= {"engine broken", "engine down", "engine late"}
+    assert np.median([took for _, took in reasons]) < 1.0
+    assert core not in processes("VLLM::")
