@@ -8,13 +8,13 @@ from tests.pipelines.runs import workers
 
 
 @contextmanager
-def cluster_of(head_cpus, *node_cpus):
-    """A running cluster; all its processes are gone at the end."""
+def cluster_of(head_cpus, *node_cpus, gpus=0):
+    """A running cluster, `gpus` on each node but the head; all processes are gone at the end."""
     head = {"num_cpus": head_cpus, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         for cpus in node_cpus:
-            cluster.add_node(num_cpus=cpus)
+            cluster.add_node(num_cpus=cpus, num_gpus=gpus)
         cluster.wait_for_nodes()
         yield cluster
     finally:

@@ -1,0 +1,47 @@
+"""Where tensor-parallel engines stand in a cluster of two nodes with four GPUs each.
+
+The GPUs are numbers that Ray keeps account of, and the engine only holds its bundles; all else
+is what a real one is deployed with.
+"""
+
+import json
+import sys
+
+import pytest
+
+from tests.pipelines.clusters import cluster_of
+from tests.pipelines.runs import ended, running
+
+pytest.importorskip("vllm", reason="vLLM is not installed; make test-vllm installs it")
+pytestmark = pytest.mark.vllm
+
+
+@pytest.fixture(scope="module")
+def placed():
+    """Three engines of four GPUs each, on a cluster that holds two."""
+    command = [sys.executable, "-m", "tests.deployments.placed", 4, 3]
+    with pytest.MonkeyPatch.context() as patch:
+        # Serve tells what a replica waits for after so many seconds; by itself after thirty.
+        patch.setenv("RAY_SERVE_SLOW_STARTUP_WARNING_S", "5")
+        with (
+            cluster_of(2, 8, 8, gpus=4) as cluster,
+            running(command, RAY_ADDRESS=cluster.address) as run,
+        ):
+            code, out, err = ended(run)
+    assert code == 0, err
+    return json.loads(out.strip().splitlines()[-1])
+
+
+def test_the_gpus_of_an_engine_are_on_one_node(placed):
+    """Two nodes hold one engine each, none of them spread over both."""
+    created = [group for group in placed["groups"] if group["state"] == "CREATED"]
+    assert [(group["bundles"], group["nodes"]) for group in created] == [(4, 1), (4, 1)]
+
+
+def test_an_engine_without_room_waits_and_says_for_what(placed):
+    """Serve's status names the resources of the third."""
+    assert placed["replicas"] == {"RUNNING": 2, "STARTING": 1}
+    assert [group["state"] for group in placed["groups"]].count("PENDING") == 1
+    assert "'ScopeEngine'" in placed["message"]
+    assert "taken more than 5s to be scheduled" in placed["message"]
+    assert placed["message"].count('"GPU": 1.0') == 4
