@@ -12,10 +12,10 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from scope.embedding_cache import DamagedShardWarning
 from scope.frontier import Point
 from scope.metrics import Score
 from scope.routing import usd
+from scope.vector_cache import DamagedShardWarning
 
 # A pipe has no width: tables meant to be read should not be folded to 80 columns.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 100)

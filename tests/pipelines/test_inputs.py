@@ -9,9 +9,9 @@ import pytest
 from pipelines.console import show_damage
 from pipelines.inputs import cache_folder, chosen_source, encoder_settings
 from scope import EMBEDDED_BANK
-from scope.embedding_cache import DamagedShardWarning
 from scope.errors import ConfigError
 from scope.hub import HubSet
+from scope.vector_cache import DamagedShardWarning
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scope.embedder import Recipe
-from scope.embedding_cache import DamagedShardWarning, EmbeddingCache
+from scope.embedding_cache import EmbeddingCache
+from scope.vector_cache import DamagedShardWarning
 
 RECIPE = Recipe(name="encoder", revision="1")
 

@@ -1,4 +1,4 @@
-"""One file of the embedding cache: keys, digests and vectors, mapped rather than read."""
+"""One file of a cache of vectors: keys, digests and vectors, mapped rather than read."""
 
 import hashlib
 from pathlib import Path
@@ -16,9 +16,15 @@ DIGEST_BYTES = 16
 
 
 class Shard:
-    """An Arrow file of ``key``, ``digest`` and ``embedding``, one row a text.
+    """An Arrow file of ``key``, ``digest`` and the vectors, one row a thing that is kept.
 
     The columns are views of the mapped file: only the rows looked at are read from disk.
+
+    Parameters
+    ----------
+    path : Path
+    column : str
+        Name of the column of the vectors.
 
     Raises
     ------
@@ -26,43 +32,43 @@ class Shard:
         If `path` is not such a file; some damage is seen only by `intact`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, column: str) -> None:
         with pa.memory_map(str(path)) as source:
             table = pa.ipc.open_file(source).read_all().combine_chunks()
         table.validate()
         vector = table.schema.field(-1).type if table.num_columns else None
-        if not table.num_rows or table.schema != _schema(getattr(vector, "list_size", 1)):
+        if not table.num_rows or table.schema != _schema(column, getattr(vector, "list_size", 1)):
             raise ValueError(f"it holds {table.num_rows} rows of {table.schema.names}")
-        key, digest, embedding = (column.chunk(0) for column in table.columns)
+        key, digest, vectors = (values.chunk(0) for values in table.columns)
         n = len(table)
         self.keys: Array = np.frombuffer(key.buffers()[1], dtype=KEY, count=n)
         self._digests = np.frombuffer(digest.buffers()[1], dtype=f"S{DIGEST_BYTES}", count=n)
-        values = embedding.flatten().to_numpy(zero_copy_only=True)
-        self.embedding_nd: Singles = values.reshape(n, -1)
+        values = vectors.flatten().to_numpy(zero_copy_only=True)
+        self.vector_nd: Singles = values.reshape(n, -1)
 
     def intact(self, rows: Array) -> Bools:
         """Say of each row whether key and vector are those that were written."""
-        intact: Bools = digests(self.keys[rows], self.embedding_nd[rows]) == self._digests[rows]
+        intact: Bools = digests(self.keys[rows], self.vector_nd[rows]) == self._digests[rows]
         return intact
 
 
-def write_shard(path: Path, keys: Array, embedding_nd: Singles) -> None:
+def write_shard(path: Path, column: str, keys: Array, vector_nd: Singles) -> None:
     """Write a shard that appears under `path` whole or not at all."""
-    n, dimension = embedding_nd.shape
-    values = np.ascontiguousarray(embedding_nd, dtype=np.float32).ravel()
+    n, dimension = vector_nd.shape
+    values = np.ascontiguousarray(vector_nd, dtype=np.float32).ravel()
     columns = [
         _binary(keys, 32),
-        _binary(digests(keys, embedding_nd), DIGEST_BYTES),
+        _binary(digests(keys, vector_nd), DIGEST_BYTES),
         pa.FixedSizeListArray.from_arrays(values, dimension),
     ]
-    table = pa.Table.from_arrays(columns, schema=_schema(dimension))
+    table = pa.Table.from_arrays(columns, schema=_schema(column, dimension))
     with new_file(path) as draft, pa.ipc.new_file(str(draft), table.schema) as writer:
         writer.write_table(table, max_chunksize=max(n, 1))
 
 
-def digests(keys: Array, embedding_nd: Singles) -> Array:
+def digests(keys: Array, vector_nd: Singles) -> Array:
     """Return a digest of each key with its vector."""
-    vectors = np.ascontiguousarray(embedding_nd, dtype="<f4")
+    vectors = np.ascontiguousarray(vector_nd, dtype="<f4")
     raw = np.ascontiguousarray(keys).tobytes()
     found = [
         hashlib.blake2b(raw[32 * n : 32 * n + 32] + vector.tobytes(), digest_size=DIGEST_BYTES)
@@ -71,10 +77,10 @@ def digests(keys: Array, embedding_nd: Singles) -> Array:
     return np.array([digest.digest() for digest in found], dtype=f"S{DIGEST_BYTES}")
 
 
-def _schema(dimension: int) -> pa.Schema:
+def _schema(column: str, dimension: int) -> pa.Schema:
     """Return the columns of a shard; none of them may hold a null."""
     vector = pa.list_(pa.float32(), dimension)
-    types = {"key": pa.binary(32), "digest": pa.binary(DIGEST_BYTES), "embedding": vector}
+    types = {"key": pa.binary(32), "digest": pa.binary(DIGEST_BYTES), column: vector}
     return pa.schema([pa.field(name, kind, nullable=False) for name, kind in types.items()])
 
 
