@@ -11,7 +11,7 @@ from pipelines.new_bank import refuse_existing, save_now
 from pipelines.stages import Stages
 from pipelines.texts import embed_texts
 from scope.bank import Bank, Manifest
-from scope.config import AnchorConfig, ScopeConfig
+from scope.config import AnchorConfig
 from scope.embedder import MINILM, EmbedderSpec, locate
 from scope.errors import BankError
 from scope.features import text_features
@@ -20,6 +20,7 @@ from scope.outcomes import Outcomes, read_outcomes_table
 from scope.population import calibrate
 from scope.prices import load_prices, select
 from scope.questions import read_questions
+from scope.settings import ScopeConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, tables
 from scope.bank import Bank
 from scope.bank_store import load_bank
 from scope.calibration import fit_dial
-from scope.config import ScopeConfig
 from scope.errors import ConfigError, EvaluationError
 from scope.evaluation import N_STEPS, Evaluation, evaluate, predicted
 from scope.exam import Exam
@@ -29,6 +28,7 @@ from scope.promise import choices_at
 from scope.report import to_html
 from scope.router_arena import prediction_entries
 from scope.scores import curves, to_json, to_table
+from scope.settings import ScopeConfig
 
 METRICS = "metrics.json"
 FILES = "report.html metrics.json scores.parquet curves.parquet predictions.json"

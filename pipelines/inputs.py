@@ -5,9 +5,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from scope.config import EncoderConfig, ScopeConfig
+from scope.config import EncoderConfig
 from scope.errors import ConfigError
 from scope.hub import PUBLISHED, HubSet
+from scope.settings import ScopeConfig
 
 CACHE = "~/.cache/scope-router/embeddings"
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from scope.bank import Bank
 from scope.bank_store import load_bank, save_bank, verify_bank
 from scope.budget import Plan, plan_budget
-from scope.config import AnchorConfig, ScopeConfig
+from scope.config import AnchorConfig
 from scope.dial import Dial
 from scope.errors import ScopeError
 from scope.policy import Choices, ExpectedValue, MaxCost, MinQuality, permitted
 from scope.pool import PUBLISHED_MODELS, PUBLISHED_POOLS, ModelSpec
 from scope.predictions import Estimates, Predictions
 from scope.predictor import AnchorPredictor
+from scope.settings import ScopeConfig
 
 DATA = Path(__file__).parent / "data"
 EMBEDDED_BANK = DATA / "mmlu_pro_anchors"

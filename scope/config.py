@@ -1,10 +1,8 @@
 """Strict settings: unknown keys are refused, every mistake is named at once."""
 
 import json
-from pathlib import Path
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from scope.errors import ConfigError
@@ -95,32 +93,3 @@ class EncoderConfig(Strict):
         if num_gpus > 1 and not num_gpus.is_integer():
             raise ValueError("more than one GPU is a whole number of them")
         return num_gpus
-
-
-class ScopeConfig(Strict):
-    """Root of the file given to ``--config``."""
-
-    anchors: AnchorConfig | None = None
-    """None: as the bank was calibrated, else the defaults."""
-    encoder: EncoderConfig = EncoderConfig()
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read one YAML file.
-
-        Raises
-        ------
-        ConfigError
-            If it cannot be read, is not YAML, or holds anything but these settings.
-        """
-        try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} cannot be read: {error}") from error
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path} is not YAML: {_one_line(error)}") from error
-        return parse(cls, {} if data is None else data, str(path))
-
-
-def _one_line(error: yaml.YAMLError) -> str:
-    return " ".join(str(error).split())

@@ -1,7 +1,8 @@
 import pytest
 
-from scope.config import AnchorConfig, ScopeConfig
+from scope.config import AnchorConfig
 from scope.errors import ConfigError
+from scope.settings import ScopeConfig
 
 
 def write(tmp_path, text):
