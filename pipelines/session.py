@@ -9,6 +9,7 @@ from typing import Any
 
 import ray
 from ray.data import DataContext
+from ray.data.exceptions import ExecutionTimeoutError
 from ray.exceptions import RayError, RayTaskError
 
 from pipelines.stages import Spare, Stages
@@ -91,6 +92,12 @@ def _own_words() -> Iterator[None]:
         if isinstance(error.cause, ScopeError | OSError):
             raise _without_note(error.cause) from None
         raise
+    except ExecutionTimeoutError as error:
+        patience_s = DataContext.get_current().execution_no_progress_timeout_s
+        raise ClusterError(
+            f"nothing has moved for {patience_s / 60:.0f} minutes: a worker hangs, or waits for "
+            f"room that never comes; {AGAIN}"
+        ) from error
     except RayError as error:
         first = str(error).strip().splitlines()[0].rstrip(".:")
         raise ClusterError(f"Ray could not finish the work: {first}; {AGAIN}") from error
@@ -104,6 +111,18 @@ def _without_note(error: Exception) -> Exception:
         part.split(NOTE, 1)[0] if isinstance(part, str) else part for part in error.args
     )
     return error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what libraries tell their own developers off the terminal; what goes wrong is raised."""
+    level, disabled = logging.getLogger("ray").level, logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+        logging.getLogger("ray").setLevel(level)  # Ray's libraries start it once more, in vain
 
 
 @contextmanager

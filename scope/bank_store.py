@@ -137,6 +137,16 @@ def is_bank(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
+def evidence(path: Path) -> str:
+    """Return 12 digits that change whenever a question, a vector or an outcome of a bank does.
+
+    They stay where only prices change, or what is learned from the outcomes.
+    """
+    files = read_manifest(path).files
+    told = json.dumps([files.get(name) for name in (QUESTIONS, EMBEDDINGS, OUTCOMES)])
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
 def bank_version(path: Path) -> str:
     """Return 12 digits that change whenever anything in the bank does."""
     return hashlib.sha256((path / MANIFEST).read_bytes()).hexdigest()[:12]

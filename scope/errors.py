@@ -15,6 +15,7 @@ Every error this project raises on purpose.
   - NoEvidenceError          nothing is known about any allowed model
   - UnwritableError          a disk is full or read-only, or a place is nobody's to write to
   - ClusterError             Ray, or too much of it, was lost while it was needed
+  - EngineError              no engine of the reasoner starts, or it dies again and again
 
 Two rules keep them usable across Ray processes: every argument goes to
 ``super().__init__`` (so pickling works), and ``__str__`` builds the text.
@@ -149,6 +150,10 @@ class UnwritableError(ScopeError, OSError):
 
 class ClusterError(ScopeError, RuntimeError):
     """Ray, or too much of it, was lost while it was needed."""
+
+
+class EngineError(ScopeError, RuntimeError):
+    """No engine of the reasoner can be started, or it dies again and again."""
 
 
 class NoEvidenceError(ScopeError, RuntimeError):

@@ -77,7 +77,7 @@ class Outcomes:
             }
         )
 
-    def rows(self, wanted: slice) -> "Outcomes":
+    def rows(self, wanted: slice | Ints) -> "Outcomes":
         """Return the outcomes of some questions, in double precision."""
         grids = (self.correct_am, self.prompt_tokens_am, self.completion_tokens_am)
         return Outcomes(self.models, *(grid[wanted].astype(np.float64) for grid in grids))

@@ -52,12 +52,12 @@ def finish(inputs, output, **environment):
     assert code == 0, err
 
 
-def wait_until(condition, patience_s=TIMEOUT_S):
+def wait_until(condition, patience_s=TIMEOUT_S, every_s=0.01):
     """Return what `condition` returns, once that is true."""
     deadline = time.monotonic() + patience_s
     while not (value := condition()):
         assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)
+        time.sleep(every_s)
     return value
 
 
@@ -73,6 +73,12 @@ def in_the_middle(run, output):
 
 def workers(root, name):
     """The Ray worker processes below `root` (a process number) whose title has `name`."""
+    titles = processes(root).items()
+    return [pid for pid, title in titles if title.startswith("ray::") and name in title]
+
+
+def processes(root):
+    """The titles of all processes below `root`, by their numbers."""
     parent, title = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended meanwhile
@@ -83,8 +89,7 @@ def workers(root, name):
     def below(pid):
         return pid == root or (pid in parent and below(parent[pid]))
 
-    wanted = [pid for pid, text in title.items() if text.startswith("ray::") and name in text]
-    return [pid for pid in wanted if below(pid)]
+    return {pid: text for pid, text in title.items() if below(pid)}
 
 
 def content(output):

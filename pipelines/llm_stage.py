@@ -1,0 +1,96 @@
+"""Engines under Ray Data: the plan that turns prompts into answers."""
+
+from pathlib import Path
+from typing import Any
+
+from ray.data import Dataset
+from ray.data.llm import Processor, build_processor, vLLMEngineProcessorConfig
+
+from pipelines.engine_stage import EngineWorker, Reading
+from pipelines.session import RESTARTS
+from scope.answers import ENGINE, sampling
+from scope.engine import EngineConfig
+from scope.reasoner import ReasonerConfig, is_folder
+from scope.tokens import Tokens
+
+BATCH_ROWS = 32
+"""Prompts of one batch: few enough that a batch need not wait long for its slowest."""
+
+BATCHES_AT_ONCE = 8
+"""Batches inside one engine: there is always a prompt for the next free place."""
+
+STAGE = "vLLMEngineStage"
+
+
+def answered(
+    prompts: Dataset, config: ReasonerConfig, engine: EngineConfig, tokens: Tokens, n_engines: int
+) -> Dataset:
+    """Return the plan: rows with a ``prompt`` get what was answered, as `Reading.answer` says.
+
+    Parameters
+    ----------
+    prompts : Dataset
+    config : ReasonerConfig
+    engine : EngineConfig
+    tokens : Tokens
+        Of the checkpoint.
+    n_engines : int
+        Engines that work at the same time.
+    """
+    reading = Reading(config, _sampling(config, tokens), tokens.yes_id, tokens.no_id)
+    # Blocks of a batch: Ray hands a block on only when the last of its batches is through.
+    small = prompts.repartition(target_num_rows_per_block=BATCH_ROWS)
+    return processor(config, engine, reading, n_engines)(small)
+
+
+def processor(
+    config: ReasonerConfig, engine: EngineConfig, reading: Reading, n_engines: int
+) -> Processor:
+    """Return Ray's processor of prompts with our worker in it."""
+    built = build_processor(
+        vLLMEngineProcessorConfig(
+            model_source=source(config),
+            engine_kwargs=engine_arguments(config, engine),
+            placement_group_config=engine.placement,
+            batch_size=BATCH_ROWS,
+            max_concurrent_batches=BATCHES_AT_ONCE,
+            concurrency=(n_engines, n_engines),
+            should_continue_on_error=True,
+            log_engine_metrics=False,  # needs a port of Ray that a job does not open
+            chat_template_stage=False,
+            tokenize_stage=False,
+            detokenize_stage=False,
+        )
+    )
+    stage = built.get_stage_by_name(STAGE)
+    # Not by assignment: Ray would work out the stage's resources again, from what is left.
+    stage.__dict__["fn"] = EngineWorker
+    stage.fn_constructor_kwargs["reading"] = reading
+    stage.map_batches_kwargs.update(RESTARTS)
+    return built
+
+
+def engine_arguments(config: ReasonerConfig, engine: EngineConfig) -> dict[str, Any]:
+    """Return what vLLM is told."""
+    return {
+        **ENGINE,
+        **engine.vllm(),
+        "max_model_len": config.max_context_tokens,
+        "revision": None if is_folder(config.checkpoint) else config.revision,
+        "tokenizer_revision": None if is_folder(config.checkpoint) else config.revision,
+        "trust_remote_code": config.trust_remote_code,
+        # A checkpoint's own top_p and top_k would cut off the less likely of yes and no.
+        "generation_config": "vllm",
+        "disable_log_stats": True,  # they would be written after each batch, to a log of Ray's
+    }
+
+
+def source(config: ReasonerConfig) -> str:
+    """Return what vLLM loads; workers stand elsewhere: a folder needs its whole name."""
+    checkpoint = config.checkpoint
+    return str(Path(checkpoint).resolve()) if is_folder(checkpoint) else checkpoint
+
+
+def _sampling(config: ReasonerConfig, tokens: Tokens) -> dict[str, Any]:
+    """Return the sampling parameters of one prompt, all its samples together."""
+    return {**sampling(config, tokens), "n": config.samples}
