@@ -9,13 +9,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.embed import Batch
-from pipelines.output import PredictionFiles
+from pipelines.output import UNANSWERED, PredictionFiles
 from pipelines.question_source import QuestionSource
 from pipelines.stages import Stages
-from scope.arrays import Array
+from pipelines.tally import Tally
+from scope.arrays import Array, Bools
 from scope.bank import Bank
 from scope.config import AnchorConfig
 from scope.predictions_store import FOLDER
+from scope.reasoner import ReasonerSpec
 from scope.shards import RUN, ShardFolder
 
 
@@ -29,21 +31,29 @@ class Predicted:
     n_failed: int = 0
     """Without a prediction because of an error; the next run tries them again."""
     first_error: str | None = None
+    n_unanswered: int = 0
+    """Predicted from the anchors alone because of an error; the next run asks again."""
+    first_unanswered: str | None = None
+    tally: Tally | None = None
+    """What a reasoner was asked, if there was one."""
 
     def count(self, batch: Batch) -> None:
         """Count a batch of merged questions."""
         self.n_unlike += int((batch["familiarity_qm"][:, 0] < 1).sum())
-        failed = np.flatnonzero(batch["error"] != "")
-        if failed.size and self.first_error is None:
-            first = failed[0]
-            self.first_error = f"{batch['question_id'][first]!r}: {batch['error'][first]}"
-        self.n_failed += failed.size
+        wrong_q = batch["error"] != ""
+        unanswered_qm = batch.get("answer_qm", np.zeros((len(wrong_q), 1))) == UNANSWERED
+        half_q = unanswered_qm.any(axis=1)
+        self.n_failed += int((wrong_q & ~half_q).sum())
+        self.n_unanswered += int(unanswered_qm.sum())
+        self.first_error = self.first_error or _first(batch, wrong_q & ~half_q)
+        self.first_unanswered = self.first_unanswered or _first(batch, half_q)
 
 
 def merge(
     source: QuestionSource,
     bank: Bank,
     anchors: AnchorConfig,
+    reasoner: ReasonerSpec | None,
     folder: ShardFolder,
     output: Path,
     stages: Stages,
@@ -51,7 +61,7 @@ def merge(
     """Put all shards together, sorted by id, as the files of a finished run."""
     done = Predicted(len(source.ids))
     outcomes = source.outcomes(bank.model_ids)
-    with PredictionFiles(output, bank, source.ids, outcomes) as files:
+    with PredictionFiles(output, bank, source.ids, outcomes, reasoner) as files:
         for table in folder.merged(source.ids):
             batch = {name: _stacked(table[name]) for name in table.column_names}
             done.count(batch)
@@ -68,6 +78,14 @@ def counted(output: Path) -> Predicted:
     table = pq.read_table(sorted((output / FOLDER).glob("part-*.parquet")), columns=columns)
     unlike = table.filter(pc.less(table["familiarity"], 1.0))
     return Predicted(*(pc.count_distinct(rows["question_id"]).as_py() for rows in (table, unlike)))
+
+
+def _first(batch: Batch, wrong_q: Bools) -> str | None:
+    """Name the first question that something went wrong with, and what; None if there is none."""
+    found = np.flatnonzero(wrong_q)
+    if not found.size:
+        return None
+    return f"{batch['question_id'][found[0]]!r}: {batch['error'][found[0]]}"
 
 
 def _stacked(column: pa.ChunkedArray) -> Array:

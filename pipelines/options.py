@@ -28,4 +28,19 @@ Replicas = Annotated[
     str | None, typer.Option(metavar="N|MIN,MAX", help="Encoder processes: at most, or from, to.")
 ]
 NumGpus = Annotated[float | None, typer.Option(help="GPUs of one encoder process.")]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither look up nor keep embeddings.")]
+Predictor = Annotated[str, typer.Option(help="anchors, or scope: a reasoner is asked beside them.")]
+Checkpoint = Annotated[
+    str | None, typer.Option(help="scope: the LLM asked, a Hugging Face name or a folder.")
+]
+Revision = Annotated[str | None, typer.Option(help="scope: commit of a Hugging Face name.")]
+Reasoning = Annotated[
+    str | None, typer.Option(help="scope: full, short or none: how long a reply may reason.")
+]
+Samples = Annotated[int | None, typer.Option(min=1, help="scope: replies to one prompt, averaged.")]
+TensorParallel = Annotated[
+    int | None, typer.Option(min=1, help="scope: GPUs of one engine, all on one node.")
+]
+LlmReplicas = Annotated[int | None, typer.Option(min=1, help="scope: engines at the same time.")]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Neither look up nor keep embeddings or answers.")
+]

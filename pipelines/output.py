@@ -26,11 +26,18 @@ from scope.predictions_store import (
     seal,
     write_shard,
 )
+from scope.reasoner import ReasonerSpec
 
 SELECTION = "selection.json"
 SIMILARITY = "similarity.json"
 NO_ANCHOR = -1
 """In the place of an anchor that a question without a prediction does not have."""
+
+UNASKED, ANSWERED, UNANSWERED = 0, 1, 2
+"""What came of asking the reasoner about a model; where it gave no answer the anchors speak."""
+
+SOURCES = np.array(["anchors", "scope", "anchors"], dtype=object)
+"""What made a prediction, by what came of asking."""
 
 
 class PredictionFiles:
@@ -44,6 +51,8 @@ class PredictionFiles:
     question_ids : tuple of str
     outcomes : Outcomes or None
         What really happened, where known.
+    reasoner : ReasonerSpec, optional
+        Who was asked beside the anchors.
     """
 
     def __init__(
@@ -52,8 +61,9 @@ class PredictionFiles:
         bank: Bank,
         question_ids: tuple[str, ...],
         outcomes: Outcomes | None,
+        reasoner: ReasonerSpec | None = None,
     ) -> None:
-        self._output = output
+        self._output, self._reasoner = output, reasoner
         self._bank, self._ids, self._outcomes = bank, question_ids, outcomes
         self._truth = Truth.of(outcomes, bank.models) if outcomes else None
         self._stack = ExitStack()
@@ -62,8 +72,9 @@ class PredictionFiles:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self._folder = stack.enter_context(new_folder(self._output / FOLDER, replace=True))
+            method = "scope" if self._reasoner else "scope-anchors"
             self._add_selection = self._list_file(
-                stack, SELECTION, '{"method": "scope-anchors", "questions": [', "]}"
+                stack, SELECTION, f'{{"method": "{method}", "questions": [', "]}"
             )
             self._add_similarity = self._list_file(stack, SIMILARITY, "[", "]")
             self._stack = stack.pop_all()
@@ -85,7 +96,12 @@ class PredictionFiles:
             self._bank.model_ids,
             Estimates(*(np.asarray(batch[name], dtype=np.float64) for name in ESTIMATES)),
         )
-        table = predictions.to_table("anchors", batch["error"].tolist())
+        errors = batch["error"].tolist()
+        if "answer_qm" in batch:
+            answer_qm = batch["answer_qm"].astype(np.int64)
+            table = predictions.to_table(SOURCES[answer_qm], errors, answer_qm == UNANSWERED)
+        else:
+            table = predictions.to_table("anchors", errors)
         write_shard(self._folder, self._n_shards, table)
         self._n_shards += 1
         for position, row in enumerate(rows):
@@ -116,6 +132,7 @@ class PredictionFiles:
             embedder=self._bank.embedder,
             anchors=config,
             models=self._bank.models,
+            reasoner=self._reasoner,
             files={},
         )
         seal(self._folder, manifest)

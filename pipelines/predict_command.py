@@ -1,16 +1,41 @@
 """``scope predict``: flags in, predictions out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipelines.console import err, say
 from pipelines.inputs import cache_folder, chosen_source, encoder_settings
-from pipelines.options import Dataset, Json, NoCache, NumGpus, Pool, Prices, Replicas, Split
+from pipelines.options import (
+    Checkpoint,
+    Dataset,
+    Json,
+    LlmReplicas,
+    NoCache,
+    NumGpus,
+    Pool,
+    Predictor,
+    Prices,
+    Reasoning,
+    Replicas,
+    Revision,
+    Samples,
+    Split,
+    TensorParallel,
+)
 from pipelines.progress import progress
+from pipelines.reasoner_inputs import (
+    ReasonerFlags,
+    ReasonerInputs,
+    answers_folder,
+    wants_reasoner,
+)
 from scope import EMBEDDED_BANK
 from scope.pool import load_pool
+
+if TYPE_CHECKING:
+    from pipelines.merge import Predicted
 
 
 def predict(
@@ -27,9 +52,16 @@ def predict(
     pool: Pool = None,
     prices: Prices = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML with anchors: and encoder:.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
     replicas: Replicas = None,
     num_gpus: NumGpus = None,
+    predictor: Predictor = "anchors",
+    checkpoint: Checkpoint = None,
+    revision: Revision = None,
+    reasoning: Reasoning = None,
+    samples: Samples = None,
+    tensor_parallel: TensorParallel = None,
+    llm_replicas: LlmReplicas = None,
     no_cache: NoCache = False,
     fresh: Annotated[bool, typer.Option(help="Replace predictions already there.")] = False,
     as_json: Json = False,
@@ -38,6 +70,10 @@ def predict(
     source = chosen_source("--query-file", query_file, dataset, split, "test")
     settings = encoder_settings(config, replicas, num_gpus)
     models = load_pool(pool) if pool else None
+    flags = ReasonerFlags(checkpoint, revision, reasoning, samples, tensor_parallel, llm_replicas)
+    asked = None
+    if wants_reasoner(predictor, flags):
+        asked = ReasonerInputs(flags, settings, None if no_cache else answers_folder())
 
     from pipelines.predict import PredictInputs
     from pipelines.predict import predict as run
@@ -51,24 +87,37 @@ def predict(
         settings,
         split=None if dataset else split,
         cache=None if no_cache else cache_folder(),
+        reasoner=asked,
     )
     with progress(as_json=as_json) as stages:
         done = run(inputs, output, fresh=fresh, stages=stages)
+    _report(done, output, as_json=as_json)
+
+
+def _report(done: "Predicted", output: Path, *, as_json: bool) -> None:
+    """Say what was predicted; exit 1 if something has to be tried again."""
     unlike = f"; {done.n_unlike:,} are unlike the anchors" if done.n_unlike else ""
-    say(
-        {
-            "questions": done.n_questions,
-            "unlike_anchors": done.n_unlike,
-            "failed": done.n_failed,
-            "output": str(output),
-        },
-        f"predicted {done.n_questions - done.n_failed:,} questions into {output}{unlike}",
-        as_json=as_json,
-    )
+    facts: dict[str, Any] = {
+        "questions": done.n_questions,
+        "unlike_anchors": done.n_unlike,
+        "failed": done.n_failed,
+        "output": str(output),
+    }
+    if done.tally:
+        facts |= {"unanswered": done.n_unanswered, "asked": done.tally.to_json()}
+    told = f"predicted {done.n_questions - done.n_failed:,} questions into {output}{unlike}"
+    say(facts, f"{told}\n{done.tally}" if done.tally else told, as_json=as_json)
     if done.n_failed:
         err.print(
             f"{done.n_failed:,} of {done.n_questions:,} questions failed, the first "
             f"{done.first_error}; run again to retry them",
             markup=False,
         )
+    if done.n_unanswered:
+        err.print(
+            f"{done.n_unanswered:,} answers are missing, and the anchors speak alone there; the "
+            f"first {done.first_unanswered}; run again to ask them again",
+            markup=False,
+        )
+    if done.n_failed or done.n_unanswered:
         raise typer.Exit(1)

@@ -32,6 +32,7 @@ class QuestionSource:
 
     ids: tuple[str, ...]
     prompts: tuple[str, ...] | None
+    """Texts; None of labelled questions whose texts nobody needs."""
     labelled: LabelledQuestions | None
 
     @property
@@ -56,7 +57,8 @@ class QuestionSource:
 
         Of raw questions that is ``prompt``, ``embedding``, and in ``error`` why there is none; of
         labelled ones ``own_anchor``, where they stand in `bank` themselves, -1 if nowhere: an
-        anchor must not vote for itself. Their vectors are read where the worker is.
+        anchor must not vote for itself; and ``prompt`` where their texts are here. Their vectors
+        are read where the worker is.
 
         Parameters
         ----------
@@ -78,12 +80,22 @@ class QuestionSource:
         if self.labelled is None:
             wanted, n_dimensions = list(headed.values()), bank.embedder.dimension
             return embedded_blocks(self.prompts or (), wanted, encoder, n_dimensions, stages)
-        place = {question_id: anchor for anchor, question_id in enumerate(bank.ids)}
+        place = _places(bank)
         refs: list[Any] = []
         for columns in headed.values():
             own = [place.get(self.ids[row], -1) for row in columns["row"]]
-            refs.append(ray.put(pa.table({**columns, "own_anchor": np.array(own, dtype=np.int64)})))
+            known: dict[str, Any] = {"own_anchor": np.array(own, dtype=np.int64)}
+            if self.prompts is not None:
+                known["prompt"] = pa.array([self.prompts[row] for row in columns["row"]])
+            refs.append(ray.put(pa.table({**columns, **known})))
         return ray.data.from_arrow_refs(refs)
+
+    def own_anchors(self, bank: Bank) -> list[str | None]:
+        """Return the anchor that each question is itself; None if it is none."""
+        if self.labelled is None:
+            return [None] * len(self.ids)
+        place = _places(bank)
+        return [question_id if question_id in place else None for question_id in self.ids]
 
     def outcomes(self, models: tuple[str, ...]) -> Outcomes | None:
         """Return what `models` did on these questions, if the source knows of any."""
@@ -91,19 +103,37 @@ class QuestionSource:
 
 
 def question_source(
-    query: Path | HubSet, split: str | None, limit: int | None, bank: Bank
+    query: Path | HubSet, split: str | None, limit: int | None, bank: Bank, *, texts: bool = False
 ) -> QuestionSource:
-    """Read the questions and make sure they will share the bank's embedding space."""
+    """Read the questions and make sure they will share the bank's embedding space.
+
+    Parameters
+    ----------
+    query, split, limit
+        As a user names them.
+    bank : Bank
+    texts : bool
+        Read the texts of labelled questions, too.
+
+    Raises
+    ------
+    ConfigError
+        If texts are wanted, and those questions have none.
+    """
     if isinstance(query, Path) and is_bank(query):
         if split is not None:
             raise ConfigError(f"{query} is a bank and has no splits; drop --split")
         labelled = LabelledQuestions.of(query).first(limit)
         check_embedder(bank.embedder, labelled.embedder)
-        return QuestionSource(labelled.ids, None, labelled)
+        return QuestionSource(labelled.ids, labelled.texts() if texts else None, labelled)
     questions = read_questions(query, split=split, limit=limit)
     _, revision = locate(bank.embedder.name, bank.embedder.revision)
     check_embedder(bank.embedder, bank.embedder.model_copy(update={"revision": revision}))
     return QuestionSource(questions.ids, questions.prompts, None)
+
+
+def _places(bank: Bank) -> dict[str, int]:
+    return {question_id: anchor for anchor, question_id in enumerate(bank.ids)}
 
 
 def check_embedder(bank: EmbedderSpec, other: EmbedderSpec) -> None:

@@ -8,14 +8,16 @@ import pyarrow as pa
 import ray
 
 from pipelines.embed import Batch
-from pipelines.output import NO_ANCHOR
+from pipelines.inquiry import Asked
+from pipelines.output import ANSWERED, NO_ANCHOR, UNANSWERED, UNASKED
 from pipelines.texts import vectors
-from scope.arrays import Array, Bools, Floats, Singles
+from scope.answers import Answers
+from scope.arrays import Array, Bools, Floats, Ints, Singles
 from scope.bank import Bank
 from scope.config import AnchorConfig
 from scope.features import text_features
 from scope.labelled import StoredVectors
-from scope.predictions import ESTIMATES
+from scope.predictions import ESTIMATES, Estimates
 from scope.predictor import AnchorPredictor
 from scope.shards import ShardFolder
 
@@ -29,6 +31,8 @@ class Task:
     folder: ShardFolder
     stored: Path | None
     """The bank whose questions these are; None if they are raw."""
+    asked: Asked | None = None
+    """What the reasoner says of these questions; None if nobody asked it."""
 
 
 class ShardActor:
@@ -48,6 +52,13 @@ class ShardActor:
         estimates, near = self._predictor.predict(
             embedding_qd[good_q], features_qf[good_q], own_anchor_q
         )
+        came_of: dict[str, pa.Array] = {}
+        if self._task.asked is not None:
+            rows = batch["row"][good_q]
+            estimates, answer_qm = self._blended(estimates, rows, self._task.asked)
+            came_of = {"answer_qm": _spread(answer_qm, good_q, UNASKED)}
+            reasons = self._task.asked.reasons(rows, self._task.bank.model_ids)
+            errors = [errors[q] or reasons.get(row, "") for q, row in enumerate(batch["row"])]
         columns = {
             "question_id": pa.array([str(name) for name in batch["question_id"]], pa.string()),
             "row": batch["row"],
@@ -55,9 +66,24 @@ class ShardActor:
             **{name: _spread(getattr(estimates, name), good_q, np.nan) for name in ESTIMATES},
             "similarity_qk": _spread(near.similarity_qk, good_q, np.nan),
             "anchor_qk": _spread(near.anchor_qk, good_q, NO_ANCHOR),
+            **came_of,
         }
         self._task.folder.write(int(shard), pa.table(columns))
-        return {"rows": np.array([len(errors)]), "failed": np.array([np.sum(~good_q)])}
+        n_failed = sum(bool(error) for error in errors)
+        return {"rows": np.array([len(errors)]), "failed": np.array([n_failed])}
+
+    def _blended(self, estimates: Estimates, rows: Ints, asked: Asked) -> tuple[Estimates, Ints]:
+        """Return the estimates after the answers, and what came of each: `UNASKED` and so on."""
+        bank = self._task.bank
+        answers = Answers(asked.answers.p_yes_qm[rows], asked.answers.tokens_qm[rows])
+        answer_qm = np.where(np.isnan(answers.p_yes_qm), UNASKED, ANSWERED)
+        place = {row: q for q, row in enumerate(rows.tolist())}
+        for row, m in asked.errors:
+            if row in place:
+                answer_qm[place[row], m] = UNANSWERED
+        if bank.reasoner is not None:
+            estimates = bank.reasoner.blend.apply(estimates, answers, bank.models)
+        return estimates, answer_qm
 
     def _known(self, batch: Batch) -> tuple[Singles, Floats, list[str]]:
         """Return embedding and features of each question, and why it has no embedding."""

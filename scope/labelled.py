@@ -17,9 +17,11 @@ from scope.bank_store import (
     QUESTIONS,
     bank_version,
     read_features,
+    read_manifest,
     verify_bank,
 )
 from scope.embedder import EmbedderSpec
+from scope.errors import ConfigError
 from scope.outcomes import Outcomes, read_outcomes_table
 
 
@@ -57,6 +59,22 @@ class LabelledQuestions:
     def first(self, limit: int | None) -> "LabelledQuestions":
         """Return the first questions only."""
         return replace(self, ids=self.ids[:limit])
+
+    def texts(self) -> tuple[str, ...]:
+        """Return the questions themselves.
+
+        Raises
+        ------
+        ConfigError
+            If the bank was built without them.
+        """
+        if not read_manifest(self.path).has_prompts:
+            raise ConfigError(
+                f"the questions of {self.path} have no texts; the reasoning predictor needs them: "
+                "build it without --drop-prompts"
+            )
+        prompts = pq.read_table(self.path / QUESTIONS, columns=["prompt"])["prompt"]
+        return tuple(prompts.to_pylist()[: len(self.ids)])
 
     def outcomes(self, models: tuple[str, ...]) -> Outcomes | None:
         """Return what `models` did on these questions; None if nothing is known of any."""

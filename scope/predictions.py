@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import pyarrow as pa
 
-from scope.arrays import Floats, Ints
+from scope.arrays import Array, Bools, Floats, Ints
 from scope.errors import PredictionsError
 from scope.pool import positions
 
@@ -82,27 +82,36 @@ class Predictions:
         columns = positions(wanted, self.models, "the predictions")
         return replace(self, models=wanted, estimates=self.estimates.columns(columns))
 
-    def to_table(self, source: str, errors: Sequence[str] | None = None) -> pa.Table:
+    def to_table(
+        self,
+        source: str | Array,
+        errors: Sequence[str] | None = None,
+        failed_qm: Bools | None = None,
+    ) -> pa.Table:
         """Return one row per (question, model), question by question.
 
         Parameters
         ----------
-        source : str
+        source : str or ndarray of shape (n_questions, n_models)
             What made the predictions.
         errors : sequence of str, optional
-            Why a question has none; empty where it has.
+            Why a question has none, or lacks a part; empty where it does not.
+        failed_qm : ndarray of shape (n_questions, n_models), optional
+            Predictions that lack a part: their error is told beside them.
         """
         n_questions, n_models = len(self.question_ids), len(self.models)
         values = [_nullable(getattr(self.estimates, name)) for name in ESTIMATES]
         unknown = np.isnan(self.estimates.p_correct_qm + self.estimates.cost_usd_qm).ravel()
         reasons = np.array(errors or [""] * n_questions, dtype=object)
         reason = np.repeat(np.where(reasons == "", "no evidence", reasons), n_models)
-        error = pa.array(reason, pa.string(), mask=~unknown)
+        told = unknown if failed_qm is None else unknown | failed_qm.ravel()
+        error = pa.array(reason, pa.string(), mask=~told)
+        sources = np.broadcast_to(np.asarray(source, dtype=object), (n_questions, n_models))
         columns = [
             pa.array(np.repeat(np.array(self.question_ids, dtype=object), n_models), pa.string()),
             pa.array(list(self.models) * n_questions, pa.string()),
             *values,
-            pa.array([source] * (n_questions * n_models), pa.string()),
+            pa.array(sources.ravel(), pa.string()),
             error,
         ]
         return pa.Table.from_arrays(columns, schema=SCHEMA)

@@ -20,6 +20,7 @@ from scope.outcomes import Outcomes, read_outcomes_batches
 from scope.pool import ModelSpec, positions
 from scope.predicted_set import PredictedSet
 from scope.predictions import COLUMNS, Predictions
+from scope.reasoner import ReasonerSpec
 
 FOLDER = "predictions"
 MANIFEST = "manifest.json"
@@ -38,6 +39,8 @@ class PredictionsManifest(Strict):
     anchors: AnchorConfig
     models: tuple[ModelSpec, ...]
     """With the prices that the predicted costs were computed with."""
+    reasoner: ReasonerSpec | None = None
+    """Who was asked beside the anchors; None: nobody."""
     files: dict[str, str]
     """SHA-256 of every other file."""
 

@@ -54,6 +54,21 @@ def test_a_row_that_cannot_be_used_says_why():
     assert errors == [None, None, "no evidence", "no evidence", None, None]
 
 
+def test_a_prediction_that_lacks_an_answer_says_why_and_stays():
+    """
+    The anchors' numbers stand in its row, under their name.
+    """
+    sources = np.array([["scope", "anchors"], ["scope", "scope"], ["scope", "scope"]], dtype=object)
+    failed_qm = np.array([[False, True], [False, False], [False, False]])
+
+    table = P.to_table(sources, ["no answer about large: late", "", ""], failed_qm).to_pylist()
+
+    assert [row["source"] for row in table[:2]] == ["scope", "anchors"]
+    assert [row["error"] for row in table[:2]] == [None, "no answer about large: late"]
+    assert table[1]["p_correct"] == 0.9
+    assert table[2]["error"] == "no evidence"
+
+
 def test_a_pool_is_cut_out_in_its_order():
     """
     And a model without predictions is named.
