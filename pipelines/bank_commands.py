@@ -4,25 +4,24 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from pipelines.add_model_command import add as add_model
+from pipelines.calibrate_command import calibrate
 from pipelines.console import err, out, table
 from pipelines.inputs import cache_folder, chosen_source, encoder_settings
-from pipelines.new_bank import refuse_existing, save_now
 from pipelines.options import Dataset, Json, NoCache, NumGpus, Replicas, Split
 from pipelines.progress import progress
 from scope import EMBEDDED_BANK
 from scope.bank import Bank
 from scope.bank_store import load_bank, read_manifest
 from scope.embedder import MINILM
-from scope.errors import BankAlteredError, listed
-from scope.population import learn
+from scope.errors import BankAlteredError
 
 app = typer.Typer(help="Build, look at and check anchor banks.", no_args_is_help=True)
 
 app.command("add-model")(add_model)
+app.command()(calibrate)
 
 BankDir = Annotated[Path, typer.Option("--bank", help="Bank folder.")]
 
@@ -88,33 +87,6 @@ def build(
 
 
 @app.command()
-def calibrate(
-    output: Annotated[Path, typer.Option(help="Folder to create.")],
-    bank: BankDir = EMBEDDED_BANK,
-    as_json: Json = False,
-) -> None:
-    """Learn from a bank's own outcomes how to foretell them; write it as a new bank."""
-    refuse_existing(output)
-    with progress(as_json=as_json) as stages:
-        stages.expect("reading", "learning", "writing")
-        stages.begin("reading")
-        manifest, known = read_manifest(bank), load_bank(bank)
-        stages.begin("learning")
-        learned = learn(known)
-        _warn_unknown(learned)
-        stages.begin("writing")
-        written = save_now(learned, output, manifest.sources)
-    if as_json:
-        typer.echo(written.model_dump_json())
-    else:
-        out.print(
-            f"built {output}: {written.n_models} models learned from "
-            f"{written.n_questions:,} anchors",
-            soft_wrap=True,
-        )
-
-
-@app.command()
 def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
     """Show what a bank is made of and how its models did."""
     from scope.metrics import Truth
@@ -174,15 +146,3 @@ def _reasoner_facts(bank: Bank) -> dict[str, Any] | None:
     blend = bank.reasoner.blend
     weights = {"weight": blend.weight, "length_weight": blend.length_weight}
     return {**bank.reasoner.spec.model_dump(mode="json"), **weights}
-
-
-def _warn_unknown(bank: Bank) -> None:
-    """Name the models of which nothing could be learned: they will never be chosen."""
-    known_am = ~np.isnan(bank.outcomes.correct_am + bank.outcomes.completion_tokens_am)
-    unknown = [bank.model_ids[m] for m in np.flatnonzero(~known_am.any(axis=0))]
-    if unknown:
-        err.print(
-            f"no outcome with token counts of {listed(unknown)}: they stay unknown, and are "
-            "never chosen",
-            markup=False,
-        )
