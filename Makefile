@@ -8,7 +8,7 @@ export HF_HUB_OFFLINE ?= 1
 export RAY_USAGE_STATS_ENABLED ?= 0
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test test-vllm test-all lint bench serve clean
+.PHONY: demo test test-vllm test-all lint bench bench-vllm serve clean
 
 demo: $(STAMP)  ## score and route labelled questions, then raw ones, with the embedded bank
 	$(BIN)/scope demo
@@ -43,6 +43,9 @@ bench: $(STAMP)  ## speed as ratios, then quality; SCOPE_DATA names a folder of 
 	$(BIN)/python -m benchmarks.cascade
 	$(BIN)/python -m benchmarks.unlike
 	$(BIN)/python -m benchmarks.serving
+
+bench-vllm: $(VLLM)  ## the reasoner offline, on a tiny model and the CPU; minutes
+	$(BIN)/python -m benchmarks.reasoner_offline
 
 # Half the work of a request, no further port (docs/online.md); read by every process of Ray.
 serve: export RAY_ADDRESS ?= local
