@@ -14,7 +14,7 @@ from scope.answers import Answer, answer_of, mean_answer, sampling
 from scope.arrays import Ints
 from scope.bank import Bank
 from scope.examples import examples_of
-from scope.prompt import PromptWriter, Template
+from scope.prompt import PromptWriter
 from scope.reasoner import ReasonerConfig
 from scope.tokens import Tokens
 
@@ -63,12 +63,7 @@ class Reasoner:
         self, bank: Bank, config: ReasonerConfig, tokens: Tokens, engine: Replica, max_cached: int
     ) -> None:
         self._bank, self._config, self._tokens, self._engine = bank, config, tokens, engine
-        self._writer = PromptWriter(
-            Template.load(config.template),
-            tokens,
-            max_tokens=config.max_prompt_tokens,
-            reasoning=config.reasoning,
-        )
+        self._writer = PromptWriter.of(config, tokens)
         for model in bank.model_ids:
             self._writer.write(model, [], "")  # refused now rather than with the first question
         # Fast tokenizers refuse two threads at once ("Already borrowed").

@@ -11,7 +11,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.reasoner import Reply, Wanted
 from deployments.reasoner_args import ReasonerArgs
-from scope.answers import ENGINE
+from scope.engine import vllm_arguments
 from scope.errors import ConfigError
 
 NAME = "ScopeEngine"
@@ -82,18 +82,8 @@ def deployment_config(args: ReasonerArgs) -> dict[str, Any]:
 
 
 def engine_arguments(args: ReasonerArgs) -> dict[str, Any]:
-    """Return what vLLM is told."""
-    return {
-        **ENGINE,
-        **args.engine.vllm(),
-        "max_model_len": args.max_context_tokens,
-        "revision": args.revision,
-        "tokenizer_revision": args.revision,
-        "trust_remote_code": args.trust_remote_code,
-        # A checkpoint's own top_p and top_k would cut off the less likely of yes and no.
-        "generation_config": "vllm",
-        "enable_log_requests": False,  # prompts are in no log
-    }
+    """Return what vLLM is told; prompts are in no log."""
+    return {**vllm_arguments(args, args.engine), "enable_log_requests": False}
 
 
 def _server() -> type:

@@ -8,8 +8,8 @@ from ray.data.llm import Processor, build_processor, vLLMEngineProcessorConfig
 
 from pipelines.engine_stage import EngineWorker, Reading
 from pipelines.session import RESTARTS
-from scope.answers import ENGINE, sampling
-from scope.engine import EngineConfig
+from scope.answers import sampling
+from scope.engine import EngineConfig, vllm_arguments
 from scope.reasoner import ReasonerConfig, is_folder
 from scope.tokens import Tokens
 
@@ -71,18 +71,8 @@ def processor(
 
 
 def engine_arguments(config: ReasonerConfig, engine: EngineConfig) -> dict[str, Any]:
-    """Return what vLLM is told."""
-    return {
-        **ENGINE,
-        **engine.vllm(),
-        "max_model_len": config.max_context_tokens,
-        "revision": None if is_folder(config.checkpoint) else config.revision,
-        "tokenizer_revision": None if is_folder(config.checkpoint) else config.revision,
-        "trust_remote_code": config.trust_remote_code,
-        # A checkpoint's own top_p and top_k would cut off the less likely of yes and no.
-        "generation_config": "vllm",
-        "disable_log_stats": True,  # they would be written after each batch, to a log of Ray's
-    }
+    """Return what vLLM is told; its statistics would go to a log of Ray's after each batch."""
+    return {**vllm_arguments(config, engine), "disable_log_stats": True}
 
 
 def source(config: ReasonerConfig) -> str:

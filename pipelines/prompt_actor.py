@@ -14,7 +14,7 @@ from scope.examples import examples_of
 from scope.index import AnchorIndex
 from scope.labelled import StoredVectors
 from scope.predictor import NOTED_ANCHORS
-from scope.prompt import PromptWriter, Template
+from scope.prompt import PromptWriter
 from scope.reasoner import ReasonerConfig
 from scope.tokens import Tokens
 
@@ -102,9 +102,4 @@ def writer_of(config: ReasonerConfig) -> PromptWriter:
         If its template or its tokenizer cannot be used.
     """
     tokens = Tokens.load(config.checkpoint, config.revision, config.trust_remote_code)
-    return PromptWriter(
-        Template.load(config.template),
-        tokens,
-        max_tokens=config.max_prompt_tokens,
-        reasoning=config.reasoning,
-    )
+    return PromptWriter.of(config, tokens)

@@ -5,8 +5,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from scope.answers import ENGINE
 from scope.config import Strict
 from scope.errors import ClusterError
+from scope.reasoner import ReasonerConfig, is_folder
 
 STRATEGY = "STRICT_PACK"
 """All GPUs of one engine on one node: between nodes tensor parallelism is slower than one GPU."""
@@ -52,7 +54,7 @@ class EngineConfig(Strict):
         return {"bundle_per_worker": self.bundle, "strategy": STRATEGY}
 
     def vllm(self) -> dict[str, Any]:
-        """Return what vLLM is told of it."""
+        """Return what vLLM is told of it; of the reasoner tells `vllm_arguments`."""
         arguments: dict[str, Any] = {
             "tensor_parallel_size": self.tensor_parallel,
             "dtype": self.dtype,
@@ -62,6 +64,21 @@ class EngineConfig(Strict):
         if self.accelerator == "gpu":
             arguments["gpu_memory_utilization"] = self.gpu_memory_utilization
         return arguments
+
+
+def vllm_arguments(reasoner: ReasonerConfig, engine: EngineConfig) -> dict[str, Any]:
+    """Return what vLLM is told but for the name of the checkpoint, offline and online."""
+    revision = None if is_folder(reasoner.checkpoint) else reasoner.revision
+    return {
+        **ENGINE,
+        **engine.vllm(),
+        "max_model_len": reasoner.max_context_tokens,
+        "revision": revision,
+        "tokenizer_revision": revision,
+        "trust_remote_code": reasoner.trust_remote_code,
+        # A checkpoint's own top_p and top_k would cut off the less likely of yes and no.
+        "generation_config": "vllm",
+    }
 
 
 def check_fits(engine: EngineConfig, gpus_n: Sequence[float]) -> None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Self
 
 from scope.errors import ConfigError
 from scope.prompt_room import Room, share
-from scope.reasoner import Reasoning
+from scope.reasoner import ReasonerConfig, Reasoning
 from scope.reply import FORCED
 from scope.template import Example, Template
 from scope.tokens import Tokens
@@ -34,6 +35,22 @@ class PromptWriter:
         self._guard = template.guard(tokens.controls)
         self._max_tokens = max_tokens
         self._prefix = FORCED if reasoning == "none" else ""
+
+    @classmethod
+    def of(cls, config: ReasonerConfig, tokens: Tokens) -> Self:
+        """Return the writer for a reasoner whose checkpoint has these tokens.
+
+        Raises
+        ------
+        ConfigError
+            If its template cannot be used, or replies leave no room for a prompt.
+        """
+        return cls(
+            Template.load(config.template),
+            tokens,
+            max_tokens=config.max_prompt_tokens,
+            reasoning=config.reasoning,
+        )
 
     def write(self, model: str, examples: Sequence[Example], question: str) -> str:
         """Return the whole text for the engine: the user's turn, and how the reply begins.

@@ -24,11 +24,15 @@ from scope.config import AnchorConfig
 from scope.encoder import Encoder
 from scope.features import text_features
 from scope.population import calibrate
+from scope.predictions_store import load_predictions
 from scope.prompt import Example, PromptWriter, Template
+from scope.router import Target
+from scope.router import route as offline_route
 from scope.tokens import Tokens
 from tests.banks import LARGE, MIDDLE, SMALL, two_kinds
 from tests.deployments.engine import taught
 from tests.deployments.serving import figures
+from tests.pipelines.runs import finish
 
 pytest.importorskip("vllm", reason="vLLM is not installed; `make test-vllm` installs it")
 
@@ -244,6 +248,33 @@ def test_the_deployment_says_what_bare_vllm_says(reasoned, run, args, tmp_path):
     for here, there in zip(ours, answers(args, bare), strict=True):
         assert here.tokens == there.tokens
         assert here.p_yes == pytest.approx(there.p_yes, abs=1e-3)
+
+
+def test_it_decides_as_the_offline_job_does(reasoned, bank, args, tmp_path):
+    """
+    There everybody is asked about, here whoever matters: the same models, from the same numbers.
+    """
+    prompts = [f"What is the {'law' if n % 2 else 'maths'} of parity {n}?" for n in range(24)]
+    rows = [json.dumps({"id": f"q{n:02}", "prompt": text}) for n, text in enumerate(prompts)]
+    (tmp_path / "questions.jsonl").write_text("\n".join(rows))
+    engine = args.engine.model_dump(mode="json")
+    (tmp_path / "settings.yaml").write_text(json.dumps({"engine": engine}))
+    inputs = ["--bank", bank, "--query-file", tmp_path / "questions.jsonl"]
+    inputs += ["--predictor", "scope", "--config", tmp_path / "settings.yaml"]
+    finish(inputs, tmp_path / "out", RAY_ADDRESS="local")
+    predicted = load_predictions(tmp_path / "out")
+    p_qm = predicted.predictions.estimates.p_correct_qm
+
+    n_answers = 0
+    for alpha in (0.3, 0.7, 1.0):
+        routing = offline_route(predicted, Target(alpha=alpha))
+        wanted = [routing.predictions.models[m] for m in routing.choices.model_q]
+        decisions = route(reasoned, *prompts, alpha=alpha)
+        assert [one["model"] for one in decisions] == wanted
+        for decision, p_m in zip(decisions, p_qm, strict=True):
+            here_m = np.array([one["p_correct"] for one in decision["candidates"]])
+            n_answers += int(np.sum(np.abs(here_m - p_m) < 1e-3))
+    assert n_answers > len(prompts)
 
 
 @pytest.mark.parametrize("reasoning", ["none", "short"])
