@@ -120,7 +120,11 @@ class EngineWorker(vLLMEngineStageUDF):
 
     async def _reply(self, row: dict[str, Any]) -> tuple[float, Any]:
         """Return when an engine took the prompt, and vLLM's RequestOutput."""
-        row["sampling_params"] = dict(self._reading.sampling)
+        from vllm.sampling_params import RequestOutputKind
+
+        # Ray's stage looks at the last of a reply only; by itself vLLM sends it after each token.
+        whole = {"output_kind": RequestOutputKind.FINAL_ONLY}
+        row["sampling_params"] = {**self._reading.sampling, **whole}
         request = await self.llm._prepare_llm_request(row)
         while True:
             engine = self.llm
