@@ -85,12 +85,7 @@ class Decider:
             [ask.text for ask in asks], within_s=within_s, patience_s=patience_s / 2
         )
         heard = await self._heard(asks, rules, predictions, by_id, current, half_at)
-        decisions = [
-            replace(decision, reasoning=told)
-            for decision, (_, told) in zip(
-                self._chosen(rules, [one for one, _ in heard], by_id), heard, strict=True
-            )
-        ]
+        decisions = self._reasoned(rules, predictions, heard, by_id)
         held = await self._sessions.held(client, asks[0])  # the prompts of a list share one
         return [
             _settled(decision, ask, held, by_id, current)
@@ -122,6 +117,23 @@ class Decider:
         patience_s = settings.deadline_ms / 1e3
         within_s = left_s if len(asks) > 1 else min(patience_s, left_s)
         return await self._second_opinion.hear(cases, settings, within_s=within_s)
+
+    def _reasoned(
+        self,
+        rules: Sequence[Rules],
+        predictions: Sequence[Prediction],
+        heard: Sequence[Heard],
+        models: Mapping[str, ModelSpec],
+    ) -> list[Decision]:
+        """Choose by all that is known, and say whether the anchors alone would have chosen so."""
+        decisions = self._chosen(rules, [prediction for prediction, _ in heard], models)
+        if all(told is None for _, told in heard):
+            return decisions
+        alone = self._chosen(rules, predictions, models)
+        return [
+            replace(decision, reasoning=told and {**told, "changed": decision.model != other.model})
+            for decision, other, (_, told) in zip(decisions, alone, heard, strict=True)
+        ]
 
     def _chosen(
         self,

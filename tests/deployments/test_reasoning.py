@@ -247,6 +247,22 @@ def test_an_engine_that_fails_costs_quality_only(site, engine, failing, degraded
     assert 1 <= len(engine.asked) <= n_asked
 
 
+def test_it_says_whether_the_answers_changed_the_choice(site):
+    """
+    Against what the anchors alone choose for the same prompts.
+    """
+    prompts = [f"the law of {n}" for n in range(20)]
+    with site.open(policy={"alpha": 0.7}) as client:
+        alone, asked = [], []
+        for settings, found in (({}, alone), ({"reasoning": EXACT}, asked)):
+            site.configure(policy={"alpha": 0.7}, **settings)
+            found += client.post("/v1/route", json={"prompts": prompts}).json()["decisions"]
+
+    changed = [one["reasoning"]["changed"] for one in asked]
+    assert changed == [a["model"] != b["model"] for a, b in zip(alone, asked, strict=True)]
+    assert {True, False} == set(changed)
+
+
 def test_a_dead_engine_is_left_alone(site, engine):
     """
     After five failures nobody waits for it, and after that not even the Predictor is asked.
@@ -369,6 +385,7 @@ def test_a_predictor_that_fails_costs_the_answers_only(site):
         "saved": 0,
         "cancelled": 0,
         "degraded": "reasoner down",
+        "changed": False,
     }
 
 
