@@ -1,7 +1,14 @@
 """A tiny LLM with random weights, as a folder that the real loading code reads."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
+# Not importorskip, which would load vLLM wherever tests are collected: seconds.
+needs_vllm = pytest.mark.skipif(
+    find_spec("vllm") is None, reason="needs vLLM: make test-vllm installs it"
+)
 ROOT = Path(__file__).parents[1]
 BLOCKS = """Predicted Performance: {len: 312, correct: yes}
 Predicted Performance: {len: 47, correct: no}

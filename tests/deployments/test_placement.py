@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
+from tests.checkpoints import needs_vllm
 from tests.pipelines.clusters import cluster_of
 from tests.pipelines.runs import ended, running
 
-pytest.importorskip("vllm", reason="vLLM is not installed; make test-vllm installs it")
-pytestmark = pytest.mark.vllm
+pytestmark = [pytest.mark.vllm, needs_vllm]
 
 
 @pytest.fixture(scope="module")

@@ -30,13 +30,12 @@ from scope.router import Target
 from scope.router import route as offline_route
 from scope.tokens import Tokens
 from tests.banks import LARGE, MIDDLE, SMALL, two_kinds
+from tests.checkpoints import needs_vllm
 from tests.deployments.engine import taught
 from tests.deployments.serving import figures
 from tests.pipelines.runs import finish
 
-pytest.importorskip("vllm", reason="vLLM is not installed; `make test-vllm` installs it")
-
-pytestmark = [pytest.mark.vllm]
+pytestmark = [pytest.mark.vllm, needs_vllm]
 
 STARTED_S = 400.0
 MODELS = (SMALL, MIDDLE, LARGE)

@@ -13,6 +13,7 @@ from scope.fitted_reasoner import FittedReasoner
 from scope.reasoner import ReasonerConfig, ReasonerSpec
 from scope.settings import ScopeConfig
 from tests.banks import two_kinds
+from tests.checkpoints import needs_vllm
 
 TEXTS = tuple(f"Question {n}?" for n in range(60))
 
@@ -68,11 +69,11 @@ def test_a_bank_that_knows_no_reasoner_is_refused(scope, tmp_path, checkpoint):
     assert "run `scope bank calibrate --predictor scope` first" in err
 
 
+@needs_vllm
 def test_labelled_questions_without_texts_are_refused(scope, tmp_path, fitted):
     """
     A reasoner reads the question itself.
     """
-    pytest.importorskip("vllm", reason="without vLLM that is what is refused first")
     bank = bank_with(tmp_path, reasoner=fitted)
     (tmp_path / "other").mkdir()
     asked = bank_with(tmp_path / "other", prompts=None)
@@ -109,11 +110,11 @@ def test_a_flag_that_makes_no_sense_is_named(scope, tmp_path, fitted, flags, mes
     assert message in refused(scope, tmp_path, bank, *flags)
 
 
+@needs_vllm
 def test_settings_that_the_bank_was_not_calibrated_with_are_named(tmp_path, checkpoint, fitted):
     """
     What another reasoner's answers are worth nobody knows.
     """
-    pytest.importorskip("vllm", reason="without vLLM that is what is refused first")
     bank = replace(two_kinds(), prompts=TEXTS, reasoner=fitted)
     inputs = ReasonerInputs(ReasonerFlags(reasoning="short", samples=3))
 
@@ -125,11 +126,11 @@ def test_settings_that_the_bank_was_not_calibrated_with_are_named(tmp_path, chec
     assert "samples (1, now 3), temperature (0.0, now 1.0)" in message
 
 
+@needs_vllm
 def test_the_bank_says_who_is_asked(fitted):
     """
     Checkpoint and settings are those that it was calibrated with: no flag is needed.
     """
-    pytest.importorskip("vllm", reason="without vLLM no reasoner is ready")
     bank = replace(two_kinds(), prompts=TEXTS, reasoner=fitted)
 
     reasoner = ReasonerInputs().calibrated(bank)
@@ -138,11 +139,11 @@ def test_the_bank_says_who_is_asked(fitted):
     assert reasoner.n_engines == reasoner.engine.tensor_parallel == 1
 
 
+@needs_vllm
 def test_flags_count_more_than_the_file(tmp_path, checkpoint):
     """
     What neither says is as the defaults have it.
     """
-    pytest.importorskip("vllm", reason="without vLLM no reasoner is ready")
     file = tmp_path / "scope.yaml"
     file.write_text(
         f"reasoner: {{checkpoint: {checkpoint}, n_examples: 3}}\nengine: {{eager: true}}"
@@ -157,11 +158,11 @@ def test_flags_count_more_than_the_file(tmp_path, checkpoint):
     assert reasoner.n_engines == 4
 
 
+@needs_vllm
 def test_folders_are_known_by_their_whole_names(checkpoint, monkeypatch):
     """
     Those who load them stand elsewhere.
     """
-    pytest.importorskip("vllm", reason="without vLLM no reasoner is ready")
     monkeypatch.chdir(checkpoint.parent)
     flags = ReasonerFlags(checkpoint=f"./{checkpoint.name}")
 

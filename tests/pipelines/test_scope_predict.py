@@ -20,6 +20,7 @@ from scope.fitted_reasoner import FittedReasoner
 from scope.predictions_store import PredictedFolder
 from scope.reasoner import ReasonerConfig, ReasonerSpec
 from tests.banks import two_kinds
+from tests.checkpoints import needs_vllm
 from tests.pipelines.runs import (
     check_sentence,
     command,
@@ -30,8 +31,7 @@ from tests.pipelines.runs import (
     wait_until,
 )
 
-pytest.importorskip("vllm", reason="needs vLLM: make test-vllm installs it")
-pytestmark = [pytest.mark.vllm]
+pytestmark = [pytest.mark.vllm, needs_vllm]
 
 N_ANCHORS, N_QUESTIONS = 40, 30
 POISON = "¤"

@@ -1,7 +1,6 @@
 """A real vLLM on a tiny checkpoint: what it says under the grammar, and how sure it is."""
 
 import os
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -11,11 +10,9 @@ from scope.prompt import Example, PromptWriter, Template
 from scope.reasoner import ReasonerConfig
 from scope.reply import FORCED, parse_reply
 from scope.tokens import Tokens
+from tests.checkpoints import needs_vllm
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.skipif(find_spec("vllm") is None, reason="needs vLLM: make test-vllm"),
-]
+pytestmark = [pytest.mark.vllm, needs_vllm]
 
 MAX_TOKENS = 2_048
 """Of prompt and reply; with reasoning in full it is 416 of prompt."""

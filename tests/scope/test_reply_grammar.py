@@ -1,7 +1,6 @@
 """Any reply that the grammar permits, token by token."""
 
 import random
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -11,13 +10,9 @@ from hypothesis import strategies as st
 from scope.reasoner import ANSWER_TOKENS
 from scope.reply import FORCED, parse_reply, reply_grammar
 from scope.tokens import Tokens
+from tests.checkpoints import needs_vllm
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.skipif(
-        find_spec("llguidance") is None, reason="needs llguidance, which comes with vLLM"
-    ),
-]
+pytestmark = [pytest.mark.vllm, needs_vllm]  # llguidance comes with it
 
 MODES = [
     pytest.param("none", 0, id="no reasoning"),
