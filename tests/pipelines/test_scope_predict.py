@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.vllm, needs_vllm]
 N_ANCHORS, N_QUESTIONS = 40, 30
 POISON = "¤"
 BAD = f"What is {POISON}?"
-SETTINGS = "engine: {accelerator: cpu, eager: true, dtype: bfloat16, cpus_per_worker: 2}\n"
+SETTINGS = "engine: {accelerator: cpu, eager: true, dtype: bfloat16, cpus_per_worker: 0.5}\n"
 
 
 def asked_of(bank, checkpoint, reasoning):
