@@ -1,10 +1,12 @@
-"""Deploys engines that only hold their bundles on the cluster that RAY_ADDRESS names.
+"""Deploys engines that only hold their bundles on a cluster of its own.
 
 ``python -m tests.deployments.placed TENSOR_PARALLEL REPLICAS`` prints as JSON where each of them
-stands and what ``serve status`` says, as soon as all are up or Serve tells why they are not.
+stands and what ``serve status`` says, as soon as all are up or Serve tells why they are not. A
+process of its own, since one that is on a Ray already loses it with a second.
 """
 
 import json
+import os
 import sys
 import time
 
@@ -14,6 +16,7 @@ from ray import serve
 from deployments.reasoner_args import ReasonerArgs
 from deployments.scope_engine import NAME, build_engine
 from scope.engine import EngineConfig
+from tests.pipelines.clusters import cluster_of
 
 PATIENCE_S = 60
 
@@ -26,7 +29,7 @@ class Holding:
 
 
 def main(tensor_parallel, replicas):
-    ray.init(log_to_driver=False)
+    ray.init(log_to_driver=False)  # on the cluster below
     engine = EngineConfig(tensor_parallel=tensor_parallel)
     built = build_engine(ReasonerArgs(checkpoint="no/weights", engine=engine))
     # All that Serve is told of the real engine, for another class.
@@ -59,4 +62,6 @@ def settled(replicas):
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    with cluster_of(2, 8, 8, gpus=4) as cluster:
+        os.environ["RAY_ADDRESS"] = cluster.address
+        main(*map(int, sys.argv[1:]))

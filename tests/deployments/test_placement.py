@@ -10,7 +10,6 @@ import sys
 import pytest
 
 from tests.checkpoints import needs_vllm
-from tests.pipelines.clusters import cluster_of
 from tests.pipelines.runs import ended, running
 
 pytestmark = [pytest.mark.vllm, needs_vllm]
@@ -19,15 +18,10 @@ pytestmark = [pytest.mark.vllm, needs_vllm]
 @pytest.fixture(scope="module")
 def placed():
     """Three engines of four GPUs each, on a cluster that holds two."""
-    command = [sys.executable, "-m", "tests.deployments.placed", 4, 3]
-    with pytest.MonkeyPatch.context() as patch:
-        # Serve tells what a replica waits for after so many seconds; by itself after thirty.
-        patch.setenv("RAY_SERVE_SLOW_STARTUP_WARNING_S", "5")
-        with (
-            cluster_of(2, 8, 8, gpus=4) as cluster,
-            running(command, RAY_ADDRESS=cluster.address) as run,
-        ):
-            code, out, err = ended(run)
+    # Serve tells what a replica waits for after so many seconds; by itself after thirty.
+    soon = {"RAY_SERVE_SLOW_STARTUP_WARNING_S": "5"}
+    with running([sys.executable, "-m", "tests.deployments.placed", 4, 3], **soon) as run:
+        code, out, err = ended(run)
     assert code == 0, err
     return json.loads(out.strip().splitlines()[-1])
 

@@ -1,11 +1,13 @@
-"""Runs the job's engine stage, with engines that only hold their bundles, on a given cluster.
+"""Runs the job's engine stage on a cluster of its own, with engines that only hold their bundles.
 
 ``python -m tests.pipelines.placed TENSOR_PARALLEL ENGINES FOLDER`` prints as JSON where each of
-them stands while they are held, and how many rows came back once they were let go.
+them stands while they are held, and how many rows came back once they were let go. A process of
+its own, since one that is on a Ray already loses it with a second.
 """
 
 import asyncio
 import json
+import os
 import sys
 import threading
 import time
@@ -19,6 +21,7 @@ from pipelines.llm_stage import STAGE, processor
 from pipelines.session import ray_session
 from scope.engine import EngineConfig
 from scope.reasoner import ReasonerConfig
+from tests.pipelines.clusters import cluster_of
 
 N_ROWS = 256
 PATIENCE_S = 60
@@ -73,4 +76,6 @@ def main(tensor_parallel, engines, folder):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    with cluster_of(2, 8, 8, gpus=4) as cluster:
+        os.environ["RAY_ADDRESS"] = cluster.address
+        main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
