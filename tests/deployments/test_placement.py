@@ -23,7 +23,7 @@ def placed():
     with running([sys.executable, "-m", "tests.deployments.placed", 4, 3], **soon) as run:
         code, out, err = ended(run)
     assert code == 0, err
-    return json.loads(out.strip().splitlines()[-1])
+    return json.loads(next(line for line in out.splitlines() if line[:1] == "{"))
 
 
 def test_the_gpus_of_an_engine_are_on_one_node(placed):

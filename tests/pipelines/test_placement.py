@@ -21,7 +21,7 @@ def test_engines_hold_whole_nodes_and_one_too_many_holds_up_nobody(tmp_path):
     with running([sys.executable, "-m", "tests.pipelines.placed", 4, 3, tmp_path]) as run:
         code, out, err = ended(run)
     assert code == 0, err
-    told = json.loads(out.strip().splitlines()[-1])
+    told = json.loads(next(line for line in out.splitlines() if line[:1] == "{"))
     by_state = sorted((one["state"], one["bundles"], one["nodes"]) for one in told["groups"])
     assert by_state == [("CREATED", 4, 1), ("CREATED", 4, 1), ("PENDING", 4, 1)]
     assert told["rows"] == 256
