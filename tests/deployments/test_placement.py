@@ -4,13 +4,12 @@ The GPUs are numbers that Ray keeps account of, and the engine only holds its bu
 is what a real one is deployed with.
 """
 
-import json
 import sys
 
 import pytest
 
 from tests.checkpoints import needs_vllm
-from tests.pipelines.runs import ended, running
+from tests.pipelines.runs import ended, running, told
 
 pytestmark = [pytest.mark.vllm, needs_vllm]
 
@@ -23,7 +22,7 @@ def placed():
     with running([sys.executable, "-m", "tests.deployments.placed", 4, 3], **soon) as run:
         code, out, err = ended(run)
     assert code == 0, err
-    return json.loads(next(line for line in out.splitlines() if line[:1] == "{"))
+    return told(out)
 
 
 def test_the_gpus_of_an_engine_are_on_one_node(placed):

@@ -1,5 +1,6 @@
 """``scope predict`` as a user starts it, in processes that may be hurt while they run."""
 
+import json
 import os
 import signal
 import subprocess
@@ -50,6 +51,12 @@ def finish(inputs, output, **environment):
     with running(command(inputs, output), **environment) as run:
         code, _, err = ended(run)
     assert code == 0, err
+
+
+def told(out):
+    """The one JSON object that was printed; Ray may put warnings of its own around it."""
+    (line,) = (line for line in out.splitlines() if line.startswith("{"))
+    return json.loads(line)
 
 
 def wait_until(condition, patience_s=TIMEOUT_S, every_s=0.01):

@@ -3,13 +3,12 @@
 The GPUs are numbers that Ray keeps account of, and the engine only holds its bundles.
 """
 
-import json
 import sys
 
 import pytest
 
 from tests.checkpoints import needs_vllm
-from tests.pipelines.runs import ended, running
+from tests.pipelines.runs import ended, running, told
 
 pytestmark = [pytest.mark.vllm, needs_vllm]
 
@@ -21,7 +20,7 @@ def test_engines_hold_whole_nodes_and_one_too_many_holds_up_nobody(tmp_path):
     with running([sys.executable, "-m", "tests.pipelines.placed", 4, 3, tmp_path]) as run:
         code, out, err = ended(run)
     assert code == 0, err
-    told = json.loads(next(line for line in out.splitlines() if line[:1] == "{"))
-    by_state = sorted((one["state"], one["bundles"], one["nodes"]) for one in told["groups"])
+    held = told(out)
+    by_state = sorted((one["state"], one["bundles"], one["nodes"]) for one in held["groups"])
     assert by_state == [("CREATED", 4, 1), ("CREATED", 4, 1), ("PENDING", 4, 1)]
-    assert told["rows"] == 256
+    assert held["rows"] == 256

@@ -28,6 +28,7 @@ from tests.pipelines.runs import (
     ended,
     processes,
     running,
+    told,
     wait_until,
 )
 
@@ -119,12 +120,12 @@ def test_calibration_says_what_the_answers_are_worth(scope, files, checkpoint, t
     )
 
     assert code == 0, err
-    told = json.loads(out)["reasoner"]
-    assert told["anchors"] == 30
-    assert (told["asked"]["asked"], told["asked"]["failed"]) == (60, 0)
-    assert told["log_loss"]["predictions"] == 60
+    worth = told(out)["reasoner"]
+    assert worth["anchors"] == 30
+    assert (worth["asked"]["asked"], worth["asked"]["failed"]) == (60, 0)
+    assert worth["log_loss"]["predictions"] == 60
     calibrated = load_bank(tmp_path / "bank")
-    assert calibrated.reasoner.blend.weight == told["weight"]
+    assert calibrated.reasoner.blend.weight == worth["weight"]
     assert calibrated.reasoner.spec.reasoning == "none"
     assert calibrated.forecaster is not None
 
@@ -162,7 +163,7 @@ def test_predictions_are_blended_and_what_fails_is_asked_again(scope, files, tmp
     code, out, err = scope(*run, "--output", tmp_path / "out", "--json")
 
     assert code == 0, err
-    assert json.loads(out)["asked"]["asked"] == 0
+    assert told(out)["asked"]["asked"] == 0
     assert {row["source"] for row in rows_of(tmp_path / "out")} == {"scope"}
     assert scope(*run, "--output", tmp_path / "again")[0] == 0
     assert content(tmp_path / "again") == content(tmp_path / "out")
@@ -248,7 +249,7 @@ def test_a_job_survives_some_engines_and_ends_in_a_sentence(files, tmp_path):
     check_sentence(err, "the engine has died 5 times", "killed")
     assert len(killed) == 5
     assert again == 0, complaint
-    told = json.loads(out)["asked"]
-    assert told["from_cache"] >= 5 * 32
-    assert told["from_cache"] + told["asked"] == 2 * n_questions
+    asked = told(out)["asked"]
+    assert asked["from_cache"] >= 5 * 32
+    assert asked["from_cache"] + asked["asked"] == 2 * n_questions
     assert {row["source"] for row in rows_of(tmp_path / "out")} == {"scope"}
