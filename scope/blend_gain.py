@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from scope.answered import N_FOLDS
 from scope.answers import Answers
 from scope.arrays import Bools, Floats
 from scope.blend_fit import fit_blend
@@ -13,9 +14,6 @@ from scope.outcomes import Outcomes
 from scope.pool import ModelSpec
 from scope.predictions import ESTIMATES, Estimates
 from scope.reliability import surprise
-
-N_FOLDS = 5
-"""Parts of the questions; each is foretold by a blend that was fitted on the others."""
 
 
 @dataclass(frozen=True, slots=True)
