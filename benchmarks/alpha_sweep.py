@@ -26,9 +26,9 @@ def inputs() -> TwoStage:
         models=tuple(f"m{m}" for m in range(N_MODELS)),
         model_qs=np.tile(np.arange(N_MODELS), (N_QUESTIONS, 1)),
         accuracy_qs=np.where(np.isnan(thrift), np.nan, rng.random(shape)),
-        thrift_qs=thrift,
+        cheapness_qs=thrift,
         yes_qs=(rng.random(shape) < 0.6).astype(float),
-        predicted_thrift_qs=rng.random(shape),
+        predicted_cheapness_qs=rng.random(shape),
     )
 
 
@@ -38,9 +38,9 @@ def as_dictionaries(parts: TwoStage) -> tuple[list[dict[str, Any]], dict[str, di
     rows = zip(
         parts.question_ids,
         parts.accuracy_qs.tolist(),
-        parts.thrift_qs.tolist(),
+        parts.cheapness_qs.tolist(),
         parts.yes_qs.tolist(),
-        parts.predicted_thrift_qs.tolist(),
+        parts.predicted_cheapness_qs.tolist(),
         strict=True,
     )
     for question_id, accuracy, thrift, yes, predicted in rows:

@@ -8,26 +8,26 @@ import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
 from scope import EMBEDDED_BANK, AnchorConfig, AnchorPredictor, load_bank
-from scope.arrays import Floats, Ints
+from scope.arrays import FloatArray, IntArray
 
 N_BOOTSTRAPS, SEED = 20, 0
 NONE = 1e-9
-VOTES = AnchorConfig(learned=False)
+VOTES = AnchorConfig(use_forecaster=False)
 CONFIGS = {
     "as published: 6 neighbours, similarity²": VOTES.model_copy(
-        update={"n_neighbours": 6, "similarity_power": 2.0, "pseudo_anchors": NONE}
+        update={"n_neighbours": 6, "similarity_power": 2.0, "prior_strength": NONE}
     ),
     "6 neighbours, similarity², shrunk": VOTES.model_copy(
         update={"n_neighbours": 6, "similarity_power": 2.0}
     ),
-    "100 neighbours, similarity⁴": VOTES.model_copy(update={"pseudo_anchors": NONE}),
+    "100 neighbours, similarity⁴": VOTES.model_copy(update={"prior_strength": NONE}),
     "100 neighbours, similarity⁴, shrunk": VOTES,
     "400 neighbours, similarity⁴, shrunk": VOTES.model_copy(update={"n_neighbours": 400}),
-    "learned by `scope bank calibrate` (default)": AnchorConfig(),
+    "learned by `scope bank fit` (default)": AnchorConfig(),
 }
 
 
-def scores(p_qm: Floats, correct_qm: Floats, rows: Ints) -> tuple[float, float]:
+def scores(p_qm: FloatArray, correct_qm: FloatArray, rows: IntArray) -> tuple[float, float]:
     """Return mean AUC per model and log loss on some questions."""
     p, correct = p_qm[rows], correct_qm[rows]
     auc = [roc_auc_score(correct[:, m], p[:, m]) for m in range(p.shape[1])]

@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 
 from pipelines.bank_build import BankInputs, build_bank
-from pipelines.new_bank import save_now
+from pipelines.new_bank import save_bank_now
 from scope.bank import Bank
 from scope.bank_store import load_bank
-from scope.population import learn
+from scope.population import fit_bank
 
 NAMES = {"mmlupro": "MMLU-Pro", "zeroeval": "ZeroEval"}
 KEPT = Path("results/banks")
@@ -31,7 +31,7 @@ def learned_bank(data: Path, name: str) -> Bank:
     """Return the training split as a bank that has learned."""
     path = KEPT / f"{name}-learned"
     if not path.exists():
-        save_now(learn(questions(data, name, "train")), path, (name,))
+        save_bank_now(fit_bank(questions(data, name, "train")), path, (name,))
     return load_bank(path)
 
 

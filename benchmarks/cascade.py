@@ -23,28 +23,28 @@ from threadpoolctl import threadpool_limits
 from benchmarks.clock import seconds
 from benchmarks.quality import SEED, text
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, AnchorPredictor, load_bank
-from scope.answers import Answer, Answers
-from scope.arrays import Floats, Ints
+from scope.answers import ReasonerPrediction, ReasonerPredictions
+from scope.arrays import FloatArray, IntArray
 from scope.bank import Bank
 from scope.blend import Blend
 from scope.blend_fit import fit_blend
-from scope.bootstrap import Interval, resamples
-from scope.calibration import fit_dial
-from scope.cascade import Asking, Cascade
-from scope.exam import Exam
+from scope.bootstrap import Interval, bootstrap_weights
+from scope.calibration import fit_alpha_scale
+from scope.cascade import QueryRule, SelectiveQuery
+from scope.exam import TestSet
 from scope.policy import ExpectedValue
-from scope.population import MAX_SAMPLED
-from scope.predictions import ESTIMATES, Estimates
-from scope.questions import hashed_sample
+from scope.population import MAX_REFERENCE_SIZE
+from scope.predictions import ESTIMATE_FIELDS, Estimates
+from scope.questions import hash_sample
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 AUCS = (0.7, 0.8, 0.9)
 ASK_USD = 1_000 * 0.02 / 1e6
 AT_ONCE = 4
 MODES = {
-    "exact": (Asking("exact"), 1),
-    "at once": (Asking("exact"), AT_ONCE),
-    "expected": (Asking("expected", ASK_USD), 1),
+    "exact": (QueryRule("exact"), 1),
+    "at once": (QueryRule("exact"), AT_ONCE),
+    "expected": (QueryRule("expected", ASK_USD), 1),
 }
 N_NOISES = 100
 
@@ -70,8 +70,8 @@ class Asked:
     n_asked_q : ndarray of int, shape (n_questions,)
     """
 
-    model_q: Ints
-    n_asked_q: Ints
+    model_q: IntArray
+    n_asked_q: IntArray
 
     @classmethod
     def by(cls, policy: ExpectedValue, estimates: Estimates, n_asked: int) -> "Asked":
@@ -84,7 +84,7 @@ def main() -> None:
     """Print what noise earns, then two tables for each AUC."""
     with threadpool_limits(1):
         bank = load_bank(EMBEDDED_BANK)
-        lesson, exam = Lesson.of(bank), Exam.of(bank, load_bank(EMBEDDED_QUESTIONS))
+        lesson, exam = Lesson.of(bank), TestSet.from_banks(bank, load_bank(EMBEDDED_QUESTIONS))
         print_noise(lesson)
         for auc in AUCS:
             rng = np.random.default_rng(SEED)
@@ -98,21 +98,21 @@ class Lesson:
     """Anchors to fit a blend on: what is said of them without themselves, and their outcomes."""
 
     estimates: Estimates
-    correct_qm: Floats
-    tokens_qm: Floats
-    mean_m: Floats
+    correct_qm: FloatArray
+    tokens_qm: FloatArray
+    mean_m: FloatArray
     """Of all anchors."""
 
     @classmethod
     def of(cls, bank: Bank) -> "Lesson":
         """Take a sample of 1,000 anchors: asking about all would cost seven times as much."""
-        rows = np.array(hashed_sample(bank.ids, MAX_SAMPLED))
+        rows = np.array(hash_sample(bank.ids, MAX_REFERENCE_SIZE))
         predictor = AnchorPredictor(bank)
         said, _ = predictor.predict(bank.embedding_ad[rows], bank.features_af[rows], rows)
         correct_am, tokens_am = bank.outcomes.correct_am, bank.outcomes.completion_tokens_am
         return cls(said, correct_am[rows], tokens_am[rows], np.nanmean(correct_am, axis=0))
 
-    def blend(self, answers: Answers) -> Blend:
+    def blend(self, answers: ReasonerPredictions) -> Blend:
         """Return what these answers have earned."""
         said = self.estimates
         return fit_blend(
@@ -124,12 +124,14 @@ class Lesson:
         )
 
 
-def simulated(correct_qm: Floats, auc: float, mean_m: Floats, rng: np.random.Generator) -> Answers:
+def simulated(
+    correct_qm: FloatArray, auc: float, mean_m: FloatArray, rng: np.random.Generator
+) -> ReasonerPredictions:
     """Return calibrated answers of a reasoner of this AUC; unknown where the truth is."""
     d = np.sqrt(2) * ndtri(auc)
     evidence_qm = d * correct_qm + rng.standard_normal(correct_qm.shape)
     p_yes_qm = expit(logit(mean_m) + d * (evidence_qm - d / 2))
-    return Answers(p_yes_qm, np.full(p_yes_qm.shape, np.nan))
+    return ReasonerPredictions(p_yes_qm, np.full(p_yes_qm.shape, np.nan))
 
 
 def print_noise(lesson: Lesson) -> None:
@@ -137,7 +139,7 @@ def print_noise(lesson: Lesson) -> None:
     weights = []
     for seed in range(N_NOISES):
         rng = np.random.default_rng(seed)
-        noise = Answers(rng.random(lesson.correct_qm.shape), lesson.tokens_qm * np.nan)
+        noise = ReasonerPredictions(rng.random(lesson.correct_qm.shape), lesson.tokens_qm * np.nan)
         weights.append(lesson.blend(noise).weight)
     print(
         f"A reasoner of pure noise earned a weight in {np.count_nonzero(weights)} of {N_NOISES} "
@@ -145,11 +147,13 @@ def print_noise(lesson: Lesson) -> None:
     )
 
 
-def examine(bank: Bank, exam: Exam, auc: float, blend: Blend, answers: Answers) -> None:
+def examine(
+    bank: Bank, exam: TestSet, auc: float, blend: Blend, answers: ReasonerPredictions
+) -> None:
     """Print calls and decisions, then accuracy and cost, of one reasoner."""
     anchors, _ = AnchorPredictor(bank).predict(exam.embedding_qd, exam.features_qf)
     everybody = blend.apply(anchors, answers, bank.models)
-    dial = fit_dial(bank.calibration, bank.models)
+    dial = fit_alpha_scale(bank.reference, bank.models)
     n_questions, n_models = anchors.p_correct_qm.shape
     calls, worth, took_s = [], [], 0.0
     for alpha in ALPHAS:
@@ -176,21 +180,24 @@ def ask(
     policy: ExpectedValue,
     blend: Blend,
     anchors: Estimates,
-    answers: Answers,
+    answers: ReasonerPredictions,
     mode: str,
 ) -> Asked:
     """Run the cascade on every question; those asked at once answer together."""
     asking, at_once = MODES[mode]
     model_q, n_asked_q = np.zeros((2, len(answers.p_yes_qm)), dtype=np.int64)
     for q in range(len(model_q)):
-        one = Estimates(*(getattr(anchors, name)[q : q + 1] for name in ESTIMATES))
-        cascade = Cascade(policy, blend, one, bank.models, asking)
+        one = Estimates(*(getattr(anchors, name)[q : q + 1] for name in ESTIMATE_FIELDS))
+        cascade = SelectiveQuery(policy, blend, one, bank.models, asking)
         while not cascade.done:
-            for model in cascade.next(at_once):
-                cascade.tell(model, Answer(answers.p_yes_qm[q, model], answers.tokens_qm[q, model]))
+            for model in cascade.start_next(at_once):
+                cascade.record(
+                    model,
+                    ReasonerPrediction(answers.p_yes_qm[q, model], answers.tokens_qm[q, model]),
+                )
         known = cascade.estimates()
         model_q[q] = policy.choose(known.p_correct_qm, known.cost_usd_qm).model_q[0]
-        n_asked_q[q] = cascade.asked
+        n_asked_q[q] = cascade.n_started
     return Asked(model_q, n_asked_q)
 
 
@@ -206,9 +213,9 @@ def calls_of(ways: dict[str, Asked], possible: int) -> str:
     return " | ".join(cells)
 
 
-def worth_of(exam: Exam, asked: Asked, ways: dict[str, Asked]) -> str:
+def worth_of(exam: TestSet, asked: Asked, ways: dict[str, Asked]) -> str:
     """Return the cells of one line: what really came of it, beside the anchors alone."""
-    weight_rq = resamples(len(exam.ids), SEED)
+    weight_rq = bootstrap_weights(len(exam.ids), SEED)
     cells = []
     truth = ((exam.truth.correct_qm, 100, 1), (exam.truth.cost_usd_qm, 1_000, 3))
     for value_qm, scale, digits in truth:
@@ -217,7 +224,9 @@ def worth_of(exam: Exam, asked: Asked, ways: dict[str, Asked]) -> str:
             for one in (asked, ways["anchors alone"])
         )
         cells.append(f"{ours_q.mean():.{digits}f}")
-        cells.append(text(Interval.of(weight_rq @ (ours_q - alone_q)), 1, digits, sign=True))
+        cells.append(
+            text(Interval.from_replicates(weight_rq @ (ours_q - alone_q)), 1, digits, sign=True)
+        )
     cells.append(f"{1_000 * ASK_USD * asked.n_asked_q.mean():.3f}")
     return " | ".join(cells)
 

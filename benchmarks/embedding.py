@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.clock import report, seconds
 from benchmarks.encoder import texts
-from pipelines.embed import TextEncoder
+from pipelines.embed import EncoderSpec
 from pipelines.session import ray_session
 from pipelines.texts import embed_texts
 from scope.config import EncoderConfig
@@ -28,8 +28,8 @@ def main() -> None:
     batch, cores = texts(MANY), os.cpu_count() or 1
     config = EncoderConfig(replicas=(cores, cores))
     with tempfile.TemporaryDirectory() as folder, ray_session():
-        few = TextEncoder(MINILM, None, config, Path(folder) / "few")
-        many = TextEncoder(MINILM, None, config, Path(folder) / "many")
+        few = EncoderSpec(MINILM, None, config, Path(folder) / "few")
+        many = EncoderSpec(MINILM, None, config, Path(folder) / "many")
         few_s, _ = seconds(lambda: embed_texts(batch[:FEW], few))
         many_s, ours = seconds(lambda: embed_texts(batch, many))
         warm_s, warm = seconds(lambda: embed_texts(batch, many))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.clock import best, report
-from scope.arrays import Singles
+from scope.arrays import Float32Array
 from scope.encoder import Encoder
 
 N_TEXTS = 384
@@ -19,7 +19,7 @@ def texts(n_texts: int = N_TEXTS) -> list[str]:
     return [" ".join(rng.choice(words, LONGEST // 2))[: int(n)] for n in chars]
 
 
-def in_file_order(encoder: Encoder, batch: list[str]) -> Singles:
+def in_file_order(encoder: Encoder, batch: list[str]) -> Float32Array:
     """Embed eight texts at a time, as they come."""
     model = encoder._model
     parts = [model.encode(batch[start : start + 8]) for start in range(0, len(batch), 8)]

@@ -11,20 +11,20 @@ import numpy as np
 from benchmarks.banks import NAMES, data_folder, learned_bank
 from benchmarks.quality import SEED
 from scope import EMBEDDED_BANK, load_bank
-from scope.arrays import Floats, Singles
+from scope.arrays import Float32Array, FloatArray
 from scope.bank import Bank
-from scope.bootstrap import Interval, resamples
-from scope.cells import Cells
+from scope.bootstrap import Interval, bootstrap_weights
+from scope.cells import WeightedPairs
 from scope.config import AnchorConfig
-from scope.contenders import Mixes, Oracle, Record, Routed
+from scope.contenders import LambdaSweep, Oracle, RandomMixtures, ResampledOutcomes
 from scope.features import FEATURES
-from scope.forecaster import LEAST_P
-from scope.gaussian_process import GaussianProcess, Spectrum
-from scope.kernel import Kernel, traits
-from scope.metrics import Truth
+from scope.forecaster import MIN_P
+from scope.gaussian_process import GaussianProcess, KernelEigen
+from scope.kernel import Kernel, kernel_features
+from scope.metrics import GroundTruth
 from scope.predictor import AnchorPredictor
-from scope.reliability import Reliability, Scores
-from scope.standing import Ranking
+from scope.reliability import ProbabilityMetrics, ProbabilityScores
+from scope.standing import Leaderboard
 
 LENGTHS = (
     "n_chars",
@@ -54,17 +54,17 @@ def main() -> None:
         print()
 
 
-def forecasts(bank: Bank, ours_am: Floats) -> Iterator[tuple[str, Floats]]:
+def forecasts(bank: Bank, ours_am: FloatArray) -> Iterator[tuple[str, FloatArray]]:
     """Yield what less and less of the predictor says of each anchor."""
     everyone = np.arange(len(bank.ids))
     for n_neighbours in (100, 400):
-        config = AnchorConfig(n_neighbours=n_neighbours, learned=False)
+        config = AnchorConfig(n_neighbours=n_neighbours, use_forecaster=False)
         votes, _ = AnchorPredictor(bank, config).predict(
             bank.embedding_ad, bank.features_af, everyone
         )
         yield f"votes of {n_neighbours} neighbours", votes.p_correct_qm
     assert bank.forecaster is not None
-    form_af = bank.forecaster.form.scaled(bank.features_af)
+    form_af = bank.forecaster.form.transform(bank.features_af)
     few_af = form_af[:, [FEATURES.index(name) for name in LENGTHS]]
     nothing_ac = np.ones((len(form_af), 1), dtype=np.float32)
     meaning = np.zeros((len(form_af), 1), dtype=np.float32)
@@ -75,30 +75,41 @@ def forecasts(bank: Bank, ours_am: Floats) -> Iterator[tuple[str, Floats]]:
     yield "all of it, blended and stretched", ours_am
 
 
-def process(bank: Bank, form_af: Singles, posterior_ac: Singles) -> Floats:
+def process(bank: Bank, form_af: Float32Array, posterior_ac: Float32Array) -> FloatArray:
     """Return what a process on these traits says of each anchor left out."""
-    kernel = Kernel(bank.embedding_ad, traits(form_af, posterior_ac))
-    fitted = GaussianProcess.fit(Spectrum.of(kernel.among_anchors()), bank.outcomes.correct_am)
-    return fitted.left_out_am.clip(LEAST_P, 1 - LEAST_P)
+    kernel = Kernel(bank.embedding_ad, kernel_features(form_af, posterior_ac))
+    fitted = GaussianProcess.fit(
+        KernelEigen.from_similarity(kernel.gram_matrix()), bank.outcomes.correct_am
+    )
+    return fitted.loo_am.clip(MIN_P, 1 - MIN_P)
 
 
-def row(bank: Bank, p_am: Floats, cost_usd_am: Floats) -> str:
+def row(bank: Bank, p_am: FloatArray, cost_usd_am: FloatArray) -> str:
     """Return the cells of one line."""
-    truth, weight_ra = Truth.of(bank.outcomes, bank.models), resamples(len(bank.ids), SEED)
+    truth, weight_ra = (
+        GroundTruth.from_outcomes(bank.outcomes, bank.models),
+        bootstrap_weights(len(bank.ids), SEED),
+    )
     scores = [
-        Scores.of(Cells.of(p_am[:, [m]], truth.correct_qm[:, [m]], weight_ra))
+        ProbabilityScores.from_pairs(
+            WeightedPairs.from_forecasts(p_am[:, [m]], truth.correct_qm[:, [m]], weight_ra)
+        )
         for m in range(p_am.shape[1])
     ]
-    pooled = Reliability.of(Scores.of(Cells.of(p_am, truth.correct_qm, weight_ra)))
-    mean_auc = Interval.of(np.mean([one.auc_r for one in scores], axis=0))
-    record = Record.of(truth.correct_qm, truth.cost_usd_qm, weight_ra)
+    pooled = ProbabilityMetrics.from_scores(
+        ProbabilityScores.from_pairs(
+            WeightedPairs.from_forecasts(p_am, truth.correct_qm, weight_ra)
+        )
+    )
+    mean_auc = Interval.from_replicates(np.mean([one.auc_r for one in scores], axis=0))
+    record = ResampledOutcomes.from_outcomes(truth.correct_qm, truth.cost_usd_qm, weight_ra)
     contenders = {
-        "ours": ("", Routed(p_am, cost_usd_am)),
-        "mix": ("", Mixes()),
+        "ours": ("", LambdaSweep(p_am, cost_usd_am)),
+        "mix": ("", RandomMixtures()),
         "oracle": ("", Oracle()),
     }
-    ranking = Ranking(record, contenders, ours="ours", mix="mix", oracle="oracle")
-    share = ranking.standings()[0].share_of_way
+    ranking = Leaderboard(record, contenders, ours="ours", mix="mix", oracle="oracle")
+    share = ranking.standings()[0].oracle_gap_closed
     cells = [(mean_auc, 1, 3), (pooled.log_loss, 1, 3), (pooled.ece, 1, 3), (share, 100, 1)]
     return " | ".join(
         f"{scale * one.value:.{d}f} ± {scale * (one.high - one.low) / 2:.{d}f}"

@@ -16,11 +16,11 @@ from pathlib import Path
 import httpx
 
 from benchmarks.clock import best, report, seconds
-from pipelines.calls import Asked, Call
+from pipelines.calls import Call, MeasuredQuestion
 from pipelines.journal import Journal
-from pipelines.measure import Asking, measure
-from pipelines.purse import Purse, Tally
-from scope.endpoint import Endpoint
+from pipelines.measure import RequestSettings, measure
+from pipelines.purse import MeasureProgress, SpendCap
+from scope.endpoint import EndpointConfig
 from scope.grading import make_grader
 from scope.pool import ModelSpec
 from tests.upstream import running
@@ -37,16 +37,16 @@ def calls() -> list[Call]:
     prompts = [f"{i}: {text}\nA. one\nB. two\nC. three\nD. four" for i in range(N_CALLS)]
     choice = make_grader("choice")
     return [
-        Call(Asked(str(i), prompt, "A", choice, None), MODEL, 512)
+        Call(MeasuredQuestion(str(i), prompt, "A", choice, None), MODEL, 512)
         for i, prompt in enumerate(prompts)
     ]
 
 
 def ours(todo: list[Call], base_url: str) -> None:
     """Make all calls into a folder that is thrown away."""
-    asking = Asking(Endpoint(base_url, "key", concurrency=CONCURRENCY))
+    asking = RequestSettings(EndpointConfig(base_url, "key", concurrency=CONCURRENCY))
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder), {}, fresh=True) as journal:
-        tally = Tally(len(todo), Purse(math.inf, 0.0, 0.0))
+        tally = MeasureProgress(len(todo), SpendCap(math.inf, 0.0, 0.0))
         asyncio.run(measure(todo, asking, journal, tally))
         if tally.errors or tally.ungradable:
             raise RuntimeError(f"some calls failed: {tally}")

@@ -7,7 +7,7 @@ peer sorts all anchors either way. The matrix product alone takes two thirds of 
 import numpy as np
 
 from benchmarks.clock import report, seconds
-from scope.arrays import Ints, Singles
+from scope.arrays import Float32Array, IntArray
 from scope.config import AnchorConfig
 from scope.index import AnchorIndex
 
@@ -15,13 +15,13 @@ N_QUESTIONS, N_ANCHORS, N_DIMENSIONS = 60_000, 7_000, 384
 PUBLISHED, OURS = 10, AnchorConfig().n_neighbours
 
 
-def unit(rng: np.random.Generator, n: int) -> Singles:
+def unit(rng: np.random.Generator, n: int) -> Float32Array:
     """Return `n` random unit vectors."""
     rows = rng.standard_normal((n, N_DIMENSIONS)).astype(np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def argsorts(anchors: Singles, questions: Singles) -> Ints:
+def argsorts(anchors: Float32Array, questions: Float32Array) -> IntArray:
     """Sort all anchors for one question after the other."""
     return np.stack([np.argsort(-(anchors @ question))[:OURS] for question in questions])
 

@@ -16,19 +16,19 @@ import pyarrow.parquet as pq
 
 from benchmarks.banks import data_folder, learned_bank, questions
 from scope.area import log_budgets
-from scope.arrays import Bools, Floats, Ints
+from scope.arrays import BoolArray, FloatArray, IntArray
 from scope.bank import Bank
-from scope.cells import Cells
-from scope.choice import choose
-from scope.contenders import Record, Routed
-from scope.forecaster import LEAST_P
-from scope.kinship import Kinship
-from scope.metrics import Truth
+from scope.cells import WeightedPairs
+from scope.choice import select_anchors
+from scope.contenders import LambdaSweep, ResampledOutcomes
+from scope.forecaster import MIN_P
+from scope.kinship import TransferModel
+from scope.metrics import GroundTruth
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
-from scope.population import learn
+from scope.population import fit_bank
 from scope.predictor import AnchorPredictor
-from scope.reliability import Reliability, Scores
+from scope.reliability import ProbabilityMetrics, ProbabilityScores
 
 SIZES = (10, 25, 50, 100, 250)
 N_DRAWS, SEED = 5, 0
@@ -51,7 +51,7 @@ def main() -> None:
     bank, labelled = learned_bank(data, "mmlupro"), questions(data, "mmlupro", "val")
     table = read_outcomes_table(data / "mmlupro_new_models_outcomes.parquet")
     specs = _specs(data / "mmlupro_new_models_outcomes.parquet")
-    scores: dict[tuple[str, int], list[Floats]] = {}
+    scores: dict[tuple[str, int], list[FloatArray]] = {}
     for family in FAMILIES:
         host = Host.without(family, bank, labelled)
         for spec in specs:
@@ -66,26 +66,28 @@ class Host:
     """A bank without one family, and what it foretells of the validation questions."""
 
     bank: Bank
-    kinship: Kinship
-    p_qm: Floats
-    cost_usd_qm: Floats
+    kinship: TransferModel
+    p_qm: FloatArray
+    cost_usd_qm: FloatArray
     labelled: Bank
 
     @classmethod
     def without(cls, family: str, bank: Bank, labelled: Bank) -> "Host":
         """Learn from the models of other families alone."""
         others = tuple(model for model in bank.model_ids if _family(model) != family)
-        learned = learn(bank.with_models(others))
+        learned = fit_bank(bank.select_models(others))
         estimates, _ = AnchorPredictor(learned).predict(labelled.embedding_ad, labelled.features_af)
         assert learned.forecaster is not None
-        kinship = Kinship.of(
+        kinship = TransferModel.fit_prior(
             learned.forecaster.correct.mean_m,
-            learned.forecaster.left_out_p_nm,
-            learned.outcomes.correct_am[learned.forecaster.place_n],
+            learned.forecaster.loo_p_nm,
+            learned.outcomes.correct_am[learned.forecaster.anchor_index_n],
         )
         return cls(learned, kinship, estimates.p_correct_qm, estimates.cost_usd_qm, labelled)
 
-    def examine(self, spec: ModelSpec, table: pa.Table) -> Iterator[tuple[tuple[str, int], Floats]]:
+    def examine(
+        self, spec: ModelSpec, table: pa.Table
+    ) -> Iterator[tuple[tuple[str, int], FloatArray]]:
         """Yield (how, anchors) and AUC, ECE, log loss, error of the level and regret."""
         rows = table.filter(pc.equal(table["model"].cast(pa.string()), spec.id))
         asked, truth = (
@@ -98,18 +100,18 @@ class Host:
         yield ("all", len(known)), judge.score(self.foretell(known, correct_n))
         rng = np.random.default_rng(SEED)
         price_n = np.where(np.isnan(correct_n), np.nan, 1.0)
-        order = choose(self.kinship, price_n, (0, max(SIZES)), np.inf, 0.0).anchor_s
+        order = select_anchors(self.kinship, price_n, (0, max(SIZES)), np.inf, 0.0).anchor_s
         for size in SIZES:
             yield ("chosen", size), judge.score(self.foretell(order[:size], correct_n))
             draws = [rng.choice(known, size, replace=False) for _ in range(N_DRAWS)]
             scores = [judge.score(self.foretell(draw, correct_n)) for draw in draws]
             yield ("random", size), np.mean(scores, axis=0)
 
-    def foretell(self, measured: Ints, correct_n: Floats) -> Floats:
+    def foretell(self, measured: IntArray, correct_n: FloatArray) -> FloatArray:
         """Return what some outcomes of the new model say of the validation questions."""
-        line = self.kinship.fit(measured, correct_n[measured])
-        p_q = line.level + (self.p_qm - self.kinship.mean_m) @ line.mix_m
-        return np.asarray(p_q.clip(LEAST_P, 1 - LEAST_P))
+        line = self.kinship.fit_model(measured, correct_n[measured])
+        p_q = line.level + (self.p_qm - self.kinship.mean_m) @ line.weight_m
+        return np.asarray(p_q.clip(MIN_P, 1 - MIN_P))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +119,19 @@ class Judge:
     """What the new model really did, and the pool it joins."""
 
     host: Host
-    correct_qm: Floats
-    cost_usd_qm: Floats
-    planned_usd_qm: Floats
-    known_q: Bools
+    correct_qm: FloatArray
+    cost_usd_qm: FloatArray
+    planned_usd_qm: FloatArray
+    known_q: BoolArray
     best: float
 
     @classmethod
-    def of(cls, host: Host, spec: ModelSpec, truth: Outcomes, p_q: Floats) -> "Judge":
+    def of(cls, host: Host, spec: ModelSpec, truth: Outcomes, p_q: FloatArray) -> "Judge":
         """Let the new model join at its own price; `p_q` is the best forecast to be had."""
-        pool = Truth.of(host.labelled.outcomes.of(host.bank.model_ids, len(p_q)), host.bank.models)
-        own = Truth.of(truth, (spec,))
+        pool = GroundTruth.from_outcomes(
+            host.labelled.outcomes.reindex(host.bank.model_ids, len(p_q)), host.bank.models
+        )
+        own = GroundTruth.from_outcomes(truth, (spec,))
         mean_usd_q1 = np.full((len(p_q), 1), np.nanmean(own.cost_usd_qm))
         whole = cls(
             host,
@@ -139,21 +143,25 @@ class Judge:
         )
         return replace(whole, best=whole.area(p_q))
 
-    def area(self, p_q: Floats) -> float:
+    def area(self, p_q: FloatArray) -> float:
         """Return the area that routing among the pool and the new model reaches."""
         kept_q = self.known_q
         n_kept = int(kept_q.sum())
         weight_rq = np.full((1, n_kept), 1 / n_kept)
-        record = Record.of(self.correct_qm[kept_q], self.cost_usd_qm[kept_q], weight_rq)
+        record = ResampledOutcomes.from_outcomes(
+            self.correct_qm[kept_q], self.cost_usd_qm[kept_q], weight_rq
+        )
         p_qm = np.hstack([self.host.p_qm, p_q[:, None]])[kept_q]
-        routed = Routed(p_qm, self.planned_usd_qm[kept_q])
-        return float(routed.reach(record, log_budgets(record.mean_usd_rm)).area_r()[0])
+        routed = LambdaSweep(p_qm, self.planned_usd_qm[kept_q])
+        return float(routed.evaluate_at(record, log_budgets(record.mean_usd_rm)).area_r()[0])
 
-    def score(self, p_q: Floats) -> Floats:
+    def score(self, p_q: FloatArray) -> FloatArray:
         """Return AUC, ECE, log loss, error of the level in points, and regret in points."""
         p, correct = p_q[self.known_q, None], self.correct_qm[self.known_q, -1:]
         weight_rq = np.full((1, len(p)), 1 / len(p))
-        quality = Reliability.of(Scores.of(Cells.of(p, correct, weight_rq)))
+        quality = ProbabilityMetrics.from_scores(
+            ProbabilityScores.from_pairs(WeightedPairs.from_forecasts(p, correct, weight_rq))
+        )
         level_error = abs(float(p.mean() - correct.mean()))
         regret = self.best - self.area(p_q)
         values = (quality.auc.value, quality.ece.value, quality.log_loss.value)
@@ -182,7 +190,7 @@ def _family(model: str) -> str:
     return next(families, model)
 
 
-def _print(scores: Mapping[tuple[str, int], list[Floats]]) -> None:
+def _print(scores: Mapping[tuple[str, int], list[FloatArray]]) -> None:
     print("| anchors | how | AUC | ECE | log loss | error of the level | regret |")
     print("|---|---|---|---|---|---|---|")
     for how, size in sorted(scores, key=lambda key: (key[0] == "all", key[1], key[0])):
@@ -195,7 +203,7 @@ def _print(scores: Mapping[tuple[str, int], list[Floats]]) -> None:
         print(f"{size} chosen minus 250 random: {_cells(list(less))}")
 
 
-def _cells(rows: list[Floats]) -> str:
+def _cells(rows: list[FloatArray]) -> str:
     """Return means over the models, ± 1.96 standard errors over them."""
     values = np.array(rows)
     mean, error = values.mean(axis=0), 1.96 * values.std(axis=0, ddof=1) / np.sqrt(len(values))

@@ -8,8 +8,8 @@ from benchmarks.banks import NAMES, data_folder, learned_bank, questions
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, load_bank
 from scope.bank import Bank
 from scope.bootstrap import Interval
-from scope.evaluation import Evaluation, evaluate, predicted
-from scope.exam import Exam
+from scope.evaluation import Evaluation, evaluate, predict_test_set
+from scope.exam import TestSet
 
 SEED = 0
 
@@ -24,8 +24,8 @@ def main() -> None:
 
 def examine(title: str, bank: Bank, labelled: Bank) -> None:
     """Print where everybody stands, and how far their forecasts can be trusted."""
-    exam = Exam.of(bank, labelled)
-    evaluation = evaluate(bank, exam, predicted(bank, exam), seed=SEED)
+    exam = TestSet.from_banks(bank, labelled)
+    evaluation = evaluate(bank, exam, predict_test_set(bank, exam), seed=SEED)
     print(
         f"### {title}: {evaluation.n_anchors:,} anchors, {evaluation.n_questions:,} questions, "
         f"{len(evaluation.models)} models\n"
@@ -37,11 +37,11 @@ def examine(title: str, bank: Bank, labelled: Bank) -> None:
 def print_areas(evaluation: Evaluation) -> None:
     """Print area, difference and share of the way to the oracle."""
     print("| way to choose | area, % | scope minus it | share of the way, % |\n|---|---|---|---|")
-    for one in evaluation.standings:
+    for one in evaluation.leaderboard:
         cells = [
             text(one.area, 100, 1),
-            text(one.ours_minus, 100, 1, sign=True),
-            text(one.share_of_way, 100, 1),
+            text(one.difference, 100, 1, sign=True),
+            text(one.oracle_gap_closed, 100, 1),
         ]
         print(f"| {one.name} | {' | '.join(cells)} |")
     print()

@@ -18,15 +18,15 @@ import pyarrow as pa
 import ray
 
 from benchmarks.clock import seconds
-from pipelines.answer_keeper import AnswerKeeper
-from pipelines.asking import plan_of
-from pipelines.inquiry import Inquiry, Reasoner
+from pipelines.answer_keeper import AnswerWriter
+from pipelines.asking import query_dataset
+from pipelines.inquiry import QueryBatch, ReasonerRun
 from pipelines.prompt_actor import PromptActor, PromptTask
 from pipelines.session import ray_session
-from pipelines.tally import Tally
-from pipelines.texts import vectors
-from scope.answer_cache import AnswerCache, AnswerRecipe
-from scope.arrays import Floats
+from pipelines.tally import ReasonerUsage
+from pipelines.texts import to_fixed_size_list
+from scope.answer_cache import AnswerCache, ReasonerFingerprint
+from scope.arrays import FloatArray
 from scope.bank import Bank
 from scope.embedder import EmbedderSpec
 from scope.engine import EngineConfig
@@ -71,18 +71,20 @@ def questions(n: int) -> pa.Table:
     rng = np.random.default_rng(1)
     texts = [f"How far is it from {q} to {q + 7}? " + "Think. " * (q % 5) for q in range(n)]
     embedding = unit(rng.standard_normal((n, N_DIMENSIONS)))
-    return pa.table({"row": np.arange(n), "prompt": texts, "embedding": vectors(embedding)})
+    return pa.table(
+        {"row": np.arange(n), "prompt": texts, "embedding": to_fixed_size_list(embedding)}
+    )
 
 
-def reasoner(checkpoint: Path, reasoning: str) -> Reasoner:
+def reasoner(checkpoint: Path, reasoning: str) -> ReasonerRun:
     """Return who is asked."""
     config = ReasonerConfig.model_validate(
         {"checkpoint": str(checkpoint), "reasoning": reasoning, "max_context_tokens": CONTEXT}
     )
-    return Reasoner(config, ReasonerSpec.of(config), ENGINE)
+    return ReasonerRun(config, ReasonerSpec.from_config(config), ENGINE)
 
 
-def pipeline(asked: Reasoner, anchors: Bank) -> tuple[Floats, list[str]]:
+def pipeline(asked: ReasonerRun, anchors: Bank) -> tuple[FloatArray, list[str]]:
     """Answer all questions through the pipeline.
 
     Returns
@@ -96,51 +98,51 @@ def pipeline(asked: Reasoner, anchors: Bank) -> tuple[Floats, list[str]]:
     table, n_models = questions(n // 3), len(anchors.models)
     wanted_qm = np.ones((n // 3, n_models), dtype=np.bool_)
     task = PromptTask(anchors, asked.config, wanted_qm, None)
-    inquiry = Inquiry(table["prompt"].to_pylist(), [None] * (n // 3), wanted_qm, anchors, "e")
+    inquiry = QueryBatch(table["prompt"].to_pylist(), [None] * (n // 3), wanted_qm, anchors, "e")
     cells = np.argwhere(wanted_qm)
     parts = [table.slice(start, BLOCK_QUESTIONS) for start in range(0, n // 3, BLOCK_QUESTIONS)]
     batches: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        cache = AnswerCache(Path(folder), AnswerRecipe(reasoner=asked.spec, evidence="e"))
-        keys = cache.keys(inquiry.asks(cells))
+        cache = AnswerCache(Path(folder), ReasonerFingerprint(reasoner=asked.spec, evidence="e"))
+        keys = cache.keys(inquiry.keys(cells))
         key_of = {(int(q), int(m)): key for (q, m), key in zip(cells, keys, strict=True)}
         blocks = ray.data.from_arrow_refs([ray.put(part) for part in parts])
-        with AnswerKeeper(cache, key_of, Tally(n)) as keeper:
-            plan = plan_of(blocks, task, asked)
+        with AnswerWriter(cache, key_of, ReasonerUsage(n)) as keeper:
+            plan = query_dataset(blocks, task, asked)
             for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
-                keeper.take(batch)
+                keeper.add(batch)
                 batches.append(batch)
     writer = PromptActor(ray.put(task))
     prompts = [p for part in parts for p in writer(_batch(part))["prompt"].tolist()]
     return warm_rate(batches, warm), prompts
 
 
-def warm_rate(batches: list[dict[str, Any]], n_warm: int) -> Floats:
+def warm_rate(batches: list[dict[str, Any]], n_warm: int) -> FloatArray:
     """Return tokens and predictions a second from the end of the first `n_warm` answers on."""
     columns = ("begun_s", "ended_s", "prompt_tokens", "generated_tokens")
     begun_n, ended_n, read_n, wrote_n = (np.concatenate([b[c] for b in batches]) for c in columns)
     start_s = np.sort(ended_n)[n_warm - 1]
     share_n = (ended_n - np.maximum(begun_n, start_s)).clip(0) / (ended_n - begun_n)
     counted = np.array([share_n @ (read_n + wrote_n), share_n.sum()])
-    rate: Floats = counted / (ended_n.max() - start_s)
+    rate: FloatArray = counted / (ended_n.max() - start_s)
     return rate
 
 
-def bare(asked: dict[str, Reasoner], prompts: dict[str, list[str]]) -> dict[str, float]:
+def bare(asked: dict[str, ReasonerRun], prompts: dict[str, list[str]]) -> dict[str, float]:
     """Return tokens a second of one ``vllm.LLM`` on the same prompts, by reasoning."""
     from vllm import LLM, SamplingParams
     from vllm.sampling_params import StructuredOutputsParams
 
-    from pipelines.llm_stage import engine_arguments, source
-    from scope.answers import sampling
-    from scope.tokens import Tokens
+    from pipelines.llm_stage import engine_arguments, model_source
+    from scope.answers import sampling_params
+    from scope.tokens import PromptTokenizer
 
     first = next(iter(asked.values())).config
-    llm = LLM(model=source(first), **engine_arguments(first, ENGINE))
+    llm = LLM(model=model_source(first), **engine_arguments(first, ENGINE))
     rates = {}
     for reasoning, texts in prompts.items():
         config = asked[reasoning].config
-        said = sampling(config, Tokens.load(config.checkpoint))
+        said = sampling_params(config, PromptTokenizer.load(config.checkpoint))
         grammar = StructuredOutputsParams(**said.pop("structured_outputs"))
         params = SamplingParams(**said, structured_outputs=grammar)
         warm = N_WARM[reasoning]

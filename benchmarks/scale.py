@@ -82,12 +82,12 @@ def questions(n_questions: int) -> Bank:
         given,
         ids=tuple(f"q{n:06d}" for n in range(n_questions)),
         categories=("",) * n_questions,
-        golds=(None,) * n_questions,
+        gold_answers=(None,) * n_questions,
         embedding_ad=turned / np.linalg.norm(turned, axis=1, keepdims=True),
         features_af=given.features_af[row],
         models=given.models[:1],
         outcomes=Outcomes(given.model_ids[:1], nothing, nothing, nothing),
-        calibration=None,
+        reference=None,
     )
 
 

@@ -6,14 +6,14 @@ import numpy as np
 
 from benchmarks.banks import data_folder, learned_bank, questions
 from benchmarks.quality import SEED, text
-from scope.arrays import Floats
+from scope.arrays import FloatArray
 from scope.bank import Bank
-from scope.bootstrap import resamples
+from scope.bootstrap import bootstrap_weights
 from scope.config import AnchorConfig
-from scope.evaluation import predicted
-from scope.exam import Exam
+from scope.evaluation import predict_test_set
+from scope.exam import TestSet
 from scope.predictions import Predictions
-from scope.quality import qualities
+from scope.quality import forecast_qualities
 
 
 def main() -> None:
@@ -23,20 +23,20 @@ def main() -> None:
         return
     near, far = learned_bank(data, "zeroeval"), learned_bank(data, "mmlupro")
     both = tuple(model for model in far.model_ids if model in near.model_ids)
-    near, far = near.with_models(both), far.with_models(both)
+    near, far = near.select_models(both), far.select_models(both)
     labelled = questions(data, "zeroeval", "val")
-    exam = Exam.of(near, labelled)
+    exam = TestSet.from_banks(near, labelled)
     told = {
-        "learned on ZeroEval": predicted(near, exam),
-        "learned on MMLU-Pro": predicted(far, exam),
-        "votes alone": predicted(far, exam, AnchorConfig(learned=False)),
-        "forecaster alone": predicted(_trusting(far), exam),
+        "learned on ZeroEval": predict_test_set(near, exam),
+        "learned on MMLU-Pro": predict_test_set(far, exam),
+        "votes alone": predict_test_set(far, exam, AnchorConfig(use_forecaster=False)),
+        "forecaster alone": predict_test_set(_trusting(far), exam),
     }
     p_correct = {name: one.estimates.p_correct_qm for name, one in told.items()}
     mean_m = np.nanmean(far.outcomes.correct_am, axis=0)
     p_correct["each model's mean on MMLU-Pro"] = np.tile(mean_m, (len(exam.ids), 1))
     _print(p_correct, told, exam, both)
-    own = predicted(far, Exam.of(far, questions(data, "mmlupro", "val")))
+    own = predict_test_set(far, TestSet.from_banks(far, questions(data, "mmlupro", "val")))
     print(
         f"\nflagged: {_flagged(told['learned on MMLU-Pro'])} of ZeroEval, "
         f"{_flagged(own)} of the validation questions of MMLU-Pro"
@@ -50,16 +50,16 @@ def _trusting(bank: Bank) -> Bank:
 
 
 def _print(
-    p_correct: dict[str, Floats],
+    p_correct: dict[str, FloatArray],
     told: dict[str, Predictions],
-    exam: Exam,
+    exam: TestSet,
     models: tuple[str, ...],
 ) -> None:
-    weight_rq = resamples(len(exam.ids), SEED)
+    weight_rq = bootstrap_weights(len(exam.ids), SEED)
     tokens_qm = told["learned on ZeroEval"].estimates.completion_tokens_qm
     print("| forecast of ZeroEval | mean AUC | log loss | ECE | mean width of the 90 % interval |")
     print("|---|---|---|---|---|")
-    for one in qualities(p_correct, models, exam, tokens_qm, weight_rq):
+    for one in forecast_qualities(p_correct, models, exam, tokens_qm, weight_rq):
         cells = [text(one.mean_auc, 1, 3), text(one.pooled.log_loss, 1, 3)]
         cells.append(text(one.pooled.ece, 1, 3))
         print(f"| {one.name} | {' | '.join(cells)} | {_width(told.get(one.name))} |")
@@ -73,7 +73,7 @@ def _width(predictions: Predictions | None) -> str:
 
 
 def _flagged(predictions: Predictions) -> str:
-    return f"{float(np.mean(predictions.estimates.familiarity_qm[:, 0] < 1)):.1%}"
+    return f"{float(np.mean(predictions.estimates.in_distribution_qm[:, 0] < 1)):.1%}"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.upstreams import Upstream
-from scope.endpoint import CallError
+from scope.endpoint import UpstreamError
 from scope.upstream import token_count
 
 
@@ -19,7 +19,7 @@ class Attempt:
     model : str
     outcome : str
         ``ok``; ``full`` or ``open circuit`` where it was not called; else the kind of
-        `CallError`, such as ``http 500``, ``timeout`` or ``deadline``.
+        `UpstreamError`, such as ``http 500``, ``timeout`` or ``deadline``.
     latency_s : float
         Until the answer, or the first byte of a stream.
     """
@@ -30,7 +30,7 @@ class Attempt:
 
 
 @dataclass(slots=True)
-class Answer:
+class UpstreamResponse:
     """A whole answer, or the error that stands for one.
 
     Attributes
@@ -64,7 +64,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Stream:
+class UpstreamStream:
     """An answer under way; the first byte is there.
 
     Attributes
@@ -73,9 +73,9 @@ class Stream:
     attempts : tuple of Attempt
     chunks : async generator of bytes
         To be sent as they come; closing it, or cancelling who reads it, hangs up.
-    usage, cost_usd : as in `Answer`
+    usage, cost_usd : as in `UpstreamResponse`
         Once the upstream has told.
-    error : CallError or None
+    error : UpstreamError or None
         Why it broke off, once it has; the client got it as the last event.
     """
 
@@ -84,7 +84,7 @@ class Stream:
     chunks: AsyncGenerator[bytes, None] = field(init=False)
     usage: Mapping[str, Any] | None = None
     cost_usd: float | None = None
-    error: CallError | None = None
+    error: UpstreamError | None = None
 
 
 def cost_usd(upstream: Upstream, usage: Mapping[str, Any] | None) -> float | None:
@@ -98,6 +98,6 @@ def cost_usd(upstream: Upstream, usage: Mapping[str, Any] | None) -> float | Non
     return (tokens_in * price.usd_per_mtok_in + tokens_out * price.usd_per_mtok_out) / 1e6
 
 
-def scope_field(upstream: Upstream, usage: Mapping[str, Any] | None) -> dict[str, Any]:
+def scope_metadata(upstream: Upstream, usage: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the field ``scope`` of a body or of a stream's last chunk."""
     return {"model": upstream.name, "cost_usd": cost_usd(upstream, usage)}

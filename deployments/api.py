@@ -8,13 +8,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deployments.answers import Answer, Stream
-from deployments.asks import ROUTE_FORMS
-from deployments.body import gathered
-from deployments.catalogue import listed_models
-from deployments.chat import Chat
-from deployments.errors import tell_errors
-from deployments.exchange import Exchange
+from deployments.answers import UpstreamResponse, UpstreamStream
+from deployments.asks import ROUTE_BODIES
+from deployments.body import read_body
+from deployments.catalogue import model_list
+from deployments.chat import ChatBody
+from deployments.errors import install_error_handlers
+from deployments.exchange import RequestContext
 from deployments.router import Router
 from deployments.schemas import one_of
 
@@ -38,25 +38,25 @@ def make_api(router: Router) -> FastAPI:
 
     api = FastAPI(title="scope-router", docs_url=None, redoc_url=None, lifespan=lifespan)
 
-    @api.post("/v1/chat/completions", openapi_extra=_body(Chat), response_model=None)
+    @api.post("/v1/chat/completions", openapi_extra=_openapi_body(ChatBody), response_model=None)
     async def chat(request: Request) -> Response:
         """Answer by the model that is worth its price; a model's own name insists on it."""
-        exchange, body = await _let_in(router, "chat", request)
+        exchange, body = await _admit(router, "chat", request)
         try:
             await router.chat(exchange, body, dict(request.headers))
-            return _answered(exchange)
+            return _response(exchange)
         except BaseException:
             exchange.close()
             raise
 
-    @api.post("/v1/route", openapi_extra=_body(*ROUTE_FORMS))
+    @api.post("/v1/route", openapi_extra=_openapi_body(*ROUTE_BODIES))
     async def route(request: Request) -> Response:
         """Decide for a chat, a prompt or a list of prompts, without calling any model."""
-        exchange, body = await _let_in(router, "route", request)
+        exchange, body = await _admit(router, "route", request)
         try:
             asked = await router.route(exchange, body, dict(request.headers))
             told = [decision.to_json() for decision in exchange.decisions]
-            content: Any = {"decisions": told} if asked.listed else told[0]
+            content: Any = {"decisions": told} if asked.is_batch else told[0]
             return JSONResponse(content, headers=exchange.headers())
         finally:
             exchange.close()
@@ -66,7 +66,7 @@ def make_api(router: Router) -> FastAPI:
         """List `auto` and the pool."""
         exchange = await router.admit("models", request.headers.get("authorization"))
         exchange.close()
-        return JSONResponse(listed_models(exchange.current.models, router.born_at))
+        return JSONResponse(model_list(exchange.current.models, router.started_at))
 
     @api.get("/health")
     async def health() -> dict[str, str]:
@@ -79,12 +79,12 @@ def make_api(router: Router) -> FastAPI:
         state = await router.readiness()
         return JSONResponse(state, 200 if state["status"] == "ready" else 503)
 
-    tell_errors(api)
-    api.add_middleware(Counted, told=router.told)
+    install_error_handlers(api)
+    api.add_middleware(MetricsMiddleware, told=router.record_response)
     return api
 
 
-class Counted:
+class MetricsMiddleware:
     """Counts requests by their endpoint and status."""
 
     def __init__(self, app: ASGIApp, told: Callable[[str, int], None]) -> None:
@@ -101,10 +101,10 @@ class Counted:
         await self._app(scope, receive, counting if scope["type"] == "http" else send)
 
 
-class Passed(StreamingResponse):
+class PassthroughStream(StreamingResponse):
     """A stream on its way through; its exchange ends with it, or with the client."""
 
-    def __init__(self, exchange: Exchange, stream: Stream) -> None:
+    def __init__(self, exchange: RequestContext, stream: UpstreamStream) -> None:
         super().__init__(stream.chunks, headers=exchange.headers(), media_type="text/event-stream")
         self._exchange, self._stream = exchange, stream
 
@@ -119,28 +119,28 @@ class Passed(StreamingResponse):
                 self._exchange.close()
 
 
-async def _let_in(router: Router, endpoint: str, request: Request) -> tuple[Exchange, bytes]:
+async def _admit(router: Router, endpoint: str, request: Request) -> tuple[RequestContext, bytes]:
     """Admit a request by its headers, before a byte of its body is read."""
     exchange = await router.admit(endpoint, request.headers.get("authorization"))
     try:
         limit = exchange.current.settings.limits.max_body_bytes
-        return exchange, await gathered(request.stream(), limit)
+        return exchange, await read_body(request.stream(), limit)
     except BaseException:
         exchange.close()
         raise
 
 
-def _answered(exchange: Exchange) -> Response:
+def _response(exchange: RequestContext) -> Response:
     answer = exchange.answer
-    if isinstance(answer, Stream):
-        return Passed(exchange, answer)
-    assert isinstance(answer, Answer)
+    if isinstance(answer, UpstreamStream):
+        return PassthroughStream(exchange, answer)
+    assert isinstance(answer, UpstreamResponse)
     exchange.close()
     headers = {**exchange.headers(), **answer.headers}
     return Response(answer.content, answer.status, headers, "application/json")
 
 
-def _body(*forms: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic models
+def _openapi_body(*forms: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic models
     """Return the OpenAPI description of a body that is read by hand."""
     content = {"application/json": {"schema": one_of(*forms)}}
     return {"requestBody": {"content": content, "required": True}}

@@ -15,25 +15,25 @@ from ray.serve.context import _get_global_client
 from ray.serve.handle import DeploymentHandle
 
 from deployments.api import make_api
-from deployments.embedder import Batching, Embedder, Vectors, texts_in
-from deployments.hops import Hop
+from deployments.embedder import Batching, EmbeddedTexts, Embedder, batch_size
+from deployments.hops import RemoteCall
 from deployments.prediction import Prediction
-from deployments.predictor import Embedded, Predictor
+from deployments.predictor import PredictionRequest, Predictor
 from deployments.reasoner_args import ReasonerArgs, check_reasoner
 from deployments.router import Router
 from deployments.scope_engine import build_engine, engine_call
-from deployments.sessions import Held, Key
-from deployments.shared_sessions import Peers
+from deployments.sessions import SessionKey, SessionState
+from deployments.shared_sessions import SessionPeers
 from scope import EMBEDDED_BANK
 from scope.bank_store import load_bank, verify_bank
 from scope.config import parse
-from scope.engine import check_fits
+from scope.engine import check_capacity
 from scope.errors import ScopeError
 
 # No `from __future__ import annotations` in this file: Serve looks at the annotation of
 # `args`, and a string there silently turns validation off.
 
-ENGINE_OPEN_S = 5.0
+ENGINE_BREAKER_RESET_S = 5.0
 """How long an engine that failed is left alone; to start one takes a minute."""
 
 log = logging.getLogger("ray.serve")
@@ -61,14 +61,14 @@ class EmbedderReplica(Embedder):
         try:
             batching = parse(Batching, user_config, "the Embedder's user_config")
         except ScopeError as error:
-            _refuse(error, configured=self._configured)
+            _reject_settings(error, configured=self._configured)
             return
         self.embed.set_max_batch_size(batching.max_batch_size)
         self.embed.set_batch_wait_timeout_s(batching.wait_s)
         self._configured = True
 
-    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0, batch_size_fn=texts_in)
-    async def embed(self, calls: list[list[str]]) -> list[Vectors]:
+    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0, batch_size_fn=batch_size)
+    async def embed(self, calls: list[list[str]]) -> list[EmbeddedTexts]:
         """Embed the texts of one batch of calls."""
         return await asyncio.to_thread(super().embed, calls)
 
@@ -80,11 +80,11 @@ class PredictorReplica(Predictor):
     def __init__(
         self, bank: str, reasoner: ReasonerArgs | None, engine: DeploymentHandle | None
     ) -> None:
-        hop = engine and Hop("engine", engine_call(engine), open_s=ENGINE_OPEN_S)
+        hop = engine and RemoteCall("engine", engine_call(engine), open_s=ENGINE_BREAKER_RESET_S)
         super().__init__(bank, reasoner, hop)
 
     @serve.batch(max_batch_size=16, batch_wait_timeout_s=0.0)
-    async def predict(self, calls: list[Embedded]) -> list[list[Prediction] | None]:
+    async def predict(self, calls: list[PredictionRequest]) -> list[list[Prediction] | None]:
         """Foretell what came while the batch before was under way."""
         return await asyncio.to_thread(super().predict, calls)
 
@@ -98,17 +98,20 @@ class RouterReplica:
         self, bank: str, embedder: DeploymentHandle, predictor: DeploymentHandle, *, reasons: bool
     ) -> None:
         host = _get_global_client().http_config.host
-        embed = Hop("embedder", embedder.embed.remote)
-        predict = Hop("predictor", predictor.predict.remote)
+        embed = RemoteCall("embedder", embedder.embed.remote)
+        predict = RemoteCall("predictor", predictor.predict.remote)
         context = serve.get_replica_context()
         self._router = Router(
             load_bank(Path(bank)),
             embed,
             predict,
-            Peers(Hop("session", self._asked("held")), Hop("session", self._asked("note"))),
+            SessionPeers(
+                RemoteCall("session", self._session_owner_call("held")),
+                RemoteCall("session", self._session_owner_call("note")),
+            ),
             host=host,
             name=context.replica_tag,
-            reasoner=Hop("reasoner", predictor.reason.remote) if reasons else None,
+            reasoner=RemoteCall("reasoner", predictor.reason.remote) if reasons else None,
         )
         self._configured = False
 
@@ -121,19 +124,19 @@ class RouterReplica:
         try:
             await self._router.configure(user_config)
         except ScopeError as error:
-            _refuse(error, configured=self._configured)
-            self._router.refused()
+            _reject_settings(error, configured=self._configured)
+            self._router.mark_settings_rejected()
         self._configured = True
 
-    async def held(self, key: Key) -> Held | None:
+    async def get_session(self, key: SessionKey) -> SessionState | None:
         """Tell another replica what a session is on that belongs to this one."""
         return self._router.sessions.local.get(key)
 
-    async def note(self, key: Key, held: Held) -> None:
+    async def put_session(self, key: SessionKey, held: SessionState) -> None:
         """Hear from another replica what a session is on."""
         self._router.sessions.local.put(key, held)
 
-    def _asked(self, method: str) -> Callable[[Any], Awaitable[Any]]:
+    def _session_owner_call(self, method: str) -> Callable[[Any], Awaitable[Any]]:
         """Return a call of the replica that a session belongs to."""
         context = serve.get_replica_context()
 
@@ -150,7 +153,7 @@ class RouterReplica:
         self._router.check_health()
 
 
-def _refuse(error: ScopeError, *, configured: bool) -> None:
+def _reject_settings(error: ScopeError, *, configured: bool) -> None:
     """Refuse settings; older ones, if there are any, stay in force.
 
     Serve stops a replica whose ``reconfigure`` raises, so that a typo would take the service
@@ -168,7 +171,7 @@ def build_app(args: AppConfig) -> Application:
     engine = None
     if args.reasoner is not None:
         check_reasoner(args.reasoner, load_bank(Path(args.bank)))
-        check_fits(args.reasoner.engine, [node.get("GPU", 0.0) for node in _nodes()])
+        check_capacity(args.reasoner.engine, [node.get("GPU", 0.0) for node in _nodes()])
         engine = build_engine(args.reasoner)
     predictor = PredictorReplica.bind(args.bank, args.reasoner, engine)
     return RouterReplica.bind(args.bank, embedder, predictor, reasons=engine is not None)

@@ -4,36 +4,40 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from functools import partial
 
-from deployments.answers import Answer, Stream, cost_usd, scope_field
-from deployments.calls import Call, Caller, refused
-from deployments.events import Events
+from deployments.answers import UpstreamResponse, UpstreamStream, cost_usd, scope_metadata
+from deployments.calls import UpstreamClient, UpstreamRequest, error_from_body
+from deployments.events import SSEPassthrough
 from deployments.failures import error_event
 from deployments.upstreams import Upstream
-from scope.endpoint import CallError
+from scope.endpoint import UpstreamError
 
 
-async def complete(caller: Caller, upstream: Upstream, call: Call) -> Answer:
+async def call_upstream(
+    caller: UpstreamClient, upstream: Upstream, call: UpstreamRequest
+) -> UpstreamResponse:
     """Return a whole answer.
 
     Raises
     ------
-    CallError
+    UpstreamError
         If the upstream gave none.
     """
-    with upstream.slot():
+    with upstream.acquire():
         body = await caller.complete(upstream, call)
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else None
-    body |= {"model": upstream.name, "scope": scope_field(upstream, usage)}
-    return Answer(200, body, {}, upstream.name, usage, cost_usd(upstream, usage))
+    body |= {"model": upstream.name, "scope": scope_metadata(upstream, usage)}
+    return UpstreamResponse(200, body, {}, upstream.name, usage, cost_usd(upstream, usage))
 
 
-async def stream(caller: Caller, upstream: Upstream, call: Call) -> Stream:
+async def stream_upstream(
+    caller: UpstreamClient, upstream: Upstream, call: UpstreamRequest
+) -> UpstreamStream:
     """Return a stream whose first event is there.
 
     Raises
     ------
-    CallError
+    UpstreamError
         If the upstream gave not even that.
     """
     options = call.body.get("stream_options") or {}
@@ -42,15 +46,19 @@ async def stream(caller: Caller, upstream: Upstream, call: Call) -> Stream:
         show_usage = bool(options.get("include_usage"))
         options = {**options, "include_usage": True}
     call = replace(call, body={**call.body, "stream_options": options})
-    events = Events(show_usage=show_usage, describe=partial(scope_field, upstream))
-    answer = Stream(upstream.name)
+    events = SSEPassthrough(show_usage=show_usage, describe=partial(scope_metadata, upstream))
+    answer = UpstreamStream(upstream.name)
     answer.chunks = _chunks(caller, upstream, call, events, answer)
     await anext(answer.chunks)
     return answer
 
 
 async def _chunks(
-    caller: Caller, upstream: Upstream, call: Call, events: Events, answer: Stream
+    caller: UpstreamClient,
+    upstream: Upstream,
+    call: UpstreamRequest,
+    events: SSEPassthrough,
+    answer: UpstreamStream,
 ) -> AsyncGenerator[bytes, None]:
     """Yield nothing once, when the first event is there; then all that the client gets.
 
@@ -59,15 +67,15 @@ async def _chunks(
     """
     begun = False
     try:
-        with upstream.slot():
+        with upstream.acquire():
             async with caller.stream(upstream, call) as (first, rest):
-                async for block in _blocks(upstream, first, rest, events):
+                async for block in _event_blocks(upstream, first, rest, events):
                     if not begun:
-                        upstream.breaker.undecided()
+                        upstream.breaker.release()
                         begun = True
                         yield b""
                     yield upstream.clean_bytes(block)
-    except CallError as error:
+    except UpstreamError as error:
         if not begun:
             raise
         if not events.done:
@@ -78,8 +86,8 @@ async def _chunks(
         answer.cost_usd = cost_usd(upstream, events.usage)
 
 
-async def _blocks(
-    upstream: Upstream, first: bytes, rest: AsyncIterator[bytes], events: Events
+async def _event_blocks(
+    upstream: Upstream, first: bytes, rest: AsyncIterator[bytes], events: SSEPassthrough
 ) -> AsyncGenerator[bytes, None]:
     """Yield the events that each chunk completes; an error among them is raised."""
     chunk = first
@@ -87,7 +95,7 @@ async def _blocks(
         if block := events.feed(chunk):
             yield block
         if events.error is not None:
-            raise refused(upstream, events.error)
+            raise error_from_body(upstream, events.error)
         chunk = await anext(rest, b"")
     if block := events.finish():
         yield block

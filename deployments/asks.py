@@ -5,28 +5,28 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployments.body import checked, json_object
-from deployments.chat import ChatRequest, RoutedChat
-from deployments.conversation import carries_only_tool_results, routed_text, turn_key
-from deployments.needs import Needs, estimated_tokens
-from deployments.refusals import RefusedError
+from deployments.body import parse_json_object, validate
+from deployments.chat import ChatRequest, RouteChatBody
+from deployments.conversation import carries_only_tool_results, routing_text, turn_key
+from deployments.needs import Requirements, estimated_tokens
+from deployments.refusals import RequestError
 from deployments.settings import Limits
-from deployments.wishes import Scope, Wish
+from deployments.wishes import RequestOptions, ScopeField
 
-FORMS = ("prompt", "prompts", "messages")
+BODY_FIELDS = ("prompt", "prompts", "messages")
 """Fields of which a body of ``/v1/route`` has one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class RoutingRequest:
     """One decision that is asked for.
 
     Attributes
     ----------
     text : str
         What the decision is made on; left out of its repr, and so of logs.
-    wish : Wish
-    needs : Needs
+    wish : RequestOptions
+    needs : Requirements
     turn : str or None
         Name of the human turn of a chat without session id; None where there is none.
     continues : bool
@@ -36,78 +36,78 @@ class Ask:
     """
 
     text: str = field(repr=False)
-    wish: Wish
-    needs: Needs
+    options: RequestOptions
+    needs: Requirements
     turn: str | None = None
-    continues: bool = False
-    elsewhere: bool = False
+    is_tool_turn: bool = False
+    session_is_remote: bool = False
 
-    def in_session(self, header: str | None) -> "Ask":
+    def with_session(self, header: str | None) -> "RoutingRequest":
         """Return the ask as part of the session that a header names, unless its body names one.
 
         Raises
         ------
-        RefusedError
+        RequestError
             If the name is too long.
         """
-        session_id = self.wish.session_id
+        session_id = self.options.session_id
         if session_id is not None:
-            return replace(self, elsewhere=session_id != header)
+            return replace(self, session_is_remote=session_id != header)
         if header is None:
             return self
-        wish = checked(Wish, {"session_id": header}, "x-session-id")
-        wish = self.wish.model_copy(update={"session_id": wish.session_id})
-        return replace(self, wish=wish, turn=None)
+        wish = validate(RequestOptions, {"session_id": header}, "x-session-id")
+        wish = self.options.model_copy(update={"session_id": wish.session_id})
+        return replace(self, options=wish, turn=None)
 
     @classmethod
-    def of_chat(cls, request: ChatRequest, limits: Limits) -> "Ask":
+    def from_chat(cls, request: ChatRequest, limits: Limits) -> "RoutingRequest":
         """Return what a chat asks for.
 
         Raises
         ------
-        RefusedError
+        RequestError
             If it holds no human text, or too much of it.
         """
         messages = request.chat.messages
         return cls(
-            text=routed_text(messages, limits.max_prompt_chars),
-            wish=request.wish,
-            needs=Needs.of(request.chat),
-            turn=None if request.wish.session_id else turn_key(messages),
-            continues=carries_only_tool_results(messages),
+            text=routing_text(messages, limits.max_prompt_chars),
+            options=request.options,
+            needs=Requirements.from_chat(request.chat),
+            turn=None if request.options.session_id else turn_key(messages),
+            is_tool_turn=carries_only_tool_results(messages),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class RouteRequest:
+class RouteBody:
     """Body of ``POST /v1/route``."""
 
-    asks: tuple[Ask, ...]
-    listed: bool
+    requests: tuple[RoutingRequest, ...]
+    is_batch: bool
     """Whether the client sent a list, and so expects one."""
 
     @classmethod
-    def parse(cls, body: bytes, limits: Limits) -> "RouteRequest":
+    def parse(cls, body: bytes, limits: Limits) -> "RouteBody":
         """Read a chat body, ``{"prompt": text}`` or ``{"prompts": [text]}``.
 
         Raises
         ------
-        RefusedError
+        RequestError
             With the first mistake.
         """
-        data = json_object(body)
-        given = [name for name in FORMS if name in data]
+        data = parse_json_object(body)
+        given = [name for name in BODY_FIELDS if name in data]
         if len(given) > 1:
-            raise RefusedError(
+            raise RequestError(
                 f"{' and '.join(given)} exclude each other; give one of them", given[1]
             )
         if "messages" in data:
-            chat = ChatRequest.of(data, limits, RoutedChat)
-            return cls((Ask.of_chat(chat, limits),), listed=False)
+            chat = ChatRequest.from_json(data, limits, RouteChatBody)
+            return cls((RoutingRequest.from_chat(chat, limits),), is_batch=False)
         if "prompts" in data:
-            many = checked(PromptsBody, data)
+            many = validate(PromptsBody, data)
             if len(many.prompts) > limits.max_prompts:
-                raise RefusedError(
+                raise RequestError(
                     f"prompts: a list of {len(many.prompts)} is too long; "
                     f"at most {limits.max_prompts}",
                     "prompts",
@@ -116,9 +116,9 @@ class RouteRequest:
                 _of_prompt(prompt, f"prompts[{place}]", many.scope, limits)
                 for place, prompt in enumerate(many.prompts)
             )
-            return cls(tuple(asks), listed=True)
-        one = checked(PromptBody, data)
-        return cls((_of_prompt(one.prompt, "prompt", one.scope, limits),), listed=False)
+            return cls(tuple(asks), is_batch=True)
+        one = validate(PromptBody, data)
+        return cls((_of_prompt(one.prompt, "prompt", one.scope, limits),), is_batch=False)
 
 
 Prompt = Annotated[str, Field(min_length=1)]
@@ -130,7 +130,7 @@ class PromptBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     prompt: Prompt
-    scope: Scope = Wish()
+    scope: ScopeField = RequestOptions()
 
 
 class PromptsBody(BaseModel):
@@ -139,19 +139,19 @@ class PromptsBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     prompts: Annotated[tuple[Prompt, ...], Field(strict=False, min_length=1)]
-    scope: Scope = Wish()
+    scope: ScopeField = RequestOptions()
 
 
-ROUTE_FORMS = (PromptBody, PromptsBody, RoutedChat)
+ROUTE_BODIES = (PromptBody, PromptsBody, RouteChatBody)
 """What a body of ``/v1/route`` may be."""
 
 
-def _of_prompt(prompt: str, where: str, wish: Wish, limits: Limits) -> Ask:
+def _of_prompt(prompt: str, where: str, wish: RequestOptions, limits: Limits) -> RoutingRequest:
     if not prompt.strip():
-        raise RefusedError(f"{where}: only spaces; expected text", where)
+        raise RequestError(f"{where}: only spaces; expected text", where)
     if len(prompt) > limits.max_prompt_chars:
-        raise RefusedError(
+        raise RequestError(
             f"{where}: {len(prompt)} characters are too many; at most {limits.max_prompt_chars}",
             where,
         )
-    return Ask(prompt, wish, Needs(estimated_tokens(prompt.encode())))
+    return RoutingRequest(prompt, wish, Requirements(estimated_tokens(prompt.encode())))

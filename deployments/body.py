@@ -8,51 +8,53 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from deployments.mistakes import field_of, sentence, shown
-from deployments.refusals import RefusedError, TooLargeError
+from deployments.mistakes import field_path, format_error, short_repr
+from deployments.refusals import PayloadTooLargeError, RequestError
 
-HUGE = re.compile(rb"[eE]\+?\d{3}")
+HUGE_EXPONENT = re.compile(rb"[eE]\+?\d{3}")
 """What a number too large for a float looks like; text may look so too."""
 
 Value = TypeVar("Value", bound=BaseModel)
 
 
-async def gathered(chunks: AsyncIterable[bytes], max_bytes: int) -> bytes:
+async def read_body(chunks: AsyncIterable[bytes], max_bytes: int) -> bytes:
     """Return all chunks as one; no more than the limit is ever held.
 
     Raises
     ------
-    TooLargeError
+    PayloadTooLargeError
         As soon as there are more than `max_bytes`.
     """
     held = bytearray()
     async for chunk in chunks:
         held += chunk
         if len(held) > max_bytes:
-            raise TooLargeError(f"body: more than {max_bytes} bytes; at most that many are allowed")
+            raise PayloadTooLargeError(
+                f"body: more than {max_bytes} bytes; at most that many are allowed"
+            )
     return bytes(held)
 
 
-def json_object(body: bytes) -> dict[str, Any]:
+def parse_json_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object of a body, every text of it valid UTF-8 and every number finite.
 
     Raises
     ------
-    RefusedError
+    RequestError
         If it is anything else.
     """
     try:
         data = from_json(body, allow_inf_nan=False)
-        if HUGE.search(body):
+        if HUGE_EXPONENT.search(body):
             json.dumps(data, allow_nan=False)
     except ValueError as error:
-        raise RefusedError(f"body: expected a JSON object in UTF-8; {error}") from None
+        raise RequestError(f"body: expected a JSON object in UTF-8; {error}") from None
     if not isinstance(data, dict):
-        raise RefusedError(f"body: expected a JSON object, got {shown(data)}")
+        raise RequestError(f"body: expected a JSON object, got {short_repr(data)}")
     return data
 
 
-def checked(kind: type[Value], data: dict[str, Any], where: str = "") -> Value:
+def validate(kind: type[Value], data: dict[str, Any], where: str = "") -> Value:
     """Return `data` as a `kind`.
 
     Parameters
@@ -64,7 +66,7 @@ def checked(kind: type[Value], data: dict[str, Any], where: str = "") -> Value:
 
     Raises
     ------
-    RefusedError
+    RequestError
         With the first mistake. Pydantic's own error is not kept: it quotes its input, which
         may be a prompt, into every traceback.
     """
@@ -74,4 +76,4 @@ def checked(kind: type[Value], data: dict[str, Any], where: str = "") -> Value:
         mistake = error.errors(include_url=False)[0]
     if where:
         mistake["loc"] = (where, *mistake["loc"])
-    raise RefusedError(sentence(mistake), field_of(mistake) or None)
+    raise RequestError(format_error(mistake), field_path(mistake) or None)

@@ -5,7 +5,7 @@ import time
 from purgatory.domain.model import HALF_OPENED, OPENED, Context
 
 
-class Breaker:
+class CircuitBreaker:
     """purgatory's states, with outcomes told by hand and one trial at a time.
 
     Its ``async with`` knows two outcomes only, and a client that hangs up while the upstream is
@@ -36,7 +36,7 @@ class Breaker:
         opened_at = self._circuit.opened_at
         return 0.0 if opened_at is None else opened_at + self._circuit.ttl - time.time()
 
-    def admits(self) -> bool:
+    def try_acquire(self) -> bool:
         """Say whether a call may go out; one that does must tell how it ended."""
         # purgatory would refuse by raising one exception object again and again, and every
         # frame that it ever passed would stay alive on its traceback: ask the clock first.
@@ -46,20 +46,20 @@ class Breaker:
         self._trying = self.state == HALF_OPENED
         return True
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """Close."""
         self._circuit.handle_end_request()
-        self._over()
+        self._end_trial()
 
-    def failed(self, error: Exception) -> None:
+    def record_failure(self, error: Exception) -> None:
         """Count, and open if that was one too many."""
         self._circuit.handle_exception(error)
-        self._over()
+        self._end_trial()
 
-    def undecided(self) -> None:
+    def release(self) -> None:
         """Learn nothing, and let another call try: this one has begun well, or was given up."""
-        self._over()
+        self._end_trial()
 
-    def _over(self) -> None:
+    def _end_trial(self) -> None:
         self._trying = False
         self._circuit.messages.clear()  # for purgatory's message bus, which is not used

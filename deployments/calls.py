@@ -11,17 +11,17 @@ from typing import Any, Self
 
 import httpx
 
-from deployments.failures import DEADLINE, UpstreamRefusedError, error_body
+from deployments.failures import DEADLINE, UpstreamStatusError, error_body
 from deployments.upstreams import Upstream
-from scope.endpoint import CallError, retry_after_s
-from scope.upstream import CONNECT_S, SHOWN_CHARS, lost, open_transport
+from scope.endpoint import UpstreamError, retry_after_s
+from scope.upstream import CONNECT_S, MAX_ERROR_CHARS, map_transport_error, open_transport
 
-PASSED_ON = ("idempotency-key", "x-request-id", "x-client-request-id")
+FORWARDED_HEADERS = ("idempotency-key", "x-request-id", "x-client-request-id")
 """Headers of the client that the upstream gets, too; never its key, nor its cookies."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class UpstreamRequest:
     """What is asked.
 
     Attributes
@@ -42,15 +42,15 @@ class Call:
         """Return how long this upstream has."""
         return min(self.left_s, upstream.settings.timeout_s)
 
-    def passed_on(self) -> dict[str, str]:
+    def forwarded_headers(self) -> dict[str, str]:
         """Return the headers that go to the upstream; one that no header may carry does not."""
-        told = {name: self.headers[name] for name in PASSED_ON if name in self.headers}
+        told = {name: self.headers[name] for name in FORWARDED_HEADERS if name in self.headers}
         return {
             name: value for name, value in told.items() if value.isascii() and value.isprintable()
         }
 
 
-class Caller:
+class UpstreamClient:
     """Pooled connections to all upstreams; use it as ``async with Caller() as caller``."""
 
     async def __aenter__(self) -> Self:
@@ -65,15 +65,15 @@ class Caller:
     ) -> None:
         await self._transport.aclose()
 
-    async def complete(self, upstream: Upstream, call: Call) -> dict[str, Any]:
+    async def complete(self, upstream: Upstream, call: UpstreamRequest) -> dict[str, Any]:
         """Return the upstream's chat completion.
 
         Raises
         ------
-        CallError
+        UpstreamError
             Whatever went wrong.
         """
-        with _losses(upstream, call):
+        with _map_errors(upstream, call):
             async with (
                 asyncio.timeout(call.limit_s(upstream)),
                 self._response(upstream, call, "gzip, deflate") as response,
@@ -83,7 +83,7 @@ class Caller:
 
     @asynccontextmanager
     async def stream(
-        self, upstream: Upstream, call: Call
+        self, upstream: Upstream, call: UpstreamRequest
     ) -> AsyncIterator[tuple[bytes, AsyncIterator[bytes]]]:
         """Open a stream: its first chunk, and the others as the network brings them.
 
@@ -91,10 +91,10 @@ class Caller:
 
         Raises
         ------
-        CallError
+        UpstreamError
             Whatever went wrong, in opening it or later.
         """
-        with _losses(upstream, call):
+        with _map_errors(upstream, call):
             async with AsyncExitStack() as stack:
                 async with asyncio.timeout(call.limit_s(upstream)):
                     opening = self._response(upstream, call, "identity")
@@ -102,16 +102,18 @@ class Caller:
                     kind = response.headers.get("content-type", "").lower()
                     if not kind.startswith("text/event-stream"):
                         _completion(upstream, upstream.clean_bytes(await response.aread()))
-                        raise CallError("garbage", f"expected events, got {kind[:SHOWN_CHARS]!r}")
+                        raise UpstreamError(
+                            "garbage", f"expected events, got {kind[:MAX_ERROR_CHARS]!r}"
+                        )
                     chunks = response.aiter_bytes()
                     first = await anext(chunks, b"")
                 yield first, chunks
 
     @asynccontextmanager
     async def _response(
-        self, upstream: Upstream, call: Call, encoding: str
+        self, upstream: Upstream, call: UpstreamRequest, encoding: str
     ) -> AsyncIterator[httpx.Response]:
-        headers = call.passed_on()
+        headers = call.forwarded_headers()
         headers |= {"content-type": "application/json", "accept-encoding": encoding}
         if upstream.key:
             headers["authorization"] = f"Bearer {upstream.key}"
@@ -126,55 +128,55 @@ class Caller:
         try:
             if response.status_code != 200:
                 await response.aread()
-                raise _refusal(upstream, response)
+                raise _http_error(upstream, response)
             yield response
         finally:
             await response.aclose()
 
 
 @contextmanager
-def _losses(upstream: Upstream, call: Call) -> Iterator[None]:
-    """Turn what the transport raises into `CallError`, without addresses or keys in it."""
+def _map_errors(upstream: Upstream, call: UpstreamRequest) -> Iterator[None]:
+    """Turn what the transport raises into `UpstreamError`, without addresses or keys in it."""
     try:
         yield
     except (httpx.HTTPError, OSError) as error:
-        named = lost(error, upstream.settings.timeout_s)
+        named = map_transport_error(error, upstream.settings.timeout_s)
         if isinstance(error, TimeoutError) and call.left_s <= upstream.settings.timeout_s:
-            raise CallError(DEADLINE, f"{call.left_s:.2g} s were left") from error
+            raise UpstreamError(DEADLINE, f"{call.left_s:.2g} s were left") from error
         if named.kind == "timeout":
             raise named from error
-        raise CallError(named.kind, type(error.__cause__ or error).__name__) from error
+        raise UpstreamError(named.kind, type(error.__cause__ or error).__name__) from error
 
 
-def _refusal(upstream: Upstream, response: httpx.Response) -> UpstreamRefusedError:
-    text = upstream.clean(response.text)
+def _http_error(upstream: Upstream, response: httpx.Response) -> UpstreamStatusError:
+    text = upstream.redact(response.text)
     try:
         body = json.loads(text)
         message = body["error"]["message"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        message = " ".join(text.split())[:SHOWN_CHARS]
+        message = " ".join(text.split())[:MAX_ERROR_CHARS]
         body = error_body(message, "invalid_request_error")
     status = response.status_code
-    refusal = UpstreamRefusedError(status, " ".join(str(message).split())[:SHOWN_CHARS], body)
+    refusal = UpstreamStatusError(status, " ".join(str(message).split())[:MAX_ERROR_CHARS], body)
     refusal.wait_s = retry_after_s(response.headers.get("retry-after"), datetime.now(UTC))
     return refusal
 
 
-def refused(upstream: Upstream, error: Mapping[str, Any]) -> UpstreamRefusedError:
+def error_from_body(upstream: Upstream, error: Mapping[str, Any]) -> UpstreamStatusError:
     """Return the error that came with status 200, as OpenRouter's do, or in a stream."""
     code = error.get("code")
     status = code if isinstance(code, int) and 400 <= code < 600 else 502
-    body = json.loads(upstream.clean(json.dumps({"error": error})))
-    return UpstreamRefusedError(status, str(body["error"].get("message"))[:SHOWN_CHARS], body)
+    body = json.loads(upstream.redact(json.dumps({"error": error})))
+    return UpstreamStatusError(status, str(body["error"].get("message"))[:MAX_ERROR_CHARS], body)
 
 
 def _completion(upstream: Upstream, content: bytes) -> dict[str, Any]:
     try:
         data = json.loads(content)
         if "choices" not in data and isinstance(data.get("error"), dict):
-            raise refused(upstream, data["error"])
+            raise error_from_body(upstream, data["error"])
         data["choices"][0]["message"]
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-        start = upstream.clean(content[:SHOWN_CHARS].decode(errors="replace"))
-        raise CallError("garbage", f"expected a chat completion, got {start!r}") from error
+        start = upstream.redact(content[:MAX_ERROR_CHARS].decode(errors="replace"))
+        raise UpstreamError("garbage", f"expected a chat completion, got {start!r}") from error
     return dict(data)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from deployments.chat import AUTO
+from deployments.chat import AUTO_NAMES
 from scope.pool import ModelSpec
 
 
-def listed_models(models: Sequence[ModelSpec], created: int) -> dict[str, Any]:
+def model_list(models: Sequence[ModelSpec], created: int) -> dict[str, Any]:
     """Return the body of ``/v1/models``; unknown is null.
 
     Parameters
@@ -18,15 +18,15 @@ def listed_models(models: Sequence[ModelSpec], created: int) -> dict[str, Any]:
         Since when they are known here, seconds since 1970.
     """
     windows = [model.context_window for model in models if model.context_window is not None]
-    auto = _entry(AUTO[0], created) | {"context_length": max(windows, default=None)}
-    return {"object": "list", "data": [auto, *(_described(model, created) for model in models)]}
+    auto = _entry(AUTO_NAMES[0], created) | {"context_length": max(windows, default=None)}
+    return {"object": "list", "data": [auto, *(_model_entry(model, created) for model in models)]}
 
 
 def _entry(model: str, created: int) -> dict[str, Any]:
     return {"id": model, "object": "model", "created": created, "owned_by": "scope-router"}
 
 
-def _described(model: ModelSpec, created: int) -> dict[str, Any]:
+def _model_entry(model: ModelSpec, created: int) -> dict[str, Any]:
     return _entry(model.id, created) | {
         "context_length": model.context_window,
         "capabilities": list(model.capabilities),

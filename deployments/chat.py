@@ -5,21 +5,21 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from deployments.body import checked, json_object
-from deployments.mistakes import shown
-from deployments.refusals import NoSuchModelError, RefusedError
+from deployments.body import parse_json_object, validate
+from deployments.mistakes import short_repr
+from deployments.refusals import ModelNotFoundError, RequestError
 from deployments.settings import Limits
-from deployments.wishes import AUTO_ROUTER, AutoRouter, Scope, Wish
-from scope.errors import listed
+from deployments.wishes import AUTO_ROUTER, AutoRouterPlugin, RequestOptions, ScopeField
+from scope.errors import join_names
 
-AUTO = ("auto", "scope/auto")
+AUTO_NAMES = ("auto", "scope/auto")
 """Names of no model: they ask for a decision."""
 
-OURS = ("scope", "model", "plugins")
+OWN_FIELDS = ("scope", "model", "plugins")
 """Fields that upstreams do not get as they came."""
 
 
-Listed = Field(strict=False)  # JSON has lists only: a strict tuple would refuse them
+ListField = Field(strict=False)  # JSON has lists only: a strict tuple would refuse them
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -56,36 +56,36 @@ class Message(BaseModel):
         return "\n".join(part["text"] for part in self.parts() if part["type"] == "text")
 
 
-class Chat(BaseModel):
+class ChatBody(BaseModel):
     """The fields that are read; null means absent where a field is optional."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
     model: Annotated[str, Field(min_length=1)]
-    messages: Annotated[tuple[Message, ...], Listed, Field(min_length=1, repr=False)]
+    messages: Annotated[tuple[Message, ...], ListField, Field(min_length=1, repr=False)]
     stream: bool | None = None
     n: Count | None = None
     max_tokens: Count | None = None
     max_completion_tokens: Count | None = None
-    tools: Annotated[tuple[dict[str, Any], ...], Listed] | None = None
+    tools: Annotated[tuple[dict[str, Any], ...], ListField] | None = None
     response_format: dict[str, Any] | None = None
-    plugins: Annotated[tuple[dict[str, Any], ...], Listed] | None = None
-    scope: Scope = Wish()
+    plugins: Annotated[tuple[dict[str, Any], ...], ListField] | None = None
+    scope: ScopeField = RequestOptions()
 
-    def pinned(self, pool: tuple[str, ...]) -> str | None:
+    def explicit_model(self, pool: tuple[str, ...]) -> str | None:
         """Return the model that the client insists on; None if it wants a decision.
 
         Raises
         ------
-        NoSuchModelError
+        ModelNotFoundError
             If it is not in the pool.
         """
-        if self.model in AUTO:
+        if self.model in AUTO_NAMES:
             return None
         if self.model not in pool:
-            raise NoSuchModelError(
-                f"model: {shown(self.model)} is not here; "
-                f"expected {AUTO[0]} or one of {listed(pool)}",
+            raise ModelNotFoundError(
+                f"model: {short_repr(self.model)} is not here; "
+                f"expected {AUTO_NAMES[0]} or one of {join_names(pool)}",
                 "model",
                 "model_not_found",
             )
@@ -96,53 +96,55 @@ class Chat(BaseModel):
         return self.max_completion_tokens or self.max_tokens
 
 
-class RoutedChat(Chat):
+class RouteChatBody(ChatBody):
     """A chat body sent to ``/v1/route``; the model it names changes nothing there."""
 
-    model: Annotated[str, Field(min_length=1)] = AUTO[0]
+    model: Annotated[str, Field(min_length=1)] = AUTO_NAMES[0]
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """A checked chat completion with the body it came in."""
 
-    chat: Chat
-    wish: Wish
+    chat: ChatBody
+    options: RequestOptions
     raw: dict[str, Any] = field(repr=False)
 
     @classmethod
-    def of(cls, raw: dict[str, Any], limits: Limits, kind: type[Chat] = Chat) -> Self:
+    def from_json(
+        cls, raw: dict[str, Any], limits: Limits, kind: type[ChatBody] = ChatBody
+    ) -> Self:
         """Check a body.
 
         Raises
         ------
-        RefusedError
+        RequestError
             With the first mistake.
         """
-        chat = checked(kind, raw)
-        _refuse_excess("n", chat.n, limits.max_choices)
+        chat = validate(kind, raw)
+        _check_limit("n", chat.n, limits.max_choices)
         for name in ("max_tokens", "max_completion_tokens"):
-            _refuse_excess(name, getattr(chat, name), limits.max_completion_tokens)
+            _check_limit(name, getattr(chat, name), limits.max_completion_tokens)
         wish = chat.scope
         for place, plugin in enumerate(chat.plugins or ()):
             if plugin.get("id") == AUTO_ROUTER:
-                wish = checked(AutoRouter, plugin, f"plugins[{place}]").joined(wish)
+                wish = validate(AutoRouterPlugin, plugin, f"plugins[{place}]").merged_into(wish)
         return cls(chat, wish, raw)
 
     @classmethod
     def parse(cls, body: bytes, limits: Limits) -> Self:
         """Read and check the bytes of a body; raises the same."""
-        return cls.of(json_object(body), limits)
+        return cls.from_json(parse_json_object(body), limits)
 
     def upstream_body(self) -> dict[str, Any]:
         """Return what is sent on: all as it came, but for the model and fields that are ours."""
-        body = {name: value for name, value in self.raw.items() if name not in OURS}
+        body = {name: value for name, value in self.raw.items() if name not in OWN_FIELDS}
         others = [plugin for plugin in self.chat.plugins or () if plugin.get("id") != AUTO_ROUTER]
         if others:
             body["plugins"] = others
         return body
 
 
-def _refuse_excess(name: str, value: int | None, most: int) -> None:
+def _check_limit(name: str, value: int | None, most: int) -> None:
     if value is not None and value > most:
-        raise RefusedError(f"{name}: {value} is more than the {most} allowed here", name)
+        raise RequestError(f"{name}: {value} is more than the {most} allowed here", name)

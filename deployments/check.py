@@ -21,19 +21,19 @@ from ray.serve.schema import (
 from deployments.app import AppConfig
 from deployments.embedder import Batching
 from deployments.keys import check_bind
-from deployments.live import Current, parsed
-from deployments.mistakes import sentence
+from deployments.live import ActiveSettings, parse_settings
+from deployments.mistakes import format_error
 from deployments.reasoner_args import ReasonerArgs, check_reasoner
-from deployments.scope_engine import NAME
+from deployments.scope_engine import DEPLOYMENT_NAME
 from scope.bank_store import is_bank, load_bank
 from scope.config import parse
-from scope.engine import check_fits
+from scope.engine import check_capacity
 from scope.errors import ConfigError, ScopeError
 from scope.pool import ModelSpec
 
-OURS = "deployments.app:build_app"
-NAMES = ("Router", "Embedder", "Predictor")
-PLACED = ("placement_group_bundles", "placement_group_strategy", "ray_actor_options")
+IMPORT_PATH = "deployments.app:build_app"
+DEPLOYMENT_NAMES = ("Router", "Embedder", "Predictor")
+PLACEMENT_KEYS = ("placement_group_bundles", "placement_group_strategy", "ray_actor_options")
 """Settings of a deployment that would part an engine from what its arguments say."""
 
 
@@ -46,16 +46,16 @@ def check(path: Path) -> str:
         With one sentence for what is wrong.
     """
     config = _read(path)
-    if strangers := list(_strangers(config)):
+    if strangers := list(_unknown_keys(config)):
         raise ConfigError(f"{path}: unknown {', '.join(strangers)}; Serve would ignore it")
     try:
         ServeDeploySchema.model_validate(config)
     except ValidationError as error:
-        mistakes = "; ".join(sentence(one) for one in error.errors(include_url=False))
+        mistakes = "; ".join(format_error(one) for one in error.errors(include_url=False))
         raise ConfigError(f"{path}: {mistakes}") from None
-    ours = [app for app in config.get("applications", []) if app.get("import_path") == OURS]
+    ours = [app for app in config.get("applications", []) if app.get("import_path") == IMPORT_PATH]
     if not ours:
-        raise ConfigError(f"{path}: no application has import_path {OURS}")
+        raise ConfigError(f"{path}: no application has import_path {IMPORT_PATH}")
     host = config.get("http_options", {}).get("host", "0.0.0.0")
     return "\n".join(_checked(app, host) for app in ours)
 
@@ -63,17 +63,17 @@ def check(path: Path) -> str:
 def _checked(application: Mapping[str, Any], host: str) -> str:
     args = parse(AppConfig, application.get("args", {}), "args")
     blocks = {block["name"]: block for block in application.get("deployments", [])}
-    names = NAMES if args.reasoner is None else (*NAMES, NAME)
+    names = DEPLOYMENT_NAMES if args.reasoner is None else (*DEPLOYMENT_NAMES, DEPLOYMENT_NAME)
     if strangers := sorted(set(blocks) - set(names)):
         raise ConfigError(f"no deployment {', '.join(strangers)}; expected {', '.join(names)}")
     user_config = blocks.get("Router", {}).get("user_config", {})
     models, told = _models(args, user_config)
-    current = Current.of(user_config, models)
+    current = ActiveSettings.from_user_config(user_config, models)
     check_bind(host, current.settings.access)
     current.settings.reasoning.check(engine=args.reasoner is not None)
     parse(Batching, blocks.get("Embedder", {}).get("user_config", {}), "the Embedder's user_config")
     if args.reasoner is not None:
-        told = f"; {_engines(args.reasoner, blocks.get(NAME, {}))}{told}"
+        told = f"; {_engines(args.reasoner, blocks.get(DEPLOYMENT_NAME, {}))}{told}"
     n_called = len(current.settings.upstreams)
     return (
         f"{len(current.models)} models, {n_called} with an upstream, on {host}: "
@@ -84,7 +84,7 @@ def _checked(application: Mapping[str, Any], host: str) -> str:
 def _models(args: AppConfig, user_config: Mapping[str, Any]) -> tuple[tuple[ModelSpec, ...], str]:
     """Return the models of the bank, else of the file, and what could not be checked."""
     folder = Path(args.bank)
-    stated = parsed(user_config).models
+    stated = parse_settings(user_config).models
     if stated and not is_bank(folder):
         return stated, f"; but bank {folder} is not on this machine: that it fits was not checked"
     bank = load_bank(folder)
@@ -101,18 +101,18 @@ def _engines(reasoner: ReasonerArgs, block: Mapping[str, Any]) -> str:
     ScopeError
         If what the file says of them cannot be true together.
     """
-    if misplaced := [name for name in PLACED if name in block]:
+    if misplaced := [name for name in PLACEMENT_KEYS if name in block]:
         raise ConfigError(
-            f"{NAME}.{misplaced[0]} would overrule args.reasoner.engine, which says what an "
+            f"{DEPLOYMENT_NAME}.{misplaced[0]} would overrule args.reasoner.engine, which says what an "
             "engine runs on; say it there"
         )
     engine, scaling = reasoner.engine, block.get("autoscaling_config", {})
     if engine.gpus_per_node is not None:
-        check_fits(engine, ())
+        check_capacity(engine, ())
     at_once, target = block.get("max_ongoing_requests"), scaling.get("target_ongoing_requests")
     if at_once is not None and target is not None and target > at_once:
         raise ConfigError(
-            f"{NAME}.autoscaling_config.target_ongoing_requests is {target}, but an engine never "
+            f"{DEPLOYMENT_NAME}.autoscaling_config.target_ongoing_requests is {target}, but an engine never "
             f"has more than max_ongoing_requests, {at_once}: no other would be started"
         )
     n_engines = scaling.get("max_replicas", block.get("num_replicas", 1))
@@ -133,7 +133,7 @@ def _read(path: Path) -> dict[str, Any]:
     return config
 
 
-def _strangers(config: Mapping[str, Any]) -> Iterator[str]:
+def _unknown_keys(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield the keys of a file, of its applications and of their deployments that are unknown."""
     yield from _unknown(config, ServeDeploySchema, "")
     yield from _unknown(config.get("http_options"), HTTPOptionsSchema, "http_options.")

@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 
 from deployments.decision import Decision
-from deployments.prediction import Prediction, offered
-from deployments.ranking import ranked, utility_m
+from deployments.prediction import Prediction, eligible_prediction_set
+from deployments.ranking import rank_models, utility_m
 from scope.bank import Bank
-from scope.calibration import fit_dial
-from scope.dial import Dial
-from scope.metrics import known
+from scope.calibration import fit_alpha_scale
+from scope.dial import AlphaScale
+from scope.metrics import finite_or_none
 from scope.policy import Policy
-from scope.pool import ModelSpec, positions
-from scope.predictions import ESTIMATES, Predictions
-from scope.router import Target, policy_of, route
-from scope.routing import Routing
+from scope.pool import ModelSpec, indices_of
+from scope.predictions import ESTIMATE_FIELDS, Predictions
+from scope.router import Objective, build_policy, route
+from scope.routing import RoutingResult
 
-MAX_DIALS = 128
+MAX_CACHED_SCALES = 128
 """Dials kept, one for each set of permitted models; requests choose the sets: bounded."""
 
 
-class Chooser:
+class PolicyChooser:
     """Decides for prompts whose predictions are there; the same as ``scope route``.
 
     Parameters
@@ -33,7 +33,7 @@ class Chooser:
 
     def __init__(self, bank: Bank) -> None:
         self._bank = bank
-        self._dial = lru_cache(MAX_DIALS)(self._fit_dial)
+        self._dial = lru_cache(MAX_CACHED_SCALES)(self._fit_dial)
 
     def choose(
         self,
@@ -53,40 +53,42 @@ class Chooser:
             One of alpha, min_quality and max_cost_usd.
         """
         dial = self._dial(models) if "alpha" in aim else None
-        routing = route(offered(predictions, self._bank, models), Target(**aim), dial)
+        routing = route(
+            eligible_prediction_set(predictions, self._bank, models), Objective(**aim), dial
+        )
         return [self._decision(routing, q, one) for q, one in enumerate(predictions)]
 
     def policy(self, models: tuple[ModelSpec, ...], aim: Mapping[str, float]) -> Policy:
         """Return the rule by which `choose` decides."""
         dial = self._dial(models) if "alpha" in aim else None
-        _, policy, _ = policy_of(Target(**aim), dial)
+        _, policy, _ = build_policy(Objective(**aim), dial)
         return policy
 
-    def _fit_dial(self, models: tuple[ModelSpec, ...]) -> Dial:
+    def _fit_dial(self, models: tuple[ModelSpec, ...]) -> AlphaScale:
         ids = tuple(model.id for model in models)
-        columns = positions(ids, self._bank.model_ids, "the bank")
-        population = self._bank.calibration
-        return fit_dial(population and population.columns(columns), models)
+        columns = indices_of(ids, self._bank.model_ids, "the bank")
+        population = self._bank.reference
+        return fit_alpha_scale(population and population.select_models(columns), models)
 
-    def _decision(self, routing: Routing, q: int, prediction: Prediction) -> Decision:
+    def _decision(self, routing: RoutingResult, q: int, prediction: Prediction) -> Decision:
         names, estimates = routing.predictions.models, routing.predictions.estimates
         p_m, cost_m = estimates.p_correct_qm[q], estimates.cost_usd_qm[q]
         chosen = int(routing.choices.model_q[q])
-        order = ranked(routing.settings, p_m, cost_m, chosen)
+        order = rank_models(routing.settings, p_m, cost_m, chosen)
         utility = utility_m(routing.settings, p_m, cost_m)
-        familiarity = known(estimates.familiarity_qm[q, 0])
+        in_distribution = finite_or_none(estimates.in_distribution_qm[q, 0])
         return Decision(
             model=names[chosen] if chosen >= 0 else None,
-            order=tuple(names[m] for m in order),
+            ranking=tuple(names[m] for m in order),
             policy=routing.policy,
-            settings={name: known(value) for name, value in routing.settings.items()},
-            reason=routing.reason(q),
-            met=bool(routing.choices.met_q[q]),
+            settings={name: finite_or_none(value) for name, value in routing.settings.items()},
+            reason=routing.explain(q),
+            satisfied=bool(routing.choices.satisfied_q[q]),
             candidates=_candidates(routing.predictions, q, utility.tolist()),
             anchors=self._anchors(prediction),
             source=prediction.source,
             degraded=prediction.degraded,
-            out_of_distribution=None if familiarity is None else familiarity < 1,
+            out_of_distribution=None if in_distribution is None else in_distribution < 1,
         )
 
     def _anchors(self, prediction: Prediction) -> tuple[dict[str, Any], ...]:
@@ -102,13 +104,13 @@ def _candidates(
 ) -> tuple[dict[str, Any], ...]:
     """Return every estimate of every permitted model; unknown is None."""
     estimates = predictions.estimates
-    value_me = np.column_stack([getattr(estimates, name)[q] for name in ESTIMATES]).tolist()
-    names = [name.removesuffix("_qm") for name in ESTIMATES]
+    value_me = np.column_stack([getattr(estimates, name)[q] for name in ESTIMATE_FIELDS]).tolist()
+    names = [name.removesuffix("_qm") for name in ESTIMATE_FIELDS]
     return tuple(
         {
             "model": model,
-            **{name: known(value) for name, value in zip(names, values, strict=True)},
-            "utility": known(utility[m]),
+            **{name: finite_or_none(value) for name, value in zip(names, values, strict=True)},
+            "utility": finite_or_none(utility[m]),
         }
         for m, (model, values) in enumerate(zip(predictions.models, value_me, strict=True))
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pydantic_core import to_json
 
 from deployments.chat import Message
-from deployments.refusals import RefusedError
+from deployments.refusals import RequestError
 
 CONTEXT_CHARS = 1_000
 """Text of earlier turns that is read with the latest one: enough for what "yes, do it" means."""
@@ -16,7 +16,7 @@ TOOL_PARTS = ("tool_result",)
 """How clients of other providers put tool results into messages of the user."""
 
 
-def routed_text(messages: Sequence[Message], max_chars: int) -> str:
+def routing_text(messages: Sequence[Message], max_chars: int) -> str:
     """Return the latest human message, then what was said before it, newest first.
 
     Only people and the model are read, not the system or tools: their text is the same in
@@ -33,12 +33,12 @@ def routed_text(messages: Sequence[Message], max_chars: int) -> str:
 
     Raises
     ------
-    RefusedError
+    RequestError
         If no human message has text, or the latest is too long.
     """
     latest = _latest_human(messages)
     if latest is None:
-        raise RefusedError(
+        raise RequestError(
             "messages: no message of the user holds text to route on; "
             "add one, or name a model in place of auto",
             "messages",
@@ -46,7 +46,7 @@ def routed_text(messages: Sequence[Message], max_chars: int) -> str:
     text = messages[latest].text()
     if len(text) > max_chars:
         where = f"messages[{latest}].content"
-        raise RefusedError(
+        raise RequestError(
             f"{where}: {len(text)} characters are too many; at most {max_chars}", where
         )
     return "\n\n".join([text, *_context(messages[:latest])])

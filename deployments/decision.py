@@ -47,17 +47,17 @@ class Decision:
     """
 
     model: str | None
-    order: tuple[str, ...]
+    ranking: tuple[str, ...]
     policy: str | None
     settings: Mapping[str, float | None]
     reason: str
-    met: bool = True
+    satisfied: bool = True
     candidates: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     anchors: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     source: str = "anchors"
     degraded: str | None = None
     out_of_distribution: bool | None = None
-    kept: bool = False
+    sticky: bool = False
     reasoning: Mapping[str, Any] | None = None
     id: str = field(default_factory=new_id)
 
@@ -67,7 +67,7 @@ class Decision:
         known = sorted(one["utility"] for one in self.candidates if one["utility"] is not None)
         return known[-1] - known[-2] if len(known) > 1 else None
 
-    def of(self, model: str | None, estimate: str) -> float | None:
+    def estimate(self, model: str | None, estimate: str) -> float | None:
         """Return an estimate of a candidate; None where it is unknown."""
         for candidate in self.candidates:
             if candidate["model"] == model:
@@ -83,13 +83,13 @@ class Decision:
             "policy": self.policy,
             "settings": dict(self.settings),
             "reason": self.reason,
-            "met": self.met,
+            "satisfied": self.satisfied,
             "margin": self.margin,
             "out_of_distribution": self.out_of_distribution,
-            "kept": self.kept,
+            "sticky": self.sticky,
             "source": self.source,
             "degraded": self.degraded,
-            "fallbacks": list(self.order[1:]),
+            "fallbacks": list(self.ranking[1:]),
             "candidates": [dict(candidate) for candidate in self.candidates],
             "anchors": [dict(anchor) for anchor in self.anchors],
         }
@@ -101,15 +101,15 @@ class Decision:
             "decision-id": self.id,
             "model": model,
             "policy": self.policy or self.source,
-            "p-correct": _number(self.of(model, "p_correct")),
-            "cost-usd": _number(self.of(model, "cost_usd")),
+            "p-correct": _number(self.estimate(model, "p_correct")),
+            "cost-usd": _number(self.estimate(model, "cost_usd")),
             "source": self.source,
             "degraded": self.degraded,
         }
         return {f"x-scope-{name}": value for name, value in told.items() if value is not None}
 
 
-def of_client(model: str) -> Decision:
+def pinned_decision(model: str) -> Decision:
     """Return the decision of a client that named its model."""
     return Decision(model, (model,), None, {}, "the client named the model", source="client")
 

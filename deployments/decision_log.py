@@ -12,19 +12,19 @@ from typing import Any
 
 from pydantic import Field
 
-from scope.config import Strict
-from scope.errors import ConfigError, UnwritableError
+from scope.config import StrictModel
+from scope.errors import ConfigError, OutputWriteError
 from scope.files import check_writable
 
 LOGGER = logging.getLogger("ray.serve")
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Refusals that pass: a replica starts in spite of them, since no request may fail for its log."""
 
-NUMBER = 8 * "[0-9]"
+_NUMBER_GLOB = 8 * "[0-9]"
 
 
-class LogSettings(Strict):
+class LogSettings(StrictModel):
     """Where decisions are kept, and how many."""
 
     folder: str | None = Field(default=None, min_length=1)
@@ -110,10 +110,10 @@ class DecisionLog:
             while written < len(line):
                 written += os.write(file, line[written:])
         except OSError:
-            self._take_back(file, size)
+            self._rollback(file, size)
             raise
 
-    def _take_back(self, file: int, size: int) -> None:
+    def _rollback(self, file: int, size: int) -> None:
         """Cut half a line off; where even that is refused, the next line gets another file."""
         try:
             os.ftruncate(file, size)
@@ -133,7 +133,7 @@ class DecisionLog:
 
     def _next_file(self, folder: Path) -> int:
         """Delete what is too many and begin the file of the next number, nobody else's."""
-        files = sorted(folder.glob(f"{self._name}.{NUMBER}.jsonl"))
+        files = sorted(folder.glob(f"{self._name}.{_NUMBER_GLOB}.jsonl"))
         for oldest in files[: max(len(files) + 1 - self._settings.max_files, 0)]:
             oldest.unlink(missing_ok=True)
         number = int(files[-1].name.split(".")[1]) + 1 if files else 1
@@ -145,8 +145,8 @@ class DecisionLog:
 def _check(folder: Path) -> None:
     try:
         check_writable(folder)
-    except UnwritableError as error:
-        if error.errno not in FULL:
+    except OutputWriteError as error:
+        if error.errno not in DISK_FULL_ERRNOS:
             raise ConfigError(
                 f"decisions.folder {folder} cannot be written: {error.reason}"
             ) from error

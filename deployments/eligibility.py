@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from deployments.needs import Needs
-from deployments.refusals import NoModelLeftError, RefusedError
-from deployments.wishes import Wish
-from scope.errors import listed
+from deployments.needs import Requirements
+from deployments.refusals import NoEligibleModelError, RequestError
+from deployments.wishes import RequestOptions
+from scope.errors import join_names
 from scope.pool import ModelSpec
 
 IMAGES = ("vision",)
@@ -18,7 +18,9 @@ FORMATS = {
 """Capabilities, in the words of LiteLLM's catalogue, of which one suffices."""
 
 
-def eligible(models: Sequence[ModelSpec], needs: Needs, wish: Wish) -> tuple[str, ...]:
+def eligible_models(
+    models: Sequence[ModelSpec], needs: Requirements, wish: RequestOptions
+) -> tuple[str, ...]:
     """Return the models that pass every rule, in pool order.
 
     Rules, in this order: deny list, allow list, context window, images, tools, format of the
@@ -29,48 +31,50 @@ def eligible(models: Sequence[ModelSpec], needs: Needs, wish: Wish) -> tuple[str
     ----------
     models : sequence of ModelSpec
         The pool.
-    needs : Needs
-    wish : Wish
+    needs : Requirements
+    wish : RequestOptions
 
     Raises
     ------
-    RefusedError
+    RequestError
         If a list names a model that is not in the pool.
-    NoModelLeftError
+    NoEligibleModelError
         If none passes; it says which rule removed which model.
     """
     ids = [model.id for model in models]
     for name in ("allowed_models", "denied_models"):
-        _refuse_strangers(name, getattr(wish, name), ids)
+        _check_known(name, getattr(wish, name), ids)
     removed: dict[str, list[str]] = {}
     left = []
     for model in models:
-        rule = _failed(model, needs, wish)
+        rule = _failed_rule(model, needs, wish)
         if rule is None:
             left.append(model.id)
         else:
             removed.setdefault(rule, []).append(model.id)
     if not left:
-        told = "; ".join(f"{rule} removed {listed(names)}" for rule, names in removed.items())
-        raise NoModelLeftError(f"no model is left to choose from: {told}", None, "no_model_left")
+        told = "; ".join(f"{rule} removed {join_names(names)}" for rule, names in removed.items())
+        raise NoEligibleModelError(
+            f"no model is left to choose from: {told}", None, "no_model_left"
+        )
     return tuple(left)
 
 
-def _failed(model: ModelSpec, needs: Needs, wish: Wish) -> str | None:
+def _failed_rule(model: ModelSpec, needs: Requirements, wish: RequestOptions) -> str | None:
     """Return the first rule that a model fails."""
-    if _among(model.id, wish.denied_models):
+    if _matches_any(model.id, wish.denied_models):
         return "denied_models"
-    if wish.allowed_models and not _among(model.id, wish.allowed_models):
+    if wish.allowed_models and not _matches_any(model.id, wish.allowed_models):
         return "allowed_models"
     if model.context_window is not None and needs.tokens() > model.context_window:
         return f"the context window (about {needs.tokens()} tokens are needed, estimated high)"
-    for rule, capabilities in _asked(needs):
+    for rule, capabilities in _required_capabilities(needs):
         if not set(capabilities) & set(model.capabilities):
             return f"{rule} (needs the capability {' or '.join(capabilities)})"
     return None
 
 
-def _asked(needs: Needs) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _required_capabilities(needs: Requirements) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield what is needed, with the capabilities that would do."""
     if needs.images:
         yield "images", IMAGES
@@ -80,7 +84,7 @@ def _asked(needs: Needs) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield f"response_format {needs.answer_format}", FORMATS[needs.answer_format]
 
 
-def _among(model: str, patterns: Sequence[str]) -> bool:
+def _matches_any(model: str, patterns: Sequence[str]) -> bool:
     return any(_matches(model, pattern) for pattern in patterns)
 
 
@@ -89,11 +93,11 @@ def _matches(model: str, pattern: str) -> bool:
     return fnmatchcase(model, pattern.replace("[", "[[]").replace("?", "[?]"))
 
 
-def _refuse_strangers(name: str, listed_models: Sequence[str], ids: list[str]) -> None:
+def _check_known(name: str, listed_models: Sequence[str], ids: list[str]) -> None:
     """Refuse names that are no model's; a pattern may match none."""
     strangers = [model for model in listed_models if "*" not in model and model not in ids]
     if strangers:
         field = f"scope.{name}"
-        raise RefusedError(
-            f"{field}: {listed(strangers)} not in the pool, which has {listed(ids)}", field
+        raise RequestError(
+            f"{field}: {join_names(strangers)} not in the pool, which has {join_names(ids)}", field
         )

@@ -9,18 +9,18 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import Field
 
-from scope.arrays import Floats, Singles
-from scope.config import Strict
+from scope.arrays import Float32Array, FloatArray
+from scope.config import StrictModel
 from scope.embedder import EmbedderSpec
 from scope.encoder import Encoder
 from scope.errors import ConfigError
 from scope.features import text_features
 
-STUCK_S = 60.0
+HEALTH_TIMEOUT_S = 60.0
 """A batch that takes longer will not end: the replica counts as ill."""
 
 
-class Batching(Strict):
+class Batching(StrictModel):
     """The Embedder's ``user_config``: how it gathers calls."""
 
     max_batch_size: int = Field(default=32, ge=1)
@@ -30,12 +30,12 @@ class Batching(Strict):
     the next one anyway."""
 
 
-class Vectors(NamedTuple):
+class EmbeddedTexts(NamedTuple):
     """What became of the texts of one call."""
 
-    embedding_qd: Singles
+    embedding_qd: Float32Array
     """NaN where a text could not be embedded."""
-    features_qf: Floats
+    features_qf: FloatArray
     errors: list[str]
     """Why not; empty where it could."""
     embedder: EmbedderSpec
@@ -56,20 +56,20 @@ class Embedder:
         self._began_at: float | None = None
         self._one_at_a_time = threading.Lock()
 
-    def embed(self, calls: Sequence[Sequence[str]]) -> list[Vectors]:
+    def embed(self, calls: Sequence[Sequence[str]]) -> list[EmbeddedTexts]:
         """Return vectors and features of the texts of each call; blocks."""
         texts = list(itertools.chain.from_iterable(calls))
         with self._one_at_a_time:  # threads of two batches would only take turns
             self._began_at = time.monotonic()
             try:
-                embedding_qd, errors = self._encoder.attempt(texts)
+                embedding_qd, errors = self._encoder.encode_with_errors(texts)
             finally:
                 self._began_at = None
         features_qf = text_features(texts)
         ends = np.cumsum([len(call) for call in calls])
         spans = [slice(end - len(call), end) for end, call in zip(ends, calls, strict=True)]
         spec = self._encoder.spec
-        return [Vectors(embedding_qd[s], features_qf[s], errors[s], spec) for s in spans]
+        return [EmbeddedTexts(embedding_qd[s], features_qf[s], errors[s], spec) for s in spans]
 
     def check_health(self) -> None:
         """Look whether the batch under way, if any, still may end.
@@ -80,10 +80,10 @@ class Embedder:
             If it is stuck.
         """
         began_at = self._began_at
-        if began_at is not None and time.monotonic() - began_at > STUCK_S:
-            raise ConfigError(f"a batch has been embedding for more than {STUCK_S:g} s")
+        if began_at is not None and time.monotonic() - began_at > HEALTH_TIMEOUT_S:
+            raise ConfigError(f"a batch has been embedding for more than {HEALTH_TIMEOUT_S:g} s")
 
 
-def texts_in(calls: Sequence[Sequence[str]]) -> int:
+def batch_size(calls: Sequence[Sequence[str]]) -> int:
     """Return the size of a batch; a call alone always fits, however many texts it holds."""
     return 1 if len(calls) == 1 else sum(len(call) for call in calls)

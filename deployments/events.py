@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scope.endpoint import CallError
+from scope.endpoint import UpstreamError
 
 USAGE = re.compile(rb'"usage"\s*:\s*\{')
 ENDED = re.compile(rb'"finish_reason"\s*:\s*"')
@@ -17,7 +17,7 @@ LONGEST_EVENT_BYTES = 16 * 2**20
 Usage = Mapping[str, Any]
 
 
-class Events:
+class SSEPassthrough:
     """One stream's events.
 
     An event goes on as soon as its last byte is there, and unless it holds the usage it is not
@@ -52,7 +52,7 @@ class Events:
             length = 0
         whole, self._rest = data[:length], data[length:]
         if len(self._rest) > LONGEST_EVENT_BYTES:
-            raise CallError("garbage", "expected events, got megabytes without an empty line")
+            raise UpstreamError("garbage", "expected events, got megabytes without an empty line")
         if error := ERROR.search(whole):
             whole, said = whole[: error.start()], whole[error.start() :]
             self.error = (payload(EVENT.findall(said)[0]) or {}).get("error", {})
@@ -67,13 +67,13 @@ class Events:
 
         Raises
         ------
-        CallError
+        UpstreamError
             If it ended before the model did.
         """
         if DONE.fullmatch(self._rest.strip()):
             return b"data: [DONE]\n\n"
         if not (self.done or self._ended):
-            raise CallError("cut connection", "the stream ended before the answer did")
+            raise UpstreamError("cut connection", "the stream ended before the answer did")
         return b""
 
     def _with_usage(self, event: bytes) -> bytes:

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from deployments.answers import Answer, Stream
+from deployments.answers import UpstreamResponse, UpstreamStream
 from deployments.decision import Decision
-from deployments.live import Current
+from deployments.live import ActiveSettings
 from scope.upstream import token_count
 
 
-class Exchange:
+class RequestContext:
     """What is known of a request so far; whoever opens one closes it, however it ends.
 
     Parameters
@@ -20,29 +20,33 @@ class Exchange:
         ``chat``, ``route`` or ``models``.
     client : str
         Name of the API key.
-    current : Current
+    current : ActiveSettings
         The settings it was let in under; later ones are not for it.
     ended : callable
         Told once, when it is over.
     """
 
     def __init__(
-        self, endpoint: str, client: str, current: Current, ended: "Callable[[Exchange], None]"
+        self,
+        endpoint: str,
+        client: str,
+        current: ActiveSettings,
+        ended: "Callable[[RequestContext], None]",
     ) -> None:
         self.endpoint, self.client, self.current = endpoint, client, current
         self.decisions: Sequence[Decision] = ()
         self.texts: Sequence[str | None] = ()
-        self.answer: Answer | Stream | None = None
+        self.answer: UpstreamResponse | UpstreamStream | None = None
         self.overhead_s = self.upstream_s = 0.0
         self._ended, self._open = ended, True
         self._began_at = time.perf_counter()
 
-    def decided(self, decisions: Sequence[Decision], texts: Sequence[str | None]) -> None:
+    def record_decisions(self, decisions: Sequence[Decision], texts: Sequence[str | None]) -> None:
         """Note what was decided, on which texts: all until now was overhead."""
         self.decisions, self.texts = decisions, texts
         self.overhead_s = time.perf_counter() - self._began_at
 
-    def answered(self, answer: Answer | Stream) -> None:
+    def record_answer(self, answer: UpstreamResponse | UpstreamStream) -> None:
         """Note what came of the upstreams, or that a stream began."""
         self.answer = answer
         self.upstream_s = time.perf_counter() - self._began_at - self.overhead_s
@@ -67,9 +71,9 @@ class Exchange:
             self._open = False
             self._ended(self)
 
-    def records(self, bank: str) -> Iterator[dict[str, Any]]:
+    def log_records(self, bank: str) -> Iterator[dict[str, Any]]:
         """Yield one record of the decision log for each decision (docs/formats.md)."""
-        happened = self._happened()
+        happened = self._outcome_fields()
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         for decision, text in zip(self.decisions, self.texts, strict=True):
             yield {
@@ -85,15 +89,15 @@ class Exchange:
                 "degraded": decision.degraded,
                 "reasoning": decision.reasoning,
                 "candidates": decision.candidates,
-                "kept": decision.kept,
+                "sticky": decision.sticky,
                 "prompt": text,
                 **happened,
             }
 
-    def _happened(self) -> dict[str, Any]:
+    def _outcome_fields(self) -> dict[str, Any]:
         answer = self.answer
         usage = (answer.usage if answer else None) or {}
-        error = answer.error if isinstance(answer, Stream) else None
+        error = answer.error if isinstance(answer, UpstreamStream) else None
         return {
             "status": self._status(),
             "answered_by": answer.model if answer else None,
@@ -111,6 +115,6 @@ class Exchange:
 
     def _status(self) -> int | None:
         """Return what the client was answered with; None if a chat ended before it was."""
-        if isinstance(self.answer, Answer):
+        if isinstance(self.answer, UpstreamResponse):
             return self.answer.status
         return None if self.answer is None and self.endpoint == "chat" else 200

@@ -4,31 +4,35 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from deployments.answers import Answer, Attempt, Stream
-from deployments.asking import complete, stream
-from deployments.calls import Call, Caller
-from deployments.failures import DEADLINE, UNCALLED, error_answer, is_the_clients
-from deployments.retries import RetrySettings, Trail, rounds
-from deployments.upstreams import Upstream, Upstreams
-from scope.endpoint import CallError
+from deployments.answers import Attempt, UpstreamResponse, UpstreamStream
+from deployments.asking import call_upstream, stream_upstream
+from deployments.calls import UpstreamClient, UpstreamRequest
+from deployments.failures import DEADLINE, NOT_ATTEMPTED, error_answer, is_client_error
+from deployments.retries import AttemptHistory, RetrySettings, retry_rounds
+from deployments.upstreams import Upstream, UpstreamRegistry
+from scope.endpoint import UpstreamError
 from scope.errors import ConfigError
 
-Ask = Callable[[Caller, Upstream, Call], Awaitable[Answer | Stream]]
+UpstreamCall = Callable[
+    [UpstreamClient, Upstream, UpstreamRequest], Awaitable[UpstreamResponse | UpstreamStream]
+]
 
 
-class Executor:
+class FallbackExecutor:
     """Asks upstreams, falls back from one to the next, and never says half a thing twice.
 
     Parameters
     ----------
-    upstreams : Upstreams
-    caller : Caller
+    upstreams : UpstreamRegistry
+    caller : UpstreamClient
         Entered.
     retries : RetrySettings
         May be exchanged at any time.
     """
 
-    def __init__(self, upstreams: Upstreams, caller: Caller, retries: RetrySettings) -> None:
+    def __init__(
+        self, upstreams: UpstreamRegistry, caller: UpstreamClient, retries: RetrySettings
+    ) -> None:
         self._upstreams, self._caller, self.retries = upstreams, caller, retries
 
     async def execute(
@@ -38,7 +42,7 @@ class Executor:
         *,
         deadline_s: float,
         headers: Mapping[str, str],
-    ) -> Answer | Stream:
+    ) -> UpstreamResponse | UpstreamStream:
         """Return the answer of the first of `models` that gives one.
 
         Parameters
@@ -57,7 +61,7 @@ class Executor:
         Returns
         -------
         Answer or Stream
-            A `Stream` if ``stream`` is true and one began; every failure is an `Answer`.
+            A `UpstreamStream` if ``stream`` is true and one began; every failure is an `UpstreamResponse`.
 
         Raises
         ------
@@ -68,43 +72,45 @@ class Executor:
         """
         if not models:
             raise ConfigError("no model is allowed to answer")
-        candidates = self._upstreams.among(models)
-        ask: Ask = stream if body.get("stream") else complete
-        trail = Trail(body, headers, asyncio.get_running_loop().time() + deadline_s)
+        candidates = self._upstreams.select(models)
+        ask: UpstreamCall = stream_upstream if body.get("stream") else call_upstream
+        trail = AttemptHistory(body, headers, asyncio.get_running_loop().time() + deadline_s)
         try:
-            async for again in rounds(self.retries, trail):
+            async for again in retry_rounds(self.retries, trail):
                 with again:
                     answer = await self._round(candidates, ask, trail)
-        except CallError as error:
+        except UpstreamError as error:
             status, said, more = error_answer(error)
-            answer = Answer(status, said, more, None, None, None)
+            answer = UpstreamResponse(status, said, more, None, None, None)
         answer.attempts = tuple(trail.attempts)
         return answer
 
     async def _round(
-        self, candidates: Sequence[Upstream], ask: Ask, trail: Trail
-    ) -> Answer | Stream:
+        self, candidates: Sequence[Upstream], ask: UpstreamCall, trail: AttemptHistory
+    ) -> UpstreamResponse | UpstreamStream:
         """Go through the candidates; a call that failed says more than one that was not made."""
-        failures: list[CallError] = []
+        failures: list[UpstreamError] = []
         for upstream in candidates:
             try:
                 return await self._attempt(upstream, ask, trail)
-            except CallError as error:
-                if is_the_clients(error) or error.kind == DEADLINE:
+            except UpstreamError as error:
+                if is_client_error(error) or error.kind == DEADLINE:
                     raise
                 failures.append(error)
             if trail.calls >= self.retries.attempts:
                 break
-        called = [error for error in failures if error.kind not in UNCALLED]
+        called = [error for error in failures if error.kind not in NOT_ATTEMPTED]
         raise called[-1] if called else failures[0]
 
-    async def _attempt(self, upstream: Upstream, ask: Ask, trail: Trail) -> Answer | Stream:
+    async def _attempt(
+        self, upstream: Upstream, ask: UpstreamCall, trail: AttemptHistory
+    ) -> UpstreamResponse | UpstreamStream:
         call = trail.call()
         outcome = "cancelled"
         try:
             answer = await ask(self._caller, upstream, call)
             outcome = "ok"
-        except CallError as error:
+        except UpstreamError as error:
             outcome = error.kind
             raise
         finally:

@@ -14,21 +14,21 @@ from ray.serve.exceptions import (
     ReplicaUnavailableError,
 )
 
-from deployments.breaker import Breaker
+from deployments.breaker import CircuitBreaker
 
-TRIES = 2
+MAX_ATTEMPTS = 2
 """A replica that dies takes its calls with it; Serve gives them to no other."""
 
 FAILURES, OPEN_S = 5, 1.0
 """After so many failures in a row nobody waits for the replica, for so long."""
 
-ILL = ("down", "broken")
+BREAKER_KINDS = ("down", "broken")
 """Failures that count against a replica; one that is full is well, and says no at once."""
 
 log = logging.getLogger("ray.serve")
 
 
-class HopError(Exception):
+class RemoteCallError(Exception):
     """A replica that did not answer.
 
     Attributes
@@ -39,11 +39,11 @@ class HopError(Exception):
 
     def __init__(self, name: str, how: str) -> None:
         super().__init__(name, how)
-        self.how = how
+        self.kind = how
         self.reason = f"{name} {how}"
 
 
-class Hop:
+class RemoteCall:
     """One method of a deployment.
 
     Parameters
@@ -58,65 +58,67 @@ class Hop:
 
     def __init__(self, name: str, call: Callable[[Any], Any], *, open_s: float = OPEN_S) -> None:
         self._name, self._call = name, call
-        self._breaker = Breaker(name, failures=FAILURES, open_s=open_s)
+        self._breaker = CircuitBreaker(name, failures=FAILURES, open_s=open_s)
 
-    async def ask(self, argument: object, *, within_s: float, patience_s: float) -> Any:  # noqa: ANN401 - whatever the replica returns
+    async def call(self, argument: object, *, timeout_s: float, slow_call_s: float) -> Any:  # noqa: ANN401 - whatever the replica returns
         """Return what the replica answers.
 
         Parameters
         ----------
         argument : object
-        within_s : float
+        timeout_s : float
             How long to wait.
-        patience_s : float
+        slow_call_s : float
             How long it may take a replica that is well: one that is late for a client in a
             greater hurry is not ill.
 
         Raises
         ------
-        HopError
+        RemoteCallError
             If it does not answer in time, or at all.
         """
-        if not self._breaker.admits():
-            raise HopError(self._name, "down")
+        if not self._breaker.try_acquire():
+            raise RemoteCallError(self._name, "down")
         began_at = time.monotonic()
-        tell: Callable[[], None] = self._breaker.undecided
+        tell: Callable[[], None] = self._breaker.release
         try:
-            answer = await self._tried(argument, within_s)
-            tell = self._breaker.succeeded
-        except HopError as error:
-            if error.how in ILL or (
-                error.how == "late" and time.monotonic() - began_at >= patience_s
+            answer = await self._call_with_retry(argument, timeout_s)
+            tell = self._breaker.record_success
+        except RemoteCallError as error:
+            if error.kind in BREAKER_KINDS or (
+                error.kind == "late" and time.monotonic() - began_at >= slow_call_s
             ):
-                tell = partial(self._breaker.failed, error)
+                tell = partial(self._breaker.record_failure, error)
             raise
         finally:
             tell()
         return answer
 
-    async def _tried(self, argument: object, within_s: float) -> Any:  # noqa: ANN401
+    async def _call_with_retry(self, argument: object, timeout_s: float) -> Any:  # noqa: ANN401
         try:
-            async with asyncio.timeout(within_s):
-                for _ in range(TRIES):
+            async with asyncio.timeout(timeout_s):
+                for _ in range(MAX_ATTEMPTS):
                     try:
                         return await self._call(argument)
                     except (RayActorError, ReplicaUnavailableError) as error:
                         died = type(error).__name__
                         log.warning("the %s died under a call: %s", self._name, died)
-                raise HopError(self._name, "down")
+                raise RemoteCallError(self._name, "down")
         except TimeoutError:
-            raise HopError(self._name, "late") from None
+            raise RemoteCallError(self._name, "late") from None
         except BackPressureError:
-            raise HopError(self._name, "full") from None
+            raise RemoteCallError(self._name, "full") from None
         except (DeploymentUnavailableError, TaskCancelledError):
-            raise HopError(self._name, "down") from None
+            raise RemoteCallError(self._name, "down") from None
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            raise HopError(self._name, "down") from None  # it was the replica's call, not ours
-        except HopError:
+            raise RemoteCallError(
+                self._name, "down"
+            ) from None  # it was the replica's call, not ours
+        except RemoteCallError:
             raise
         except Exception as error:  # the request goes on without: whatever it was, it is told here
             log.exception("the %s failed", self._name, exc_info=error)
-            raise HopError(self._name, "broken") from None
+            raise RemoteCallError(self._name, "broken") from None

@@ -6,29 +6,29 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from deployments.hops import HopError
-from scope.answers import Answer
-from scope.cascade import Cascade
+from deployments.hops import RemoteCallError
+from scope.answers import ReasonerPrediction
+from scope.cascade import SelectiveQuery
 
-OVER = ("down", "full")
+TERMINAL_KINDS = ("down", "full")
 """How an engine fails that will fail the next question just the same."""
 
-Ask = Callable[[int, float], Awaitable[Answer]]
-"""``(m, within_s) -> answer`` for the m-th permitted model; raises `HopError`."""
+EngineQuery = Callable[[int, float], Awaitable[ReasonerPrediction]]
+"""``(m, timeout_s) -> answer`` for the m-th permitted model; raises `RemoteCallError`."""
 
 
 @dataclass(slots=True, eq=False)
-class Inquiry:
+class QuestionQuery:
     """One question on its way to a decision.
 
     Attributes
     ----------
-    cascade : Cascade
+    cascade : SelectiveQuery
         Of the permitted models.
     known : callable
         What was answered before of the m-th of them, or None.
-    ask : Ask
-    answers : dict of int to Answer
+    ask : EngineQuery
+    answers : dict of int to ReasonerPrediction
         What takes part in the decision, by model.
     asked, cancelled : int
         Calls of the engine that were begun; those of them that became needless.
@@ -38,45 +38,45 @@ class Inquiry:
         Why somebody was not asked about who could have mattered.
     """
 
-    cascade: Cascade
-    known: Callable[[int], Answer | None]
-    ask: Ask
-    answers: dict[int, Answer] = field(default_factory=dict)
-    asked: int = 0
+    cascade: SelectiveQuery
+    cached: Callable[[int], ReasonerPrediction | None]
+    query: EngineQuery
+    answers: dict[int, ReasonerPrediction] = field(default_factory=dict)
+    n_queries: int = 0
     cancelled: int = 0
     failed: list[str] = field(default_factory=list)
-    left: str | None = None
+    incomplete_reason: str | None = None
 
     def next(self) -> int | None:
         """Return the model to ask the engine about now; None if nobody must be asked."""
-        while wanted := self.cascade.next(1):
+        while wanted := self.cascade.start_next(1):
             (m,) = wanted
-            answer = self.known(m)
+            answer = self.cached(m)
             if answer is None:
-                self.asked += 1
+                self.n_queries += 1
                 return m
-            self.heard(m, answer)
+            self.record(m, answer)
         return None
 
-    def recall(self) -> None:
+    def use_cached(self) -> None:
         """Take what was answered before, now that nobody can be asked any more."""
-        while wanted := self.cascade.next(1):
+        while wanted := self.cascade.start_next(1):
             (m,) = wanted
-            answer = self.known(m)
+            answer = self.cached(m)
             if answer is None:
                 self.cascade.cancel(m)
                 return
-            self.heard(m, answer)
+            self.record(m, answer)
 
-    def heard(self, m: int, answer: Answer) -> None:
+    def record(self, m: int, answer: ReasonerPrediction) -> None:
         """Take an answer, one that says nothing included."""
         self.answers[m] = answer
-        self.cascade.tell(m, answer)
+        self.cascade.record(m, answer)
 
-    def missed(self, m: int, reason: str) -> None:
+    def record_failure(self, m: int, reason: str) -> None:
         """Go on without an answer: what the anchors say stands."""
         self.failed.append(reason)
-        self.cascade.tell(m, None)
+        self.cascade.record(m, None)
 
     def drop(self, m: int) -> None:
         """Stop waiting for an answer that can change nothing any more."""
@@ -84,22 +84,24 @@ class Inquiry:
         self.cascade.cancel(m)
 
 
-class Inquiries:
+class QueryScheduler:
     """The questions of one request; they share what may be under way at once.
 
     Parameters
     ----------
-    inquiries : sequence of Inquiry
+    inquiries : sequence of QuestionQuery
     at_once : int
         Most calls under way.
-    within_s : float
+    timeout_s : float
         After this nobody is asked any more.
     """
 
-    def __init__(self, inquiries: Sequence[Inquiry], *, at_once: int, within_s: float) -> None:
+    def __init__(
+        self, inquiries: Sequence[QuestionQuery], *, at_once: int, timeout_s: float
+    ) -> None:
         self._all, self._waiting = inquiries, deque(inquiries)
-        self._at_once, self._ends_at = at_once, time.monotonic() + within_s
-        self._running: dict[asyncio.Task[Answer], tuple[Inquiry, int]] = {}
+        self._at_once, self._ends_at = at_once, time.monotonic() + timeout_s
+        self._running: dict[asyncio.Task[ReasonerPrediction], tuple[QuestionQuery, int]] = {}
         self._over: str | None = None
 
     async def run(self) -> None:
@@ -116,8 +118,8 @@ class Inquiries:
             for task in self._running:
                 task.cancel()
         for inquiry in self._all:
-            inquiry.recall()
-            inquiry.left = None if inquiry.cascade.done else self._over
+            inquiry.use_cached()
+            inquiry.incomplete_reason = None if inquiry.cascade.done else self._over
 
     def _start(self) -> None:
         """Fill what may be under way, by a model of each question in turn."""
@@ -129,16 +131,16 @@ class Inquiries:
             inquiry = self._waiting.popleft()
             m = inquiry.next()
             if m is not None:
-                self._running[asyncio.ensure_future(inquiry.ask(m, left_s))] = (inquiry, m)
+                self._running[asyncio.ensure_future(inquiry.query(m, left_s))] = (inquiry, m)
                 self._waiting.append(inquiry)
 
-    def _end(self, task: asyncio.Task[Answer]) -> None:
+    def _end(self, task: asyncio.Task[ReasonerPrediction]) -> None:
         inquiry, m = self._running.pop(task)
         try:
-            inquiry.heard(m, task.result())
-        except HopError as error:
-            inquiry.missed(m, error.reason)
-            if error.how in OVER:
+            inquiry.record(m, task.result())
+        except RemoteCallError as error:
+            inquiry.record_failure(m, error.reason)
+            if error.kind in TERMINAL_KINDS:
                 self._over = error.reason
         if inquiry not in self._waiting:
             self._waiting.append(inquiry)  # what it has learned may let it ask again
@@ -146,7 +148,7 @@ class Inquiries:
     def _drop(self) -> None:
         """Cancel what has become needless."""
         for task, (inquiry, m) in list(self._running.items()):
-            if m in inquiry.cascade.superfluous and not task.done():
+            if m in inquiry.cascade.cancellable and not task.done():
                 del self._running[task]
                 task.cancel()
                 inquiry.drop(m)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from deployments.refusals import NoAccessError
-from deployments.settings import Access, Key
+from deployments.refusals import AuthenticationError
+from deployments.settings import Access, ApiKey
 from scope.errors import ConfigError
 
-ANYONE = Key(name="anyone", sha256=64 * "0")
+ANONYMOUS = ApiKey(name="anyone", sha256=64 * "0")
 """Who calls where no key is asked for; no known text has this digest."""
 
 DIGEST_DIGITS = 64
@@ -20,10 +20,10 @@ DIGEST_DIGITS = 64
 class Keyring:
     """The keys that are accepted; none means that everyone is."""
 
-    keys: tuple[Key, ...]
+    keys: tuple[ApiKey, ...]
 
     @classmethod
-    def of(cls, access: Access) -> "Keyring":
+    def from_access(cls, access: Access) -> "Keyring":
         """Gather the keys of the settings and of the file they name.
 
         Raises
@@ -31,33 +31,33 @@ class Keyring:
         ConfigError
             If the file cannot be read or holds anything else, or two keys share a name.
         """
-        keys = (*access.keys, *_in_file(access.key_file))
+        keys = (*access.keys, *_read_key_file(access.key_file))
         names = [key.name for key in keys]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ConfigError(f"access names a key twice: {', '.join(repeated)}")
         return cls(keys)
 
-    def owner(self, authorization: str | None) -> Key:
+    def authenticate(self, authorization: str | None) -> ApiKey:
         """Return whose key an ``Authorization`` header carries.
 
         Every key is compared, in constant time: how long it takes tells nothing.
 
         Raises
         ------
-        NoAccessError
+        AuthenticationError
             If it carries none, or an unknown one.
         """
         if not self.keys:
-            return ANYONE
+            return ANONYMOUS
         scheme, _, key = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
-            raise NoAccessError(
+            raise AuthenticationError(
                 "no API key; send the header 'Authorization: Bearer KEY'", code="missing_api_key"
             )
         digest = hashlib.sha256(key.strip().encode("utf-8", "surrogateescape")).hexdigest()
         found = [one for one in self.keys if hmac.compare_digest(one.sha256, digest)]
         if not found:
-            raise NoAccessError("the API key is not known here", code="invalid_api_key")
+            raise AuthenticationError("the API key is not known here", code="invalid_api_key")
         return found[0]
 
 
@@ -69,10 +69,10 @@ def check_bind(host: str, access: Access) -> None:
     ConfigError
         If `host` is not a loopback address and the settings name no key.
     """
-    if access.open and not _is_loopback(host):
+    if access.anonymous and not _is_loopback(host):
         raise ConfigError(
             f"{host} can be reached from other machines and no API key is asked for; "
-            "bind 127.0.0.1, or give keys in place of open: true"
+            "bind 127.0.0.1, or give keys in place of anonymous: true"
         )
 
 
@@ -85,7 +85,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _in_file(path: str | None) -> tuple[Key, ...]:
+def _read_key_file(path: str | None) -> tuple[ApiKey, ...]:
     if path is None:
         return ()
     try:
@@ -93,13 +93,13 @@ def _in_file(path: str | None) -> tuple[Key, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"key_file {path} cannot be read: {error}") from error
     found = [(n, line.split("#")[0].split()) for n, line in enumerate(lines, 1)]
-    keys = tuple(_on_line(path, n, words) for n, words in found if words)
+    keys = tuple(_parse_key_line(path, n, words) for n, words in found if words)
     if not keys:
         raise ConfigError(f"key_file {path} holds no key; expected lines of digest and name")
     return keys
 
 
-def _on_line(path: str, n: int, words: list[str]) -> Key:
+def _parse_key_line(path: str, n: int, words: list[str]) -> ApiKey:
     """Return the key of one line; a message never quotes it."""
     digest = words[0].lower()
     if len(words) != 2 or len(digest) != DIGEST_DIGITS or set(digest) - set("0123456789abcdef"):
@@ -107,4 +107,4 @@ def _on_line(path: str, n: int, words: list[str]) -> Key:
             f"key_file {path}, line {n}: expected a SHA-256 digest of 64 hexadecimal digits, "
             "a space and a name"
         )
-    return Key(name=words[1], sha256=digest)
+    return ApiKey(name=words[1], sha256=digest)

@@ -3,14 +3,14 @@
 import logging
 
 from deployments.decision_log import DecisionLog, LogSettings
-from deployments.exchange import Exchange
-from deployments.meters import Meters
-from deployments.upstreams import Upstreams
+from deployments.exchange import RequestContext
+from deployments.meters import Metrics
+from deployments.upstreams import UpstreamRegistry
 
 log = logging.getLogger("ray.serve")
 
 
-class Ledger:
+class RequestLog:
     """The books of one replica.
 
     Parameters
@@ -19,16 +19,18 @@ class Ledger:
         Version of the bank.
     replica : str
         Name of the replica, like no other's.
-    upstreams : Upstreams
-    meters : Meters
+    upstreams : UpstreamRegistry
+    meters : Metrics
     """
 
-    def __init__(self, bank: str, replica: str, upstreams: Upstreams, meters: Meters) -> None:
+    def __init__(
+        self, bank: str, replica: str, upstreams: UpstreamRegistry, meters: Metrics
+    ) -> None:
         self._bank, self._replica = bank, replica
         self._upstreams, self._meters = upstreams, meters
         self._decisions = DecisionLog(LogSettings(), replica)
 
-    def log_of(self, settings: LogSettings) -> DecisionLog:
+    def make_decision_log(self, settings: LogSettings) -> DecisionLog:
         """Return a decision log, for `keep`.
 
         Raises
@@ -38,7 +40,7 @@ class Ledger:
         """
         return DecisionLog(settings, self._replica)
 
-    def keep(self, decisions: DecisionLog) -> None:
+    def replace_decision_log(self, decisions: DecisionLog) -> None:
         """Write to another decision log from now on."""
         self.close()
         self._decisions = decisions
@@ -47,23 +49,23 @@ class Ledger:
         """Let go of the file."""
         self._decisions.close()
 
-    def ended(self, exchange: Exchange) -> None:
+    def record(self, exchange: RequestContext) -> None:
         """Enter a request; one that was refused before any decision leaves only its status."""
         if not exchange.decisions:
             return
-        self._meters.decided(exchange.decisions, exchange.overhead_s)
+        self._meters.count_decisions(exchange.decisions, exchange.overhead_s)
         answer = exchange.answer
         if answer is not None:
-            self._meters.took("upstream", exchange.upstream_s)
-            self._meters.attempted(answer.attempts, self._upstreams)
-            predicted_usd = exchange.decisions[0].of(answer.model, "cost_usd")
-            self._meters.answered_by(answer.model, predicted_usd, answer.cost_usd)
-        for record in exchange.records(self._bank):
+            self._meters.observe("upstream", exchange.upstream_s)
+            self._meters.count_attempts(answer.attempts, self._upstreams)
+            predicted_usd = exchange.decisions[0].estimate(answer.model, "cost_usd")
+            self._meters.count_cost(answer.model, predicted_usd, answer.cost_usd)
+        for record in exchange.log_records(self._bank):
             self._decisions.write(record)
-        self._meters.logged(self._decisions.failed)
-        self._tell(exchange)
+        self._meters.set_unlogged(self._decisions.failed)
+        self._log(exchange)
 
-    def _tell(self, exchange: Exchange) -> None:
+    def _log(self, exchange: RequestContext) -> None:
         """Log a request that did not go as it should; the others only where DEBUG is on.
 
         A line on standard error passes through four processes of Ray: for every request that

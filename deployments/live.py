@@ -8,23 +8,25 @@ from typing import Any
 from pydantic import ValidationError
 
 from deployments.keys import Keyring
-from deployments.mistakes import sentence
-from deployments.settings import Settings
+from deployments.mistakes import format_error
+from deployments.settings import RouterSettings
 from scope.errors import ConfigError
 from scope.pool import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Current:
+class ActiveSettings:
     """Settings with what follows from them; a request holds on to one from start to end."""
 
-    settings: Settings
+    settings: RouterSettings
     models: tuple[ModelSpec, ...]
     """The pool at its prices."""
     keyring: Keyring
 
     @classmethod
-    def of(cls, user_config: Mapping[str, Any], bank: tuple[ModelSpec, ...]) -> "Current":
+    def from_user_config(
+        cls, user_config: Mapping[str, Any], bank: tuple[ModelSpec, ...]
+    ) -> "ActiveSettings":
         """Check a ``user_config`` against a bank and read the key file it names.
 
         Raises
@@ -32,11 +34,11 @@ class Current:
         ConfigError
             One sentence with every mistake.
         """
-        settings = parsed(user_config)
-        return cls(settings, settings.pool_of(bank), Keyring.of(settings.access))
+        settings = parse_settings(user_config)
+        return cls(settings, settings.pool_of(bank), Keyring.from_access(settings.access))
 
 
-def parsed(user_config: Mapping[str, Any]) -> Settings:
+def parse_settings(user_config: Mapping[str, Any]) -> RouterSettings:
     """Return checked settings.
 
     Raises
@@ -46,7 +48,7 @@ def parsed(user_config: Mapping[str, Any]) -> Settings:
     """
     try:
         # By way of JSON, whose types count: a list may be a tuple, text is no number.
-        return Settings.model_validate_json(json.dumps(user_config, default=str))
+        return RouterSettings.model_validate_json(json.dumps(user_config, default=str))
     except ValidationError as error:
-        mistakes = "; ".join(sentence(mistake) for mistake in error.errors(include_url=False))
+        mistakes = "; ".join(format_error(mistake) for mistake in error.errors(include_url=False))
     raise ConfigError(f"user_config is not valid and changes nothing: {mistakes}") from None

@@ -16,7 +16,7 @@ STATES = {"closed": 0, "half-opened": 1, "opened": 2}
 """Of breakers, as `scope_breaker_state` tells them."""
 
 
-class Meters:
+class Metrics:
     """The metrics of one replica; Ray's agent exports them with the prefix ``ray_``."""
 
     def __init__(self) -> None:
@@ -82,19 +82,19 @@ class Meters:
             description="1 while the latest user_config is refused and the one before in force.",
         )
 
-    def answered(self, endpoint: str, status: int) -> None:
+    def count_response(self, endpoint: str, status: int) -> None:
         """Count a request that got its status."""
         self._requests.inc(1, {"endpoint": endpoint, "status": str(status)})
 
-    def decided(self, decisions: Iterable[Decision], overhead_s: float) -> None:
+    def count_decisions(self, decisions: Iterable[Decision], overhead_s: float) -> None:
         """Count the decisions of one request."""
         labels = ("model", "policy", "source", "degraded")
         tally = Tally(tuple(getattr(one, label) or "none" for label in labels) for one in decisions)
         for values, n in tally.items():
             self._decisions.inc(n, dict(zip(labels, values, strict=True)))
-        self.took("overhead", overhead_s)
+        self.observe("overhead", overhead_s)
 
-    def answered_by(
+    def count_cost(
         self, model: str | None, predicted_usd: float | None, real_usd: float | None
     ) -> None:
         """Count what an answer was predicted to cost, and what it did."""
@@ -102,43 +102,43 @@ class Meters:
             if model and usd:  # a counter refuses steps of 0
                 counter.inc(usd, {"model": model})
 
-    def attempted(self, attempts: Iterable[Attempt], upstreams: Iterable[Upstream]) -> None:
+    def count_attempts(self, attempts: Iterable[Attempt], upstreams: Iterable[Upstream]) -> None:
         """Count the calls of one request, and look at the circuits."""
         for attempt in attempts:
             self._attempts.inc(1, {"model": attempt.model, "outcome": attempt.outcome})
         for upstream in upstreams:
             self._breaker.set(STATES[upstream.breaker.state], {"model": upstream.name})
 
-    def cached(self, hits: int, lookups: int) -> None:
+    def count_cache(self, hits: int, lookups: int) -> None:
         """Count lookups of the prediction cache."""
         for result, n in (("hit", hits), ("miss", lookups - hits)):
             if n:
                 self._cache.inc(n, {"result": result})
 
-    def reasoned(self, told: Mapping[str, int]) -> None:
+    def count_reasoning(self, told: Mapping[str, int]) -> None:
         """Count what asking the reasoner came to."""
         for result, n in told.items():
             if n:
                 self._reasoning.inc(n, {"result": result})
 
-    def took(self, step: str, seconds: float) -> None:
+    def observe(self, step: str, seconds: float) -> None:
         """Note how long a step took."""
         self._latency[step].observe(1e3 * max(seconds, 1e-6))  # a histogram refuses 0
 
     @contextmanager
-    def timed(self, step: str) -> Iterator[None]:
+    def timer(self, step: str) -> Iterator[None]:
         """Note how long the block takes, however it ends."""
         began_at = time.perf_counter()
         try:
             yield
         finally:
-            self.took(step, time.perf_counter() - began_at)
+            self.observe(step, time.perf_counter() - began_at)
 
-    def logged(self, failed: int) -> None:
+    def set_unlogged(self, failed: int) -> None:
         """Note how many decisions could not be written down."""
         self._unlogged.set(failed)
 
-    def settings(self, *, rejected: bool) -> None:
+    def set_settings_rejected(self, *, rejected: bool) -> None:
         """Note whether the latest settings were refused."""
         self._rejected.set(int(rejected))
 

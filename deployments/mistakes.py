@@ -5,10 +5,10 @@ from pydantic_core import ErrorDetails
 SHOWN_CHARS = 40
 """Longest text that is shown; what is longer may be a prompt or a key, and is counted only."""
 
-UNSHOWN = ("missing", "value_error", "extra_forbidden")
+NO_VALUE_TYPES = ("missing", "value_error", "extra_forbidden")
 """Kinds of mistakes whose message says all, or whose value says nothing."""
 
-IN_JSON = {
+JSON_WORDING = {
     "tuple_type": "Input should be a list",
     "dict_type": "Input should be an object",
     "model_type": "Input should be an object",
@@ -22,7 +22,7 @@ SECRET = "sha256"
 """A field in which somebody may have put the key itself."""
 
 
-def field_of(mistake: ErrorDetails) -> str:
+def field_path(mistake: ErrorDetails) -> str:
     """Return the field as a client would write it, such as ``messages[0].role``."""
     field = ""
     for part in mistake["loc"]:
@@ -31,25 +31,25 @@ def field_of(mistake: ErrorDetails) -> str:
     return field.removeprefix(".")
 
 
-def sentence(mistake: ErrorDetails) -> str:
+def format_error(mistake: ErrorDetails) -> str:
     """Return field, what is allowed, and the value where it tells something."""
-    field = field_of(mistake) or "all of it"
-    said = IN_JSON.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
+    field = field_path(mistake) or "all of it"
+    said = JSON_WORDING.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
     told = f"{field}: {said}"
-    if mistake["type"] in UNSHOWN or SECRET in mistake["loc"]:
+    if mistake["type"] in NO_VALUE_TYPES or SECRET in mistake["loc"]:
         return told
     value = mistake["input"]
     if isinstance(value, str) and set(mistake["loc"][:1]) & set(PROMPTS):
         return f"{told}, got text of length {len(value)}"
-    return f"{told}, got {shown(value)}"
+    return f"{told}, got {short_repr(value)}"
 
 
-def shown(value: object) -> str:
+def short_repr(value: object) -> str:
     """Return a value in a few words.
 
     Examples
     --------
-    >>> shown(-1.0), shown(None), shown([1, 2]), shown("x" * 100)
+    >>> short_repr(-1.0), short_repr(None), short_repr([1, 2]), short_repr("x" * 100)
     ('-1.0', 'null', 'a list of 2', 'text of 100 characters')
     """
     if value is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from deployments.chat import Chat
+from deployments.chat import ChatBody
 
 BYTES_PER_TOKEN = 3
 """Of words; English takes 4.2 and code 3.5, Chinese 3 with most tokenizers."""
@@ -22,7 +22,7 @@ _WORDS = (string.ascii_letters + string.whitespace).encode() + bytes(range(0x80,
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class Requirements:
     """What a model must hold and take.
 
     Attributes
@@ -43,12 +43,12 @@ class Needs:
     answer_format: str | None = None
 
     @classmethod
-    def of(cls, chat: Chat) -> "Needs":
+    def from_chat(cls, chat: ChatBody) -> "Requirements":
         """Read the needs of a chat."""
         images = sum(_is_image(part) for message in chat.messages for part in message.parts())
         wanted = (chat.response_format or {}).get("type")
         return cls(
-            prompt_tokens=estimated_tokens(b"".join(_billed(chat)))
+            prompt_tokens=estimated_tokens(b"".join(_token_sources(chat)))
             + MESSAGE_TOKENS * len(chat.messages)
             + IMAGE_TOKENS * images,
             completion_tokens=chat.completion_tokens() or 0,
@@ -77,7 +77,7 @@ def estimated_tokens(text: bytes) -> int:
     return math.ceil((len(text) - dense) / BYTES_PER_TOKEN) + dense
 
 
-def _billed(chat: Chat) -> Iterator[bytes]:
+def _token_sources(chat: ChatBody) -> Iterator[bytes]:
     """Yield whatever becomes tokens: texts, calls of tools, their descriptions, schemas."""
     for message in chat.messages:
         for part in message.parts():

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Floats, Ints
+from scope.arrays import FloatArray, IntArray
 from scope.bank import Bank
 from scope.pool import ModelSpec
-from scope.predicted_set import PredictedSet
-from scope.predictions import ESTIMATES, Estimates, Predictions
+from scope.predicted_set import PredictionSet
+from scope.predictions import ESTIMATE_FIELDS, Estimates, Predictions
 from scope.predictor import Neighbours
 
 
@@ -34,15 +34,15 @@ class Prediction:
         request to say.
     """
 
-    value_em: Floats
-    similarity_k: Floats
-    anchor_k: Ints
+    value_em: FloatArray
+    similarity_k: FloatArray
+    anchor_k: IntArray
     source: str = "anchors"
     degraded: str | None = None
-    answer_2m: Floats | None = None
+    reasoner_2m: FloatArray | None = None
 
     @classmethod
-    def of_each(
+    def from_batch(
         cls,
         estimates: Estimates,
         near: Neighbours,
@@ -50,22 +50,22 @@ class Prediction:
         degraded: str | None = None,
     ) -> "list[Prediction]":
         """Return one prediction for each question of a batch."""
-        value_qem = np.stack([getattr(estimates, name) for name in ESTIMATES], axis=1)
+        value_qem = np.stack([getattr(estimates, name) for name in ESTIMATE_FIELDS], axis=1)
         rows = zip(value_qem, near.similarity_qk, near.anchor_qk, strict=True)
         return [cls(*row, source, degraded) for row in rows]
 
 
-def offered(
+def eligible_prediction_set(
     predictions: Sequence[Prediction], bank: Bank, models: tuple[ModelSpec, ...]
-) -> PredictedSet:
+) -> PredictionSet:
     """Return what is foretold of the permitted models, in their order and at their prices."""
     names = ("",) * len(predictions)
-    everyone = Predictions(names, bank.model_ids, estimates_of(predictions))
-    unpriced = PredictedSet(everyone, bank.models, None, None)
-    return unpriced.of_pool(tuple(model.id for model in models)).with_prices(models)
+    everyone = Predictions(names, bank.model_ids, stack_estimates(predictions))
+    unpriced = PredictionSet(everyone, bank.models, None, None)
+    return unpriced.select_models(tuple(model.id for model in models)).with_prices(models)
 
 
-def estimates_of(predictions: Sequence[Prediction]) -> Estimates:
+def stack_estimates(predictions: Sequence[Prediction]) -> Estimates:
     """Return what is foretold for several prompts as arrays of shape (n_prompts, n_models)."""
     value_eqm = np.stack([prediction.value_em for prediction in predictions], axis=1)
     return Estimates(*value_eqm)

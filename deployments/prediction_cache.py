@@ -30,7 +30,7 @@ class PredictionCache:
         """Return what was foretold for this text; None if it is not kept."""
         return self._kept.get(self._key(text))
 
-    def keep(self, texts: Iterable[str], predictions: Iterable[Prediction]) -> None:
+    def put(self, texts: Iterable[str], predictions: Iterable[Prediction]) -> None:
         """Keep what rests on all there is; what a failing replica left is not worth it."""
         for text, prediction in zip(texts, predictions, strict=True):
             if prediction.degraded is None and self._kept.maxsize:

@@ -6,26 +6,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deployments.cascading import opinions
+from deployments.cascading import answer_request
 from deployments.prediction import Prediction
-from deployments.reasoner import Reasoner
+from deployments.reasoner import EngineReasoner
 from deployments.reasoner_args import ReasonerArgs
-from deployments.reasoning import Consultation, Opinion
-from deployments.replica import Replica
-from scope.arrays import Floats, Singles
+from deployments.reasoning import ReasoningRequest, ReasoningResult
+from deployments.replica import RemoteMethod
+from scope.arrays import Float32Array, FloatArray
 from scope.bank_store import load_bank
 from scope.errors import ConfigError
 from scope.predictor import AnchorPredictor
-from scope.tokens import Tokens
+from scope.tokens import PromptTokenizer
 
 
-class Embedded(NamedTuple):
+class PredictionRequest(NamedTuple):
     """Prompts of one call, embedded."""
 
     bank: str
     """Version of the bank whose predictions are wanted."""
-    embedding_qd: Singles
-    features_qf: Floats
+    embedding_qd: Float32Array
+    features_qf: FloatArray
 
 
 class Predictor:
@@ -36,23 +36,25 @@ class Predictor:
     bank : str
         Folder of the bank.
     reasoner : ReasonerArgs, optional
-    engine : Replica, optional
+    engine : RemoteMethod, optional
         Of the reasoner.
     """
 
     def __init__(
-        self, bank: str, reasoner: ReasonerArgs | None = None, engine: Replica | None = None
+        self, bank: str, reasoner: ReasonerArgs | None = None, engine: RemoteMethod | None = None
     ) -> None:
         self._bank = load_bank(Path(bank))
         self._predictor = AnchorPredictor(self._bank)
         self._reasoner = None
         if reasoner is not None and engine is not None:
-            tokens = Tokens.load(reasoner.checkpoint, reasoner.revision, reasoner.trust_remote_code)
-            self._reasoner = Reasoner(
+            tokens = PromptTokenizer.load(
+                reasoner.checkpoint, reasoner.revision, reasoner.trust_remote_code
+            )
+            self._reasoner = EngineReasoner(
                 self._bank, reasoner, tokens, engine, reasoner.max_cached_answers
             )
 
-    def predict(self, calls: Sequence[Embedded]) -> list[list[Prediction] | None]:
+    def predict(self, calls: Sequence[PredictionRequest]) -> list[list[Prediction] | None]:
         """Return the predictions of each call; None for one that wants another bank.
 
         While a new bank rolls out, callers and predictors of both meet.
@@ -64,17 +66,17 @@ class Predictor:
             np.concatenate([call.embedding_qd for call in ours]),
             np.concatenate([call.features_qf for call in ours]),
         )
-        rows = iter(Prediction.of_each(estimates, near))
+        rows = iter(Prediction.from_batch(estimates, near))
         return [
             [next(rows) for _ in call.embedding_qd] if call.bank == self._bank.version else None
             for call in calls
         ]
 
-    async def reason(self, wanted: Consultation) -> list[Opinion] | None:
+    async def reason(self, wanted: ReasoningRequest) -> list[ReasoningResult] | None:
         """Return what asking the reasoner comes to for each question; None as above."""
         if wanted.bank != self._bank.version or self._reasoner is None:
             return None
-        return await opinions(self._bank, self._reasoner, wanted)
+        return await answer_request(self._bank, self._reasoner, wanted)
 
     def check_health(self) -> None:
         """Foretell an anchor.

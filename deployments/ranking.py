@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from scope.arrays import Floats
+from scope.arrays import FloatArray
 
 
-def ranked(
-    settings: Mapping[str, float], p_correct_m: Floats, cost_usd_m: Floats, chosen: int
+def rank_models(
+    settings: Mapping[str, float], p_correct_m: FloatArray, cost_usd_m: FloatArray, chosen: int
 ) -> list[int]:
     """Return the places of all models, best first.
 
@@ -42,10 +42,12 @@ def ranked(
     return order if chosen < 0 else [chosen, *(m for m in order if m != chosen)]
 
 
-def utility_m(settings: Mapping[str, float], p_correct_m: Floats, cost_usd_m: Floats) -> Floats:
+def utility_m(
+    settings: Mapping[str, float], p_correct_m: FloatArray, cost_usd_m: FloatArray
+) -> FloatArray:
     """Return ``p - trade_off * cost`` of each model; NaN where no finite trade-off was asked."""
     trade_off = settings.get("trade_off", math.inf)
     if math.isinf(trade_off):
         return np.full_like(p_correct_m, np.nan)
-    utility: Floats = p_correct_m - trade_off * cost_usd_m
+    utility: FloatArray = p_correct_m - trade_off * cost_usd_m
     return utility

@@ -4,12 +4,12 @@ import math
 
 from aiolimiter import AsyncLimiter
 
-from deployments.refusals import TooManyError
+from deployments.refusals import RateLimitError
 
 MINUTE_S = 60.0
 
 
-class Rates:
+class RateLimiter:
     """One leaky bucket for each key; they live in this replica only.
 
     A bucket holds one minute's requests, so that a key that was silent may send them at once.
@@ -18,7 +18,7 @@ class Rates:
     def __init__(self) -> None:
         self._buckets: dict[str, tuple[float, AsyncLimiter]] = {}
 
-    async def admit(self, name: str, requests_per_minute: float) -> None:
+    async def acquire(self, name: str, requests_per_minute: float) -> None:
         """Count one request of a key; nobody waits.
 
         Parameters
@@ -30,7 +30,7 @@ class Rates:
 
         Raises
         ------
-        TooManyError
+        RateLimitError
             If the bucket is full. After its `retry_after_s` there is room for one.
         """
         rate, bucket = self._buckets.get(name, (None, None))
@@ -40,7 +40,7 @@ class Rates:
             self._buckets[name] = requests_per_minute, bucket
         if not bucket.has_capacity():
             wait_s = math.ceil(MINUTE_S / requests_per_minute)
-            raise TooManyError(
+            raise RateLimitError(
                 f"more than {requests_per_minute:g} requests a minute with this key; "
                 f"try again in {wait_s} s",
                 wait_s,

@@ -5,13 +5,13 @@ import time
 
 import numpy as np
 
-from deployments.hops import HopError
-from deployments.predictor import Embedded
-from deployments.replica import Replica
+from deployments.hops import RemoteCallError
+from deployments.predictor import PredictionRequest
+from deployments.replica import RemoteMethod
 from scope.bank import Bank
 
 PATIENCE_S = 2.0
-KEPT_S = 1.0
+PROBE_TTL_S = 1.0
 """Probes that come faster get the state as it was: nobody needs a key to ask."""
 
 
@@ -21,14 +21,14 @@ class Readiness:
     Parameters
     ----------
     bank : Bank
-    embedder, predictor : Replica
+    embedder, predictor : RemoteMethod
     """
 
-    def __init__(self, bank: Bank, embedder: Replica, predictor: Replica) -> None:
+    def __init__(self, bank: Bank, embedder: RemoteMethod, predictor: RemoteMethod) -> None:
         vector_qd = bank.embedding_ad[:1].astype(np.float32)
-        anchor = Embedded(bank.version, vector_qd, bank.features_af[:1])
+        anchor = PredictionRequest(bank.version, vector_qd, bank.features_af[:1])
         self._probes = {"embedder": (embedder, ["ready?"]), "predictor": (predictor, anchor)}
-        self._asking, self._known_at = asyncio.Lock(), -KEPT_S
+        self._asking, self._known_at = asyncio.Lock(), -PROBE_TTL_S
         self._replicas: dict[str, str] = {}
         self.settings = "missing"
         """``ok``, ``missing``, or ``rejected`` where older ones are in force: no reason to stop."""
@@ -36,8 +36,8 @@ class Readiness:
     async def state(self) -> dict[str, str]:
         """Return ``status`` and what is the matter with each part, ``ok`` if nothing is."""
         async with self._asking:
-            if time.monotonic() - self._known_at >= KEPT_S:
-                said = await asyncio.gather(*(self._asked(name) for name in self._probes))
+            if time.monotonic() - self._known_at >= PROBE_TTL_S:
+                said = await asyncio.gather(*(self._probe(name) for name in self._probes))
                 self._replicas = dict(zip(self._probes, said, strict=True))
                 self._known_at = time.monotonic()
         replicas_ok = all(said == "ok" for said in self._replicas.values())
@@ -45,10 +45,10 @@ class Readiness:
         status = "ready" if ready else "not ready"
         return {"status": status, "settings": self.settings, **self._replicas}
 
-    async def _asked(self, name: str) -> str:
+    async def _probe(self, name: str) -> str:
         replica, argument = self._probes[name]
         try:
-            answer = await replica.ask(argument, within_s=PATIENCE_S, patience_s=PATIENCE_S)
-        except HopError as error:
-            return error.how
+            answer = await replica.call(argument, timeout_s=PATIENCE_S, slow_call_s=PATIENCE_S)
+        except RemoteCallError as error:
+            return error.kind
         return "ok" if answer is not None else "of another bank"

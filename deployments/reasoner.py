@@ -9,23 +9,23 @@ from typing import Any, NamedTuple
 
 from cachetools import LRUCache
 
-from deployments.replica import Replica
-from scope.answers import Answer, answer_of, mean_answer, sampling
-from scope.arrays import Ints
+from deployments.replica import RemoteMethod
+from scope.answers import ReasonerPrediction, average_predictions, parse_prediction, sampling_params
+from scope.arrays import IntArray
 from scope.bank import Bank
-from scope.examples import examples_of
-from scope.prompt import PromptWriter
+from scope.examples import nearest_examples
+from scope.prompt import PromptBuilder
 from scope.reasoner import ReasonerConfig
-from scope.tokens import Tokens
+from scope.tokens import PromptTokenizer
 
-FRAME_TOKENS = 300
+TEMPLATE_TOKENS = 300
 """Of a prompt without any text of anchors and question."""
 
 CHARS_PER_TOKEN = 4.0
 """Of English; only the price of asking is estimated by it."""
 
 
-class Wanted(NamedTuple):
+class EngineRequest(NamedTuple):
     """What the engine is asked to continue."""
 
     prompt: str
@@ -34,7 +34,7 @@ class Wanted(NamedTuple):
     """As `scope.answers.sampling` says, under vLLM's names."""
 
 
-class Reply(NamedTuple):
+class Continuation(NamedTuple):
     """One continuation, in values that need no vLLM to be read."""
 
     text: str
@@ -43,7 +43,7 @@ class Reply(NamedTuple):
     """Of each token: the likeliest ids there."""
 
 
-class Reasoner:
+class EngineReasoner:
     """Has the engine foretell one model on one question.
 
     Parameters
@@ -51,33 +51,38 @@ class Reasoner:
     bank : Bank
         With question texts.
     config : ReasonerConfig
-    tokens : Tokens
+    tokens : PromptTokenizer
         Of the checkpoint that the engine runs.
-    engine : Replica
-        Takes a `Wanted`, gives a list of `Reply`.
+    engine : RemoteMethod
+        Takes a `EngineRequest`, gives a list of `Continuation`.
     max_cached : int
         Most answers kept, some 200 bytes each.
     """
 
     def __init__(
-        self, bank: Bank, config: ReasonerConfig, tokens: Tokens, engine: Replica, max_cached: int
+        self,
+        bank: Bank,
+        config: ReasonerConfig,
+        tokens: PromptTokenizer,
+        engine: RemoteMethod,
+        max_cached: int,
     ) -> None:
         self._bank, self._config, self._tokens, self._engine = bank, config, tokens, engine
-        self._writer = PromptWriter.of(config, tokens)
+        self._writer = PromptBuilder.from_config(config, tokens)
         for model in bank.model_ids:
-            self._writer.write(model, [], "")  # refused now rather than with the first question
+            self._writer.build(model, [], "")  # refused now rather than with the first question
         # Fast tokenizers refuse two threads at once ("Already borrowed").
         self._one_thread = ThreadPoolExecutor(1, thread_name_prefix="prompts")
-        self._sampling = {**sampling(config, tokens), "n": config.samples}
-        self._kept: LRUCache[bytes, Answer] = LRUCache(max_cached)
+        self._sampling = {**sampling_params(config, tokens), "n": config.samples}
+        self._kept: LRUCache[bytes, ReasonerPrediction] = LRUCache(max_cached)
 
-    def known(self, text: str, m: int) -> Answer | None:
+    def cached(self, text: str, m: int) -> ReasonerPrediction | None:
         """Return what was answered before; None if it is not kept."""
         return self._kept.get(self._key(text, m))
 
-    async def ask(
-        self, text: str, anchor_k: Ints, m: int, *, within_s: float, patience_s: float
-    ) -> Answer:
+    async def query(
+        self, text: str, anchor_k: IntArray, m: int, *, timeout_s: float, slow_call_s: float
+    ) -> ReasonerPrediction:
         """Return what the engine says of a model.
 
         Parameters
@@ -88,7 +93,7 @@ class Reasoner:
             The nearest anchors, nearest first.
         m : int
             Column of the bank.
-        within_s, patience_s : float
+        timeout_s, slow_call_s : float
             As for `Hop.ask`.
 
         Raises
@@ -100,28 +105,28 @@ class Reasoner:
         prompt = await asyncio.get_running_loop().run_in_executor(
             self._one_thread, self.prompt, text, anchor_k, m
         )
-        replies: Sequence[Reply] = await self._engine.ask(
-            Wanted(prompt, self._sampling), within_s=within_s, patience_s=patience_s
+        replies: Sequence[Continuation] = await self._engine.call(
+            EngineRequest(prompt, self._sampling), timeout_s=timeout_s, slow_call_s=slow_call_s
         )
-        answer = mean_answer([self._read(reply) for reply in replies])
+        answer = average_predictions([self._read(reply) for reply in replies])
         if not math.isnan(answer.p_yes):
             self._kept[self._key(text, m)] = answer
         return answer
 
-    def tokens(self, text: str, anchor_k: Ints, m: int) -> float:
+    def estimate_tokens(self, text: str, anchor_k: IntArray, m: int) -> float:
         """Estimate what asking takes of the engine: prompt, reasoning and answer."""
-        examples = examples_of(self._bank, anchor_k, m, self._config.n_examples)
+        examples = nearest_examples(self._bank, anchor_k, m, self._config.n_examples)
         chars = len(text) + sum(len(example.question) for example in examples)
-        prompt = FRAME_TOKENS + chars / CHARS_PER_TOKEN
+        prompt = TEMPLATE_TOKENS + chars / CHARS_PER_TOKEN
         return min(prompt, self._config.max_prompt_tokens) + self._config.max_new_tokens
 
-    def prompt(self, text: str, anchor_k: Ints, m: int) -> str:
+    def prompt(self, text: str, anchor_k: IntArray, m: int) -> str:
         """Return what the engine is given."""
-        examples = examples_of(self._bank, anchor_k, m, self._config.n_examples)
-        return self._writer.write(self._bank.model_ids[m], examples, text)
+        examples = nearest_examples(self._bank, anchor_k, m, self._config.n_examples)
+        return self._writer.build(self._bank.model_ids[m], examples, text)
 
-    def _read(self, reply: Reply) -> Answer:
-        return answer_of(
+    def _read(self, reply: Continuation) -> ReasonerPrediction:
+        return parse_prediction(
             reply.text,
             reply.token_ids,
             reply.logprobs,

@@ -39,12 +39,12 @@ def check_reasoner(args: ReasonerArgs, bank: Bank) -> None:
     if bank.reasoner is None:
         raise ConfigError(
             f"{name} does not say what a reasoner's answers are worth; "
-            "run `scope bank calibrate --predictor scope`"
+            "run `scope bank fit --predictor scope`"
         )
-    spec = ReasonerSpec.of(args)
+    spec = ReasonerSpec.from_config(args)
     if differing := bank.reasoner.spec.differences(spec):
         raise ConfigError(
             f"{name} was calibrated for {bank.reasoner.spec}, args has {spec}: they differ in "
-            f"{', '.join(differing)}; name that one, or run `scope bank calibrate "
+            f"{', '.join(differing)}; name that one, or run `scope bank fit "
             "--predictor scope` for this one"
         )

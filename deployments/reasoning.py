@@ -5,23 +5,23 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from deployments.prediction import Prediction
-from scope.arrays import Floats
-from scope.config import Strict, Usd
+from scope.arrays import FloatArray
+from scope.config import StrictModel, Usd
 from scope.errors import ConfigError
 from scope.policy import Policy
 from scope.pool import ModelSpec
 
-Mode = Literal["exact", "expected"]
+ReasoningMode = Literal["exact", "expected"]
 
 
-class ReasoningSettings(Strict):
+class ReasoningSettings(StrictModel):
     """When the reasoner is asked, and for how long."""
 
     mode: Literal["off", "exact", "expected"] = "off"
     """``exact``: whoever may still change the decision; ``expected``: whoever is worth it."""
     deadline_ms: int = Field(default=1_000, ge=1)
     """How long one prompt waits for it, at most half of the request's deadline."""
-    at_once: int = Field(default=8, ge=1)
+    max_concurrency: int = Field(default=8, ge=1)
     """Most calls of one request under way."""
     usd_per_mtok: Usd = 0.0
     """What a million of the engine's own tokens cost; ``expected`` weighs answers against it."""
@@ -41,7 +41,7 @@ class ReasoningSettings(Strict):
             )
 
 
-class Case(NamedTuple):
+class ReasoningQuestion(NamedTuple):
     """One question, with all that its decision rests on."""
 
     text: str
@@ -52,27 +52,27 @@ class Case(NamedTuple):
     policy: Policy
 
 
-class Consultation(NamedTuple):
+class ReasoningRequest(NamedTuple):
     """The questions of one request."""
 
     bank: str
     """Version of the bank that was predicted from."""
-    cases: list[Case]
-    mode: Mode
+    cases: list[ReasoningQuestion]
+    mode: ReasoningMode
     at_once: int
-    within_s: float
+    timeout_s: float
     """When the answers are wanted, counted from their being asked for."""
     usd_per_mtok: float
 
 
-class Opinion(NamedTuple):
+class ReasoningResult(NamedTuple):
     """What asking came to for one question."""
 
-    answer_2m: Floats
+    answer_2m: FloatArray
     """As in a `Prediction`: what takes part in the decision."""
-    asked: int
+    n_queries: int
     """Calls of the engine."""
-    saved: int
+    n_avoided: int
     """Permitted models about which nothing had to be asked."""
     cancelled: int
     """Calls that became needless under way."""

@@ -16,7 +16,7 @@ The messages are sentences for the client. None of them holds the text of a prom
 from scope.errors import ScopeError
 
 
-class RefusedError(ScopeError, ValueError):
+class RequestError(ScopeError, ValueError):
     """A field of a request is wrong.
 
     Parameters
@@ -39,23 +39,23 @@ class RefusedError(ScopeError, ValueError):
         return self.message
 
 
-class NoModelLeftError(RefusedError):
+class NoEligibleModelError(RequestError):
     """No model of the pool may or can answer the request."""
 
 
-class NoSuchModelError(RefusedError):
+class ModelNotFoundError(RequestError):
     """The request names a model that is not in the pool."""
 
 
-class TooLargeError(RefusedError):
+class PayloadTooLargeError(RequestError):
     """The body is over the limit."""
 
 
-class NoAccessError(RefusedError):
+class AuthenticationError(RequestError):
     """The API key is missing or unknown."""
 
 
-class TooManyError(RefusedError):
+class RateLimitError(RequestError):
     """The API key has used up its rate.
 
     Parameters
@@ -71,7 +71,7 @@ class TooManyError(RefusedError):
         self.retry_after_s = retry_after_s
 
 
-class BusyError(RefusedError):
+class OverloadedError(RequestError):
     """More requests are under way than the replica may have.
 
     Parameters
@@ -87,5 +87,5 @@ class BusyError(RefusedError):
         self.retry_after_s = retry_after_s
 
 
-class NotReadyError(RefusedError):
+class NotConfiguredError(RequestError):
     """The service cannot answer for a reason that its operator must mend."""

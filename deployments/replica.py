@@ -3,9 +3,9 @@
 from typing import Any, Protocol
 
 
-class Replica(Protocol):
+class RemoteMethod(Protocol):
     """One method of another deployment, as `Hop` asks it."""
 
-    async def ask(self, argument: object, *, within_s: float, patience_s: float) -> Any:  # noqa: ANN401 - whatever it returns
+    async def call(self, argument: object, *, timeout_s: float, slow_call_s: float) -> Any:  # noqa: ANN401 - whatever it returns
         """Return what it answers, or raise `HopError`."""
         ...

@@ -15,29 +15,29 @@ from tenacity import (
 )
 
 from deployments.answers import Attempt
-from deployments.calls import Call
-from deployments.failures import DEADLINE, OUR_ACCOUNT, UNCALLED, is_the_clients
+from deployments.calls import UpstreamRequest
+from deployments.failures import DEADLINE, NOT_ATTEMPTED, OPERATOR_STATUSES, is_client_error
 from deployments.upstreams import Seconds
-from scope.config import Strict
-from scope.endpoint import CallError
+from scope.config import StrictModel
+from scope.endpoint import UpstreamError
 
-FINAL = UNCALLED | {DEADLINE} | {f"http {status}" for status in OUR_ACCOUNT}
+NON_RETRYABLE = NOT_ATTEMPTED | {DEADLINE} | {f"http {status}" for status in OPERATOR_STATUSES}
 """Failures that waiting does not mend, or that the client had better wait for itself."""
 
 
-class RetrySettings(Strict):
+class RetrySettings(StrictModel):
     """``user_config: retries``."""
 
     attempts: int = Field(default=4, ge=1)
     """Calls in all: the allowed models in their order, then again from the first."""
-    first_wait_s: Seconds = 0.2
+    initial_backoff_s: Seconds = 0.2
     """Before the second round, doubled before each further one, with jitter; ``Retry-After``
     replaces it."""
-    longest_wait_s: Seconds = 5.0
+    max_backoff_s: Seconds = 5.0
 
 
 @dataclass(slots=True)
-class Trail:
+class AttemptHistory:
     """One request on its way from model to model."""
 
     body: Mapping[str, Any]
@@ -46,32 +46,34 @@ class Trail:
     """On the event loop's clock."""
     attempts: list[Attempt] = field(default_factory=list)
 
-    def call(self) -> Call:
+    def call(self) -> UpstreamRequest:
         """Return what the next upstream is asked."""
-        return Call(self.body, self.headers, self.ends_at - asyncio.get_running_loop().time())
+        return UpstreamRequest(
+            self.body, self.headers, self.ends_at - asyncio.get_running_loop().time()
+        )
 
     @property
     def calls(self) -> int:
         """How many upstreams were really called."""
-        return sum(attempt.outcome not in UNCALLED for attempt in self.attempts)
+        return sum(attempt.outcome not in NOT_ATTEMPTED for attempt in self.attempts)
 
 
-def rounds(settings: RetrySettings, trail: Trail) -> AsyncRetrying:
+def retry_rounds(settings: RetrySettings, trail: AttemptHistory) -> AsyncRetrying:
     """Return the rounds through the allowed models; the waits between them keep the deadline."""
     backoff = wait_exponential_jitter(
-        multiplier=settings.first_wait_s,
-        max=settings.longest_wait_s,
-        jitter=settings.first_wait_s,
+        multiplier=settings.initial_backoff_s,
+        max=settings.max_backoff_s,
+        jitter=settings.initial_backoff_s,
     )
 
     def worth_it(error: BaseException) -> bool:
-        if not isinstance(error, CallError) or trail.calls >= settings.attempts:
+        if not isinstance(error, UpstreamError) or trail.calls >= settings.attempts:
             return False
-        return error.kind not in FINAL and not is_the_clients(error)
+        return error.kind not in NON_RETRYABLE and not is_client_error(error)
 
     def wait_s(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked = error.wait_s if isinstance(error, CallError) else None
+        asked = error.wait_s if isinstance(error, UpstreamError) else None
         return backoff(state) if asked is None else asked
 
     return AsyncRetrying(

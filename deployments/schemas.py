@@ -7,10 +7,10 @@ from pydantic import BaseModel
 
 def one_of(*forms: type[BaseModel]) -> dict[str, Any]:
     """Return the schema of a body that has one of these forms."""
-    return {"oneOf": [_whole(form.model_json_schema()) for form in forms]}
+    return {"oneOf": [_inline_refs(form.model_json_schema()) for form in forms]}
 
 
-def _whole(schema: dict[str, Any]) -> dict[str, Any]:
+def _inline_refs(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a schema with its references filled in.
 
     They point at the root of a schema of their own, which inside OpenAPI's document is another.

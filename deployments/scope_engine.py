@@ -9,18 +9,18 @@ from uuid import uuid4
 from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 
-from deployments.reasoner import Reply, Wanted
+from deployments.reasoner import Continuation, EngineRequest
 from deployments.reasoner_args import ReasonerArgs
-from scope.engine import vllm_arguments
+from scope.engine import vllm_engine_kwargs
 from scope.errors import ConfigError
 
-NAME = "ScopeEngine"
+DEPLOYMENT_NAME = "ScopeEngine"
 """As ``serve status`` and serve_config.yaml know it."""
 
-QUEUES = 4
+QUEUE_FACTOR = 4
 """So many times what is generated at once may wait for an engine; more are refused at once."""
 
-TARGET = 0.75
+TARGET_UTILISATION = 0.75
 """Share of what an engine generates at once above which another engine is started."""
 
 HEALTH_PERIOD_S, HEALTH_TIMEOUT_S = 5.0, 10.0
@@ -47,16 +47,16 @@ def build_engine(args: ReasonerArgs) -> Application:
     from ray.serve.llm import LLMConfig, build_llm_deployment
 
     config = LLMConfig(
-        model_loading_config={"model_id": NAME, "model_source": args.checkpoint},
+        model_loading_config={"model_id": DEPLOYMENT_NAME, "model_source": args.checkpoint},
         accelerator_config={"kind": args.engine.accelerator},  # type: ignore[arg-type]  # or a class
         placement_group_config=args.engine.placement,
         deployment_config=deployment_config(args),
-        engine_kwargs=engine_arguments(args),
+        engine_kwargs=engine_kwargs(args),
         # Ray LLM would gather tokens for 50 ms before it passes them on.
         experimental_configs={"stream_batching_interval_ms": 0},
         log_engine_metrics=True,
     )
-    options = {"name": NAME}
+    options = {"name": DEPLOYMENT_NAME}
     return build_llm_deployment(config, deployment_cls=_server(), override_serve_options=options)
 
 
@@ -68,11 +68,11 @@ def deployment_config(args: ReasonerArgs) -> dict[str, Any]:
     at_once = args.engine.max_num_seqs
     return {
         "max_ongoing_requests": at_once,
-        "max_queued_requests": QUEUES * at_once,
+        "max_queued_requests": QUEUE_FACTOR * at_once,
         "autoscaling_config": {
             "min_replicas": 1,
             "max_replicas": 1,
-            "target_ongoing_requests": math.ceil(TARGET * at_once),
+            "target_ongoing_requests": math.ceil(TARGET_UTILISATION * at_once),
         },
         "health_check_period_s": HEALTH_PERIOD_S,
         "health_check_timeout_s": HEALTH_TIMEOUT_S,
@@ -81,9 +81,9 @@ def deployment_config(args: ReasonerArgs) -> dict[str, Any]:
     }
 
 
-def engine_arguments(args: ReasonerArgs) -> dict[str, Any]:
+def engine_kwargs(args: ReasonerArgs) -> dict[str, Any]:
     """Return what vLLM is told; prompts are in no log."""
-    return {**vllm_arguments(args, args.engine), "enable_log_requests": False}
+    return {**vllm_engine_kwargs(args, args.engine), "enable_log_requests": False}
 
 
 def _server() -> type:
@@ -97,7 +97,7 @@ def _server() -> type:
     class ScopeEngine(LLMServer):
         """Continues a prompt, in values that can be read where there is no vLLM."""
 
-        async def complete(self, wanted: Wanted) -> list[Reply]:
+        async def complete(self, wanted: EngineRequest) -> list[Continuation]:
             """Return each continuation; a call that is cancelled ends in vLLM, too."""
             request = CompletionRequest(
                 prompt=wanted.prompt,
@@ -107,12 +107,12 @@ def _server() -> type:
                 request_id=uuid4().hex,  # else that of the HTTP request, which asks many times
             )
             answers = [answer async for answer in await self.completions(request)]
-            return [_reply(choice) for choice in _choices(answers[-1])]
+            return [_reply(choice) for choice in _unwrap_choices(answers[-1])]
 
     return ScopeEngine
 
 
-def _choices(answer: Any) -> list[Any]:  # noqa: ANN401 - a response, or an error
+def _unwrap_choices(answer: Any) -> list[Any]:  # noqa: ANN401 - a response, or an error
     # An error is yielded, not raised, and of another class than the one Ray makes public.
     if not hasattr(answer, "choices"):
         raise RefusedPromptError(answer.error.message)
@@ -120,8 +120,8 @@ def _choices(answer: Any) -> list[Any]:  # noqa: ANN401 - a response, or an erro
     return choices
 
 
-def _reply(choice: Any) -> Reply:  # noqa: ANN401 - vLLM's CompletionResponseChoice
-    return Reply(
+def _reply(choice: Any) -> Continuation:  # noqa: ANN401 - vLLM's CompletionResponseChoice
+    return Continuation(
         choice.text,
         list(choice.token_ids),
         [
@@ -131,13 +131,15 @@ def _reply(choice: Any) -> Reply:  # noqa: ANN401 - vLLM's CompletionResponseCho
     )
 
 
-def engine_call(handle: DeploymentHandle[Any]) -> Callable[[Wanted], Awaitable[list[Reply]]]:
+def engine_call(
+    handle: DeploymentHandle[Any],
+) -> Callable[[EngineRequest], Awaitable[list[Continuation]]]:
     """Return a call of the engine whose end, however it comes, is vLLM's end, too."""
 
-    async def call(wanted: Wanted) -> list[Reply]:
+    async def call(wanted: EngineRequest) -> list[Continuation]:
         response = handle.complete.remote(wanted)
         try:
-            replies: list[Reply] = await response
+            replies: list[Continuation] = await response
         except BaseException:
             response.cancel()  # type: ignore[no-untyped-call]
             raise

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from cachetools import TTLCache
 
-from deployments.asks import Ask
-from deployments.settings import Stickiness
+from deployments.asks import RoutingRequest
+from deployments.settings import SessionSettings
 
-Key = tuple[str, str]
+SessionKey = tuple[str, str]
 """Client, and session or turn."""
 
 
-class Held(NamedTuple):
+class SessionState(NamedTuple):
     """What a session is on."""
 
     model: str
@@ -21,51 +21,53 @@ class Held(NamedTuple):
     """Of its last request: what the upstream may have cached."""
 
 
-class Sessions:
+class LocalSessions:
     """The sessions of one replica.
 
     Parameters
     ----------
-    settings : Stickiness
+    settings : SessionSettings
     clock : callable, optional
         Seconds that only grow.
     """
 
-    def __init__(self, settings: Stickiness, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settings: SessionSettings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._clock = clock
-        self._held: TTLCache[Key, Held] = TTLCache(
+        self._held: TTLCache[SessionKey, SessionState] = TTLCache(
             settings.max_sessions, settings.ttl_s, timer=clock
         )
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def under(self, settings: Stickiness) -> "Sessions":
+    def with_settings(self, settings: SessionSettings) -> "LocalSessions":
         """Return the same sessions under other settings; their time starts anew if it changes."""
         if (settings.max_sessions, settings.ttl_s) == (self._held.maxsize, self._held.ttl):
             return self
-        renewed = Sessions(settings, self._clock)
+        renewed = LocalSessions(settings, self._clock)
         renewed._held.update(self._held)
         return renewed
 
-    def get(self, key: Key) -> Held | None:
+    def get(self, key: SessionKey) -> SessionState | None:
         """Return what a session is on; None for a new one."""
         return self._held.get(key)
 
-    def put(self, key: Key, held: Held) -> None:
+    def put(self, key: SessionKey, held: SessionState) -> None:
         """Remember what a session is on; its time starts anew."""
         self._held[key] = held
 
 
-def session_key(client: str, ask: Ask) -> Key | None:
+def session_key(client: str, ask: RoutingRequest) -> SessionKey | None:
     """Return what an ask belongs to: its session, else its turn; None where there is neither.
 
     Parameters
     ----------
     client : str
         Name of the API key: two clients may use the same session id.
-    ask : Ask
+    ask : RoutingRequest
     """
-    if ask.wish.session_id is not None:
-        return client, f"session {ask.wish.session_id}"
+    if ask.options.session_id is not None:
+        return client, f"session {ask.options.session_id}"
     return None if ask.turn is None else (client, f"turn {ask.turn}")

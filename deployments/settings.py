@@ -9,25 +9,25 @@ from deployments.decision_log import LogSettings
 from deployments.reasoning import ReasoningSettings
 from deployments.retries import RetrySettings
 from deployments.upstreams import UpstreamSettings
-from deployments.wishes import Aims
-from scope.config import Strict
-from scope.errors import ConfigError, listed
+from deployments.wishes import ObjectiveFields
+from scope.config import StrictModel
+from scope.errors import ConfigError, join_names
 from scope.pool import ModelSpec
 from scope.questions import MAX_PROMPT_CHARS
 
 
-class Policy(Aims):
+class DefaultObjective(ObjectiveFields):
     """What requests that ask for nothing aim for: exactly one of the aims."""
 
     @model_validator(mode="after")
     def _one_aim(self) -> Self:
-        if len(self.aim()) != 1:
-            given = " and ".join(self.aim()) or "none"
-            raise ValueError(f"give one of {', '.join(Aims.model_fields)}; got {given}")
+        if len(self.objective()) != 1:
+            given = " and ".join(self.objective()) or "none"
+            raise ValueError(f"give one of {', '.join(ObjectiveFields.model_fields)}; got {given}")
         return self
 
 
-class Limits(Strict):
+class Limits(StrictModel):
     """How much one request may ask for."""
 
     max_body_bytes: int = Field(default=4 * 2**20, ge=1)
@@ -50,7 +50,7 @@ class Limits(Strict):
     """How long one prompt waits for embedder and predictor, at most half of its deadline."""
 
 
-class Stickiness(Strict):
+class SessionSettings(StrictModel):
     """How long, and how firmly, a session keeps its model."""
 
     ttl_s: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
@@ -63,7 +63,7 @@ class Stickiness(Strict):
     """Share of the prompt price that an upstream does not charge for what it has cached."""
 
 
-class Key(Strict):
+class ApiKey(StrictModel):
     """An API key, by its digest; nobody can read the key out of it."""
 
     name: str = Field(min_length=1)
@@ -73,31 +73,33 @@ class Key(Strict):
     requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
-class Access(Strict):
+class Access(StrictModel):
     """Who may call."""
 
-    open: bool = False
+    anonymous: bool = False
     """Serve anyone, without a key."""
-    keys: tuple[Key, ...] = ()
+    keys: tuple[ApiKey, ...] = ()
     key_file: str | None = None
     """Lines of digest and name, as sha256sum prints them; ``#`` starts a comment."""
 
     @model_validator(mode="after")
     def _decided(self) -> Self:
         keyed = bool(self.keys) or self.key_file is not None
-        if keyed and self.open:
-            raise ValueError("open serves anyone, so that keys mean nothing; give one of them")
-        if not keyed and not self.open:
-            raise ValueError("no API key; give keys or key_file, or open: true to serve anyone")
+        if keyed and self.anonymous:
+            raise ValueError("anonymous serves anyone, so that keys mean nothing; give one of them")
+        if not keyed and not self.anonymous:
+            raise ValueError(
+                "no API key; give keys or key_file, or anonymous: true to serve anyone"
+            )
         return self
 
 
-class Settings(Strict):
+class RouterSettings(StrictModel):
     """Root of the Router's ``user_config``."""
 
     access: Access
     """Has no default: nobody serves the world by forgetting a line."""
-    policy: Policy = Policy(alpha=0.6)
+    policy: DefaultObjective = DefaultObjective(alpha=0.6)
     pool: tuple[str, ...] | None = None
     """Models to choose among, in this order; None means all of the bank."""
     models: tuple[ModelSpec, ...] = ()
@@ -105,7 +107,7 @@ class Settings(Strict):
     default_model: str | None = None
     """Answers when no decision can be made."""
     limits: Limits = Limits()
-    sessions: Stickiness = Stickiness()
+    sessions: SessionSettings = SessionSettings()
     max_cached_predictions: int = Field(default=10_000, ge=0)
     """Prompts whose predictions each replica keeps, 2 KB each."""
     upstreams: dict[str, UpstreamSettings] = Field(default_factory=dict)
@@ -124,13 +126,13 @@ class Settings(Strict):
             If a model is not in the bank or named twice, or the default is not in the pool.
         """
         known = {model.id: model for model in bank}
-        _refuse("models", [model.id for model in self.models], tuple(known))
+        _check_names("models", [model.id for model in self.models], tuple(known))
         known |= {model.id: model for model in self.models}
         ids = tuple(known) if self.pool is None else self.pool
-        _refuse("pool", ids, tuple(known))
+        _check_names("pool", ids, tuple(known))
         if not ids:
             raise ConfigError("pool names no model; list at least one, or leave it out")
-        _refuse("upstreams", list(self.upstreams), tuple(known))
+        _check_names("upstreams", list(self.upstreams), tuple(known))
         if self.default_model is not None and self.default_model not in ids:
             raise ConfigError(
                 f"default_model {self.default_model!r} is not in the pool of {', '.join(ids)}"
@@ -138,11 +140,11 @@ class Settings(Strict):
         return tuple(known[model] for model in ids)
 
 
-def _refuse(field: str, names: Sequence[str], known: tuple[str, ...]) -> None:
+def _check_names(field: str, names: Sequence[str], known: tuple[str, ...]) -> None:
     """Refuse repeated names and strangers."""
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"{field} names a model twice: {', '.join(repeated)}")
     if strangers := [name for name in names if name not in known]:
         raise ConfigError(
-            f"{field}: {listed(strangers)} not in the bank, which has {listed(known)}"
+            f"{field}: {join_names(strangers)} not in the bank, which has {join_names(known)}"
         )

@@ -5,23 +5,23 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from deployments.decision import Decision
-from deployments.sessions import Held
-from deployments.settings import Stickiness
+from deployments.sessions import SessionState
+from deployments.settings import SessionSettings
 from scope.pool import ModelSpec
 
 
-class Outlook(NamedTuple):
+class CandidateEstimate(NamedTuple):
     """What is foretold of a model for this turn; NaN where nothing is known."""
 
     p_correct: float
     cost_usd: float
 
 
-def keeps(
+def keeps_session_model(
     decision: Decision,
-    held: Held,
+    held: SessionState,
     models: Mapping[str, ModelSpec],
-    settings: Stickiness,
+    settings: SessionSettings,
     *,
     continues: bool,
 ) -> bool:
@@ -34,29 +34,31 @@ def keeps(
     ----------
     decision : Decision
         Over the eligible models.
-    held : Held
+    held : SessionState
     models : mapping of str to ModelSpec
         The pool at its prices.
-    settings : Stickiness
+    settings : SessionSettings
     continues : bool
         Whether only tools spoke since the model did.
     """
-    outlooks = {one["model"]: _outlook(one) for one in decision.candidates}
+    outlooks = {one["model"]: _candidate_estimate(one) for one in decision.candidates}
     chosen = decision.model
     if held.model not in outlooks:
         return False
     if continues or held.model == chosen or chosen is None:
         return True
     here, there = outlooks[held.model], outlooks[chosen]
-    trade_off = trade_off_of(decision.settings, here)
+    trade_off = cost_weight_of(decision.settings, here)
     if trade_off is None:
         return False
     spec = models[held.model], models[chosen]
-    anew_usd = switch_usd(held.prompt_tokens, *spec, cache_discount=settings.cache_discount)
-    return stays(here, there, trade_off=trade_off, switching_usd=anew_usd, margin=settings.margin)
+    anew_usd = switching_cost_usd(held.prompt_tokens, *spec, cache_discount=settings.cache_discount)
+    return is_not_worth_switching(
+        here, there, trade_off=trade_off, switching_usd=anew_usd, margin=settings.margin
+    )
 
 
-def switch_usd(
+def switching_cost_usd(
     prefix_tokens: int, held: ModelSpec, best: ModelSpec, *, cache_discount: float
 ) -> float:
     """Return what reading the conversation so far costs more elsewhere, USD.
@@ -76,15 +78,20 @@ def switch_usd(
     --------
     >>> small = ModelSpec(id="s", usd_per_mtok_in=1, usd_per_mtok_out=1)
     >>> large = ModelSpec(id="l", usd_per_mtok_in=5, usd_per_mtok_out=9)
-    >>> round(switch_usd(10_000, large, small, cache_discount=0.9), 6)
+    >>> round(switching_cost_usd(10_000, large, small, cache_discount=0.9), 6)
     0.005
     """
     cached_usd = (1 - cache_discount) * held.usd_per_mtok_in
     return prefix_tokens * (best.usd_per_mtok_in - cached_usd) / 1e6
 
 
-def stays(
-    held: Outlook, best: Outlook, *, trade_off: float, switching_usd: float, margin: float
+def is_not_worth_switching(
+    held: CandidateEstimate,
+    best: CandidateEstimate,
+    *,
+    trade_off: float,
+    switching_usd: float,
+    margin: float,
 ) -> bool:
     """Say whether the gain of switching does not outweigh what it loses.
 
@@ -97,7 +104,7 @@ def stays(
 
     Parameters
     ----------
-    held, best : Outlook
+    held, best : CandidateEstimate
         Of the model the session is on, and of the one the policy would choose.
     trade_off : float
         Lambda, right answers that one USD must buy, in [0, inf].
@@ -119,7 +126,7 @@ def stays(
     return not best.p_correct - held.p_correct - trade_off * extra_usd > margin
 
 
-def trade_off_of(settings: Mapping[str, float | None], held: Outlook) -> float | None:
+def cost_weight_of(settings: Mapping[str, float | None], held: CandidateEstimate) -> float | None:
     """Return what a USD must buy under a decision's settings; None if the held model fails them.
 
     The dial's own lambda; among models that are good enough, money alone counts (inf); among
@@ -130,7 +137,7 @@ def trade_off_of(settings: Mapping[str, float | None], held: Outlook) -> float |
     settings : mapping
         Of a decision: ``trade_off``, ``min_quality`` or ``max_cost_usd``. JSON has no infinity,
         so that a ``trade_off`` of None is one.
-    held : Outlook
+    held : CandidateEstimate
     """
     min_quality, limit_usd = settings.get("min_quality"), settings.get("max_cost_usd")
     if min_quality is not None:
@@ -141,6 +148,6 @@ def trade_off_of(settings: Mapping[str, float | None], held: Outlook) -> float |
     return math.inf if trade_off is None else trade_off
 
 
-def _outlook(candidate: Mapping[str, Any]) -> Outlook:
-    known = (candidate[name] for name in Outlook._fields)
-    return Outlook(*(math.nan if value is None else value for value in known))
+def _candidate_estimate(candidate: Mapping[str, Any]) -> CandidateEstimate:
+    known = (candidate[name] for name in CandidateEstimate._fields)
+    return CandidateEstimate(*(math.nan if value is None else value for value in known))

@@ -9,21 +9,21 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from deployments.breaker import Breaker
-from deployments.failures import DEADLINE, FULL, OPEN, is_the_clients, uncalled
-from scope.config import Strict
-from scope.endpoint import CallError
+from deployments.breaker import CircuitBreaker
+from deployments.failures import DEADLINE, FULL, OPEN, is_client_error, not_attempted_error
+from scope.config import StrictModel
+from scope.endpoint import UpstreamError
 from scope.errors import ConfigError, UnknownModelError
 from scope.pool import ModelSpec
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-FULL_WAIT_S = 1.0
+FULL_RETRY_AFTER_S = 1.0
 """When to come again where every place is taken."""
 
 
-class UpstreamSettings(Strict):
+class UpstreamSettings(StrictModel):
     """One model's entry in ``user_config: upstreams``."""
 
     base_url: str
@@ -65,7 +65,7 @@ class Upstream:
     settings : UpstreamSettings
     price : ModelSpec or None
         None where the pool has no price: then costs are unknown.
-    breaker : Breaker
+    breaker : CircuitBreaker
     in_flight : int
         Calls under way.
     """
@@ -75,10 +75,10 @@ class Upstream:
     key: str | None = field(repr=False)
     settings: UpstreamSettings
     price: ModelSpec | None
-    breaker: Breaker
+    breaker: CircuitBreaker
     in_flight: int = 0
 
-    def clean(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return `text` without the key."""
         return text.replace(self.key, "***") if self.key else text
 
@@ -87,7 +87,7 @@ class Upstream:
         return content.replace(self.key.encode(), b"***") if self.key else content
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
+    def acquire(self) -> Iterator[None]:
         """Hold one of its places; the breaker learns how the block ends.
 
         What the client did wrong, and a client that hangs up or wanted it too fast, is no failure
@@ -95,30 +95,30 @@ class Upstream:
 
         Raises
         ------
-        CallError
+        UpstreamError
             ``full`` or ``open circuit``, at once: nobody queues here.
         """
         if self.in_flight >= self.settings.max_concurrency:
-            raise uncalled(FULL, FULL_WAIT_S)
-        if not self.breaker.admits():
-            raise uncalled(OPEN, max(self.breaker.reopens_in_s, FULL_WAIT_S))
+            raise not_attempted_error(FULL, FULL_RETRY_AFTER_S)
+        if not self.breaker.try_acquire():
+            raise not_attempted_error(OPEN, max(self.breaker.reopens_in_s, FULL_RETRY_AFTER_S))
         self.in_flight += 1
-        tell = self.breaker.undecided
+        tell = self.breaker.release
         try:
             yield
-            tell = self.breaker.succeeded
-        except CallError as error:
-            if is_the_clients(error):
-                tell = self.breaker.succeeded
+            tell = self.breaker.record_success
+        except UpstreamError as error:
+            if is_client_error(error):
+                tell = self.breaker.record_success
             elif error.kind != DEADLINE:
-                tell = partial(self.breaker.failed, error)
+                tell = partial(self.breaker.record_failure, error)
             raise
         finally:
             self.in_flight -= 1
             tell()
 
 
-class Upstreams:
+class UpstreamRegistry:
     """The upstreams by model; exchanged as a whole, or not at all."""
 
     def __init__(self) -> None:
@@ -155,7 +155,7 @@ class Upstreams:
     def __iter__(self) -> Iterator[Upstream]:
         return iter(self._by_model.values())
 
-    def among(self, models: Sequence[str]) -> list[Upstream]:
+    def select(self, models: Sequence[str]) -> list[Upstream]:
         """Return those of some models, in that order; one that settings just dropped is no more.
 
         Raises
@@ -179,7 +179,9 @@ class Upstreams:
         if old and (old.settings, old.key, old.model) == (settings, key, model):
             old.price = price
             return old
-        breaker = Breaker(name, failures=settings.breaker_failures, open_s=settings.breaker_open_s)
+        breaker = CircuitBreaker(
+            name, failures=settings.breaker_failures, open_s=settings.breaker_open_s
+        )
         return Upstream(name, model, key, settings, price, breaker)
 
 

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from deployments.refusals import RefusedError
+from deployments.refusals import RequestError
 from scope.config import Usd
 
-TRADE_OFFS = 10
+MAX_COST_QUALITY_TRADEOFF = 10
 """OpenRouter's dial ends here: 0 is quality alone, 10 the cheapest."""
 
 MAX_NAMES = 256
@@ -30,7 +30,7 @@ Names = Annotated[
 ]
 
 
-class Aims(BaseModel):
+class ObjectiveFields(BaseModel):
     """What a decision may aim for."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -42,13 +42,13 @@ class Aims(BaseModel):
     max_cost_usd: Usd | None = None
     """Most that the answer may be predicted to cost."""
 
-    def aim(self) -> dict[str, float]:
+    def objective(self) -> dict[str, float]:
         """Return what is aimed for by name; empty if nothing is."""
-        aims = {name: getattr(self, name) for name in Aims.model_fields}
+        aims = {name: getattr(self, name) for name in ObjectiveFields.model_fields}
         return {name: value for name, value in aims.items() if value is not None}
 
 
-class Wish(Aims):
+class RequestOptions(ObjectiveFields):
     """Field ``scope`` of a request; at most one aim, null means absent."""
 
     allowed_models: Names = ()
@@ -61,9 +61,11 @@ class Wish(Aims):
     """Requests of one session stay on one model."""
 
     @model_validator(mode="after")
-    def _one_aim(self) -> "Wish":
-        if len(self.aim()) > 1:
-            raise ValueError(f"{' and '.join(self.aim())} exclude each other; give one of them")
+    def _one_aim(self) -> "RequestOptions":
+        if len(self.objective()) > 1:
+            raise ValueError(
+                f"{' and '.join(self.objective())} exclude each other; give one of them"
+            )
         return self
 
 
@@ -71,11 +73,11 @@ def _nothing_if_null(value: object) -> object:
     return {} if value is None else value
 
 
-Scope = Annotated[Wish, BeforeValidator(_nothing_if_null)]
+ScopeField = Annotated[RequestOptions, BeforeValidator(_nothing_if_null)]
 """The field ``scope`` of a body."""
 
 
-class AutoRouter(BaseModel):
+class AutoRouterPlugin(BaseModel):
     """OpenRouter's plugin; what else it holds is theirs."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
@@ -83,31 +85,31 @@ class AutoRouter(BaseModel):
     id: Literal["auto-router"]
     enabled: bool | None = None
     allowed_models: Names = ()
-    cost_quality_tradeoff: Annotated[float, Field(ge=0, le=TRADE_OFFS)] | None = None
+    cost_quality_tradeoff: Annotated[float, Field(ge=0, le=MAX_COST_QUALITY_TRADEOFF)] | None = None
 
-    def joined(self, wish: Wish) -> Wish:
+    def merged_into(self, wish: RequestOptions) -> RequestOptions:
         """Return the wish with what the plugin asks for.
 
         Raises
         ------
-        RefusedError
+        RequestError
             If both ask for an aim or both list what is allowed.
         """
         if self.enabled is False:
             return wish
         extra: dict[str, Any] = {}
         if self.cost_quality_tradeoff is not None:
-            _refuse_both(wish.aim(), "cost_quality_tradeoff")
-            extra["alpha"] = 1 - self.cost_quality_tradeoff / TRADE_OFFS
+            _check_conflict(wish.objective(), "cost_quality_tradeoff")
+            extra["alpha"] = 1 - self.cost_quality_tradeoff / MAX_COST_QUALITY_TRADEOFF
         if self.allowed_models:
-            _refuse_both(("allowed_models",) if wish.allowed_models else (), "allowed_models")
+            _check_conflict(("allowed_models",) if wish.allowed_models else (), "allowed_models")
             extra["allowed_models"] = self.allowed_models
         return wish.model_copy(update=extra)
 
 
-def _refuse_both(ours: Iterable[str], theirs: str) -> None:
+def _check_conflict(ours: Iterable[str], theirs: str) -> None:
     for name in ours:
-        raise RefusedError(
+        raise RequestError(
             f"scope.{name} and {theirs} of plugin {AUTO_ROUTER} exclude each other; give one",
             "plugins",
         )

@@ -10,20 +10,20 @@ import pyarrow.compute as pc
 import typer
 
 from pipelines.console import out, table
-from pipelines.new_bank import refuse_existing, save_now
+from pipelines.new_bank import check_new, save_bank_now
 from pipelines.options import Json
 from scope import EMBEDDED_BANK
 from scope.bank import Bank
 from scope.bank_store import load_bank, read_manifest
 from scope.errors import BankError, ConfigError
 from scope.files import write_json
-from scope.newcomer import Limits, Plan, add_model, plan
+from scope.newcomer import MeasurementLimits, MeasurementPlan, add_model, plan_measurement
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
-from scope.prices import load_prices, select
-from scope.routing import usd
+from scope.prices import load_prices, select_specs
+from scope.routing import format_usd
 
-SHOWN = (10, 25, 50, 100, 250, 500, 1000)
+TABLE_STEPS = (10, 25, 50, 100, 250, 500, 1000)
 """Numbers of anchors at which the bill of a plan is printed."""
 
 
@@ -49,37 +49,41 @@ def add(
 ) -> None:
     """Add a model from its outcomes on some anchors, or plan which to ask (--plan)."""
     limits = _limits(max_anchors, budget_usd, half_width)
-    _check_task(plan_file, outcomes, output, limits)
-    (spec,) = select(load_prices(prices), (model,), str(prices))
+    _check_flags(plan_file, outcomes, output, limits)
+    (spec,) = select_specs(load_prices(prices), (model,), str(prices))
     if plan_file is not None:
         _plan(load_bank(bank), spec, limits, plan_file, as_json=as_json)
     elif outcomes is not None and output is not None:
         _add(bank, spec, limits, (outcomes, output), as_json=as_json)
 
 
-def _check_task(
-    plan_file: Path | None, outcomes: Path | None, output: Path | None, limits: Limits
+def _check_flags(
+    plan_file: Path | None, outcomes: Path | None, output: Path | None, limits: MeasurementLimits
 ) -> None:
     if (plan_file is None) == (outcomes is None):
         raise ConfigError("give --plan FILE to choose anchors, or --outcomes FILE to add the model")
     if plan_file is not None and output is not None:
         raise ConfigError("--output belongs to --outcomes; --plan names the file it writes")
-    if plan_file is not None and limits == Limits():
+    if plan_file is not None and limits == MeasurementLimits():
         raise ConfigError("--plan needs --max-anchors, --budget-usd or --half-width")
     if outcomes is not None and output is None:
         raise ConfigError("--output is missing; expected a folder for the new bank")
 
 
-def _limits(max_anchors: int | None, budget_usd: float | None, half_width: float) -> Limits:
+def _limits(
+    max_anchors: int | None, budget_usd: float | None, half_width: float
+) -> MeasurementLimits:
     if budget_usd is not None and not 0 < budget_usd < np.inf:
         raise ConfigError(f"--budget-usd is {budget_usd:g}; expected a number of USD above 0")
     if not 0 <= half_width < 1:
         raise ConfigError(f"--half-width is {half_width:g}; expected 0 or more, below 1")
-    return Limits(max_anchors, budget_usd, half_width)
+    return MeasurementLimits(max_anchors, budget_usd, half_width)
 
 
-def _plan(bank: Bank, spec: ModelSpec, limits: Limits, path: Path, *, as_json: bool) -> None:
-    chosen = plan(bank, spec, limits)
+def _plan(
+    bank: Bank, spec: ModelSpec, limits: MeasurementLimits, path: Path, *, as_json: bool
+) -> None:
+    chosen = plan_measurement(bank, spec, limits)
     facts = _plan_facts(bank, spec, chosen)
     write_json(path, facts)
     if as_json:
@@ -88,15 +92,15 @@ def _plan(bank: Bank, spec: ModelSpec, limits: Limits, path: Path, *, as_json: b
     bill_usd = np.cumsum(chosen.cost_usd_s)
     n_chosen = len(chosen.ids)
     rows = [
-        (f"{n:,}", usd(bill_usd[n - 1]), f"± {chosen.half_width_s[n - 1]:.3f}")
-        for n in (*(n for n in SHOWN if n < n_chosen), n_chosen)
+        (f"{n:,}", format_usd(bill_usd[n - 1]), f"± {chosen.half_width_s[n - 1]:.3f}")
+        for n in (*(n for n in TABLE_STEPS if n < n_chosen), n_chosen)
     ]
     title = f"What asking {spec.id} will cost, and how well it is known then"
     out.print(table(title, ("anchors", "expected bill", "p(correct), 90 % interval"), rows))
     out.print(f"chose {n_chosen:,} anchors into {path}; nothing was called", soft_wrap=True)
 
 
-def _plan_facts(bank: Bank, spec: ModelSpec, chosen: Plan) -> dict[str, Any]:
+def _plan_facts(bank: Bank, spec: ModelSpec, chosen: MeasurementPlan) -> dict[str, Any]:
     """Return the content of a plan file: anchors in the order to ask them, USD, half-widths."""
     return {
         "model": spec.id,
@@ -112,11 +116,16 @@ def _plan_facts(bank: Bank, spec: ModelSpec, chosen: Plan) -> dict[str, Any]:
 
 
 def _add(
-    path: Path, spec: ModelSpec, limits: Limits, files: tuple[Path, Path], *, as_json: bool
+    path: Path,
+    spec: ModelSpec,
+    limits: MeasurementLimits,
+    files: tuple[Path, Path],
+    *,
+    as_json: bool,
 ) -> None:
     """Write the bank at `path` with one more model; `files` are its outcomes and the new bank."""
     source, output = files
-    refuse_existing(output)
+    check_new(output)
     bank = load_bank(path)
     rows = read_outcomes_table(source)
     rows = rows.filter(pc.equal(rows["model"].cast(pa.string()), spec.id))
@@ -125,7 +134,7 @@ def _add(
     measured = Outcomes.from_table(rows, bank.ids, (spec.id,), str(source))
     grown = add_model(bank, spec, measured, limits)
     sources = (*read_manifest(path).sources, f"{spec.id}: {source.name}")
-    manifest = save_now(grown, output, sources)
+    manifest = save_bank_now(grown, output, sources)
     if as_json:
         typer.echo(manifest.model_dump_json())
         return
@@ -137,7 +146,7 @@ def _add(
     if grown.reasoner is not None:
         out.print(
             f"the reasoner was never asked about {spec.id}: what it says of it changes nothing "
-            "until `scope bank calibrate --predictor scope`",
+            "until `scope bank fit --predictor scope`",
             soft_wrap=True,
             markup=False,
         )

@@ -10,17 +10,17 @@ import numpy as np
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 
-from pipelines.answer_keeper import AnswerKeeper, unwritable
-from pipelines.engines import check_engines, gpus_of
-from pipelines.inquiry import Asked, Inquiry, Reasoner
+from pipelines.answer_keeper import AnswerWriter, cache_write_error
+from pipelines.engines import check_engine_capacity, gpus_of
+from pipelines.inquiry import QueryBatch, QueryResult, ReasonerRun
 from pipelines.prompt_actor import PromptActor, PromptTask
-from pipelines.session import RESTARTS, quiet
+from pipelines.session import RESTART_OPTIONS, quiet_logging
 from pipelines.stages import Stages
-from pipelines.tally import Tally
-from scope.answer_cache import AnswerCache, AnswerRecipe, AnswerRow
-from scope.answers import Answers
-from scope.arrays import Array, Ints
-from scope.tokens import Tokens
+from pipelines.tally import ReasonerUsage
+from scope.answer_cache import AnswerCache, CachedAnswer, ReasonerFingerprint
+from scope.answers import ReasonerPredictions
+from scope.arrays import AnyArray, IntArray
+from scope.tokens import PromptTokenizer
 
 PROMPT_QUESTIONS = 128
 """Questions whose prompts are sorted together: what begins alike is read once."""
@@ -28,12 +28,12 @@ PROMPT_QUESTIONS = 128
 PROMPT_CPUS = 0.5
 """Reserved by one writer of prompts."""
 
-LOST = "no answer came back"
+NO_ANSWER = "no answer came back"
 
 
-def ask(
-    inquiry: Inquiry, blocks: Dataset, stored: Path | None, reasoner: Reasoner, stages: Stages
-) -> Asked:
+def query_reasoner(
+    inquiry: QueryBatch, blocks: Dataset, stored: Path | None, reasoner: ReasonerRun, stages: Stages
+) -> QueryResult:
     """Return all answers; what the cache lacks is asked, each thing once.
 
     To be called where Ray runs. What was once answered is never asked again: a run that is
@@ -41,12 +41,12 @@ def ask(
 
     Parameters
     ----------
-    inquiry : Inquiry
+    inquiry : QueryBatch
     blocks : Dataset
         The questions, as `QuestionSource.blocks` has them.
     stored : Path or None
         The bank that has their vectors, if they are labelled.
-    reasoner : Reasoner
+    reasoner : ReasonerRun
     stages : Stages
         Gets the stages ``starting the engine`` and ``asking``, if there is something to ask.
 
@@ -60,24 +60,24 @@ def ask(
         If answers cannot be kept.
     """
     cells = np.argwhere(inquiry.wanted_qm)
-    asks = inquiry.asks(cells)
+    asks = inquiry.keys(cells)
     with open_answers(reasoner, inquiry.evidence) as cache:
         missing, keys = np.array(cache.missing(asks), dtype=np.int64), cache.keys(asks)
-        tally = Tally(len(asks), len(asks) - len(missing), gpus_of(reasoner.engine))
+        tally = ReasonerUsage(len(asks), len(asks) - len(missing), gpus_of(reasoner.engine))
         key_of = {(int(q), int(m)): keys[n] for n in missing for q, m in [cells[n]]}
-        with AnswerKeeper(cache, key_of, tally) as keeper:
+        with AnswerWriter(cache, key_of, tally) as keeper:
             if missing.size:
                 wanted_qm = np.zeros_like(inquiry.wanted_qm)
                 wanted_qm[tuple(cells[missing].T)] = True
                 # What was learned from the anchors is no part of a prompt.
-                bank = replace(inquiry.bank, forecaster=None, calibration=None, reasoner=None)
+                bank = replace(inquiry.bank, forecaster=None, reference=None, reasoner=None)
                 task = PromptTask(bank, reasoner.config, wanted_qm, stored)
-                _take_all(plan_of(blocks, task, reasoner), keeper, tally, stages)
-        return _gathered(cache, keeper.failed, cells, keys, inquiry.wanted_qm.shape, tally)
+                _execute(query_dataset(blocks, task, reasoner), keeper, tally, stages)
+        return _collect(cache, keeper.failed, cells, keys, inquiry.wanted_qm.shape, tally)
 
 
 @contextmanager
-def open_answers(reasoner: Reasoner, evidence: str) -> Iterator[AnswerCache]:
+def open_answers(reasoner: ReasonerRun, evidence: str) -> Iterator[AnswerCache]:
     """Yield the cache of a reasoner's answers, or one that is gone afterwards.
 
     That is so if nothing is to be kept, and if nobody knows which weights a name stands for.
@@ -87,7 +87,7 @@ def open_answers(reasoner: Reasoner, evidence: str) -> Iterator[AnswerCache]:
     ConfigError
         If the folder cannot be made.
     """
-    recipe = AnswerRecipe(reasoner=reasoner.spec, evidence=evidence)
+    recipe = ReasonerFingerprint(reasoner=reasoner.spec, evidence=evidence)
     if reasoner.cache is None or reasoner.spec.revision is None:
         with TemporaryDirectory(prefix="scope-answers-") as folder:
             yield AnswerCache(Path(folder), recipe)
@@ -95,15 +95,15 @@ def open_answers(reasoner: Reasoner, evidence: str) -> Iterator[AnswerCache]:
     try:
         cache = AnswerCache(reasoner.cache, recipe)
     except OSError as error:
-        raise unwritable(str(reasoner.cache), error) from error
+        raise cache_write_error(str(reasoner.cache), error) from error
     yield cache
 
 
-def plan_of(blocks: Dataset, task: PromptTask, reasoner: Reasoner) -> Dataset:
+def query_dataset(blocks: Dataset, task: PromptTask, reasoner: ReasonerRun) -> Dataset:
     """Return the plan from questions to answers."""
     config = reasoner.config
-    check_engines(reasoner.engine, reasoner.n_engines)
-    tokens = Tokens.load(config.checkpoint, config.revision, config.trust_remote_code)
+    check_engine_capacity(reasoner.engine, reasoner.n_engines)
+    tokens = PromptTokenizer.load(config.checkpoint, config.revision, config.trust_remote_code)
     # An engine must not wait for another: answers are kept in the order they come.
     blocks.context.execution_options.preserve_order = False
     prompts = blocks.map_batches(
@@ -113,41 +113,41 @@ def plan_of(blocks: Dataset, task: PromptTask, reasoner: Reasoner) -> Dataset:
         batch_size=PROMPT_QUESTIONS,
         batch_format="numpy",
         num_cpus=PROMPT_CPUS,
-        **RESTARTS,
+        **RESTART_OPTIONS,
     )
-    with quiet():
-        from pipelines.llm_stage import answered  # and with it vLLM
+    with quiet_logging():
+        from pipelines.llm_stage import answer_dataset  # and with it vLLM
 
-        return answered(prompts, config, reasoner.engine, tokens, reasoner.n_engines)
+        return answer_dataset(prompts, config, reasoner.engine, tokens, reasoner.n_engines)
 
 
-def _take_all(plan: Dataset, keeper: AnswerKeeper, tally: Tally, stages: Stages) -> None:
+def _execute(plan: Dataset, keeper: AnswerWriter, tally: ReasonerUsage, stages: Stages) -> None:
     """Carry the plan out; asking begins where the first answers come."""
     stages.begin("starting the engine")
     for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
-        if not tally.n_asked:
+        if not tally.n_queried:
             stages.begin("asking", tally.n_wanted, done=tally.n_known)
-        stages.advance(len(batch["row"]), errors=keeper.take(batch))
+        stages.advance(len(batch["row"]), errors=keeper.add(batch))
 
 
-def _gathered(
+def _collect(
     cache: AnswerCache,
     failed: Mapping[bytes, str],
-    cells: Ints,
-    keys: Array,
+    cells: IntArray,
+    keys: AnyArray,
     shape: tuple[int, ...],
-    tally: Tally,
-) -> Asked:
+    tally: ReasonerUsage,
+) -> QueryResult:
     """Look up all answers, as they are on the disk, each in its cell."""
-    found, answer_na = cache.find(keys)
+    found, answer_na = cache.lookup(keys)
     p_yes_qm, tokens_qm = np.full(shape, np.nan), np.full(shape, np.nan)
     if found.any():
         here = tuple(cells[found].T)
-        p_yes_qm[here] = answer_na[found, AnswerRow._fields.index("p_yes")]
-        tokens_qm[here] = answer_na[found, AnswerRow._fields.index("tokens")]
+        p_yes_qm[here] = answer_na[found, CachedAnswer._fields.index("p_yes")]
+        tokens_qm[here] = answer_na[found, CachedAnswer._fields.index("tokens")]
     lost = np.flatnonzero(~found)
     errors = {
-        (int(q), int(m)): failed.get(key, LOST)
+        (int(q), int(m)): failed.get(key, NO_ANSWER)
         for (q, m), key in zip(cells[lost], keys[lost], strict=True)
     }
-    return Asked(Answers(p_yes_qm, tokens_qm), errors, tally)
+    return QueryResult(ReasonerPredictions(p_yes_qm, tokens_qm), errors, tally)

@@ -7,21 +7,21 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.add_model_command import add as add_model
-from pipelines.calibrate_command import calibrate
+from pipelines.calibrate_command import fit
 from pipelines.console import err, out, table
-from pipelines.inputs import cache_folder, chosen_source, encoder_settings
+from pipelines.inputs import cache_folder, encoder_settings, question_source_from_flags
 from pipelines.options import Dataset, Json, NoCache, NumGpus, Replicas, Split
 from pipelines.progress import progress
 from scope import EMBEDDED_BANK
 from scope.bank import Bank
 from scope.bank_store import load_bank, read_manifest
 from scope.embedder import MINILM
-from scope.errors import BankAlteredError
+from scope.errors import BankIntegrityError
 
 app = typer.Typer(help="Build, look at and check anchor banks.", no_args_is_help=True)
 
 app.command("add-model")(add_model)
-app.command()(calibrate)
+app.command()(fit)
 
 BankDir = Annotated[Path, typer.Option("--bank", help="Bank folder.")]
 
@@ -60,7 +60,7 @@ def build(
     """Build a bank from questions, outcomes and prices."""
     from pipelines.bank_build import BankInputs, build_bank
 
-    source = chosen_source("--questions", questions, dataset, split, "anchor")
+    source = question_source_from_flags("--questions", questions, dataset, split, "anchor")
     inputs = BankInputs(
         source,
         outcomes,
@@ -89,17 +89,17 @@ def build(
 @app.command()
 def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
     """Show what a bank is made of and how its models did."""
-    from scope.metrics import Truth
+    from scope.metrics import GroundTruth
 
     loaded, manifest = load_bank(bank), read_manifest(bank)
     if as_json:
         facts = {"version": loaded.version, "reasoner": _reasoner_facts(loaded)}
         typer.echo(json.dumps({**facts, **manifest.model_dump(mode="json")}))
         return
-    truth = Truth.of(loaded.outcomes, loaded.models)
+    truth = GroundTruth.from_outcomes(loaded.outcomes, loaded.models)
     rows = []
     for m, model in enumerate(loaded.models):
-        score = truth.of_model(m)
+        score = truth.score_model(m)
         rows.append(
             (
                 model.id,
@@ -127,7 +127,7 @@ def verify(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
     """Check every file of a bank against its manifest; exit 1 if one was altered."""
     try:
         loaded, manifest = load_bank(bank), read_manifest(bank)
-    except BankAlteredError as error:
+    except BankIntegrityError as error:
         if as_json:
             typer.echo(json.dumps({"ok": False, "error": str(error)}))
         err.print(f"scope: {error}", markup=False)

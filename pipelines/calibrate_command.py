@@ -1,4 +1,4 @@
-"""``scope bank calibrate``: learn from a bank's outcomes, and what a reasoner adds to that."""
+"""``scope bank fit``: learn from a bank's outcomes, and what a reasoner adds to that."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from pipelines.console import err, say
-from pipelines.new_bank import refuse_existing, save_now
+from pipelines.console import err, print_result
+from pipelines.new_bank import check_new, save_bank_now
 from pipelines.options import (
     Checkpoint,
     Json,
@@ -22,25 +22,25 @@ from pipelines.options import (
 from pipelines.progress import progress
 from pipelines.reasoner_inputs import (
     ReasonerFlags,
-    ReasonerInputs,
-    answers_folder,
-    wants_reasoner,
+    ReasonerOptions,
+    answer_cache_folder,
+    uses_reasoner,
 )
 from scope import EMBEDDED_BANK
-from scope.bank import Bank, Manifest
+from scope.bank import Bank, BankManifest
 from scope.bank_store import load_bank, read_manifest
-from scope.errors import listed
-from scope.population import learn
-from scope.settings import ScopeConfig
+from scope.errors import join_names
+from scope.population import fit_bank
+from scope.settings import JobConfig
 
 if TYPE_CHECKING:
-    from pipelines.calibrate_reasoner import Worth
+    from pipelines.calibrate_reasoner import ReasonerFitReport
 
-ASKING = ("starting Ray", "starting the engine", "asking", "stopping Ray", "blending")
+REASONER_STAGES = ("starting Ray", "starting the engine", "asking", "stopping Ray", "blending")
 """Stages of a calibration for a reasoner."""
 
 
-def calibrate(
+def fit(
     output: Annotated[Path, typer.Option(help="Folder to create.")],
     bank: Annotated[Path, typer.Option("--bank", help="Bank folder.")] = EMBEDDED_BANK,
     predictor: Predictor = "anchors",
@@ -64,49 +64,51 @@ def calibrate(
     With --predictor scope also what the answers of a reasoner are worth beside that.
     """
     flags = ReasonerFlags(checkpoint, revision, reasoning, samples, tensor_parallel, llm_replicas)
-    wanted = wants_reasoner(predictor, flags)
-    settings = ScopeConfig.load(config) if config else ScopeConfig()
-    refuse_existing(output)
-    worth: Worth | None = None
+    wanted = uses_reasoner(predictor, flags)
+    settings = JobConfig.load(config) if config else JobConfig()
+    check_new(output)
+    worth: ReasonerFitReport | None = None
     with progress(as_json=as_json) as stages:
-        stages.expect("reading", "learning", *(ASKING if wanted else ()), "writing")
+        stages.plan("reading", "learning", *(REASONER_STAGES if wanted else ()), "writing")
         stages.begin("reading")
         manifest, known = read_manifest(bank), load_bank(bank)
-        cache = None if no_cache else answers_folder()
-        reasoner = ReasonerInputs(flags, settings, cache).reasoner(known) if wanted else None
+        cache = None if no_cache else answer_cache_folder()
+        reasoner = ReasonerOptions(flags, settings, cache).reasoner(known) if wanted else None
         stages.begin("learning")
-        learned = learn(known)
-        _warn_unknown(learned)
+        learned = fit_bank(known)
+        _warn_unmeasured(learned)
         if reasoner is not None:
-            from pipelines.calibrate_reasoner import calibrate_reasoner
+            from pipelines.calibrate_reasoner import fit_reasoner
 
-            learned, worth = calibrate_reasoner(learned, bank, reasoner, asked, stages)
+            learned, worth = fit_reasoner(learned, bank, reasoner, asked, stages)
         stages.begin("writing")
-        written = save_now(learned, output, manifest.sources)
+        written = save_bank_now(learned, output, manifest.sources)
     told = f"built {output}: {written.n_models} models learned from {written.n_questions:,} anchors"
     _report(written, told, worth, as_json=as_json)
 
 
-def _report(written: Manifest, told: str, worth: "Worth | None", *, as_json: bool) -> None:
+def _report(
+    written: BankManifest, told: str, worth: "ReasonerFitReport | None", *, as_json: bool
+) -> None:
     """Say what was written, and what the reasoner has earned."""
     facts = written.model_dump(mode="json")
     if worth is None:
-        say(facts, told, as_json=as_json)
+        print_result(facts, told, as_json=as_json)
         return
-    say({**facts, "reasoner": worth.to_json()}, f"{told}\n{worth}", as_json=as_json)
+    print_result({**facts, "reasoner": worth.to_json()}, f"{told}\n{worth}", as_json=as_json)
     if worth.n_failed:
         err.print(
             f"{worth.n_failed:,} answers are missing, the first: {worth.first_error}", markup=False
         )
 
 
-def _warn_unknown(bank: Bank) -> None:
+def _warn_unmeasured(bank: Bank) -> None:
     """Name the models of which nothing could be learned: they will never be chosen."""
     known_am = ~np.isnan(bank.outcomes.correct_am + bank.outcomes.completion_tokens_am)
     unknown = [bank.model_ids[m] for m in np.flatnonzero(~known_am.any(axis=0))]
     if unknown:
         err.print(
-            f"no outcome with token counts of {listed(unknown)}: they stay unknown, and are "
+            f"no outcome with token counts of {join_names(unknown)}: they stay unknown, and are "
             "never chosen",
             markup=False,
         )

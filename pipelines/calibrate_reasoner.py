@@ -9,35 +9,35 @@ import pyarrow as pa
 import ray
 from ray.data import Dataset
 
-from pipelines.asking import ask
-from pipelines.inquiry import Asked, Inquiry, Reasoner
+from pipelines.asking import query_reasoner
+from pipelines.inquiry import QueryBatch, QueryResult, ReasonerRun
 from pipelines.session import ray_session
 from pipelines.stages import Stages
-from pipelines.tally import Tally
-from pipelines.texts import vectors
-from scope.arrays import Ints
+from pipelines.tally import ReasonerUsage
+from pipelines.texts import to_fixed_size_list
+from scope.arrays import IntArray
 from scope.bank import Bank
-from scope.bank_store import evidence
+from scope.bank_store import content_digest
 from scope.blend import Blend
 from scope.blend_fit import fit_blend
-from scope.blend_gain import Gain
-from scope.calibration import Calibration
+from scope.blend_gain import CrossValidatedGain
+from scope.calibration import ReferencePopulation
 from scope.errors import BankError
-from scope.fitted_reasoner import FittedReasoner
+from scope.fitted_reasoner import CalibratedReasoner
 from scope.predictor import AnchorPredictor
-from scope.questions import hashed_sample
+from scope.questions import hash_sample
 
 BLOCK_ROWS = 512
 """Anchors in one block."""
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
+class ReasonerFitReport:
     """What came of asking: how the answers are blended, what they gain, and what asking took."""
 
     blend: Blend
-    gain: Gain
-    tally: Tally
+    gain: CrossValidatedGain
+    tally: ReasonerUsage
     n_anchors: int
     n_failed: int
     first_error: str | None
@@ -62,13 +62,13 @@ class Worth:
                 "the reasoner has earned weight 0: its answers foretell correctness no better "
                 "than the anchors alone"
             )
-        nothing = "" if self.blend.telling_m.any() else "; it will not be asked"
+        nothing = "" if self.blend.informative_m.any() else "; it will not be asked"
         return f"{self.tally}\n{earned}: {self.gain}; {lengths}{nothing}"
 
 
-def calibrate_reasoner(
-    bank: Bank, path: Path, reasoner: Reasoner, n_asked: int, stages: Stages
-) -> tuple[Bank, Worth]:
+def fit_reasoner(
+    bank: Bank, path: Path, reasoner: ReasonerRun, n_asked: int, stages: Stages
+) -> tuple[Bank, ReasonerFitReport]:
     """Return the bank with the blend that the reasoner has earned, and what that is worth.
 
     No anchor has a say in what is foretold of it: neither among the anchors, nor as an example
@@ -80,7 +80,7 @@ def calibrate_reasoner(
         With what was learned from its outcomes.
     path : Path
         The bank that it was learned from.
-    reasoner : Reasoner
+    reasoner : ReasonerRun
     n_asked : int
         Anchors to ask about, drawn by a hash of their ids.
     stages : Stages
@@ -92,50 +92,54 @@ def calibrate_reasoner(
     ScopeError
         If asking fails altogether.
     """
-    sample = np.array(hashed_sample(bank.ids, n_asked), dtype=np.int64)
-    asked = _asked(bank, path, sample, reasoner, stages)
+    sample = np.array(hash_sample(bank.ids, n_asked), dtype=np.int64)
+    asked = _query_sample(bank, path, sample, reasoner, stages)
     first_error = next(iter(asked.errors.values()), None)
-    if 2 * len(asked.errors) > asked.tally.n_wanted:
+    if 2 * len(asked.errors) > asked.usage.n_wanted:
         raise BankError(
-            f"{len(asked.errors):,} of {asked.tally.n_wanted:,} answers failed, the first: "
+            f"{len(asked.errors):,} of {asked.usage.n_wanted:,} answers failed, the first: "
             f"{first_error}; the bank cannot be calibrated by what is left"
         )
     stages.begin("blending")
     estimates, _ = AnchorPredictor(bank).predict(
         bank.embedding_ad[sample], bank.features_af[sample], sample
     )
-    truth = bank.outcomes.rows(sample)
+    truth = bank.outcomes.select_questions(sample)
     known = (estimates.p_correct_qm, estimates.completion_tokens_qm)
     blend = fit_blend(*known, asked.answers, truth.correct_am, truth.completion_tokens_am)
-    fitted = replace(bank, reasoner=FittedReasoner(reasoner.spec, blend))
-    if blend.telling_m.any():
+    fitted = replace(bank, reasoner=CalibratedReasoner(reasoner.spec, blend))
+    if blend.informative_m.any():
         blended = blend.apply(estimates, asked.answers, bank.models)
-        population = Calibration(
+        population = ReferencePopulation(
             bank.anchor_config,
             blended.p_correct_qm,
             blended.prompt_tokens_qm,
             blended.completion_tokens_qm,
         )
-        fitted = replace(fitted, calibration=population)
-    gain = Gain.of(estimates, asked.answers, truth, bank.models)
-    return fitted, Worth(blend, gain, asked.tally, len(sample), len(asked.errors), first_error)
+        fitted = replace(fitted, reference=population)
+    gain = CrossValidatedGain.from_predictions(estimates, asked.answers, truth, bank.models)
+    return fitted, ReasonerFitReport(
+        blend, gain, asked.usage, len(sample), len(asked.errors), first_error
+    )
 
 
-def _asked(bank: Bank, path: Path, sample: Ints, reasoner: Reasoner, stages: Stages) -> Asked:
+def _query_sample(
+    bank: Bank, path: Path, sample: IntArray, reasoner: ReasonerRun, stages: Stages
+) -> QueryResult:
     """Ask about the anchors of the sample every model whose outcome is known."""
     assert bank.prompts is not None  # of a reasoner that was checked
-    inquiry = Inquiry(
+    inquiry = QueryBatch(
         [bank.prompts[anchor] for anchor in sample],
         [bank.ids[anchor] for anchor in sample],
         ~np.isnan(bank.outcomes.correct_am[sample]),
         bank,
-        evidence(path),
+        content_digest(path),
     )
     with ray_session(stages):
-        return ask(inquiry, _blocks(bank, sample), None, reasoner, stages)
+        return query_reasoner(inquiry, _sample_dataset(bank, sample), None, reasoner, stages)
 
 
-def _blocks(bank: Bank, sample: Ints) -> Dataset:
+def _sample_dataset(bank: Bank, sample: IntArray) -> Dataset:
     """Return the anchors of the sample as blocks for a writer of prompts."""
     assert bank.prompts is not None
     tables: list[Any] = []
@@ -144,8 +148,8 @@ def _blocks(bank: Bank, sample: Ints) -> Dataset:
         columns = {
             "row": np.arange(start, start + len(part)),
             "prompt": pa.array([bank.prompts[anchor] for anchor in part], pa.string()),
-            "embedding": vectors(bank.embedding_ad[part]),
-            "own_anchor": part,
+            "embedding": to_fixed_size_list(bank.embedding_ad[part]),
+            "self_anchor": part,
         }
         tables.append(ray.put(pa.table(columns)))
     return ray.data.from_arrow_refs(tables)

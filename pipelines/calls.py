@@ -9,25 +9,25 @@ import numpy as np
 
 from scope.bank import Bank
 from scope.bank_store import is_bank, load_bank
-from scope.errors import BankError, ConfigError, FormatError, listed
+from scope.errors import BankError, ConfigError, FormatError, join_names
 from scope.files import read_json
 from scope.grading import Grader, grader_for
 from scope.pool import PUBLISHED_MODELS, ModelSpec
-from scope.prices import load_prices, select
+from scope.prices import load_prices, select_specs
 from scope.questions import read_questions
 
 GUESSED_TOKENS = 500
 """Length of an answer where nothing is known about it."""
 
-Cell = tuple[str, str]
+CallKey = tuple[str, str]
 """A question's id and a model's."""
 
-Planned = Mapping[str, float | None]
+PlannedCosts = Mapping[str, float | None]
 """Anchors of a plan in its order, and what asking each is expected to cost, USD."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MeasuredQuestion:
     """A question as it is asked: how it is graded, and what is known about its answers."""
 
     id: str
@@ -50,12 +50,12 @@ class Asked:
 class Call:
     """One model to ask one question."""
 
-    question: Asked
+    question: MeasuredQuestion
     model: ModelSpec
     max_tokens: int
 
     @property
-    def cell(self) -> Cell:
+    def key(self) -> CallKey:
         """What identifies it in the results."""
         return self.question.id, self.model.id
 
@@ -80,7 +80,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MeasurementRequest:
     """What to measure, as a user names it."""
 
     questions: Path
@@ -94,7 +94,7 @@ class Wanted:
     max_tokens: int = 4096
 
 
-def plan_calls(wanted: Wanted) -> list[Call]:
+def plan_calls(wanted: MeasurementRequest) -> list[Call]:
     """Return the calls in the order to make them: all models on a question, then the next.
 
     Raises
@@ -109,29 +109,31 @@ def plan_calls(wanted: Wanted) -> list[Call]:
     if not names:
         raise ConfigError("no model to measure; pass --models, --pool or --plan")
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(f"--models names a model twice: {listed(repeated)}")
+        raise ConfigError(f"--models names a model twice: {join_names(repeated)}")
     specs = _specs(names, wanted.prices, bank)
     if planned is not None and names != (planned_model,):
         planned = dict.fromkeys(planned)  # its prices are those of another model
-    questions = _asked(wanted, bank, planned)
+    questions = _questions(wanted, bank, planned)
     return [Call(question, spec, wanted.max_tokens) for question in questions for spec in specs]
 
 
 def _specs(names: tuple[str, ...], prices: Path | None, bank: Bank | None) -> tuple[ModelSpec, ...]:
     if prices is not None:
-        return select(load_prices(prices), names, str(prices))
+        return select_specs(load_prices(prices), names, str(prices))
     known = {spec.id: spec for spec in (*PUBLISHED_MODELS, *(bank.models if bank else ()))}
-    return select(known, names, "the bank or the published pool; pass --prices, which")
+    return select_specs(known, names, "the bank or the published pool; pass --prices, which")
 
 
-def _asked(wanted: Wanted, bank: Bank | None, planned: Planned | None) -> list[Asked]:
+def _questions(
+    wanted: MeasurementRequest, bank: Bank | None, planned: PlannedCosts | None
+) -> list[MeasuredQuestion]:
     """Return the questions, those of a plan in its order."""
     rows = _bank_rows(bank, wanted) if bank else _file_rows(wanted)
     if planned is not None:
         by_id = {row[0]: row for row in rows}
         if missing := [anchor for anchor in planned if anchor not in by_id]:
             raise ConfigError(
-                f"{wanted.questions} lacks anchors of {wanted.plan}: {listed(missing)}"
+                f"{wanted.questions} lacks anchors of {wanted.plan}: {join_names(missing)}"
             )
         rows = [by_id[anchor] for anchor in planned]
     asked = []
@@ -139,7 +141,7 @@ def _asked(wanted: Wanted, bank: Bank | None, planned: Planned | None) -> list[A
         place = f"{wanted.questions}: question {question_id}"
         chosen = grader_for(grader or wanted.grader, gold, prompt, place)
         planned_usd = planned[question_id] if planned else None
-        asked.append(Asked(question_id, prompt, gold, chosen, tokens, planned_usd))
+        asked.append(MeasuredQuestion(question_id, prompt, gold, chosen, tokens, planned_usd))
     return asked
 
 
@@ -147,14 +149,14 @@ Row = tuple[str, str, str | None, str | None, float | None]
 """Id, prompt, gold answer, grader of its own, expected tokens."""
 
 
-def _file_rows(wanted: Wanted) -> list[Row]:
+def _file_rows(wanted: MeasurementRequest) -> list[Row]:
     limit = None if wanted.plan else wanted.limit
     questions = read_questions(wanted.questions, limit=limit)
-    columns = (questions.ids, questions.prompts, questions.golds, questions.graders)
+    columns = (questions.ids, questions.prompts, questions.gold_answers, questions.graders)
     return [(*row, None) for row in zip(*columns, strict=True)]
 
 
-def _bank_rows(bank: Bank, wanted: Wanted) -> list[Row]:
+def _bank_rows(bank: Bank, wanted: MeasurementRequest) -> list[Row]:
     if bank.prompts is None:
         raise BankError(
             f"bank {wanted.questions} has no prompts, so its questions cannot be asked; build it "
@@ -164,16 +166,16 @@ def _bank_rows(bank: Bank, wanted: Wanted) -> list[Row]:
     known_a = (~np.isnan(tokens_am)).sum(axis=1)
     mean_a = np.nansum(tokens_am, axis=1) / np.maximum(known_a, 1)
     expected = [float(mean) if n else None for mean, n in zip(mean_a, known_a, strict=True)]
-    rows = zip(bank.ids, bank.prompts, bank.golds, expected, strict=True)
+    rows = zip(bank.ids, bank.prompts, bank.gold_answers, expected, strict=True)
     return [(anchor, prompt, gold, None, tokens) for anchor, prompt, gold, tokens in rows]
 
 
-def _read_plan(path: Path, bank: Bank | None) -> tuple[str, Planned]:
+def _read_plan(path: Path, bank: Bank | None) -> tuple[str, PlannedCosts]:
     """Return the model and the anchors of a file by ``scope bank add-model --plan``."""
     data = read_json(path)
     try:
         model, version = str(data["model"]), data["bank_version"]
-        anchors: Planned = {
+        anchors: PlannedCosts = {
             str(anchor["id"]): float(anchor["cost_usd"]) for anchor in data["anchors"]
         }
     except (KeyError, TypeError, ValueError) as error:

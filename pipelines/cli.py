@@ -19,7 +19,15 @@ from pipelines import (
     replay_command,
 )
 from pipelines import frontier as frontiers
-from pipelines.console import err, frontier_table, out, say, score_cells, show_damage, table
+from pipelines.console import (
+    err,
+    format_score,
+    frontier_table,
+    out,
+    print_cache_warnings,
+    print_result,
+    table,
+)
 from pipelines.options import (
     Allow,
     Alpha,
@@ -34,10 +42,10 @@ from pipelines.published import ReferenceFiles, route_two_stage
 from scope.errors import ConfigError, ScopeError
 from scope.files import write_json
 from scope.pool import load_pool
-from scope.predictions_store import PredictedFolder
-from scope.router import Target, narrowed, route_into
-from scope.routing import usd
-from scope.summary import Summary
+from scope.predictions_store import StoredPredictions
+from scope.router import Objective, restrict_models, route_to_file
+from scope.routing import format_usd
+from scope.summary import RoutingSummary
 
 app = typer.Typer(
     help="Send each prompt to the model that is worth its price for this prompt.",
@@ -88,17 +96,17 @@ def route(
         alphas = _alphas(alpha, alpha_steps, needed=not budget_oracle)
         result = route_two_stage(files, alphas, budget_oracle or ())
         write_json(output, result)
-        say({"output": str(output)}, f"routed as published into {output}", as_json=as_json)
+        print_result({"output": str(output)}, f"routed as published into {output}", as_json=as_json)
         return
     if policy != "expected_value":
         raise ConfigError(f"policy is {policy!r}; expected expected_value or two_stage")
-    target = Target(alpha, budget, min_quality, max_cost)
-    summary = route_into(output, _predicted(predictions, pool, allow, deny), target)
+    target = Objective(alpha, budget, min_quality, max_cost)
+    summary = route_to_file(output, _predicted(predictions, pool, allow, deny), target)
     _report(summary, output, as_json=as_json)
     if summary.overshoot_usd:
         err.print(
-            f"budget {usd(budget or 0)} cannot be met: the cheapest models cost "
-            f"{usd(summary.planned.cost_usd)}, {usd(summary.overshoot_usd)} too much"
+            f"budget {format_usd(budget or 0)} cannot be met: the cheapest models cost "
+            f"{format_usd(summary.planned.cost_usd)}, {format_usd(summary.overshoot_usd)} too much"
         )
         raise typer.Exit(1)
 
@@ -135,12 +143,12 @@ def demo(
     output: Annotated[Path, typer.Option(help="Folder to write.")] = Path("results/demo"),
 ) -> None:
     """Run the whole job on the embedded bank: predict, route, draw, explain."""
-    from pipelines.demo import run
+    from pipelines.demo import run_demo
 
-    run(output)
+    run_demo(output)
 
 
-def _report(summary: Summary, output: Path, *, as_json: bool) -> None:
+def _report(summary: RoutingSummary, output: Path, *, as_json: bool) -> None:
     if as_json:
         facts = {key: value for key, value in summary.to_json().items() if key != "routing"}
         typer.echo(json.dumps({**facts, "output": str(output)}))
@@ -153,22 +161,22 @@ def _report(summary: Summary, output: Path, *, as_json: bool) -> None:
     out.print(
         table(f"{summary.policy} over {n_questions:,} questions", ("model", "n", "share"), rows)
     )
-    accuracy, cost = score_cells(summary.planned)
+    accuracy, cost = format_score(summary.planned)
     out.print(f"planned:  accuracy {accuracy}, cost {cost}")
     if summary.realised:
-        accuracy, cost = score_cells(summary.realised)
+        accuracy, cost = format_score(summary.realised)
         out.print(f"realised: accuracy {accuracy}, cost {cost}")
     out.print(f"decisions in {output}", soft_wrap=True)
 
 
 def _predicted(
     predictions: Path | None, pool: str | None, allow: list[str] | None, deny: list[str] | None
-) -> PredictedFolder:
+) -> StoredPredictions:
     if predictions is None:
         raise ConfigError("--predictions is missing; expected a folder written by `scope predict`")
     models = load_pool(pool) if pool else None
-    folder = PredictedFolder.open(predictions)
-    return narrowed(folder, models, tuple(allow or ()), tuple(deny or ()))
+    folder = StoredPredictions.open(predictions)
+    return restrict_models(folder, models, tuple(allow or ()), tuple(deny or ()))
 
 
 def _reference_files(*paths: Path | None) -> ReferenceFiles:
@@ -195,7 +203,7 @@ def main() -> None:
     # Ray prints what it says of dead processes to standard output, where our JSON goes.
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")
     try:
-        with show_damage():
+        with print_cache_warnings():
             app()
     except ScopeError as error:
         err.print(f"scope: {error}", markup=False)

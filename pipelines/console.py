@@ -12,17 +12,17 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from scope.frontier import Point
-from scope.metrics import Score
-from scope.routing import usd
-from scope.vector_cache import DamagedShardWarning
+from scope.frontier import FrontierPoint
+from scope.metrics import RoutingScore
+from scope.routing import format_usd
+from scope.vector_cache import CorruptShardWarning
 
 # A pipe has no width: tables meant to be read should not be folded to 80 columns.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def say(facts: dict[str, Any], text: str, *, as_json: bool) -> None:
+def print_result(facts: dict[str, Any], text: str, *, as_json: bool) -> None:
     """Print the result of a command for a machine or for a person."""
     if as_json:
         typer.echo(json.dumps(facts))
@@ -31,7 +31,7 @@ def say(facts: dict[str, Any], text: str, *, as_json: bool) -> None:
 
 
 @contextmanager
-def show_damage() -> Iterator[None]:
+def print_cache_warnings() -> Iterator[None]:
     """Print a warning about a damaged file as one sentence, without the line that gave it."""
     with warnings.catch_warnings():
         usual = warnings.showwarning
@@ -44,7 +44,7 @@ def show_damage() -> Iterator[None]:
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if issubclass(category, DamagedShardWarning):
+            if issubclass(category, CorruptShardWarning):
                 err.print(f"scope: {message}", markup=False)
             else:
                 usual(message, category, filename, lineno, file, line)
@@ -53,12 +53,12 @@ def show_damage() -> Iterator[None]:
         yield
 
 
-def score_cells(score: Score | None) -> tuple[str, str]:
+def format_score(score: RoutingScore | None) -> tuple[str, str]:
     """Return accuracy ± standard error and cost as text; a dash where unknown."""
     if score is None or not score.n_questions:
         return "–", "–"
     error = f" ± {100 * score.standard_error:.1f}" if score.standard_error >= 0 else ""
-    return f"{100 * score.accuracy:.1f} %{error}", usd(score.cost_usd)
+    return f"{100 * score.accuracy:.1f} %{error}", format_usd(score.cost_usd)
 
 
 def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Group:
@@ -72,11 +72,11 @@ def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     return Group(Text(title, style="italic"), view)
 
 
-def frontier_table(points: Sequence[Point]) -> Group:
+def frontier_table(points: Sequence[FrontierPoint]) -> Group:
     """Return the table of a frontier."""
     rows = []
     for point in points:
-        planned, realised = score_cells(point.planned), score_cells(point.realised)
+        planned, realised = format_score(point.planned), format_score(point.realised)
         rows.append((f"{point.alpha:.2f}", *planned, *realised))
     headers = ("alpha", "expected accuracy", "planned USD", "accuracy ± s.e.", "real USD")
     return table("What each setting of the dial buys", headers, rows)

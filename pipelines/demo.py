@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines import frontier
-from pipelines.console import frontier_table, out, score_cells, table
-from pipelines.merge import Predicted
+from pipelines.console import format_score, frontier_table, out, table
+from pipelines.merge import PredictionSummary
 from pipelines.predict import PredictInputs, predict
 from pipelines.progress import progress
 from pipelines.session import ray_session
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS
 from scope.errors import ConfigError
 from scope.frontier import mix_accuracy
-from scope.metrics import Score, Truth
-from scope.predicted_set import PredictedSet
+from scope.metrics import GroundTruth, RoutingScore
+from scope.predicted_set import PredictionSet
 from scope.predictions_store import load_predictions
-from scope.router import Target, route
-from scope.routing import Routing, usd
+from scope.router import Objective, route
+from scope.routing import RoutingResult, format_usd
 
 EXAMPLES = Path("examples/questions.jsonl")
 BUDGET_SHARES = (0.01, 0.03, 0.1, 0.3, 0.6)
@@ -33,11 +33,11 @@ class Row:
     """One line of the comparison: a way to choose, what it planned, what it got."""
 
     name: str
-    planned: Score | None
-    realised: Score
+    planned: RoutingScore | None
+    realised: RoutingScore
 
 
-def run(output: Path) -> None:
+def run_demo(output: Path) -> None:
     """Predict and route the labelled questions, then the raw examples; print and draw.
 
     Raises
@@ -53,13 +53,13 @@ def run(output: Path) -> None:
             predict(PredictInputs(EMBEDDED_BANK, source), folder, fresh=True, stages=stages)
             for folder, source in sources.items()
         )
-    _labelled(output, labelled)
-    _raw(output / "examples", raw)
+    _run_labelled(output, labelled)
+    _run_raw(output / "examples", raw)
     files = "selection.json similarity.json routing.json predictions/ frontier.png"
     out.print(f"\nfiles in {output}: {files}")
 
 
-def _labelled(output: Path, done: Predicted) -> None:
+def _run_labelled(output: Path, done: PredictionSummary) -> None:
     predicted = load_predictions(output)
     truth = predicted.truth()
     if truth is None:
@@ -80,50 +80,50 @@ def _labelled(output: Path, done: Predicted) -> None:
     frontier.draw(output / "frontier.png", predicted, title)
 
 
-def _budget_routings(predicted: PredictedSet, truth: Truth) -> list[Routing]:
-    dearest_usd = max(truth.of_model(m).cost_usd for m in range(len(predicted.models)))
+def _budget_routings(predicted: PredictionSet, truth: GroundTruth) -> list[RoutingResult]:
+    dearest_usd = max(truth.score_model(m).cost_usd for m in range(len(predicted.models)))
     budgets = [_two_digits(share * dearest_usd) for share in BUDGET_SHARES]
-    return [route(predicted, Target(budget_usd=budget)) for budget in budgets]
+    return [route(predicted, Objective(budget_usd=budget)) for budget in budgets]
 
 
-def _scored(routings: list[Routing], truth: Truth) -> list[Row]:
+def _scored(routings: list[RoutingResult], truth: GroundTruth) -> list[Row]:
     return [
         Row(
-            f"scope, budget {usd(routing.settings['budget_usd'])}",
+            f"scope, budget {format_usd(routing.settings['budget_usd'])}",
             routing.planned(),
-            truth.of_choices(routing.choices),
+            truth.score_choices(routing.choices),
         )
         for routing in routings
     ]
 
 
-def _baselines(predicted: PredictedSet, truth: Truth) -> list[Row]:
+def _baselines(predicted: PredictionSet, truth: GroundTruth) -> list[Row]:
     """Return what needs no router; which model is best is judged on predictions, as we do."""
     estimates, names = predicted.predictions.estimates, predicted.predictions.models
     cheapest = int(estimates.cost_usd_qm.mean(axis=0).argmin())
     best = int(estimates.p_correct_qm.mean(axis=0).argmax())
     return [
-        Row(f"cheapest ({names[cheapest]})", None, truth.of_model(cheapest)),
-        Row(f"best single ({names[best]})", None, truth.of_model(best)),
-        Row("random model", None, truth.of_random()),
+        Row(f"cheapest ({names[cheapest]})", None, truth.score_model(cheapest)),
+        Row(f"best single ({names[best]})", None, truth.score_model(best)),
+        Row("random model", None, truth.score_random()),
     ]
 
 
-def _comparison(rows: list[Row], predicted: PredictedSet, truth: Truth) -> object:
-    singles = [truth.of_model(m) for m in range(len(predicted.models))]
+def _comparison(rows: list[Row], predicted: PredictionSet, truth: GroundTruth) -> object:
+    singles = [truth.score_model(m) for m in range(len(predicted.models))]
     cells = []
     for row in rows:
         mixed = mix_accuracy(singles, row.realised.usd_per_1k)
-        planned_usd = score_cells(row.planned)[1]
+        planned_usd = format_score(row.planned)[1]
         mix = "–" if math.isnan(mixed) else f"{100 * mixed:.1f} %"
-        cells.append((row.name, planned_usd, *score_cells(row.realised), mix))
+        cells.append((row.name, planned_usd, *format_score(row.realised), mix))
     headers = ("way to choose", "planned USD", "accuracy ± s.e.", "real USD", "mix at that cost")
     return table("Accuracy and cost", headers, cells)
 
 
-def _raw(output: Path, done: Predicted) -> None:
+def _run_raw(output: Path, done: PredictionSummary) -> None:
     predicted = load_predictions(output)
-    routing = route(predicted, Target(alpha=EXAMPLE_ALPHA))
+    routing = route(predicted, Objective(alpha=EXAMPLE_ALPHA))
     routing.summary().write(output / "routing.json", routing.decisions())
     out.print(
         f"\n{done.n_questions} raw questions of {EXAMPLES}, routed at alpha {EXAMPLE_ALPHA}; "

@@ -11,21 +11,21 @@ import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 
-from pipelines.session import RESTARTS
-from scope.arrays import Array
+from pipelines.session import RESTART_OPTIONS
+from scope.arrays import AnyArray
 from scope.config import EncoderConfig
 from scope.embedder import MAX_CHARS
 from scope.encoder import Encoder
 from scope.errors import ConfigError, ScopeError
 
-Batch = dict[str, Array]
+Batch = dict[str, AnyArray]
 
 BLOCK_ROWS = 256
 """Questions in one block: a few seconds of work for an encoder, little enough to lose."""
 
 
 @dataclass(frozen=True, slots=True)
-class TextEncoder:
+class EncoderSpec:
     """How texts become vectors, and where those are kept."""
 
     name: str
@@ -53,11 +53,13 @@ class EncoderActor:
         """Replace column ``prompt`` by ``embedding`` and ``error``, one of them empty."""
         if isinstance(self._encoder, ScopeError):
             raise self._encoder
-        embedding_qd, errors = self._encoder.attempt([str(text) for text in batch.pop("prompt")])
+        embedding_qd, errors = self._encoder.encode_with_errors(
+            [str(text) for text in batch.pop("prompt")]
+        )
         return {**batch, "embedding": embedding_qd, "error": np.array(errors, dtype=object)}
 
 
-def embedded(rows: Dataset, encoder: TextEncoder) -> Dataset:
+def embed_dataset(rows: Dataset, encoder: EncoderSpec) -> Dataset:
     """Return the plan: column ``prompt`` becomes ``embedding`` and ``error``."""
     smallest, largest = encoder.config.replicas
     return rows.map_batches(
@@ -74,11 +76,11 @@ def embedded(rows: Dataset, encoder: TextEncoder) -> Dataset:
         zero_copy_batch=False,
         num_cpus=encoder.config.num_cpus,
         num_gpus=encoder.config.num_gpus,
-        **RESTARTS,
+        **RESTART_OPTIONS,
     )
 
 
-def prompt_rows(prompts: Sequence[str], places: Sequence[int]) -> Dataset:
+def prompt_dataset(prompts: Sequence[str], places: Sequence[int]) -> Dataset:
     """Return rows of ``row`` and ``prompt`` for those `places`, in blocks of `BLOCK_ROWS`."""
     blocks = [places[start : start + BLOCK_ROWS] for start in range(0, len(places), BLOCK_ROWS)]
     tables: list[Any] = [

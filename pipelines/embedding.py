@@ -9,27 +9,27 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from ray.data import DataContext
 
-from pipelines.embed import TextEncoder, check_gpus, embedded, prompt_rows
+from pipelines.embed import EncoderSpec, check_gpus, embed_dataset, prompt_dataset
 from pipelines.session import ray_session
 from pipelines.stages import Stages
-from scope.arrays import Singles
-from scope.embedder import Recipe, locate
+from scope.arrays import Float32Array
+from scope.embedder import EmbeddingFingerprint, resolve_model
 from scope.embedding_cache import EmbeddingCache
 from scope.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class EmbeddingResult:
     """What is known of texts after their embedding: vectors, or why there are none."""
 
     cache: EmbeddingCache
     failed: Mapping[bytes, str]
     """Keys of the texts without a vector."""
 
-    def vectors(self, prompts: Sequence[str]) -> tuple[Singles, list[str]]:
+    def vectors(self, prompts: Sequence[str]) -> tuple[Float32Array, list[str]]:
         """Return a vector and an error for each text, one of them NaN or empty."""
         keys = self.cache.keys(prompts)
-        found, embedding_qd = self.cache.find(keys)
+        found, embedding_qd = self.cache.lookup(keys)
         errors = [self.failed.get(bytes(key), "") for key in keys]
         if any(not known and not error for known, error in zip(found, errors, strict=True)):
             raise ConfigError(f"{self.cache.folder} was damaged while it was read; run again")
@@ -37,17 +37,19 @@ class Embedded:
 
 
 @contextmanager
-def embedding(prompts: Sequence[str], encoder: TextEncoder, stages: Stages) -> Iterator[Embedded]:
+def embed_missing(
+    prompts: Sequence[str], encoder: EncoderSpec, stages: Stages
+) -> Iterator[EmbeddingResult]:
     """Embed what the cache lacks of `prompts`, each text once; yield what is known of all.
 
     Ray is started only if it lacks one.
     """
     with open_cache(encoder) as cache:
-        yield Embedded(cache, _embed_missing(prompts, encoder, cache, stages))
+        yield EmbeddingResult(cache, _embed_missing(prompts, encoder, cache, stages))
 
 
 @contextmanager
-def open_cache(encoder: TextEncoder) -> Iterator[EmbeddingCache]:
+def open_cache(encoder: EncoderSpec) -> Iterator[EmbeddingCache]:
     """Yield the cache of `encoder`, or one that is gone afterwards.
 
     That is so if nothing is to be kept, and if nobody knows which weights a name stands
@@ -58,8 +60,10 @@ def open_cache(encoder: TextEncoder) -> Iterator[EmbeddingCache]:
     ConfigError
         If the folder cannot be made.
     """
-    _, revision = locate(encoder.name, encoder.revision)
-    recipe = Recipe(name=encoder.name, revision=revision or "unknown", max_chars=encoder.max_chars)
+    _, revision = resolve_model(encoder.name, encoder.revision)
+    recipe = EmbeddingFingerprint(
+        name=encoder.name, revision=revision or "unknown", max_chars=encoder.max_chars
+    )
     if encoder.cache is None or revision is None:
         with TemporaryDirectory(prefix="scope-embeddings-") as folder:
             yield EmbeddingCache(Path(folder), recipe)
@@ -67,12 +71,12 @@ def open_cache(encoder: TextEncoder) -> Iterator[EmbeddingCache]:
     try:
         cache = EmbeddingCache(encoder.cache, recipe)
     except OSError as error:
-        raise _unwritable(encoder.cache, error) from error
+        raise _cache_write_error(encoder.cache, error) from error
     yield cache
 
 
 def _embed_missing(
-    prompts: Sequence[str], encoder: TextEncoder, cache: EmbeddingCache, stages: Stages
+    prompts: Sequence[str], encoder: EncoderSpec, cache: EmbeddingCache, stages: Stages
 ) -> dict[bytes, str]:
     """Embed the texts that `cache` lacks, each once, and add them block by block.
 
@@ -95,7 +99,7 @@ def _embed_missing(
         stages.begin("embedding", len(missing))
         check_gpus(encoder.config)
         DataContext.get_current().execution_options.preserve_order = True
-        plan = embedded(prompt_rows(prompts, missing), encoder)
+        plan = embed_dataset(prompt_dataset(prompts, missing), encoder)
         for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
             keys = cache.keys([prompts[row] for row in batch["row"]])
             good = batch["error"] == ""
@@ -103,12 +107,12 @@ def _embed_missing(
             try:
                 cache.add(keys[good], np.stack(list(batch["embedding"]))[good])
             except OSError as error:
-                raise _unwritable(cache.folder, error) from error
+                raise _cache_write_error(cache.folder, error) from error
             stages.advance(len(keys), errors=int(np.sum(~good)))
     return failed
 
 
-def _unwritable(folder: Path, error: OSError) -> ConfigError:
+def _cache_write_error(folder: Path, error: OSError) -> ConfigError:
     return ConfigError(
         f"embeddings cannot be kept in {folder}: {error.strerror or error}; let SCOPE_CACHE name "
         "a folder that can be written, or pass --no-cache"

@@ -18,20 +18,20 @@ from ray.llm._internal.batch.stages.vllm_engine_stage import vLLMEngineStageUDF
 from ray.llm._internal.common.errors import VLLM_FATAL_ERRORS
 
 from pipelines.answer_keeper import ERROR
-from pipelines.last_words import LastWords
-from scope.answers import Answer, answer_of, mean_answer
+from pipelines.last_words import CrashLog
+from scope.answers import ReasonerPrediction, average_predictions, parse_prediction
 from scope.errors import EngineError
 from scope.reasoner import ReasonerConfig
 
-MAX_DEATHS = 4
+MAX_RESTARTS = 4
 """How often a worker starts its engine anew: a prompt that kills engines ends the job."""
 
-FAILED = {"p_yes": float("nan"), "tokens": float("nan")}
-UNCOUNTED = {"prompt_tokens": 0, "generated_tokens": 0, "cached_tokens": 0}
+MISSING_PREDICTION = {"p_yes": float("nan"), "tokens": float("nan")}
+ZERO_USAGE = {"prompt_tokens": 0, "generated_tokens": 0, "cached_tokens": 0}
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReplyParser:
     """How prompts are continued, and what a continuation says."""
 
     config: ReasonerConfig
@@ -41,7 +41,7 @@ class Reading:
 
     def answer(self, output: Any) -> dict[str, Any]:  # noqa: ANN401 (vLLM's RequestOutput)
         """Return probability and length of an answer, and what it took."""
-        answer = mean_answer([self._answer(reply) for reply in output.outputs])
+        answer = average_predictions([self._answer(reply) for reply in output.outputs])
         understood = answer.p_yes == answer.p_yes
         return {
             "p_yes": answer.p_yes,
@@ -52,8 +52,8 @@ class Reading:
             ERROR: "" if understood else f"no answer in {output.outputs[0].text[-80:]!r}",
         }
 
-    def _answer(self, reply: Any) -> Answer:  # noqa: ANN401 (vLLM's CompletionOutput)
-        return answer_of(
+    def _answer(self, reply: Any) -> ReasonerPrediction:  # noqa: ANN401 (vLLM's CompletionOutput)
+        return parse_prediction(
             reply.text,
             reply.token_ids,
             [{token: at.logprob for token, at in place.items()} for place in reply.logprobs],
@@ -69,12 +69,12 @@ class EngineWorker(vLLMEngineStageUDF):
 
     Parameters
     ----------
-    reading : Reading
+    reading : ReplyParser
     arguments
         Those of Ray's stage.
     """
 
-    def __init__(self, *, reading: Reading, **arguments: Any) -> None:  # noqa: ANN401
+    def __init__(self, *, reading: ReplyParser, **arguments: Any) -> None:  # noqa: ANN401
         self._reading = reading
         # The sampling parameters are those of the worker: rows need not bring them.
         self._arguments = {**arguments, "expected_input_keys": []}
@@ -114,7 +114,11 @@ class EngineWorker(vLLMEngineStageUDF):
             raise
         except Exception as error:  # whatever is wrong with this prompt, others go on
             row.pop("sampling_params", None)
-            said = {**FAILED, **UNCOUNTED, ERROR: f"{type(error).__name__}: {_first_line(error)}"}
+            said = {
+                **MISSING_PREDICTION,
+                **ZERO_USAGE,
+                ERROR: f"{type(error).__name__}: {_first_line(error)}",
+            }
         when = {"up_s": self._up_s, "begun_s": begun_s, "ended_s": time.time()}
         return {**said, **when, "engine": self._name, self.IDX_IN_BATCH_COLUMN: place}
 
@@ -133,9 +137,9 @@ class EngineWorker(vLLMEngineStageUDF):
                     begun_s = time.time()
                     return begun_s, await engine._generate_async(request)
             except VLLM_FATAL_ERRORS:
-                await self._revive(engine)
+                await self._restart(engine)
 
-    async def _revive(self, dead: Any) -> None:  # noqa: ANN401 (Ray's vLLMEngineWrapper)
+    async def _restart(self, dead: Any) -> None:  # noqa: ANN401 (Ray's vLLMEngineWrapper)
         """Start a new engine in the place of a dead one, once for all rows it has left behind."""
         async with self._lock:
             if self._failure is not None:
@@ -143,9 +147,9 @@ class EngineWorker(vLLMEngineStageUDF):
             if self.llm is not dead:
                 return
             self._deaths += 1
-            died = self._words.last or "its process was killed, perhaps for want of memory"
+            died = self._words.last_error or "its process was killed, perhaps for want of memory"
             try:
-                if self._deaths > MAX_DEATHS:
+                if self._deaths > MAX_RESTARTS:
                     raise EngineError(f"the engine has died {self._deaths} times; at last: {died}")
                 dead.shutdown()  # type: ignore[no-untyped-call]
                 self._start()  # nothing else can go on meanwhile
@@ -155,11 +159,11 @@ class EngineWorker(vLLMEngineStageUDF):
 
     def _start(self) -> None:
         """Start an engine."""
-        self._words = LastWords()
+        self._words = CrashLog()
         try:
             super().__init__(**self._arguments)
         except Exception as error:
-            told = self._words.last or _first_line(error)
+            told = self._words.last_error or _first_line(error)
             checkpoint = self._reading.config.checkpoint
             raise EngineError(f"no engine could be started for {checkpoint!r}: {told}") from error
 

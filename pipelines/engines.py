@@ -5,10 +5,10 @@ from importlib.util import find_spec
 
 import ray
 
-from scope.engine import EngineConfig, check_fits, engines_that_fit
+from scope.engine import EngineConfig, check_capacity, n_engines_that_fit
 from scope.errors import ClusterError, ConfigError
 
-SPARE_CPUS = 2.0
+RESERVED_CPUS = 2.0
 """Of a pipeline around its engines: its actors and tasks must not wait for theirs."""
 
 
@@ -17,7 +17,7 @@ def gpus_of(engine: EngineConfig) -> int:
     return 0 if engine.accelerator == "cpu" else engine.tensor_parallel
 
 
-def check_engines(engine: EngineConfig, n_engines: int) -> None:
+def check_engine_capacity(engine: EngineConfig, n_engines: int) -> None:
     """Refuse engines that this cluster cannot hold: Ray would wait for room for ever.
 
     One that ``RAY_ADDRESS`` names may still grow; what no node of it can hold is refused.
@@ -29,10 +29,10 @@ def check_engines(engine: EngineConfig, n_engines: int) -> None:
     """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     gpus_n = [node.get("GPU", 0.0) for node in nodes]
-    check_fits(engine, gpus_n)
+    check_capacity(engine, gpus_n)
     if "RAY_ADDRESS" in os.environ:
         return
-    fit = engines_that_fit(engine, gpus_n) if gpus_of(engine) else n_engines
+    fit = n_engines_that_fit(engine, gpus_n) if gpus_of(engine) else n_engines
     if fit < n_engines:
         raise ClusterError(
             f"{n_engines} engines of {engine.tensor_parallel} GPUs are asked for, and {fit} fit "
@@ -40,9 +40,9 @@ def check_engines(engine: EngineConfig, n_engines: int) -> None:
         )
     cpus = sum(node.get("CPU", 0.0) for node in nodes)
     wanted = n_engines * engine.tensor_parallel * engine.cpus_per_worker
-    if wanted + SPARE_CPUS > cpus:
+    if wanted + RESERVED_CPUS > cpus:
         raise ClusterError(
-            f"{n_engines} engines reserve {wanted:g} CPUs, and the job around them {SPARE_CPUS:g}: "
+            f"{n_engines} engines reserve {wanted:g} CPUs, and the job around them {RESERVED_CPUS:g}: "
             f"more than the {cpus:g} of this machine; lower engine.cpus_per_worker"
         )
 

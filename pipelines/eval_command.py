@@ -10,25 +10,25 @@ import typer
 
 from pipelines.console import err, out, table
 from pipelines.options import Json, Pool, Prices
-from pipelines.pooled import pooled_bank
+from pipelines.pooled import load_bank_for_pool
 from pipelines.progress import progress
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, tables
 from scope.bank import Bank
 from scope.bank_store import load_bank
-from scope.calibration import fit_dial
+from scope.calibration import fit_alpha_scale
 from scope.errors import ConfigError, EvaluationError
-from scope.evaluation import N_STEPS, Evaluation, evaluate, predicted
-from scope.exam import Exam
-from scope.files import new_folder, write_json
-from scope.floors import CEILINGS, FLOORS, Limit, parse_limits
+from scope.evaluation import N_STEPS, Evaluation, evaluate, predict_test_set
+from scope.exam import TestSet
+from scope.files import atomic_folder, write_json
+from scope.floors import CEILINGS, FLOORS, MetricThreshold, parse_limits
 from scope.pool import load_pool
-from scope.population import calibrate
+from scope.population import predict_reference_population
 from scope.predictions import Predictions
 from scope.promise import choices_at
 from scope.report import to_html
 from scope.router_arena import prediction_entries
 from scope.scores import curves, to_json, to_table
-from scope.settings import ScopeConfig
+from scope.settings import JobConfig
 
 METRICS = "metrics.json"
 FILES = "report.html metrics.json scores.parquet curves.parquet predictions.json"
@@ -58,13 +58,13 @@ def evaluate_bank(
     if ci and not limits:
         raise EvaluationError(f"--ci has nothing to check; add --floor METRIC=VALUE. {LIMITS}")
     _check_output(output, fresh=fresh)
-    settings = ScopeConfig.load(config) if config else ScopeConfig()
+    settings = JobConfig.load(config) if config else JobConfig()
     with progress(as_json=as_json) as stages:
-        stages.expect("predicting", "fitting baselines", "writing")
+        stages.plan("predicting", "fitting baselines", "writing")
         stages.begin("predicting")
-        learned = pooled_bank(bank, load_pool(pool) if pool else None, prices)
-        exam = Exam.of(learned, load_bank(questions))
-        predictions = predicted(learned, exam, settings.anchors)
+        learned = load_bank_for_pool(bank, load_pool(pool) if pool else None, prices)
+        exam = TestSet.from_banks(learned, load_bank(questions))
+        predictions = predict_test_set(learned, exam, settings.anchors)
         entries = _entries(learned, exam, predictions, alpha)
         stages.advance(len(exam.ids))
         stages.begin("fitting baselines", N_STEPS)
@@ -78,7 +78,7 @@ def evaluate_bank(
         stages.begin("writing")
         _write(output, evaluation, facts, entries)
     _print(output, evaluation, facts, as_json=as_json)
-    _enforce(limits, evaluation, ci=ci)
+    _check_thresholds(limits, evaluation, ci=ci)
 
 
 def _check_output(output: Path, *, fresh: bool) -> None:
@@ -92,23 +92,25 @@ def _check_output(output: Path, *, fresh: bool) -> None:
 
 
 def _entries(
-    bank: Bank, exam: Exam, predictions: Predictions, alpha: float
+    bank: Bank, exam: TestSet, predictions: Predictions, alpha: float
 ) -> list[dict[str, Any]]:
     """Return our decisions at `alpha` in RouterArena's form."""
-    dial = fit_dial(bank.calibration or calibrate(bank, bank.anchor_config), bank.models)
+    dial = fit_alpha_scale(
+        bank.reference or predict_reference_population(bank, bank.anchor_config), bank.models
+    )
     return prediction_entries(exam, predictions, choices_at(predictions, dial, alpha))
 
 
-def _limit_json(limit: Limit, evaluation: Evaluation) -> dict[str, Any]:
+def _limit_json(limit: MetricThreshold, evaluation: Evaluation) -> dict[str, Any]:
     kind = "floor" if limit.is_floor else "ceiling"
-    broken = limit.broken(evaluation)
+    broken = limit.violation(evaluation)
     return {"metric": limit.metric, kind: limit.value, "kept": not broken, "why": broken or None}
 
 
 def _write(
     output: Path, evaluation: Evaluation, facts: dict[str, Any], entries: list[dict[str, Any]]
 ) -> None:
-    with new_folder(output, replace=True) as draft:
+    with atomic_folder(output, replace=True) as draft:
         (draft / "report.html").write_text(to_html(evaluation), encoding="utf-8")
         write_json(draft / METRICS, facts)
         write_json(draft / "predictions.json", entries)
@@ -132,7 +134,7 @@ def _print(output: Path, evaluation: Evaluation, facts: dict[str, Any], *, as_js
         tables.budget_table,
         tables.model_table,
         tables.forecast_table,
-        tables.promise_table,
+        tables.planned_cost_table,
     )
     for view in views:
         shown = view(evaluation)
@@ -143,12 +145,14 @@ def _print(output: Path, evaluation: Evaluation, facts: dict[str, Any], *, as_js
     out.print(f"files in {output}: {FILES}", soft_wrap=True)
 
 
-def _cell(cell: tables.Cell) -> str:
+def _cell(cell: tables.TableCell) -> str:
     return f"{cell.text}\n[dim]{cell.note}[/dim]" if cell.note else cell.text
 
 
-def _enforce(limits: tuple[Limit, ...], evaluation: Evaluation, *, ci: bool) -> None:
-    broken = [why for limit in limits if (why := limit.broken(evaluation))]
+def _check_thresholds(
+    limits: tuple[MetricThreshold, ...], evaluation: Evaluation, *, ci: bool
+) -> None:
+    broken = [why for limit in limits if (why := limit.violation(evaluation))]
     for why in broken:
         err.print(f"scope: {why}", markup=False)
     if limits and not broken:

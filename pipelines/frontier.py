@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from scope.errors import ConfigError
-from scope.frontier import Point, Scores, Sweep
-from scope.metrics import Score, known, score_json
+from scope.frontier import AlphaSweep, FrontierPoint, PlannedAndRealised
+from scope.metrics import RoutingScore, finite_or_none, score_json
 from scope.plot import plot_frontier
 from scope.policy import Choices
-from scope.predicted_set import Predicted
-from scope.routing import SCORED
+from scope.predicted_set import PredictionSource
+from scope.routing import SCORE_COLUMNS
 
 PICTURE_ALPHAS = [step / 100 for step in range(101)]
 PICTURES = (".png", ".svg", ".pdf")
@@ -24,18 +24,18 @@ def check_output(output: Path | None) -> None:
         raise ConfigError(f"output {output} ends in neither {', '.join(PICTURES)} nor .json")
 
 
-def points(predicted: Predicted, alphas: Sequence[float]) -> list[Point]:
+def points(predicted: PredictionSource, alphas: Sequence[float]) -> list[FrontierPoint]:
     """Route the questions at every alpha."""
-    sweep = Sweep(predicted.dial(), alphas)
-    for shard in predicted.shards(SCORED):
+    sweep = AlphaSweep(predicted.alpha_scale(), alphas)
+    for shard in predicted.iter_shards(SCORE_COLUMNS):
         sweep.add(shard.predictions, shard.truth())
     return sweep.points()
 
 
-def singles(predicted: Predicted) -> dict[str, Score]:
+def singles(predicted: PredictionSource) -> dict[str, RoutingScore]:
     """Return how each model does by itself: really where known, else as predicted."""
-    scores = {model: Scores() for model in predicted.model_ids}
-    for shard in predicted.shards(SCORED):
+    scores = {model: PlannedAndRealised() for model in predicted.model_ids}
+    for shard in predicted.iter_shards(SCORE_COLUMNS):
         n, truth = len(shard.predictions.question_ids), shard.truth()
         for m, score in enumerate(scores.values()):
             everyone = Choices(np.full(n, m, dtype=np.int64), np.ones(n, dtype=np.bool_))
@@ -43,17 +43,17 @@ def singles(predicted: Predicted) -> dict[str, Score]:
     return {model: score.realised or score.planned for model, score in scores.items()}
 
 
-def draw(output: Path, predicted: Predicted, title: str) -> None:
+def draw(output: Path, predicted: PredictionSource, title: str) -> None:
     """Draw the frontier with the single models and their mixes."""
     plot_frontier(output, points(predicted, PICTURE_ALPHAS), singles(predicted), title)
 
 
-def to_json(rows: Sequence[Point]) -> list[dict[str, Any]]:
+def to_json(rows: Sequence[FrontierPoint]) -> list[dict[str, Any]]:
     """Return the points as JSON objects; an infinite trade-off is null."""
     return [
         {
             "alpha": point.alpha,
-            "trade_off": known(point.trade_off),
+            "trade_off": finite_or_none(point.trade_off),
             "planned": score_json(point.planned),
             "realised": point.realised and score_json(point.realised),
         }

@@ -7,15 +7,15 @@ from pydantic import ValidationError
 
 from scope.config import EncoderConfig
 from scope.errors import ConfigError
-from scope.hub import PUBLISHED, HubSet
-from scope.settings import ScopeConfig
+from scope.hub import PUBLISHED_DATASETS, HubDataset
+from scope.settings import JobConfig
 
 CACHE = "~/.cache/scope-router/embeddings"
 
 
-def chosen_source(
+def question_source_from_flags(
     flag: str, path: Path | None, dataset: str | None, split: str | None, published_split: str
-) -> Path | HubSet:
+) -> Path | HubDataset:
     """Return the one source of questions that was named.
 
     Parameters
@@ -35,14 +35,14 @@ def chosen_source(
         raise ConfigError(f"{flag} and --dataset {how}; pass one of them")
     if dataset is None:
         return path or Path()
-    if split is None and dataset in PUBLISHED:
+    if split is None and dataset in PUBLISHED_DATASETS:
         split = published_split
-    return HubSet(dataset, split)
+    return HubDataset(dataset, split)
 
 
 def encoder_settings(
     config: Path | None, replicas: str | None, num_gpus: float | None
-) -> ScopeConfig:
+) -> JobConfig:
     """Return the settings of a configuration file, with what the flags say instead.
 
     Raises
@@ -50,14 +50,16 @@ def encoder_settings(
     ConfigError
         If the file or a flag does not say something valid.
     """
-    settings = ScopeConfig.load(config) if config else ScopeConfig()
+    settings = JobConfig.load(config) if config else JobConfig()
     encoder = settings.encoder
     if replicas is not None:
         expected = "N or MIN,MAX, whole numbers with 1 <= MIN <= MAX"
-        encoder = _with(encoder, "--replicas", "replicas", replicas, _numbers(replicas), expected)
+        encoder = _override(
+            encoder, "--replicas", "replicas", replicas, _numbers(replicas), expected
+        )
     if num_gpus is not None:
         expected = "a share of one GPU, as 0.5, or a whole number >= 0"
-        encoder = _with(encoder, "--num-gpus", "num_gpus", num_gpus, num_gpus, expected)
+        encoder = _override(encoder, "--num-gpus", "num_gpus", num_gpus, num_gpus, expected)
     return settings.model_copy(update={"encoder": encoder})
 
 
@@ -87,7 +89,7 @@ def _numbers(text: str) -> object:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-def _with(
+def _override(
     encoder: EncoderConfig, flag: str, name: str, given: object, value: object, expected: str
 ) -> EncoderConfig:
     try:

@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.tally import Tally
-from scope.answer_cache import Ask
-from scope.answers import Answers
-from scope.arrays import Bools, Ints
+from pipelines.tally import ReasonerUsage
+from scope.answer_cache import AnswerKey
+from scope.answers import ReasonerPredictions
+from scope.arrays import BoolArray, IntArray
 from scope.bank import Bank
 from scope.engine import EngineConfig
 from scope.reasoner import ReasonerConfig, ReasonerSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Reasoner:
+class ReasonerRun:
     """Who is asked, and by what means."""
 
     config: ReasonerConfig
@@ -26,14 +26,14 @@ class Reasoner:
 
 
 @dataclass(frozen=True, slots=True)
-class Inquiry:
+class QueryBatch:
     """What is asked: which models would be right on which questions.
 
     Attributes
     ----------
     questions : sequence of str
         Their texts.
-    own_anchors : sequence of str or None
+    self_anchors : sequence of str or None
         The anchor that each is itself; None if it is none.
     wanted_qm : ndarray of shape (n_questions, n_models)
     bank : Bank
@@ -43,35 +43,37 @@ class Inquiry:
     """
 
     questions: Sequence[str]
-    own_anchors: Sequence[str | None]
-    wanted_qm: Bools
+    self_anchors: Sequence[str | None]
+    wanted_qm: BoolArray
     bank: Bank
     evidence: str
 
-    def asks(self, cells: Ints) -> list[Ask]:
+    def keys(self, cells: IntArray) -> list[AnswerKey]:
         """Return what is asked in some cells; `cells` has shape (n, 2): question and model."""
         ids = self.bank.model_ids
-        return [Ask(ids[m], self.own_anchors[q], self.questions[q]) for q, m in cells.tolist()]
+        return [
+            AnswerKey(ids[m], self.self_anchors[q], self.questions[q]) for q, m in cells.tolist()
+        ]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QueryResult:
     """What came of an inquiry.
 
     Attributes
     ----------
-    answers : Answers
+    answers : ReasonerPredictions
         NaN where nothing was asked, or no answer came.
     errors : mapping of (question, model) to str
         Why there is none where one was wanted.
-    tally : Tally
+    tally : ReasonerUsage
     """
 
-    answers: Answers
+    answers: ReasonerPredictions
     errors: Mapping[tuple[int, int], str]
-    tally: Tally
+    usage: ReasonerUsage
 
-    def reasons(self, rows: Ints, models: Sequence[str]) -> dict[int, str]:
+    def error_messages(self, rows: IntArray, models: Sequence[str]) -> dict[int, str]:
         """Say of each of some questions why an answer is missing, if one is: the first reason."""
         wanted, found = set(rows.tolist()), dict[int, str]()
         for (row, m), error in self.errors.items():

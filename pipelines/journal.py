@@ -8,19 +8,19 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from pipelines.calls import Call, Cell
-from scope.errors import ConfigError, FormatError, UnwritableError, listed
+from pipelines.calls import Call, CallKey
+from scope.errors import ConfigError, FormatError, OutputWriteError, join_names
 from scope.files import read_json, write_json
 
 JOURNAL, SETTINGS = "journal.jsonl", "settings.json"
-REPLACED = "replaced-"
-CUT = "cut at max_tokens"
+BACKUP_PREFIX = "replaced-"
+TRUNCATED = "cut at max_tokens"
 
-Settings = Mapping[str, Any]
+JournalSettings = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class CallResult:
     """What came of one call; what nobody told is None, never 0."""
 
     question_id: str
@@ -32,7 +32,7 @@ class Measured:
     completion_tokens: int | None = None
     usd: float = 0.0
     """Known to be billed."""
-    doubtful_usd: float = 0.0
+    possibly_billed_usd: float = 0.0
     """At most this more, for attempts whose bill nobody told."""
     attempts: int = 1
     error: str | None = None
@@ -42,12 +42,12 @@ class Measured:
     answer: str | None = None
 
     @property
-    def cell(self) -> Cell:
+    def key(self) -> CallKey:
         """What identifies it."""
         return self.question_id, self.model
 
 
-FIELDS = tuple(field.name for field in fields(Measured))
+FIELDS = tuple(field.name for field in fields(CallResult))
 
 
 class Journal:
@@ -67,18 +67,18 @@ class Journal:
         If the folder holds results under other settings, or another process writes to it.
     """
 
-    def __init__(self, folder: Path, settings: Settings, *, fresh: bool) -> None:
+    def __init__(self, folder: Path, settings: JournalSettings, *, fresh: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if not fresh:
             check_settings(folder, settings)
         self._path = folder / JOURNAL
         self._file = self._locked()
         if fresh and self._path.stat().st_size:
-            self._path.rename(folder / f"{REPLACED}{JOURNAL}")
+            self._path.rename(folder / f"{BACKUP_PREFIX}{JOURNAL}")
             os.close(self._file)
             self._file = self._locked()
         write_json(folder / SETTINGS, dict(settings))
-        os.ftruncate(self._file, _whole_bytes(self._path))
+        os.ftruncate(self._file, _complete_bytes(self._path))
 
     def __enter__(self) -> Self:
         return self
@@ -87,12 +87,12 @@ class Journal:
         self.sync()
         os.close(self._file)
 
-    def append(self, row: Measured) -> None:
+    def append(self, row: CallResult) -> None:
         """Add one result: safe from a kill at once, from a power cut after `sync`.
 
         Raises
         ------
-        UnwritableError
+        OutputWriteError
             If the disk refuses; nothing of the result is there then.
         """
         facts = {name: value for name in FIELDS if (value := getattr(row, name)) is not None}
@@ -102,7 +102,7 @@ class Journal:
                 written += os.write(self._file, line[written:])
         except OSError as error:
             os.ftruncate(self._file, os.fstat(self._file).st_size - written)
-            raise UnwritableError.of(error, self._path) from error
+            raise OutputWriteError.from_os_error(error, self._path) from error
 
     def sync(self) -> None:
         """Wait until everything is on the disk."""
@@ -121,7 +121,7 @@ class Journal:
         return file
 
 
-def check_settings(folder: Path, settings: Settings) -> None:
+def check_settings(folder: Path, settings: JournalSettings) -> None:
     """Raise `ConfigError` if results in `folder` were made under other settings."""
     if not (folder / SETTINGS).exists():
         return
@@ -135,7 +135,7 @@ def check_settings(folder: Path, settings: Settings) -> None:
         raise _changed(folder, "; ".join(changed))
 
 
-def check_questions(folder: Path, rows: Mapping[Cell, Measured], calls: list[Call]) -> None:
+def check_questions(folder: Path, rows: Mapping[CallKey, CallResult], calls: list[Call]) -> None:
     """Raise `ConfigError` if a question measured in `folder` is another one now."""
     digests = {call.question.id: call.question.digest for call in calls}
     changed = {
@@ -145,18 +145,18 @@ def check_questions(folder: Path, rows: Mapping[Cell, Measured], calls: list[Cal
     }
     if changed:
         raise _changed(
-            folder, f"questions (text, gold answer or grader) of {listed(sorted(changed))}"
+            folder, f"questions (text, gold answer or grader) of {join_names(sorted(changed))}"
         )
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class EarlierResults:
     """What earlier runs into a folder did, and what all their calls cost, failed ones included."""
 
-    rows: dict[Cell, Measured]
+    rows: dict[CallKey, CallResult]
     """The latest of each cell."""
     usd: float = 0.0
-    doubtful_usd: float = 0.0
+    possibly_billed_usd: float = 0.0
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -167,36 +167,36 @@ class History:
         FormatError
             If a line other than the last is not a result.
         """
-        rows: dict[Cell, Measured] = {}
-        usd = doubtful_usd = 0.0
+        rows: dict[CallKey, CallResult] = {}
+        usd = possibly_billed_usd = 0.0
         for row in _lines(folder / JOURNAL):
-            rows[row.cell] = row
+            rows[row.key] = row
             usd += row.usd
-            doubtful_usd += row.doubtful_usd
-        return cls(rows, usd, doubtful_usd)
+            possibly_billed_usd += row.possibly_billed_usd
+        return cls(rows, usd, possibly_billed_usd)
 
     def todo(self, calls: list[Call]) -> list[Call]:
         """Return the calls that have no answer yet: never made, or failed."""
         answered = {cell for cell, row in self.rows.items() if row.error is None}
-        return [call for call in calls if call.cell not in answered]
+        return [call for call in calls if call.key not in answered]
 
 
-def _lines(path: Path) -> Iterator[Measured]:
+def _lines(path: Path) -> Iterator[CallResult]:
     if not path.exists():
         return
-    left = _whole_bytes(path)
+    left = _complete_bytes(path)
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             left -= len(line)
             if left < 0:
                 return  # torn by a kill
             try:
-                yield Measured(**json.loads(line))
+                yield CallResult(**json.loads(line))
             except (ValueError, TypeError) as error:
                 raise FormatError(f"{path}: line {number} is not a result: {error}") from error
 
 
-def _whole_bytes(path: Path) -> int:
+def _complete_bytes(path: Path) -> int:
     """Return how many bytes whole lines take; a kill may have torn the last."""
     size = path.stat().st_size
     with path.open("rb") as file:

@@ -7,13 +7,17 @@ STDERR, STDOUT = 2, 1
 
 ERROR_LINE = re.compile(r"(?:^|[\s\].])(?P<error>[A-Z]\w*(?:Error|Exception|Interrupt): .*\S)")
 
-ECHOES = ("Engine core initialization failed", "EngineCore encountered an issue", "EngineDeadError")
+SECONDARY_ERRORS = (
+    "Engine core initialization failed",
+    "EngineCore encountered an issue",
+    "EngineDeadError",
+)
 """Of errors that only say that there was another."""
 
 MAX_CHARS = 400
 
 
-class LastWords:
+class CrashLog:
     """Reads what this process and those it has started write to its log from now on."""
 
     def __init__(self) -> None:
@@ -22,7 +26,7 @@ class LastWords:
         self._from = {path: path.stat().st_size for path in paths if path is not None}
 
     @property
-    def last(self) -> str | None:
+    def last_error(self) -> str | None:
         """The last error in the log that is not about another; None if there is none."""
         found = [line for path, size in self._from.items() for line in _errors(path, size)]
         return found[-1][:MAX_CHARS] if found else None
@@ -45,4 +49,4 @@ def _errors(path: Path, start: int) -> list[str]:
     except OSError:
         return []
     found = [match["error"] for line in text.splitlines() if (match := ERROR_LINE.search(line))]
-    return [error for error in found if not any(echo in error for echo in ECHOES)]
+    return [error for error in found if not any(echo in error for echo in SECONDARY_ERRORS)]

@@ -6,12 +6,12 @@ from typing import Any
 from ray.data import Dataset
 from ray.data.llm import Processor, build_processor, vLLMEngineProcessorConfig
 
-from pipelines.engine_stage import EngineWorker, Reading
-from pipelines.session import RESTARTS
-from scope.answers import sampling
-from scope.engine import EngineConfig, vllm_arguments
-from scope.reasoner import ReasonerConfig, is_folder
-from scope.tokens import Tokens
+from pipelines.engine_stage import EngineWorker, ReplyParser
+from pipelines.session import RESTART_OPTIONS
+from scope.answers import sampling_params
+from scope.engine import EngineConfig, vllm_engine_kwargs
+from scope.reasoner import ReasonerConfig, is_local_path
+from scope.tokens import PromptTokenizer
 
 BATCH_ROWS = 32
 """Prompts of one batch: few enough that a batch need not wait long for its slowest."""
@@ -22,34 +22,38 @@ BATCHES_AT_ONCE = 8
 STAGE = "vLLMEngineStage"
 
 
-def answered(
-    prompts: Dataset, config: ReasonerConfig, engine: EngineConfig, tokens: Tokens, n_engines: int
+def answer_dataset(
+    prompts: Dataset,
+    config: ReasonerConfig,
+    engine: EngineConfig,
+    tokens: PromptTokenizer,
+    n_engines: int,
 ) -> Dataset:
-    """Return the plan: rows with a ``prompt`` get what was answered, as `Reading.answer` says.
+    """Return the plan: rows with a ``prompt`` get what was answered, as `ReplyParser.answer` says.
 
     Parameters
     ----------
     prompts : Dataset
     config : ReasonerConfig
     engine : EngineConfig
-    tokens : Tokens
+    tokens : PromptTokenizer
         Of the checkpoint.
     n_engines : int
         Engines that work at the same time.
     """
-    reading = Reading(config, _sampling(config, tokens), tokens.yes_id, tokens.no_id)
+    reading = ReplyParser(config, _sampling(config, tokens), tokens.yes_id, tokens.no_id)
     # Blocks of a batch: Ray hands a block on only when the last of its batches is through.
     small = prompts.repartition(target_num_rows_per_block=BATCH_ROWS)
     return processor(config, engine, reading, n_engines)(small)
 
 
 def processor(
-    config: ReasonerConfig, engine: EngineConfig, reading: Reading, n_engines: int
+    config: ReasonerConfig, engine: EngineConfig, reading: ReplyParser, n_engines: int
 ) -> Processor:
     """Return Ray's processor of prompts with our worker in it."""
     built = build_processor(
         vLLMEngineProcessorConfig(
-            model_source=source(config),
+            model_source=model_source(config),
             engine_kwargs=engine_arguments(config, engine),
             placement_group_config=engine.placement,
             batch_size=BATCH_ROWS,
@@ -66,21 +70,21 @@ def processor(
     # Not by assignment: Ray would work out the stage's resources again, from what is left.
     stage.__dict__["fn"] = EngineWorker
     stage.fn_constructor_kwargs["reading"] = reading
-    stage.map_batches_kwargs.update(RESTARTS)
+    stage.map_batches_kwargs.update(RESTART_OPTIONS)
     return built
 
 
 def engine_arguments(config: ReasonerConfig, engine: EngineConfig) -> dict[str, Any]:
     """Return what vLLM is told; its statistics would go to a log of Ray's after each batch."""
-    return {**vllm_arguments(config, engine), "disable_log_stats": True}
+    return {**vllm_engine_kwargs(config, engine), "disable_log_stats": True}
 
 
-def source(config: ReasonerConfig) -> str:
+def model_source(config: ReasonerConfig) -> str:
     """Return what vLLM loads; workers stand elsewhere: a folder needs its whole name."""
     checkpoint = config.checkpoint
-    return str(Path(checkpoint).resolve()) if is_folder(checkpoint) else checkpoint
+    return str(Path(checkpoint).resolve()) if is_local_path(checkpoint) else checkpoint
 
 
-def _sampling(config: ReasonerConfig, tokens: Tokens) -> dict[str, Any]:
+def _sampling(config: ReasonerConfig, tokens: PromptTokenizer) -> dict[str, Any]:
     """Return the sampling parameters of one prompt, all its samples together."""
-    return {**sampling(config, tokens), "n": config.samples}
+    return {**sampling_params(config, tokens), "n": config.samples}

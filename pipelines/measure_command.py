@@ -8,27 +8,27 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.calls import Call, Cell, Wanted, plan_calls
+from pipelines.calls import Call, CallKey, MeasurementRequest, plan_calls
 from pipelines.console import err, out
-from pipelines.journal import History, Journal, Measured, check_questions, check_settings
-from pipelines.measure import Asking, measure
+from pipelines.journal import CallResult, EarlierResults, Journal, check_questions, check_settings
+from pipelines.measure import RequestSettings, measure
 from pipelines.measure_display import show_quote, show_summary
 from pipelines.measured import (
     ANCHOR_RESULTS,
     OUTCOMES,
-    refuse_clashes,
+    check_folder_collisions,
     summary,
     write_anchor_results,
     write_outcomes,
 )
 from pipelines.options import Pool
 from pipelines.progress import progress
-from pipelines.purse import Purse, Quote, Tally
-from scope.endpoint import OPENROUTER, Endpoint
+from pipelines.purse import MeasureProgress, Quote, SpendCap
+from scope.endpoint import OPENROUTER, EndpointConfig
 from scope.errors import ConfigError
-from scope.grading import FORMS
+from scope.grading import GRADER_NAMES
 from scope.pool import load_pool
-from scope.routing import usd
+from scope.routing import format_usd
 
 KEY_VARIABLE = "OPENROUTER_API_KEY"
 
@@ -48,7 +48,7 @@ def measure_pool(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions.")] = None,
     grader: Annotated[
-        str, typer.Option(help=f"{FORMS}; a question's own `grader` goes first.")
+        str, typer.Option(help=f"{GRADER_NAMES}; a question's own `grader` goes first.")
     ] = "auto",
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, tokens.")] = 4096,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="Of the sampling.")] = 0.0,
@@ -79,9 +79,11 @@ def measure_pool(
 ) -> None:
     """Ask the models of a pool questions; keep what they did and what it cost."""
     _check_numbers(budget_usd=budget_usd, rate=rate, timeout=timeout)
-    wanted = Wanted(questions, _models(models, pool), prices, plan, limit, grader, max_tokens)
+    wanted = MeasurementRequest(
+        questions, _models(models, pool), prices, plan, limit, grader, max_tokens
+    )
     calls = plan_calls(wanted)
-    refuse_clashes(call.model.id for call in calls)
+    check_folder_collisions(call.model.id for call in calls)
     settings = {
         "base_url": base_url,
         "grader": grader,
@@ -89,10 +91,10 @@ def measure_pool(
         "temperature": temperature,
     }
     if dry_run:
-        history = History({}) if fresh else _history(output, settings, calls)
-        _quoted(calls, history, as_json=as_json)
+        history = EarlierResults({}) if fresh else _history(output, settings, calls)
+        _show_quote(calls, history, as_json=as_json)
         return
-    endpoint = Endpoint(
+    endpoint = EndpointConfig(
         base_url,
         _key(key_variable),
         concurrency=concurrency,
@@ -100,32 +102,36 @@ def measure_pool(
         timeout_s=timeout,
         attempts=attempts,
     )
-    asking = Asking(endpoint, temperature, keep_answers)
+    asking = RequestSettings(endpoint, temperature, keep_answers)
     with Journal(output, settings, fresh=fresh) as journal:  # from here nobody else adds to it
         history = _history(output, settings, calls)
-        todo = _quoted(calls, history, as_json=as_json)
+        todo = _show_quote(calls, history, as_json=as_json)
         cap_usd = math.inf if budget_usd is None else budget_usd
-        purse = Purse(cap_usd, history.usd, history.doubtful_usd)
+        purse = SpendCap(cap_usd, history.usd, history.possibly_billed_usd)
         try:
             with progress(as_json=as_json) as stages:
-                tally = Tally(len(todo), purse)
+                tally = MeasureProgress(len(todo), purse)
                 asyncio.run(measure(todo, asking, journal, tally, stages))
         finally:
             rows = _write(output, calls, tally, as_json=as_json)
-    _finish(output, calls, rows, budget_usd, as_json=as_json)
+    _report(output, calls, rows, budget_usd, as_json=as_json)
 
 
-def _quoted(calls: list[Call], history: History, *, as_json: bool) -> list[Call]:
+def _show_quote(calls: list[Call], history: EarlierResults, *, as_json: bool) -> list[Call]:
     """Return the calls still to make, their bill shown."""
-    refuse_clashes([call.model.id for call in calls] + [row.model for row in history.rows.values()])
+    check_folder_collisions(
+        [call.model.id for call in calls] + [row.model for row in history.rows.values()]
+    )
     todo = history.todo(calls)
-    show_quote(Quote.of(todo), len(calls) - len(todo), as_json=as_json)
+    show_quote(Quote.from_calls(todo), len(calls) - len(todo), as_json=as_json)
     return todo
 
 
-def _write(output: Path, calls: list[Call], tally: Tally, *, as_json: bool) -> dict[Cell, Measured]:
+def _write(
+    output: Path, calls: list[Call], tally: MeasureProgress, *, as_json: bool
+) -> dict[CallKey, CallResult]:
     """Write the results of all runs, however this one ended, and show them."""
-    rows = History.read(output).rows
+    rows = EarlierResults.read(output).rows
     write_outcomes(output, rows.values())
     write_anchor_results(output, rows.values())
     models = [call.model.id for call in calls]
@@ -134,31 +140,31 @@ def _write(output: Path, calls: list[Call], tally: Tally, *, as_json: bool) -> d
     return rows
 
 
-def _finish(
+def _report(
     output: Path,
     calls: list[Call],
-    rows: dict[Cell, Measured],
+    rows: dict[CallKey, CallResult],
     budget_usd: float | None,
     *,
     as_json: bool,
 ) -> None:
     """Say where the results are; exit 1 if calls were not made or have failed."""
-    n_unmade = sum(call.cell not in rows for call in calls)
-    n_failed = sum(call.cell in rows and rows[call.cell].error is not None for call in calls)
+    n_unmade = sum(call.key not in rows for call in calls)
+    n_failed = sum(call.key in rows and rows[call.key].error is not None for call in calls)
     if not as_json:
         out.print(f"results in {output}: {OUTCOMES}, {ANCHOR_RESULTS}/", soft_wrap=True)
     if n_unmade:
         err.print(
             f"{n_unmade:,} calls were not made: any of them could pass the budget of "
-            f"{usd(budget_usd or 0)}",
+            f"{format_usd(budget_usd or 0)}",
         )
     if n_unmade or n_failed:
         raise typer.Exit(1)
 
 
-def _history(output: Path, settings: dict[str, Any], calls: list[Call]) -> History:
+def _history(output: Path, settings: dict[str, Any], calls: list[Call]) -> EarlierResults:
     check_settings(output, settings)
-    history = History.read(output)
+    history = EarlierResults.read(output)
     check_questions(output, history.rows, calls)
     return history
 

@@ -8,8 +8,8 @@ from typing import Any
 import typer
 
 from pipelines.console import out, table
-from pipelines.purse import Quote, Tally
-from scope.routing import usd
+from pipelines.purse import MeasureProgress, Quote
+from scope.routing import format_usd
 
 
 def event(name: str, **facts: Any) -> None:  # noqa: ANN401 (JSON is anything)
@@ -34,13 +34,15 @@ def show_quote(quote: Quote, n_answered: int, *, as_json: bool) -> None:
         return
     before = f" ({n_answered:,} answered before)" if n_answered else ""
     out.print(
-        f"{quote.n_calls:,} calls to make{before}: expected bill {usd(quote.expected_usd)} "
-        f"({quote.basis()}), at most {usd(quote.at_most_usd)} before retries",
+        f"{quote.n_calls:,} calls to make{before}: expected bill {format_usd(quote.expected_usd)} "
+        f"({quote.basis()}), at most {format_usd(quote.at_most_usd)} before retries",
         soft_wrap=True,
     )
 
 
-def show_summary(entries: Sequence[dict[str, Any]], tally: Tally, *, as_json: bool) -> None:
+def show_summary(
+    entries: Sequence[dict[str, Any]], tally: MeasureProgress, *, as_json: bool
+) -> None:
     """Print what came of all calls into the folder, and what they cost."""
     if as_json:
         event("done", models=entries, **_facts(tally))
@@ -52,7 +54,7 @@ def show_summary(entries: Sequence[dict[str, Any]], tally: Tally, *, as_json: bo
             "–" if entry["accuracy"] is None else f"{100 * entry['accuracy']:.1f} %",
             f"{entry['ungradable']:,}",
             f"{sum(entry['errors'].values()):,}",
-            usd(entry["usd"]),
+            format_usd(entry["usd"]),
         )
         for entry in entries
     ]
@@ -64,20 +66,24 @@ def show_summary(entries: Sequence[dict[str, Any]], tally: Tally, *, as_json: bo
     if kinds:
         told = ", ".join(f"{kind} × {count:,}" for kind, count in kinds.most_common())
         out.print(f"failed, to be asked again by the next run: {told}", soft_wrap=True)
-    out.print(f"spent in all {_money(tally)}", soft_wrap=True)
+    out.print(f"spent in all {_cost_text(tally)}", soft_wrap=True)
 
 
-def _facts(tally: Tally) -> dict[str, Any]:
+def _facts(tally: MeasureProgress) -> dict[str, Any]:
     return {
         "calls": tally.done,
         "of": tally.total,
         "failed": sum(tally.errors.values()),
         "ungradable": tally.ungradable,
         "usd": tally.purse.usd,
-        "doubtful_usd": tally.purse.doubtful_usd,
+        "possibly_billed_usd": tally.purse.possibly_billed_usd,
     }
 
 
-def _money(tally: Tally) -> str:
-    doubt = f", perhaps {usd(tally.purse.doubtful_usd)} more" if tally.purse.doubtful_usd else ""
-    return f"{usd(tally.purse.usd)}{doubt}"
+def _cost_text(tally: MeasureProgress) -> str:
+    doubt = (
+        f", perhaps {format_usd(tally.purse.possibly_billed_usd)} more"
+        if tally.purse.possibly_billed_usd
+        else ""
+    )
+    return f"{format_usd(tally.purse.usd)}{doubt}"

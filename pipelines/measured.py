@@ -8,20 +8,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.journal import CUT, Measured
+from pipelines.journal import TRUNCATED, CallResult
 from scope.errors import ConfigError
-from scope.files import new_file, new_folder
-from scope.formats import anchor_result, json_list
+from scope.files import atomic_file, atomic_folder
+from scope.formats import anchor_result, stream_json_array
 
 OUTCOMES, ANCHOR_RESULTS = "outcomes.parquet", "anchor_results"
 
 
-def write_outcomes(folder: Path, rows: Iterable[Measured]) -> None:
+def write_outcomes(folder: Path, rows: Iterable[CallResult]) -> None:
     """Write what ``scope bank build`` and ``add-model`` read; a failed call was never run.
 
     The bytes depend on the results alone, not on the order they came in.
     """
-    answered = sorted((row for row in rows if row.error is None), key=lambda row: row.cell)
+    answered = sorted((row for row in rows if row.error is None), key=lambda row: row.key)
     columns: dict[str, tuple[list[Any], pa.DataType]] = {
         "question_id": ([row.question_id for row in answered], pa.string()),
         "model": ([row.model for row in answered], pa.string()),
@@ -30,24 +30,24 @@ def write_outcomes(folder: Path, rows: Iterable[Measured]) -> None:
         "completion_tokens": ([row.completion_tokens for row in answered], pa.int32()),
     }
     table = pa.table({name: pa.array(*column) for name, column in columns.items()})
-    with new_file(folder / OUTCOMES) as draft:
+    with atomic_file(folder / OUTCOMES) as draft:
         pq.write_table(table, draft, compression="zstd")
 
 
-def write_anchor_results(folder: Path, rows: Iterable[Measured]) -> None:
+def write_anchor_results(folder: Path, rows: Iterable[CallResult]) -> None:
     """Write ``anchor_results/MODEL/anchor_results.json``, as ``--anchor-dir`` wants it.
 
     Only graded answers: the published code takes anything else for wrong.
     """
-    of_model: Mapping[str, list[Measured]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: row.cell):
+    of_model: Mapping[str, list[CallResult]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row.key):
         if row.error is None and row.correct is not None:
             of_model[row.model].append(row)
-    with new_folder(folder / ANCHOR_RESULTS, replace=True) as draft:
+    with atomic_folder(folder / ANCHOR_RESULTS, replace=True) as draft:
         for model, graded in of_model.items():
             place = draft / _folder_of(model)
             place.mkdir()
-            with json_list(place / "anchor_results.json", "[", "]") as append:
+            with stream_json_array(place / "anchor_results.json", "[", "]") as append:
                 for row in graded:
                     append(
                         anchor_result(
@@ -59,7 +59,7 @@ def write_anchor_results(folder: Path, rows: Iterable[Measured]) -> None:
                     )
 
 
-def refuse_clashes(models: Iterable[str]) -> None:
+def check_folder_collisions(models: Iterable[str]) -> None:
     """Refuse models whose results would share a folder, before any of them is asked.
 
     Raises
@@ -76,9 +76,9 @@ def refuse_clashes(models: Iterable[str]) -> None:
             )
 
 
-def summary(rows: Iterable[Measured], models: Sequence[str]) -> list[dict[str, Any]]:
+def summary(rows: Iterable[CallResult], models: Sequence[str]) -> list[dict[str, Any]]:
     """Return one entry a model: what is known of it, and what failed."""
-    of_model: Mapping[str, list[Measured]] = defaultdict(list)
+    of_model: Mapping[str, list[CallResult]] = defaultdict(list)
     for row in rows:
         of_model[row.model].append(row)
     return [_entry(model, of_model[model]) for model in models]
@@ -89,7 +89,7 @@ def _folder_of(model: str) -> str:
     return model.replace("/", "_")
 
 
-def _entry(model: str, rows: Sequence[Measured]) -> dict[str, Any]:
+def _entry(model: str, rows: Sequence[CallResult]) -> dict[str, Any]:
     answered = [row for row in rows if row.error is None]
     grades = [row.correct for row in answered if row.correct is not None]
     return {
@@ -97,8 +97,8 @@ def _entry(model: str, rows: Sequence[Measured]) -> dict[str, Any]:
         "answered": len(answered),
         "accuracy": sum(grades) / len(grades) if grades else None,
         "ungradable": len(answered) - len(grades),
-        "cut": sum(row.message == CUT for row in answered),
+        "cut": sum(row.message == TRUNCATED for row in answered),
         "errors": dict(Counter(row.error for row in rows if row.error is not None)),
         "usd": sum(row.usd for row in rows),
-        "doubtful_usd": sum(row.doubtful_usd for row in rows),
+        "possibly_billed_usd": sum(row.possibly_billed_usd for row in rows),
     }

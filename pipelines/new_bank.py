@@ -3,18 +3,18 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from scope.bank import Bank, Manifest
+from scope.bank import Bank, BankManifest
 from scope.bank_store import save_bank
 from scope.errors import BankError
 
 
-def refuse_existing(output: Path) -> None:
+def check_new(output: Path) -> None:
     """Raise `BankError` if there is something at `output`: before the work, not after it."""
     if output.exists():
         raise BankError(f"{output} exists; choose another folder or remove it first")
 
 
-def save_now(bank: Bank, output: Path, sources: tuple[str, ...]) -> Manifest:
+def save_bank_now(bank: Bank, output: Path, sources: tuple[str, ...]) -> BankManifest:
     """Write `bank` as a new folder, made now."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return save_bank(bank, output, created_at=now, sources=sources)

@@ -13,17 +13,17 @@ import pyarrow.parquet as pq
 from pipelines.embed import Batch
 from scope.bank import Bank
 from scope.config import AnchorConfig
-from scope.files import new_file, new_folder
-from scope.formats import json_list, selection_entry, similarity_entry
-from scope.metrics import Truth
+from scope.files import atomic_file, atomic_folder
+from scope.formats import selection_entry, similarity_entry, stream_json_array
+from scope.metrics import GroundTruth
 from scope.outcomes import Outcomes
-from scope.predictions import ESTIMATES, Estimates, Predictions
+from scope.predictions import ESTIMATE_FIELDS, Estimates, Predictions
 from scope.predictions_store import (
-    CALIBRATION,
+    REFERENCE,
     FOLDER,
     OUTCOMES,
     PredictionsManifest,
-    seal,
+    write_manifest,
     write_shard,
 )
 from scope.reasoner import ReasonerSpec
@@ -33,7 +33,7 @@ SIMILARITY = "similarity.json"
 NO_ANCHOR = -1
 """In the place of an anchor that a question without a prediction does not have."""
 
-UNASKED, ANSWERED, UNANSWERED = 0, 1, 2
+NOT_QUERIED, ANSWERED, FAILED = 0, 1, 2
 """What came of asking the reasoner about a model; where it gave no answer the anchors speak."""
 
 SOURCES = np.array(["anchors", "scope", "anchors"], dtype=object)
@@ -65,13 +65,13 @@ class PredictionFiles:
     ) -> None:
         self._output, self._reasoner = output, reasoner
         self._bank, self._ids, self._outcomes = bank, question_ids, outcomes
-        self._truth = Truth.of(outcomes, bank.models) if outcomes else None
+        self._truth = GroundTruth.from_outcomes(outcomes, bank.models) if outcomes else None
         self._stack = ExitStack()
         self._n_shards = 0
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._folder = stack.enter_context(new_folder(self._output / FOLDER, replace=True))
+            self._folder = stack.enter_context(atomic_folder(self._output / FOLDER, replace=True))
             method = "scope" if self._reasoner else "scope-anchors"
             self._add_selection = self._list_file(
                 stack, SELECTION, f'{{"method": "{method}", "questions": [', "]}"
@@ -94,12 +94,12 @@ class PredictionFiles:
         predictions = Predictions(
             tuple(self._ids[row] for row in rows),
             self._bank.model_ids,
-            Estimates(*(np.asarray(batch[name], dtype=np.float64) for name in ESTIMATES)),
+            Estimates(*(np.asarray(batch[name], dtype=np.float64) for name in ESTIMATE_FIELDS)),
         )
         errors = batch["error"].tolist()
         if "answer_qm" in batch:
             answer_qm = batch["answer_qm"].astype(np.int64)
-            table = predictions.to_table(SOURCES[answer_qm], errors, answer_qm == UNANSWERED)
+            table = predictions.to_table(SOURCES[answer_qm], errors, answer_qm == FAILED)
         else:
             table = predictions.to_table("anchors", errors)
         write_shard(self._folder, self._n_shards, table)
@@ -116,16 +116,16 @@ class PredictionFiles:
                 )
             )
 
-    def keep(self, file: Path) -> None:
+    def copy_in(self, file: Path) -> None:
         """Copy a file of the run beside the predictions."""
         shutil.copy(file, self._folder / file.name)
 
-    def seal(self, config: AnchorConfig) -> None:
+    def write_manifest(self, config: AnchorConfig) -> None:
         """Write what is needed to route the predictions, and the manifest."""
         if self._outcomes is not None:
             pq.write_table(self._outcomes.to_table(self._ids), self._folder / OUTCOMES)
-        if self._bank.calibration is not None:
-            self._bank.calibration.save(self._folder / CALIBRATION)
+        if self._bank.reference is not None:
+            self._bank.reference.save(self._folder / REFERENCE)
         manifest = PredictionsManifest(
             n_questions=len(self._ids),
             bank_version=self._bank.version,
@@ -135,7 +135,7 @@ class PredictionFiles:
             reasoner=self._reasoner,
             files={},
         )
-        seal(self._folder, manifest)
+        write_manifest(self._folder, manifest)
 
     def _truth_of(self, row: int) -> list[tuple[float, float, float]] | None:
         """Return (correct, completion tokens, USD) of every model, if known."""
@@ -152,5 +152,5 @@ class PredictionFiles:
         self, stack: ExitStack, name: str, opening: str, closing: str
     ) -> Callable[[object], None]:
         """Open one JSON list; the stack closes it and puts it in place."""
-        draft = stack.enter_context(new_file(self._output / name))
-        return stack.enter_context(json_list(draft, opening, closing))
+        draft = stack.enter_context(atomic_file(self._output / name))
+        return stack.enter_context(stream_json_array(draft, opening, closing))

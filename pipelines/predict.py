@@ -9,28 +9,28 @@ import numpy as np
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 
-from pipelines.asking import ask
-from pipelines.embed import TextEncoder
-from pipelines.inquiry import Asked, Inquiry, Reasoner
-from pipelines.merge import Predicted, counted, merge
-from pipelines.pooled import pooled_bank
+from pipelines.asking import query_reasoner
+from pipelines.embed import EncoderSpec
+from pipelines.inquiry import QueryBatch, QueryResult, ReasonerRun
+from pipelines.merge import PredictionSummary, merge, summarise
+from pipelines.pooled import load_bank_for_pool
 from pipelines.question_source import QuestionSource, question_source
-from pipelines.reasoner_inputs import ReasonerInputs
-from pipelines.session import RESTARTS, ray_session
-from pipelines.shard_actor import ShardActor, Task
+from pipelines.reasoner_inputs import ReasonerOptions
+from pipelines.session import RESTART_OPTIONS, ray_session
+from pipelines.shard_actor import ShardActor, ShardTask
 from pipelines.stages import Stages
-from pipelines.tally import Tally
-from scope.arrays import Ints
+from pipelines.tally import ReasonerUsage
+from scope.arrays import IntArray
 from scope.bank import Bank
-from scope.bank_store import evidence
+from scope.bank_store import content_digest
 from scope.config import AnchorConfig
 from scope.files import check_writable
-from scope.hub import HubSet
+from scope.hub import HubDataset
 from scope.predictions_store import FOLDER
-from scope.settings import ScopeConfig
-from scope.shards import ShardFolder, read_settings, refuse_changed, shard_of
+from scope.settings import JobConfig
+from scope.shards import ShardFolder, assign_shards, check_settings_match, read_settings
 
-UNFINISHED = "unfinished"
+UNFINISHED_FOLDER = "unfinished"
 """Folder of the shards of a run, beside its predictions, until it is finished."""
 
 STAGES = (
@@ -45,7 +45,7 @@ STAGES = (
 )
 """Stages of a run; what is in a cache is neither embedded nor asked again."""
 
-ASKING = STAGES[4:6]
+REASONER_STAGES = STAGES[4:6]
 """Those of a run with a reasoner."""
 
 
@@ -54,17 +54,17 @@ class PredictInputs:
     """What is predicted, from what, as a user names it."""
 
     bank: Path
-    query_file: Path | HubSet
+    query_file: Path | HubDataset
     """Questions, or a bank whose questions are taken with their outcomes."""
     pool: tuple[str, ...] | None = None
     prices: Path | None = None
     limit: int | None = None
-    config: ScopeConfig = field(default_factory=ScopeConfig)
+    config: JobConfig = field(default_factory=JobConfig)
     split: str | None = None
     """Only rows of a question file whose ``split`` is this."""
     cache: Path | None = None
     """Folder that keeps embeddings between runs; None keeps nothing."""
-    reasoner: ReasonerInputs | None = None
+    reasoner: ReasonerOptions | None = None
     """Who is asked beside the anchors; None: nobody."""
 
 
@@ -74,7 +74,7 @@ def predict(
     *,
     fresh: bool,
     stages: Stages | None = None,
-) -> Predicted:
+) -> PredictionSummary:
     """Predict every model of the pool on every question and write `output`.
 
     Parameters
@@ -97,28 +97,28 @@ def predict(
         If an input is wrong; nothing is written then.
     """
     stages = stages or Stages()
-    stages.expect(*(name for name in STAGES if inputs.reasoner or name not in ASKING))
+    stages.plan(*(name for name in STAGES if inputs.reasoner or name not in REASONER_STAGES))
     stages.begin("reading")
-    bank = pooled_bank(inputs.bank, inputs.pool, inputs.prices)
-    reasoner = inputs.reasoner.calibrated(bank) if inputs.reasoner else None
+    bank = load_bank_for_pool(inputs.bank, inputs.pool, inputs.prices)
+    reasoner = inputs.reasoner.for_bank(bank) if inputs.reasoner else None
     texts = reasoner is not None
     source = question_source(inputs.query_file, inputs.split, inputs.limit, bank, texts=texts)
     stages.advance(len(source.ids))
     anchors = inputs.config.anchors or bank.anchor_config
     settings = _settings(bank, anchors, source, reasoner)
     # Workers stand elsewhere: the folder needs its whole name.
-    unfinished = output.resolve() / UNFINISHED
+    unfinished = output.resolve() / UNFINISHED_FOLDER
     if (output / FOLDER).exists() and not fresh:
-        refuse_changed(read_settings(output / FOLDER), settings, str(output / FOLDER))
+        check_settings_match(read_settings(output / FOLDER), settings, str(output / FOLDER))
         if not unfinished.exists():
-            return counted(output)
+            return summarise(output)
     check_writable(output)
     folder = ShardFolder.open(unfinished, settings, fresh=fresh)
     try:
-        task = Task(bank, anchors, folder, source.stored)
-        tally = _complete(source, task, reasoner, inputs, stages)
+        task = ShardTask(bank, anchors, folder, source.bank_path)
+        tally = _predict_missing_shards(source, task, reasoner, inputs, stages)
     finally:
-        folder.discard_if_empty()
+        folder.remove_if_empty()
     stages.begin("merging", len(source.ids))
     spec = reasoner.spec if reasoner else None
     done = merge(source, bank, anchors, spec, folder, output, stages)
@@ -129,7 +129,7 @@ def predict(
 
 
 def _settings(
-    bank: Bank, anchors: AnchorConfig, source: QuestionSource, reasoner: Reasoner | None
+    bank: Bank, anchors: AnchorConfig, source: QuestionSource, reasoner: ReasonerRun | None
 ) -> dict[str, Any]:
     """Return all that the predictions depend on, as JSON."""
     asked = {"reasoner": reasoner.spec.model_dump(mode="json")} if reasoner else {}
@@ -143,27 +143,31 @@ def _settings(
     }
 
 
-def _complete(
+def _predict_missing_shards(
     source: QuestionSource,
-    task: Task,
-    reasoner: Reasoner | None,
+    task: ShardTask,
+    reasoner: ReasonerRun | None,
     inputs: PredictInputs,
     stages: Stages,
-) -> Tally | None:
+) -> ReasonerUsage | None:
     """Predict the shards that are not finished yet, in any order; return what was asked."""
-    shard_n = shard_of(source.ids)
-    missing = [int(shard) for shard in np.unique(shard_n) if not task.folder.finished(int(shard))]
+    shard_n = assign_shards(source.ids)
+    missing = [
+        int(shard) for shard in np.unique(shard_n) if not task.folder.is_complete(int(shard))
+    ]
     if not missing:
         return None
     spec = task.bank.embedder
-    encoder = TextEncoder(
+    encoder = EncoderSpec(
         spec.name, spec.revision, inputs.config.encoder, inputs.cache, spec.max_chars
     )
     with ray_session(stages):
         rows = [np.flatnonzero(shard_n == shard) for shard in missing]
         blocks = source.blocks(task.bank, encoder, dict(zip(missing, rows, strict=True)), stages)
-        asked = _asked(source, np.concatenate(rows), task, reasoner, inputs, blocks, stages)
-        task = replace(task, asked=asked)
+        asked = _query_reasoner(
+            source, np.concatenate(rows), task, reasoner, inputs, blocks, stages
+        )
+        task = replace(task, answers=asked)
         earlier = len(source.ids) - sum(map(len, rows))
         stages.begin("predicting", len(source.ids), done=earlier)
         plan = blocks.map_batches(
@@ -173,32 +177,32 @@ def _complete(
             batch_size=None,
             batch_format="numpy",
             num_cpus=0.5,
-            **RESTARTS,
+            **RESTART_OPTIONS,
         )
         for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
             stages.advance(int(batch["rows"].sum()), errors=int(batch["failed"].sum()))
-    return asked.tally if asked else None
+    return asked.usage if asked else None
 
 
-def _asked(
+def _query_reasoner(
     source: QuestionSource,
-    rows: Ints,
-    task: Task,
-    reasoner: Reasoner | None,
+    rows: IntArray,
+    task: ShardTask,
+    reasoner: ReasonerRun | None,
     inputs: PredictInputs,
     blocks: Dataset,
     stages: Stages,
-) -> Asked | None:
+) -> QueryResult | None:
     """Ask about the questions in `rows` all models of which an answer can change anything."""
     if reasoner is None or task.bank.reasoner is None:
         return None
     wanted_qm = np.zeros((len(source.ids), len(task.bank.models)), dtype=np.bool_)
-    wanted_qm[rows] = task.bank.reasoner.blend.telling_m
-    inquiry = Inquiry(
+    wanted_qm[rows] = task.bank.reasoner.blend.informative_m
+    inquiry = QueryBatch(
         source.prompts or (),
-        source.own_anchors(task.bank),
+        source.self_anchors(task.bank),
         wanted_qm,
         task.bank,
-        evidence(inputs.bank),
+        content_digest(inputs.bank),
     )
-    return ask(inquiry, blocks, source.stored, reasoner, stages)
+    return query_reasoner(inquiry, blocks, source.bank_path, reasoner, stages)

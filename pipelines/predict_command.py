@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.console import err, say
-from pipelines.inputs import cache_folder, chosen_source, encoder_settings
+from pipelines.console import err, print_result
+from pipelines.inputs import cache_folder, encoder_settings, question_source_from_flags
 from pipelines.options import (
     Checkpoint,
     Dataset,
@@ -27,15 +27,15 @@ from pipelines.options import (
 from pipelines.progress import progress
 from pipelines.reasoner_inputs import (
     ReasonerFlags,
-    ReasonerInputs,
-    answers_folder,
-    wants_reasoner,
+    ReasonerOptions,
+    answer_cache_folder,
+    uses_reasoner,
 )
 from scope import EMBEDDED_BANK
 from scope.pool import load_pool
 
 if TYPE_CHECKING:
-    from pipelines.merge import Predicted
+    from pipelines.merge import PredictionSummary
 
 
 def predict(
@@ -67,13 +67,13 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Predict p(correct), tokens and cost of every model on every question."""
-    source = chosen_source("--query-file", query_file, dataset, split, "test")
+    source = question_source_from_flags("--query-file", query_file, dataset, split, "test")
     settings = encoder_settings(config, replicas, num_gpus)
     models = load_pool(pool) if pool else None
     flags = ReasonerFlags(checkpoint, revision, reasoning, samples, tensor_parallel, llm_replicas)
     asked = None
-    if wants_reasoner(predictor, flags):
-        asked = ReasonerInputs(flags, settings, None if no_cache else answers_folder())
+    if uses_reasoner(predictor, flags):
+        asked = ReasonerOptions(flags, settings, None if no_cache else answer_cache_folder())
 
     from pipelines.predict import PredictInputs
     from pipelines.predict import predict as run
@@ -94,19 +94,23 @@ def predict(
     _report(done, output, as_json=as_json)
 
 
-def _report(done: "Predicted", output: Path, *, as_json: bool) -> None:
+def _report(done: "PredictionSummary", output: Path, *, as_json: bool) -> None:
     """Say what was predicted; exit 1 if something has to be tried again."""
-    unlike = f"; {done.n_unlike:,} are unlike the anchors" if done.n_unlike else ""
+    unlike = (
+        f"; {done.n_out_of_distribution:,} are unlike the anchors"
+        if done.n_out_of_distribution
+        else ""
+    )
     facts: dict[str, Any] = {
         "questions": done.n_questions,
-        "unlike_anchors": done.n_unlike,
+        "unlike_anchors": done.n_out_of_distribution,
         "failed": done.n_failed,
         "output": str(output),
     }
     if done.tally:
         facts |= {"unanswered": done.n_unanswered, "asked": done.tally.to_json()}
     told = f"predicted {done.n_questions - done.n_failed:,} questions into {output}{unlike}"
-    say(facts, f"{told}\n{done.tally}" if done.tally else told, as_json=as_json)
+    print_result(facts, f"{told}\n{done.tally}" if done.tally else told, as_json=as_json)
     if done.n_failed:
         err.print(
             f"{done.n_failed:,} of {done.n_questions:,} questions failed, the first "

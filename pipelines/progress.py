@@ -13,14 +13,14 @@ from rich.console import Console
 from pipelines.stage_bars import Bars
 from pipelines.stage_seconds import seconds_table
 from pipelines.stage_text import (
-    ended_line,
-    moving_line,
     progress_event,
+    progress_line,
     stage_event,
+    summary_line,
 )
 from pipelines.stages import Display, Stage, Stages
 
-LOOK_S = 0.5
+REFRESH_S = 0.5
 PATIENCE_S = 2.0
 """How long the end of a job waits for a last look."""
 LINE_S, EVENT_S = 10.0, 5.0
@@ -33,12 +33,12 @@ def progress(*, as_json: bool = False) -> Iterator[Stages]:
 
     All of it goes to standard error. A job that fails leaves the lines it has had, no table.
     """
-    with _own_stderr() as stream:
+    with _private_stderr() as stream:
         console = Console(file=stream, highlight=False)
         display = _display(stream, console, as_json=as_json)
         stages = Stages(display)
         try:
-            with _watched(stages):
+            with _ticker(stages):
                 yield stages
             stages.end()
         finally:
@@ -47,7 +47,7 @@ def progress(*, as_json: bool = False) -> Iterator[Stages]:
             console.print(seconds_table(stages))
 
 
-class Lines:
+class LineDisplay:
     """A line about the present stage now and then, and more when it ends.
 
     Parameters
@@ -70,7 +70,7 @@ class Lines:
         self._moving, self._ended = moving, ended
         self._told_s = float("-inf")
 
-    def look(self, stages: Stages) -> None:
+    def refresh(self, stages: Stages) -> None:
         """Write a line, if it is time for one."""
         stage, now_s = stages.current, stages.now_s()
         if stage is not None and now_s - max(self._told_s, stage.began_s) >= self._every_s:
@@ -90,19 +90,19 @@ class Lines:
             self._stream.flush()
 
 
-def log_lines(stream: TextIO) -> Lines:
+def log_lines(stream: TextIO) -> LineDisplay:
     """Return plain lines for a person who reads them later."""
-    return Lines(
+    return LineDisplay(
         stream,
         LINE_S,
-        lambda stages, stage: moving_line(stage, stages.now_s(), stages.spare),
-        lambda stages, stage: [ended_line(stage)],
+        lambda stages, stage: progress_line(stage, stages.now_s(), stages.spare),
+        lambda stages, stage: [summary_line(stage)],
     )
 
 
-def event_lines(stream: TextIO) -> Lines:
+def event_lines(stream: TextIO) -> LineDisplay:
     """Return one JSON object a line, for a machine."""
-    return Lines(
+    return LineDisplay(
         stream,
         EVENT_S,
         lambda stages, stage: json.dumps(progress_event(stages, stage)),
@@ -122,13 +122,13 @@ def _display(stream: TextIO, console: Console, *, as_json: bool) -> Display:
 
 
 @contextmanager
-def _watched(stages: Stages) -> Iterator[None]:
+def _ticker(stages: Stages) -> Iterator[None]:
     """Look at the stages twice a second: a job that stands still tells nobody."""
     over = Event()
 
     def watch() -> None:
-        while not over.wait(LOOK_S):
-            stages.look()
+        while not over.wait(REFRESH_S):
+            stages.refresh()
 
     watcher = Thread(target=watch, name="progress", daemon=True)
     watcher.start()
@@ -140,7 +140,7 @@ def _watched(stages: Stages) -> Iterator[None]:
 
 
 @contextmanager
-def _own_stderr() -> Iterator[TextIO]:
+def _private_stderr() -> Iterator[TextIO]:
     """Yield a stream of our own to where standard error goes: starting Ray mutes the usual one."""
     try:
         number = os.dup(sys.stderr.fileno())

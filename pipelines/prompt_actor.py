@@ -7,16 +7,16 @@ import numpy as np
 import ray
 
 from pipelines.embed import Batch
-from scope.arrays import Bools, Ints, Singles
+from scope.arrays import BoolArray, Float32Array, IntArray
 from scope.bank import Bank
 from scope.errors import ScopeError
-from scope.examples import examples_of
+from scope.examples import nearest_examples
 from scope.index import AnchorIndex
-from scope.labelled import StoredVectors
-from scope.predictor import NOTED_ANCHORS
-from scope.prompt import PromptWriter
+from scope.labelled import StoredFeatures
+from scope.predictor import N_REPORTED_ANCHORS
+from scope.prompt import PromptBuilder
 from scope.reasoner import ReasonerConfig
-from scope.tokens import Tokens
+from scope.tokens import PromptTokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class PromptTask:
 
     bank: Bank
     config: ReasonerConfig
-    wanted_qm: Bools
+    wanted_qm: BoolArray
     """What is to be asked; shape (n_questions, n_models)."""
     stored: Path | None
     """The bank whose questions these are; None if they are raw."""
@@ -37,11 +37,11 @@ class PromptActor:
     def __init__(self, task: "ray.ObjectRef[PromptTask]") -> None:
         self._task = ray.get(task)
         self._index = AnchorIndex(self._task.bank.embedding_ad)
-        self._stored = None if self._task.stored is None else StoredVectors(self._task.stored)
+        self._stored = None if self._task.stored is None else StoredFeatures(self._task.stored)
         # Ray turns an error in a constructor into text and retries it: raise it with the block.
-        self._writer: PromptWriter | ScopeError
+        self._writer: PromptBuilder | ScopeError
         try:
-            self._writer = writer_of(self._task.config)
+            self._writer = make_prompt_builder(self._task.config)
         except ScopeError as error:
             self._writer = error
 
@@ -69,31 +69,33 @@ class PromptActor:
             "prompt": np.array([prompt for prompt, *_ in asked], dtype=object),
         }
 
-    def _near(self, batch: Batch, asked: Ints) -> dict[int, Ints]:
+    def _near(self, batch: Batch, asked: IntArray) -> dict[int, IntArray]:
         """Return the anchors nearest to some questions of a batch, themselves left out."""
         if not asked.size:
             return {}
         embedding_qd = self._vectors(batch, asked)
-        if "own_anchor" in batch:
-            own_q = batch["own_anchor"][asked]
-            _, anchor_qk = self._index.search_others(embedding_qd, NOTED_ANCHORS, own_q)
+        if "self_anchor" in batch:
+            self_index_q = batch["self_anchor"][asked]
+            _, anchor_qk = self._index.search_excluding_self(
+                embedding_qd, N_REPORTED_ANCHORS, self_index_q
+            )
         else:
-            _, anchor_qk = self._index.search(embedding_qd, NOTED_ANCHORS)
+            _, anchor_qk = self._index.search(embedding_qd, N_REPORTED_ANCHORS)
         return dict(zip(asked.tolist(), anchor_qk, strict=True))
 
-    def _vectors(self, batch: Batch, asked: Ints) -> Singles:
+    def _vectors(self, batch: Batch, asked: IntArray) -> Float32Array:
         if self._stored is not None:
-            return self._stored.of(batch["row"][asked])[0]
+            return self._stored.read(batch["row"][asked])[0]
         return np.stack(list(batch["embedding"]))[asked]
 
-    def _prompt(self, question: str, anchor_k: Ints, m: int) -> str:
+    def _prompt(self, question: str, anchor_k: IntArray, m: int) -> str:
         bank, config = self._task.bank, self._task.config
         assert not isinstance(self._writer, ScopeError)
-        examples = examples_of(bank, anchor_k, m, config.n_examples)
-        return self._writer.write(bank.models[m].id, examples, question)
+        examples = nearest_examples(bank, anchor_k, m, config.n_examples)
+        return self._writer.build(bank.models[m].id, examples, question)
 
 
-def writer_of(config: ReasonerConfig) -> PromptWriter:
+def make_prompt_builder(config: ReasonerConfig) -> PromptBuilder:
     """Return the writer of prompts for a reasoner.
 
     Raises
@@ -101,5 +103,5 @@ def writer_of(config: ReasonerConfig) -> PromptWriter:
     ConfigError
         If its template or its tokenizer cannot be used.
     """
-    tokens = Tokens.load(config.checkpoint, config.revision, config.trust_remote_code)
-    return PromptWriter.of(config, tokens)
+    tokens = PromptTokenizer.load(config.checkpoint, config.revision, config.trust_remote_code)
+    return PromptBuilder.from_config(config, tokens)

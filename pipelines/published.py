@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scope.formats import read_anchor_performance, read_selection, read_similarity
-from scope.parity import SelectionTruth, oracle_budgets, routing_results
+from scope.parity import SelectionGroundTruth, oracle_budgets, routing_results
 from scope.two_stage import prepare
 
 
@@ -34,7 +34,7 @@ def route_two_stage(
     selection = read_selection(files.selection)
     similarity = read_similarity(files.similarity)
     routed = prepare(selection, similarity, read_anchor_performance(files.anchor_performance))
-    truth = SelectionTruth(selection, routed)
+    truth = SelectionGroundTruth(selection, routed)
     return {
         "routing": routing_results(routed, truth, alphas),
         "budgets": oracle_budgets(routed, truth, oracle_budgets_usd),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipelines.calls import GUESSED_TOKENS, Call
-from pipelines.journal import Measured
+from pipelines.journal import CallResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Quote:
     """What their answers are taken for."""
 
     @classmethod
-    def of(cls, calls: Sequence[Call]) -> "Quote":
+    def from_calls(cls, calls: Sequence[Call]) -> "Quote":
         """Add up what the calls cost."""
         return cls(
             len(calls),
@@ -49,7 +49,7 @@ class Quote:
         return f"{whose} of {self.guessed_tokens} tokens, a guess"
 
 
-class Purse:
+class SpendCap:
     """Money for calls, shared by all that make them.
 
     A call starts only if what is spent, what may have been billed, and the most that all calls
@@ -60,12 +60,12 @@ class Purse:
     ----------
     cap_usd : float
         ``inf`` for none.
-    usd, doubtful_usd : float
+    usd, possibly_billed_usd : float
         Spent by earlier runs: known to be billed, and perhaps billed.
     """
 
-    def __init__(self, cap_usd: float, usd: float, doubtful_usd: float) -> None:
-        self.usd, self.doubtful_usd = usd, doubtful_usd
+    def __init__(self, cap_usd: float, usd: float, possibly_billed_usd: float) -> None:
+        self.usd, self.possibly_billed_usd = usd, possibly_billed_usd
         self._cap_usd = cap_usd
         self._reserved_usd = 0.0
         self._under_way = 0
@@ -84,10 +84,10 @@ class Purse:
             self._under_way += 1
             return True
 
-    async def settle(self, reserved_usd: float, row: Measured) -> None:
+    async def settle(self, reserved_usd: float, row: CallResult) -> None:
         """Replace what was set aside by what was billed."""
         self.usd += row.usd
-        self.doubtful_usd += row.doubtful_usd
+        self.possibly_billed_usd += row.possibly_billed_usd
         if math.isinf(self._cap_usd):
             return
         async with self._changed:
@@ -96,21 +96,21 @@ class Purse:
             self._changed.notify_all()
 
     def _fits(self, usd: float) -> bool:
-        return self.usd + self.doubtful_usd + self._reserved_usd + usd <= self._cap_usd
+        return self.usd + self.possibly_billed_usd + self._reserved_usd + usd <= self._cap_usd
 
 
 @dataclass(slots=True)
-class Tally:
+class MeasureProgress:
     """How far a measurement is."""
 
     total: int
-    purse: Purse
+    purse: SpendCap
     done: int = 0
     ungradable: int = 0
     errors: dict[str, int] = field(default_factory=dict)
     """Calls that failed, by kind."""
 
-    def add(self, row: Measured) -> None:
+    def add(self, row: CallResult) -> None:
         """Count one result."""
         self.done += 1
         if row.error is not None:

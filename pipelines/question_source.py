@@ -12,15 +12,15 @@ import pyarrow as pa
 import ray
 from ray.data import Dataset
 
-from pipelines.embed import TextEncoder
+from pipelines.embed import EncoderSpec
 from pipelines.stages import Stages
-from pipelines.texts import embedded_blocks
-from scope.arrays import Ints
+from pipelines.texts import dataset_with_embeddings
+from scope.arrays import IntArray
 from scope.bank import Bank
 from scope.bank_store import is_bank
-from scope.embedder import EmbedderSpec, locate
+from scope.embedder import EmbedderSpec, resolve_model
 from scope.errors import ConfigError, EmbedderMismatchError
-from scope.hub import HubSet
+from scope.hub import HubDataset
 from scope.labelled import LabelledQuestions
 from scope.outcomes import Outcomes
 from scope.questions import read_questions
@@ -46,24 +46,24 @@ class QuestionSource:
         return found.hexdigest()
 
     @property
-    def stored(self) -> Path | None:
+    def bank_path(self) -> Path | None:
         """The bank that has the vectors of the questions; None if they are raw."""
         return None if self.labelled is None else self.labelled.path
 
     def blocks(
-        self, bank: Bank, encoder: TextEncoder, row_of: Mapping[int, Ints], stages: Stages
+        self, bank: Bank, encoder: EncoderSpec, row_of: Mapping[int, IntArray], stages: Stages
     ) -> Dataset:
         """Return one block a shard: ``shard``, ``row``, ``question_id``, and what is known of each.
 
         Of raw questions that is ``prompt``, ``embedding``, and in ``error`` why there is none; of
-        labelled ones ``own_anchor``, where they stand in `bank` themselves, -1 if nowhere: an
+        labelled ones ``self_anchor``, where they stand in `bank` themselves, -1 if nowhere: an
         anchor must not vote for itself; and ``prompt`` where their texts are here. Their vectors
         are read where the worker is.
 
         Parameters
         ----------
         bank : Bank
-        encoder : TextEncoder
+        encoder : EncoderSpec
         row_of : mapping of int to ndarray
             Positions of the questions of every shard that is wanted.
         stages : Stages
@@ -79,18 +79,20 @@ class QuestionSource:
         }
         if self.labelled is None:
             wanted, n_dimensions = list(headed.values()), bank.embedder.dimension
-            return embedded_blocks(self.prompts or (), wanted, encoder, n_dimensions, stages)
+            return dataset_with_embeddings(
+                self.prompts or (), wanted, encoder, n_dimensions, stages
+            )
         place = _places(bank)
         refs: list[Any] = []
         for columns in headed.values():
             own = [place.get(self.ids[row], -1) for row in columns["row"]]
-            known: dict[str, Any] = {"own_anchor": np.array(own, dtype=np.int64)}
+            known: dict[str, Any] = {"self_anchor": np.array(own, dtype=np.int64)}
             if self.prompts is not None:
                 known["prompt"] = pa.array([self.prompts[row] for row in columns["row"]])
             refs.append(ray.put(pa.table({**columns, **known})))
         return ray.data.from_arrow_refs(refs)
 
-    def own_anchors(self, bank: Bank) -> list[str | None]:
+    def self_anchors(self, bank: Bank) -> list[str | None]:
         """Return the anchor that each question is itself; None if it is none."""
         if self.labelled is None:
             return [None] * len(self.ids)
@@ -103,7 +105,12 @@ class QuestionSource:
 
 
 def question_source(
-    query: Path | HubSet, split: str | None, limit: int | None, bank: Bank, *, texts: bool = False
+    query: Path | HubDataset,
+    split: str | None,
+    limit: int | None,
+    bank: Bank,
+    *,
+    texts: bool = False,
 ) -> QuestionSource:
     """Read the questions and make sure they will share the bank's embedding space.
 
@@ -123,11 +130,11 @@ def question_source(
     if isinstance(query, Path) and is_bank(query):
         if split is not None:
             raise ConfigError(f"{query} is a bank and has no splits; drop --split")
-        labelled = LabelledQuestions.of(query).first(limit)
+        labelled = LabelledQuestions.open(query).head(limit)
         check_embedder(bank.embedder, labelled.embedder)
         return QuestionSource(labelled.ids, labelled.texts() if texts else None, labelled)
     questions = read_questions(query, split=split, limit=limit)
-    _, revision = locate(bank.embedder.name, bank.embedder.revision)
+    _, revision = resolve_model(bank.embedder.name, bank.embedder.revision)
     check_embedder(bank.embedder, bank.embedder.model_copy(update={"revision": revision}))
     return QuestionSource(questions.ids, questions.prompts, None)
 
@@ -138,5 +145,5 @@ def _places(bank: Bank) -> dict[str, int]:
 
 def check_embedder(bank: EmbedderSpec, other: EmbedderSpec) -> None:
     """Raise `EmbedderMismatchError` unless both embed into one space."""
-    if not bank.agrees_with(other):
+    if not bank.is_compatible_with(other):
         raise EmbedderMismatchError(str(bank), str(other))

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.inquiry import Reasoner
+from pipelines.inquiry import ReasonerRun
 from scope.bank import Bank
 from scope.config import parse
 from scope.engine import EngineConfig
 from scope.errors import ConfigError
-from scope.reasoner import ReasonerConfig, ReasonerSpec, is_folder
-from scope.settings import ScopeConfig
+from scope.reasoner import ReasonerConfig, ReasonerSpec, is_local_path
+from scope.settings import JobConfig
 
 PREDICTORS = ("anchors", "scope")
 
@@ -39,15 +39,15 @@ class ReasonerFlags:
 
 
 @dataclass(frozen=True, slots=True)
-class ReasonerInputs:
+class ReasonerOptions:
     """Who is to be asked, as a user names it."""
 
     flags: ReasonerFlags = field(default_factory=ReasonerFlags)
-    config: ScopeConfig = field(default_factory=ScopeConfig)
+    config: JobConfig = field(default_factory=JobConfig)
     cache: Path | None = None
     """Folder that keeps answers between runs; None keeps nothing."""
 
-    def reasoner(self, bank: Bank) -> Reasoner:
+    def reasoner(self, bank: Bank) -> ReasonerRun:
         """Return the reasoner, once it is sure that it can be asked about this bank's models.
 
         Raises
@@ -56,7 +56,7 @@ class ReasonerInputs:
             If the bank's texts, the checkpoint or vLLM is missing, or a setting is wrong.
         """
         from pipelines.engines import check_vllm
-        from pipelines.prompt_actor import writer_of
+        from pipelines.prompt_actor import make_prompt_builder
 
         if bank.prompts is None:
             raise ConfigError(
@@ -64,16 +64,16 @@ class ReasonerInputs:
                 "build it without --drop-prompts"
             )
         config = self._config(bank)
-        spec = ReasonerSpec.of(config)
+        spec = ReasonerSpec.from_config(config)
         check_vllm()
-        writer_of(config)  # finds what is wrong with tokenizer and template
+        make_prompt_builder(config)  # finds what is wrong with tokenizer and template
         engine = self.config.engine
         if self.flags.tensor_parallel is not None:
             changed = {**engine.model_dump(), "tensor_parallel": self.flags.tensor_parallel}
             engine = parse(EngineConfig, changed, "the engine")
-        return Reasoner(config, spec, engine, self.flags.llm_replicas or 1, self.cache)
+        return ReasonerRun(config, spec, engine, self.flags.llm_replicas or 1, self.cache)
 
-    def calibrated(self, bank: Bank) -> Reasoner:
+    def for_bank(self, bank: Bank) -> ReasonerRun:
         """Return the same, if it is the one that the bank knows the worth of.
 
         Raises
@@ -84,7 +84,7 @@ class ReasonerInputs:
         if bank.reasoner is None:
             raise ConfigError(
                 "the bank was never calibrated for a reasoner, so that nobody knows what its "
-                "answers are worth; run `scope bank calibrate --predictor scope` first"
+                "answers are worth; run `scope bank fit --predictor scope` first"
             )
         reasoner = self.reasoner(bank)
         ours, theirs = reasoner.spec.model_dump(), bank.reasoner.spec.model_dump()
@@ -121,18 +121,18 @@ class ReasonerInputs:
         whole: dict[str, Any] = {
             "template": config.template and config.template.expanduser().resolve()
         }
-        if is_folder(config.checkpoint):
+        if is_local_path(config.checkpoint):
             whole["checkpoint"] = str(Path(config.checkpoint).expanduser().resolve())
         return config.model_copy(update=whole)
 
 
-def answers_folder() -> Path:
+def answer_cache_folder() -> Path:
     """Return the folder that keeps answers: below ``SCOPE_CACHE``, else `CACHE`."""
     given = os.environ.get("SCOPE_CACHE")
     return Path(given).expanduser() / "answers" if given else Path(CACHE).expanduser()
 
 
-def wants_reasoner(predictor: str, flags: ReasonerFlags) -> bool:
+def uses_reasoner(predictor: str, flags: ReasonerFlags) -> bool:
     """Say whether ``--predictor`` names the reasoner.
 
     Raises
@@ -151,4 +151,4 @@ def _settings(spec: ReasonerSpec) -> dict[str, Any]:
     """Return what a configuration says of a known reasoner; of its template nothing is kept."""
     known = spec.model_dump(exclude={"template"})
     # The revision of a folder is what is in it, not what is asked of it.
-    return {**known, "revision": None} if is_folder(spec.checkpoint) else known
+    return {**known, "revision": None} if is_local_path(spec.checkpoint) else known

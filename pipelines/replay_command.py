@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from pipelines.console import err, out, score_cells, table
+from pipelines.console import err, format_score, out, table
 from pipelines.options import Allow, Alpha, Budget, Deny, Json, MaxCost, MinQuality, Pool
-from pipelines.past import Past, note_prices
-from scope.decision_log import PastDecisions
+from pipelines.past import ReplayInput, warn_other_prices
+from scope.decision_log import DecisionHistory
 from scope.pool import load_pool
-from scope.prices import load_prices, select
-from scope.replay import Replay
-from scope.router import Target, narrowed
-from scope.routing import Routing, usd
+from scope.prices import load_prices, select_specs
+from scope.replay import ReplayComparison
+from scope.router import Objective, restrict_models
+from scope.routing import RoutingResult, format_usd
 
 
 def replay(
@@ -46,19 +46,19 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Decide logged predictions anew, calling nothing; what is not changed stays as it was."""
-    past = Past.found(routing, predictions, decisions, bank)
+    past = ReplayInput.from_flags(routing, predictions, decisions, bank)
     before = after = past.predicted
     if prices is not None:
         models = before.model_ids
-        after = before.with_prices(select(load_prices(prices), models, str(prices)))
+        after = before.with_prices(select_specs(load_prices(prices), models, str(prices)))
     wanted = load_pool(pool) if pool else past.logged.models
-    narrow = narrowed(after, wanted, tuple(allow or ()), tuple(deny or ()))
+    narrow = restrict_models(after, wanted, tuple(allow or ()), tuple(deny or ()))
     given = (alpha, budget, min_quality, max_cost)
-    target = Target(*given) if any(value is not None for value in given) else past.logged.target
+    target = Objective(*given) if any(value is not None for value in given) else past.logged.target
     if past.log and prices is None and target.alpha is not None:
-        note_prices(before)
+        warn_other_prices(before)
     anew = past.decide(narrow, target)
-    result = Replay.of(past.logged, before, after, anew)
+    result = ReplayComparison.compare(past.logged, before, after, anew)
     if output is not None:
         anew.summary(narrow.truth()).write(output, anew.decisions())
     if as_json:
@@ -68,13 +68,13 @@ def replay(
         if past.log:
             _show_log(past.log)
     if anew.overshoot_usd:
-        err.print(f"the budget cannot be met: {usd(anew.overshoot_usd)} too much")
+        err.print(f"the budget cannot be met: {format_usd(anew.overshoot_usd)} too much")
         raise typer.Exit(1)
 
 
-def _show(result: Replay, anew: Routing) -> None:
+def _show(result: ReplayComparison, anew: RoutingResult) -> None:
     rows = [
-        (side.name, *score_cells(side.planned), *score_cells(side.realised))
+        (side.name, *format_score(side.planned), *format_score(side.realised))
         for side in result.sides
     ]
     headers = ("", "expected accuracy", "planned USD", "accuracy ± s.e.", "real USD")
@@ -84,7 +84,7 @@ def _show(result: Replay, anew: Routing) -> None:
     out.print(
         f"expected accuracy {100 * (last.accuracy - first.accuracy):+.1f} points, cost "
         f"{'-' if last.cost_usd < first.cost_usd else '+'}"
-        f"{usd(abs(last.cost_usd - first.cost_usd))}; "
+        f"{format_usd(abs(last.cost_usd - first.cost_usd))}; "
         f"{result.n_changed:,} of {result.n_questions:,} decisions change",
         soft_wrap=True,
     )
@@ -92,15 +92,15 @@ def _show(result: Replay, anew: Routing) -> None:
         out.print(f"{n_without:,} have no model left: the last line is without them")
 
 
-def _show_log(log: PastDecisions) -> None:
+def _show_log(log: DecisionHistory) -> None:
     """Print the real bill of what was decided, and what the comparison leaves out."""
     n_decided = len(log.logged.model_of)
     if log.n_billed:
         out.print(
-            f"real bill as decided: {usd(log.bill_usd)} for {log.n_billed:,} of {n_decided:,} "
+            f"real bill as decided: {format_usd(log.bill_usd)} for {log.n_billed:,} of {n_decided:,} "
             "requests" + ("; nobody knows the rest" if log.n_billed < n_decided else "")
         )
     if log.n_left_out:
         out.print(f"left out: {log.n_left_out:,} requests for which no policy chose")
-    if log.n_torn:
-        out.print(f"skipped: {log.n_torn:,} half lines, torn by a kill")
+    if log.n_truncated:
+        out.print(f"skipped: {log.n_truncated:,} half lines, torn by a kill")

@@ -12,14 +12,14 @@ from ray.data import DataContext
 from ray.data.exceptions import ExecutionTimeoutError
 from ray.exceptions import RayError, RayTaskError
 
-from pipelines.stages import Spare, Stages
-from pipelines.watch import AGAIN, watched
+from pipelines.stages import FreeResources, Stages
+from pipelines.watch import RERUN_ADVICE, watchdog
 from scope.errors import ClusterError, ScopeError
 
 MIN_LOGICAL_CPUS = 4
 """Actors of a pipeline hold CPUs while they wait for each other: fewer could deadlock."""
 
-RESTARTS: dict[str, Any] = {"max_restarts": 4}
+RESTART_OPTIONS: dict[str, Any] = {"max_restarts": 4}
 """Of a worker process that dies; its tasks go on in the new one. Ray Data's own are endless."""
 
 NOTE = "\nFailed to apply UDF transform"
@@ -47,12 +47,12 @@ def ray_session(stages: Stages | None = None) -> Iterator[None]:
         local = "RAY_ADDRESS" not in os.environ
         stages.begin("starting Ray" if local else "joining Ray")
         with _muted_stderr():
-            _join(local=local)
+            _connect(local=local)
     _configure_data()
-    stages.ask_spare = spare
-    with watched() if ours else nullcontext():
+    stages.ask_spare = free_resources
+    with watchdog() if ours else nullcontext():
         try:
-            with _own_words():
+            with _unwrap_ray_errors():
                 yield
         finally:
             if ours:
@@ -60,7 +60,7 @@ def ray_session(stages: Stages | None = None) -> Iterator[None]:
                 ray.shutdown()
 
 
-def spare() -> Spare | None:
+def free_resources() -> FreeResources | None:
     """Return what the cluster has free; None if there is none, or none any more."""
     if not ray.is_initialized():
         return None
@@ -68,12 +68,12 @@ def spare() -> Spare | None:
         free, whole = ray.available_resources(), ray.cluster_resources()  # type: ignore[no-untyped-call]
     except (RayError, RuntimeError):  # stopped or lost in between
         return None
-    return Spare(
+    return FreeResources(
         free.get("CPU", 0.0), whole.get("CPU", 0.0), free.get("GPU", 0.0), whole.get("GPU", 0.0)
     )
 
 
-def _join(*, local: bool) -> None:
+def _connect(*, local: bool) -> None:
     ray.init(
         address="local" if local else None,
         num_cpus=max(MIN_LOGICAL_CPUS, os.cpu_count() or 1) if local else None,
@@ -84,7 +84,7 @@ def _join(*, local: bool) -> None:
 
 
 @contextmanager
-def _own_words() -> Iterator[None]:
+def _unwrap_ray_errors() -> Iterator[None]:
     """Raise a worker's error as itself, and what Ray says of lost processes as one sentence."""
     try:
         yield
@@ -96,11 +96,11 @@ def _own_words() -> Iterator[None]:
         patience_s = DataContext.get_current().execution_no_progress_timeout_s
         raise ClusterError(
             f"nothing has moved for {patience_s / 60:.0f} minutes: a worker hangs, or waits for "
-            f"room that never comes; {AGAIN}"
+            f"room that never comes; {RERUN_ADVICE}"
         ) from error
     except RayError as error:
         first = str(error).strip().splitlines()[0].rstrip(".:")
-        raise ClusterError(f"Ray could not finish the work: {first}; {AGAIN}") from error
+        raise ClusterError(f"Ray could not finish the work: {first}; {RERUN_ADVICE}") from error
 
 
 def _without_note(error: Exception) -> Exception:
@@ -114,7 +114,7 @@ def _without_note(error: Exception) -> Exception:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet_logging() -> Iterator[None]:
     """Keep what libraries tell their own developers off the terminal; what goes wrong is raised."""
     level, disabled = logging.getLogger("ray").level, logging.root.manager.disable
     logging.disable(logging.WARNING)

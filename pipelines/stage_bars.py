@@ -25,7 +25,7 @@ class Bars:
             console=console, auto_refresh=False, transient=True, redirect_stdout=False
         )
 
-    def look(self, stages: Stages) -> None:
+    def refresh(self, stages: Stages) -> None:
         """Draw the stages anew."""
         self._live.start()  # only now: a command that is refused at once draws nothing
         self._live.update(bars(stages), refresh=True)

@@ -22,7 +22,7 @@ def seconds_table(stages: Stages) -> Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
+class StageTotal:
     """What all stages of one name have come to."""
 
     name: str
@@ -31,14 +31,14 @@ class Total:
     seconds: float
 
 
-def totals(stages: Sequence[Stage], now_s: float) -> list[Total]:
+def totals(stages: Sequence[Stage], now_s: float) -> list[StageTotal]:
     """Add up the stages of each name, in the order of their first."""
     found = []
     for name in dict.fromkeys(stage.name for stage in stages):
         same = [stage for stage in stages if stage.name == name]
         rows = [stage.rows for stage in same if stage.rows is not None]
         found.append(
-            Total(
+            StageTotal(
                 name,
                 sum(rows) if rows else None,
                 sum(stage.errors for stage in same),
@@ -48,7 +48,7 @@ def totals(stages: Sequence[Stage], now_s: float) -> list[Total]:
     return found
 
 
-def _table_row(one: Total, whole_s: float) -> tuple[str, ...]:
+def _table_row(one: StageTotal, whole_s: float) -> tuple[str, ...]:
     rate = number_text(one.rows / one.seconds) if one.rows and one.seconds else UNKNOWN
     count = UNKNOWN if one.rows is None else f"{one.rows:,}"
     share = f"{100 * one.seconds / whole_s:.0f} %" if whole_s else UNKNOWN

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from pipelines.stages import IDLE_S, Spare, Stage, Stages
-from scope.routing import usd
+from pipelines.stages import IDLE_S, FreeResources, Stage, Stages
+from scope.routing import format_usd
 
 UNKNOWN = "–"
 
@@ -39,12 +39,16 @@ def bill_text(stage: Stage) -> str:
     """Return what failed and what was spent, if either is known of."""
     parts = [f"{stage.errors:,} failed"] if stage.errors else []
     if stage.usd is not None:
-        doubt = f", perhaps {usd(stage.doubtful_usd)} more" if stage.doubtful_usd else ""
-        parts.append(f"spent {usd(stage.usd)}{doubt}")
+        doubt = (
+            f", perhaps {format_usd(stage.possibly_billed_usd)} more"
+            if stage.possibly_billed_usd
+            else ""
+        )
+        parts.append(f"spent {format_usd(stage.usd)}{doubt}")
     return "  ".join(parts)
 
 
-def waiting_text(stage: Stage, now_s: float, spare: Spare | None) -> str:
+def waiting_text(stage: Stage, now_s: float, spare: FreeResources | None) -> str:
     """Return since when nothing came, and what the cluster has free; empty if all is well."""
     idle_s = stage.idle_s(now_s)
     if stage.rows is None or idle_s < IDLE_S:
@@ -66,7 +70,7 @@ def waiting_text(stage: Stage, now_s: float, spare: Spare | None) -> str:
     return f"{told}: a new worker must wait for a {' and a '.join(full)}" if full else told
 
 
-def moving_line(stage: Stage, now_s: float, spare: Spare | None) -> str:
+def progress_line(stage: Stage, now_s: float, spare: FreeResources | None) -> str:
     """Return how far a stage is, as a line of a log."""
     if stage.rows is None:
         return _line(stage.name, clock_text(stage.seconds(now_s)))
@@ -76,7 +80,7 @@ def moving_line(stage: Stage, now_s: float, spare: Spare | None) -> str:
     return _line(stage.name, rows_text(stage), rate, left, bill_text(stage), waiting)
 
 
-def ended_line(stage: Stage) -> str:
+def summary_line(stage: Stage) -> str:
     """Return what a stage has come to, as a line of a log."""
     seconds = stage.seconds(0.0)
     took = f"took {clock_text(seconds)}" if seconds >= 60 else f"took {seconds:.1f} s"
@@ -103,7 +107,9 @@ def progress_event(stages: Stages, stage: Stage) -> dict[str, Any]:
         "left_s": _rounded(stage.left_s(now_s)),
         "errors": stage.errors,
         "usd": _rounded(stage.usd, 9),
-        "doubtful_usd": None if stage.usd is None else _rounded(stage.doubtful_usd, 9),
+        "possibly_billed_usd": None
+        if stage.usd is None
+        else _rounded(stage.possibly_billed_usd, 9),
         "waiting": _waiting(idle_s, stages.spare)
         if stage.rows is not None and idle_s >= IDLE_S and stage.ended_s is None
         else None,
@@ -123,8 +129,8 @@ def stage_event(stage: Stage) -> dict[str, Any]:
     }
 
 
-def _waiting(idle_s: float, spare: Spare | None) -> dict[str, Any]:
-    free = {} if spare is None else {name: getattr(spare, name) for name in Spare.__slots__}
+def _waiting(idle_s: float, spare: FreeResources | None) -> dict[str, Any]:
+    free = {} if spare is None else {name: getattr(spare, name) for name in FreeResources.__slots__}
     return {"since_s": _rounded(idle_s), **free}
 
 

@@ -15,7 +15,7 @@ IDLE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Spare:
+class FreeResources:
     """What a cluster has free, and of how much."""
 
     free_cpus: float
@@ -43,7 +43,7 @@ class Stage:
     errors: int = 0
     usd: float | None = None
     """Spent so far, by earlier runs too; None where nothing is bought."""
-    doubtful_usd: float = 0.0
+    possibly_billed_usd: float = 0.0
     """Perhaps billed on top."""
     ended_s: float | None = None
     steps: deque[tuple[float, int]] = field(default_factory=deque)
@@ -52,7 +52,7 @@ class Stage:
     def __post_init__(self) -> None:
         self.steps.append((self.began_s, self.done))
 
-    def move(self, now_s: float, more: int) -> None:
+    def advance(self, now_s: float, more: int) -> None:
         """Count rows, and forget the steps that no rate needs any more."""
         self.done += more
         self.steps.append((now_s, self.done))
@@ -93,7 +93,7 @@ class Stage:
 class Display(Protocol):
     """What shows the stages of a job."""
 
-    def look(self, stages: "Stages") -> None:
+    def refresh(self, stages: "Stages") -> None:
         """Show how far the job is; called about once a second."""
 
     def ended(self, stages: "Stages", stage: Stage) -> None:
@@ -120,9 +120,9 @@ class Stages:
         self.all: list[Stage] = []
         self.waiting: tuple[str, ...] = ()
         """Stages yet to come; each waits for the one before it."""
-        self.spare: Spare | None = None
+        self.spare: FreeResources | None = None
         """What the cluster has free, while the present stage waits."""
-        self.ask_spare: Callable[[], Spare | None] = lambda: None
+        self.ask_spare: Callable[[], FreeResources | None] = lambda: None
         self.began_s = clock()
         self._display, self._clock = display, clock
         self._lock = RLock()
@@ -140,7 +140,7 @@ class Stages:
         """Return how old the job is."""
         return self.now_s() - self.began_s
 
-    def expect(self, *names: str) -> None:
+    def plan(self, *names: str) -> None:
         """Say which stages are to come; one that is left out later is forgotten then."""
         with self._lock:
             self.waiting = names
@@ -152,29 +152,29 @@ class Stages:
         *,
         done: int = 0,
         usd: float | None = None,
-        doubtful_usd: float = 0.0,
+        possibly_billed_usd: float = 0.0,
     ) -> None:
         """Begin a stage; `done` of its rows and what is spent so far are of earlier runs."""
         with self._lock:
             self.end()
             if name in self.waiting:
                 self.waiting = self.waiting[self.waiting.index(name) + 1 :]
-            stage = Stage(name, self.now_s(), total, done, done, 0, usd, doubtful_usd)
+            stage = Stage(name, self.now_s(), total, done, done, 0, usd, possibly_billed_usd)
             self.all.append(stage)
 
     def advance(
-        self, more: int = 1, *, errors: int = 0, usd: float = 0.0, doubtful_usd: float = 0.0
+        self, more: int = 1, *, errors: int = 0, usd: float = 0.0, possibly_billed_usd: float = 0.0
     ) -> None:
         """Count rows of the present stage; `errors` of them have failed."""
         with self._lock:
             stage = self.current
             if stage is None:
                 return
-            stage.move(self.now_s(), more)
+            stage.advance(self.now_s(), more)
             stage.errors += errors
             if stage.usd is not None:
                 stage.usd += usd
-                stage.doubtful_usd += doubtful_usd
+                stage.possibly_billed_usd += possibly_billed_usd
 
     def end(self) -> None:
         """End the present stage, if there is one."""
@@ -186,11 +186,11 @@ class Stages:
             if self._display is not None:
                 self._display.ended(self, stage)
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Let the display catch up; to be called now and then, from any thread."""
         stage = self.current
         idle = stage is not None and stage.idle_s(self.now_s()) >= IDLE_S
         self.spare = self.ask_spare() if idle else None  # without the lock: it may take a while
         with self._lock:
             if self._display is not None:
-                self._display.look(self)
+                self._display.refresh(self)

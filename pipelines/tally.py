@@ -10,7 +10,7 @@ HOUR_S = 3_600.0
 
 
 @dataclass(slots=True)
-class Tally:
+class ReasonerUsage:
     """Counts of one run; what earlier runs have asked is only ``n_known``.
 
     Attributes
@@ -30,7 +30,7 @@ class Tally:
     n_wanted: int = 0
     n_known: int = 0
     gpus: int = 0
-    n_asked: int = 0
+    n_queried: int = 0
     n_failed: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -40,7 +40,7 @@ class Tally:
 
     def count(self, batch: "Batch", n_failed: int) -> None:
         """Count answered prompts."""
-        self.n_asked += len(batch["row"])
+        self.n_queried += len(batch["row"])
         self.n_failed += n_failed
         self.prompt_tokens += int(batch["prompt_tokens"].sum())
         self.cached_tokens += int(batch["cached_tokens"].sum())
@@ -82,7 +82,7 @@ class Tally:
         return {
             "wanted": self.n_wanted,
             "from_cache": self.n_known,
-            "asked": self.n_asked,
+            "asked": self.n_queried,
             "failed": self.n_failed,
             "prompt_tokens": self.prompt_tokens,
             "generated_tokens": self.generated_tokens,
@@ -96,7 +96,9 @@ class Tally:
     def __str__(self) -> str:
         if not self.n_wanted:
             return "the reasoner has earned no say with this bank: nothing was asked"
-        told = f"{self.n_wanted:,} answers: {self.n_known:,} from the cache, {self.n_asked:,} asked"
+        told = (
+            f"{self.n_wanted:,} answers: {self.n_known:,} from the cache, {self.n_queried:,} asked"
+        )
         if self.n_failed:
             told += f", {self.n_failed:,} of them failed"
         if not self._lives:

@@ -8,17 +8,17 @@ import pyarrow as pa
 import ray
 from ray.data import Dataset
 
-from pipelines.embed import TextEncoder
-from pipelines.embedding import Embedded, embedding
+from pipelines.embed import EncoderSpec
+from pipelines.embedding import EmbeddingResult, embed_missing
 from pipelines.stages import Stages
-from scope.arrays import Array, Singles
+from scope.arrays import AnyArray, Float32Array
 from scope.errors import ConfigError
 
 
-def embedded_blocks(
+def dataset_with_embeddings(
     prompts: Sequence[str],
     blocks: Sequence[Mapping[str, Any]],
-    encoder: TextEncoder,
+    encoder: EncoderSpec,
     n_dimensions: int,
     stages: Stages | None = None,
 ) -> Dataset:
@@ -33,12 +33,12 @@ def embedded_blocks(
     prompts : sequence of str
     blocks : sequence of mapping
         Columns of each; ``row`` says which prompts it is of.
-    encoder : TextEncoder
+    encoder : EncoderSpec
     n_dimensions : int
     stages : Stages, optional
         Gets a stage ``embedding``, if a text has to be embedded.
     """
-    with embedding(prompts, encoder, stages or Stages()) as found:
+    with embed_missing(prompts, encoder, stages or Stages()) as found:
         tables: list[Any] = [
             ray.put(_block(columns, [prompts[row] for row in columns["row"]], found, n_dimensions))
             for columns in blocks
@@ -47,8 +47,8 @@ def embedded_blocks(
 
 
 def embed_texts(
-    prompts: Sequence[str], encoder: TextEncoder, stages: Stages | None = None
-) -> Singles:
+    prompts: Sequence[str], encoder: EncoderSpec, stages: Stages | None = None
+) -> Float32Array:
     """Return the vectors of `prompts` in their order, all of them in memory.
 
     Ray is started only if the cache lacks one.
@@ -62,7 +62,7 @@ def embed_texts(
     ConfigError
         If one cannot be embedded; names the first.
     """
-    with embedding(prompts, encoder, stages or Stages()) as found:
+    with embed_missing(prompts, encoder, stages or Stages()) as found:
         embedding_qd, errors = found.vectors(prompts)
     if any(errors):
         first = next(n for n, error in enumerate(errors) if error)
@@ -75,17 +75,17 @@ def embed_texts(
 
 
 def _block(
-    columns: Mapping[str, Any], prompts: Sequence[str], found: Embedded, n_dimensions: int
+    columns: Mapping[str, Any], prompts: Sequence[str], found: EmbeddingResult, n_dimensions: int
 ) -> pa.Table:
     """Return the columns, with ``prompt``, ``embedding`` and ``error``."""
     embedding_qd, errors = found.vectors(prompts)
     if not embedding_qd.size:  # none was found: nobody knows their dimensions
         embedding_qd = np.full((len(prompts), n_dimensions), np.nan, dtype=np.float32)
     texts, reasons = pa.array(prompts, pa.string()), pa.array(errors, pa.string())
-    own = {"prompt": texts, "embedding": vectors(embedding_qd), "error": reasons}
+    own = {"prompt": texts, "embedding": to_fixed_size_list(embedding_qd), "error": reasons}
     return pa.table({**columns, **own})
 
 
-def vectors(values: Array) -> pa.Array:
+def to_fixed_size_list(values: AnyArray) -> pa.Array:
     """Return a matrix as one list of fixed length a row."""
     return pa.FixedSizeListArray.from_arrays(np.ravel(values), values.shape[1])

@@ -20,11 +20,11 @@ from scope.errors import ClusterError
 
 CHECK_S = 1.0
 
-AGAIN = "run the same command again: it goes on with what is finished"
+RERUN_ADVICE = "run the same command again: it goes on with what is finished"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MonitoredNode:
     """A part of Ray that a job cannot do without, and where it listens."""
 
     name: str
@@ -34,7 +34,7 @@ class Place:
     patience_s: float
     """Time for the job to end in its own way before its process is ended."""
 
-    def answers(self) -> bool:
+    def is_reachable(self) -> bool:
         """Say whether it can be connected to."""
         try:
             with socket.create_connection((self.host, self.port), timeout=CHECK_S):
@@ -44,7 +44,7 @@ class Place:
 
 
 @contextmanager
-def watched() -> Iterator[None]:
+def watchdog() -> Iterator[None]:
     """Raise `ClusterError` in the main thread if Ray's head, or this machine's Ray, is lost.
 
     Elsewhere than in the main thread nothing is watched, as only that one can be interrupted,
@@ -53,7 +53,7 @@ def watched() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or _is_remote():
         yield
         return
-    watch = _Watch(_places())
+    watch = _WatchdogThread(_places())
     watch.start()
     try:
         yield
@@ -65,10 +65,10 @@ def watched() -> Iterator[None]:
         watch.left.set()
 
 
-class _Watch(threading.Thread):
+class _WatchdogThread(threading.Thread):
     """Tries to connect to each place in turn; one that refuses for long is lost."""
 
-    def __init__(self, places: Sequence[Place]) -> None:
+    def __init__(self, places: Sequence[MonitoredNode]) -> None:
         super().__init__(name="scope-watch", daemon=True)
         self.left = threading.Event()
         self.lost: str | None = None
@@ -78,14 +78,14 @@ class _Watch(threading.Thread):
         answered = dict.fromkeys(self._places, time.monotonic())
         while not self.left.wait(CHECK_S):
             for place in self._places:
-                if place.answers():
+                if place.is_reachable():
                     answered[place] = time.monotonic()
                 elif time.monotonic() - answered[place] > place.lost_after_s:
                     self._end(place)
                     return
 
-    def _end(self, place: Place) -> None:
-        self.lost = f"{place.name} has been gone for {place.lost_after_s:.0f} s; {AGAIN}"
+    def _end(self, place: MonitoredNode) -> None:
+        self.lost = f"{place.name} has been gone for {place.lost_after_s:.0f} s; {RERUN_ADVICE}"
         # Ray's own farewell would wait for what is gone.
         atexit.unregister(ray._private.worker.shutdown)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
@@ -94,7 +94,7 @@ class _Watch(threading.Thread):
             os._exit(2)
 
 
-def _places() -> tuple[Place, Place]:
+def _places() -> tuple[MonitoredNode, MonitoredNode]:
     """Return Ray's head, and the node that the job holds its blocks on.
 
     Ray ends the process on its own a minute after the head has gone, and about fifteen
@@ -105,8 +105,10 @@ def _places() -> tuple[Place, Place]:
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
     here = next(node for node in nodes if node["NodeID"] == context.get_node_id())
     return (
-        Place("the cluster's head", host.strip("[]"), int(port), 20.0, 20.0),
-        Place("this job's node", here["NodeManagerAddress"], here["NodeManagerPort"], 4.0, 4.0),
+        MonitoredNode("the cluster's head", host.strip("[]"), int(port), 20.0, 20.0),
+        MonitoredNode(
+            "this job's node", here["NodeManagerAddress"], here["NodeManagerPort"], 4.0, 4.0
+        ),
     )
 
 

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from scope.bank import Bank
 from scope.bank_store import load_bank, save_bank, verify_bank
-from scope.budget import Plan, plan_budget
+from scope.budget import BudgetPlan, plan_budget
 from scope.config import AnchorConfig
-from scope.dial import Dial
+from scope.dial import AlphaScale
 from scope.errors import ScopeError
-from scope.policy import Choices, ExpectedValue, MaxCost, MinQuality, permitted
+from scope.policy import Choices, ExpectedValue, MaxCost, MinQuality, filter_models
 from scope.pool import PUBLISHED_MODELS, PUBLISHED_POOLS, ModelSpec
 from scope.predictions import Estimates, Predictions
 from scope.predictor import AnchorPredictor
-from scope.settings import ScopeConfig
+from scope.settings import JobConfig
 
-DATA = Path(__file__).parent / "data"
-EMBEDDED_BANK = DATA / "mmlu_pro_anchors"
+BANKS = Path(__file__).parent / "banks"
+EMBEDDED_BANK = BANKS / "mmlu_pro_anchors"
 """A bank of MMLU-Pro questions and 17 models that comes with the package."""
-EMBEDDED_QUESTIONS = DATA / "mmlu_pro_eval"
+EMBEDDED_QUESTIONS = BANKS / "mmlu_pro_eval"
 """Labelled questions of the same source, none of them in the bank."""
 
 __all__ = [
@@ -29,22 +29,22 @@ __all__ = [
     "EMBEDDED_QUESTIONS",
     "PUBLISHED_MODELS",
     "PUBLISHED_POOLS",
+    "AlphaScale",
     "AnchorConfig",
     "AnchorPredictor",
     "Bank",
+    "BudgetPlan",
     "Choices",
-    "Dial",
     "Estimates",
     "ExpectedValue",
+    "JobConfig",
     "MaxCost",
     "MinQuality",
     "ModelSpec",
-    "Plan",
     "Predictions",
-    "ScopeConfig",
     "ScopeError",
+    "filter_models",
     "load_bank",
-    "permitted",
     "plan_budget",
     "save_bank",
     "verify_bank",

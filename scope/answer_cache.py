@@ -3,12 +3,12 @@
 import json
 from typing import NamedTuple
 
-from scope.config import Strict
+from scope.config import StrictModel
 from scope.reasoner import ReasonerSpec
 from scope.vector_cache import VectorCache
 
 
-class AnswerRecipe(Strict):
+class ReasonerFingerprint(StrictModel):
     """All that decides an answer besides what is asked."""
 
     reasoner: ReasonerSpec
@@ -16,16 +16,16 @@ class AnswerRecipe(Strict):
     """Digest of the anchors that the examples are taken from, and of their outcomes."""
 
 
-class Ask(NamedTuple):
+class AnswerKey(NamedTuple):
     """One thing asked of a reasoner: how a model would do on a question."""
 
     model: str
-    own_anchor: str | None
+    self_anchor: str | None
     """The anchor that the question is itself, and that is left out of the examples."""
     question: str
 
 
-class AnswerRow(NamedTuple):
+class CachedAnswer(NamedTuple):
     """What is kept of an answer; NaN is unknown."""
 
     p_yes: float
@@ -40,19 +40,19 @@ class AnswerRow(NamedTuple):
     """Tokens of the prompt that its prefix cache had."""
 
 
-class AnswerCache(VectorCache[Ask]):
-    """Answers of one reasoner with one bank; a vector is an `AnswerRow`.
+class AnswerCache(VectorCache[AnswerKey]):
+    """Answers of one reasoner with one bank; a vector is an `CachedAnswer`.
 
     Parameters
     ----------
     root : Path
         Folder of all recipes.
-    recipe : AnswerRecipe
+    recipe : ReasonerFingerprint
     """
 
     column = "answer"
 
-    def content(self, item: Ask) -> bytes:
+    def key_bytes(self, item: AnswerKey) -> bytes:
         """Return the three parts, none of which can run into another."""
         # As JSON: a lone surrogate is no UTF-8, but still a text like no other.
         return json.dumps(item).encode()

@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scope.arrays import Floats
+from scope.arrays import FloatArray
 from scope.reasoner import ReasonerConfig, Reasoning
-from scope.reply import FORCED, parse_reply, reply_grammar
-from scope.tokens import Tokens
+from scope.reply import FORCED_PREFIX, parse_reply, reply_grammar
+from scope.tokens import PromptTokenizer
 
-ENGINE: dict[str, Any] = {
+ENGINE_ARGS: dict[str, Any] = {
     "logprobs_mode": "processed_logprobs",
     "structured_outputs_config": {"backend": "guidance"},
     "enable_prefix_caching": True,
 }
 """Settings of vLLM that answers rest on: log probabilities among what the grammar permits."""
 
-NEITHER_CUT_NOR_BENT = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+UNTRUNCATED_SAMPLING = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
 """Said aloud, or an endpoint of vLLM takes what the checkpoint's ``generation_config.json`` says
 (Qwen3: top_p .8, which would make a yes of .8 a certain one)."""
 
@@ -26,7 +26,7 @@ LOGPROBS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReasonerPrediction:
     """What the reasoner foretells of one model on one question; NaN where unknown.
 
     Attributes
@@ -42,7 +42,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class ReasonerPredictions:
     """Answers of many questions and models.
 
     Attributes
@@ -51,8 +51,8 @@ class Answers:
         NaN where not asked, or not understood.
     """
 
-    p_yes_qm: Floats
-    tokens_qm: Floats
+    p_yes_qm: FloatArray
+    tokens_qm: FloatArray
 
 
 def p_yes(logprob_yes: float, logprob_no: float, temperature: float) -> float:
@@ -85,7 +85,7 @@ def p_yes(logprob_yes: float, logprob_no: float, temperature: float) -> float:
     return math.exp(log_odds) / (1 + math.exp(log_odds))
 
 
-def answer_of(
+def parse_prediction(
     text: str,
     token_ids: Sequence[int],
     logprobs: Sequence[Mapping[int, float]],
@@ -94,7 +94,7 @@ def answer_of(
     *,
     reasoning: Reasoning,
     temperature: float,
-) -> Answer:
+) -> ReasonerPrediction:
     """Return what a reply made under the grammar answers.
 
     Parameters
@@ -117,32 +117,32 @@ def answer_of(
         Unknown throughout if the reply is not complete; its probability is if the engine
         gave none at the answer.
     """
-    reply = parse_reply(FORCED + text if reasoning == "none" else text, sealed=True)
+    reply = parse_reply(FORCED_PREFIX + text if reasoning == "none" else text, sealed=True)
     if reply.correct is None:
-        return Answer()
+        return ReasonerPrediction()
     tokens = math.nan if reply.tokens is None else float(reply.tokens)
     places = range(min(len(token_ids), len(logprobs)) - 1, -1, -1)
     place = next((i for i in places if token_ids[i] in (yes_id, no_id)), None)
     if place is None or (token_ids[place] == yes_id) != reply.correct:
-        return Answer(tokens=tokens)
+        return ReasonerPrediction(tokens=tokens)
     yes, no = (logprobs[place].get(token, math.nan) for token in (yes_id, no_id))
-    return Answer(p_yes(yes, no, temperature), tokens)
+    return ReasonerPrediction(p_yes(yes, no, temperature), tokens)
 
 
-def mean_answer(answers: Sequence[Answer]) -> Answer:
+def average_predictions(answers: Sequence[ReasonerPrediction]) -> ReasonerPrediction:
     """Return the mean of several replies to one prompt, of what is known of each.
 
     Examples
     --------
-    >>> mean_answer([Answer(0.2, 100.0), Answer(0.4, 200.0), Answer()])
-    Answer(p_yes=0.30000000000000004, tokens=150.0)
+    >>> average_predictions([ReasonerPrediction(0.2, 100.0), ReasonerPrediction(0.4, 200.0), ReasonerPrediction()])
+    ReasonerPrediction(p_yes=0.30000000000000004, tokens=150.0)
     """
-    return Answer(
+    return ReasonerPrediction(
         _mean([answer.p_yes for answer in answers]), _mean([answer.tokens for answer in answers])
     )
 
 
-def sampling(config: ReasonerConfig, tokens: Tokens) -> dict[str, Any]:
+def sampling_params(config: ReasonerConfig, tokens: PromptTokenizer) -> dict[str, Any]:
     """Return the sampling parameters of one reply, for any shell of vLLM.
 
     Nothing but the temperature may change the probabilities, which `p_yes` undoes. There is no
@@ -150,7 +150,7 @@ def sampling(config: ReasonerConfig, tokens: Tokens) -> dict[str, Any]:
     """
     grammar = reply_grammar(config.reasoning, config.reasoning_tokens, tokens.yes_id, tokens.no_id)
     return {
-        **NEITHER_CUT_NOR_BENT,
+        **UNTRUNCATED_SAMPLING,
         "temperature": config.temperature,
         "max_tokens": config.max_new_tokens,
         "logprobs": LOGPROBS,

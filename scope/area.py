@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Floats
-from scope.dial import FREE
+from scope.arrays import FloatArray
+from scope.dial import MIN_COST_SHARE
 from scope.hull import Hulls
 
 N_BUDGETS = 200
@@ -13,7 +13,7 @@ N_BUDGETS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class BudgetCurve:
     """What a way to choose reaches at each budget, for each resample of the questions.
 
     Attributes
@@ -24,16 +24,16 @@ class Reached:
         Mean cost of a question where that accuracy is reached, USD.
     """
 
-    accuracy_rb: Floats
-    cost_usd_rb: Floats
+    accuracy_rb: FloatArray
+    cost_usd_rb: FloatArray
 
-    def area_r(self) -> Floats:
+    def area_r(self) -> FloatArray:
         """Return the mean accuracy over the budgets, for each resample."""
-        area_r: Floats = self.accuracy_rb.mean(axis=1)
+        area_r: FloatArray = self.accuracy_rb.mean(axis=1)
         return area_r
 
 
-def log_budgets(cost_usd_rm: Floats, n_budgets: int = N_BUDGETS) -> Floats:
+def log_budgets(cost_usd_rm: FloatArray, n_budgets: int = N_BUDGETS) -> FloatArray:
     """Return budgets from the cheapest single model to the dearest, evenly spaced in the log.
 
     Parameters
@@ -52,7 +52,7 @@ def log_budgets(cost_usd_rm: Floats, n_budgets: int = N_BUDGETS) -> Floats:
     array([[  1.,  10., 100.]])
     """
     dearest_r = cost_usd_rm.max(axis=1)
-    cheapest_r = np.maximum(cost_usd_rm.min(axis=1), FREE * dearest_r)
+    cheapest_r = np.maximum(cost_usd_rm.min(axis=1), MIN_COST_SHARE * dearest_r)
     if not dearest_r.all():  # every model is free: one budget, 0
         return np.zeros((len(dearest_r), n_budgets))
     budget_usd_rb = np.geomspace(cheapest_r, dearest_r, n_budgets, axis=1)
@@ -60,7 +60,9 @@ def log_budgets(cost_usd_rm: Floats, n_budgets: int = N_BUDGETS) -> Floats:
     return budget_usd_rb.clip(cheapest_r[:, None], dearest_r[:, None])
 
 
-def staircase(cost_usd_rs: Floats, accuracy_rs: Floats, budget_usd_rb: Floats) -> Reached:
+def best_within_budget(
+    cost_usd_rs: FloatArray, accuracy_rs: FloatArray, budget_usd_rb: FloatArray
+) -> BudgetCurve:
     """Return the best of some settings at or under each budget.
 
     Parameters
@@ -72,7 +74,7 @@ def staircase(cost_usd_rs: Floats, accuracy_rs: Floats, budget_usd_rb: Floats) -
     Examples
     --------
     >>> usd, accuracy = np.array([[1.0, 2.0, 3.0]]), np.array([[0.5, 0.9, 0.7]])
-    >>> staircase(usd, accuracy, np.array([[0.5, 1.5, 9.0]])).accuracy_rb
+    >>> best_within_budget(usd, accuracy, np.array([[0.5, 1.5, 9.0]])).accuracy_rb
     array([[nan, 0.5, 0.9]])
     """
     # Two settings that get as many right must not differ by the rounding of a sum.
@@ -81,7 +83,7 @@ def staircase(cost_usd_rs: Floats, accuracy_rs: Floats, budget_usd_rb: Floats) -
     order_rs = np.lexsort((-accuracy_rs, cost_usd_rs), axis=1)
     cost_rs = np.take_along_axis(cost_usd_rs, order_rs, axis=1)
     best_rs = np.maximum.accumulate(np.take_along_axis(accuracy_rs, order_rs, axis=1), axis=1)
-    reached = Reached(np.full_like(budget_usd_rb, np.nan), np.full_like(budget_usd_rb, np.nan))
+    reached = BudgetCurve(np.full_like(budget_usd_rb, np.nan), np.full_like(budget_usd_rb, np.nan))
     for r, budget_usd_b in enumerate(budget_usd_rb):
         last_b = np.searchsorted(cost_rs[r], budget_usd_b, side="right") - 1
         some_b = last_b >= 0
@@ -92,7 +94,9 @@ def staircase(cost_usd_rs: Floats, accuracy_rs: Floats, budget_usd_rb: Floats) -
     return reached
 
 
-def mixed(cost_usd_rm: Floats, accuracy_rm: Floats, budget_usd_rb: Floats) -> Reached:
+def mixture_curve(
+    cost_usd_rm: FloatArray, accuracy_rm: FloatArray, budget_usd_rb: FloatArray
+) -> BudgetCurve:
     """Return the best random mix of single models at each budget: their upper hull.
 
     Parameters
@@ -103,19 +107,21 @@ def mixed(cost_usd_rm: Floats, accuracy_rm: Floats, budget_usd_rb: Floats) -> Re
     Examples
     --------
     >>> usd, accuracy = np.array([[1.0, 3.0]]), np.array([[0.5, 0.9]])
-    >>> mixed(usd, accuracy, np.array([[1.0, 2.0, 9.0]])).accuracy_rb
+    >>> mixture_curve(usd, accuracy, np.array([[1.0, 2.0, 9.0]])).accuracy_rb
     array([[0.5, 0.7, 0.9]])
     """
-    corner_rs = Hulls.of(accuracy_rm, cost_usd_rm).model_qs
+    corner_rs = Hulls.from_estimates(accuracy_rm, cost_usd_rm).model_qs
     usd_rs = np.take_along_axis(cost_usd_rm, corner_rs, axis=1)
     accuracy_rs = np.take_along_axis(accuracy_rm, corner_rs, axis=1)
     accuracy_rb = np.empty_like(budget_usd_rb)
     for r, budget_usd_b in enumerate(budget_usd_rb):
         accuracy_rb[r] = np.interp(budget_usd_b, usd_rs[r], accuracy_rs[r], left=np.nan)
-    return Reached(accuracy_rb, np.minimum(budget_usd_rb, usd_rs[:, -1:]))
+    return BudgetCurve(accuracy_rb, np.minimum(budget_usd_rb, usd_rs[:, -1:]))
 
 
-def dual_bound(value_rt: Floats, trade_off_t: Floats, budget_usd_rb: Floats) -> Reached:
+def dual_bound(
+    value_rt: FloatArray, trade_off_t: FloatArray, budget_usd_rb: FloatArray
+) -> BudgetCurve:
     """Return what no way of choosing can exceed at each budget.
 
     Whoever chooses within a mean cost ``b`` has, for every lambda,
@@ -133,4 +139,4 @@ def dual_bound(value_rt: Floats, trade_off_t: Floats, budget_usd_rb: Floats) -> 
     accuracy_rb = np.empty_like(budget_usd_rb)
     for r, budget_usd_b in enumerate(budget_usd_rb):
         accuracy_rb[r] = (value_rt[r] + budget_usd_b[:, None] * trade_off_t).min(axis=1)
-    return Reached(accuracy_rb, budget_usd_rb)
+    return BudgetCurve(accuracy_rb, budget_usd_rb)

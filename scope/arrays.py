@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
-Ints = NDArray[np.int64]
-Rows = NDArray[np.int32]
-Places = NDArray[np.int16]
-Bools = NDArray[np.bool_]
-Array = NDArray[Any]
+FloatArray = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+Int32Array = NDArray[np.int32]
+Int16Array = NDArray[np.int16]
+BoolArray = NDArray[np.bool_]
+AnyArray = NDArray[Any]

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from scope.arrays import Floats, Ints
-from scope.cells import Cells, ratio
+from scope.arrays import FloatArray, IntArray
+from scope.cells import WeightedPairs, safe_ratio
 
 
-def auc(cells: Cells) -> Floats:
+def auc(cells: WeightedPairs) -> FloatArray:
     """Return the area under the ROC curve in every resample; ties count half.
 
     An answer of part credit ``c`` counts as ``c`` right and ``1 - c`` wrong answers.
@@ -19,7 +19,7 @@ def auc(cells: Cells) -> Floats:
     Examples
     --------
     >>> p, correct = np.array([0.9, 0.6, 0.6, 0.1]), np.array([1.0, 1.0, 0.0, 0.0])
-    >>> auc(Cells(p, correct, np.arange(4), np.array([[1.0, 1, 1, 1], [1, 3, 0, 2]])))
+    >>> auc(WeightedPairs(p, correct, np.arange(4), np.array([[1.0, 1, 1, 1], [1, 3, 0, 2]])))
     array([0.875, 1.   ])
     """
     order = np.argsort(cells.forecast_n, kind="stable")
@@ -29,7 +29,7 @@ def auc(cells: Cells) -> Floats:
     return np.concatenate(blocks)
 
 
-def _auc(weight_rn: Floats, correct_n: Floats, starts: Ints) -> Floats:
+def _auc(weight_rn: FloatArray, correct_n: FloatArray, starts: IntArray) -> FloatArray:
     """Count pairs in order; cells are sorted, equal forecasts begin at `starts`."""
     right_rt, wrong_rt = weight_rn * correct_n, weight_rn * (1 - correct_n)
     if len(starts) < len(correct_n):  # rarely are there ties, and adding them up takes time
@@ -37,4 +37,4 @@ def _auc(weight_rn: Floats, correct_n: Floats, starts: Ints) -> Floats:
         wrong_rt = np.add.reduceat(wrong_rt, starts, axis=1)
     upto_rt = np.cumsum(wrong_rt, axis=1)
     in_order_r = np.einsum("rt,rt->r", right_rt, upto_rt - wrong_rt / 2)
-    return ratio(in_order_r, right_rt.sum(axis=1) * upto_rt[:, -1])
+    return safe_ratio(in_order_r, right_rt.sum(axis=1) * upto_rt[:, -1])

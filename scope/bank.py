@@ -6,18 +6,18 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from scope.arrays import Floats, Singles
-from scope.calibration import Calibration
-from scope.config import AnchorConfig, Strict
-from scope.embedder import EmbedderSpec, lengths
+from scope.arrays import Float32Array, FloatArray
+from scope.calibration import ReferencePopulation
+from scope.config import AnchorConfig, StrictModel
+from scope.embedder import EmbedderSpec, norms
 from scope.errors import BankError
-from scope.fitted_reasoner import FittedReasoner
+from scope.fitted_reasoner import CalibratedReasoner
 from scope.forecaster import Forecaster
 from scope.outcomes import Outcomes
-from scope.pool import ModelSpec, positions
+from scope.pool import ModelSpec, indices_of
 
 
-class Manifest(Strict):
+class BankManifest(StrictModel):
     """What a bank is made of; `files` ties it to the bytes beside it."""
 
     schema_version: Literal[1] = 1
@@ -41,7 +41,7 @@ class Bank:
     ids, categories : tuple of str
     prompts : tuple of str, or None
         None in a bank built without texts.
-    golds : tuple of str or None
+    gold_answers : tuple of str or None
     embedding_ad : ndarray of shape (n_anchors, n_dimensions)
         Unit vectors.
     features_af : ndarray of shape (n_anchors, n_features)
@@ -50,11 +50,11 @@ class Bank:
         In the order of the columns of `outcomes`.
     outcomes : Outcomes
     embedder : EmbedderSpec
-    calibration : Calibration or None
+    calibration : ReferencePopulation or None
         The population of its dial; None until it is drawn.
     forecaster : Forecaster or None
         What was learned from its outcomes; None until it is.
-    reasoner : FittedReasoner or None
+    reasoner : CalibratedReasoner or None
         The reasoner that was put to its anchors, and what its answers are worth beside the
         rest; None until one is.
     version : str
@@ -64,15 +64,15 @@ class Bank:
     ids: tuple[str, ...]
     categories: tuple[str, ...]
     prompts: tuple[str, ...] | None
-    golds: tuple[str | None, ...]
-    embedding_ad: Singles
-    features_af: Floats
+    gold_answers: tuple[str | None, ...]
+    embedding_ad: Float32Array
+    features_af: FloatArray
     models: tuple[ModelSpec, ...]
     outcomes: Outcomes
     embedder: EmbedderSpec
-    calibration: Calibration | None = None
+    reference: ReferencePopulation | None = None
     forecaster: Forecaster | None = None
-    reasoner: FittedReasoner | None = None
+    reasoner: CalibratedReasoner | None = None
     version: str = ""
 
     def __post_init__(self) -> None:
@@ -82,7 +82,7 @@ class Bank:
                 f"embeddings have shape {self.embedding_ad.shape}; "
                 f"{expected[0]} questions of {self.embedder} need {expected}"
             )
-        check_unit(self.embedding_ad, self.ids)
+        check_unit_norm(self.embedding_ad, self.ids)
 
     @property
     def model_ids(self) -> tuple[str, ...]:
@@ -92,9 +92,9 @@ class Bank:
     @property
     def anchor_config(self) -> AnchorConfig:
         """How the bank was calibrated to be read, else the defaults."""
-        return self.calibration.config if self.calibration else AnchorConfig()
+        return self.reference.config if self.reference else AnchorConfig()
 
-    def with_models(self, wanted: tuple[str, ...]) -> "Bank":
+    def select_models(self, wanted: tuple[str, ...]) -> "Bank":
         """Return the bank of a pool: its models only, in its order.
 
         Raises
@@ -102,14 +102,14 @@ class Bank:
         UnknownModelError
             If the bank has never measured one of them.
         """
-        columns = positions(wanted, self.model_ids, "the bank")
+        columns = indices_of(wanted, self.model_ids, "the bank")
         return replace(
             self,
             models=tuple(self.models[column] for column in columns),
-            outcomes=self.outcomes.columns(columns),
-            calibration=self.calibration and self.calibration.columns(columns),
-            forecaster=self.forecaster and self.forecaster.columns(columns),
-            reasoner=self.reasoner and self.reasoner.columns(columns),
+            outcomes=self.outcomes.select_models(columns),
+            reference=self.reference and self.reference.select_models(columns),
+            forecaster=self.forecaster and self.forecaster.select_models(columns),
+            reasoner=self.reasoner and self.reasoner.select_models(columns),
         )
 
     def with_prices(self, models: tuple[ModelSpec, ...]) -> "Bank":
@@ -117,7 +117,7 @@ class Bank:
         return replace(self, models=models)
 
 
-def check_unit(embedding_nd: Singles, ids: tuple[str, ...]) -> None:
+def check_unit_norm(embedding_nd: Float32Array, ids: tuple[str, ...]) -> None:
     """Refuse vectors that are not finite and of length 1.
 
     Raises
@@ -125,7 +125,7 @@ def check_unit(embedding_nd: Singles, ids: tuple[str, ...]) -> None:
     BankError
         Naming the first question whose vector is not.
     """
-    length, unit = lengths(embedding_nd)
+    length, unit = norms(embedding_nd)
     wrong = np.flatnonzero(~unit)
     if wrong.size:
         first = wrong[0]

@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scope.arrays import Floats
-from scope.bank import Bank, Manifest
-from scope.calibration import Calibration
+from scope.arrays import FloatArray
+from scope.bank import Bank, BankManifest
+from scope.calibration import ReferencePopulation
 from scope.config import AnchorConfig, parse
-from scope.errors import BankAlteredError, BankError, FormatError
+from scope.errors import BankError, BankIntegrityError, FormatError
 from scope.features import FEATURES
-from scope.files import new_folder, read_json, sha256, write_json
-from scope.fitted_reasoner import FittedReasoner
+from scope.files import atomic_folder, read_json, sha256, write_json
+from scope.fitted_reasoner import CalibratedReasoner
 from scope.forecaster_store import load_forecaster, save_forecaster
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
@@ -27,13 +27,13 @@ EMBEDDINGS = "embeddings.npy"
 FEATURES_FILE = "features.parquet"
 OUTCOMES = "outcomes.parquet"
 MODELS = "models.json"
-SETTINGS = "calibration.json"
-CALIBRATION = "calibration.npz"
+REFERENCE_SETTINGS = "reference.json"
+REFERENCE = "reference.npz"
 FORECASTER = "forecaster.npz"
 REASONER = "reasoner.json"
 
 
-def save_bank(bank: Bank, path: Path, *, created_at: str, sources: tuple[str, ...]) -> Manifest:
+def save_bank(bank: Bank, path: Path, *, created_at: str, sources: tuple[str, ...]) -> BankManifest:
     """Write `bank` as a new folder, whole or not at all.
 
     Parameters
@@ -52,9 +52,9 @@ def save_bank(bank: Bank, path: Path, *, created_at: str, sources: tuple[str, ..
         If `path` exists.
     """
     try:
-        with new_folder(path) as draft:
+        with atomic_folder(path) as draft:
             n_outcomes = _write_files(bank, draft)
-            manifest = Manifest(
+            manifest = BankManifest(
                 n_questions=len(bank.ids),
                 n_models=len(bank.models),
                 n_outcomes=n_outcomes,
@@ -77,7 +77,7 @@ def load_bank(path: Path) -> Bank:
     ------
     BankError
         If `path` is not a bank of this schema.
-    BankAlteredError
+    BankIntegrityError
         If a file is not the one the manifest names.
     """
     manifest = verify_bank(path)
@@ -95,14 +95,14 @@ def load_bank(path: Path) -> Bank:
     return replace(bank, version=bank_version(path))
 
 
-def verify_bank(path: Path) -> Manifest:
+def verify_bank(path: Path) -> BankManifest:
     """Check every file of a bank against its manifest and return that.
 
     Raises
     ------
     BankError
         If there is no valid manifest, or a file is missing or not named by it.
-    BankAlteredError
+    BankIntegrityError
         If a file has other bytes than the manifest says.
     """
     manifest = read_manifest(path)
@@ -110,11 +110,11 @@ def verify_bank(path: Path) -> Manifest:
         if Path(name).name != name or not (path / name).is_file():
             raise BankError(f"bank {path} lacks {name!r}, which its manifest names")
         if (found := sha256(path / name)) != expected:
-            raise BankAlteredError(str(path / name), expected, found)
+            raise BankIntegrityError(str(path / name), expected, found)
     return manifest
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> BankManifest:
     """Read what a bank says it is made of, without checking that it is.
 
     Raises
@@ -127,7 +127,7 @@ def read_manifest(path: Path) -> Manifest:
     if not is_bank(path):
         raise BankError(f"{path} is not a bank: it has no {MANIFEST}")
     try:
-        return parse(Manifest, read_json(path / MANIFEST), str(path / MANIFEST))
+        return parse(BankManifest, read_json(path / MANIFEST), str(path / MANIFEST))
     except FormatError as error:
         raise BankError(str(error)) from error
 
@@ -137,7 +137,7 @@ def is_bank(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
-def evidence(path: Path) -> str:
+def content_digest(path: Path) -> str:
     """Return 12 digits that change whenever a question, a vector or an outcome of a bank does.
 
     They stay where only prices change, or what is learned from the outcomes.
@@ -159,7 +159,7 @@ def _write_files(bank: Bank, folder: Path) -> int:
             "question_id": pa.array(bank.ids, pa.string()),
             "category": pa.array(bank.categories, pa.string()).dictionary_encode(),
             "prompt": pa.array(bank.prompts or [None] * len(bank.ids), pa.string()),
-            "gold": pa.array(bank.golds, pa.string()),
+            "gold": pa.array(bank.gold_answers, pa.string()),
         }
     )
     features = pa.table(
@@ -170,9 +170,9 @@ def _write_files(bank: Bank, folder: Path) -> int:
         pq.write_table(table, folder / name, compression="zstd", compression_level=9)
     np.save(folder / EMBEDDINGS, bank.embedding_ad.astype(np.float16), allow_pickle=False)
     write_json(folder / MODELS, [model.model_dump(mode="json") for model in bank.models])
-    if bank.calibration is not None:
-        write_json(folder / SETTINGS, bank.calibration.config.model_dump(mode="json"))
-        bank.calibration.save(folder / CALIBRATION)
+    if bank.reference is not None:
+        write_json(folder / REFERENCE_SETTINGS, bank.reference.config.model_dump(mode="json"))
+        bank.reference.save(folder / REFERENCE)
     if bank.forecaster is not None:
         save_forecaster(bank.forecaster, folder / FORECASTER)
     if bank.reasoner is not None:
@@ -180,7 +180,7 @@ def _write_files(bank: Bank, folder: Path) -> int:
     return int(outcomes.num_rows)
 
 
-def _read_files(path: Path, manifest: Manifest) -> Bank:
+def _read_files(path: Path, manifest: BankManifest) -> Bank:
     for name in (QUESTIONS, EMBEDDINGS, FEATURES_FILE, OUTCOMES, MODELS):
         if name not in manifest.files:
             raise BankError(f"bank {path} is incomplete: its manifest names no {name}")
@@ -193,7 +193,7 @@ def _read_files(path: Path, manifest: Manifest) -> Bank:
         ids=ids,
         categories=tuple(questions["category"].cast(pa.string()).to_pylist()),
         prompts=tuple(questions["prompt"].to_pylist()) if manifest.has_prompts else None,
-        golds=tuple(questions["gold"].to_pylist()),
+        gold_answers=tuple(questions["gold"].to_pylist()),
         embedding_ad=np.load(path / EMBEDDINGS, allow_pickle=False).astype(np.float32),
         features_af=read_features(path / FEATURES_FILE),
         models=models,
@@ -204,26 +204,32 @@ def _read_files(path: Path, manifest: Manifest) -> Bank:
             str(path / OUTCOMES),
         ),
         embedder=manifest.embedder,
-        calibration=_read_calibration(path, manifest),
+        reference=_read_reference(path, manifest),
         reasoner=_read_reasoner(path, manifest, len(models)),
     )
 
 
-def read_features(path: Path) -> Floats:
+def read_features(path: Path) -> FloatArray:
     """Return the text features of all questions, (n_questions, n_features)."""
     table = pq.read_table(path, columns=list(FEATURES))
-    features_af: Floats = np.column_stack([table[name].to_numpy() for name in FEATURES]).astype(
+    features_af: FloatArray = np.column_stack([table[name].to_numpy() for name in FEATURES]).astype(
         np.float64
     )
     return features_af
 
 
-def _read_calibration(path: Path, manifest: Manifest) -> Calibration | None:
-    if CALIBRATION not in manifest.files or SETTINGS not in manifest.files:
+def _read_reference(path: Path, manifest: BankManifest) -> ReferencePopulation | None:
+    if REFERENCE not in manifest.files or REFERENCE_SETTINGS not in manifest.files:
         return None
-    config = parse(AnchorConfig, json.loads((path / SETTINGS).read_text()), str(path / SETTINGS))
-    return Calibration.load(path / CALIBRATION, config)
+    config = parse(
+        AnchorConfig,
+        json.loads((path / REFERENCE_SETTINGS).read_text()),
+        str(path / REFERENCE_SETTINGS),
+    )
+    return ReferencePopulation.load(path / REFERENCE, config)
 
 
-def _read_reasoner(path: Path, manifest: Manifest, n_models: int) -> FittedReasoner | None:
-    return FittedReasoner.load(path / REASONER, n_models) if REASONER in manifest.files else None
+def _read_reasoner(path: Path, manifest: BankManifest, n_models: int) -> CalibratedReasoner | None:
+    return (
+        CalibratedReasoner.load(path / REASONER, n_models) if REASONER in manifest.files else None
+    )

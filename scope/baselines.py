@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scope.arrays import Bools, Floats
+from scope.arrays import BoolArray, FloatArray
 from scope.bank import Bank
-from scope.exam import Exam
-from scope.forecast import Design, Lesson, held_out
+from scope.exam import TestSet
+from scope.forecast import DesignMatrix, TrainingSet, validation_mask
 from scope.logistic import LogisticBaseline
-from scope.neighbours import TunedNeighbours, published
-from scope.network import FACTORS, PERCEPTRON, NetworkBaseline
+from scope.neighbours import TunedKNN, published_stage_one
+from scope.network import MATRIX_FACTORISATION, MLP, NetworkBaseline
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class BaselineForecast:
     """One router's forecasts for every (question, model).
 
     Attributes
@@ -29,31 +29,35 @@ class Forecast:
 
     name: str
     note: str
-    p_correct_qm: Floats
-    cost_usd_qm: Floats | None = None
+    p_correct_qm: FloatArray
+    cost_usd_qm: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Schooling:
+class BaselineInputs:
     """What every baseline is given: the anchors to learn from, the questions to forecast."""
 
     bank: Bank
-    exam: Exam
-    lesson: Lesson
-    held_out_a: Bools
-    design_qf: Floats
+    exam: TestSet
+    lesson: TrainingSet
+    held_out_a: BoolArray
+    design_qf: FloatArray
     seed: int
 
     @classmethod
-    def of(cls, bank: Bank, exam: Exam, seed: int) -> "Schooling":
+    def from_banks(cls, bank: Bank, exam: TestSet, seed: int) -> "BaselineInputs":
         """Scale the inputs by the anchors and keep a fifth of those aside."""
-        design = Design(bank)
-        lesson = Lesson(design.of(bank.embedding_ad, bank.features_af), bank.outcomes.correct_am)
-        design_qf = design.of(exam.embedding_qd, exam.features_qf)
-        return cls(bank, exam, lesson, held_out(bank.ids), design_qf, seed)
+        design = DesignMatrix(bank)
+        lesson = TrainingSet(
+            design.transform(bank.embedding_ad, bank.features_af), bank.outcomes.correct_am
+        )
+        design_qf = design.transform(exam.embedding_qd, exam.features_qf)
+        return cls(bank, exam, lesson, validation_mask(bank.ids), design_qf, seed)
 
 
-def fit_baselines(bank: Bank, exam: Exam, seed: int, advance: Callable[[], None]) -> list[Forecast]:
+def fit_baselines(
+    bank: Bank, exam: TestSet, seed: int, advance: Callable[[], None]
+) -> list[BaselineForecast]:
     """Fit every baseline on the bank and forecast the exam.
 
     Settings are picked inside the bank: neighbours by leaving one out, the others
@@ -62,13 +66,13 @@ def fit_baselines(bank: Bank, exam: Exam, seed: int, advance: Callable[[], None]
     Parameters
     ----------
     bank : Bank
-    exam : Exam
+    exam : TestSet
     seed : int
         Of the first weights of the networks.
     advance : callable
         Called after each baseline.
     """
-    schooling = Schooling.of(bank, exam, seed)
+    schooling = BaselineInputs.from_banks(bank, exam, seed)
     forecasts = []
     for fit in BASELINES:
         forecasts.append(fit(schooling))
@@ -76,45 +80,47 @@ def fit_baselines(bank: Bank, exam: Exam, seed: int, advance: Callable[[], None]
     return forecasts
 
 
-def _stage_one(given: Schooling) -> Forecast:
+def _stage_one(given: BaselineInputs) -> BaselineForecast:
     note = "6 neighbours, similarity², no shrinkage, its own mean cost"
-    return Forecast(STAGE_ONE, note, *published(given.bank, given.exam.embedding_qd))
+    return BaselineForecast(
+        STAGE_ONE, note, *published_stage_one(given.bank, given.exam.embedding_qd)
+    )
 
 
-def _neighbours(given: Schooling) -> Forecast:
-    fit = TunedNeighbours(given.bank)
+def _neighbours(given: BaselineInputs) -> BaselineForecast:
+    fit = TunedKNN(given.bank)
     chosen = fit.settings
     note = (
         f"{chosen.n_neighbours} neighbours, similarity^{chosen.power:g}, "
-        f"{chosen.pseudo_anchors:g} pseudo-anchors, picked by leaving one out"
+        f"{chosen.prior_strength:g} pseudo-anchors, picked by leaving one out"
     )
-    return Forecast("kNN, tuned", note, fit.predict(given.exam.embedding_qd))
+    return BaselineForecast("kNN, tuned", note, fit.predict(given.exam.embedding_qd))
 
 
-def _logistic(given: Schooling) -> Forecast:
+def _logistic(given: BaselineInputs) -> BaselineForecast:
     fit = LogisticBaseline(given.lesson, given.held_out_a)
     note = f"one a model, on embedding and text features, C = {fit.strength:g}"
-    return Forecast("logistic regression", note, fit.predict(given.design_qf))
+    return BaselineForecast("logistic regression", note, fit.predict(given.design_qf))
 
 
-def _perceptron(given: Schooling) -> Forecast:
-    fit = NetworkBaseline(given.lesson, given.held_out_a, PERCEPTRON, given.seed)
-    note = f"{PERCEPTRON.n_hidden} hidden units, all models at once, decay {fit.decay:g}"
-    return Forecast("MLP", note, fit.predict(given.design_qf))
+def _mlp(given: BaselineInputs) -> BaselineForecast:
+    fit = NetworkBaseline(given.lesson, given.held_out_a, MLP, given.seed)
+    note = f"{MLP.n_hidden} hidden units, all models at once, decay {fit.decay:g}"
+    return BaselineForecast("MLP", note, fit.predict(given.design_qf))
 
 
-def _factors(given: Schooling) -> Forecast:
-    fit = NetworkBaseline(given.lesson, given.held_out_a, FACTORS, given.seed)
-    note = f"as in RouteLLM, for N models: {FACTORS.n_hidden} factors, decay {fit.decay:g}"
-    return Forecast("matrix factorisation", note, fit.predict(given.design_qf))
+def _matrix_factorisation(given: BaselineInputs) -> BaselineForecast:
+    fit = NetworkBaseline(given.lesson, given.held_out_a, MATRIX_FACTORISATION, given.seed)
+    note = f"as in RouteLLM, for N models: {MATRIX_FACTORISATION.n_hidden} factors, decay {fit.decay:g}"
+    return BaselineForecast("matrix factorisation", note, fit.predict(given.design_qf))
 
 
 STAGE_ONE = "Stage I, published"
 
-BASELINES: tuple[Callable[[Schooling], Forecast], ...] = (
+BASELINES: tuple[Callable[[BaselineInputs], BaselineForecast], ...] = (
     _stage_one,
     _neighbours,
     _logistic,
-    _perceptron,
-    _factors,
+    _mlp,
+    _matrix_factorisation,
 )

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Floats, Ints
-from scope.bootstrap import ENDS, Interval
-from scope.cells import Cells, ratio
+from scope.arrays import FloatArray, IntArray
+from scope.bootstrap import PERCENTILES, Interval
+from scope.cells import WeightedPairs, safe_ratio
 
 N_BINS = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
+class CalibrationBin:
     """Forecasts of about the same probability, and what came of them."""
 
     n: int
@@ -20,7 +20,7 @@ class Bin:
     share_correct: float
 
     @classmethod
-    def each(cls, cells: Cells, bin_n: Ints) -> tuple["Bin", ...]:
+    def from_pairs(cls, cells: WeightedPairs, bin_n: IntArray) -> tuple["CalibrationBin", ...]:
         """Describe every bin, from the lowest forecast to the highest."""
         size_b = np.bincount(bin_n)
         p_b, share_b = (
@@ -30,7 +30,7 @@ class Bin:
         return tuple(cls(*row) for row in rows)
 
 
-def equal_mass_bins(p_n: Floats, n_bins: int = N_BINS) -> Ints:
+def equal_mass_bins(p_n: FloatArray, n_bins: int = N_BINS) -> IntArray:
     """Cut forecasts at their quantiles into bins of about equal size.
 
     Equal forecasts share a bin, so that the order of questions cannot matter; bins
@@ -52,7 +52,7 @@ def equal_mass_bins(p_n: Floats, n_bins: int = N_BINS) -> Ints:
     return np.asarray(bin_n, dtype=np.int64)
 
 
-def gaps(cells: Cells, bin_n: Ints) -> Floats:
+def calibration_gaps(cells: WeightedPairs, bin_n: IntArray) -> FloatArray:
     """Return mean forecast minus outcome of each bin, times the bin's share of all cells.
 
     Returns
@@ -63,10 +63,10 @@ def gaps(cells: Cells, bin_n: Ints) -> Floats:
     off_n = cells.forecast_n - cells.outcome_n
     off_rb = np.stack([cells.total(off_n * (bin_n == b)) for b in range(bin_n.max() + 1)], axis=1)
     n_r1 = cells.total(np.ones(len(off_n)))[:, None]
-    return ratio(off_rb, np.broadcast_to(n_r1, off_rb.shape))
+    return safe_ratio(off_rb, np.broadcast_to(n_r1, off_rb.shape))
 
 
-def ece(gap_rb: Floats) -> Interval:
+def ece(gap_rb: FloatArray) -> Interval:
     """Return the expected calibration error, the mean gap of the bins, with its interval.
 
     Chance alone makes gaps: the error of a sample lies above the true one, and that
@@ -92,7 +92,7 @@ def ece(gap_rb: Floats) -> Interval:
     if not len(drawn_rb):
         return Interval(value, np.nan, np.nan)
     moved, high = (
-        float(np.quantile(np.abs(gap_rb).sum(axis=1), ENDS[1]))
+        float(np.quantile(np.abs(gap_rb).sum(axis=1), PERCENTILES[1]))
         for gap_rb in (drawn_rb - gap_rb[0], drawn_rb)
     )
     return Interval(value, max(value - moved, 0.0), max(high, value))

@@ -11,22 +11,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import expit, logit
 
-from scope.answers import Answers
-from scope.arrays import Bools, Floats
-from scope.forecaster import LEAST_P
+from scope.answers import ReasonerPredictions
+from scope.arrays import BoolArray, FloatArray
+from scope.forecaster import MIN_P
 from scope.pool import ModelSpec, cost_usd
 from scope.predictions import Estimates
 
-LOGIT_LIMIT = 4.0
+MAX_LOG_ODDS = 4.0
 """Log odds beyond which no answer is believed: 98.2 %."""
 
-LENGTH_LIMIT = 1.5
+MAX_LOG_RATIO = 1.5
 """Log ratio of asked to expected tokens beyond which none is believed: 4.5 times."""
 
-LEAST_END = 1e-6
+MIN_INTERVAL_P = 1e-6
 """An interval ends no nearer to 0 and 1 than this where it is moved."""
 
-ROUNDING = 1e-12
+BOUND_SLACK = 1e-12
 """Bounds of what an answer can make of a number are wider by this share of it."""
 
 
@@ -44,7 +44,7 @@ class Blend:
         At least 0; with 0 the anchors' probabilities stay as they are.
     slope : float
         At least 0; where it was asked, the anchors' log odds count as much.
-    center_m : ndarray of shape (n_models,)
+    baseline_log_odds_m : ndarray of shape (n_models,)
         Log odds at which an answer is no news about the model. NaN: not known, so that its
         answers change nothing.
     low, high : float
@@ -52,36 +52,36 @@ class Blend:
         exceed need not be asked for.
     length_weight : float
         Within [0, 1]; with 0 the anchors' token counts stay as they are.
-    length_center_m : ndarray of shape (n_models,)
+    baseline_log_ratio_m : ndarray of shape (n_models,)
         Log ratio of tokens that is no news; NaN as above.
-    spread, length_spread : float
+    spread, ratio_std : float
         Standard deviation of what an answer changes, in log odds and in log tokens.
     """
 
     weight: float
     slope: float
-    center_m: Floats
+    baseline_log_odds_m: FloatArray
     low: float
     high: float
     length_weight: float
-    length_center_m: Floats
-    spread: float
-    length_spread: float
+    baseline_log_ratio_m: FloatArray
+    shift_std: float
+    ratio_std: float
 
     @classmethod
-    def nothing(cls, n_models: int) -> "Blend":
+    def identity(cls, n_models: int) -> "Blend":
         """Return the blend of a reasoner that has earned no say."""
         unknown_m = np.full(n_models, np.nan)
         return cls(0.0, 1.0, unknown_m, 0.0, 0.0, 0.0, unknown_m, 0.0, 0.0)
 
     @property
-    def telling_m(self) -> Bools:
+    def informative_m(self) -> BoolArray:
         """Models about which an answer can change anything."""
-        p_m = (self.weight > 0) & ~np.isnan(self.center_m)
-        return p_m | (self.length_weight > 0) & ~np.isnan(self.length_center_m)
+        p_m = (self.weight > 0) & ~np.isnan(self.baseline_log_odds_m)
+        return p_m | (self.length_weight > 0) & ~np.isnan(self.baseline_log_ratio_m)
 
     def apply(
-        self, estimates: Estimates, answers: Answers, models: Sequence[ModelSpec]
+        self, estimates: Estimates, answers: ReasonerPredictions, models: Sequence[ModelSpec]
     ) -> Estimates:
         """Return the estimates after the answers; what was not answered stays bit by bit.
 
@@ -89,16 +89,16 @@ class Blend:
         ----------
         estimates : Estimates
             What the anchors say, columns as in the blend.
-        answers : Answers
+        answers : ReasonerPredictions
             NaN where the reasoner was not asked, or failed.
         models : sequence of ModelSpec
             The columns with their prices.
         """
         if self.weight > 0:
-            estimates = self._moved(estimates, self.news(answers.p_yes_qm))
+            estimates = self._shifted(estimates, self.log_odds_shift(answers.p_yes_qm))
         if self.length_weight > 0:
             log_factor_qm = self.log_factor(answers.tokens_qm, estimates.completion_tokens_qm)
-            estimates = stretched(estimates, log_factor_qm, models)
+            estimates = scale_tokens(estimates, log_factor_qm, models)
         return estimates
 
     def bounds(
@@ -112,94 +112,98 @@ class Blend:
         for news, sign in ((self.low, -1), (self.high, 1)):
             end = estimates
             if self.weight > 0:
-                news_qm = np.where(np.isnan(self.center_m), np.nan, news)
-                moved = self._moved(estimates, np.broadcast_to(news_qm, end.p_correct_qm.shape))
-                end = _farther(estimates, moved, "p_correct_qm", sign)
+                news_qm = np.where(np.isnan(self.baseline_log_odds_m), np.nan, news)
+                moved = self._shifted(estimates, np.broadcast_to(news_qm, end.p_correct_qm.shape))
+                end = _outer_bound(estimates, moved, "p_correct_qm", sign)
             if self.length_weight > 0:
-                most = sign * self.length_weight * LENGTH_LIMIT
-                log_factor_qm = np.where(np.isnan(self.length_center_m), np.nan, most)
-                grown = stretched(
+                most = sign * self.length_weight * MAX_LOG_RATIO
+                log_factor_qm = np.where(np.isnan(self.baseline_log_ratio_m), np.nan, most)
+                grown = scale_tokens(
                     end, np.broadcast_to(log_factor_qm, end.cost_usd_qm.shape), models
                 )
-                end = _farther(end, grown, "cost_usd_qm", sign)
+                end = _outer_bound(end, grown, "cost_usd_qm", sign)
             ends.append(end)
         return ends[0], ends[1]
 
-    def news(self, p_yes_qm: Floats) -> Floats:
+    def log_odds_shift(self, p_yes_qm: FloatArray) -> FloatArray:
         """Return by how much answers exceed what is no news, log odds; NaN stays."""
         with np.errstate(divide="ignore"):
-            said_qm = logit(p_yes_qm).clip(-LOGIT_LIMIT, LOGIT_LIMIT)
-        news_qm: Floats = (said_qm - self.center_m).clip(self.low, self.high)
+            predicted_qm = logit(p_yes_qm).clip(-MAX_LOG_ODDS, MAX_LOG_ODDS)
+        news_qm: FloatArray = (predicted_qm - self.baseline_log_odds_m).clip(self.low, self.high)
         return news_qm
 
-    def log_factor(self, tokens_qm: Floats, expected_qm: Floats) -> Floats:
+    def log_factor(self, tokens_qm: FloatArray, expected_qm: FloatArray) -> FloatArray:
         """Return the logarithm of what multiplies the expected tokens; NaN stays."""
-        news_qm = log_ratio(tokens_qm, expected_qm) - self.length_center_m
-        log_factor_qm: Floats = self.length_weight * news_qm.clip(-LENGTH_LIMIT, LENGTH_LIMIT)
+        news_qm = log_ratio(tokens_qm, expected_qm) - self.baseline_log_ratio_m
+        log_factor_qm: FloatArray = self.length_weight * news_qm.clip(-MAX_LOG_RATIO, MAX_LOG_RATIO)
         return log_factor_qm
 
-    def columns(self, positions: Sequence[int]) -> "Blend":
+    def select_models(self, positions: Sequence[int]) -> "Blend":
         """Return the blend of some models, in the order of `positions`."""
         m = list(positions)
-        return replace(self, center_m=self.center_m[m], length_center_m=self.length_center_m[m])
+        return replace(
+            self,
+            baseline_log_odds_m=self.baseline_log_odds_m[m],
+            baseline_log_ratio_m=self.baseline_log_ratio_m[m],
+        )
 
-    def with_unknown(self) -> "Blend":
+    def with_new_model(self) -> "Blend":
         """Return the blend with one more model, last, about which answers change nothing yet."""
         return replace(
             self,
-            center_m=np.append(self.center_m, np.nan),
-            length_center_m=np.append(self.length_center_m, np.nan),
+            baseline_log_odds_m=np.append(self.baseline_log_odds_m, np.nan),
+            baseline_log_ratio_m=np.append(self.baseline_log_ratio_m, np.nan),
         )
 
-    def _moved(self, estimates: Estimates, news_qm: Floats) -> Estimates:
+    def _shifted(self, estimates: Estimates, news_qm: FloatArray) -> Estimates:
         """Return the estimates with probabilities and their intervals moved by news."""
-        said_qm, shift_qm = ~np.isnan(news_qm), self.weight * news_qm
+        predicted_qm, shift_qm = ~np.isnan(news_qm), self.weight * news_qm
         p_qm, low_qm, high_qm = (
             expit(self.slope * log_odds(ends_qm, least) + shift_qm)
             for ends_qm, least in (
-                (estimates.p_correct_qm, LEAST_P),
-                (estimates.p_low_qm, LEAST_END),
-                (estimates.p_high_qm, LEAST_END),
+                (estimates.p_correct_qm, MIN_P),
+                (estimates.p_low_qm, MIN_INTERVAL_P),
+                (estimates.p_high_qm, MIN_INTERVAL_P),
             )
         )
         return replace(
             estimates,
-            p_correct_qm=np.where(said_qm, p_qm, estimates.p_correct_qm),
-            p_low_qm=np.where(said_qm, np.minimum(low_qm, p_qm), estimates.p_low_qm),
-            p_high_qm=np.where(said_qm, np.maximum(high_qm, p_qm), estimates.p_high_qm),
+            p_correct_qm=np.where(predicted_qm, p_qm, estimates.p_correct_qm),
+            p_low_qm=np.where(predicted_qm, np.minimum(low_qm, p_qm), estimates.p_low_qm),
+            p_high_qm=np.where(predicted_qm, np.maximum(high_qm, p_qm), estimates.p_high_qm),
         )
 
 
-def log_odds(p_qm: Floats, least: float = LEAST_P) -> Floats:
+def log_odds(p_qm: FloatArray, least: float = MIN_P) -> FloatArray:
     """Return log odds of probabilities, none nearer to 0 and 1 than `least`."""
-    log_odds_qm: Floats = logit(p_qm.clip(least, 1 - least))
+    log_odds_qm: FloatArray = logit(p_qm.clip(least, 1 - least))
     return log_odds_qm
 
 
-def log_ratio(tokens_qm: Floats, expected_qm: Floats) -> Floats:
+def log_ratio(tokens_qm: FloatArray, expected_qm: FloatArray) -> FloatArray:
     """Return the logarithm of the ratio of two token counts, each and one."""
-    log_ratio_qm: Floats = np.log1p(tokens_qm) - np.log1p(expected_qm)
+    log_ratio_qm: FloatArray = np.log1p(tokens_qm) - np.log1p(expected_qm)
     return log_ratio_qm
 
 
-def stretched(
-    estimates: Estimates, log_factor_qm: Floats, models: Sequence[ModelSpec]
+def scale_tokens(
+    estimates: Estimates, log_factor_qm: FloatArray, models: Sequence[ModelSpec]
 ) -> Estimates:
     """Return the estimates with other completion tokens, and the costs that go with them."""
-    said_qm, factor_qm = ~np.isnan(log_factor_qm), np.exp(log_factor_qm)
-    changed: dict[str, Floats] = {}
+    predicted_qm, factor_qm = ~np.isnan(log_factor_qm), np.exp(log_factor_qm)
+    changed: dict[str, FloatArray] = {}
     for end in ("", "_low", "_high"):
         tokens_qm = getattr(estimates, f"completion_tokens{end}_qm")
         more_qm = tokens_qm * factor_qm
         usd_qm = cost_usd(models, estimates.prompt_tokens_qm, more_qm)
-        changed[f"completion_tokens{end}_qm"] = np.where(said_qm, more_qm, tokens_qm)
+        changed[f"completion_tokens{end}_qm"] = np.where(predicted_qm, more_qm, tokens_qm)
         known_usd_qm = getattr(estimates, f"cost_usd{end}_qm")
-        changed[f"cost_usd{end}_qm"] = np.where(said_qm, usd_qm, known_usd_qm)
+        changed[f"cost_usd{end}_qm"] = np.where(predicted_qm, usd_qm, known_usd_qm)
     return replace(estimates, **changed)
 
 
-def _farther(now: Estimates, moved: Estimates, name: str, sign: int) -> Estimates:
+def _outer_bound(now: Estimates, moved: Estimates, name: str, sign: int) -> Estimates:
     """Return `now` with the farther of two numbers, by a hair where an answer could move it."""
     now_qm, moved_qm = getattr(now, name), getattr(moved, name)
-    farther_qm = sign * np.maximum(sign * now_qm, sign * moved_qm) * (1 + sign * ROUNDING)
+    farther_qm = sign * np.maximum(sign * now_qm, sign * moved_qm) * (1 + sign * BOUND_SLACK)
     return replace(now, **{name: np.where(now_qm == moved_qm, now_qm, farther_qm)})

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from scope.answered import N_FOLDS
-from scope.answers import Answers
-from scope.arrays import Bools, Floats
+from scope.answers import ReasonerPredictions
+from scope.arrays import BoolArray, FloatArray
 from scope.blend_fit import fit_blend
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec
-from scope.predictions import ESTIMATES, Estimates
-from scope.reliability import surprise
+from scope.predictions import ESTIMATE_FIELDS, Estimates
+from scope.reliability import pointwise_log_loss
 
 
 @dataclass(frozen=True, slots=True)
-class Gain:
+class CrossValidatedGain:
     """Log loss of the anchors alone and with the answers, nats a prediction; lower is better.
 
     Attributes
@@ -36,20 +36,20 @@ class Gain:
     standard_error: float
 
     @classmethod
-    def of(
+    def from_predictions(
         cls,
         estimates: Estimates,
-        answers: Answers,
+        answers: ReasonerPredictions,
         outcomes: Outcomes,
         models: Sequence[ModelSpec],
-    ) -> "Gain":
+    ) -> "CrossValidatedGain":
         """Examine the blend on the questions it is fitted on, each left out in its turn.
 
         Parameters
         ----------
         estimates : Estimates
             What the anchors say, no question having a say in its own row.
-        answers : Answers
+        answers : ReasonerPredictions
         outcomes : Outcomes
             What really happened on the same questions.
         models : sequence of ModelSpec
@@ -59,9 +59,9 @@ class Gain:
         blended_qm = estimates.p_correct_qm.copy()
         for fold in range(N_FOLDS):
             exam_q = np.arange(len(blended_qm)) % N_FOLDS == fold
-            blended_qm[exam_q] = _foretold(estimates, answers, outcomes, models, exam_q)
+            blended_qm[exam_q] = _out_of_fold(estimates, answers, outcomes, models, exam_q)
         before_n, after_n = (
-            surprise(p_qm[known_qm], outcomes.correct_am[known_qm])
+            pointwise_log_loss(p_qm[known_qm], outcomes.correct_am[known_qm])
             for p_qm in (estimates.p_correct_qm, blended_qm)
         )
         row_n = np.nonzero(known_qm)[0]
@@ -82,24 +82,24 @@ class Gain:
         return f"log loss {self.anchors:.4f} without, {self.blended:.4f} with it (gain {gain})"
 
 
-def _foretold(
+def _out_of_fold(
     estimates: Estimates,
-    answers: Answers,
+    answers: ReasonerPredictions,
     outcomes: Outcomes,
     models: Sequence[ModelSpec],
-    exam_q: Bools,
-) -> Floats:
+    exam_q: BoolArray,
+) -> FloatArray:
     """Return what a blend fitted on the rest says of some questions."""
     blend = fit_blend(
         estimates.p_correct_qm[~exam_q],
         estimates.completion_tokens_qm[~exam_q],
-        _rows(answers, ~exam_q),
+        _select_questions(answers, ~exam_q),
         outcomes.correct_am[~exam_q],
         outcomes.completion_tokens_am[~exam_q],
     )
-    exam = Estimates(*(getattr(estimates, name)[exam_q] for name in ESTIMATES))
-    return blend.apply(exam, _rows(answers, exam_q), models).p_correct_qm
+    exam = Estimates(*(getattr(estimates, name)[exam_q] for name in ESTIMATE_FIELDS))
+    return blend.apply(exam, _select_questions(answers, exam_q), models).p_correct_qm
 
 
-def _rows(answers: Answers, chosen_q: Bools) -> Answers:
-    return Answers(answers.p_yes_qm[chosen_q], answers.tokens_qm[chosen_q])
+def _select_questions(answers: ReasonerPredictions, chosen_q: BoolArray) -> ReasonerPredictions:
+    return ReasonerPredictions(answers.p_yes_qm[chosen_q], answers.tokens_qm[chosen_q])

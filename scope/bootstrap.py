@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from scope.arrays import Floats
+from scope.arrays import FloatArray
 
 N_REPLICATES = 1_000
-ENDS = (0.025, 0.975)
+PERCENTILES = (0.025, 0.975)
 """Levels at which an interval ends: 95 % lie between."""
 
 
@@ -30,7 +30,7 @@ class Interval:
     high: float
 
     @classmethod
-    def of(cls, value_r: Floats) -> "Interval":
+    def from_replicates(cls, value_r: FloatArray) -> "Interval":
         """Read the interval off what each row of `resamples` gives.
 
         The best of many settings is picked anew in every replicate, which lifts the
@@ -46,7 +46,7 @@ class Interval:
 
         Examples
         --------
-        >>> Interval.of(np.array([0.5, 0.4, 0.5, 0.6]))
+        >>> Interval.from_replicates(np.array([0.5, 0.4, 0.5, 0.6]))
         Interval(value=0.5, low=0.405, high=0.595)
         """
         value, drawn_r = float(value_r[0]), value_r[1:]
@@ -56,20 +56,20 @@ class Interval:
         return cls._corrected(value_r[:1], drawn_r[:, None])[0]
 
     @classmethod
-    def of_columns(cls, value_rb: Floats) -> tuple["Interval", ...]:
+    def of_columns(cls, value_rb: FloatArray) -> tuple["Interval", ...]:
         """Do the same for every column of an array."""
         if np.isnan(value_rb).any():
-            return tuple(cls.of(value_r) for value_r in value_rb.T)
+            return tuple(cls.from_replicates(value_r) for value_r in value_rb.T)
         return cls._corrected(value_rb[0], value_rb[1:])
 
     @classmethod
-    def _corrected(cls, value_b: Floats, drawn_rb: Floats) -> tuple["Interval", ...]:
+    def _corrected(cls, value_b: FloatArray, drawn_rb: FloatArray) -> tuple["Interval", ...]:
         n = len(drawn_rb)
         # Shares of few questions tie often; the rounding of a sum must not decide for a side.
         gap_rb = (drawn_rb - value_b).round(12)
         below_b = (gap_rb < 0).mean(axis=0) + (gap_rb == 0).mean(axis=0) / 2
         shift_b = ndtri(below_b.clip(0.5 / n, 1 - 0.5 / n))
-        place_eb = (n - 1) * ndtr(2 * shift_b + ndtri(np.array(ENDS))[:, None])
+        place_eb = (n - 1) * ndtr(2 * shift_b + ndtri(np.array(PERCENTILES))[:, None])
         sorted_rb, first_eb = np.sort(drawn_rb, axis=0), np.floor(place_eb).astype(np.int64)
         lower_eb, upper_eb = (
             np.take_along_axis(sorted_rb, np.minimum(first_eb + more, n - 1), axis=0)
@@ -84,7 +84,7 @@ class Interval:
         return f"{self.value:{kind}} ({self.low:{kind}} to {self.high:{kind}})"
 
 
-def resamples(n_questions: int, seed: int, n_replicates: int = N_REPLICATES) -> Floats:
+def bootstrap_weights(n_questions: int, seed: int, n_replicates: int = N_REPLICATES) -> FloatArray:
     """Return how much each question counts in the sample itself and in each replicate.
 
     Every number that is a mean over questions is then one matrix product, and
@@ -97,5 +97,5 @@ def resamples(n_questions: int, seed: int, n_replicates: int = N_REPLICATES) -> 
     """
     even = np.full(n_questions, 1 / n_questions)
     drawn_rq = np.random.default_rng(seed).multinomial(n_questions, even, n_replicates)
-    weight_rq: Floats = np.vstack([even, drawn_rq / n_questions])
+    weight_rq: FloatArray = np.vstack([even, drawn_rq / n_questions])
     return weight_rq

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scope.arrays import Ints, Places
-from scope.climb import Climb, Steps
+from scope.arrays import Int16Array, IntArray
+from scope.climb import GreedyOrder, HullIncrements
 from scope.errors import ConfigError, NoEvidenceError
 from scope.hull import Hulls
 from scope.policy import Choices
@@ -17,7 +17,7 @@ from scope.predictions import Predictions
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BudgetPlan:
     """What a budget buys, before any model runs.
 
     Attributes
@@ -39,7 +39,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
+class StreamedBudgetPlan:
     """The same of questions that need not be in memory: how far up its hull each one goes.
 
     Attributes
@@ -47,10 +47,10 @@ class Spending:
     step_q : ndarray of int16, shape (n_questions,)
         Steps taken, in the order in which the questions came.
     trade_off, planned_cost_usd, overshoot_usd : float
-        As in a `Plan`.
+        As in a `BudgetPlan`.
     """
 
-    step_q: Places
+    step_q: Int16Array
     trade_off: float
     planned_cost_usd: float
     overshoot_usd: float
@@ -59,11 +59,11 @@ class Spending:
         """Return the choices for some of the questions, the `first` of which is given."""
         e = predictions.estimates
         step_q = self.step_q[first : first + len(predictions.question_ids)].astype(np.int64)
-        model_q = Hulls.of(e.p_correct_qm, e.cost_usd_qm).take(step_q)
+        model_q = Hulls.from_estimates(e.p_correct_qm, e.cost_usd_qm).models_at(step_q)
         return Choices(model_q, model_q >= 0)
 
 
-def plan_budget(predictions: Predictions, budget_usd: float) -> Plan:
+def plan_budget(predictions: Predictions, budget_usd: float) -> BudgetPlan:
     """Choose models so that the predicted bill stays within `budget_usd`.
 
     Maximises the expected number of right answers by the Lagrangian of the
@@ -87,31 +87,35 @@ def plan_budget(predictions: Predictions, budget_usd: float) -> Plan:
     NoEvidenceError
         If nothing is known about any question.
     """
-    spent = plan_spending([predictions], budget_usd)
+    spent = plan_budget_streamed([predictions], budget_usd)
     choices = spent.choose(predictions)
-    return Plan(choices, spent.trade_off, spent.planned_cost_usd, spent.overshoot_usd)
+    return BudgetPlan(choices, spent.trade_off, spent.planned_cost_usd, spent.overshoot_usd)
 
 
-def plan_spending(shards: Iterable[Predictions], budget_usd: float) -> Spending:
+def plan_budget_streamed(shards: Iterable[Predictions], budget_usd: float) -> StreamedBudgetPlan:
     """Do what `plan_budget` does for questions that come in portions.
 
     Of a question only its steps and its id are held. Raises the same errors.
     """
     if not budget_usd >= 0:
         raise ConfigError(f"budget is {budget_usd} USD; expected at least 0")
-    steps, rank_q = _gathered(shards)
-    return _spend(steps, steps.climb(rank_q), budget_usd)
+    steps, rank_q = _collect_increments(shards)
+    return _allocate(steps, steps.sort_by_slope(rank_q), budget_usd)
 
 
-def _gathered(shards: Iterable[Predictions]) -> tuple[Steps, Ints]:
+def _collect_increments(shards: Iterable[Predictions]) -> tuple[HullIncrements, IntArray]:
     """Return the steps of all questions, and each one's place when all are sorted by id."""
     parts, ids = [], []
     models: tuple[str, ...] = ()
     for predictions in shards:
         estimates, models = predictions.estimates, predictions.models
-        parts.append(Steps.of(Hulls.of(estimates.p_correct_qm, estimates.cost_usd_qm)))
+        parts.append(
+            HullIncrements.from_hulls(
+                Hulls.from_estimates(estimates.p_correct_qm, estimates.cost_usd_qm)
+            )
+        )
         ids.append(pa.array(predictions.question_ids, pa.string()))
-    steps = Steps.join(parts)
+    steps = HullIncrements.concatenate(parts)
     if np.isnan(steps.base_usd_q).all():
         raise NoEvidenceError(
             f"nothing is known about any of {', '.join(models)} on these questions"
@@ -120,9 +124,9 @@ def _gathered(shards: Iterable[Predictions]) -> tuple[Steps, Ints]:
     return steps, rank_q.astype(np.int64)
 
 
-def _spend(steps: Steps, climb: Climb, budget_usd: float) -> Spending:
+def _allocate(steps: HullIncrements, climb: GreedyOrder, budget_usd: float) -> StreamedBudgetPlan:
     """Take the steps in their order for as long as their bill is within the budget."""
-    n_steps = climb.affordable(budget_usd)
+    n_steps = climb.n_affordable(budget_usd)
     while True:
         step_q = np.bincount(climb.question_n[:n_steps], minlength=len(steps.base_usd_q))
         cost_usd_q = steps.cost_usd_q(step_q)
@@ -132,4 +136,6 @@ def _spend(steps: Steps, climb: Climb, budget_usd: float) -> Spending:
             break
         n_steps -= 1
     overshoot_usd = max(planned_usd - budget_usd, 0.0)
-    return Spending(step_q.astype(np.int16), climb.trade_off(n_steps), planned_usd, overshoot_usd)
+    return StreamedBudgetPlan(
+        step_q.astype(np.int16), climb.lambda_after(n_steps), planned_usd, overshoot_usd
+    )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from scope.arrays import Floats
+from scope.arrays import FloatArray
 from scope.config import AnchorConfig
-from scope.dial import Dial
+from scope.dial import AlphaScale
 from scope.errors import ConfigError
 from scope.pool import ModelSpec, cost_usd
 
@@ -16,7 +16,7 @@ ARRAYS = ("p_correct_qm", "prompt_tokens_qm", "completion_tokens_qm")
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class ReferencePopulation:
     """Predictions of a bank for a sample of its own anchors.
 
     No anchor took part in its own prediction. The sample stands for the
@@ -32,21 +32,21 @@ class Calibration:
     """
 
     config: AnchorConfig
-    p_correct_qm: Floats
-    prompt_tokens_qm: Floats
-    completion_tokens_qm: Floats
+    p_correct_qm: FloatArray
+    prompt_tokens_qm: FloatArray
+    completion_tokens_qm: FloatArray
 
-    def columns(self, positions: Sequence[int]) -> "Calibration":
+    def select_models(self, positions: Sequence[int]) -> "ReferencePopulation":
         """Return the calibration of some models, in the order of `positions`."""
         m = list(positions)
-        return Calibration(
+        return ReferencePopulation(
             self.config,
             self.p_correct_qm[:, m],
             self.prompt_tokens_qm[:, m],
             self.completion_tokens_qm[:, m],
         )
 
-    def cost_usd_qm(self, models: Sequence[ModelSpec]) -> Floats:
+    def cost_usd_qm(self, models: Sequence[ModelSpec]) -> FloatArray:
         """Return what the sampled calls cost at the prices of `models`, USD."""
         return cost_usd(models, self.prompt_tokens_qm, self.completion_tokens_qm)
 
@@ -59,18 +59,20 @@ class Calibration:
         )
 
     @classmethod
-    def load(cls, path: Path, config: AnchorConfig) -> "Calibration":
+    def load(cls, path: Path, config: AnchorConfig) -> "ReferencePopulation":
         """Read what `save` wrote; pickled content is refused."""
         with np.load(path, allow_pickle=False) as stored:
             return cls(config, *(stored[name].astype(np.float64) for name in ARRAYS))
 
 
-def fit_dial(calibration: Calibration | None, models: Sequence[ModelSpec]) -> Dial:
+def fit_alpha_scale(
+    calibration: ReferencePopulation | None, models: Sequence[ModelSpec]
+) -> AlphaScale:
     """Fit the dial of exactly these models at their prices.
 
     Parameters
     ----------
-    calibration : Calibration or None
+    calibration : ReferencePopulation or None
         Its columns are `models`.
     models : sequence of ModelSpec
 
@@ -81,4 +83,4 @@ def fit_dial(calibration: Calibration | None, models: Sequence[ModelSpec]) -> Di
     """
     if calibration is None:
         raise ConfigError("the bank behind these predictions has no calibration; no alpha")
-    return Dial.fit(calibration.p_correct_qm, calibration.cost_usd_qm(models))
+    return AlphaScale.fit(calibration.p_correct_qm, calibration.cost_usd_qm(models))

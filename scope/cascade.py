@@ -20,18 +20,18 @@ from typing import Literal
 
 import numpy as np
 
-from scope.answers import Answer, Answers
+from scope.answers import ReasonerPrediction, ReasonerPredictions
 from scope.blend import Blend
-from scope.box import Box, contenders
+from scope.box import EstimateBounds, undecided_models
 from scope.errors import ConfigError
-from scope.information import Spread, price_of_asking, values_of_asking
+from scope.information import UpdateStd, expected_value_of_information, query_cost
 from scope.policy import Policy
 from scope.pool import ModelSpec
 from scope.predictions import Estimates
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class QueryRule:
     """When an answer is worth asking for.
 
     Attributes
@@ -45,14 +45,16 @@ class Asking:
     """
 
     mode: Literal["exact", "expected"] = "exact"
-    ask_usd: float = 0.0
+    query_cost_usd: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.ask_usd < np.inf:
-            raise ConfigError(f"ask_usd is {self.ask_usd}; expected a number of USD of at least 0")
+        if not 0 <= self.query_cost_usd < np.inf:
+            raise ConfigError(
+                f"ask_usd is {self.query_cost_usd}; expected a number of USD of at least 0"
+            )
 
 
-class Cascade:
+class SelectiveQuery:
     """Asks about the models of one question in turn.
 
     Parameters
@@ -64,7 +66,7 @@ class Cascade:
         What the anchors say of one question: one row.
     models : sequence of ModelSpec
         Its columns, and those of the blend.
-    asking : Asking, optional
+    asking : QueryRule, optional
     """
 
     def __init__(
@@ -73,23 +75,23 @@ class Cascade:
         blend: Blend,
         estimates: Estimates,
         models: Sequence[ModelSpec],
-        asking: Asking | None = None,
+        asking: QueryRule | None = None,
     ) -> None:
         self._policy = policy
         self._blend = blend
         self._anchors = estimates
         self._models = models
-        self._asking = asking or Asking()
+        self._asking = asking or QueryRule()
         least, most = blend.bounds(estimates, models)
-        self._box = Box(
+        self._box = EstimateBounds(
             least.p_correct_qm[0], most.p_correct_qm[0], least.cost_usd_qm[0], most.cost_usd_qm[0]
         )
-        self._answers = Answers(*np.full((2, *estimates.p_correct_qm.shape), np.nan))
+        self._answers = ReasonerPredictions(*np.full((2, *estimates.p_correct_qm.shape), np.nan))
         self._now = estimates
-        self._n_open = int((self._box.open_m & self._box.known_m).sum())
+        self._n_open = int((self._box.undetermined_m & self._box.known_m).sum())
         self._running: list[int] = []
         self._started: set[int] = set()
-        self._weigh()
+        self._update_candidates()
 
     @property
     def running(self) -> tuple[int, ...]:
@@ -97,33 +99,33 @@ class Cascade:
         return tuple(self._running)
 
     @property
-    def superfluous(self) -> tuple[int, ...]:
+    def cancellable(self) -> tuple[int, ...]:
         """Models that are being asked about and can change nothing any more."""
         return tuple(model for model in self._running if model not in self._able)
 
     @property
     def done(self) -> bool:
         """Whether nobody is worth asking, nor worth waiting for."""
-        return not len(self._wanted) and len(self.superfluous) == len(self._running)
+        return not len(self._wanted) and len(self.cancellable) == len(self._running)
 
     @property
-    def asked(self) -> int:
+    def n_started(self) -> int:
         """How many models were asked about, cancelled and failed ones included."""
         return len(self._started)
 
     @property
-    def saved(self) -> int:
+    def n_avoided(self) -> int:
         """How many were not, of those whose answer would have changed a number."""
         return self._n_open - len(self._started)
 
-    def next(self, n: int) -> list[int]:
+    def start_next(self, n: int) -> list[int]:
         """Return at most `n` more models to ask about now, best first; they are running then."""
         chosen = [int(model) for model in self._wanted if model not in self._running][: max(n, 0)]
         self._running += chosen
         self._started |= set(chosen)
         return chosen
 
-    def tell(self, model: int, answer: Answer | None) -> None:
+    def record(self, model: int, answer: ReasonerPrediction | None) -> None:
         """Take note of an answer; None: it failed, and what the anchors say stays.
 
         Neither is asked for again.
@@ -135,8 +137,10 @@ class Cascade:
             self._answers.tokens_qm[0, model] = answer.tokens
             self._now = self._blend.apply(self._anchors, self._answers, self._models)
         now = self._now
-        self._box = self._box.settled(model, now.p_correct_qm[0, model], now.cost_usd_qm[0, model])
-        self._weigh()
+        self._box = self._box.with_fixed(
+            model, now.p_correct_qm[0, model], now.cost_usd_qm[0, model]
+        )
+        self._update_candidates()
 
     def cancel(self, model: int) -> None:
         """Take note that a model is no longer asked about."""
@@ -146,14 +150,16 @@ class Cascade:
         """Return what is known by now."""
         return self._now
 
-    def _weigh(self) -> None:
+    def _update_candidates(self) -> None:
         """Find out who could change the decision, and who of them is worth asking about."""
-        self._able = self._wanted = contenders(self._policy, self._box)
+        self._able = self._wanted = undecided_models(self._policy, self._box)
         if self._asking.mode == "exact" or not len(self._able):
             return
-        now, spread = self._now, Spread(self._blend.spread, self._blend.length_spread)
+        now, spread = self._now, UpdateStd(self._blend.shift_std, self._blend.ratio_std)
         p_m, cost_m = now.p_correct_qm[0], now.cost_usd_qm[0]
-        value_a = values_of_asking(self._policy, p_m, cost_m, self._box, spread, self._able)
+        value_a = expected_value_of_information(
+            self._policy, p_m, cost_m, self._box, spread, self._able
+        )
         # In the order of the able: by value alone more were asked, to less effect.
-        price = price_of_asking(self._policy, self._asking.ask_usd)
+        price = query_cost(self._policy, self._asking.query_cost_usd)
         self._wanted = self._able[value_a > price]

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Floats, Ints
+from scope.arrays import FloatArray, IntArray
 
 AT_ONCE = 2**18
 """Numbers of a block: few enough to stay in the cache, where work on them is fastest."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class WeightedPairs:
     """The (question, model) cells whose forecast and outcome are known.
 
     Attributes
@@ -25,30 +25,32 @@ class Cells:
         As `scope.bootstrap.resamples` draws them.
     """
 
-    forecast_n: Floats
-    outcome_n: Floats
-    question_n: Ints
-    weight_rq: Floats
+    forecast_n: FloatArray
+    outcome_n: FloatArray
+    question_n: IntArray
+    weight_rq: FloatArray
 
     @classmethod
-    def of(cls, forecast_qm: Floats, outcome_qm: Floats, weight_rq: Floats) -> "Cells":
+    def from_forecasts(
+        cls, forecast_qm: FloatArray, outcome_qm: FloatArray, weight_rq: FloatArray
+    ) -> "WeightedPairs":
         """Leave out the cells where forecast or outcome is NaN."""
         known_qm = ~np.isnan(forecast_qm + outcome_qm)
         question_n, _ = np.nonzero(known_qm)
         return cls(forecast_qm[known_qm], outcome_qm[known_qm], question_n, weight_rq)
 
-    def total(self, value_n: Floats) -> Floats:
+    def total(self, value_n: FloatArray) -> FloatArray:
         """Return the weighted sum of a number of each cell, by resample."""
         n_questions = self.weight_rq.shape[1]
         # Sums of a question first: one product instead of as many terms as cells.
-        total_r: Floats = self.weight_rq @ np.bincount(self.question_n, value_n, n_questions)
+        total_r: FloatArray = self.weight_rq @ np.bincount(self.question_n, value_n, n_questions)
         return total_r
 
-    def mean(self, value_n: Floats) -> Floats:
+    def mean(self, value_n: FloatArray) -> FloatArray:
         """Return the weighted mean by resample; NaN where none of the cells is drawn."""
-        return ratio(self.total(value_n), self.total(np.ones(len(value_n))))
+        return safe_ratio(self.total(value_n), self.total(np.ones(len(value_n))))
 
-    def blocks(self, order_n: Ints) -> Iterator[Floats]:
+    def blocks(self, order_n: IntArray) -> Iterator[FloatArray]:
         """Yield the weights of the cells in an order, a few resamples at a time.
 
         Yields
@@ -60,7 +62,7 @@ class Cells:
             yield self.weight_rq[start : start + n_rows][:, self.question_n[order_n]]
 
 
-def ratio(part_r: Floats, whole_r: Floats) -> Floats:
+def safe_ratio(part_r: FloatArray, whole_r: FloatArray) -> FloatArray:
     """Divide; NaN where there is nothing to divide by."""
     ratio_r = np.full_like(part_r, np.nan)
     np.divide(part_r, whole_r, out=ratio_r, where=whole_r > 0)

@@ -12,8 +12,8 @@ from scope.evaluation import MIX, ORACLE, OURS, RANDOM, SHUFFLED, SINGLES, Evalu
 from scope.plot import MIX as MIX_COLOUR
 from scope.plot import OURS as OUR_COLOUR
 from scope.plot import THEIRS
-from scope.promise import Promise
-from scope.standing import Standing
+from scope.promise import PlannedVsRealised
+from scope.standing import LeaderboardRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ def trade_off(evaluation: Evaluation) -> str:
 
     def draw(axes: "Axes") -> None:
         _curves(axes, evaluation, lambda one: one.curve)
-        models = [one for one in evaluation.fixed if one.name in evaluation.models]
+        models = [one for one in evaluation.single_models if one.name in evaluation.models]
         # A free model has no place on a log axis.
         paid = [one for one in models if one.usd_per_1k.value > 0]
         usd = [one.usd_per_1k.value for one in paid]
@@ -49,11 +49,11 @@ def trade_off(evaluation: Evaluation) -> str:
     return _svg(draw, (9.2, 5.8))
 
 
-def above_mix(evaluation: Evaluation) -> str:
+def gain_over_mixture(evaluation: Evaluation) -> str:
     """Draw how far each curve lies above the mix of single models, the oracle's left out."""
 
     def draw(axes: "Axes") -> None:
-        _curves(axes, evaluation, lambda one: one.above_mix, scale=100, without=(ORACLE,))
+        _curves(axes, evaluation, lambda one: one.gain_over_mixture, scale=100, without=(ORACLE,))
         axes.set_ylabel("points above the mix of models")
         _legend_below(axes)
 
@@ -64,9 +64,9 @@ def differences(evaluation: Evaluation) -> str:
     """Draw the difference of area to every other way, with its interval."""
 
     def draw(axes: "Axes") -> None:
-        others = [one for one in evaluation.standings if one.name not in (OURS, ORACLE)]
+        others = [one for one in evaluation.leaderboard if one.name not in (OURS, ORACLE)]
         for y, one in enumerate(reversed(others)):
-            gap = one.ours_minus
+            gap = one.difference
             known = gap.low > 0 or gap.high < 0
             color = OUR_COLOUR if gap.value >= 0 else OTHERS[2]
             axes.plot([100 * gap.low, 100 * gap.high], [y, y], color=color, lw=2.2)
@@ -99,15 +99,17 @@ def reliability(evaluation: Evaluation) -> str:
     return _svg(draw, (5.2, 5.0))
 
 
-def promised_cost(evaluation: Evaluation) -> str:
+def planned_vs_realised(evaluation: Evaluation) -> str:
     """Draw the real bill of every setting against the planned one."""
 
     def draw(axes: "Axes") -> None:
-        usd = [one.planned_usd_per_1k for one in evaluation.promises]
+        usd = [one.planned_usd_per_1k for one in evaluation.planned_costs]
         ends = [min(usd), max(usd)]
         axes.plot(ends, ends, color=FAINT, lw=1, ls="--", label="as planned")
         for kind, style in (("budget", {"fmt": "s"}), ("alpha", {"fmt": "o", "mfc": "white"})):
-            _bills(axes, [one for one in evaluation.promises if one.name.startswith(kind)], style)
+            _cost_error_bars(
+                axes, [one for one in evaluation.planned_costs if one.name.startswith(kind)], style
+            )
         _money_axis(axes)
         if axes.get_xscale() == "log":
             axes.set_yscale("log")
@@ -119,7 +121,9 @@ def promised_cost(evaluation: Evaluation) -> str:
     return _svg(draw, (5.2, 5.0))
 
 
-def _bills(axes: "Axes", rows: Sequence[Promise], style: dict[str, Any]) -> None:
+def _cost_error_bars(
+    axes: "Axes", rows: Sequence[PlannedVsRealised], style: dict[str, Any]
+) -> None:
     if not rows:
         return
     real = np.array([one.usd_per_1k.value for one in rows])
@@ -139,14 +143,14 @@ def _bills(axes: "Axes", rows: Sequence[Promise], style: dict[str, Any]) -> None
 def _curves(
     axes: "Axes",
     evaluation: Evaluation,
-    read: Callable[[Standing], Sequence[Interval]],
+    read: Callable[[LeaderboardRow], Sequence[Interval]],
     scale: float = 1,
     without: Sequence[str] = (),
 ) -> None:
     """Draw what `read` takes from every standing, against the budget."""
     usd = evaluation.budgets_usd_per_1k
     colours = iter(cycle(OTHERS))
-    for one in reversed(evaluation.standings):  # ours last, on top
+    for one in reversed(evaluation.leaderboard):  # ours last, on top
         if one.name in without:
             continue
         style = STYLES.get(one.name) or {"color": next(colours), "lw": 1.1}

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Floats, Ints
-from scope.kinship import Kinship
+from scope.arrays import FloatArray, IntArray
+from scope.kinship import TransferModel
 
-HALF_OF_90 = 1.645
+Z_90 = 1.645
 """Standard deviations in half the 90 % interval of a normal distribution."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class AnchorSelection:
     """Anchors to measure, the most telling first.
 
     Attributes
@@ -23,13 +23,17 @@ class Choice:
         Of the 90 % interval of a forecast after each, root mean square over questions.
     """
 
-    anchor_s: Ints
-    half_width_s: Floats
+    anchor_s: IntArray
+    half_width_s: FloatArray
 
 
-def choose(
-    kinship: Kinship, price_n: Floats, n_anchors: tuple[int, int], budget: float, narrow: float
-) -> Choice:
+def select_anchors(
+    kinship: TransferModel,
+    price_n: FloatArray,
+    n_anchors: tuple[int, int],
+    budget: float,
+    narrow: float,
+) -> AnchorSelection:
     """Choose anchors to measure, greedily by what each is expected to tell.
 
     What an anchor tells is by how much its outcome lowers the variance of the
@@ -38,7 +42,7 @@ def choose(
 
     Parameters
     ----------
-    kinship : Kinship
+    kinship : TransferModel
     price_n : ndarray of shape (n_anchors,)
         USD; NaN for an anchor that may not be asked.
     n_anchors : tuple of int
@@ -54,25 +58,25 @@ def choose(
        Journal of Artificial Intelligence Research 4 (1996), section 2.
     """
     fewest, most = n_anchors
-    doubt, left = _Doubt.before(kinship), budget
+    doubt, left = _PosteriorCovariance.prior(kinship), budget
     open_n, chosen, widths = ~np.isnan(price_n), list[int](), list[float]()
     while len(chosen) < most and (len(chosen) < fewest or doubt.half_width > narrow):
         open_n[open_n] = price_n[open_n] <= left
         if not open_n.any():
             break
-        gain_n = doubt.gains()
+        gain_n = doubt.variance_reduction()
         if np.isfinite(budget):
             gain_n = gain_n / np.maximum(price_n, 1e-12)
         best = int(np.argmax(np.where(open_n, gain_n, -1.0)))
         open_n[best], left = False, left - price_n[best]
-        doubt = doubt.after(best)
+        doubt = doubt.updated(best)
         chosen.append(best)
         widths.append(doubt.half_width)
-    return Choice(np.array(chosen, dtype=np.int64), np.array(widths))
+    return AnchorSelection(np.array(chosen, dtype=np.int64), np.array(widths))
 
 
 @dataclass(frozen=True, slots=True)
-class _Doubt:
+class _PosteriorCovariance:
     """What is not yet known of a new model's coefficients.
 
     Attributes
@@ -83,32 +87,36 @@ class _Doubt:
         of a forecast.
     """
 
-    kinship: Kinship
-    covariance_xx: Floats
-    aim_xx: Floats
+    kinship: TransferModel
+    covariance_xx: FloatArray
+    target_moment_xx: FloatArray
 
     @classmethod
-    def before(cls, kinship: Kinship) -> "_Doubt":
-        foreknown_nx = kinship.foreknown_nx
+    def prior(cls, kinship: TransferModel) -> "_PosteriorCovariance":
+        foreknown_nx = kinship.predictive_design_nx
         aim_xx = foreknown_nx.T @ foreknown_nx / len(foreknown_nx)
         return cls(kinship, kinship.covariance_xx, aim_xx)
 
     @property
     def half_width(self) -> float:
         """Half the 90 % interval of the forecast of a question, root mean square."""
-        variance = max(float((self.covariance_xx * self.aim_xx).sum()), 0.0)
-        return float(HALF_OF_90 * np.sqrt(variance))
+        variance = max(float((self.covariance_xx * self.target_moment_xx).sum()), 0.0)
+        return float(Z_90 * np.sqrt(variance))
 
-    def gains(self) -> Floats:
+    def variance_reduction(self) -> FloatArray:
         """Return by how much each anchor would lower the mean variance, (n_anchors,)."""
         reach_nx = self.kinship.design_nx @ self.covariance_xx
         variance_n = (reach_nx * self.kinship.design_nx).sum(axis=1) + self.kinship.noise
-        gain_n: Floats = ((reach_nx @ self.aim_xx) * reach_nx).sum(axis=1) / variance_n
+        gain_n: FloatArray = ((reach_nx @ self.target_moment_xx) * reach_nx).sum(
+            axis=1
+        ) / variance_n
         return gain_n
 
-    def after(self, anchor: int) -> "_Doubt":
+    def updated(self, anchor: int) -> "_PosteriorCovariance":
         """Return what is left when an anchor has been asked."""
         design_x = self.kinship.design_nx[anchor]
         reach_x = self.covariance_xx @ design_x
         told_xx = np.outer(reach_x, reach_x) / (reach_x @ design_x + self.kinship.noise)
-        return _Doubt(self.kinship, self.covariance_xx - told_xx, self.aim_xx)
+        return _PosteriorCovariance(
+            self.kinship, self.covariance_xx - told_xx, self.target_moment_xx
+        )

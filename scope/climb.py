@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Array, Floats, Ints, Places, Rows
+from scope.arrays import AnyArray, FloatArray, Int16Array, Int32Array, IntArray
 from scope.hull import Hulls
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class HullIncrements:
     """All that a budget must know of many questions: 8 bytes each, and 22 for each step.
 
     Attributes
@@ -27,14 +27,14 @@ class Steps:
         Predicted cost of the question after the step.
     """
 
-    base_usd_q: Floats
-    question_n: Rows
-    step_n: Places
-    slope_n: Floats
-    cost_usd_n: Floats
+    base_usd_q: FloatArray
+    question_n: Int32Array
+    step_n: Int16Array
+    slope_n: FloatArray
+    cost_usd_n: FloatArray
 
     @classmethod
-    def of(cls, hulls: Hulls) -> "Steps":
+    def from_hulls(cls, hulls: Hulls) -> "HullIncrements":
         """Return the steps of these hulls."""
         question, step = np.nonzero(hulls.slope_qs > -np.inf)
         return cls(
@@ -46,7 +46,7 @@ class Steps:
         )
 
     @classmethod
-    def join(cls, parts: Sequence["Steps"]) -> "Steps":
+    def concatenate(cls, parts: Sequence["HullIncrements"]) -> "HullIncrements":
         """Return the steps of all the questions of `parts`, one part after the other."""
         first = np.cumsum([0, *(len(part.base_usd_q) for part in parts)], dtype=np.int32)
         return cls(
@@ -57,7 +57,7 @@ class Steps:
             np.concatenate([part.cost_usd_n for part in parts]),
         )
 
-    def climb(self, rank_q: Ints) -> "Climb":
+    def sort_by_slope(self, rank_q: IntArray) -> "GreedyOrder":
         """Line up all steps of all questions, best bargain first.
 
         Parameters
@@ -71,9 +71,9 @@ class Steps:
         order = np.lexsort((self.step_n, rank_q[self.question_n], -self.slope_n))
         extra_n = (self.cost_usd_n - before_n)[order]
         bill_usd_n = np.nansum(self.base_usd_q) + np.concatenate([[0.0], np.cumsum(extra_n)])
-        return Climb(self.question_n[order], self.slope_n[order], bill_usd_n)
+        return GreedyOrder(self.question_n[order], self.slope_n[order], bill_usd_n)
 
-    def cost_usd_q(self, step_q: Array) -> Floats:
+    def cost_usd_q(self, step_q: AnyArray) -> FloatArray:
         """Return what every question costs after `step_q` of its steps."""
         last = self.step_n == step_q[self.question_n] - 1
         cost_usd_q = self.base_usd_q.copy()
@@ -82,7 +82,7 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
-class Climb:
+class GreedyOrder:
     """The steps of many questions in the order in which money should take them.
 
     Attributes
@@ -96,14 +96,16 @@ class Climb:
         ``bill_usd_n[0]`` is the bill of the cheapest models.
     """
 
-    question_n: Rows
-    slope_n: Floats
-    bill_usd_n: Floats
+    question_n: Int32Array
+    slope_n: FloatArray
+    cumulative_cost_usd_n: FloatArray
 
-    def affordable(self, budget_usd: float) -> int:
+    def n_affordable(self, budget_usd: float) -> int:
         """Return how many steps fit within `budget_usd`, by bisection; 0 if none does."""
-        return max(int(np.searchsorted(self.bill_usd_n, budget_usd, side="right")) - 1, 0)
+        return max(
+            int(np.searchsorted(self.cumulative_cost_usd_n, budget_usd, side="right")) - 1, 0
+        )
 
-    def trade_off(self, n_steps: int) -> float:
+    def lambda_after(self, n_steps: int) -> float:
         """Return the lambda that stops after `n_steps`: the slope of the first step not taken."""
         return float(self.slope_n[n_steps]) if n_steps < len(self.slope_n) else 0.0

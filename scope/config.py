@@ -14,7 +14,7 @@ BATCH_CHARS = 4_000
 """Keeps the activations of a small encoder in a CPU's cache; a GPU wants a hundred times that."""
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """A frozen value that refuses unknown keys and does not coerce text to numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -51,20 +51,20 @@ def parse(kind: type[Value], data: object, source: str) -> Value:
         raise ConfigError(f"{source} is not valid:\n" + "\n".join(lines)) from error
 
 
-class AnchorConfig(Strict):
+class AnchorConfig(StrictModel):
     """How the anchor predictor weighs its evidence."""
 
     n_neighbours: int = Field(default=100, ge=1)
     """Most similar anchors that vote on a question."""
     similarity_power: float = Field(default=4.0, ge=0, allow_inf_nan=False)
     """Exponent on cosine similarity; 0 lets every similar anchor count once."""
-    pseudo_anchors: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    prior_strength: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     """Strength of the pull toward a model's mean, in anchors."""
-    learned: bool = True
-    """Foretell by what ``scope bank calibrate`` fitted, where it did; else by votes alone."""
+    use_forecaster: bool = True
+    """Foretell by what ``scope bank fit`` fitted, where it did; else by votes alone."""
 
 
-class EncoderConfig(Strict):
+class EncoderConfig(StrictModel):
     """How texts are embedded; none of it changes what an embedding means."""
 
     batch_chars: int = Field(default=BATCH_CHARS, ge=1)

@@ -5,10 +5,10 @@ from typing import Protocol
 
 import numpy as np
 
-from scope.area import Reached, dual_bound, mixed, staircase
-from scope.arrays import Floats, Ints
-from scope.climb import Steps
-from scope.dial import FREE
+from scope.area import BudgetCurve, best_within_budget, dual_bound, mixture_curve
+from scope.arrays import FloatArray, IntArray
+from scope.climb import HullIncrements
+from scope.dial import MIN_COST_SHARE
 from scope.hull import Hulls
 
 N_SETTINGS = 256
@@ -16,7 +16,7 @@ N_SETTINGS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ResampledOutcomes:
     """What every model did on every question, and how much the questions count.
 
     Attributes
@@ -29,14 +29,16 @@ class Record:
         Of each model asked everything.
     """
 
-    correct_qm: Floats
-    cost_usd_qm: Floats
-    weight_rq: Floats
-    accuracy_rm: Floats
-    mean_usd_rm: Floats
+    correct_qm: FloatArray
+    cost_usd_qm: FloatArray
+    weight_rq: FloatArray
+    accuracy_rm: FloatArray
+    mean_usd_rm: FloatArray
 
     @classmethod
-    def of(cls, correct_qm: Floats, cost_usd_qm: Floats, weight_rq: Floats) -> "Record":
+    def from_outcomes(
+        cls, correct_qm: FloatArray, cost_usd_qm: FloatArray, weight_rq: FloatArray
+    ) -> "ResampledOutcomes":
         """Average the outcomes of each model over every resample."""
         return cls(
             correct_qm,
@@ -46,25 +48,27 @@ class Record:
             weight_rq @ cost_usd_qm,
         )
 
-    def best_of(self, cost_usd_rs: Floats, accuracy_rs: Floats, budget_usd_rb: Floats) -> Reached:
+    def best_of(
+        self, cost_usd_rs: FloatArray, accuracy_rs: FloatArray, budget_usd_rb: FloatArray
+    ) -> BudgetCurve:
         """Return the best of some settings and of taking one model for all."""
-        return staircase(
+        return best_within_budget(
             np.hstack([self.mean_usd_rm, cost_usd_rs]),
             np.hstack([self.accuracy_rm, accuracy_rs]),
             budget_usd_rb,
         )
 
 
-class Contender(Protocol):
+class Strategy(Protocol):
     """A way to choose whose budget can be set."""
 
-    def reach(self, record: Record, budget_usd_rb: Floats) -> Reached:
+    def evaluate_at(self, record: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
         """Return the best accuracy at or under each budget, and where it is reached."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Routed:
+class LambdaSweep:
     """``argmax p - lambda * cost`` on forecasts, lambda swept.
 
     Attributes
@@ -74,17 +78,17 @@ class Routed:
         forecast goes to the model that is cheapest on average.
     """
 
-    p_correct_qm: Floats
-    cost_usd_qm: Floats
+    p_correct_qm: FloatArray
+    cost_usd_qm: FloatArray
 
-    def choices(self) -> Ints:
+    def choices(self) -> IntArray:
         """Return the model of each question at each setting, (n_questions, n_settings)."""
-        hulls = Hulls.of(self.p_correct_qm, self.cost_usd_qm)
-        model_qs = np.stack([hulls.choose(value) for value in trade_offs(hulls)], axis=1)
+        hulls = Hulls.from_estimates(self.p_correct_qm, self.cost_usd_qm)
+        model_qs = np.stack([hulls.choose(value) for value in lambda_grid(hulls)], axis=1)
         mean_usd_m = np.nanmean(self.cost_usd_qm, axis=0)
         return np.where(model_qs < 0, int(np.nanargmin(mean_usd_m)), model_qs)
 
-    def settings(self, record: Record) -> tuple[Floats, Floats]:
+    def settings(self, record: ResampledOutcomes) -> tuple[FloatArray, FloatArray]:
         """Return mean cost and accuracy of every setting, each (n_resamples, n_settings)."""
         model_qs = self.choices()
         cost_usd_rs, accuracy_rs = (
@@ -93,22 +97,22 @@ class Routed:
         )
         return cost_usd_rs, accuracy_rs
 
-    def reach(self, record: Record, budget_usd_rb: Floats) -> Reached:
+    def evaluate_at(self, record: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
         """Score every setting, and one model for all, on what really happened."""
         return record.best_of(*self.settings(record), budget_usd_rb)
 
 
 @dataclass(frozen=True, slots=True)
-class Shuffled:
+class ShuffledControl:
     """The same decisions dealt to the questions at random: what knowing the question is worth.
 
     In expectation over all permutations the accuracy of a setting is
     ``sum_m share_m * accuracy_m``, and so is its cost: no dice are thrown.
     """
 
-    routed: Routed
+    routed: LambdaSweep
 
-    def reach(self, record: Record, budget_usd_rb: Floats) -> Reached:
+    def evaluate_at(self, record: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
         """Score the shares that every setting gives to the models."""
         model_qs = self.routed.choices()
         models = np.arange(record.correct_qm.shape[1])
@@ -122,19 +126,19 @@ class Shuffled:
 
 
 @dataclass(frozen=True, slots=True)
-class SingleModels:
+class BestSingleModel:
     """One model for all questions: the best that is within the budget."""
 
-    def reach(self, record: Record, budget_usd_rb: Floats) -> Reached:
+    def evaluate_at(self, record: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
         """Climb the staircase of the models."""
-        return staircase(record.mean_usd_rm, record.accuracy_rm, budget_usd_rb)
+        return best_within_budget(record.mean_usd_rm, record.accuracy_rm, budget_usd_rb)
 
 
 @dataclass(frozen=True, slots=True)
 class RandomModel:
     """A model drawn evenly for each question, in expectation."""
 
-    def reach(self, record: Record, budget_usd_rb: Floats) -> Reached:
+    def evaluate_at(self, record: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
         """Add one point to those of the models."""
         cost_usd_r1 = record.mean_usd_rm.mean(axis=1, keepdims=True)
         accuracy_r1 = record.accuracy_rm.mean(axis=1, keepdims=True)
@@ -142,22 +146,22 @@ class RandomModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Mixes:
+class RandomMixtures:
     """The best random mix of single models, its members picked on the very outcomes."""
 
-    def reach(self, record: Record, budget_usd_rb: Floats) -> Reached:
+    def evaluate_at(self, record: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
         """Walk along the upper hull of the models."""
-        return mixed(record.mean_usd_rm, record.accuracy_rm, budget_usd_rb)
+        return mixture_curve(record.mean_usd_rm, record.accuracy_rm, budget_usd_rb)
 
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
     """Who knows every outcome and every cost beforehand: what nobody can exceed."""
 
-    def reach(self, record: Record, budget_usd_rb: Floats) -> Reached:
+    def evaluate_at(self, record: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
         """Bound every way of choosing from above."""
-        hulls = Hulls.of(record.correct_qm, record.cost_usd_qm)
-        finite_t = trade_offs(hulls)[1:]
+        hulls = Hulls.from_estimates(record.correct_qm, record.cost_usd_qm)
+        finite_t = lambda_grid(hulls)[1:]
         value_qt = np.column_stack(
             [(record.correct_qm - t * record.cost_usd_qm).max(axis=1) for t in finite_t]
         )
@@ -165,10 +169,10 @@ class Oracle:
         # Nothing is left to buy once each question has its cheapest right model.
         last_q1 = hulls.model_qs[:, -1:]
         enough_r1 = record.weight_rq @ np.take_along_axis(record.cost_usd_qm, last_q1, axis=1)
-        return Reached(bound.accuracy_rb, np.minimum(budget_usd_rb, enough_r1))
+        return BudgetCurve(bound.accuracy_rb, np.minimum(budget_usd_rb, enough_r1))
 
 
-def trade_offs(hulls: Hulls, n_settings: int = N_SETTINGS) -> Floats:
+def lambda_grid(hulls: Hulls, n_settings: int = N_SETTINGS) -> FloatArray:
     """Return lambdas from infinity to 0 whose planned bills are log-spaced.
 
     Returns
@@ -176,11 +180,11 @@ def trade_offs(hulls: Hulls, n_settings: int = N_SETTINGS) -> Floats:
     ndarray of shape (n_trade_offs,)
         Falling, the first infinite; at most ``n_settings + 1`` distinct values.
     """
-    climb = Steps.of(hulls).climb(np.arange(len(hulls.model_qs)))
-    dearest_usd = climb.bill_usd_n[-1]
+    climb = HullIncrements.from_hulls(hulls).sort_by_slope(np.arange(len(hulls.model_qs)))
+    dearest_usd = climb.cumulative_cost_usd_n[-1]
     if not climb.slope_n.size:
         return np.array([np.inf, 0.0])
-    cheapest_usd = max(climb.bill_usd_n[0], FREE * dearest_usd)
+    cheapest_usd = max(climb.cumulative_cost_usd_n[0], MIN_COST_SHARE * dearest_usd)
     bills_usd = np.geomspace(cheapest_usd, dearest_usd, n_settings)[:-1]
-    slopes = [climb.trade_off(climb.affordable(bill)) for bill in bills_usd]
+    slopes = [climb.lambda_after(climb.n_affordable(bill)) for bill in bills_usd]
     return np.unique([np.inf, *slopes, 0.0])[::-1]

@@ -6,30 +6,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scope.arrays import Floats
+from scope.arrays import FloatArray
 from scope.bank import Bank
 from scope.errors import FormatError
-from scope.log_lines import LoggedRequest, LogLines
-from scope.logged import Logged
-from scope.metrics import known
-from scope.offers import Offers
-from scope.predicted_set import PredictedSet
+from scope.log_lines import DecisionLogReader, LoggedRequest
+from scope.logged import LoggedDecisions
+from scope.metrics import finite_or_none
+from scope.offers import EligibleModels
+from scope.predicted_set import PredictionSet
 from scope.predictions import COLUMNS, Estimates, Predictions
-from scope.router import Target
+from scope.router import Objective
 
 
 @dataclass(frozen=True, slots=True)
-class PastDecisions:
+class DecisionHistory:
     """The requests of a log for which a policy chose among candidates.
 
     Attributes
     ----------
-    logged : Logged
+    logged : LoggedDecisions
         What was asked for and chosen; a question id is a decision id.
     predictions : Predictions
         Of every model that was a candidate, in the order of their first appearance; NaN where
         it was none, so that it is never chosen.
-    offers : Offers
+    offers : EligibleModels
         Which were candidates.
     banks : tuple of str
         Versions of the banks that foretold.
@@ -39,21 +39,21 @@ class PastDecisions:
         Requests whose real cost is known.
     n_left_out : int
         Requests without such a choice: the client named the model, or nothing was foretold.
-    n_torn : int
+    n_truncated : int
         Files that a kill ended in the middle of a line.
     """
 
-    logged: Logged
+    logged: LoggedDecisions
     predictions: Predictions
-    offers: Offers
+    offers: EligibleModels
     banks: tuple[str, ...]
     bill_usd: float
     n_billed: int
     n_left_out: int
-    n_torn: int
+    n_truncated: int
 
     @classmethod
-    def read(cls, path: Path) -> "PastDecisions":
+    def read(cls, path: Path) -> "DecisionHistory":
         """Read a file, or all files of a folder.
 
         Raises
@@ -61,7 +61,7 @@ class PastDecisions:
         FormatError
             If a line is no request, an id stands twice, or no request can be decided anew.
         """
-        lines, rows, places = LogLines(path), list[_Row](), dict[str, str]()
+        lines, rows, places = DecisionLogReader(path), list[_Row](), dict[str, str]()
         for place, request in lines:
             if request.id in places:
                 raise FormatError(
@@ -70,16 +70,16 @@ class PastDecisions:
                 )
             places[request.id] = place
             if request.decided:
-                rows.append(_Row.of(request))
+                rows.append(_Row.from_request(request))
         if not rows:
             raise FormatError(
                 f"{path} holds no decision to make anew; in {len(places):,} requests no policy "
                 "chose among candidates"
             )
-        return cls._of(rows, n_left_out=len(places) - len(rows), n_torn=lines.n_torn)
+        return cls._of(rows, n_left_out=len(places) - len(rows), n_truncated=lines.n_truncated)
 
     @classmethod
-    def _of(cls, rows: "list[_Row]", *, n_left_out: int, n_torn: int) -> "PastDecisions":
+    def _of(cls, rows: "list[_Row]", *, n_left_out: int, n_truncated: int) -> "DecisionHistory":
         models = tuple(dict.fromkeys(model for row in rows for model in row.models))
         place = {model: position for position, model in enumerate(models)}
         grids_cqm = np.full((len(COLUMNS), len(rows), len(models)), np.nan)
@@ -90,21 +90,21 @@ class PastDecisions:
             offered_qm[q, columns] = True
         bills = [row.cost_usd for row in rows if row.cost_usd is not None]
         return cls(
-            Logged(
+            LoggedDecisions(
                 tuple(dict.fromkeys(row.target for row in rows)),
                 models,
                 {row.id: row.model for row in rows},
             ),
             Predictions(tuple(row.id for row in rows), models, Estimates(*grids_cqm)),
-            Offers(models, offered_qm),
+            EligibleModels(models, offered_qm),
             tuple(dict.fromkeys(row.bank for row in rows if row.bank is not None)),
             bill_usd=sum(bills) if bills else np.nan,
             n_billed=len(bills),
             n_left_out=n_left_out,
-            n_torn=n_torn,
+            n_truncated=n_truncated,
         )
 
-    def predicted(self, bank: Bank) -> PredictedSet:
+    def predicted(self, bank: Bank) -> PredictionSet:
         """Return the predictions with a bank's prices and the population of its dial.
 
         Raises
@@ -112,16 +112,16 @@ class PastDecisions:
         UnknownModelError
             If the bank has never measured one of the models.
         """
-        pool = bank.with_models(self.predictions.models)
-        return PredictedSet(self.predictions, pool.models, pool.calibration, None)
+        pool = bank.select_models(self.predictions.models)
+        return PredictionSet(self.predictions, pool.models, pool.reference, None)
 
     def to_json(self) -> dict[str, Any]:
         """Return bill and gaps as JSON values; unknown is null."""
         return {
-            "bill_usd": known(self.bill_usd),
+            "bill_usd": finite_or_none(self.bill_usd),
             "n_billed": self.n_billed,
             "n_left_out": self.n_left_out,
-            "n_torn": self.n_torn,
+            "n_truncated": self.n_truncated,
         }
 
 
@@ -130,14 +130,14 @@ class _Row(NamedTuple):
 
     id: str
     model: str | None
-    target: Target
+    target: Objective
     bank: str | None
     cost_usd: float | None
     models: tuple[str, ...]
-    estimates_cm: Floats
+    estimates_cm: FloatArray
 
     @classmethod
-    def of(cls, request: LoggedRequest) -> "_Row":
+    def from_request(cls, request: LoggedRequest) -> "_Row":
         candidates = request.candidates or ()
         numbers = [[getattr(one, name) for one in candidates] for name in COLUMNS]
         return cls(

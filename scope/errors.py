@@ -5,7 +5,7 @@ Every error this project raises on purpose.
   - ConfigError              a configuration, pool or price file is wrong
   - QuestionError            a question file cannot be used as it is
   - BankError                a bank cannot be built, or is not a bank
-    - BankAlteredError       a file of the bank is not the one its manifest names
+    - BankIntegrityError     a file of the bank is not the one its manifest names
     - EmbedderMismatchError  two embeddings do not live in the same space
   - PredictionsError         a folder of predictions cannot be used as it is
   - EvaluationError          labelled questions cannot examine a bank
@@ -13,7 +13,7 @@ Every error this project raises on purpose.
   - UnknownModelError        a model was named that is not among the known ones
   - UnknownPriceError        a model has no price; an unknown price is not free
   - NoEvidenceError          nothing is known about any allowed model
-  - UnwritableError          a disk is full or read-only, or a place is nobody's to write to
+  - OutputWriteError         a disk is full or read-only, or a place is nobody's to write to
   - ClusterError             Ray, or too much of it, was lost while it was needed
   - EngineError              no engine of the reasoner starts, or it dies again and again
 
@@ -24,15 +24,15 @@ Two rules keep them usable across Ray processes: every argument goes to
 import os
 from collections.abc import Iterable
 
-SHOWN_NAMES = 8
+MAX_NAMES_SHOWN = 8
 """How many names a message lists before it only counts the rest."""
 
 
-def listed(names: Iterable[str]) -> str:
+def join_names(names: Iterable[str]) -> str:
     """Return `names` as text, the first few spelled out."""
     known = list(names)
-    shown = ", ".join(known[:SHOWN_NAMES]) or "none"
-    more = len(known) - SHOWN_NAMES
+    shown = ", ".join(known[:MAX_NAMES_SHOWN]) or "none"
+    more = len(known) - MAX_NAMES_SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
 
 
@@ -52,7 +52,7 @@ class BankError(ScopeError, ValueError):
     """A bank cannot be built from its inputs, or a folder is not a bank."""
 
 
-class BankAlteredError(BankError):
+class BankIntegrityError(BankError):
     """A file of the bank is not the one its manifest names."""
 
     def __init__(self, file: str, expected_sha256: str, found_sha256: str) -> None:
@@ -105,7 +105,7 @@ class UnknownModelError(ScopeError, KeyError):
         self.where = where
 
     def __str__(self) -> str:
-        return f"unknown model {self.model!r}; {self.where} has {listed(self.known)}"
+        return f"unknown model {self.model!r}; {self.where} has {join_names(self.known)}"
 
 
 class UnknownPriceError(ScopeError, KeyError):
@@ -123,7 +123,7 @@ class UnknownPriceError(ScopeError, KeyError):
         )
 
 
-class UnwritableError(ScopeError, OSError):
+class OutputWriteError(ScopeError, OSError):
     """A disk is full or read-only, or a place is nobody's to write to.
 
     Its arguments are those of `OSError`: number, reason, path.
@@ -136,7 +136,7 @@ class UnwritableError(ScopeError, OSError):
         self.path = path
 
     @classmethod
-    def of(cls, error: OSError, path: object) -> "UnwritableError":
+    def from_os_error(cls, error: OSError, path: object) -> "OutputWriteError":
         """Return `error` in the words of the system, with the place that a user knows."""
         reason = os.strerror(error.errno) if error.errno else str(error)
         return cls(error.errno, reason, str(path))

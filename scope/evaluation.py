@@ -5,27 +5,27 @@ from dataclasses import dataclass
 
 from threadpoolctl import threadpool_limits
 
-from scope.arrays import Bools, Floats
+from scope.arrays import BoolArray, FloatArray
 from scope.bank import Bank
-from scope.baselines import BASELINES, Forecast, fit_baselines
-from scope.bootstrap import resamples
+from scope.baselines import BASELINES, BaselineForecast, fit_baselines
+from scope.bootstrap import bootstrap_weights
 from scope.config import AnchorConfig
 from scope.contenders import (
-    Contender,
-    Mixes,
+    BestSingleModel,
+    LambdaSweep,
     Oracle,
+    RandomMixtures,
     RandomModel,
-    Record,
-    Routed,
-    Shuffled,
-    SingleModels,
+    ResampledOutcomes,
+    ShuffledControl,
+    Strategy,
 )
-from scope.exam import Exam
+from scope.exam import TestSet
 from scope.predictions import Predictions
 from scope.predictor import AnchorPredictor
-from scope.promise import Promise, promises, rows_of
-from scope.quality import Quality, qualities
-from scope.standing import Fixed, Ranking, Standing, fixed_points
+from scope.promise import PlannedVsRealised, planned_vs_realised, select_questions
+from scope.quality import ForecastQuality, forecast_qualities
+from scope.standing import Leaderboard, LeaderboardRow, SingleModelRow, single_model_rows
 
 OURS, MIX, ORACLE = "scope", "mix of single models", "oracle"
 SINGLES, RANDOM, SHUFFLED = "single models", "random model", "scope, shuffled"
@@ -47,13 +47,13 @@ class Evaluation:
         an outcome or token counts for which they were.
     seed : int
     budgets_usd_per_1k : tuple of float
-        Budgets of the area, at which every `Standing.curve` is read.
-    standings : tuple of Standing
+        Budgets of the area, at which every `LeaderboardRow.curve` is read.
+    standings : tuple of LeaderboardRow
         Our router first.
-    fixed : tuple of Fixed
-    promises : tuple of Promise
+    fixed : tuple of SingleModelRow
+    promises : tuple of PlannedVsRealised
         What settings of our router planned, and what came of them.
-    quality : tuple of Quality
+    quality : tuple of ForecastQuality
         Of the forecasts, ours first, on every cell whose outcome is known.
     """
 
@@ -64,19 +64,19 @@ class Evaluation:
     n_unknown_cells: int
     seed: int
     budgets_usd_per_1k: tuple[float, ...]
-    standings: tuple[Standing, ...]
-    fixed: tuple[Fixed, ...]
-    promises: tuple[Promise, ...]
-    quality: tuple[Quality, ...]
+    leaderboard: tuple[LeaderboardRow, ...]
+    single_models: tuple[SingleModelRow, ...]
+    planned_costs: tuple[PlannedVsRealised, ...]
+    quality: tuple[ForecastQuality, ...]
 
-    def standing(self, name: str) -> Standing:
+    def standing(self, name: str) -> LeaderboardRow:
         """Return the standing of one contender."""
-        return next(one for one in self.standings if one.name == name)
+        return next(one for one in self.leaderboard if one.name == name)
 
 
 def evaluate(
     bank: Bank,
-    exam: Exam,
+    exam: TestSet,
     predictions: Predictions,
     *,
     seed: int = 0,
@@ -88,7 +88,7 @@ def evaluate(
     ----------
     bank : Bank
         What everybody learns from; its models at its prices are the pool.
-    exam : Exam
+    exam : TestSet
         Labelled questions put to that bank.
     predictions : Predictions
         Ours, for every question of the exam, as `predicted` makes them.
@@ -101,21 +101,23 @@ def evaluate(
     with threadpool_limits(1):
         ours = predictions.estimates
         forecasts = [
-            Forecast(OURS, "this bank and its predictor", ours.p_correct_qm, ours.cost_usd_qm),
+            BaselineForecast(
+                OURS, "this bank and its predictor", ours.p_correct_qm, ours.cost_usd_qm
+            ),
             *fit_baselines(bank, exam, seed, advance),
         ]
-        evaluation = _compared(bank, exam, predictions, forecasts, seed)
+        evaluation = _compare(bank, exam, predictions, forecasts, seed)
     advance()
     return evaluation
 
 
-def predicted(bank: Bank, exam: Exam, config: AnchorConfig | None = None) -> Predictions:
+def predict_test_set(bank: Bank, exam: TestSet, config: AnchorConfig | None = None) -> Predictions:
     """Return our predictions for every question of the exam.
 
     Parameters
     ----------
     bank : Bank
-    exam : Exam
+    exam : TestSet
     config : AnchorConfig, optional
         Default: as the bank was calibrated.
     """
@@ -124,20 +126,24 @@ def predicted(bank: Bank, exam: Exam, config: AnchorConfig | None = None) -> Pre
     return Predictions(exam.ids, bank.model_ids, estimates)
 
 
-def _compared(
-    bank: Bank, exam: Exam, predictions: Predictions, forecasts: Sequence[Forecast], seed: int
+def _compare(
+    bank: Bank,
+    exam: TestSet,
+    predictions: Predictions,
+    forecasts: Sequence[BaselineForecast],
+    seed: int,
 ) -> Evaluation:
     """Set everybody against each other on the questions whose outcomes are all known."""
     whole_q = exam.complete_q
     n_questions = int(whole_q.sum())
-    record = Record.of(
+    record = ResampledOutcomes.from_outcomes(
         exam.truth.correct_qm[whole_q],
         exam.truth.cost_usd_qm[whole_q],
-        resamples(n_questions, seed),
+        bootstrap_weights(n_questions, seed),
     )
     our_cost_usd_qm = predictions.estimates.cost_usd_qm
     routed = {one.name: _routed(one, our_cost_usd_qm, whole_q) for one in forecasts}
-    ranking = Ranking(record, _contenders(forecasts, routed), ours=OURS, mix=MIX, oracle=ORACLE)
+    ranking = Leaderboard(record, _strategies(forecasts, routed), ours=OURS, mix=MIX, oracle=ORACLE)
     return Evaluation(
         models=bank.model_ids,
         n_anchors=len(bank.ids),
@@ -146,39 +152,43 @@ def _compared(
         n_unknown_cells=int(exam.unknown_qm.sum()),
         seed=seed,
         budgets_usd_per_1k=ranking.budgets_usd_per_1k,
-        standings=ranking.standings(),
-        fixed=fixed_points(record, bank.model_ids, routed[OURS]),
-        promises=promises(bank, rows_of(predictions, whole_q), record, ranking.matched_usd),
-        quality=qualities(
+        leaderboard=ranking.rows(),
+        single_models=single_model_rows(record, bank.model_ids, routed[OURS]),
+        planned_costs=planned_vs_realised(
+            bank, select_questions(predictions, whole_q), record, ranking.matched_usd
+        ),
+        quality=forecast_qualities(
             {one.name: one.p_correct_qm for one in forecasts},
             bank.model_ids,
             exam,
             predictions.estimates.completion_tokens_qm,
-            resamples(len(exam.ids), seed),
+            bootstrap_weights(len(exam.ids), seed),
         ),
     )
 
 
-def _routed(forecast: Forecast, our_cost_usd_qm: Floats, whole_q: Bools) -> Routed:
+def _routed(
+    forecast: BaselineForecast, our_cost_usd_qm: FloatArray, whole_q: BoolArray
+) -> LambdaSweep:
     own = forecast.cost_usd_qm
     cost_usd_qm = our_cost_usd_qm if own is None else own
-    return Routed(forecast.p_correct_qm[whole_q], cost_usd_qm[whole_q])
+    return LambdaSweep(forecast.p_correct_qm[whole_q], cost_usd_qm[whole_q])
 
 
-def _contenders(
-    forecasts: Sequence[Forecast], routed: Mapping[str, Routed]
-) -> dict[str, tuple[str, Contender]]:
+def _strategies(
+    forecasts: Sequence[BaselineForecast], routed: Mapping[str, LambdaSweep]
+) -> dict[str, tuple[str, Strategy]]:
     """Return note and contender by name: ours, what needs no forecast, who forecasts, bounds."""
     ours, *others = [(one.name, one.note) for one in forecasts]
     return {
         ours[0]: (ours[1], routed[OURS]),
-        MIX: ("the best random mix, picked on these very outcomes", Mixes()),
-        SINGLES: ("the best one within the budget, for all questions", SingleModels()),
+        MIX: ("the best random mix, picked on these very outcomes", RandomMixtures()),
+        SINGLES: ("the best one within the budget, for all questions", BestSingleModel()),
         RANDOM: ("drawn evenly for each question", RandomModel()),
         **{name: (note, routed[name]) for name, note in others},
         SHUFFLED: (
             "our decisions dealt to the questions at random",
-            Shuffled(routed[OURS]),
+            ShuffledControl(routed[OURS]),
         ),
         ORACLE: ("knows every outcome and cost: an upper bound", Oracle()),
     }

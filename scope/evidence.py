@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from scope.arrays import Floats
+from scope.arrays import FloatArray
 
 
-def weighted_means(weight_qk: Floats, outcome_qkm: Floats) -> Floats:
+def weighted_means(weight_qk: FloatArray, outcome_qkm: FloatArray) -> FloatArray:
     """Average the outcomes of retrieved anchors.
 
     ``mean[q, m] = sum_k w[q, k] * outcome[q, k, m] / sum_k w[q, k]`` over the
@@ -47,23 +47,23 @@ def weighted_means(weight_qk: Floats, outcome_qkm: Floats) -> Floats:
     measured_qkm = ~np.isnan(outcome_qkm)
     total_qm = np.einsum("qk,qkm->qm", weight_qk, measured_qkm)
     summed_qm = np.einsum("qk,qkm->qm", weight_qk, np.where(measured_qkm, outcome_qkm, 0.0))
-    mean_qm: Floats = np.full_like(total_qm, np.nan)
+    mean_qm: FloatArray = np.full_like(total_qm, np.nan)
     np.divide(summed_qm, total_qm, out=mean_qm, where=total_qm > 0)
     return mean_qm
 
 
-def similarity_weights(similarity_qk: Floats, power: float) -> Floats:
+def similarity_weights(similarity_qk: FloatArray, power: float) -> FloatArray:
     """Return ``max(similarity, 0) ** power``: dissimilar anchors have no say.
 
     The published code raises the signed cosine to an even power, so that an
     anchor at -0.9 counts as much as one at +0.9; ours does not.
     """
     positive = similarity_qk > 0
-    weight_qk: Floats = np.where(positive, np.where(positive, similarity_qk, 1.0) ** power, 0.0)
+    weight_qk: FloatArray = np.where(positive, np.where(positive, similarity_qk, 1.0) ** power, 0.0)
     return weight_qk
 
 
-def effective_anchors(weight_qk: Floats, outcome_qkm: Floats) -> Floats:
+def effective_sample_size(weight_qk: FloatArray, outcome_qkm: FloatArray) -> FloatArray:
     """Return how many equally weighted anchors the evidence is worth.
 
     ``n[q, m] = (sum_k w)^2 / sum_k w^2`` over the anchors where ``m`` was measured
@@ -76,19 +76,21 @@ def effective_anchors(weight_qk: Floats, outcome_qkm: Floats) -> Floats:
 
     Examples
     --------
-    >>> effective_anchors(np.array([[1.0, 1.0, 0.0]]), np.ones((1, 3, 1)))
+    >>> effective_sample_size(np.array([[1.0, 1.0, 0.0]]), np.ones((1, 3, 1)))
     array([[2.]])
     """
     measured_qkm = ~np.isnan(outcome_qkm)
     total_qm = np.einsum("qk,qkm->qm", weight_qk, measured_qkm)
     squared_qm = np.einsum("qk,qkm->qm", weight_qk**2, measured_qkm)
-    effective_qm: Floats = np.zeros_like(total_qm)
+    effective_qm: FloatArray = np.zeros_like(total_qm)
     # Weights below 1e-154 vanish when squared: such anchors are no evidence.
     np.divide(total_qm**2, squared_qm, out=effective_qm, where=squared_qm > 0)
     return effective_qm
 
 
-def weighted_quantiles(weight_qk: Floats, outcome_qkm: Floats, levels: tuple[float, ...]) -> Floats:
+def weighted_quantiles(
+    weight_qk: FloatArray, outcome_qkm: FloatArray, levels: tuple[float, ...]
+) -> FloatArray:
     """Return quantiles of the outcomes of retrieved anchors.
 
     The quantile at level ``l`` is the smallest outcome that, with all smaller
@@ -129,14 +131,14 @@ def weighted_quantiles(weight_qk: Floats, outcome_qkm: Floats, levels: tuple[flo
     return quantiles
 
 
-def model_means(outcome_am: Floats, pseudo_anchors: float) -> Floats:
+def model_means(outcome_am: FloatArray, prior_strength: float) -> FloatArray:
     """Return each model's mean over the bank, shrunk toward that of all models.
 
     Parameters
     ----------
     outcome_am : ndarray of shape (n_anchors, n_models)
         NaN where never run.
-    pseudo_anchors : float
+    prior_strength : float
         Weight of the common mean, in anchors.
 
     Returns
@@ -155,14 +157,14 @@ def model_means(outcome_am: Floats, pseudo_anchors: float) -> Floats:
     mean_m = np.full(len(n_m), np.nan)
     if n_m.any():
         # A model counts toward the common mean as far as it would be believed itself.
-        trust_m = 1 / (n_m + pseudo_anchors)
+        trust_m = 1 / (n_m + prior_strength)
         common = (total_m * trust_m).sum() / (n_m * trust_m).sum()
-        shrunk_m = (total_m + pseudo_anchors * common) / (n_m + pseudo_anchors)
+        shrunk_m = (total_m + prior_strength * common) / (n_m + prior_strength)
         mean_m = np.where(n_m > 0, shrunk_m, np.nan)
     return mean_m
 
 
-def overall_quantiles(outcome_am: Floats, levels: tuple[float, ...]) -> Floats:
+def model_quantiles(outcome_am: FloatArray, levels: tuple[float, ...]) -> FloatArray:
     """Return quantiles of each model's outcomes over the bank, shape (n_levels, n_models).
 
     NaN for a model without a single outcome.

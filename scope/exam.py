@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Bools, Floats, Singles
+from scope.arrays import BoolArray, Float32Array, FloatArray
 from scope.bank import Bank
 from scope.errors import EmbedderMismatchError, EvaluationError
-from scope.metrics import Truth
+from scope.metrics import GroundTruth
 
 MIN_ANCHORS = 20
 """With fewer there is nothing to fit a baseline on."""
@@ -16,7 +16,7 @@ MIN_QUESTIONS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Exam:
+class TestSet:
     """What is asked and what every model of the bank really did, in the order of ids.
 
     Attributes
@@ -25,20 +25,20 @@ class Exam:
     prompts : tuple of str, or None
     embedding_qd : ndarray of shape (n_questions, n_dimensions)
     features_qf : ndarray of shape (n_questions, n_features)
-    truth : Truth
+    truth : GroundTruth
         Columns are the models of the bank, costs at the bank's prices.
     completion_tokens_qm : ndarray of shape (n_questions, n_models)
     """
 
     ids: tuple[str, ...]
     prompts: tuple[str, ...] | None
-    embedding_qd: Singles
-    features_qf: Floats
-    truth: Truth
-    completion_tokens_qm: Floats
+    embedding_qd: Float32Array
+    features_qf: FloatArray
+    truth: GroundTruth
+    completion_tokens_qm: FloatArray
 
     @classmethod
-    def of(cls, bank: Bank, questions: Bank) -> "Exam":
+    def from_banks(cls, bank: Bank, questions: Bank) -> "TestSet":
         """Put labelled questions to the models of a bank.
 
         Parameters
@@ -56,40 +56,42 @@ class Exam:
         EmbedderMismatchError
             If the two were not embedded alike.
         """
-        if not bank.embedder.agrees_with(questions.embedder):
+        if not bank.embedder.is_compatible_with(questions.embedder):
             raise EmbedderMismatchError(str(bank.embedder), str(questions.embedder))
-        _refuse_too_few(len(bank.ids), MIN_ANCHORS, "anchors in the bank")
-        _refuse_too_few(len(questions.ids), MIN_QUESTIONS, "labelled questions")
-        outcomes = questions.outcomes.of(bank.model_ids, len(questions.ids))
-        truth = Truth.of(outcomes, bank.models)
-        _refuse_unmeasured(Truth.of(bank.outcomes, bank.models), bank.model_ids, "the bank")
-        _refuse_unmeasured(truth, bank.model_ids, "the labelled questions")
-        _refuse_anchors(bank, questions)
+        _check_min_size(len(bank.ids), MIN_ANCHORS, "anchors in the bank")
+        _check_min_size(len(questions.ids), MIN_QUESTIONS, "labelled questions")
+        outcomes = questions.outcomes.reindex(bank.model_ids, len(questions.ids))
+        truth = GroundTruth.from_outcomes(outcomes, bank.models)
+        _check_measured(
+            GroundTruth.from_outcomes(bank.outcomes, bank.models), bank.model_ids, "the bank"
+        )
+        _check_measured(truth, bank.model_ids, "the labelled questions")
+        _check_no_leakage(bank, questions)
         order = np.argsort(np.array(questions.ids))
         exam = cls(
             tuple(questions.ids[q] for q in order),
             questions.prompts and tuple(questions.prompts[q] for q in order),
             questions.embedding_ad[order],
             questions.features_af[order],
-            Truth(truth.correct_qm[order], truth.cost_usd_qm[order]),
+            GroundTruth(truth.correct_qm[order], truth.cost_usd_qm[order]),
             outcomes.completion_tokens_am[order],
         )
-        exam.refuse_gaps(bank.model_ids)
+        exam.check_complete(bank.model_ids)
         return exam
 
     @property
-    def unknown_qm(self) -> Bools:
+    def unknown_qm(self) -> BoolArray:
         """Cells whose correctness or cost nobody knows."""
-        unknown_qm: Bools = np.isnan(self.truth.correct_qm + self.truth.cost_usd_qm)
+        unknown_qm: BoolArray = np.isnan(self.truth.correct_qm + self.truth.cost_usd_qm)
         return unknown_qm
 
     @property
-    def complete_q(self) -> Bools:
+    def complete_q(self) -> BoolArray:
         """Questions whose outcome is known for every model: only these compare routers."""
-        complete_q: Bools = ~np.any(self.unknown_qm, axis=1)
+        complete_q: BoolArray = ~np.any(self.unknown_qm, axis=1)
         return complete_q
 
-    def refuse_gaps(self, models: tuple[str, ...]) -> None:
+    def check_complete(self, models: tuple[str, ...]) -> None:
         """Raise `EvaluationError` if too few questions are known for every model."""
         n_complete = int(self.complete_q.sum())
         if n_complete < MIN_QUESTIONS:
@@ -102,12 +104,12 @@ class Exam:
             )
 
 
-def _refuse_too_few(n: int, needed: int, what: str) -> None:
+def _check_min_size(n: int, needed: int, what: str) -> None:
     if n < needed:
         raise EvaluationError(f"{n} {what}; at least {needed} are needed to say anything")
 
 
-def _refuse_unmeasured(truth: Truth, models: tuple[str, ...], where: str) -> None:
+def _check_measured(truth: GroundTruth, models: tuple[str, ...], where: str) -> None:
     for what, values_qm in (("outcome", truth.correct_qm), ("token counts", truth.cost_usd_qm)):
         for m in np.flatnonzero(np.isnan(values_qm).all(axis=0)):
             raise EvaluationError(
@@ -115,7 +117,7 @@ def _refuse_unmeasured(truth: Truth, models: tuple[str, ...], where: str) -> Non
             )
 
 
-def _refuse_anchors(bank: Bank, questions: Bank) -> None:
+def _check_no_leakage(bank: Bank, questions: Bank) -> None:
     """Refuse questions that are anchors, by id or as the same text under another id.
 
     The encoder reads the beginning of a text alone: two long questions with a common

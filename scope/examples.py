@@ -8,11 +8,11 @@ from scope.bank import Bank
 from scope.errors import ConfigError
 from scope.prompt import Example
 
-PASSED = 0.5
+CORRECT_THRESHOLD = 0.5
 """Least outcome that is shown as correct; part credit is told as yes or no."""
 
 
-def examples_of(bank: Bank, anchor_k: Iterable[int], m: int, n: int) -> list[Example]:
+def nearest_examples(bank: Bank, anchor_k: Iterable[int], m: int, n: int) -> list[Example]:
     """Return the nearest `n` anchors a model was run on, nearest first.
 
     Parameters
@@ -47,6 +47,6 @@ def examples_of(bank: Bank, anchor_k: Iterable[int], m: int, n: int) -> list[Exa
         if len(examples) == n:
             break
         if not (np.isnan(correct) or np.isnan(tokens)):
-            shown = Example(bank.prompts[anchor], float(tokens), bool(correct >= PASSED))
+            shown = Example(bank.prompts[anchor], float(tokens), bool(correct >= CORRECT_THRESHOLD))
             examples.append(shown)
     return examples

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scope.arrays import Floats
+from scope.arrays import FloatArray
 
 _PATTERNS: dict[str, re.Pattern[str]] = {
     "n_words": re.compile(r"\w+"),
@@ -38,7 +38,7 @@ _PATTERNS: dict[str, re.Pattern[str]] = {
 }
 _OPTION = re.compile(r"^[A-J][.):] (.*)$", re.MULTILINE)
 _NUMERIC = re.compile(r"\s*[-+$(]*\d")
-_OF_OPTIONS = (
+_OPTION_FEATURES = (
     "n_options",
     "n_distinct_options",
     "n_numeric_options",
@@ -47,11 +47,11 @@ _OF_OPTIONS = (
     "n_shortest_option_chars",
 )
 
-FEATURES: tuple[str, ...] = ("n_chars", *_PATTERNS, "n_stem_chars", *_OF_OPTIONS)
+FEATURES: tuple[str, ...] = ("n_chars", *_PATTERNS, "n_stem_chars", *_OPTION_FEATURES)
 """Names of the columns of `text_features`, in order."""
 
 
-def text_features(texts: Sequence[str]) -> Floats:
+def text_features(texts: Sequence[str]) -> FloatArray:
     """Count what a text is made of: words, numbers, formulae, code, negations, options.
 
     Parameters

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from scope.errors import FormatError, UnwritableError
+from scope.errors import FormatError, OutputWriteError
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+UNWRITABLE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """What only a write can be refused for: disk full, over quota, file too large, read-only."""
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a path to write to; it replaces `path` only if the block succeeds.
 
     The temporary file lies beside `path`, so that the final rename is atomic,
@@ -27,19 +27,19 @@ def new_file(path: Path) -> Iterator[Path]:
 
     Raises
     ------
-    UnwritableError
+    OutputWriteError
         If the disk refuses, before the block or in it.
     """
     # Process numbers repeat on other machines that share the disk.
     draft = path.with_name(f".{path.stem}.{uuid4().hex}{path.suffix}")
-    with _refusals_named(path):
+    with _translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.touch()
     try:
-        with _refusals_named(path, *NO_ROOM):
+        with _translate_os_errors(path, *UNWRITABLE_ERRNOS):
             yield draft
-        with _refusals_named(path):
-            _sync(draft)
+        with _translate_os_errors(path):
+            _fsync(draft)
             draft.replace(path)
     finally:
         with suppress(OSError):  # the first error is the one to tell
@@ -47,33 +47,33 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a folder to fill; it becomes `path` only if the block succeeds.
 
     Raises
     ------
     FileExistsError
         If `path` exists and may not be replaced; nothing is written then.
-    UnwritableError
+    OutputWriteError
         If the disk refuses, before the block or in it.
     """
     if path.exists() and not replace:
         raise FileExistsError(f"{path} exists; choose another folder or remove it first")
-    with _refusals_named(path):
+    with _translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        with _refusals_named(path, *NO_ROOM):
+        with _translate_os_errors(path, *UNWRITABLE_ERRNOS):
             yield draft
-        with _refusals_named(path):
-            _put_in_place(draft, path)
+        with _translate_os_errors(path):
+            _swap_in(draft, path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
 def check_writable(folder: Path) -> None:
-    """Make `folder` if it is not there, and raise `UnwritableError` unless files fit in it."""
-    with _refusals_named(folder):
+    """Make `folder` if it is not there, and raise `OutputWriteError` unless files fit in it."""
+    with _translate_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"?")
@@ -81,7 +81,7 @@ def check_writable(folder: Path) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write `value` as indented JSON, atomically; NaN is refused, unknown is null."""
-    with new_file(path) as draft:
+    with atomic_file(path) as draft:
         draft.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -108,22 +108,22 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def _refusals_named(path: Path, *numbers: int) -> Iterator[None]:
-    """Raise `UnwritableError` with `path` where the system refuses, for `numbers` if any."""
+def _translate_os_errors(path: Path, *numbers: int) -> Iterator[None]:
+    """Raise `OutputWriteError` with `path` where the system refuses, for `numbers` if any."""
     try:
         yield
-    except UnwritableError:  # named already, by a file inside
+    except OutputWriteError:  # named already, by a file inside
         raise
     except OSError as error:
         if numbers and error.errno not in numbers:
             raise
-        raise UnwritableError.of(error, path) from error
+        raise OutputWriteError.from_os_error(error, path) from error
 
 
-def _put_in_place(draft: Path, path: Path) -> None:
+def _swap_in(draft: Path, path: Path) -> None:
     """Let a filled folder become `path`, whatever is there now."""
     for file in draft.iterdir():
-        _sync(file)
+        _fsync(file)
     draft.chmod(0o755)
     if path.exists():
         retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
@@ -134,7 +134,7 @@ def _put_in_place(draft: Path, path: Path) -> None:
         draft.rename(path)
 
 
-def _sync(path: Path) -> None:
+def _fsync(path: Path) -> None:
     """Ask for the bytes to be on disk, so that a rename cannot outrun them."""
     if path.is_file():
         with path.open("rb") as file:

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from scope.arrays import Floats
+from scope.arrays import FloatArray
 from scope.blend import Blend
-from scope.config import Strict, parse
+from scope.config import StrictModel, parse
 from scope.errors import BankError
 from scope.files import read_json, write_json
 from scope.reasoner import ReasonerSpec
 
 
 @dataclass(frozen=True, slots=True)
-class FittedReasoner:
+class CalibratedReasoner:
     """The reasoner whose answers a bank's blend was fitted on.
 
     Attributes
@@ -34,31 +34,31 @@ class FittedReasoner:
         earned = f"weight {self.blend.weight:.2f}, of lengths {self.blend.length_weight:.2f}"
         return f"{self.spec}: {earned}"
 
-    def columns(self, positions: Sequence[int]) -> "FittedReasoner":
+    def select_models(self, positions: Sequence[int]) -> "CalibratedReasoner":
         """Return the same of some models, in the order of `positions`."""
-        return FittedReasoner(self.spec, self.blend.columns(positions))
+        return CalibratedReasoner(self.spec, self.blend.select_models(positions))
 
-    def with_unknown(self) -> "FittedReasoner":
+    def with_new_model(self) -> "CalibratedReasoner":
         """Return the same with one more model, last, whose answers change nothing yet."""
-        return FittedReasoner(self.spec, self.blend.with_unknown())
+        return CalibratedReasoner(self.spec, self.blend.with_new_model())
 
     def save(self, path: Path) -> None:
         """Write it as JSON; a centre that is not known is null."""
-        blend = _Stored(
+        blend = _BlendRecord(
             weight=self.blend.weight,
             slope=self.blend.slope,
-            centers=_nullable(self.blend.center_m),
+            baseline_log_odds=_nan_to_null(self.blend.baseline_log_odds_m),
             low=self.blend.low,
             high=self.blend.high,
-            spread=self.blend.spread,
+            shift_std=self.blend.shift_std,
             length_weight=self.blend.length_weight,
-            length_centers=_nullable(self.blend.length_center_m),
-            length_spread=self.blend.length_spread,
+            baseline_log_ratios=_nan_to_null(self.blend.baseline_log_ratio_m),
+            ratio_std=self.blend.ratio_std,
         )
         write_json(path, _File(reasoner=self.spec, blend=blend).model_dump(mode="json"))
 
     @classmethod
-    def load(cls, path: Path, n_models: int) -> "FittedReasoner":
+    def load(cls, path: Path, n_models: int) -> "CalibratedReasoner":
         """Read what `save` wrote.
 
         Raises
@@ -72,22 +72,22 @@ class FittedReasoner:
         return cls(stored.reasoner, stored.blend.blend(n_models, path))
 
 
-class _Stored(Strict):
+class _BlendRecord(StrictModel):
     """A `Blend` as JSON holds it."""
 
     weight: float = Field(ge=0, allow_inf_nan=False)
     slope: float = Field(ge=0, allow_inf_nan=False)
-    centers: tuple[float | None, ...]
+    baseline_log_odds: tuple[float | None, ...]
     low: float = Field(le=0, allow_inf_nan=False)
     high: float = Field(ge=0, allow_inf_nan=False)
-    spread: float = Field(ge=0, allow_inf_nan=False)
+    shift_std: float = Field(ge=0, allow_inf_nan=False)
     length_weight: float = Field(ge=0, le=1)
-    length_centers: tuple[float | None, ...]
-    length_spread: float = Field(ge=0, allow_inf_nan=False)
+    baseline_log_ratios: tuple[float | None, ...]
+    ratio_std: float = Field(ge=0, allow_inf_nan=False)
 
     def blend(self, n_models: int, path: Path) -> Blend:
         """Return the blend of `n_models` models."""
-        found = {len(self.centers), len(self.length_centers)}
+        found = {len(self.baseline_log_odds), len(self.baseline_log_ratios)}
         if found != {n_models}:
             raise BankError(
                 f"{path} is of {' and '.join(map(str, sorted(found)))} models; "
@@ -96,26 +96,26 @@ class _Stored(Strict):
         return Blend(
             weight=self.weight,
             slope=self.slope,
-            center_m=_array(self.centers),
+            baseline_log_odds_m=_array(self.baseline_log_odds),
             low=self.low,
             high=self.high,
             length_weight=self.length_weight,
-            length_center_m=_array(self.length_centers),
-            spread=self.spread,
-            length_spread=self.length_spread,
+            baseline_log_ratio_m=_array(self.baseline_log_ratios),
+            shift_std=self.shift_std,
+            ratio_std=self.ratio_std,
         )
 
 
-class _File(Strict):
+class _File(StrictModel):
     """Content of ``reasoner.json``."""
 
     reasoner: ReasonerSpec
-    blend: _Stored
+    blend: _BlendRecord
 
 
-def _nullable(value_m: Floats) -> tuple[float | None, ...]:
+def _nan_to_null(value_m: FloatArray) -> tuple[float | None, ...]:
     return tuple(None if np.isnan(value) else value for value in value_m.tolist())
 
 
-def _array(values: tuple[float | None, ...]) -> Floats:
+def _array(values: tuple[float | None, ...]) -> FloatArray:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

@@ -8,12 +8,12 @@ from scope.errors import EvaluationError
 from scope.evaluation import MIX, OURS, Evaluation
 from scope.quality import ALL_MODELS
 
-Read = Callable[[Evaluation], float]
+MetricGetter = Callable[[Evaluation], float]
 
-FLOORS: dict[str, Read] = {
+FLOORS: dict[str, MetricGetter] = {
     "area": lambda e: e.standing(OURS).area.value,
-    "area_share": lambda e: e.standing(OURS).share_of_way.value,
-    "area_gain": lambda e: e.standing(MIX).ours_minus.value,
+    "area_share": lambda e: e.standing(OURS).oracle_gap_closed.value,
+    "area_gain": lambda e: e.standing(MIX).difference.value,
     "accuracy": lambda e: e.standing(OURS).at_budgets[-1].accuracy.value,
     "pgr": lambda e: e.standing(OURS).at_budgets[-1].pgr.value,
     "auc": lambda e: e.quality[0].mean_auc.value,
@@ -21,7 +21,7 @@ FLOORS: dict[str, Read] = {
 }
 """Higher is better. `area_gain` is the area above the mix of single models."""
 
-CEILINGS: dict[str, Read] = {
+CEILINGS: dict[str, MetricGetter] = {
     "brier": lambda e: e.quality[0].pooled.brier.value,
     "log_loss": lambda e: e.quality[0].pooled.log_loss.value,
     "ece": lambda e: e.quality[0].pooled.ece.value,
@@ -31,7 +31,7 @@ CEILINGS: dict[str, Read] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class MetricThreshold:
     """A metric of our router and the value it must keep to."""
 
     metric: str
@@ -42,7 +42,7 @@ class Limit:
         """Whether the metric must be at least `value`, else at most."""
         return self.metric in FLOORS
 
-    def broken(self, evaluation: Evaluation) -> str:
+    def violation(self, evaluation: Evaluation) -> str:
         """Say by what the limit is broken; empty where it is kept.
 
         A number that is not defined breaks every limit.
@@ -56,7 +56,7 @@ class Limit:
         return ""
 
 
-def parse_limits(texts: Sequence[str]) -> tuple[Limit, ...]:
+def parse_limits(texts: Sequence[str]) -> tuple[MetricThreshold, ...]:
     """Read limits written as ``metric=value``.
 
     Raises
@@ -67,7 +67,7 @@ def parse_limits(texts: Sequence[str]) -> tuple[Limit, ...]:
     return tuple(_parsed(text) for text in texts)
 
 
-def _parsed(text: str) -> Limit:
+def _parsed(text: str) -> MetricThreshold:
     metric, _, number = text.partition("=")
     if metric not in FLOORS | CEILINGS:
         raise EvaluationError(
@@ -80,4 +80,4 @@ def _parsed(text: str) -> Limit:
         value = math.nan
     if not math.isfinite(value):
         raise EvaluationError(f"limit {text!r} has no number; expected {metric}=NUMBER")
-    return Limit(metric, value)
+    return MetricThreshold(metric, value)

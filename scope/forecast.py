@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Bools, Floats, Singles
+from scope.arrays import BoolArray, Float32Array, FloatArray
 from scope.bank import Bank
-from scope.questions import hashed_sample
+from scope.questions import hash_sample
 from scope.reliability import log_loss
 
 HELD_OUT = 0.2
@@ -14,35 +14,35 @@ HELD_OUT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class TrainingSet:
     """Inputs and outcomes of some anchors; NaN where a model was never run.
 
     Attributes
     ----------
     design_af : ndarray of shape (n_anchors, n_inputs)
-        As `Design` scales them.
+        As `DesignMatrix` scales them.
     correct_am : ndarray of shape (n_anchors, n_models)
     """
 
-    design_af: Floats
-    correct_am: Floats
+    design_af: FloatArray
+    correct_am: FloatArray
 
-    def rows(self, kept_a: Bools) -> "Lesson":
+    def select(self, kept_a: BoolArray) -> "TrainingSet":
         """Return some of the anchors."""
-        return Lesson(self.design_af[kept_a], self.correct_am[kept_a])
+        return TrainingSet(self.design_af[kept_a], self.correct_am[kept_a])
 
-    def mean_m(self) -> Floats:
+    def mean_m(self) -> FloatArray:
         """Return each model's mean, kept off 0 and 1 by one right and one wrong answer more.
 
         A model without an outcome among these anchors has a mean of a half.
         """
         known_am = ~np.isnan(self.correct_am)
         right_m = np.where(known_am, self.correct_am, 0.0).sum(axis=0)
-        mean_m: Floats = (right_m + 1) / (known_am.sum(axis=0) + 2)
+        mean_m: FloatArray = (right_m + 1) / (known_am.sum(axis=0) + 2)
         return mean_m
 
 
-class Design:
+class DesignMatrix:
     """Embedding and logs of text features, each column scaled as over the anchors."""
 
     def __init__(self, bank: Bank) -> None:
@@ -51,25 +51,25 @@ class Design:
         spread_f = raw_af.std(axis=0)
         self._spread_f = np.where(spread_f > 0, spread_f, 1.0)
 
-    def of(self, embedding_qd: Singles, features_qf: Floats) -> Floats:
+    def transform(self, embedding_qd: Float32Array, features_qf: FloatArray) -> FloatArray:
         """Return inputs of shape (n_questions, n_dimensions + n_features)."""
-        scaled: Floats = (_raw(embedding_qd, features_qf) - self._mean_f) / self._spread_f
+        scaled: FloatArray = (_raw(embedding_qd, features_qf) - self._mean_f) / self._spread_f
         return scaled
 
 
-def held_out(ids: tuple[str, ...]) -> Bools:
+def validation_mask(ids: tuple[str, ...]) -> BoolArray:
     """Return which anchors are kept aside to pick settings on, drawn by a hash of their ids."""
     kept = np.zeros(len(ids), dtype=np.bool_)
-    kept[hashed_sample(ids, round(HELD_OUT * len(ids)))] = True
+    kept[hash_sample(ids, round(HELD_OUT * len(ids)))] = True
     return kept
 
 
-def known_log_loss(p_am: Floats, correct_am: Floats) -> float:
+def known_log_loss(p_am: FloatArray, correct_am: FloatArray) -> float:
     """Return the log loss over the cells where both forecast and outcome are known."""
     known_am = ~np.isnan(p_am + correct_am)
     return log_loss(p_am[known_am], correct_am[known_am])
 
 
-def _raw(embedding_nd: Singles, features_nf: Floats) -> Floats:
-    raw: Floats = np.hstack([embedding_nd.astype(np.float64), np.log1p(features_nf)])
+def _raw(embedding_nd: Float32Array, features_nf: FloatArray) -> FloatArray:
+    raw: FloatArray = np.hstack([embedding_nd.astype(np.float64), np.log1p(features_nf)])
     return raw

@@ -6,18 +6,18 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from scope.arrays import Array, Floats, Singles
+from scope.arrays import AnyArray, Float32Array, FloatArray
 from scope.errors import BankError
 from scope.forecaster import Forecaster, Head
-from scope.kernel import Kernel, traits
-from scope.traits import Categories, Form
+from scope.kernel import Kernel, kernel_features
+from scope.traits import CategoryClassifier, TextFeatureScaler
 
-HALF = (
+FLOAT16_FIELDS = (
     "posterior_nc",
     "correct_weight_nm",
     "length_weight_nm",
-    "left_out_p_nm",
-    "left_out_length_nm",
+    "loo_p_nm",
+    "loo_log_length_nm",
 )
 """Large and known to few digits: stored in half precision, and fitted so."""
 
@@ -32,19 +32,19 @@ SHAPES = {
     "length_mean_m": "m",
     "length_weight_nm": "nm",
     "length_category_cm": "cm",
-    "factor_sm": "sm",
-    "familiar": "",
-    "place_n": "n",
+    "smearing_sm": "sm",
+    "in_distribution_threshold": "",
+    "anchor_index_n": "n",
     "posterior_nc": "nc",
-    "left_out_p_nm": "nm",
-    "left_out_length_nm": "nm",
+    "loo_p_nm": "nm",
+    "loo_log_length_nm": "nm",
 }
 """Axes of every array; the letters stand for the same length in all of them."""
 
 
 def save_forecaster(forecaster: Forecaster, path: Path) -> None:
     """Write ``.npz``."""
-    arrays: dict[str, Array] = {
+    arrays: dict[str, AnyArray] = {
         "form_mean_f": forecaster.form.mean_f,
         "form_spread_f": forecaster.form.spread_f,
         "category_slope_ic": forecaster.categories.slope_ic,
@@ -55,22 +55,22 @@ def save_forecaster(forecaster: Forecaster, path: Path) -> None:
         "length_mean_m": forecaster.length.mean_m,
         "length_weight_nm": forecaster.length.weight_nm,
         "length_category_cm": forecaster.length.category_cm,
-        "factor_sm": forecaster.factor_sm,
-        "familiar": np.array(forecaster.familiar),
-        "place_n": forecaster.place_n,
+        "smearing_sm": forecaster.smearing_sm,
+        "in_distribution_threshold": np.array(forecaster.in_distribution_threshold),
+        "anchor_index_n": forecaster.anchor_index_n,
         "posterior_nc": forecaster.posterior_nc,
-        "left_out_p_nm": forecaster.left_out_p_nm,
-        "left_out_length_nm": forecaster.left_out_length_nm,
+        "loo_p_nm": forecaster.loo_p_nm,
+        "loo_log_length_nm": forecaster.loo_log_length_nm,
     }
     stored = {
-        name: values.astype(np.float16) if name in HALF else values
+        name: values.astype(np.float16) if name in FLOAT16_FIELDS else values
         for name, values in arrays.items()
     }
     np.savez_compressed(path, allow_pickle=False, **stored)
 
 
 def load_forecaster(
-    path: Path, embedding_ad: Singles, features_af: Floats, n_models: int
+    path: Path, embedding_ad: Float32Array, features_af: FloatArray, n_models: int
 ) -> Forecaster:
     """Read what `save_forecaster` wrote.
 
@@ -90,7 +90,7 @@ def load_forecaster(
     try:
         with np.load(path, allow_pickle=False) as file:
             stored = {
-                name: values.astype(np.float64) if name in HALF else values
+                name: values.astype(np.float64) if name in FLOAT16_FIELDS else values
                 for name, values in file.items()
             }
         _check(stored, embedding_ad, features_af, n_models)
@@ -100,19 +100,19 @@ def load_forecaster(
 
 
 def _check(
-    stored: dict[str, Array], embedding_ad: Singles, features_af: Floats, n_models: int
+    stored: dict[str, AnyArray], embedding_ad: Float32Array, features_af: FloatArray, n_models: int
 ) -> None:
     """Refuse arrays that are not numbers, or of other lengths than each other and the bank's."""
     if missing := [name for name in SHAPES if name not in stored]:
         raise ValueError(f"it lacks {', '.join(missing)}")
     (n_anchors, n_dimensions), n_features = embedding_ad.shape, features_af.shape[1]
-    place_n, offset_c = stored["place_n"], stored["category_offset_c"]
+    anchor_index_n, offset_c = stored["anchor_index_n"], stored["category_offset_c"]
     length = {
         "f": n_features,
         "i": n_dimensions + n_features,
         "c": offset_c.size,
         "m": n_models,
-        "n": place_n.size,
+        "n": anchor_index_n.size,
         "s": 3,
     }
     for name, axes in SHAPES.items():
@@ -121,16 +121,18 @@ def _check(
             raise ValueError(
                 f"{name} has shape {values.shape} of {values.dtype}; expected numbers of {expected}"
             )
-    rising = place_n.size and place_n[0] >= 0 and (np.diff(place_n) > 0).all()
-    if place_n.dtype.kind != "i" or not rising or place_n[-1] >= n_anchors:
-        raise ValueError(f"place_n must rise within the {n_anchors} anchors")
+    rising = anchor_index_n.size and anchor_index_n[0] >= 0 and (np.diff(anchor_index_n) > 0).all()
+    if anchor_index_n.dtype.kind != "i" or not rising or anchor_index_n[-1] >= n_anchors:
+        raise ValueError(f"anchor_index_n must rise within the {n_anchors} anchors")
 
 
-def _forecaster(stored: dict[str, Array], embedding_ad: Singles, features_af: Floats) -> Forecaster:
-    form = Form(stored["form_mean_f"], stored["form_spread_f"])
-    place_n = stored["place_n"]
+def _forecaster(
+    stored: dict[str, AnyArray], embedding_ad: Float32Array, features_af: FloatArray
+) -> Forecaster:
+    form = TextFeatureScaler(stored["form_mean_f"], stored["form_spread_f"])
+    anchor_index_n = stored["anchor_index_n"]
     posterior_nc = stored["posterior_nc"].astype(np.float32)
-    trait_nt = traits(form.scaled(features_af[place_n]), posterior_nc)
+    trait_nt = kernel_features(form.transform(features_af[anchor_index_n]), posterior_nc)
     correct, length = (
         Head(
             stored[f"{name}_mean_m"],
@@ -141,14 +143,14 @@ def _forecaster(stored: dict[str, Array], embedding_ad: Singles, features_af: Fl
     )
     return Forecaster(
         form,
-        Categories(stored["category_slope_ic"], stored["category_offset_c"]),
-        Kernel(embedding_ad[place_n], trait_nt),
+        CategoryClassifier(stored["category_slope_ic"], stored["category_offset_c"]),
+        Kernel(embedding_ad[anchor_index_n], trait_nt),
         correct,
         length,
-        stored["factor_sm"],
-        float(stored["familiar"]),
-        place_n,
+        stored["smearing_sm"],
+        float(stored["in_distribution_threshold"]),
+        anchor_index_n,
         posterior_nc,
-        stored["left_out_p_nm"],
-        stored["left_out_length_nm"],
+        stored["loo_p_nm"],
+        stored["loo_log_length_nm"],
     )

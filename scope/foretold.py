@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from scope.arrays import Floats, Ints
+from scope.arrays import FloatArray, IntArray
 
-SPREAD = (0.1, 0.9)
+TOKEN_QUANTILES = (0.1, 0.9)
 """Levels of the spread of tokens and cost."""
 
 
 @dataclass(frozen=True, slots=True)
-class Foretold:
+class Forecast:
     """Correctness and length of every model on some questions.
 
     Attributes
@@ -18,29 +18,29 @@ class Foretold:
         Within [0, 1]; NaN for a model never measured.
     tokens_sqm : ndarray of shape (3, n_questions, n_models)
         Completion tokens: expected, and the 10th and 90th percentile.
-    familiarity_q : ndarray of shape (n_questions,)
+    in_distribution_q : ndarray of shape (n_questions,)
         1 where the anchors speak for the question; the less below, the less they do.
         NaN where nobody measured it.
     """
 
-    p_correct_qm: Floats
-    tokens_sqm: Floats
-    familiarity_q: Floats
+    p_correct_qm: FloatArray
+    tokens_sqm: FloatArray
+    in_distribution_q: FloatArray
 
-    def leaning_on(self, others: "Foretold", rows: Ints) -> "Foretold":
+    def blend_out_of_distribution(self, others: "Forecast", rows: IntArray) -> "Forecast":
         """Return the same with some questions given to `others` as far as they are unfamiliar.
 
         Parameters
         ----------
-        others : Foretold
+        others : Forecast
             Of the questions at `rows` alone, in that order.
         rows : ndarray of shape (n_rows,)
         """
-        share_q1 = self.familiarity_q[rows, None]
+        share_q1 = self.in_distribution_q[rows, None]
         p_qm, tokens_sqm = self.p_correct_qm.copy(), self.tokens_sqm.copy()
         for ours, theirs in (
             (p_qm[None], others.p_correct_qm[None]),
             (tokens_sqm, others.tokens_sqm),
         ):
             ours[:, rows] = share_q1 * ours[:, rows] + (1 - share_q1) * theirs
-        return Foretold(p_qm, tokens_sqm, self.familiarity_q)
+        return Forecast(p_qm, tokens_sqm, self.in_distribution_q)

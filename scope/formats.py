@@ -20,7 +20,7 @@ Similarity = Mapping[str, Sequence[tuple[str, float]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class SelectionPrediction:
     """One model on one question, as a selection file tells it."""
 
     model: str
@@ -36,7 +36,7 @@ class SelectedQuestion:
     """One question of a selection file; the order of its models decides ties."""
 
     id: str
-    predictions: tuple[Prediction, ...]
+    predictions: tuple[SelectionPrediction, ...]
 
 
 Selection = Sequence[SelectedQuestion]
@@ -119,11 +119,11 @@ def _selected(row: Mapping[str, Any]) -> SelectedQuestion:
     return SelectedQuestion(str(row["question_id"]), tuple(_prediction(model) for model in models))
 
 
-def _prediction(row: Mapping[str, Any]) -> Prediction:
+def _prediction(row: Mapping[str, Any]) -> SelectionPrediction:
     predicted, truth = row["predicted"], row.get("ground_truth")
     if predicted["cost"] is None:
         raise ValueError(f"{row['model']} has no predicted cost; the published policy needs one")
-    return Prediction(
+    return SelectionPrediction(
         model=row["model"],
         correctness=predicted["correctness"],
         cost=float(predicted["cost"]),
@@ -133,7 +133,7 @@ def _prediction(row: Mapping[str, Any]) -> Prediction:
 
 
 @contextmanager
-def json_list(path: Path, opening: str, closing: str) -> Iterator[Callable[[object], None]]:
+def stream_json_array(path: Path, opening: str, closing: str) -> Iterator[Callable[[object], None]]:
     """Yield a function that appends one value to a JSON list in `path`.
 
     The list is never held in memory. `opening` and `closing` are the text around it.

@@ -5,64 +5,66 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Floats
-from scope.dial import Dial
+from scope.arrays import FloatArray
+from scope.dial import AlphaScale
 from scope.hull import Hulls
-from scope.metrics import Score, Tally, Truth
+from scope.metrics import GroundTruth, RoutingScore, ScoreAccumulator
 from scope.policy import Choices
 from scope.predictions import Predictions
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class FrontierPoint:
     """One setting of the dial: what was planned, and what came of it if known."""
 
     alpha: float
     trade_off: float
-    planned: Score
+    planned: RoutingScore
     """Accuracy is the mean predicted probability; its standard error is not known."""
-    realised: Score | None
+    realised: RoutingScore | None
 
 
-class Sweep:
+class AlphaSweep:
     """Routes questions at every alpha as they come; holds sums, not questions.
 
     Parameters
     ----------
-    dial : Dial
+    dial : AlphaScale
         Fitted for the models of the predictions.
     alphas : sequence of float
         Within [0, 1].
     """
 
-    def __init__(self, dial: Dial, alphas: Sequence[float]) -> None:
+    def __init__(self, dial: AlphaScale, alphas: Sequence[float]) -> None:
         self._settings = [(alpha, dial.trade_off(alpha)) for alpha in alphas]
-        self._scores = [Scores() for _ in alphas]
+        self._scores = [PlannedAndRealised() for _ in alphas]
 
-    def add(self, predictions: Predictions, truth: Truth | None = None) -> None:
+    def add(self, predictions: Predictions, truth: GroundTruth | None = None) -> None:
         """Route some more questions."""
         estimates = predictions.estimates
-        hulls = Hulls.of(estimates.p_correct_qm, estimates.cost_usd_qm)
+        hulls = Hulls.from_estimates(estimates.p_correct_qm, estimates.cost_usd_qm)
         for (_, trade_off), scores in zip(self._settings, self._scores, strict=True):
             model_q = hulls.choose(trade_off)
             scores.add(predictions, Choices(model_q, model_q >= 0), truth)
 
-    def points(self) -> list[Point]:
+    def points(self) -> list[FrontierPoint]:
         """Return what every setting bought on all questions so far."""
         return [
-            Point(*setting, scores.planned, scores.realised)
+            FrontierPoint(*setting, scores.planned, scores.realised)
             for setting, scores in zip(self._settings, self._scores, strict=True)
         ]
 
 
-class Scores:
+class PlannedAndRealised:
     """What choices were expected to bring, and what they did, as questions come."""
 
     def __init__(self) -> None:
-        self._planned, self._realised = Tally(spread=False), Tally()
+        self._planned, self._realised = ScoreAccumulator(spread=False), ScoreAccumulator()
         self._labelled = False
 
-    def add(self, predictions: Predictions, choices: Choices, truth: Truth | None = None) -> None:
+    def add(
+        self, predictions: Predictions, choices: Choices, truth: GroundTruth | None = None
+    ) -> None:
         """Add the choices for some more questions."""
         e = predictions.estimates
         self._planned.add(choices.pick(e.p_correct_qm), choices.pick(e.cost_usd_qm))
@@ -71,44 +73,47 @@ class Scores:
             self._realised.add(choices.pick(truth.correct_qm), choices.pick(truth.cost_usd_qm))
 
     @property
-    def planned(self) -> Score:
+    def planned(self) -> RoutingScore:
         """Expected accuracy and cost; the standard error is not known."""
         return self._planned.score()
 
     @property
-    def realised(self) -> Score | None:
+    def realised(self) -> RoutingScore | None:
         """What came of it; None if nobody knows."""
         return self._realised.score() if self._labelled else None
 
 
 def frontier(
-    predictions: Predictions, dial: Dial, alphas: Sequence[float], truth: Truth | None = None
-) -> list[Point]:
+    predictions: Predictions,
+    dial: AlphaScale,
+    alphas: Sequence[float],
+    truth: GroundTruth | None = None,
+) -> list[FrontierPoint]:
     """Route all questions at every alpha.
 
     Parameters
     ----------
     predictions : Predictions
-    dial : Dial
+    dial : AlphaScale
         Fitted for the same models.
     alphas : sequence of float
         Within [0, 1].
-    truth : Truth, optional
+    truth : GroundTruth, optional
         Columns as in `predictions`.
     """
-    sweep = Sweep(dial, alphas)
+    sweep = AlphaSweep(dial, alphas)
     sweep.add(predictions, truth)
     return sweep.points()
 
 
-def planned(predictions: Predictions, choices: Choices) -> Score:
+def planned_score(predictions: Predictions, choices: Choices) -> RoutingScore:
     """Return the expected accuracy and cost of `choices`."""
-    scores = Scores()
+    scores = PlannedAndRealised()
     scores.add(predictions, choices)
     return scores.planned
 
 
-def mix_hull(scores: Sequence[Score]) -> tuple[Floats, Floats]:
+def mix_hull(scores: Sequence[RoutingScore]) -> tuple[FloatArray, FloatArray]:
     """Return the upper hull of single models: what a random mix of two can reach.
 
     Sending a share of the questions, drawn at random, to one model and the rest
@@ -121,13 +126,13 @@ def mix_hull(scores: Sequence[Score]) -> tuple[Floats, Floats]:
     """
     usd = np.array([[score.usd_per_1k for score in scores]])
     accuracy = np.array([[score.accuracy for score in scores]])
-    hull = Hulls.of(accuracy, usd)
+    hull = Hulls.from_estimates(accuracy, usd)
     corners = np.unique(hull.model_qs[0], return_index=True)[1]
     corner_m = hull.model_qs[0][np.sort(corners)]
     return usd[0, corner_m], accuracy[0, corner_m]
 
 
-def mix_accuracy(scores: Sequence[Score], usd_per_1k: float) -> float:
+def mix_accuracy(scores: Sequence[RoutingScore], usd_per_1k: float) -> float:
     """Return the best accuracy that a random mix of single models has at this cost.
 
     NaN below the cost of the cheapest model.

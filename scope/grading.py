@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scope.errors import ConfigError, QuestionError
-from scope.letters import LETTERS, chosen, options
-from scope.numerals import close, numbers, stated
+from scope.letters import LETTERS, extract_choice, option_letters
+from scope.numerals import extract_number, is_close, parse_numbers
 
 Grade = Callable[[str, str | None, str], float | None]
 """(reply, gold, question) to 0 … 1, or None where it cannot be told."""
@@ -19,7 +19,9 @@ Grade = Callable[[str, str | None, str], float | None]
 RELATIVE, ABSOLUTE = 1e-6, 1e-9
 """Numbers that differ by less agree: enough for what a float loses, not for what is rounded."""
 
-FORMS = "auto, choice, numeric, numeric:RELATIVE[,ABSOLUTE], exact, text, python:MODULE:FUNCTION"
+GRADER_NAMES = (
+    "auto, choice, numeric, numeric:RELATIVE[,ABSOLUTE], exact, text, python:MODULE:FUNCTION"
+)
 
 _STATEMENT = re.compile(r"\banswer\s*(?:is\b|:)\s*:?\s*(?P<rest>\S[^\n]*)", re.IGNORECASE)
 _BOXED = re.compile(r"\\boxed\s*\{(?P<rest>(?:[^{}]|\{[^{}]*\})*)\}")
@@ -42,7 +44,7 @@ class Grader:
 
     name: str
     grade: Grade
-    objection: Callable[[str | None, str], str | None]
+    unsupported_reason: Callable[[str | None, str], str | None]
 
 
 def make_grader(name: str) -> Grader:
@@ -58,14 +60,14 @@ def make_grader(name: str) -> Grader:
         relative, absolute = _tolerances(name, rest)
         return Grader(name, _numeric(relative, absolute), _no_number)
     if kind == "python":
-        return Grader(name, _own(name, rest), lambda gold, question: None)
+        return Grader(name, _custom_grader(name, rest), lambda gold, question: None)
     plain = {
         "choice": Grader(name, _choice, _no_option),
         "exact": Grader(name, _exact, _no_gold),
         "text": Grader(name, _text, _no_words),
     }
     if name not in plain:
-        raise ConfigError(f"grader is {name!r}; expected one of {FORMS}")
+        raise ConfigError(f"grader is {name!r}; expected one of {GRADER_NAMES}")
     return plain[name]
 
 
@@ -80,34 +82,34 @@ def grader_for(name: str, gold: str | None, question: str, place: str) -> Grader
     QuestionError
         If the question has no gold answer that this grader can use; `place` names it.
     """
-    grader = make_grader(_guess(gold, question, place) if name == "auto" else name)
-    if why := grader.objection(gold, question):
+    grader = make_grader(_infer_grader(gold, question, place) if name == "auto" else name)
+    if why := grader.unsupported_reason(gold, question):
         raise QuestionError(f"{place} cannot be graded by {grader.name!r}: {why}")
     return grader
 
 
-def _guess(gold: str | None, question: str, place: str) -> str:
-    shown = options(question)
+def _infer_grader(gold: str | None, question: str, place: str) -> str:
+    shown = option_letters(question)
     if gold is not None and gold.strip() in tuple(shown):
         return "choice"
     if gold is not None and not shown and _no_number(gold, question) is None:
         return "numeric"
     told = "no gold answer" if gold is None else f"gold {gold!r:.40}"
     raise QuestionError(
-        f"{place} has {told}, which does not say how to grade; name a --grader: {FORMS}"
+        f"{place} has {told}, which does not say how to grade; name a --grader: {GRADER_NAMES}"
     )
 
 
 def _choice(reply: str, gold: str | None, question: str) -> float | None:
-    letter = chosen(reply, options(question) or LETTERS)
+    letter = extract_choice(reply, option_letters(question) or LETTERS)
     return None if letter is None else float(letter == _letter(gold))
 
 
 def _numeric(relative: float, absolute: float) -> Grade:
     def grade(reply: str, gold: str | None, question: str) -> float | None:
-        told = stated(reply)
-        wanted = numbers(gold or "")
-        return None if told is None else float(close(told, wanted[0], relative, absolute))
+        told = extract_number(reply)
+        wanted = parse_numbers(gold or "")
+        return None if told is None else float(is_close(told, wanted[0], relative, absolute))
 
     return grade
 
@@ -118,10 +120,10 @@ def _exact(reply: str, gold: str | None, question: str) -> float | None:
 
 def _text(reply: str, gold: str | None, question: str) -> float | None:
     """Compare words; a gold answer that stands among other words leaves the case open."""
-    wanted = normalised(gold or "")
+    wanted = normalise_text(gold or "")
     said = [reply, *(found["rest"] for found in _STATEMENT.finditer(reply))]
     said += [found["rest"] for found in _BOXED.finditer(reply)]
-    texts = [text for text in map(normalised, (reply, said[-1])) if text]
+    texts = [text for text in map(normalise_text, (reply, said[-1])) if text]
     if not texts:
         return None
     if wanted in texts:
@@ -129,12 +131,12 @@ def _text(reply: str, gold: str | None, question: str) -> float | None:
     return None if f" {wanted} " in f" {texts[0]} " else 0.0
 
 
-def normalised(text: str) -> str:
+def normalise_text(text: str) -> str:
     """Return `text` in one case, without punctuation, articles and doubled spaces.
 
     Examples
     --------
-    >>> normalised("The  Eiffel-Tower!")
+    >>> normalise_text("The  Eiffel-Tower!")
     'eiffel tower'
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
@@ -142,7 +144,7 @@ def normalised(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", words).split())
 
 
-def _own(name: str, path: str) -> Grade:
+def _custom_grader(name: str, path: str) -> Grade:
     """Return a function of the user's, its results checked."""
     module, _, attribute = path.partition(":")
     if str(Path.cwd()) not in sys.path:
@@ -189,11 +191,11 @@ def _no_gold(gold: str | None, question: str) -> str | None:
 
 def _no_words(gold: str | None, question: str) -> str | None:
     wordless = "its gold answer has neither letters nor digits"
-    return _no_gold(gold, question) or (None if normalised(gold or "") else wordless)
+    return _no_gold(gold, question) or (None if normalise_text(gold or "") else wordless)
 
 
 def _no_option(gold: str | None, question: str) -> str | None:
-    shown, letter = options(question) or LETTERS, _letter(gold)
+    shown, letter = option_letters(question) or LETTERS, _letter(gold)
     wrong = f"its gold answer is {gold!r:.40}, its options are {shown[0]} to {shown[-1]}"
     return _no_gold(gold, question) or (None if letter and letter in tuple(shown) else wrong)
 
@@ -201,6 +203,7 @@ def _no_option(gold: str | None, question: str) -> str | None:
 def _no_number(gold: str | None, question: str) -> str | None:
     wrong = f"its gold answer is {gold!r:.40}; expected one number, a unit may follow"
     single = (
-        re.match(r"\s*[-+−(]?\s*[$€£\\]?\s*[\d.\\]", gold or "") and len(numbers(gold or "")) == 1
+        re.match(r"\s*[-+−(]?\s*[$€£\\]?\s*[\d.\\]", gold or "")
+        and len(parse_numbers(gold or "")) == 1
     )
     return _no_gold(gold, question) or (None if single else wrong)

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scope.errors import QuestionError, listed
-from scope.question_rows import FoundRow
+from scope.errors import QuestionError, join_names
+from scope.question_rows import SourceRow
 
-PUBLISHED = {"id": "Cooolder/SCOPE-60K-final", "ood": "Cooolder/SCOPE-60K-OOD-final"}
+PUBLISHED_DATASETS = {"id": "Cooolder/SCOPE-60K-final", "ood": "Cooolder/SCOPE-60K-OOD-final"}
 """The data sets of the published method, with splits ``anchor`` and ``test``."""
 
 
 @dataclass(frozen=True, slots=True)
-class HubSet:
+class HubDataset:
     """A data set that the hub, or a folder laid out like one, holds."""
 
     name: str
@@ -24,7 +24,7 @@ class HubSet:
     def __str__(self) -> str:
         return f"data set {self.name}" + ("" if self.split is None else f", split {self.split}")
 
-    def rows(self) -> Iterator[FoundRow]:
+    def rows(self) -> Iterator[SourceRow]:
         """Yield every row, streamed: no copy of the data set is made.
 
         Raises
@@ -38,7 +38,7 @@ class HubSet:
             )
         try:
             for number, row in enumerate(self._stream(), start=1):
-                yield FoundRow(str(self), f"row {number}", row)
+                yield SourceRow(str(self), f"row {number}", row)
         except QuestionError:
             raise
         except Exception as error:  # the library's own, its HTTP client's, its file readers'
@@ -50,13 +50,15 @@ class HubSet:
         disable_progress_bars()
         # Its retries are no news: if the last one fails, the error says so.
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-        splits = load_dataset(PUBLISHED.get(self.name, self.name), streaming=True)
+        splits = load_dataset(PUBLISHED_DATASETS.get(self.name, self.name), streaming=True)
         names = list(splits)
         if self.split is None and len(names) == 1:
             return iter(splits[names[0]])
         if self.split not in names:
             asked = "no split was named" if self.split is None else f"no split {self.split!r}"
-            raise QuestionError(f"data set {self.name}: {asked}; it has {listed(sorted(names))}")
+            raise QuestionError(
+                f"data set {self.name}: {asked}; it has {join_names(sorted(names))}"
+            )
         return iter(splits[self.split])
 
 

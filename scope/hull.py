@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Bools, Floats, Ints
+from scope.arrays import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ class Hulls:
         Predicted cost of those models; NaN in a row without any.
     """
 
-    model_qs: Ints
-    slope_qs: Floats
-    cost_usd_qs: Floats
+    model_qs: IntArray
+    slope_qs: FloatArray
+    cost_usd_qs: FloatArray
 
     @classmethod
-    def of(cls, p_correct_qm: Floats, cost_usd_qm: Floats) -> "Hulls":
+    def from_estimates(cls, p_correct_qm: FloatArray, cost_usd_qm: FloatArray) -> "Hulls":
         """Build the hulls; a model whose p or cost is NaN is no candidate.
 
         Of equally cheap models the likelier stands, of equal ones the first in
@@ -44,7 +44,7 @@ class Hulls:
         cost_qm = np.where(known_qm, cost_usd_qm, np.inf)
         p_qm = np.where(known_qm, p_correct_qm, -np.inf)
         models, costs = [_cheapest(p_qm, cost_qm, known_qm)], []
-        slopes: list[Floats] = []
+        slopes: list[FloatArray] = []
         for _ in range(p_qm.shape[1]):
             here_q = np.maximum(models[-1], 0)[:, None]
             cost_q1 = np.take_along_axis(cost_qm, here_q, axis=1)
@@ -61,7 +61,7 @@ class Hulls:
         slope_qs = np.stack(slopes, axis=1) if slopes else np.empty((len(p_qm), 0))
         return cls(np.stack(models, axis=1), slope_qs, np.stack(costs[: len(models)], axis=1))
 
-    def choose(self, trade_off: float) -> Ints:
+    def choose(self, trade_off: float) -> IntArray:
         """Return the model of each question at `trade_off`, -1 where none is usable.
 
         Parameters
@@ -70,27 +70,29 @@ class Hulls:
             Lambda: correct answers that one USD must buy, >= 0. 0 takes the
             likeliest, infinity the cheapest; at a tie the cheaper is taken.
         """
-        return self.take(self.steps(trade_off))
+        return self.models_at(self.n_steps_at(trade_off))
 
-    def steps(self, trade_off: float) -> Ints:
+    def n_steps_at(self, trade_off: float) -> IntArray:
         """Return how many steps up its hull each question goes at `trade_off`."""
         if not trade_off >= 0:
             raise ValueError(f"trade_off must be at least 0, got {trade_off}")
-        steps: Ints = (self.slope_qs > trade_off).sum(axis=1)
+        steps: IntArray = (self.slope_qs > trade_off).sum(axis=1)
         return steps
 
-    def take(self, step_q: Ints) -> Ints:
+    def models_at(self, step_q: IntArray) -> IntArray:
         """Return the model of each question after `step_q` steps up its hull."""
         return np.take_along_axis(self.model_qs, step_q[:, None], axis=1)[:, 0]
 
 
-def _cheapest(p_qm: Floats, cost_qm: Floats, known_qm: Bools) -> Ints:
+def _cheapest(p_qm: FloatArray, cost_qm: FloatArray, known_qm: BoolArray) -> IntArray:
     cheapest_qm = known_qm & (cost_qm == cost_qm.min(axis=1, keepdims=True))
-    model_q: Ints = np.argmax(np.where(cheapest_qm, p_qm, -np.inf), axis=1)
+    model_q: IntArray = np.argmax(np.where(cheapest_qm, p_qm, -np.inf), axis=1)
     return np.where(known_qm.any(axis=1), model_q, -1)
 
 
-def _steepest(gain_qm: Floats, extra_qm: Floats, cost_qm: Floats) -> tuple[Ints, Floats]:
+def _steepest(
+    gain_qm: FloatArray, extra_qm: FloatArray, cost_qm: FloatArray
+) -> tuple[IntArray, FloatArray]:
     """Return the model that gains most per USD, the farthest of equals, and its slope.
 
     Of points on one line only the ends matter. Slope -inf where nothing gains.

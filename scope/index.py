@@ -6,9 +6,9 @@ from types import ModuleType
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from scope.arrays import Floats, Ints, Singles
+from scope.arrays import Float32Array, FloatArray, IntArray
 
-SPARE = 8
+OVERSAMPLE = 8
 """Candidates fetched beyond k, so that rounding cannot lose a true neighbour."""
 
 
@@ -21,7 +21,7 @@ class AnchorIndex:
     among thousands.
     """
 
-    def __init__(self, embedding_ad: Singles) -> None:
+    def __init__(self, embedding_ad: Float32Array) -> None:
         self._faiss = _load_faiss()
         self._embedding_ad = np.ascontiguousarray(embedding_ad, dtype=np.float32)
         self._flat = self._faiss.IndexFlatIP(self._embedding_ad.shape[1])
@@ -30,7 +30,7 @@ class AnchorIndex:
     def __len__(self) -> int:
         return len(self._embedding_ad)
 
-    def search(self, embedding_qd: Singles, n_neighbours: int) -> tuple[Floats, Ints]:
+    def search(self, embedding_qd: Float32Array, n_neighbours: int) -> tuple[FloatArray, IntArray]:
         """Return the nearest anchors of each question, nearest first.
 
         Parameters
@@ -49,7 +49,7 @@ class AnchorIndex:
         """
         embedding_qd = np.ascontiguousarray(embedding_qd, dtype=np.float32)
         n_found = min(n_neighbours, len(self))
-        _, candidate_qk = self._flat.search(embedding_qd, min(n_found + SPARE, len(self)))
+        _, candidate_qk = self._flat.search(embedding_qd, min(n_found + OVERSAMPLE, len(self)))
         # In the order of the bank, so that a stable sort breaks ties by it.
         candidate_qk.sort(axis=1)
         similarity_qk = self._similarity(embedding_qd, candidate_qk)
@@ -59,23 +59,23 @@ class AnchorIndex:
             np.take_along_axis(candidate_qk, order_qk, axis=1),
         )
 
-    def search_others(
-        self, embedding_qd: Singles, n_neighbours: int, own_anchor_q: Ints
-    ) -> tuple[Floats, Ints]:
+    def search_excluding_self(
+        self, embedding_qd: Float32Array, n_neighbours: int, self_index_q: IntArray
+    ) -> tuple[FloatArray, IntArray]:
         """Do the same for questions that are anchors themselves, and leave those out.
 
         Parameters
         ----------
-        own_anchor_q : ndarray of shape (n_questions,)
+        self_index_q : ndarray of shape (n_questions,)
             Positions of the questions in the bank; -1 for a question that is no anchor.
         """
         similarity_qk, anchor_qk = self.search(embedding_qd, n_neighbours + 1)
-        own_qk = anchor_qk == own_anchor_q[:, None]
+        own_qk = anchor_qk == self_index_q[:, None]
         own_qk[~own_qk.any(axis=1), -1] = True  # not among its own neighbours: drop the last
         shape = (len(anchor_qk), anchor_qk.shape[1] - 1)
         return similarity_qk[~own_qk].reshape(shape), anchor_qk[~own_qk].reshape(shape)
 
-    def _similarity(self, embedding_qd: Singles, anchor_qk: Ints) -> Singles:
+    def _similarity(self, embedding_qd: Float32Array, anchor_qk: IntArray) -> Float32Array:
         """Return the inner product of each listed pair, each computed by itself."""
         similarity_qk = np.empty(anchor_qk.shape, dtype=np.float32)
         pointer = self._faiss.swig_ptr

@@ -6,29 +6,34 @@ from functools import cache
 import numpy as np
 from scipy.special import expit
 
-from scope.arrays import Floats, Ints
+from scope.arrays import FloatArray, IntArray
 from scope.blend import log_odds
-from scope.box import Box
+from scope.box import EstimateBounds
 from scope.policy import ExpectedValue, MaxCost, MinQuality, Policy
 
-N_NODES = 7
+N_QUADRATURE_NODES = 7
 """Answers that stand for all: exact for polynomials up to degree 13."""
 
-N_LENGTHS = 3
+N_COST_NODES = 3
 """The same for lengths, which move little."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class UpdateStd:
     """Standard deviation of what an answer changes, in log odds and in log cost."""
 
     log_odds: float
     log_cost: float
 
 
-def values_of_asking(
-    policy: Policy, p_m: Floats, cost_m: Floats, box: Box, spread: Spread, asked: Ints
-) -> Floats:
+def expected_value_of_information(
+    policy: Policy,
+    p_m: FloatArray,
+    cost_m: FloatArray,
+    box: EstimateBounds,
+    spread: UpdateStd,
+    asked: IntArray,
+) -> FloatArray:
     """Return the expected gain of asking one model more and deciding then, (n_asked,).
 
     The answer is drawn from a normal distribution around what is known, in log odds, whose mean
@@ -43,9 +48,9 @@ def values_of_asking(
     policy : Policy
     p_m, cost_m : ndarray of shape (n_models,)
         As they stand.
-    box : Box
+    box : EstimateBounds
         What they can become.
-    spread : Spread
+    spread : UpdateStd
     asked : ndarray of int, shape (n_asked,)
         Models that might be asked.
     """
@@ -61,11 +66,11 @@ def values_of_asking(
     cost_akjm[here, :, :, asked] = cost_aj[:, None, :]
     worlds = (p_akjm.reshape(-1, n_models), cost_akjm.reshape(-1, n_models))
     gain_akj = _gain(policy, *worlds, p_m, cost_m).reshape(shape[:3])
-    gain_a: Floats = weight_k @ gain_akj @ weight_j
+    gain_a: FloatArray = weight_k @ gain_akj @ weight_j
     return gain_a
 
 
-def price_of_asking(policy: Policy, ask_usd: float) -> float:
+def query_cost(policy: Policy, ask_usd: float) -> float:
     """Return what an answer costs in the unit of `values_of_asking`.
 
     Under `ExpectedValue` a USD is worth the trade-off. Who lets a question cost up to a limit
@@ -80,47 +85,52 @@ def price_of_asking(policy: Policy, ask_usd: float) -> float:
 
 
 @cache
-def _nodes(n_nodes: int) -> tuple[Floats, Floats]:
+def _gauss_hermite(n_nodes: int) -> tuple[FloatArray, FloatArray]:
     """Return standard normal deviates that stand for all, and their weights."""
     node_k, weight_k = np.polynomial.hermite_e.hermegauss(n_nodes)
     return node_k, weight_k / weight_k.sum()
 
 
-def _probabilities(p_a1: Floats, spread: float) -> tuple[Floats, Floats]:
+def _probabilities(p_a1: FloatArray, spread: float) -> tuple[FloatArray, FloatArray]:
     """Return probabilities after an answer, around those before it, and their weights."""
-    node_k, weight_k = _nodes(N_NODES if spread > 0 else 1)
-    p_ak: Floats = expit(log_odds(p_a1) + spread * node_k)
+    node_k, weight_k = _gauss_hermite(N_QUADRATURE_NODES if spread > 0 else 1)
+    p_ak: FloatArray = expit(log_odds(p_a1) + spread * node_k)
     return p_ak + p_a1 - (p_ak @ weight_k)[:, None], weight_k
 
 
-def _costs(cost_a1: Floats, spread: float) -> tuple[Floats, Floats]:
+def _costs(cost_a1: FloatArray, spread: float) -> tuple[FloatArray, FloatArray]:
     """Return costs after an answer, around those before it, and their weights."""
-    node_j, weight_j = _nodes(N_LENGTHS if spread > 0 else 1)
+    node_j, weight_j = _gauss_hermite(N_COST_NODES if spread > 0 else 1)
     factor_j = np.exp(spread * node_j)
     return cost_a1 * factor_j / (factor_j @ weight_j), weight_j
 
 
-def _gain(policy: Policy, p_wm: Floats, cost_wm: Floats, p_m: Floats, cost_m: Floats) -> Floats:
+def _gain(
+    policy: Policy, p_wm: FloatArray, cost_wm: FloatArray, p_m: FloatArray, cost_m: FloatArray
+) -> FloatArray:
     """Return what is gained in each world by choosing anew, (n_worlds,)."""
     match policy:
         case ExpectedValue(trade_off):
             sure = np.isinf(trade_off)
             value_wm = -cost_wm if sure else p_wm - trade_off * cost_wm
             now = np.nanargmax(-cost_m if sure else p_m - trade_off * cost_m)
-            gain_w: Floats = np.nanmax(value_wm, axis=1) - value_wm[:, now]
+            gain_w: FloatArray = np.nanmax(value_wm, axis=1) - value_wm[:, now]
             return gain_w
         case MinQuality():
-            return np.abs(_changed(policy, cost_wm, (p_wm, cost_wm), (p_m, cost_m)))
+            return np.abs(_value_difference(policy, cost_wm, (p_wm, cost_wm), (p_m, cost_m)))
         case MaxCost(limit_usd):
             good_wm = np.where(cost_wm <= limit_usd, p_wm, 0.0)
-            return _changed(policy, good_wm, (p_wm, cost_wm), (p_m, cost_m))
+            return _value_difference(policy, good_wm, (p_wm, cost_wm), (p_m, cost_m))
     raise TypeError(f"{type(policy).__name__} is no policy whose gains can be told")
 
 
-def _changed(
-    policy: Policy, value_wm: Floats, worlds: tuple[Floats, Floats], now: tuple[Floats, Floats]
-) -> Floats:
+def _value_difference(
+    policy: Policy,
+    value_wm: FloatArray,
+    worlds: tuple[FloatArray, FloatArray],
+    now: tuple[FloatArray, FloatArray],
+) -> FloatArray:
     """Return by how much the new choice exceeds the present one in each world."""
     present = policy.choose(now[0][None], now[1][None]).model_q[0]
-    changed_w: Floats = policy.choose(*worlds).pick(value_wm) - value_wm[:, present]
+    changed_w: FloatArray = policy.choose(*worlds).pick(value_wm) - value_wm[:, present]
     return changed_w

@@ -4,22 +4,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Floats, Singles
+from scope.arrays import Float32Array, FloatArray
 
-MEANING_SCALE = 0.5
+EMBEDDING_LENGTHSCALE = 0.5
 """Cosine distance at which the kernel has fallen to 1/e."""
 
-FORM_SCALE = 4.0
+TEXT_FEATURE_LENGTHSCALE = 4.0
 """Mean squared distance of the scaled features at which it has."""
 
-CATEGORY_SCALE = 2.0
+CATEGORY_LENGTHSCALE = 2.0
 """Mean squared distance of the log probabilities of categories at which it has."""
 
-LEAST_PROBABILITY = 0.01
+MIN_PROBABILITY = 0.01
 """Added to the probability of a category before its logarithm."""
 
 
-def traits(form_qf: Singles, posterior_qc: Singles) -> Singles:
+def kernel_features(form_qf: Float32Array, posterior_qc: Float32Array) -> Float32Array:
     """Join form and category in one vector whose squared distances the kernel takes.
 
     Parameters
@@ -28,10 +28,10 @@ def traits(form_qf: Singles, posterior_qc: Singles) -> Singles:
         As `scope.traits.Form` scales them.
     posterior_qc : ndarray of shape (n_questions, n_categories)
     """
-    logs_qc = np.log(posterior_qc + LEAST_PROBABILITY)
+    logs_qc = np.log(posterior_qc + MIN_PROBABILITY)
     scaled = (
-        form_qf / np.sqrt(FORM_SCALE * form_qf.shape[1]),
-        logs_qc / np.sqrt(CATEGORY_SCALE * posterior_qc.shape[1]),
+        form_qf / np.sqrt(TEXT_FEATURE_LENGTHSCALE * form_qf.shape[1]),
+        logs_qc / np.sqrt(CATEGORY_LENGTHSCALE * posterior_qc.shape[1]),
     )
     return np.hstack(scaled, dtype=np.float32)
 
@@ -51,27 +51,27 @@ class Kernel:
     trait_at : ndarray of shape (n_anchors, n_traits)
     """
 
-    embedding_ad: Singles
-    trait_at: Singles
+    embedding_ad: Float32Array
+    feature_at: Float32Array
 
-    def similarity(self, embedding_qd: Singles, trait_qt: Singles) -> Singles:
+    def similarity(self, embedding_qd: Float32Array, trait_qt: Float32Array) -> Float32Array:
         """Return ``k`` of shape (n_questions, n_anchors), within [0, 1]; 1 is the same question."""
         apart_qa = embedding_qd @ self.embedding_ad.T
         apart_qa -= 1
-        apart_qa /= MEANING_SCALE
-        unlike_qa = trait_qt @ self.trait_at.T
+        apart_qa /= EMBEDDING_LENGTHSCALE
+        unlike_qa = trait_qt @ self.feature_at.T
         unlike_qa *= 2
         apart_qa += unlike_qa
-        apart_qa -= _square(trait_qt)[:, None] + _square(self.trait_at)
+        apart_qa -= _square(trait_qt)[:, None] + _square(self.feature_at)
         # Rounding may put a question a hair nearer than itself.
-        similarity_qa: Singles = np.exp(np.minimum(apart_qa, 0, out=apart_qa), out=apart_qa)
+        similarity_qa: Float32Array = np.exp(np.minimum(apart_qa, 0, out=apart_qa), out=apart_qa)
         return similarity_qa
 
-    def among_anchors(self) -> Singles:
+    def gram_matrix(self) -> Float32Array:
         """Return ``k`` between all anchors, shape (n_anchors, n_anchors)."""
-        return self.similarity(self.embedding_ad, self.trait_at)
+        return self.similarity(self.embedding_ad, self.feature_at)
 
 
-def _square(trait_qt: Singles) -> Floats:
-    square_q: Floats = np.einsum("qt,qt->q", trait_qt, trait_qt)
+def _square(trait_qt: Float32Array) -> FloatArray:
+    square_q: FloatArray = np.einsum("qt,qt->q", trait_qt, trait_qt)
     return square_q

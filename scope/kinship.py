@@ -4,32 +4,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Bools, Floats, Ints
+from scope.arrays import BoolArray, FloatArray, IntArray
 
 N_FACTORS = 4
 """Directions in which known models differ that a new one is placed on; chosen, like the next, by
 leaving out one family of known models at a time (docs/quality.md)."""
 
-MODELS_A_FACTOR = 3
+MIN_MODELS_PER_FACTOR = 3
 """Known models it takes for each of them. With four models and four factors a newcomer known from
 10 anchors has a squared error of .228 on MMLU-Pro, with one factor .218."""
 
-TRUST = 0.5
+COVARIANCE_SHRINKAGE = 0.5
 """Share of the covariances between the known models' coefficients that is believed."""
 
-WIDENED = 2.5
+INTERCEPT_VARIANCE_INFLATION = 2.5
 """The level of a new model may lie further off than the known ones' spread, in variance."""
 
-LEAST_VARIANCE = 1e-5
+MIN_VARIANCE = 1e-5
 """Added to every variance of the prior; also the least noise, for models that are all alike."""
 
-LEAST_SPREAD = 0.003
+MIN_STD = 0.003
 """A direction in which known models are said to differ by less is none: what a bank stores of
 log tokens is rounded by up to .002, and scaled to unit spread that would be a factor of noise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ModelCombination:
     """A model as a combination of known ones: ``level + (known - mean) @ mix_m``.
 
     Attributes
@@ -44,12 +44,12 @@ class Line:
     """
 
     level: float
-    mix_m: Floats
-    left_out_n: Floats
+    weight_m: FloatArray
+    loo_n: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class Kinship:
+class TransferModel:
     """A linear model of one outcome of a new model, with the known models as prior.
 
     An outcome on an anchor is foretold from ``z``, the leading factors of what the
@@ -79,37 +79,39 @@ class Kinship:
         Variance of an outcome when all coefficients are known.
     """
 
-    mean_m: Floats
-    direction_mr: Floats
-    design_nx: Floats
-    prior_x: Floats
-    covariance_xx: Floats
+    mean_m: FloatArray
+    direction_mr: FloatArray
+    design_nx: FloatArray
+    prior_x: FloatArray
+    covariance_xx: FloatArray
     noise: float
 
     @classmethod
-    def of(cls, mean_m: Floats, said_nm: Floats, outcome_nm: Floats) -> "Kinship":
+    def fit_prior(
+        cls, mean_m: FloatArray, predicted_nm: FloatArray, outcome_nm: FloatArray
+    ) -> "TransferModel":
         """Learn from what known models did.
 
         Parameters
         ----------
         mean_m : ndarray of shape (n_known,)
             At least one model. A lone one is taken for its own kin.
-        said_nm : ndarray of shape (n_anchors, n_known)
+        predicted_nm : ndarray of shape (n_anchors, n_known)
             Foretold with each anchor left out.
         outcome_nm : ndarray of shape (n_anchors, n_known)
             NaN where unknown: no surprise. Every model needs one outcome.
         """
-        shift_nm = said_nm - mean_m
-        surprise_nm = np.where(np.isnan(outcome_nm), 0.0, outcome_nm - said_nm)
-        direction_mr = _directions(shift_nm)
+        centred_nm = predicted_nm - mean_m
+        residual_nm = np.where(np.isnan(outcome_nm), 0.0, outcome_nm - predicted_nm)
+        direction_mr = _directions(centred_nm)
         everyone_m = np.ones(len(mean_m), dtype=np.bool_)
-        design_nx, spread_r = _design(shift_nm, surprise_nm, direction_mr, everyone_m)
+        design_nx, spread_r = _design(centred_nm, residual_nm, direction_mr, everyone_m)
         fits = []
         for m in range(len(mean_m)):
             others = everyone_m.copy()
             others[m] = len(mean_m) == 1
             known_n = ~np.isnan(outcome_nm[:, m])
-            inputs_nx, _ = _design(shift_nm, surprise_nm, direction_mr, others)
+            inputs_nx, _ = _design(centred_nm, residual_nm, direction_mr, others)
             fits.append(_least_squares(inputs_nx[known_n], outcome_nm[known_n, m]))
         coefficient_mx = np.array([fit[0] for fit in fits])
         return cls(
@@ -118,10 +120,10 @@ class Kinship:
             design_nx,
             coefficient_mx.mean(axis=0),
             _covariance(coefficient_mx),
-            max(float(np.mean([fit[1] for fit in fits])), LEAST_VARIANCE),
+            max(float(np.mean([fit[1] for fit in fits])), MIN_VARIANCE),
         )
 
-    def fit(self, measured: Ints, outcome_s: Floats) -> Line:
+    def fit_model(self, measured: IntArray, outcome_s: FloatArray) -> ModelCombination:
         """Return the posterior mean of a new model, by Bayesian linear regression [1]_.
 
         What is said of a measured anchor takes its outcome out of the posterior again,
@@ -149,63 +151,63 @@ class Kinship:
         leverage_s1 = (influence_sx * design_sx).sum(axis=1, keepdims=True)
         missed_s1 = (outcome_s - design_sx @ coefficient_x)[:, None]
         coefficient_nx[measured] -= influence_sx * missed_s1 / (1 - leverage_s1)
-        return Line(
+        return ModelCombination(
             float(coefficient_x[0]),
-            self.direction_mr @ coefficient_x[self._of_factors],
-            (self.foreknown_nx * coefficient_nx).sum(axis=1),
+            self.direction_mr @ coefficient_x[self._factor_columns],
+            (self.predictive_design_nx * coefficient_nx).sum(axis=1),
         )
 
     @property
-    def _of_factors(self) -> slice:
+    def _factor_columns(self) -> slice:
         return slice(1, 1 + self.direction_mr.shape[1])
 
     @property
-    def foreknown_nx(self) -> Floats:
+    def predictive_design_nx(self) -> FloatArray:
         """The design of anchors whose surprise is not known, as that of a new question."""
         foreknown_nx = self.design_nx.copy()
         foreknown_nx[:, 1 + self.direction_mr.shape[1] :] = 0.0
         return foreknown_nx
 
 
-def _directions(shift_nm: Floats) -> Floats:
+def _directions(centred_nm: FloatArray) -> FloatArray:
     """Return the principal directions of what is said, widest first, (n_known, n_factors)."""
-    direction_mr, variance_r, _ = np.linalg.svd(np.atleast_2d(np.cov(shift_nm.T)))
-    n_wide = int((variance_r > LEAST_SPREAD**2).sum())
-    n_factors = min(N_FACTORS, n_wide, len(variance_r) // MODELS_A_FACTOR)
-    leading_mr: Floats = direction_mr[:, : max(n_factors, 1)]
+    direction_mr, variance_r, _ = np.linalg.svd(np.atleast_2d(np.cov(centred_nm.T)))
+    n_wide = int((variance_r > MIN_STD**2).sum())
+    n_factors = min(N_FACTORS, n_wide, len(variance_r) // MIN_MODELS_PER_FACTOR)
+    leading_mr: FloatArray = direction_mr[:, : max(n_factors, 1)]
     return leading_mr
 
 
 def _design(
-    shift_nm: Floats, surprise_nm: Floats, direction_mr: Floats, among_m: Bools
-) -> tuple[Floats, Floats]:
+    centred_nm: FloatArray, residual_nm: FloatArray, direction_mr: FloatArray, among_m: BoolArray
+) -> tuple[FloatArray, FloatArray]:
     """Return ``1, z, e`` of unit spread from some of the models, and the spread of ``z``.
 
     A factor that does not vary is 0, with 1 for its spread: it tells nothing.
     """
-    columns, spreads = [np.ones((len(shift_nm), 1))], []
-    for values_nm in (shift_nm, surprise_nm):
+    columns, spreads = [np.ones((len(centred_nm), 1))], []
+    for values_nm in (centred_nm, residual_nm):
         factor_nr = values_nm[:, among_m] @ direction_mr[among_m]
         spread_r = factor_nr.std(axis=0)
-        varies_r = spread_r > LEAST_SPREAD
+        varies_r = spread_r > MIN_STD
         spread_r = np.where(varies_r, spread_r, 1.0)
         columns.append(np.where(varies_r, factor_nr / spread_r, 0.0))
         spreads.append(spread_r)
     return np.hstack(columns), spreads[0]
 
 
-def _least_squares(design_nx: Floats, outcome_n: Floats) -> tuple[Floats, float]:
+def _least_squares(design_nx: FloatArray, outcome_n: FloatArray) -> tuple[FloatArray, float]:
     """Return the coefficients, the smallest where many fit, and the variance they leave."""
     coefficient_x = np.linalg.lstsq(design_nx, outcome_n)[0].astype(np.float64)
     return coefficient_x, float(np.var(outcome_n - design_nx @ coefficient_x))
 
 
-def _covariance(coefficient_mx: Floats) -> Floats:
+def _covariance(coefficient_mx: FloatArray) -> FloatArray:
     """Return the covariance between models, drawn to its diagonal; of one model, the identity."""
     n_models, n_inputs = coefficient_mx.shape
     between_xx = np.cov(coefficient_mx.T) if n_models > 1 else np.eye(n_inputs)
-    variance_x = np.diag(between_xx) + LEAST_VARIANCE
-    covariance_xx = (TRUST * between_xx).astype(np.float64)
+    variance_x = np.diag(between_xx) + MIN_VARIANCE
+    covariance_xx = (COVARIANCE_SHRINKAGE * between_xx).astype(np.float64)
     covariance_xx += np.diag(variance_x - np.diag(covariance_xx))
-    covariance_xx[0, 0] *= WIDENED
+    covariance_xx[0, 0] *= INTERCEPT_VARIANCE_INFLATION
     return covariance_xx

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from scope.arrays import Floats, Ints, Singles
+from scope.arrays import Float32Array, FloatArray, IntArray
 from scope.bank_store import (
     EMBEDDINGS,
     FEATURES_FILE,
@@ -43,7 +43,7 @@ class LabelledQuestions:
     ids: tuple[str, ...]
 
     @classmethod
-    def of(cls, path: Path) -> "LabelledQuestions":
+    def open(cls, path: Path) -> "LabelledQuestions":
         """Verify a bank and read its ids.
 
         Raises
@@ -56,7 +56,7 @@ class LabelledQuestions:
         # Workers stand elsewhere: the folder needs its whole name.
         return cls(path.resolve(), bank_version(path), manifest.embedder, tuple(ids.to_pylist()))
 
-    def first(self, limit: int | None) -> "LabelledQuestions":
+    def head(self, limit: int | None) -> "LabelledQuestions":
         """Return the first questions only."""
         return replace(self, ids=self.ids[:limit])
 
@@ -84,7 +84,7 @@ class LabelledQuestions:
         return None if np.isnan(outcomes.correct_am).all() else outcomes
 
 
-class StoredVectors:
+class StoredFeatures:
     """What a bank has stored of its questions' texts: embeddings on the disk, features here.
 
     Parameters
@@ -97,6 +97,6 @@ class StoredVectors:
         self._embedding_ad = np.load(path / EMBEDDINGS, mmap_mode="r", allow_pickle=False)
         self._features_af = read_features(path / FEATURES_FILE)
 
-    def of(self, rows: Ints | Sequence[int]) -> tuple[Singles, Floats]:
+    def read(self, rows: IntArray | Sequence[int]) -> tuple[Float32Array, FloatArray]:
         """Return embeddings and features of some questions."""
         return self._embedding_ad[rows].astype(np.float32), self._features_af[rows]

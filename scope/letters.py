@@ -45,21 +45,21 @@ _LONE = re.compile(r"^\W*([A-Ja-j])\W*$")
 _HEADED = re.compile(r"^\s*\(?([A-J])[.):]\s+\S")
 
 
-def options(question: str) -> str:
+def option_letters(question: str) -> str:
     """Return the letters of the options a question shows, none if it shows none.
 
     Options are markers such as ``A.``, ``(A)`` or ``A:`` in rising order without a gap.
 
     Examples
     --------
-    >>> options("Which one? A) red B) green C) blue"), options("Name a colour.")
+    >>> option_letters("Which one? A) red B) green C) blue"), option_letters("Name a colour.")
     ('ABC', '')
     """
     # An option's own text may hold such markers too, so those that start a line go first.
-    return _run(_LINE_MARKER, question) or _run(_MARKER, question)
+    return _longest_run(_LINE_MARKER, question) or _longest_run(_MARKER, question)
 
 
-def _run(marker: re.Pattern[str], question: str) -> str:
+def _longest_run(marker: re.Pattern[str], question: str) -> str:
     """Return the longest run of markers from A on, if it is longer than one."""
     longest = run = ""
     for found in marker.finditer(question):
@@ -72,7 +72,7 @@ def _run(marker: re.Pattern[str], question: str) -> str:
     return longest if len(longest) > 1 else ""
 
 
-def chosen(reply: str, allowed: str = LETTERS) -> str | None:
+def extract_choice(reply: str, allowed: str = LETTERS) -> str | None:
     r"""Return the option a reply settles on.
 
     The last clear statement wins: "the answer is C", "Answer: C", ``\boxed{C}``, "C is correct".
@@ -92,9 +92,9 @@ def chosen(reply: str, allowed: str = LETTERS) -> str | None:
 
     Examples
     --------
-    >>> chosen("A good one! I first thought (B), but **the answer is (C)**.")
+    >>> extract_choice("A good one! I first thought (B), but **the answer is (C)**.")
     'C'
-    >>> chosen("The answer is A or B") is None
+    >>> extract_choice("The answer is A or B") is None
     True
     """
     text = _NOISE.sub("", _MARKUP.sub(r"\1", reply)).strip()
@@ -106,7 +106,7 @@ def chosen(reply: str, allowed: str = LETTERS) -> str | None:
         elif letters is not None and letters <= named:
             letters = set()  # taken back
     if letters is None:
-        letters = _alone(text)
+        letters = _bare_letter(text)
     one = next(iter(letters)) if len(letters) == 1 else ""
     return one if one and one in allowed else None
 
@@ -120,7 +120,7 @@ def _statements(text: str) -> Iterator[tuple[int, bool, set[str]]]:
             yield found.start("letters"), denied, {letter.upper() for letter in named}
 
 
-def _alone(text: str) -> set[str]:
+def _bare_letter(text: str) -> set[str]:
     """Return the letter that is the whole reply, its last line, or its only headed line."""
     lines = [line for line in text.splitlines() if line.strip()]
     if lines and (lone := _LONE.match(lines[-1])):

@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from scope.errors import ConfigError, FormatError
-from scope.router import Target
+from scope.router import Objective
 
-Known = FiniteFloat | None
+FiniteOrNone = FiniteFloat | None
 """A number, or null where nobody knows it."""
 
 
@@ -23,17 +23,17 @@ class Candidate(_Line):
     """A model that a request could have got, with all of `scope.predictions.COLUMNS`."""
 
     model: str
-    p_correct: Known
-    p_low: Known
-    p_high: Known
-    prompt_tokens: Known
-    completion_tokens: Known
-    completion_tokens_low: Known
-    completion_tokens_high: Known
-    cost_usd: Known
-    cost_usd_low: Known
-    cost_usd_high: Known
-    familiarity: Known
+    p_correct: FiniteOrNone
+    p_low: FiniteOrNone
+    p_high: FiniteOrNone
+    prompt_tokens: FiniteOrNone
+    completion_tokens: FiniteOrNone
+    completion_tokens_low: FiniteOrNone
+    completion_tokens_high: FiniteOrNone
+    cost_usd: FiniteOrNone
+    cost_usd_low: FiniteOrNone
+    cost_usd_high: FiniteOrNone
+    in_distribution: FiniteOrNone
 
 
 class LoggedRequest(_Line):
@@ -43,10 +43,10 @@ class LoggedRequest(_Line):
     bank: str | None
     policy: str | None
     """None where none was applied."""
-    settings: Mapping[str, Known] | None
+    settings: Mapping[str, FiniteOrNone] | None
     model: str | None
     candidates: tuple[Candidate, ...] | None
-    real_cost_usd: Known
+    real_cost_usd: FiniteOrNone
 
     @property
     def decided(self) -> bool:
@@ -54,7 +54,7 @@ class LoggedRequest(_Line):
         chosen = self.model in {one.model for one in self.candidates or ()}
         return self.policy is not None and chosen
 
-    def target(self) -> Target:
+    def target(self) -> Objective:
         """Return what the request asked for.
 
         Raises
@@ -63,23 +63,23 @@ class LoggedRequest(_Line):
             If the settings are of no policy.
         """
         asked = {k: v for k, v in (self.settings or {}).items() if k != "trade_off"}
-        if strangers := asked.keys() - Target.__dataclass_fields__.keys():
+        if strangers := asked.keys() - Objective.__dataclass_fields__.keys():
             raise ConfigError(f"settings name {', '.join(sorted(strangers))}")
-        return Target(**asked)
+        return Objective(**asked)
 
 
-class LogLines:
+class DecisionLogReader:
     """The requests in one file, or in all files of a folder by the order of their names.
 
     Attributes
     ----------
-    n_torn : int
+    n_truncated : int
         Files, of those read so far, that a kill ended in the middle of a line.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.n_torn = 0
+        self.n_truncated = 0
 
     def __iter__(self) -> Iterator[tuple[str, LoggedRequest]]:
         """Yield every request after the place where it stands.
@@ -113,7 +113,7 @@ class LogLines:
                 request.target()
         except ValidationError as error:
             if not line.endswith(b"\n"):
-                self.n_torn += 1
+                self.n_truncated += 1
                 return
             mistake = error.errors(include_url=False)[0]
             where = ".".join(map(str, mistake["loc"]))

@@ -8,18 +8,18 @@ import numpy as np
 from scope.errors import ConfigError, FormatError
 from scope.files import read_json
 from scope.policy import Choices
-from scope.pool import positions
-from scope.predicted_set import PredictedSet
-from scope.router import Target
+from scope.pool import indices_of
+from scope.predicted_set import PredictionSet
+from scope.router import Objective
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
+class LoggedDecisions:
     """Decisions as ``scope route`` or the endpoint made them.
 
     Attributes
     ----------
-    targets : tuple of Target
+    targets : tuple of Objective
         Everything that was asked for, each once.
     models : tuple of str
         Those that could have been chosen.
@@ -27,12 +27,12 @@ class Logged:
         Chosen model by question; None where nothing was known.
     """
 
-    targets: tuple[Target, ...]
+    targets: tuple[Objective, ...]
     models: tuple[str, ...]
     model_of: dict[str, str | None]
 
     @property
-    def target(self) -> Target:
+    def target(self) -> Objective:
         """What all of them asked for.
 
         Raises
@@ -48,7 +48,7 @@ class Logged:
         return self.targets[0]
 
     @classmethod
-    def load(cls, path: Path) -> "Logged":
+    def load(cls, path: Path) -> "LoggedDecisions":
         """Read a routing file.
 
         Raises
@@ -61,14 +61,14 @@ class Logged:
             settings = {k: v for k, v in log["settings"].items() if k != "trade_off"}
             decisions = log["routing"][0]["routing_decisions"]
             model_of = {one["question_id"]: one["selected_model"] for one in decisions}
-            return cls((Target(**settings),), tuple(log["models"]), model_of)
+            return cls((Objective(**settings),), tuple(log["models"]), model_of)
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise FormatError(
                 f"{path} is no routing file of `scope route`; expected settings, models "
                 "and routing_decisions"
             ) from error
 
-    def choices(self, predicted: PredictedSet) -> Choices:
+    def choices(self, predicted: PredictionSet) -> Choices:
         """Return the decisions as positions among the models of `predicted`.
 
         Raises
@@ -89,7 +89,7 @@ class Logged:
         place = dict(
             zip(
                 known,
-                positions(known, predicted.predictions.models, "the predictions"),
+                indices_of(known, predicted.predictions.models, "the predictions"),
                 strict=True,
             )
         )

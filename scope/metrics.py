@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from scope.arrays import Floats
+from scope.arrays import FloatArray
 from scope.outcomes import Outcomes
 from scope.policy import Choices
 from scope.pool import ModelSpec, cost_usd
@@ -14,7 +14,7 @@ from scope.sums import ExactSum
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class RoutingScore:
     """Accuracy and cost of one way of choosing, over questions with known outcomes.
 
     Attributes
@@ -41,30 +41,30 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class GroundTruth:
     """What really happened: correctness and cost of every model on every question.
 
     NaN where a model was never run.
     """
 
-    correct_qm: Floats
-    cost_usd_qm: Floats
+    correct_qm: FloatArray
+    cost_usd_qm: FloatArray
 
     @classmethod
-    def of(cls, outcomes: Outcomes, models: tuple[ModelSpec, ...]) -> "Truth":
+    def from_outcomes(cls, outcomes: Outcomes, models: tuple[ModelSpec, ...]) -> "GroundTruth":
         """Price the outcomes; `models` are in the order of their columns."""
         tokens = outcomes.prompt_tokens_am, outcomes.completion_tokens_am
         return cls(outcomes.correct_am, cost_usd(models, *tokens))
 
-    def of_choices(self, choices: Choices) -> Score:
+    def score_choices(self, choices: Choices) -> RoutingScore:
         """Score the chosen models."""
         return score(choices.pick(self.correct_qm), choices.pick(self.cost_usd_qm))
 
-    def of_model(self, m: int) -> Score:
+    def score_model(self, m: int) -> RoutingScore:
         """Score one model asked everything."""
         return score(self.correct_qm[:, m], self.cost_usd_qm[:, m])
 
-    def of_random(self) -> Score:
+    def score_random(self) -> RoutingScore:
         """Score a model drawn at random for each question, in expectation."""
         known_qm = ~np.isnan(self.correct_qm + self.cost_usd_qm)
         n_q = known_qm.sum(axis=1)
@@ -76,7 +76,7 @@ class Truth:
         return score(*means)
 
 
-class Tally:
+class ScoreAccumulator:
     """Adds up a score over portions of the questions; the portions do not change it.
 
     Holds some floats, whatever the number of questions.
@@ -91,7 +91,7 @@ class Tally:
         self._n, self._spread = 0, spread
         self._correct, self._squares, self._cost_usd = ExactSum(), ExactSum(), ExactSum()
 
-    def add(self, correct_q: Floats, cost_usd_q: Floats) -> None:
+    def add(self, correct_q: FloatArray, cost_usd_q: FloatArray) -> None:
         """Add questions; those where either number is NaN are left out."""
         known_q = ~np.isnan(correct_q + cost_usd_q)
         correct_q = correct_q[known_q]
@@ -101,44 +101,44 @@ class Tally:
         if self._spread:
             self._squares.add(correct_q**2)
 
-    def score(self) -> Score:
+    def score(self) -> RoutingScore:
         """Return the score of all that was added."""
         accuracy = self._correct.value / self._n if self._n else math.nan
-        return Score(accuracy, self._standard_error(), self._cost_usd.value, self._n)
+        return RoutingScore(accuracy, self._standard_error(), self._cost_usd.value, self._n)
 
     def _standard_error(self) -> float:
         if not self._spread or self._n < 2:
             return math.nan
-        total, squares = (sum(map(Fraction, s.parts)) for s in (self._correct, self._squares))
+        total, squares = (sum(map(Fraction, s.partials)) for s in (self._correct, self._squares))
         # Exact but for the rounding of single squares: nothing cancels.
         variance = max((squares - total * total / self._n) / (self._n - 1), Fraction(0))
         return math.sqrt(variance / self._n)
 
 
-def score(correct_q: Floats, cost_usd_q: Floats) -> Score:
+def score(correct_q: FloatArray, cost_usd_q: FloatArray) -> RoutingScore:
     """Average outcomes of questions; those where either is NaN are left out.
 
     Examples
     --------
     >>> score(np.array([1.0, 0.0, np.nan]), np.array([0.5, 0.25, 9.0]))
-    Score(accuracy=0.5, standard_error=0.5, cost_usd=0.75, n_questions=2)
+    RoutingScore(accuracy=0.5, standard_error=0.5, cost_usd=0.75, n_questions=2)
     """
-    tally = Tally()
+    tally = ScoreAccumulator()
     tally.add(correct_q, cost_usd_q)
     return tally.score()
 
 
-def known(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """Return `value` for JSON: None where it is NaN or infinite."""
     return float(value) if math.isfinite(value) else None
 
 
-def score_json(score: Score) -> dict[str, float | int | None]:
+def score_json(score: RoutingScore) -> dict[str, float | int | None]:
     """Return a score as a JSON object."""
     return {
-        "accuracy": known(score.accuracy),
-        "standard_error": known(score.standard_error),
-        "cost_usd": known(score.cost_usd),
-        "usd_per_1k": known(score.usd_per_1k),
+        "accuracy": finite_or_none(score.accuracy),
+        "standard_error": finite_or_none(score.standard_error),
+        "cost_usd": finite_or_none(score.cost_usd),
+        "usd_per_1k": finite_or_none(score.usd_per_1k),
         "n_questions": score.n_questions,
     }

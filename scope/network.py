@@ -10,26 +10,26 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from scope.arrays import Bools, Floats
-from scope.forecast import Lesson, known_log_loss
+from scope.arrays import BoolArray, FloatArray
+from scope.forecast import TrainingSet, known_log_loss
 
-DECAYS = (1e-3, 3e-3, 1e-2, 3e-2)
+WEIGHT_DECAY_GRID = (1e-3, 3e-3, 1e-2, 3e-2)
 """Penalties on squared weights tried; the best on the anchors held out is kept."""
 MAX_STEPS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Architecture:
     """What lies between the two layers."""
 
     n_hidden: int
-    bent: bool
+    nonlinear: bool
     """With tanh: a multi-layer perceptron. Without: a factorisation, in which a
     question's vector is projected and met by a vector of each model, as RouteLLM does."""
 
 
-PERCEPTRON = Shape(32, bent=True)
-FACTORS = Shape(16, bent=False)
+MLP = Architecture(32, nonlinear=True)
+MATRIX_FACTORISATION = Architecture(16, nonlinear=False)
 
 
 class NetworkBaseline:
@@ -37,23 +37,25 @@ class NetworkBaseline:
 
     Parameters
     ----------
-    lesson : Lesson
+    lesson : TrainingSet
     held_out_a : ndarray of bool, shape (n_anchors,)
-    shape : Shape
+    shape : Architecture
     seed : int
         Of the first weights.
     """
 
-    def __init__(self, lesson: Lesson, held_out_a: Bools, shape: Shape, seed: int) -> None:
-        rest, exam = lesson.rows(~held_out_a), lesson.rows(held_out_a)
+    def __init__(
+        self, lesson: TrainingSet, held_out_a: BoolArray, shape: Architecture, seed: int
+    ) -> None:
+        rest, exam = lesson.select(~held_out_a), lesson.select(held_out_a)
         losses = {}
-        for decay in DECAYS:
+        for decay in WEIGHT_DECAY_GRID:
             p_am = Network(rest, shape, decay, seed).predict(exam.design_af)
             losses[decay] = known_log_loss(p_am, exam.correct_am)
         self.decay = min(losses, key=losses.__getitem__)
         self._network = Network(lesson, shape, self.decay, seed)
 
-    def predict(self, design_qf: Floats) -> Floats:
+    def predict(self, design_qf: FloatArray) -> FloatArray:
         """Return probabilities of shape (n_questions, n_models)."""
         return self._network.predict(design_qf)
 
@@ -64,7 +66,7 @@ class Network:
     Each layer has one row more than inputs, for the offset.
     """
 
-    def __init__(self, lesson: Lesson, shape: Shape, decay: float, seed: int) -> None:
+    def __init__(self, lesson: TrainingSet, shape: Architecture, decay: float, seed: int) -> None:
         self._shape, self._decay = shape, decay
         self._design_af = _with_one(lesson.design_af)
         self._known_am = ~np.isnan(lesson.correct_am)
@@ -81,23 +83,23 @@ class Network:
         )
         self._inner, self._outer = self._layers(found.x)
 
-    def predict(self, design_qf: Floats) -> Floats:
+    def predict(self, design_qf: FloatArray) -> FloatArray:
         """Return probabilities of shape (n_questions, n_models)."""
-        hidden = self._bent(_with_one(design_qf) @ self._inner)
-        p_qm: Floats = expit(_with_one(hidden) @ self._outer)
+        hidden = self._activation(_with_one(design_qf) @ self._inner)
+        p_qm: FloatArray = expit(_with_one(hidden) @ self._outer)
         return p_qm
 
-    def loss(self, weights: Floats) -> tuple[float, Floats]:
+    def loss(self, weights: FloatArray) -> tuple[float, FloatArray]:
         """Return the penalised mean log loss over the known cells, and its gradient."""
         inner, outer = self._layers(weights)
-        hidden = self._bent(self._design_af @ inner)
+        hidden = self._activation(self._design_af @ inner)
         logit_am = _with_one(hidden) @ outer
         # log(1 + e^x) - c x, without overflow
         cell_am = np.logaddexp(0, logit_am) - self._correct_am * logit_am
         n_cells = self._known_am.sum()
         error_am = np.where(self._known_am, expit(logit_am) - self._correct_am, 0.0) / n_cells
         back = error_am @ outer[:-1].T
-        if self._shape.bent:
+        if self._shape.nonlinear:
             back *= 1 - hidden**2
         inner_free, outer_free = (_without_last(layer) for layer in (inner, outer))
         inner_slope = self._design_af.T @ back + 2 * self._decay * inner_free
@@ -106,20 +108,20 @@ class Network:
         value = float(cell_am[self._known_am].sum() / n_cells + penalty)
         return value, np.concatenate([inner_slope.ravel(), outer_slope.ravel()])
 
-    def _bent(self, hidden: Floats) -> Floats:
-        return np.tanh(hidden) if self._shape.bent else hidden
+    def _activation(self, hidden: FloatArray) -> FloatArray:
+        return np.tanh(hidden) if self._shape.nonlinear else hidden
 
-    def _layers(self, weights: Floats) -> tuple[Floats, Floats]:
+    def _layers(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         cut = self._n_inputs * self._shape.n_hidden
         inner = weights[:cut].reshape(self._n_inputs, self._shape.n_hidden)
         return inner, weights[cut:].reshape(self._shape.n_hidden + 1, self._n_models)
 
 
-def _with_one(values: Floats) -> Floats:
+def _with_one(values: FloatArray) -> FloatArray:
     return np.hstack([values, np.ones((len(values), 1))])
 
 
-def _without_last(layer: Floats) -> Floats:
+def _without_last(layer: FloatArray) -> FloatArray:
     """Return the weights that are penalised: offsets are free."""
     free = layer.copy()
     free[-1] = 0.0

@@ -4,31 +4,31 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scope.arrays import Bools, Floats, Ints
+from scope.arrays import BoolArray, FloatArray, IntArray
 from scope.bank import Bank
-from scope.choice import Choice, choose
+from scope.choice import AnchorSelection, select_anchors
 from scope.errors import BankError
-from scope.fitting import half
-from scope.forecaster import LEAST_P, Forecaster, Head
-from scope.kinship import Kinship
+from scope.fitting import round_float16
+from scope.forecaster import MIN_P, Forecaster, Head
+from scope.kinship import TransferModel
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec
-from scope.population import calibrate
-from scope.prompt_tokens import PromptTokens
+from scope.population import predict_reference_population
+from scope.prompt_tokens import PromptTokenRegression
 
 MIN_MEASURED = 10
 """With fewer outcomes a new model is not placed, so no plan is smaller."""
 
-WELL_MEASURED = 0.5
+MIN_COVERAGE = 0.5
 """A model measured on a smaller share of the anchors than this, of those the best measured one
 was, teaches nothing about others: nine coefficients are not learned from ten outcomes."""
 
-PSEUDO_ANCHORS = 10.0
+PRIOR_STRENGTH = 10.0
 """Weight of the known models' ratio of tokens to their exponential of mean logs, in anchors."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MeasurementLimits:
     """What may be spent on measuring a new model.
 
     Attributes
@@ -47,7 +47,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MeasurementPlan:
     """Anchors to ask a new model, the most telling first, and the bill.
 
     Attributes
@@ -60,11 +60,11 @@ class Plan:
     """
 
     ids: tuple[str, ...]
-    half_width_s: Floats
-    cost_usd_s: Floats
+    half_width_s: FloatArray
+    cost_usd_s: FloatArray
 
 
-def plan(bank: Bank, spec: ModelSpec, limits: Limits) -> Plan:
+def plan_measurement(bank: Bank, spec: ModelSpec, limits: MeasurementLimits) -> MeasurementPlan:
     """Choose the anchors whose outcomes would tell most about a new model.
 
     Raises
@@ -72,15 +72,15 @@ def plan(bank: Bank, spec: ModelSpec, limits: Limits) -> Plan:
     BankError
         If the bank has not learned, the model is in it, or the limits leave too few anchors.
     """
-    forecaster = _learned(bank, spec)
+    forecaster = _require_forecaster(bank, spec)
     price_n = _expected_usd(bank, forecaster, spec)
     choice = _choose(bank, forecaster, price_n, limits)
     _check_enough(len(choice.anchor_s), spec, "within the limits")
-    ids = tuple(bank.ids[forecaster.place_n[n]] for n in choice.anchor_s)
-    return Plan(ids, choice.half_width_s, price_n[choice.anchor_s])
+    ids = tuple(bank.ids[forecaster.anchor_index_n[n]] for n in choice.anchor_s)
+    return MeasurementPlan(ids, choice.half_width_s, price_n[choice.anchor_s])
 
 
-def add_model(bank: Bank, spec: ModelSpec, outcomes: Outcomes, limits: Limits) -> Bank:
+def add_model(bank: Bank, spec: ModelSpec, outcomes: Outcomes, limits: MeasurementLimits) -> Bank:
     """Return the bank with one more model; nothing of the others is fitted again.
 
     Only the count of prompt tokens is, as for every pool: one fit of what its models
@@ -96,7 +96,7 @@ def add_model(bank: Bank, spec: ModelSpec, outcomes: Outcomes, limits: Limits) -
     outcomes : Outcomes
         Of the new model alone, on the bank's questions; NaN where it was not asked. One
         without all three numbers is not used, and counts as never run.
-    limits : Limits
+    limits : MeasurementLimits
         Where it was asked more than these allow, the most telling are taken.
 
     Raises
@@ -104,39 +104,39 @@ def add_model(bank: Bank, spec: ModelSpec, outcomes: Outcomes, limits: Limits) -
     BankError
         If the bank has not learned, the model is in it, or too few outcomes are known.
     """
-    forecaster = _learned(bank, spec)
-    place_n = forecaster.place_n
-    known_n = _known(outcomes)[place_n]
+    forecaster = _require_forecaster(bank, spec)
+    place_n = forecaster.anchor_index_n
+    known_n = _complete_rows(outcomes)[place_n]
     measured = np.flatnonzero(known_n)
     _check_enough(len(measured), spec, "with outcome, prompt and completion tokens")
-    if limits != Limits():
+    if limits != MeasurementLimits():
         price_n = np.where(known_n, _expected_usd(bank, forecaster, spec), np.nan)
         measured = np.sort(_choose(bank, forecaster, price_n, limits).anchor_s)
         _check_enough(len(measured), spec, "within the limits")
-    outcomes = _only(outcomes, place_n[measured])
+    outcomes = _mask_outcomes(outcomes, place_n[measured])
     grown = replace(
         bank,
         models=(*bank.models, spec),
-        outcomes=_beside(bank.outcomes, outcomes),
-        forecaster=_grown(bank, forecaster, outcomes, measured),
-        reasoner=bank.reasoner and bank.reasoner.with_unknown(),
+        outcomes=_concatenate_models(bank.outcomes, outcomes),
+        forecaster=_extend_forecaster(bank, forecaster, outcomes, measured),
+        reasoner=bank.reasoner and bank.reasoner.with_new_model(),
         version="",
     )
-    return replace(grown, calibration=calibrate(grown, bank.anchor_config))
+    return replace(grown, reference=predict_reference_population(grown, bank.anchor_config))
 
 
-def _learned(bank: Bank, spec: ModelSpec) -> Forecaster:
+def _require_forecaster(bank: Bank, spec: ModelSpec) -> Forecaster:
     if spec.id in bank.model_ids:
         raise BankError(f"model {spec.id!r} is in the bank already")
     if bank.forecaster is None:
-        raise BankError("the bank has not learned from its outcomes; run `scope bank calibrate`")
+        raise BankError("the bank has not learned from its outcomes; run `scope bank fit`")
     return bank.forecaster
 
 
-def _known(outcomes: Outcomes) -> Bools:
+def _complete_rows(outcomes: Outcomes) -> BoolArray:
     """Return where no number of the one model is missing, shape (n_questions,)."""
     tokens_am = outcomes.prompt_tokens_am + outcomes.completion_tokens_am
-    known_a: Bools = ~np.isnan(outcomes.correct_am + tokens_am)[:, 0]
+    known_a: BoolArray = ~np.isnan(outcomes.correct_am + tokens_am)[:, 0]
     return known_a
 
 
@@ -148,87 +148,103 @@ def _check_enough(n_anchors: int, spec: ModelSpec, which: str) -> None:
         )
 
 
-def _kinship(head: Head, said_nm: Floats, outcome_nm: Floats) -> tuple[Kinship, Ints]:
+def _fit_transfer(
+    head: Head, predicted_nm: FloatArray, outcome_nm: FloatArray
+) -> tuple[TransferModel, IntArray]:
     """Return what the well measured models share, and which they are."""
     n_measured_m = (~np.isnan(outcome_nm)).sum(axis=0)
-    known = np.flatnonzero(n_measured_m >= WELL_MEASURED * n_measured_m.max())
-    return Kinship.of(head.mean_m[known], said_nm[:, known], outcome_nm[:, known]), known
+    known = np.flatnonzero(n_measured_m >= MIN_COVERAGE * n_measured_m.max())
+    return TransferModel.fit_prior(
+        head.mean_m[known], predicted_nm[:, known], outcome_nm[:, known]
+    ), known
 
 
-def _choose(bank: Bank, forecaster: Forecaster, price_n: Floats, limits: Limits) -> Choice:
-    correct_nm = bank.outcomes.correct_am[forecaster.place_n]
-    kinship, _ = _kinship(forecaster.correct, forecaster.left_out_p_nm, correct_nm)
+def _choose(
+    bank: Bank, forecaster: Forecaster, price_n: FloatArray, limits: MeasurementLimits
+) -> AnchorSelection:
+    correct_nm = bank.outcomes.correct_am[forecaster.anchor_index_n]
+    kinship, _ = _fit_transfer(forecaster.correct, forecaster.loo_p_nm, correct_nm)
     n_most = len(price_n) if limits.max_anchors is None else limits.max_anchors
     budget = np.inf if limits.budget_usd is None else limits.budget_usd
-    return choose(kinship, price_n, (MIN_MEASURED, n_most), budget, limits.half_width)
+    return select_anchors(kinship, price_n, (MIN_MEASURED, n_most), budget, limits.half_width)
 
 
-def _expected_usd(bank: Bank, forecaster: Forecaster, spec: ModelSpec) -> Floats:
+def _expected_usd(bank: Bank, forecaster: Forecaster, spec: ModelSpec) -> FloatArray:
     """Return what asking each anchor will cost if the model is as wordy as the known ones, USD."""
     if np.isnan(bank.outcomes.prompt_tokens_am).all():
         raise BankError("no model of the bank has prompt tokens, so the bill cannot be foretold")
-    prompt_tokens = PromptTokens(bank.features_af, bank.outcomes.prompt_tokens_am)
-    prompt_n = np.nanmean(prompt_tokens.predict(bank.features_af[forecaster.place_n]), axis=1)
-    tokens_nm = np.exp(forecaster.left_out_length_nm) * forecaster.factor_sm[0]
+    prompt_tokens = PromptTokenRegression(bank.features_af, bank.outcomes.prompt_tokens_am)
+    prompt_n = np.nanmean(
+        prompt_tokens.predict(bank.features_af[forecaster.anchor_index_n]), axis=1
+    )
+    tokens_nm = np.exp(forecaster.loo_log_length_nm) * forecaster.smearing_sm[0]
     return spec.cost_usd(prompt_n, np.nanmean(tokens_nm, axis=1))
 
 
-def _grown(bank: Bank, forecaster: Forecaster, outcomes: Outcomes, measured: Ints) -> Forecaster:
+def _extend_forecaster(
+    bank: Bank, forecaster: Forecaster, outcomes: Outcomes, measured: IntArray
+) -> Forecaster:
     """Return the forecaster with one more column in both heads."""
-    place_n, said_p_nm = forecaster.place_n, forecaster.left_out_p_nm
-    said_length_nm, known = forecaster.left_out_length_nm, bank.outcomes
+    place_n, said_p_nm = forecaster.anchor_index_n, forecaster.loo_p_nm
+    said_length_nm, known = forecaster.loo_log_length_nm, bank.outcomes
     length_nm = np.log1p(known.completion_tokens_am[place_n])
     correct_s = outcomes.correct_am[place_n[measured], 0]
     tokens_s = outcomes.completion_tokens_am[place_n[measured], 0]
-    correct, p_n = _with_line(
+    correct, p_n = _extend_head(
         forecaster.correct, said_p_nm, known.correct_am[place_n], measured, correct_s
     )
-    length, length_n = _with_line(
+    length, length_n = _extend_head(
         forecaster.length, said_length_nm, length_nm, measured, np.log1p(tokens_s)
     )
-    factor_s1 = _factor(forecaster.factor_sm, tokens_s, np.exp(length_n[measured]))
-    p_n1 = half(p_n.clip(LEAST_P, 1 - LEAST_P))[:, None]
+    factor_s1 = _smearing_factor(forecaster.smearing_sm, tokens_s, np.exp(length_n[measured]))
+    p_n1 = round_float16(p_n.clip(MIN_P, 1 - MIN_P))[:, None]
     return replace(
         forecaster,
         correct=correct,
         length=length,
-        factor_sm=np.hstack([forecaster.factor_sm, factor_s1]),
-        left_out_p_nm=np.hstack([said_p_nm, p_n1]),
-        left_out_length_nm=np.hstack([said_length_nm, half(length_n)[:, None]]),
+        smearing_sm=np.hstack([forecaster.smearing_sm, factor_s1]),
+        loo_p_nm=np.hstack([said_p_nm, p_n1]),
+        loo_log_length_nm=np.hstack([said_length_nm, round_float16(length_n)[:, None]]),
     )
 
 
-def _with_line(
-    head: Head, said_nm: Floats, outcome_nm: Floats, measured: Ints, outcome_s: Floats
-) -> tuple[Head, Floats]:
+def _extend_head(
+    head: Head,
+    predicted_nm: FloatArray,
+    outcome_nm: FloatArray,
+    measured: IntArray,
+    outcome_s: FloatArray,
+) -> tuple[Head, FloatArray]:
     """Return the head with a new model as a mix of the known ones, and what it says of anchors."""
-    kinship, known = _kinship(head, said_nm, outcome_nm)
-    line = kinship.fit(measured, outcome_s)
-    weight_n1 = half(head.weight_nm[:, known] @ line.mix_m)[:, None]
-    category_c1 = (head.category_cm[:, known] @ line.mix_m)[:, None]
+    kinship, known = _fit_transfer(head, predicted_nm, outcome_nm)
+    line = kinship.fit_model(measured, outcome_s)
+    weight_n1 = round_float16(head.weight_nm[:, known] @ line.weight_m)[:, None]
+    category_c1 = (head.category_cm[:, known] @ line.weight_m)[:, None]
     grown = Head(
         np.append(head.mean_m, line.level),
         np.hstack([head.weight_nm, weight_n1]),
         np.hstack([head.category_cm, category_c1]),
     )
-    return grown, line.left_out_n
+    return grown, line.loo_n
 
 
-def _factor(factor_sm: Floats, tokens_s: Floats, bare_s: Floats) -> Floats:
-    """Return the new model's column of `Forecaster.factor_sm`, shape (3, 1).
+def _smearing_factor(
+    smearing_sm: FloatArray, tokens_s: FloatArray, bare_s: FloatArray
+) -> FloatArray:
+    """Return the new model's column of `Forecaster.smearing_sm`, shape (3, 1).
 
     Its tokens over the exponential of their mean logs, drawn to the known models' ratio
-    as by `PSEUDO_ANCHORS` more outcomes; too few were measured to learn the spread, which
+    as by `PRIOR_STRENGTHS` more outcomes; too few were measured to learn the spread, which
     is the known models', moved likewise.
     """
-    known_s = np.nanmean(factor_sm, axis=1)
-    pseudo = PSEUDO_ANCHORS * bare_s.mean()
+    known_s = np.nanmean(smearing_sm, axis=1)
+    pseudo = PRIOR_STRENGTH * bare_s.mean()
     smear = (tokens_s.sum() + pseudo * known_s[0]) / (bare_s.sum() + pseudo)
-    factor_s1: Floats = (known_s * smear / known_s[0])[:, None]
+    factor_s1: FloatArray = (known_s * smear / known_s[0])[:, None]
     return factor_s1
 
 
-def _only(outcomes: Outcomes, places: Ints) -> Outcomes:
+def _mask_outcomes(outcomes: Outcomes, places: IntArray) -> Outcomes:
     """Return the outcomes at some questions; all others count as never run."""
     asked = np.zeros(len(outcomes.correct_am), dtype=np.bool_)
     asked[places] = True
@@ -243,7 +259,7 @@ def _only(outcomes: Outcomes, places: Ints) -> Outcomes:
     return Outcomes(outcomes.models, *kept)
 
 
-def _beside(left: Outcomes, right: Outcomes) -> Outcomes:
+def _concatenate_models(left: Outcomes, right: Outcomes) -> Outcomes:
     return Outcomes(
         (*left.models, *right.models),
         np.hstack([left.correct_am, right.correct_am]),

@@ -22,11 +22,11 @@ _STATEMENT = re.compile(
 )
 _BOXED = re.compile(r"\\boxed\s*\{(?P<rest>(?:[^{}]|\{[^{}]*\})*)\}")
 
-Number = tuple[float, bool]
+ParsedNumber = tuple[float, bool]
 """A value, and whether it was written as a percentage (50 % is .5 and True)."""
 
 
-def numbers(text: str) -> list[Number]:
+def parse_numbers(text: str) -> list[ParsedNumber]:
     r"""Return every number in `text`, in order.
 
     Understood are signs, thousands separators, decimals, powers (``1.2e-3``, ``1.2 × 10^{-3}``),
@@ -34,14 +34,14 @@ def numbers(text: str) -> list[Number]:
 
     Examples
     --------
-    >>> numbers("1,234.5 m, 3/4 or 50 %")
+    >>> parse_numbers("1,234.5 m, 3/4 or 50 %")
     [(1234.5, False), (0.75, False), (0.5, True)]
     """
     values = [_value(found) for found in _NUMBER.finditer(_plain(text))]
     return [value for value in values if value is not None]
 
 
-def stated(reply: str) -> Number | None:
+def extract_number(reply: str) -> ParsedNumber | None:
     r"""Return the number a reply settles on, None where it cannot be told.
 
     The last of ``\boxed{…}``, "the answer is …", "Answer: …" and ``#### …`` counts, if one number
@@ -52,13 +52,15 @@ def stated(reply: str) -> Number | None:
     bare = _BOXED.sub(r"\g<rest>", reply)
     told = [found["rest"] for found in _STATEMENT.finditer(bare)]
     for statement in (*boxed[-1:], *told[-1:]):
-        if numbers(statement):
-            return _only(statement)
+        if parse_numbers(statement):
+            return _single_number(statement)
     last_line = bare.strip().splitlines()[-1:]
-    return next((only for text in (*last_line, bare) if (only := _only(text)) is not None), None)
+    return next(
+        (only for text in (*last_line, bare) if (only := _single_number(text)) is not None), None
+    )
 
 
-def close(told: Number, wanted: Number, relative: float, absolute: float) -> bool:
+def is_close(told: ParsedNumber, wanted: ParsedNumber, relative: float, absolute: float) -> bool:
     """Say whether two numbers agree; of a lone percentage its bare number counts too."""
     (value, percent), (gold, gold_percent) = told, wanted
     scales = [1.0] if percent == gold_percent else [1.0, 100.0 if percent else 0.01]
@@ -67,10 +69,10 @@ def close(told: Number, wanted: Number, relative: float, absolute: float) -> boo
     )
 
 
-def _only(text: str) -> Number | None:
+def _single_number(text: str) -> ParsedNumber | None:
     """Return the one number of `text`, or the one after its last equals sign."""
     for part in (text, text.rsplit("=", 1)[-1], text.rsplit("≈", 1)[-1]):
-        if len(found := set(numbers(part))) == 1:
+        if len(found := set(parse_numbers(part))) == 1:
             return found.pop()
     return None
 
@@ -81,11 +83,11 @@ def _plain(text: str) -> str:
     return _POWER.sub(r"1e\1", _UNIT_POWER.sub(r"e\1", text))
 
 
-def _value(found: re.Match[str]) -> Number | None:
+def _value(found: re.Match[str]) -> ParsedNumber | None:
     """Return what was found as a number; None if it is none a float can hold."""
     power = (found["power"] or "").replace("−", "-")
-    bottom = _bare(found["bottom"] or "1")
-    value = float(_bare(found["top"]) + power)
+    bottom = _strip_separators(found["bottom"] or "1")
+    value = float(_strip_separators(found["top"]) + power)
     if (found["sign"] or "").strip() in ("-", "−"):
         value = -value
     value = value / float(bottom) if float(bottom) else math.inf
@@ -93,5 +95,5 @@ def _value(found: re.Match[str]) -> Number | None:
     return (value / 100 if percent else value, percent) if math.isfinite(value) else None
 
 
-def _bare(digits: str) -> str:
+def _strip_separators(digits: str) -> str:
     return digits.replace(",", "").replace(" ", "")

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from scope.arrays import Array, Bools, Floats, Ints
-from scope.errors import BankError, listed
+from scope.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from scope.errors import BankError, join_names
 
-NUMBERS = ("correct", "prompt_tokens", "completion_tokens")
+VALUE_COLUMNS = ("correct", "prompt_tokens", "completion_tokens")
 ALIASES = {"is_correct": "correct"}
 
 BATCH_ROWS = 1 << 15
@@ -36,11 +36,11 @@ class Outcomes:
     """
 
     models: tuple[str, ...]
-    correct_am: Floats
-    prompt_tokens_am: Floats
-    completion_tokens_am: Floats
+    correct_am: FloatArray
+    prompt_tokens_am: FloatArray
+    completion_tokens_am: FloatArray
 
-    def columns(self, positions: Sequence[int]) -> "Outcomes":
+    def select_models(self, positions: Sequence[int]) -> "Outcomes":
         """Return the outcomes of some models, in the order of `positions`."""
         m = list(positions)
         return Outcomes(
@@ -50,7 +50,7 @@ class Outcomes:
             self.completion_tokens_am[:, m],
         )
 
-    def of(self, models: tuple[str, ...], n_questions: int) -> "Outcomes":
+    def reindex(self, models: tuple[str, ...], n_questions: int) -> "Outcomes":
         """Return what `models` did on the first questions; NaN for one that is not here."""
         place = {model: position for position, model in enumerate(self.models)}
         grids = []
@@ -71,13 +71,13 @@ class Outcomes:
                 "model": pa.DictionaryArray.from_arrays(
                     pa.array(model, pa.int16()), pa.array(self.models, pa.string())
                 ),
-                "correct": _nullable(self.correct_am[run], pa.float32()),
-                "prompt_tokens": _nullable(self.prompt_tokens_am[run], pa.int32()),
-                "completion_tokens": _nullable(self.completion_tokens_am[run], pa.int32()),
+                "correct": _nan_to_null(self.correct_am[run], pa.float32()),
+                "prompt_tokens": _nan_to_null(self.prompt_tokens_am[run], pa.int32()),
+                "completion_tokens": _nan_to_null(self.completion_tokens_am[run], pa.int32()),
             }
         )
 
-    def rows(self, wanted: slice | Ints) -> "Outcomes":
+    def select_questions(self, wanted: slice | IntArray) -> "Outcomes":
         """Return the outcomes of some questions, in double precision."""
         grids = (self.correct_am, self.prompt_tokens_am, self.completion_tokens_am)
         return Outcomes(self.models, *(grid[wanted].astype(np.float64) for grid in grids))
@@ -113,13 +113,13 @@ class Outcomes:
             Of the grids: float32 holds what a file of `to_table` does, tokens up to 16 million.
         """
         shape = (len(ids), len(models))
-        grids: list[Floats] = [np.full(shape, np.nan, dtype=dtype) for _ in NUMBERS]
+        grids: list[FloatArray] = [np.full(shape, np.nan, dtype=dtype) for _ in VALUE_COLUMNS]
         taken = np.zeros(len(ids) * len(models), dtype=np.bool_)
         for table in tables:
-            place, kept = _places(table, ids, models, source)
-            _refuse_repeats(place, taken, ids, models, source)
+            place, kept = _flat_indices(table, ids, models, source)
+            _check_duplicates(place, taken, ids, models, source)
             taken[place] = True
-            for name, grid in zip(NUMBERS, grids, strict=True):
+            for name, grid in zip(VALUE_COLUMNS, grids, strict=True):
                 grid.reshape(-1)[place] = _numbers(table[name])[kept]
         correct_am, prompt_tokens_am, completion_tokens_am = grids
         _check(correct_am, prompt_tokens_am, completion_tokens_am, source)
@@ -153,7 +153,7 @@ def read_outcomes_batches(path: Path, n_rows: int = BATCH_ROWS) -> Iterator[pa.T
 def _columns(table: pa.Table, path: Path) -> pa.Table:
     """Return the columns of outcomes under their names."""
     table = table.rename_columns([ALIASES.get(name, name) for name in table.column_names])
-    needed = ("question_id", "model", *NUMBERS)
+    needed = ("question_id", "model", *VALUE_COLUMNS)
     if missing := [name for name in needed if name not in table.column_names]:
         raise BankError(
             f"outcomes {path} lack {', '.join(missing)}; they have {', '.join(table.column_names)}"
@@ -161,38 +161,38 @@ def _columns(table: pa.Table, path: Path) -> pa.Table:
     return table.select(needed)
 
 
-def _places(
+def _flat_indices(
     table: pa.Table, ids: pa.StringArray, models: tuple[str, ...], source: str
-) -> tuple[Ints, Bools]:
+) -> tuple[IntArray, BoolArray]:
     """Return where in a flat grid the rows of known questions go, and which rows these are."""
-    question = _positions(table["question_id"], ids)
-    model = _positions(table["model"], pa.array(models, pa.string()))
+    question = _index_in(table["question_id"], ids)
+    model = _index_in(table["model"], pa.array(models, pa.string()))
     kept = question >= 0
     if (model[kept] < 0).any():
         strange = pc.unique(table["model"].filter(pa.array(kept & (model < 0)))).to_pylist()
-        raise BankError(f"{source} has outcomes of models without a price: {listed(strange)}")
+        raise BankError(f"{source} has outcomes of models without a price: {join_names(strange)}")
     return question[kept] * len(models) + model[kept], kept
 
 
-def _nullable(values: Array, kind: pa.DataType) -> pa.Array:
+def _nan_to_null(values: AnyArray, kind: pa.DataType) -> pa.Array:
     missing = np.isnan(values)
     return pa.array(np.where(missing, 0, values), mask=missing).cast(kind)
 
 
-def _positions(column: pa.ChunkedArray, known: pa.StringArray) -> Ints:
+def _index_in(column: pa.ChunkedArray, known: pa.StringArray) -> IntArray:
     """Return where each value stands in `known`, -1 if nowhere."""
     found = pc.index_in(column.cast(pa.string()), value_set=known)
-    positions: Ints = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+    positions: IntArray = pc.fill_null(found, -1).to_numpy().astype(np.int64)
     return positions
 
 
-def _numbers(column: pa.ChunkedArray) -> Floats:
-    numbers: Floats = column.cast(pa.float64()).to_numpy().astype(np.float64)
+def _numbers(column: pa.ChunkedArray) -> FloatArray:
+    numbers: FloatArray = column.cast(pa.float64()).to_numpy().astype(np.float64)
     return numbers
 
 
-def _refuse_repeats(
-    place: Ints, taken: Bools, ids: pa.StringArray, models: tuple[str, ...], source: str
+def _check_duplicates(
+    place: IntArray, taken: BoolArray, ids: pa.StringArray, models: tuple[str, ...], source: str
 ) -> None:
     """Raise `BankError` if a place of the flat grid comes twice, or was taken before."""
     ordered = np.sort(place)
@@ -202,7 +202,9 @@ def _refuse_repeats(
         raise BankError(f"{source} has two outcomes of {models[model]} on {ids[question]}")
 
 
-def _check(correct: Floats, prompt_tokens: Floats, completion_tokens: Floats, source: str) -> None:
+def _check(
+    correct: FloatArray, prompt_tokens: FloatArray, completion_tokens: FloatArray, source: str
+) -> None:
     if ((correct < 0) | (correct > 1)).any():
         raise BankError(f"{source}: correct must be within 0..1, found {np.nanmax(correct)}")
     for name, tokens in (

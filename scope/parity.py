@@ -5,17 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from scope.arrays import Floats, Places
+from scope.arrays import FloatArray, Int16Array
 from scope.errors import ConfigError, FormatError
 from scope.formats import Selection
-from scope.metrics import known
+from scope.metrics import finite_or_none
 from scope.two_stage import TwoStage
 
 ORACLE_ALPHAS = tuple(step / 100 for step in range(101))
 """The grid on which the reference looks for a budget's alpha."""
 
 
-class SelectionTruth:
+class SelectionGroundTruth:
     """What really happened to the routed questions, laid out as in `TwoStage`; NaN if unknown."""
 
     def __init__(self, selection: Selection, routed: TwoStage) -> None:
@@ -35,7 +35,7 @@ class SelectionTruth:
                 self.cost_usd_qs[cell] = prediction.true_cost
                 self.agrees_qs[cell] = said is prediction.true_correct
 
-    def totals(self, place_q: Places) -> tuple[float, float]:
+    def totals(self, place_q: Int16Array) -> tuple[float, float]:
         """Return accuracy and total cost in USD of the chosen places; NaN if one is unknown."""
         return float(_at(self.correct_qs, place_q).mean()), _total(_at(self.cost_usd_qs, place_q))
 
@@ -46,7 +46,7 @@ class SelectionTruth:
 
 
 def routing_results(
-    routed: TwoStage, truth: SelectionTruth, alphas: Sequence[float]
+    routed: TwoStage, truth: SelectionGroundTruth, alphas: Sequence[float]
 ) -> list[dict[str, Any]]:
     """Return one result in the reference's form for each alpha."""
     place_aq, score_aq = routed.sweep(alphas)
@@ -57,7 +57,7 @@ def routing_results(
 
 
 def oracle_budgets(
-    routed: TwoStage, truth: SelectionTruth, budgets_usd: Sequence[float]
+    routed: TwoStage, truth: SelectionGroundTruth, budgets_usd: Sequence[float]
 ) -> dict[str, dict[str, Any]]:
     """Pick an alpha for each budget on the ground truth of the questions routed.
 
@@ -98,7 +98,11 @@ def _oracle(totals: Sequence[tuple[float, float]], budget_usd: float) -> dict[st
 
 
 def _result(
-    routed: TwoStage, truth: SelectionTruth, alpha: float, place_q: Places, score_q: Floats
+    routed: TwoStage,
+    truth: SelectionGroundTruth,
+    alpha: float,
+    place_q: Int16Array,
+    score_q: FloatArray,
 ) -> dict[str, Any]:
     accuracy, cost_usd = truth.totals(place_q)
     chosen = [routed.models[m] for m in _at(routed.model_qs, place_q)]
@@ -106,10 +110,10 @@ def _result(
     return {
         "alpha": alpha,
         "total_questions": len(chosen),
-        "accuracy": known(accuracy),
-        "total_cost": known(cost_usd),
-        "average_cost": known(cost_usd / len(chosen)),
-        "prediction_accuracy": known(truth.agreement()),
+        "accuracy": finite_or_none(accuracy),
+        "total_cost": finite_or_none(cost_usd),
+        "average_cost": finite_or_none(cost_usd / len(chosen)),
+        "prediction_accuracy": finite_or_none(truth.agreement()),
         "model_distribution": {model: chosen.count(model) for model in dict.fromkeys(chosen)},
         "routing_decisions": [
             {"question_id": question_id, "selected_model": model, "score": score}
@@ -118,10 +122,10 @@ def _result(
     }
 
 
-def _at(values_qs: Any, place_q: Places) -> Any:  # noqa: ANN401 (any dtype in, the same out)
+def _at(values_qs: Any, place_q: Int16Array) -> Any:  # noqa: ANN401 (any dtype in, the same out)
     return np.take_along_axis(values_qs, place_q[:, None], axis=1)[:, 0]
 
 
-def _total(cost_usd_q: Floats) -> float:
+def _total(cost_usd_q: FloatArray) -> float:
     # One by one, as the reference adds: its budgets compare such sums.
     return float(sum(cost_usd_q.tolist()))

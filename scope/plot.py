@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scope.files import new_file
-from scope.frontier import Point, mix_hull
-from scope.metrics import Score
+from scope.files import atomic_file
+from scope.frontier import FrontierPoint, mix_hull
+from scope.metrics import RoutingScore
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ LABEL: dict[str, Any] = {
 
 
 def plot_frontier(
-    path: Path, points: Sequence[Point], singles: Mapping[str, Score], title: str
+    path: Path, points: Sequence[FrontierPoint], singles: Mapping[str, RoutingScore], title: str
 ) -> None:
     """Draw accuracy against cost: the dial, every single model, and their mixes.
 
@@ -34,9 +34,9 @@ def plot_frontier(
     ----------
     path : Path
         ``.png``, ``.svg`` or ``.pdf``; written atomically.
-    points : sequence of Point
+    points : sequence of FrontierPoint
         The realised scores are drawn where known, else the planned ones.
-    singles : mapping of str to Score
+    singles : mapping of str to RoutingScore
         What each model of the pool scores by itself.
     title : str
         What was routed.
@@ -54,7 +54,7 @@ def plot_frontier(
     usd, accuracy = _draw_dial(axes, points)
     _draw_models(axes, shown, usd, accuracy)
     axes.legend(frameon=False, loc="lower right")
-    with new_file(path) as draft:
+    with atomic_file(path) as draft:
         figure.savefig(draft)
 
 
@@ -73,14 +73,14 @@ def _style(axes: "Axes", title: str, quality: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_mix(axes: "Axes", scores: Sequence[Score]) -> None:
+def _draw_mix(axes: "Axes", scores: Sequence[RoutingScore]) -> None:
     usd, accuracy = mix_hull(scores)
     dense = np.geomspace(usd[0], usd[-1], 200)
     mixed = np.interp(dense, usd, accuracy)
     axes.plot(dense, mixed, "--", color=MIX, lw=1.5, label="random mix of models")
 
 
-def _draw_dial(axes: "Axes", points: Sequence[Point]) -> tuple[list[float], list[float]]:
+def _draw_dial(axes: "Axes", points: Sequence[FrontierPoint]) -> tuple[list[float], list[float]]:
     """Draw our curve with its error band and a few marked alphas; return its points."""
     scores = [point.realised or point.planned for point in points]
     usd, accuracy = [s.usd_per_1k for s in scores], [s.accuracy for s in scores]
@@ -100,7 +100,7 @@ def _draw_dial(axes: "Axes", points: Sequence[Point]) -> tuple[list[float], list
 
 
 def _draw_models(
-    axes: "Axes", shown: Mapping[str, Score], usd: Sequence[float], accuracy: Sequence[float]
+    axes: "Axes", shown: Mapping[str, RoutingScore], usd: Sequence[float], accuracy: Sequence[float]
 ) -> None:
     """Draw the models as dots; labels keep clear of each other and of our curve."""
     from adjustText import adjust_text

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from scope.arrays import Bools, Floats, Ints
+from scope.arrays import BoolArray, FloatArray, IntArray
 from scope.errors import ConfigError
 from scope.hull import Hulls
 
@@ -22,10 +22,10 @@ class Choices:
         False where no model satisfied the rule and the nearest one was taken.
     """
 
-    model_q: Ints
-    met_q: Bools
+    model_q: IntArray
+    satisfied_q: BoolArray
 
-    def pick(self, values_qm: Floats) -> Floats:
+    def pick(self, values_qm: FloatArray) -> FloatArray:
         """Return the value of the chosen model for each question; NaN where none."""
         picked = np.take_along_axis(values_qm, np.maximum(self.model_q, 0)[:, None], axis=1)[:, 0]
         return np.where(self.model_q >= 0, picked, np.nan)
@@ -34,7 +34,7 @@ class Choices:
 class Policy(Protocol):
     """A rule that chooses a model from its probability and its cost."""
 
-    def choose(self, p_correct_qm: Floats, cost_usd_qm: Floats) -> Choices:
+    def choose(self, p_correct_qm: FloatArray, cost_usd_qm: FloatArray) -> Choices:
         """Choose for each question; NaN marks what is unknown and never chosen."""
         ...
 
@@ -50,9 +50,9 @@ class ExpectedValue:
         if not self.trade_off >= 0:
             raise ConfigError(f"trade_off is {self.trade_off}; expected at least 0")
 
-    def choose(self, p_correct_qm: Floats, cost_usd_qm: Floats) -> Choices:
+    def choose(self, p_correct_qm: FloatArray, cost_usd_qm: FloatArray) -> Choices:
         """Choose for each question."""
-        model_q = Hulls.of(p_correct_qm, cost_usd_qm).choose(self.trade_off)
+        model_q = Hulls.from_estimates(p_correct_qm, cost_usd_qm).choose(self.trade_off)
         return Choices(model_q, model_q >= 0)
 
 
@@ -67,13 +67,13 @@ class MinQuality:
         if not 0 <= self.target <= 1:
             raise ConfigError(f"min_quality is {self.target}; expected a probability within 0..1")
 
-    def choose(self, p_correct_qm: Floats, cost_usd_qm: Floats) -> Choices:
+    def choose(self, p_correct_qm: FloatArray, cost_usd_qm: FloatArray) -> Choices:
         """Choose for each question."""
-        known_qm: Bools = ~np.isnan(p_correct_qm + cost_usd_qm)
-        good_qm: Bools = known_qm & (p_correct_qm >= self.target)
-        return _first_or_else(
-            _first(good_qm, cost_usd_qm, -p_correct_qm),
-            _first(known_qm, -p_correct_qm, cost_usd_qm),
+        known_qm: BoolArray = ~np.isnan(p_correct_qm + cost_usd_qm)
+        good_qm: BoolArray = known_qm & (p_correct_qm >= self.target)
+        return _choose_or_fallback(
+            _argmin_with_tiebreak(good_qm, cost_usd_qm, -p_correct_qm),
+            _argmin_with_tiebreak(known_qm, -p_correct_qm, cost_usd_qm),
             np.any(good_qm, axis=1),
             np.any(known_qm, axis=1),
         )
@@ -90,31 +90,35 @@ class MaxCost:
         if not self.limit_usd >= 0:
             raise ConfigError(f"max_cost_usd is {self.limit_usd}; expected at least 0 USD")
 
-    def choose(self, p_correct_qm: Floats, cost_usd_qm: Floats) -> Choices:
+    def choose(self, p_correct_qm: FloatArray, cost_usd_qm: FloatArray) -> Choices:
         """Choose for each question."""
-        known_qm: Bools = ~np.isnan(p_correct_qm + cost_usd_qm)
-        cheap_qm: Bools = known_qm & (cost_usd_qm <= self.limit_usd)
-        return _first_or_else(
-            _first(cheap_qm, -p_correct_qm, cost_usd_qm),
-            _first(known_qm, cost_usd_qm, -p_correct_qm),
+        known_qm: BoolArray = ~np.isnan(p_correct_qm + cost_usd_qm)
+        cheap_qm: BoolArray = known_qm & (cost_usd_qm <= self.limit_usd)
+        return _choose_or_fallback(
+            _argmin_with_tiebreak(cheap_qm, -p_correct_qm, cost_usd_qm),
+            _argmin_with_tiebreak(known_qm, cost_usd_qm, -p_correct_qm),
             np.any(cheap_qm, axis=1),
             np.any(known_qm, axis=1),
         )
 
 
-def _first(allowed_qm: Bools, key_qm: Floats, tie_qm: Floats) -> Ints:
+def _argmin_with_tiebreak(
+    allowed_qm: BoolArray, key_qm: FloatArray, tie_qm: FloatArray
+) -> IntArray:
     """Return the allowed model with the lowest key, then lowest tie-break, then pool order."""
     key_qm = np.where(allowed_qm, key_qm, np.inf)
     best_qm = allowed_qm & (key_qm == key_qm.min(axis=1, keepdims=True))
-    first_q: Ints = np.argmin(np.where(best_qm, tie_qm, np.inf), axis=1)
+    first_q: IntArray = np.argmin(np.where(best_qm, tie_qm, np.inf), axis=1)
     return first_q
 
 
-def _first_or_else(first_q: Ints, else_q: Ints, met_q: Bools, known_q: Bools) -> Choices:
+def _choose_or_fallback(
+    first_q: IntArray, else_q: IntArray, met_q: BoolArray, known_q: BoolArray
+) -> Choices:
     return Choices(np.where(known_q, np.where(met_q, first_q, else_q), -1), met_q)
 
 
-def permitted(
+def filter_models(
     models: tuple[str, ...],
     *,
     allowed: tuple[str, ...] = (),

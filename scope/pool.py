@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from scope.arrays import Floats
-from scope.config import Strict, Usd
+from scope.arrays import FloatArray
+from scope.config import StrictModel, Usd
 from scope.errors import ConfigError, UnknownModelError
 
 
-class ModelSpec(Strict):
+class ModelSpec(StrictModel):
     """One model the router may choose."""
 
     id: str = Field(min_length=1)
@@ -27,30 +27,30 @@ class ModelSpec(Strict):
     upstream_id: str | None = None
     """Name the provider knows it by; None means `id`."""
 
-    def cost_usd(self, prompt_tokens: Floats, completion_tokens: Floats) -> Floats:
+    def cost_usd(self, prompt_tokens: FloatArray, completion_tokens: FloatArray) -> FloatArray:
         """Return the price of calls with these token counts, USD; NaN stays NaN."""
         usd_in, usd_out = self.usd_per_mtok_in / 1e6, self.usd_per_mtok_out / 1e6
         return prompt_tokens * usd_in + completion_tokens * usd_out
 
 
-def _spec(model: str, usd_in: float, usd_out: float) -> ModelSpec:
+def _model_spec(model: str, usd_in: float, usd_out: float) -> ModelSpec:
     return ModelSpec(id=model, usd_per_mtok_in=usd_in, usd_per_mtok_out=usd_out)
 
 
 PUBLISHED_MODELS: tuple[ModelSpec, ...] = (
-    _spec("tngtech/deepseek-r1t2-chimera", 0.3, 1.2),
-    _spec("amazon/nova-2-lite-v1", 0.3, 2.5),
-    _spec("qwen/qwen3-235b-a22b", 0.18, 0.54),
-    _spec("qwen/qwen3-14b", 0.05, 0.22),
-    _spec("openai/gpt-oss-20b", 0.03, 0.14),
-    _spec("meta-llama/llama-3.3-70b-instruct", 0.1, 0.32),
-    _spec("google/gemma-3-27b-it", 0.04, 0.15),
-    _spec("meta-llama/llama-3.1-8b-instruct", 0.02, 0.03),
-    _spec("google/gemma-3-12b-it", 0.03, 0.1),
-    _spec("nvidia/nemotron-nano-9b-v2", 0.04, 0.16),
-    _spec("mistralai/ministral-8b", 0.1, 0.1),
-    _spec("google/gemma-3-4b-it", 0.017, 0.068),
-    _spec("mistralai/ministral-3b", 0.04, 0.04),
+    _model_spec("tngtech/deepseek-r1t2-chimera", 0.3, 1.2),
+    _model_spec("amazon/nova-2-lite-v1", 0.3, 2.5),
+    _model_spec("qwen/qwen3-235b-a22b", 0.18, 0.54),
+    _model_spec("qwen/qwen3-14b", 0.05, 0.22),
+    _model_spec("openai/gpt-oss-20b", 0.03, 0.14),
+    _model_spec("meta-llama/llama-3.3-70b-instruct", 0.1, 0.32),
+    _model_spec("google/gemma-3-27b-it", 0.04, 0.15),
+    _model_spec("meta-llama/llama-3.1-8b-instruct", 0.02, 0.03),
+    _model_spec("google/gemma-3-12b-it", 0.03, 0.1),
+    _model_spec("nvidia/nemotron-nano-9b-v2", 0.04, 0.16),
+    _model_spec("mistralai/ministral-8b", 0.1, 0.1),
+    _model_spec("google/gemma-3-4b-it", 0.017, 0.068),
+    _model_spec("mistralai/ministral-3b", 0.04, 0.04),
 )
 """The thirteen models of the SCOPE paper with their prices on OpenRouter."""
 
@@ -67,8 +67,8 @@ PUBLISHED_POOLS: dict[str, tuple[str, ...]] = {
 
 
 def cost_usd(
-    models: Sequence[ModelSpec], prompt_tokens_qm: Floats, completion_tokens_qm: Floats
-) -> Floats:
+    models: Sequence[ModelSpec], prompt_tokens_qm: FloatArray, completion_tokens_qm: FloatArray
+) -> FloatArray:
     """Return what calls with these token counts cost, USD; columns are `models`."""
     costs = [
         model.cost_usd(prompt_tokens_qm[:, m], completion_tokens_qm[:, m])
@@ -106,7 +106,7 @@ def load_pool(name_or_file: str) -> tuple[str, ...]:
     return tuple(models)
 
 
-def positions(wanted: tuple[str, ...], known: tuple[str, ...], where: str) -> list[int]:
+def indices_of(wanted: tuple[str, ...], known: tuple[str, ...], where: str) -> list[int]:
     """Return where each of `wanted` stands in `known`.
 
     Raises

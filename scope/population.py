@@ -5,17 +5,17 @@ from dataclasses import replace
 import numpy as np
 
 from scope.bank import Bank
-from scope.calibration import Calibration
+from scope.calibration import ReferencePopulation
 from scope.config import AnchorConfig
 from scope.fitting import fit_forecaster
 from scope.predictor import AnchorPredictor
-from scope.questions import hashed_sample
+from scope.questions import hash_sample
 
-MAX_SAMPLED = 1_000
+MAX_REFERENCE_SIZE = 1_000
 """Anchors that stand for the questions to come; a mean bill over them is good to a few percent."""
 
 
-def learn(bank: Bank) -> Bank:
+def fit_bank(bank: Bank) -> Bank:
     """Return the bank with a forecaster learned from its outcomes, and the dial that fits it.
 
     What a reasoner had earned beside other forecasts is dropped.
@@ -26,20 +26,20 @@ def learn(bank: Bank) -> Bank:
         If there is too little to learn from.
     """
     learned = replace(bank, forecaster=fit_forecaster(bank), reasoner=None, version="")
-    config = bank.anchor_config.model_copy(update={"learned": True})
-    return replace(learned, calibration=calibrate(learned, config))
+    config = bank.anchor_config.model_copy(update={"use_forecaster": True})
+    return replace(learned, reference=predict_reference_population(learned, config))
 
 
-def calibrate(bank: Bank, config: AnchorConfig) -> Calibration:
+def predict_reference_population(bank: Bank, config: AnchorConfig) -> ReferencePopulation:
     """Predict a sample of the bank's anchors from the others.
 
     The sample is drawn by a hash of the anchors' ids: the same for the same bank.
     """
-    sample = np.array(hashed_sample(bank.ids, MAX_SAMPLED), dtype=np.int64)
+    sample = np.array(hash_sample(bank.ids, MAX_REFERENCE_SIZE), dtype=np.int64)
     estimates, _ = AnchorPredictor(bank, config).predict(
         bank.embedding_ad[sample], bank.features_af[sample], sample
     )
-    return Calibration(
+    return ReferencePopulation(
         config,
         estimates.p_correct_qm,
         estimates.prompt_tokens_qm,

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
-from scope.calibration import Calibration, fit_dial
-from scope.dial import Dial
-from scope.metrics import Truth
+from scope.calibration import ReferencePopulation, fit_alpha_scale
+from scope.dial import AlphaScale
+from scope.metrics import GroundTruth
 from scope.outcomes import Outcomes
-from scope.pool import ModelSpec, cost_usd, positions
+from scope.pool import ModelSpec, cost_usd, indices_of
 from scope.predictions import COLUMNS, Predictions
 
 
-class Predicted(Protocol):
+class PredictionSource(Protocol):
     """Predictions for a set of questions, in memory or not."""
 
     @property
@@ -20,26 +20,26 @@ class Predicted(Protocol):
         """Names of the models, in their order."""
         ...
 
-    def of_pool(self, wanted: tuple[str, ...]) -> Self:
+    def select_models(self, wanted: tuple[str, ...]) -> Self:
         """Return the part of a pool: its models only, in its order."""
         ...
 
-    def dial(self) -> Dial:
+    def alpha_scale(self) -> AlphaScale:
         """Fit the dial of exactly these models at their prices."""
         ...
 
-    def shards(self, columns: Sequence[str] = COLUMNS) -> Iterator["PredictedSet"]:
+    def iter_shards(self, columns: Sequence[str] = COLUMNS) -> Iterator["PredictionSet"]:
         """Yield all questions, some at a time, as often as asked; other estimates may be NaN."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class PredictedSet:
+class PredictionSet:
     """Predictions with their prices, the population of their dial and, if known, the truth."""
 
     predictions: Predictions
     models: tuple[ModelSpec, ...]
-    calibration: Calibration | None
+    reference: ReferencePopulation | None
     outcomes: Outcomes | None
 
     @property
@@ -47,21 +47,21 @@ class PredictedSet:
         """Names of the models, in their order."""
         return self.predictions.models
 
-    def shards(self, columns: Sequence[str] = COLUMNS) -> Iterator["PredictedSet"]:
+    def iter_shards(self, columns: Sequence[str] = COLUMNS) -> Iterator["PredictionSet"]:
         """Yield the set itself: all of it is in memory."""
         yield self
 
-    def of_pool(self, wanted: tuple[str, ...]) -> "PredictedSet":
+    def select_models(self, wanted: tuple[str, ...]) -> "PredictionSet":
         """Return the part of a pool: its models only, in its order."""
-        columns = positions(wanted, self.predictions.models, "the predictions")
-        return PredictedSet(
-            self.predictions.of_pool(wanted),
+        columns = indices_of(wanted, self.predictions.models, "the predictions")
+        return PredictionSet(
+            self.predictions.select_models(wanted),
             tuple(self.models[column] for column in columns),
-            self.calibration and self.calibration.columns(columns),
-            self.outcomes and self.outcomes.columns(columns),
+            self.reference and self.reference.select_models(columns),
+            self.outcomes and self.outcomes.select_models(columns),
         )
 
-    def with_prices(self, models: tuple[ModelSpec, ...]) -> "PredictedSet":
+    def with_prices(self, models: tuple[ModelSpec, ...]) -> "PredictionSet":
         """Return the same predictions at other prices; `models` are in their order."""
         estimates = self.predictions.estimates
         costs = {
@@ -75,7 +75,7 @@ class PredictedSet:
         priced = replace(self.predictions, estimates=replace(estimates, **costs))
         return replace(self, predictions=priced, models=models)
 
-    def dial(self) -> Dial:
+    def alpha_scale(self) -> AlphaScale:
         """Fit the dial of exactly these models at these prices.
 
         Raises
@@ -83,8 +83,10 @@ class PredictedSet:
         ConfigError
             If the bank behind the predictions was never calibrated.
         """
-        return fit_dial(self.calibration, self.models)
+        return fit_alpha_scale(self.reference, self.models)
 
-    def truth(self) -> Truth | None:
+    def truth(self) -> GroundTruth | None:
         """Return what really happened, at these prices; None if nobody knows."""
-        return None if self.outcomes is None else Truth.of(self.outcomes, self.models)
+        return (
+            None if self.outcomes is None else GroundTruth.from_outcomes(self.outcomes, self.models)
+        )

@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import pyarrow as pa
 
-from scope.arrays import Array, Bools, Floats, Ints
+from scope.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from scope.errors import PredictionsError
-from scope.pool import positions
+from scope.pool import indices_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,35 +25,35 @@ class Estimates:
         10th and 90th percentile.
     cost_usd_qm, cost_usd_low_qm, cost_usd_high_qm : ndarray
         Expected price of the call, prompt included, with its 10th and 90th percentile.
-    familiarity_qm : ndarray
+    in_distribution_qm : ndarray
         How far the anchors speak for the question, in [0, 1], the same for every model; below
         1 it is out of distribution. NaN where the bank has not learned to tell.
     """
 
-    p_correct_qm: Floats
-    p_low_qm: Floats
-    p_high_qm: Floats
-    prompt_tokens_qm: Floats
-    completion_tokens_qm: Floats
-    completion_tokens_low_qm: Floats
-    completion_tokens_high_qm: Floats
-    cost_usd_qm: Floats
-    cost_usd_low_qm: Floats
-    cost_usd_high_qm: Floats
-    familiarity_qm: Floats
+    p_correct_qm: FloatArray
+    p_low_qm: FloatArray
+    p_high_qm: FloatArray
+    prompt_tokens_qm: FloatArray
+    completion_tokens_qm: FloatArray
+    completion_tokens_low_qm: FloatArray
+    completion_tokens_high_qm: FloatArray
+    cost_usd_qm: FloatArray
+    cost_usd_low_qm: FloatArray
+    cost_usd_high_qm: FloatArray
+    in_distribution_qm: FloatArray
 
-    def columns(self, wanted: Sequence[int]) -> "Estimates":
+    def select_models(self, wanted: Sequence[int]) -> "Estimates":
         """Return the estimates of some models, in the order of `wanted`."""
-        return Estimates(*(getattr(self, name)[:, list(wanted)] for name in ESTIMATES))
+        return Estimates(*(getattr(self, name)[:, list(wanted)] for name in ESTIMATE_FIELDS))
 
     @classmethod
     def concatenate(cls, parts: Sequence["Estimates"]) -> "Estimates":
         """Join estimates of several batches of questions."""
-        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in ESTIMATES))
+        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in ESTIMATE_FIELDS))
 
 
-ESTIMATES: tuple[str, ...] = tuple(field.name for field in fields(Estimates))
-COLUMNS: tuple[str, ...] = tuple(name.removesuffix("_qm") for name in ESTIMATES)
+ESTIMATE_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Estimates))
+COLUMNS: tuple[str, ...] = tuple(name.removesuffix("_qm") for name in ESTIMATE_FIELDS)
 
 SCHEMA = pa.schema(
     [("question_id", pa.string()), ("model", pa.string())]
@@ -71,7 +71,7 @@ class Predictions:
     models: tuple[str, ...]
     estimates: Estimates
 
-    def of_pool(self, wanted: tuple[str, ...]) -> "Predictions":
+    def select_models(self, wanted: tuple[str, ...]) -> "Predictions":
         """Return the predictions for a pool: its models only, in its order.
 
         Raises
@@ -79,14 +79,14 @@ class Predictions:
         UnknownModelError
             If nothing was predicted for one of them.
         """
-        columns = positions(wanted, self.models, "the predictions")
-        return replace(self, models=wanted, estimates=self.estimates.columns(columns))
+        columns = indices_of(wanted, self.models, "the predictions")
+        return replace(self, models=wanted, estimates=self.estimates.select_models(columns))
 
     def to_table(
         self,
-        source: str | Array,
+        source: str | AnyArray,
         errors: Sequence[str] | None = None,
-        failed_qm: Bools | None = None,
+        failed_qm: BoolArray | None = None,
     ) -> pa.Table:
         """Return one row per (question, model), question by question.
 
@@ -100,7 +100,7 @@ class Predictions:
             Predictions that lack a part: their error is told beside them.
         """
         n_questions, n_models = len(self.question_ids), len(self.models)
-        values = [_nullable(getattr(self.estimates, name)) for name in ESTIMATES]
+        values = [_nan_to_null(getattr(self.estimates, name)) for name in ESTIMATE_FIELDS]
         unknown = np.isnan(self.estimates.p_correct_qm + self.estimates.cost_usd_qm).ravel()
         reasons = np.array(errors or [""] * n_questions, dtype=object)
         reason = np.repeat(np.where(reasons == "", "no evidence", reasons), n_models)
@@ -139,8 +139,8 @@ class Predictions:
         if not table.num_rows:
             raise PredictionsError(f"{source} holds no prediction")
         # As numbers: a Python text for every row would weigh more than all estimates.
-        ids, id_n = _encoded(table["question_id"])
-        names, name_n = _encoded(table["model"])
+        ids, id_n = _dictionary_encode(table["question_id"])
+        names, name_n = _dictionary_encode(table["model"])
         n_models = int(np.argmax(id_n != id_n[0])) or len(id_n)
         whole = len(id_n) % n_models == 0
         if not whole or (id_n.reshape(-1, n_models) != id_n[::n_models, None]).any():
@@ -158,12 +158,12 @@ class Predictions:
         return cls(tuple(ids[code] for code in id_n[::n_models]), models, Estimates(*grids))
 
 
-def _nullable(values: Floats) -> pa.Array:
+def _nan_to_null(values: FloatArray) -> pa.Array:
     flat = np.ascontiguousarray(values).ravel()
     return pa.array(flat, pa.float64(), mask=np.isnan(flat))
 
 
-def _encoded(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
+def _dictionary_encode(column: pa.ChunkedArray) -> tuple[list[str], IntArray]:
     """Return the distinct texts of a column, and which of them stands in each row."""
     coded = column.combine_chunks().dictionary_encode()
     return coded.dictionary.to_pylist(), coded.indices.to_numpy()

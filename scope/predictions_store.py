@@ -10,26 +10,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from scope.calibration import Calibration, fit_dial
-from scope.config import AnchorConfig, Strict, parse
-from scope.dial import Dial
+from scope.calibration import ReferencePopulation, fit_alpha_scale
+from scope.config import AnchorConfig, StrictModel, parse
+from scope.dial import AlphaScale
 from scope.embedder import EmbedderSpec
 from scope.errors import ConfigError, FormatError, PredictionsError
 from scope.files import read_json, sha256, write_json
 from scope.outcomes import Outcomes, read_outcomes_batches
-from scope.pool import ModelSpec, positions
-from scope.predicted_set import PredictedSet
+from scope.pool import ModelSpec, indices_of
+from scope.predicted_set import PredictionSet
 from scope.predictions import COLUMNS, Predictions
 from scope.reasoner import ReasonerSpec
 
 FOLDER = "predictions"
 MANIFEST = "manifest.json"
 OUTCOMES = "outcomes.parquet"
-CALIBRATION = "calibration.npz"
+REFERENCE = "reference.npz"
 SHARD = "part-"
 
 
-class PredictionsManifest(Strict):
+class PredictionsManifest(StrictModel):
     """What the predictions were made of."""
 
     schema_version: Literal[1] = 1
@@ -50,7 +50,7 @@ def write_shard(folder: Path, number: int, table: pa.Table) -> None:
     pq.write_table(table, folder / f"{SHARD}{number:05d}.parquet", compression="zstd")
 
 
-def seal(folder: Path, manifest: PredictionsManifest) -> None:
+def write_manifest(folder: Path, manifest: PredictionsManifest) -> None:
     """Write the manifest with the hashes of all files in `folder`."""
     files = {file.name: sha256(file) for file in sorted(folder.iterdir())}
     sealed = manifest.model_copy(update={"files": files})
@@ -58,7 +58,7 @@ def seal(folder: Path, manifest: PredictionsManifest) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class PredictedFolder:
+class StoredPredictions:
     """Predictions on disk, read a shard at a time, as often as they are needed.
 
     In memory are the calibration and, where they are known, the outcomes: 12 bytes for each
@@ -68,12 +68,12 @@ class PredictedFolder:
     path: Path
     manifest: PredictionsManifest
     models: tuple[ModelSpec, ...]
-    calibration: Calibration | None
+    reference: ReferencePopulation | None
     outcomes: Outcomes | None
     """In single precision, question by question as the shards have them."""
 
     @classmethod
-    def open(cls, path: Path) -> "PredictedFolder":
+    def open(cls, path: Path) -> "StoredPredictions":
         """Check a folder of predictions, or the output folder that holds one.
 
         Raises
@@ -84,8 +84,8 @@ class PredictedFolder:
         folder = path / FOLDER if (path / FOLDER).is_dir() else path
         manifest = _manifest(path, folder)
         calibration = None
-        if CALIBRATION in manifest.files:
-            calibration = Calibration.load(folder / CALIBRATION, manifest.anchors)
+        if REFERENCE in manifest.files:
+            calibration = ReferencePopulation.load(folder / REFERENCE, manifest.anchors)
         opened = cls(folder, manifest, manifest.models, calibration, None)
         return replace(opened, outcomes=opened._known_outcomes())
 
@@ -94,17 +94,17 @@ class PredictedFolder:
         """Names of the models, in their order."""
         return tuple(model.id for model in self.models)
 
-    def of_pool(self, wanted: tuple[str, ...]) -> "PredictedFolder":
+    def select_models(self, wanted: tuple[str, ...]) -> "StoredPredictions":
         """Return the part of a pool: its models only, in its order."""
-        columns = positions(wanted, self.model_ids, "the predictions")
+        columns = indices_of(wanted, self.model_ids, "the predictions")
         return replace(
             self,
             models=tuple(self.models[column] for column in columns),
-            calibration=self.calibration and self.calibration.columns(columns),
-            outcomes=self.outcomes and self.outcomes.columns(columns),
+            reference=self.reference and self.reference.select_models(columns),
+            outcomes=self.outcomes and self.outcomes.select_models(columns),
         )
 
-    def dial(self) -> Dial:
+    def alpha_scale(self) -> AlphaScale:
         """Fit the dial of exactly these models at their prices.
 
         Raises
@@ -112,9 +112,9 @@ class PredictedFolder:
         ConfigError
             If the bank behind the predictions was never calibrated.
         """
-        return fit_dial(self.calibration, self.models)
+        return fit_alpha_scale(self.reference, self.models)
 
-    def shards(self, columns: Sequence[str] = COLUMNS) -> Iterator[PredictedSet]:
+    def iter_shards(self, columns: Sequence[str] = COLUMNS) -> Iterator[PredictionSet]:
         """Yield the questions of one shard after the other.
 
         Parameters
@@ -130,16 +130,16 @@ class PredictedFolder:
         first = 0
         for predictions in self._predictions(columns):
             rows = slice(first, first + len(predictions.question_ids))
-            outcomes = self.outcomes and self.outcomes.rows(rows)
-            narrow = predictions.of_pool(self.model_ids)
-            yield PredictedSet(narrow, self.models, self.calibration, outcomes)
+            outcomes = self.outcomes and self.outcomes.select_questions(rows)
+            narrow = predictions.select_models(self.model_ids)
+            yield PredictionSet(narrow, self.models, self.reference, outcomes)
             first = rows.stop
 
-    def whole(self) -> PredictedSet:
+    def load_all(self) -> PredictionSet:
         """Read everything."""
-        predictions = Predictions.concatenate([s.predictions for s in self.shards()])
-        outcomes = self.outcomes and self.outcomes.rows(slice(None))
-        return PredictedSet(predictions, self.models, self.calibration, outcomes)
+        predictions = Predictions.concatenate([s.predictions for s in self.iter_shards()])
+        outcomes = self.outcomes and self.outcomes.select_questions(slice(None))
+        return PredictionSet(predictions, self.models, self.reference, outcomes)
 
     def _predictions(self, columns: Sequence[str]) -> Iterator[Predictions]:
         expected = tuple(model.id for model in self.manifest.models)
@@ -163,7 +163,7 @@ class PredictedFolder:
         )
 
 
-def load_predictions(path: Path) -> PredictedSet:
+def load_predictions(path: Path) -> PredictionSet:
     """Read all of a folder of predictions, or of the output folder that holds one.
 
     Raises
@@ -171,7 +171,7 @@ def load_predictions(path: Path) -> PredictedSet:
     PredictionsError
         If it is none, or a file is missing, altered or of another form.
     """
-    return PredictedFolder.open(path).whole()
+    return StoredPredictions.open(path).load_all()
 
 
 def _manifest(path: Path, folder: Path) -> PredictionsManifest:

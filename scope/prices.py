@@ -56,7 +56,7 @@ def load_prices(path: Path) -> dict[str, ModelSpec]:
     return prices
 
 
-def select(prices: Prices, models: Iterable[str], source: str) -> tuple[ModelSpec, ...]:
+def select_specs(prices: Prices, models: Iterable[str], source: str) -> tuple[ModelSpec, ...]:
     """Return the specs of `models`, in their order.
 
     Raises
@@ -77,15 +77,15 @@ def _entries(data: object, path: Path) -> Iterable[dict[str, Any]]:
     if isinstance(data, list):
         rows = [(row.get("model"), row) for row in data if isinstance(row, dict)]
         if len(rows) < len(data):
-            raise _unknown_form(path)
+            raise _unknown_format_error(path)
     elif isinstance(data, dict):
         rows = list(data.items())
     else:
-        raise _unknown_form(path)
+        raise _unknown_format_error(path)
     litellm = any(isinstance(row, dict) and "input_cost_per_token" in row for _, row in rows)
     for model, row in rows:
         if not isinstance(row, dict):
-            raise _unknown_form(path)
+            raise _unknown_format_error(path)
         if not litellm:
             yield {
                 "id": model,
@@ -105,7 +105,7 @@ def _from_litellm(model: object, row: Mapping[str, Any]) -> dict[str, Any]:
         "id": model,
         "usd_per_mtok_in": _per_million(row["input_cost_per_token"]),
         "usd_per_mtok_out": _per_million(row["output_cost_per_token"]),
-        "context_window": _whole(row.get("max_input_tokens", row.get("max_tokens"))),
+        "context_window": _int_or_none(row.get("max_input_tokens", row.get("max_tokens"))),
         "capabilities": [
             key.removeprefix(LITELLM_CAPABILITY)
             for key in flags
@@ -121,12 +121,12 @@ def _per_million(usd_per_token: object) -> object:
     return usd_per_token
 
 
-def _whole(tokens: object) -> int | None:
+def _int_or_none(tokens: object) -> int | None:
     """Return a count; the catalogue also holds text and fractions there."""
     return int(tokens) if isinstance(tokens, int | float) and tokens >= 1 else None
 
 
-def _unknown_form(path: Path) -> ConfigError:
+def _unknown_format_error(path: Path) -> ConfigError:
     return ConfigError(
         f"price file {path} has an unknown form; expected "
         '{"model": {"input": usd, "output": usd}} per million tokens, a list of '

@@ -5,25 +5,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Bools, Floats
+from scope.arrays import BoolArray, FloatArray
 from scope.bank import Bank
 from scope.bootstrap import Interval
 from scope.budget import plan_budget
-from scope.calibration import fit_dial
-from scope.contenders import Record
-from scope.dial import Dial
-from scope.frontier import planned
+from scope.calibration import fit_alpha_scale
+from scope.contenders import ResampledOutcomes
+from scope.dial import AlphaScale
+from scope.frontier import planned_score
 from scope.policy import Choices, ExpectedValue
-from scope.population import calibrate
-from scope.predictions import ESTIMATES, Estimates, Predictions
-from scope.routing import usd
+from scope.population import predict_reference_population
+from scope.predictions import ESTIMATE_FIELDS, Estimates, Predictions
+from scope.routing import format_usd
 
 PER_1K = 1_000
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class PlannedVsRealised:
     """One setting of our router: a budget or a stop of the dial.
 
     Attributes
@@ -45,9 +45,9 @@ class Promise:
     cost_ratio: Interval
 
 
-def promises(
-    bank: Bank, predictions: Predictions, record: Record, budgets_usd: Floats
-) -> tuple[Promise, ...]:
+def planned_vs_realised(
+    bank: Bank, predictions: Predictions, record: ResampledOutcomes, budgets_usd: FloatArray
+) -> tuple[PlannedVsRealised, ...]:
     """Route at every budget and at stops of the dial, and compare plan and outcome.
 
     Parameters
@@ -56,54 +56,58 @@ def promises(
         Its calibration sets the dial; one is made if there is none.
     predictions : Predictions
         Ours, for the questions of the record.
-    record : Record
+    record : ResampledOutcomes
     budgets_usd : ndarray of shape (n_budgets,)
         USD a question; infinite ones are no budgets.
     """
-    calibration = bank.calibration or calibrate(bank, bank.anchor_config)
-    dial = fit_dial(calibration, bank.models)
+    calibration = bank.reference or predict_reference_population(bank, bank.anchor_config)
+    dial = fit_alpha_scale(calibration, bank.models)
     finite = budgets_usd[np.isfinite(budgets_usd)]
     rows = [*_by_budget(predictions, finite), *_by_dial(predictions, dial)]
     return tuple(_promise(name, predictions, choices, record) for name, choices in rows)
 
 
-def choices_at(predictions: Predictions, dial: Dial, alpha: float) -> Choices:
+def choices_at(predictions: Predictions, dial: AlphaScale, alpha: float) -> Choices:
     """Return the decisions at one stop of the dial."""
     estimates = predictions.estimates
     policy = ExpectedValue(dial.trade_off(alpha))
     return policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm)
 
 
-def rows_of(predictions: Predictions, kept_q: Bools) -> Predictions:
+def select_questions(predictions: Predictions, kept_q: BoolArray) -> Predictions:
     """Return the predictions for some of the questions."""
-    estimates = Estimates(*(getattr(predictions.estimates, name)[kept_q] for name in ESTIMATES))
+    estimates = Estimates(
+        *(getattr(predictions.estimates, name)[kept_q] for name in ESTIMATE_FIELDS)
+    )
     ids = tuple(predictions.question_ids[q] for q in np.flatnonzero(kept_q))
     return Predictions(ids, predictions.models, estimates)
 
 
-def _by_budget(predictions: Predictions, budgets_usd: Floats) -> Iterator[tuple[str, Choices]]:
+def _by_budget(predictions: Predictions, budgets_usd: FloatArray) -> Iterator[tuple[str, Choices]]:
     n_questions = len(predictions.question_ids)
     for budget_usd in budgets_usd.tolist():
         plan = plan_budget(predictions, budget_usd * n_questions)
-        yield f"budget {usd(PER_1K * budget_usd)}", plan.choices
+        yield f"budget {format_usd(PER_1K * budget_usd)}", plan.choices
 
 
-def _by_dial(predictions: Predictions, dial: Dial) -> Iterator[tuple[str, Choices]]:
+def _by_dial(predictions: Predictions, dial: AlphaScale) -> Iterator[tuple[str, Choices]]:
     for alpha in ALPHAS:
         yield f"alpha {alpha:g}", choices_at(predictions, dial, alpha)
 
 
-def _promise(name: str, predictions: Predictions, choices: Choices, record: Record) -> Promise:
-    plan = planned(predictions, choices)
+def _promise(
+    name: str, predictions: Predictions, choices: Choices, record: ResampledOutcomes
+) -> PlannedVsRealised:
+    plan = planned_score(predictions, choices)
     cost_usd_r = record.weight_rq @ choices.pick(record.cost_usd_qm)
     planned_usd_r = record.weight_rq @ choices.pick(predictions.estimates.cost_usd_qm)
     ratio_r = np.full_like(cost_usd_r, np.nan)
     np.divide(cost_usd_r, planned_usd_r, out=ratio_r, where=planned_usd_r > 0)
-    return Promise(
+    return PlannedVsRealised(
         name,
         plan.accuracy,
         plan.usd_per_1k,
-        Interval.of(record.weight_rq @ choices.pick(record.correct_qm)),
-        Interval.of(PER_1K * cost_usd_r),
-        Interval.of(ratio_r),
+        Interval.from_replicates(record.weight_rq @ choices.pick(record.correct_qm)),
+        Interval.from_replicates(PER_1K * cost_usd_r),
+        Interval.from_replicates(ratio_r),
     )

@@ -5,22 +5,22 @@ from dataclasses import replace
 from typing import Self
 
 from scope.errors import ConfigError
-from scope.prompt_room import Room, share
+from scope.prompt_room import TokenAllocation, allocate_tokens
 from scope.reasoner import ReasonerConfig, Reasoning
-from scope.reply import FORCED
+from scope.reply import FORCED_PREFIX
 from scope.template import Example, Template
-from scope.tokens import Tokens
+from scope.tokens import PromptTokenizer
 
-__all__ = ["Example", "PromptWriter", "Template"]
+__all__ = ["Example", "PromptBuilder", "Template"]
 
 
-class PromptWriter:
+class PromptBuilder:
     """Writes prompts that fit a context.
 
     Parameters
     ----------
     template : Template
-    tokens : Tokens
+    tokens : PromptTokenizer
         Of the checkpoint that will read them.
     max_tokens : int
         Of the longest prompt.
@@ -29,15 +29,15 @@ class PromptWriter:
     """
 
     def __init__(
-        self, template: Template, tokens: Tokens, *, max_tokens: int, reasoning: Reasoning
+        self, template: Template, tokens: PromptTokenizer, *, max_tokens: int, reasoning: Reasoning
     ) -> None:
         self._template, self._tokens = template, tokens
-        self._guard = template.guard(tokens.controls)
+        self._guard = template.guard(tokens.special_tokens)
         self._max_tokens = max_tokens
-        self._prefix = FORCED if reasoning == "none" else ""
+        self._prefix = FORCED_PREFIX if reasoning == "none" else ""
 
     @classmethod
-    def of(cls, config: ReasonerConfig, tokens: Tokens) -> Self:
+    def from_config(cls, config: ReasonerConfig, tokens: PromptTokenizer) -> Self:
         """Return the writer for a reasoner whose checkpoint has these tokens.
 
         Raises
@@ -52,7 +52,7 @@ class PromptWriter:
             reasoning=config.reasoning,
         )
 
-    def write(self, model: str, examples: Sequence[Example], question: str) -> str:
+    def build(self, model: str, examples: Sequence[Example], question: str) -> str:
         """Return the whole text for the engine: the user's turn, and how the reply begins.
 
         It has at most `max_tokens` tokens: where texts are too long, examples shrink first,
@@ -64,29 +64,29 @@ class PromptWriter:
             If not even the template without texts fits.
         """
         text = self._rendered(model, examples, question)
-        if self._excess(text) <= 0:
+        if self._overflow(text) <= 0:
             return text
-        room = self._room(model, len(examples))
+        room = self._token_budgets(model, len(examples))
         # Guarded first: what is cut then has about as many tokens in the prompt as by itself.
-        examples = [replace(one, question=self._guard.text(one.question)) for one in examples]
-        question = self._guard.text(question)
+        examples = [replace(one, question=self._guard.sanitise(one.question)) for one in examples]
+        question = self._guard.sanitise(question)
         lengths = [self._tokens.count(example.question) for example in examples]
         asked, spare = self._tokens.count(question), 0
         while True:
-            plan = share(lengths, asked, [tokens - spare for tokens in room])
-            text = self._rendered(model, *self._cut(plan, examples, question))
-            excess = self._excess(text)
+            plan = allocate_tokens(lengths, asked, [tokens - spare for tokens in room])
+            text = self._rendered(model, *self._truncate(plan, examples, question))
+            excess = self._overflow(text)
             if excess <= 0:
                 return text
             # Parts may have more tokens than they had in the whole. Doubling ends soon, at the
             # latest without any text, which was seen to fit.
             spare = max(spare + excess, 2 * spare)
 
-    def _room(self, model: str, n_examples: int) -> list[int]:
+    def _token_budgets(self, model: str, n_examples: int) -> list[int]:
         """Return the tokens left for texts beside the frame of 0, 1, … examples."""
         blank = Example("", 99_999.0, True)
         room = [
-            -self._excess(self._rendered(model, [blank] * n, "")) for n in range(n_examples + 1)
+            -self._overflow(self._rendered(model, [blank] * n, "")) for n in range(n_examples + 1)
         ]
         if room[0] < 0:
             raise ConfigError(
@@ -95,21 +95,21 @@ class PromptWriter:
             )
         return room
 
-    def _cut(
-        self, plan: Room, examples: Sequence[Example], question: str
+    def _truncate(
+        self, plan: TokenAllocation, examples: Sequence[Example], question: str
     ) -> tuple[list[Example], str]:
         kept = [
-            replace(example, question=self._tokens.cut(example.question, n))
+            replace(example, question=self._tokens.truncate_middle(example.question, n))
             for example, n in zip(examples, plan.examples, strict=False)
         ]
-        return kept, self._tokens.cut(question, plan.question)
+        return kept, self._tokens.truncate_middle(question, plan.question)
 
     def _rendered(self, model: str, examples: Sequence[Example], question: str) -> str:
         text = self._template.render(
             model=model, examples=examples, question=question, guard=self._guard
         )
-        return self._tokens.chat(text, self._prefix)
+        return self._tokens.apply_chat_template(text, self._prefix)
 
-    def _excess(self, text: str) -> int:
+    def _overflow(self, text: str) -> int:
         """Return by how many tokens `text` is too long."""
-        return self._tokens.count(text) + self._tokens.n_added - self._max_tokens
+        return self._tokens.count(text) + self._tokens.n_special_tokens - self._max_tokens

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-FLOOR_TOKENS = 48
+MIN_EXAMPLE_TOKENS = 48
 """An example is not cut below this; rather the farthest is left out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class TokenAllocation:
     """Tokens that each text may take.
 
     Attributes
@@ -22,7 +22,9 @@ class Room:
     question: int
 
 
-def share(example_tokens: Sequence[int], question_tokens: int, room: Sequence[int]) -> Room:
+def allocate_tokens(
+    example_tokens: Sequence[int], question_tokens: int, room: Sequence[int]
+) -> TokenAllocation:
     """Share the room of a prompt.
 
     The question is kept whole as long as it can be. Examples shrink first, the longest first,
@@ -39,28 +41,30 @@ def share(example_tokens: Sequence[int], question_tokens: int, room: Sequence[in
 
     Examples
     --------
-    >>> share([300, 50, 200], 100, [1_000, 900, 800, 400])
-    Room(examples=(125, 50, 125), question=100)
-    >>> share([300, 50, 200], 100, [400, 300, 200, 100])
-    Room(examples=(50, 50), question=100)
-    >>> share([300], 500, [400, 300])
-    Room(examples=(), question=400)
+    >>> allocate_tokens([300, 50, 200], 100, [1_000, 900, 800, 400])
+    TokenAllocation(examples=(125, 50, 125), question=100)
+    >>> allocate_tokens([300, 50, 200], 100, [400, 300, 200, 100])
+    TokenAllocation(examples=(50, 50), question=100)
+    >>> allocate_tokens([300], 500, [400, 300])
+    TokenAllocation(examples=(), question=400)
     """
     for n in range(len(example_tokens), 0, -1):
         nearest = example_tokens[:n]
         left = room[n] - question_tokens
-        if left >= sum(min(tokens, FLOOR_TOKENS) for tokens in nearest):
-            longest = common_length(nearest, left)
-            return Room(tuple(min(tokens, longest) for tokens in nearest), question_tokens)
-    return Room((), max(min(question_tokens, room[0]), 0))
+        if left >= sum(min(tokens, MIN_EXAMPLE_TOKENS) for tokens in nearest):
+            longest = water_fill(nearest, left)
+            return TokenAllocation(
+                tuple(min(tokens, longest) for tokens in nearest), question_tokens
+            )
+    return TokenAllocation((), max(min(question_tokens, room[0]), 0))
 
 
-def common_length(lengths: Sequence[int], room: int) -> int:
+def water_fill(lengths: Sequence[int], room: int) -> int:
     """Return the largest whole length to which all may be cut so that they fit into `room`.
 
     Examples
     --------
-    >>> common_length([10, 50, 60], 90)
+    >>> water_fill([10, 50, 60], 90)
     40
     """
     left, n_left = room, len(lengths)

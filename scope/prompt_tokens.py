@@ -3,10 +3,10 @@
 import numpy as np
 from scipy.optimize import nnls
 
-from scope.arrays import Floats
+from scope.arrays import FloatArray
 
 
-class PromptTokens:
+class PromptTokenRegression:
     """Foretells prompt tokens from features of the text.
 
     One non-negative linear fit of the mean count over models, scaled by each
@@ -19,12 +19,12 @@ class PromptTokens:
         Counts, NaN where never run.
     """
 
-    def __init__(self, features_af: Floats, prompt_tokens_am: Floats) -> None:
+    def __init__(self, features_af: FloatArray, prompt_tokens_am: FloatArray) -> None:
         counted = ~np.isnan(prompt_tokens_am)
         some_a = counted.any(axis=1)
         design = _with_intercept(features_af[some_a])
         mean_a = np.nansum(prompt_tokens_am[some_a], axis=1) / counted[some_a].sum(axis=1)
-        self._coefficient_f: Floats = nnls(design, mean_a)[0] if some_a.any() else np.zeros(0)
+        self._coefficient_f: FloatArray = nnls(design, mean_a)[0] if some_a.any() else np.zeros(0)
         expected_am = np.full_like(prompt_tokens_am, np.nan)
         if some_a.any():
             expected_am[some_a] = (design @ self._coefficient_f)[:, None]
@@ -33,15 +33,15 @@ class PromptTokens:
         self._ratio_m = np.full(prompt_tokens_am.shape[1], np.nan)
         np.divide(total_m, expected_m, out=self._ratio_m, where=expected_m > 0)
 
-    def predict(self, features_qf: Floats) -> Floats:
+    def predict(self, features_qf: FloatArray) -> FloatArray:
         """Return expected prompt tokens, shape (n_questions, n_models), at least 1."""
         if not self._coefficient_f.size:
             return np.full((len(features_qf), len(self._ratio_m)), np.nan)
         # Sums run over features one by one: the last bit must not depend on the batch.
         mean_q = (_with_intercept(features_qf) * self._coefficient_f).sum(axis=1)
-        tokens_qm: Floats = np.maximum(mean_q[:, None] * self._ratio_m, 1.0)
+        tokens_qm: FloatArray = np.maximum(mean_q[:, None] * self._ratio_m, 1.0)
         return tokens_qm
 
 
-def _with_intercept(features: Floats) -> Floats:
+def _with_intercept(features: FloatArray) -> FloatArray:
     return np.column_stack([np.ones(len(features)), features])

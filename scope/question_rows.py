@@ -14,20 +14,20 @@ BATCH_ROWS = 1_024
 """Rows of a Parquet file in memory at a time."""
 
 
-class FoundRow(NamedTuple):
+class SourceRow(NamedTuple):
     """A row, and the words that name where it was found."""
 
     source: str
     """The file or data set."""
-    place: str
+    location: str
     """The line or row of it."""
     row: Any
 
     def __str__(self) -> str:
-        return f"{self.source}: {self.place}"
+        return f"{self.source}: {self.location}"
 
 
-def rows_of(path: Path) -> Iterator[FoundRow]:
+def iter_rows(path: Path) -> Iterator[SourceRow]:
     """Yield every row of a file, or of the files of a folder in the order of their names.
 
     Only JSON is read whole; JSON lines and Parquet are streamed.
@@ -42,7 +42,7 @@ def rows_of(path: Path) -> Iterator[FoundRow]:
             raise QuestionError(f"{file} is not a question file; expected {', '.join(_READERS)}")
         try:
             for place, row in _READERS[file.suffix](file):
-                yield FoundRow(str(file), place, row)
+                yield SourceRow(str(file), place, row)
         except (OSError, UnicodeDecodeError) as error:
             raise QuestionError(f"{file} cannot be read: {error}") from error
 

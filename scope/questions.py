@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scope.errors import QuestionError
-from scope.hub import HubSet
-from scope.question_rows import FoundRow, rows_of
+from scope.hub import HubDataset
+from scope.question_rows import SourceRow, iter_rows
 
 MAX_PROMPT_CHARS = 65_536
 """Longest prompt accepted; the models routed to hold about as much."""
@@ -40,7 +40,7 @@ class Questions:
     ids: tuple[str, ...]
     prompts: tuple[str, ...]
     categories: tuple[str, ...]
-    golds: tuple[str | None, ...]
+    gold_answers: tuple[str | None, ...]
     graders: tuple[str | None, ...]
 
     def __len__(self) -> int:
@@ -48,17 +48,17 @@ class Questions:
 
     def sample(self, n: int) -> "Questions":
         """Return `n` of them, drawn by a hash of their ids, in the same order."""
-        kept = hashed_sample(self.ids, n)
+        kept = hash_sample(self.ids, n)
         return Questions(
             tuple(self.ids[q] for q in kept),
             tuple(self.prompts[q] for q in kept),
             tuple(self.categories[q] for q in kept),
-            tuple(self.golds[q] for q in kept),
+            tuple(self.gold_answers[q] for q in kept),
             tuple(self.graders[q] for q in kept),
         )
 
 
-def hashed_sample(ids: Sequence[str], n: int) -> list[int]:
+def hash_sample(ids: Sequence[str], n: int) -> list[int]:
     """Return rising places of `n` ids drawn by their hash.
 
     The same ids give the same sample in any order and on any machine, and none
@@ -69,7 +69,7 @@ def hashed_sample(ids: Sequence[str], n: int) -> list[int]:
 
 
 def read_questions(
-    source: Path | HubSet, *, split: str | None = None, limit: int | None = None
+    source: Path | HubDataset, *, split: str | None = None, limit: int | None = None
 ) -> Questions:
     """Read all questions of `source` as `each_question` finds them.
 
@@ -78,19 +78,19 @@ def read_questions(
     QuestionError
         Also if there is none.
     """
-    questions = tuple(islice(each_question(source, split=split), limit))
+    questions = tuple(islice(iter_questions(source, split=split), limit))
     if not questions:
         wanted = "" if split is None else f" of split {split!r}"
         raise QuestionError(f"{source} holds no question{wanted}; expected at least one")
     return Questions(*zip(*questions, strict=True))
 
 
-def each_question(source: Path | HubSet, *, split: str | None = None) -> Iterator[Question]:
+def iter_questions(source: Path | HubDataset, *, split: str | None = None) -> Iterator[Question]:
     """Yield the questions of a file, a folder of files, or a data set, one at a time.
 
     Parameters
     ----------
-    source : Path or HubSet
+    source : Path or HubDataset
         ``.json``, ``.jsonl`` or ``.parquet``: rows of ``id`` (or ``question_id``), ``prompt``
         (or ``question``) and, where known, ``category``, ``gt`` (or ``gold``) and ``grader``.
         Rows with a ``model_name`` may repeat a question; it is yielded once.
@@ -103,22 +103,22 @@ def each_question(source: Path | HubSet, *, split: str | None = None) -> Iterato
         If something is unreadable, lacks a prompt, repeats an id, or holds a prompt that
         is not text or longer than `MAX_PROMPT_CHARS`. The message names file and row.
     """
-    seen: dict[str, tuple[FoundRow, bytes]] = {}
-    for found in source.rows() if isinstance(source, HubSet) else rows_of(source):
+    seen: dict[str, tuple[SourceRow, bytes]] = {}
+    for found in source.rows() if isinstance(source, HubDataset) else iter_rows(source):
         if not isinstance(found.row, Mapping):
             raise QuestionError(f"{found} is a {type(found.row).__name__}; expected an object")
         if split is not None and found.row.get("split") != split:
             continue
-        question = _checked(found.row, str(found))
+        question = _parse_question(found.row, str(found))
         digest = hashlib.sha256(question.prompt.encode()).digest()
         if question.id in seen:
-            _refuse_repeat(question.id, found, digest, *seen[question.id])
+            _check_duplicate(question.id, found, digest, *seen[question.id])
             continue
         seen[question.id] = found._replace(row=None), digest
         yield question
 
 
-def _checked(row: Row, place: str) -> Question:
+def _parse_question(row: Row, place: str) -> Question:
     """Return the question of one row."""
     question_id = _field(row, ID_FIELDS, place)
     if not isinstance(question_id, str | int) or isinstance(question_id, bool):
@@ -134,11 +134,11 @@ def _checked(row: Row, place: str) -> Question:
         None if grader is None else str(grader),
     )
     for name, text in question._asdict().items():
-        _refuse_half_pair(text or "", name, f"{place} ({question_id!a})")
+        _check_surrogates(text or "", name, f"{place} ({question_id!a})")
     return question
 
 
-def _refuse_half_pair(text: str, name: str, place: str) -> None:
+def _check_surrogates(text: str, name: str, place: str) -> None:
     """JSON can spell half of a surrogate pair; no file can hold one."""
     try:
         text.encode()
@@ -171,14 +171,14 @@ def _field(row: Row, names: Sequence[str], place: str) -> object:
     raise QuestionError(f"{place} has no {names[0]!r}; its fields are {', '.join(row) or 'none'}")
 
 
-def _refuse_repeat(
-    question_id: str, again: FoundRow, digest: bytes, first: FoundRow, first_digest: bytes
+def _check_duplicate(
+    question_id: str, again: SourceRow, digest: bytes, first: SourceRow, first_digest: bytes
 ) -> None:
     """Raise unless both are rows of one question, each of another model."""
     of_a_model = again.row.get(MODEL_FIELD) is not None
     if of_a_model and digest == first_digest:
         return
-    where = first.place if first.source == again.source else str(first)
+    where = first.location if first.source == again.source else str(first)
     reason = "with another prompt; an id has one" if of_a_model else "; ids must be unique"
     raise QuestionError(
         f"{again} repeats id {question_id!r} of {where}{' ' if of_a_model else ''}{reason}"

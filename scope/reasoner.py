@@ -5,8 +5,8 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from scope.config import Strict
-from scope.embedder import WEIGHTS, folder_digest
+from scope.config import StrictModel
+from scope.embedder import WEIGHT_FILE_PATTERNS, folder_digest
 from scope.errors import ConfigError
 from scope.template import Template
 
@@ -15,16 +15,16 @@ Reasoning = Literal["full", "short", "none"]
 REASONING_TOKENS: dict[Reasoning, int] = {"full": 1_536, "short": 96, "none": 0}
 """Tokens a reply may reason before its answer is forced; 1,536 as in the reference."""
 
-LEAST_TEMPERATURE = 0.01
+MIN_TEMPERATURE = 0.01
 
 ANSWER_TOKENS = 48
 """Room for the words around the reasoning: headings, the block, and the end of the turn."""
 
-TEXTS = (*WEIGHTS, "*.jinja")
+CHECKPOINT_FILE_PATTERNS = (*WEIGHT_FILE_PATTERNS, "*.jinja")
 """Files of a checkpoint that decide its replies; the last holds its chat template."""
 
 
-class ReasonerConfig(Strict):
+class ReasonerConfig(StrictModel):
     """Which LLM is asked, and how."""
 
     checkpoint: str = Field(min_length=1)
@@ -49,10 +49,8 @@ class ReasonerConfig(Strict):
     @field_validator("temperature")
     @classmethod
     def _as_vllm_takes_it(cls, temperature: float) -> float:
-        if 0 < temperature < LEAST_TEMPERATURE:
-            raise ValueError(
-                f"expected 0 or at least {LEAST_TEMPERATURE:g}; vLLM knows none between"
-            )
+        if 0 < temperature < MIN_TEMPERATURE:
+            raise ValueError(f"expected 0 or at least {MIN_TEMPERATURE:g}; vLLM knows none between")
         return temperature
 
     @model_validator(mode="after")
@@ -92,7 +90,7 @@ class ReasonerConfig(Strict):
         return room
 
 
-class ReasonerSpec(Strict):
+class ReasonerSpec(StrictModel):
     """All that decides an answer besides the question, the model and its examples."""
 
     checkpoint: str = Field(min_length=1)
@@ -114,7 +112,7 @@ class ReasonerSpec(Strict):
         )
 
     @classmethod
-    def of(cls, config: ReasonerConfig) -> Self:
+    def from_config(cls, config: ReasonerConfig) -> Self:
         """Pin down what `config` names.
 
         Raises
@@ -124,7 +122,7 @@ class ReasonerSpec(Strict):
         """
         return cls(
             checkpoint=config.checkpoint,
-            revision=pinned(config.checkpoint, config.revision),
+            revision=resolve_revision(config.checkpoint, config.revision),
             template=Template.load(config.template).digest,
             reasoning=config.reasoning,
             samples=config.samples,
@@ -150,19 +148,19 @@ class ReasonerSpec(Strict):
         return not self.differences(other)
 
 
-def is_folder(checkpoint: str) -> bool:
+def is_local_path(checkpoint: str) -> bool:
     """Say whether `checkpoint` is meant as a folder: it is one, or is written like a path.
 
     Examples
     --------
-    >>> is_folder("Cooolder/SCOPE"), is_folder("./checkpoints/scope"), is_folder("/models/scope")
+    >>> is_local_path("Cooolder/SCOPE"), is_local_path("./checkpoints/scope"), is_local_path("/models/scope")
     (False, True, True)
     """
     written_so = checkpoint.startswith(("/", ".", "~")) or checkpoint.count("/") > 1
     return written_so or Path(checkpoint).is_dir()
 
 
-def pinned(checkpoint: str, revision: str | None) -> str | None:
+def resolve_revision(checkpoint: str, revision: str | None) -> str | None:
     """Return the revision of a checkpoint: the digest of a folder, else `revision`.
 
     Raises
@@ -170,10 +168,10 @@ def pinned(checkpoint: str, revision: str | None) -> str | None:
     ConfigError
         If it is a folder that is not there or not of a checkpoint.
     """
-    if not is_folder(checkpoint):
+    if not is_local_path(checkpoint):
         return revision
     check_folder(checkpoint)
-    return folder_digest(Path(checkpoint), TEXTS)
+    return folder_digest(Path(checkpoint), CHECKPOINT_FILE_PATTERNS)
 
 
 def check_folder(checkpoint: str) -> None:

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Floats
+from scope.arrays import FloatArray
 from scope.auc import auc
-from scope.bins import Bin, ece, equal_mass_bins, gaps
+from scope.bins import CalibrationBin, calibration_gaps, ece, equal_mass_bins
 from scope.bootstrap import Interval
-from scope.cells import Cells
+from scope.cells import WeightedPairs
 
-SURE = 1e-3
+MIN_PROBABILITY = 1e-3
 """Log loss takes probabilities within ``SURE`` and ``1 - SURE``, lest one boast decide it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class ProbabilityScores:
     """What probabilities score in every resample of the questions, the sample itself first.
 
     Attributes
@@ -27,19 +27,19 @@ class Scores:
         NaN where not defined.
     gap_rb : ndarray of shape (n_replicates + 1, n_bins)
         As `scope.bins.gaps` returns them.
-    bins : tuple of Bin
+    bins : tuple of CalibrationBin
         Of the sample.
     """
 
     n: int
-    auc_r: Floats
-    brier_r: Floats
-    log_loss_r: Floats
-    gap_rb: Floats
-    bins: tuple[Bin, ...]
+    auc_r: FloatArray
+    brier_r: FloatArray
+    log_loss_r: FloatArray
+    gap_rb: FloatArray
+    bins: tuple[CalibrationBin, ...]
 
     @classmethod
-    def of(cls, cells: Cells) -> "Scores":
+    def from_pairs(cls, cells: WeightedPairs) -> "ProbabilityScores":
         """Measure probabilities of a right answer.
 
         Raises
@@ -55,14 +55,14 @@ class Scores:
             len(p_n),
             auc(cells),
             cells.mean((p_n - correct_n) ** 2),
-            cells.mean(surprise(p_n, correct_n)),
-            gaps(cells, bin_n),
-            Bin.each(cells, bin_n),
+            cells.mean(pointwise_log_loss(p_n, correct_n)),
+            calibration_gaps(cells, bin_n),
+            CalibrationBin.from_pairs(cells, bin_n),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Reliability:
+class ProbabilityMetrics:
     """Quality of probabilities on cells whose outcome is known.
 
     Attributes
@@ -75,7 +75,7 @@ class Reliability:
     brier, log_loss, ece : Interval
         Lower is better. `ece` is the mean gap between forecast and outcome over
         bins of equal mass.
-    bins : tuple of Bin
+    bins : tuple of CalibrationBin
         From the lowest forecast to the highest.
     """
 
@@ -84,7 +84,7 @@ class Reliability:
     brier: Interval
     log_loss: Interval
     ece: Interval
-    bins: tuple[Bin, ...]
+    bins: tuple[CalibrationBin, ...]
 
     @property
     def note(self) -> str:
@@ -95,25 +95,25 @@ class Reliability:
         return f"no AUC: all {self.n:,} answers are {kind}"
 
     @classmethod
-    def of(cls, scores: Scores) -> "Reliability":
+    def from_scores(cls, scores: ProbabilityScores) -> "ProbabilityMetrics":
         """Read value and interval off what every resample scores."""
         return cls(
             scores.n,
-            Interval.of(scores.auc_r),
-            Interval.of(scores.brier_r),
-            Interval.of(scores.log_loss_r),
+            Interval.from_replicates(scores.auc_r),
+            Interval.from_replicates(scores.brier_r),
+            Interval.from_replicates(scores.log_loss_r),
             ece(scores.gap_rb),
             scores.bins,
         )
 
 
-def log_loss(p_n: Floats, correct_n: Floats) -> float:
+def log_loss(p_n: FloatArray, correct_n: FloatArray) -> float:
     """Return the mean negative log likelihood, in nats, of forecasts kept off 0 and 1."""
-    return float(surprise(p_n, correct_n).mean())
+    return float(pointwise_log_loss(p_n, correct_n).mean())
 
 
-def surprise(p_n: Floats, correct_n: Floats) -> Floats:
+def pointwise_log_loss(p_n: FloatArray, correct_n: FloatArray) -> FloatArray:
     """Return the negative log likelihood of each outcome: what `log_loss` is the mean of."""
-    p = p_n.clip(SURE, 1 - SURE)
-    surprise_n: Floats = -correct_n * np.log(p) - (1 - correct_n) * np.log1p(-p)
+    p = p_n.clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+    surprise_n: FloatArray = -correct_n * np.log(p) - (1 - correct_n) * np.log1p(-p)
     return surprise_n

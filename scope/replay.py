@@ -6,67 +6,71 @@ from typing import Any
 
 import numpy as np
 
-from scope.frontier import planned
-from scope.logged import Logged
-from scope.metrics import Score, score_json
+from scope.frontier import planned_score
+from scope.logged import LoggedDecisions
+from scope.metrics import RoutingScore, score_json
 from scope.policy import Choices
-from scope.pool import positions
-from scope.predicted_set import PredictedSet
-from scope.routing import Routing
+from scope.pool import indices_of
+from scope.predicted_set import PredictionSet
+from scope.routing import RoutingResult
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ReplayRow:
     """Decisions with what they were expected to bring, and what they really did if known."""
 
     name: str
-    planned: Score
-    realised: Score | None
+    planned: RoutingScore
+    realised: RoutingScore | None
 
     @classmethod
-    def of(cls, name: str, predicted: PredictedSet, choices: Choices) -> "Side":
+    def from_choices(cls, name: str, predicted: PredictionSet, choices: Choices) -> "ReplayRow":
         """Score decisions at the prices of `predicted`."""
         truth = predicted.truth()
-        realised = truth.of_choices(choices) if truth else None
-        return cls(name, planned(predicted.predictions, choices), realised)
+        realised = truth.score_choices(choices) if truth else None
+        return cls(name, planned_score(predicted.predictions, choices), realised)
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
+class ReplayComparison:
     """Logged decisions beside new ones.
 
     Attributes
     ----------
-    sides : tuple of Side
+    sides : tuple of ReplayRow
         As decided; where prices changed, the same decisions at the new ones; decided anew.
     n_changed, n_questions : int
         Questions that would now go to another model.
     """
 
-    sides: tuple[Side, ...]
+    sides: tuple[ReplayRow, ...]
     n_changed: int
     n_questions: int
 
     @classmethod
-    def of(
-        cls, logged: Logged, before: PredictedSet, after: PredictedSet, anew: Routing
-    ) -> "Replay":
+    def compare(
+        cls,
+        logged: LoggedDecisions,
+        before: PredictionSet,
+        after: PredictionSet,
+        anew: RoutingResult,
+    ) -> "ReplayComparison":
         """Compare.
 
         Parameters
         ----------
-        logged : Logged
-        before, after : PredictedSet
+        logged : LoggedDecisions
+        before, after : PredictionSet
             All models predicted, at the prices then and now.
-        anew : Routing
+        anew : RoutingResult
             Of some of the models of `after`.
         """
         was = logged.choices(before)
-        now = _widened(anew, after)
-        sides = [Side.of("as decided", before, was)]
+        now = _reindex(anew, after)
+        sides = [ReplayRow.from_choices("as decided", before, was)]
         if before.models != after.models:
-            sides.append(Side.of("the same at the new prices", after, was))
-        sides.append(Side.of("decided anew", after, now))
+            sides.append(ReplayRow.from_choices("the same at the new prices", after, was))
+        sides.append(ReplayRow.from_choices("decided anew", after, now))
         return cls(tuple(sides), int((was.model_q != now.model_q).sum()), len(was.model_q))
 
     def to_json(self) -> dict[str, Any]:
@@ -85,11 +89,11 @@ class Replay:
         }
 
 
-def _widened(anew: Routing, predicted: PredictedSet) -> Choices:
+def _reindex(anew: RoutingResult, predicted: PredictionSet) -> Choices:
     """Return new decisions as positions among all models predicted."""
-    place: Sequence[int] = positions(
+    place: Sequence[int] = indices_of(
         anew.predictions.models, predicted.predictions.models, "the predictions"
     )
     chosen_q = anew.choices.model_q
     model_q = np.where(chosen_q >= 0, np.array(place)[np.maximum(chosen_q, 0)], -1)
-    return Choices(model_q, anew.choices.met_q)
+    return Choices(model_q, anew.choices.satisfied_q)

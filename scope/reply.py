@@ -7,7 +7,7 @@ from scope.reasoner import Reasoning
 
 ANALYSIS = "Analysis:"
 HEADING = "Predicted Performance:"
-FORCED = HEADING + " {len:"
+FORCED_PREFIX = HEADING + " {len:"
 """How a reply begins whose answer is forced at once."""
 
 MAX_TOKENS = 1_000_000
@@ -32,14 +32,14 @@ _TAIL_CHARS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ParsedReply:
     """What a reply foretells; None where it does not say."""
 
     tokens: int | None = None
     correct: bool | None = None
 
 
-def parse_reply(text: str, *, sealed: bool = False) -> Reply:
+def parse_reply(text: str, *, sealed: bool = False) -> ParsedReply:
     r"""Read a reply; one that cannot be read foretells nothing.
 
     The last complete performance block under a heading counts. Decoration, the kind of
@@ -62,25 +62,25 @@ def parse_reply(text: str, *, sealed: bool = False) -> Reply:
     --------
     >>> parse_reply("Example 1 has {len: 90, correct: no}.\n**Predicted Performance:** "
     ...             "{len: 1,024, correct: Yes}")
-    Reply(tokens=1024, correct=True)
+    ParsedReply(tokens=1024, correct=True)
     >>> parse_reply("I think correct: yes")
-    Reply(tokens=None, correct=None)
+    ParsedReply(tokens=None, correct=None)
     """
     if sealed:
         last = _LAST.search(text[-_TAIL_CHARS:].translate(_DECORATION))
-        return (last and _read(last["fields"])) or Reply()
+        return (last and _read(last["fields"])) or ParsedReply()
     replies = [_read(found["fields"]) for found in _HEADED.finditer(text.translate(_DECORATION))]
-    return next((reply for reply in reversed(replies) if reply is not None), Reply())
+    return next((reply for reply in reversed(replies) if reply is not None), ParsedReply())
 
 
-def _read(fields: str) -> Reply | None:
+def _read(fields: str) -> ParsedReply | None:
     """Return what a block says; None if it is not complete."""
     found = _FIELDS.fullmatch(fields)
     if found is None:
         return None
     tokens = int((found["n1"] or found["n2"]).replace(",", ""))
     correct = (found["c1"] or found["c2"]).lower() == "yes"
-    return Reply(tokens if tokens <= MAX_TOKENS else None, correct)
+    return ParsedReply(tokens if tokens <= MAX_TOKENS else None, correct)
 
 
 def reply_grammar(reasoning: Reasoning, reasoning_tokens: int, yes_id: int, no_id: int) -> str:

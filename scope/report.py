@@ -28,17 +28,17 @@ def to_html(evaluation: Evaluation) -> str:
         cards=_cards(evaluation),
         charts={
             "trade_off": charts.trade_off(evaluation),
-            "above_mix": charts.above_mix(evaluation),
+            "gain_over_mixture": charts.gain_over_mixture(evaluation),
             "differences": charts.differences(evaluation),
             "reliability": charts.reliability(evaluation),
-            "promised_cost": charts.promised_cost(evaluation),
+            "promised_cost": charts.planned_vs_realised(evaluation),
         },
         tables={
             "area": tables.area_table(evaluation),
             "budgets": tables.budget_table(evaluation),
             "models": tables.model_table(evaluation),
             "forecasts": tables.forecast_table(evaluation),
-            "promises": tables.promise_table(evaluation),
+            "planned_costs": tables.planned_cost_table(evaluation),
         },
         length=tables.length_error(evaluation),
         n_budgets=len(evaluation.budgets_usd_per_1k),
@@ -46,7 +46,7 @@ def to_html(evaluation: Evaluation) -> str:
         n_bins=N_BINS,
         n_anchors=f"{evaluation.n_anchors:,}",
         seed=evaluation.seed,
-        notes=[f"{one.name}: {one.note}." for one in evaluation.standings],
+        notes=[f"{one.name}: {one.note}." for one in evaluation.leaderboard],
     )
 
 
@@ -54,22 +54,32 @@ def _cards(evaluation: Evaluation) -> list[dict[str, str]]:
     ours, mix = evaluation.standing(OURS), evaluation.standing(MIX)
     best, forecasts = ours.at_budgets[-1], evaluation.quality[0]
     return [
-        _card("area", *wording.split(wording.span(ours.area)), "percent"),
+        _card("area", *wording.split_interval(wording.format_share(ours.area)), "percent"),
         _card(
             "above the mix of models",
-            *wording.split(wording.points(mix.ours_minus)),
+            *wording.split_interval(wording.format_points(mix.difference)),
             "points of area",
         ),
-        _card("way from mix to oracle", *wording.split(wording.span(ours.share_of_way)), "percent"),
+        _card(
+            "way from mix to oracle",
+            *wording.split_interval(wording.format_share(ours.oracle_gap_closed)),
+            "percent",
+        ),
         _card(
             "best accuracy",
             wording.plus_minus(best.accuracy),
             "",
             f"percent, for ${best.usd_per_1k.value:.2g} per 1,000",
         ),
-        _card("own AUC", *wording.split(wording.number(forecasts.mean_auc)), "mean over models"),
         _card(
-            "calibration error", *wording.split(wording.number(forecasts.pooled.ece)), "ECE, pooled"
+            "own AUC",
+            *wording.split_interval(wording.format_metric(forecasts.mean_auc)),
+            "mean over models",
+        ),
+        _card(
+            "calibration error",
+            *wording.split_interval(wording.format_metric(forecasts.pooled.ece)),
+            "ECE, pooled",
         ),
     ]
 

@@ -6,19 +6,19 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from scope.budget import plan_spending
-from scope.dial import Dial
+from scope.budget import plan_budget_streamed
+from scope.dial import AlphaScale
 from scope.errors import ConfigError
-from scope.metrics import Truth
-from scope.policy import Choices, ExpectedValue, MaxCost, MinQuality, Policy, permitted
-from scope.predicted_set import Predicted, PredictedSet
+from scope.metrics import GroundTruth
+from scope.policy import Choices, ExpectedValue, MaxCost, MinQuality, Policy, filter_models
+from scope.predicted_set import PredictionSet, PredictionSource
 from scope.predictions import COLUMNS, Predictions
-from scope.routing import DECIDED, SCORED, Routing
-from scope.summary import Summary
+from scope.routing import DECISION_COLUMNS, SCORE_COLUMNS, RoutingResult
+from scope.summary import RoutingSummary
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Objective:
     """What is asked of a routing: one of these."""
 
     alpha: float | None = None
@@ -36,10 +36,10 @@ class Target:
             )
 
 
-Some = TypeVar("Some", bound=Predicted)
+Some = TypeVar("Some", bound=PredictionSource)
 
 
-def narrowed(
+def restrict_models(
     predicted: Some,
     pool: tuple[str, ...] | None,
     allowed: tuple[str, ...],
@@ -47,18 +47,20 @@ def narrowed(
 ) -> Some:
     """Return the part of `predicted` that a pool and the lists permit."""
     models = pool or predicted.model_ids
-    return predicted.of_pool(permitted(models, allowed=allowed, denied=denied))
+    return predicted.select_models(filter_models(models, allowed=allowed, denied=denied))
 
 
-def route(predicted: PredictedSet, target: Target, dial: Dial | None = None) -> Routing:
+def route(
+    predicted: PredictionSet, target: Objective, dial: AlphaScale | None = None
+) -> RoutingResult:
     """Choose a model for every question.
 
     Parameters
     ----------
-    predicted : PredictedSet
+    predicted : PredictionSet
         Of the permitted models.
-    target : Target
-    dial : Dial, optional
+    target : Objective
+    dial : AlphaScale, optional
         Of exactly these models at these prices; fitted if an alpha needs one and none is given.
 
     Raises
@@ -68,31 +70,31 @@ def route(predicted: PredictedSet, target: Target, dial: Dial | None = None) -> 
     NoEvidenceError
         If a budget was asked for and nothing is known.
     """
-    ((routing, _),) = Rule.of(predicted, target, dial).routings(predicted)
+    ((routing, _),) = BoundPolicy.bind(predicted, target, dial).routings(predicted)
     return routing
 
 
-def route_into(output: Path, predicted: Predicted, target: Target) -> Summary:
+def route_to_file(output: Path, predicted: PredictionSource, target: Objective) -> RoutingSummary:
     """Choose a model for every question and write a routing file, a shard at a time.
 
     Reads the predictions two times, with a budget three times. Raises the same errors.
     """
-    rule = Rule.of(predicted, target)
-    summary = Summary.of(rule.routings(predicted, SCORED))
-    routings = rule.routings(predicted, DECIDED)
+    rule = BoundPolicy.bind(predicted, target)
+    summary = RoutingSummary.from_routings(rule.routings(predicted, SCORE_COLUMNS))
+    routings = rule.routings(predicted, DECISION_COLUMNS)
     summary.write(output, (one for routing, _ in routings for one in routing.decisions()))
     return summary
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class BoundPolicy:
     """What a target comes to for given predictions: enough to decide on any of their questions.
 
     Attributes
     ----------
     name : str
     settings : dict of str to float
-        As in a `Routing`.
+        As in a `RoutingResult`.
     choose : callable
         From predictions, and the place of their first question among all, to choices.
     overshoot_usd : float
@@ -104,28 +106,32 @@ class Rule:
     overshoot_usd: float = 0.0
 
     @classmethod
-    def of(cls, predicted: Predicted, target: Target, dial: Dial | None = None) -> "Rule":
+    def bind(
+        cls, predicted: PredictionSource, target: Objective, dial: AlphaScale | None = None
+    ) -> "BoundPolicy":
         """Fix the rule; only a budget has to see all questions for that."""
         if target.budget_usd is not None:
-            shards = (shard.predictions for shard in predicted.shards(SCORED))
-            spent = plan_spending(shards, target.budget_usd)
+            shards = (shard.predictions for shard in predicted.iter_shards(SCORE_COLUMNS))
+            spent = plan_budget_streamed(shards, target.budget_usd)
             settings = {"budget_usd": target.budget_usd, "trade_off": spent.trade_off}
             return cls("expected_value", settings, spent.choose, spent.overshoot_usd)
         if target.alpha is not None and dial is None:
-            dial = predicted.dial()
-        name, policy, settings = policy_of(target, dial)
+            dial = predicted.alpha_scale()
+        name, policy, settings = build_policy(target, dial)
         return cls(name, settings, partial(_by_policy, policy))
 
     def routings(
-        self, predicted: Predicted, columns: Sequence[str] = COLUMNS
-    ) -> Iterator[tuple[Routing, Truth | None]]:
+        self, predicted: PredictionSource, columns: Sequence[str] = COLUMNS
+    ) -> Iterator[tuple[RoutingResult, GroundTruth | None]]:
         """Yield the decisions shard by shard, each with what really happened if known."""
         first = 0
-        for shard in predicted.shards(columns):
+        for shard in predicted.iter_shards(columns):
             predictions = shard.predictions
             choices = self.choose(predictions, first)
             first += len(predictions.question_ids)
-            routing = Routing(self.name, self.settings, predictions, choices, self.overshoot_usd)
+            routing = RoutingResult(
+                self.name, self.settings, predictions, choices, self.overshoot_usd
+            )
             yield routing, shard.truth()
 
 
@@ -134,13 +140,15 @@ def _by_policy(policy: Policy, predictions: Predictions, _: int) -> Choices:
     return policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm)
 
 
-def policy_of(target: Target, dial: Dial | None) -> tuple[str, Policy, dict[str, float]]:
+def build_policy(
+    target: Objective, dial: AlphaScale | None
+) -> tuple[str, Policy, dict[str, float]]:
     """Return the name, the rule and the settings of a target that is no budget.
 
     Parameters
     ----------
-    target : Target
-    dial : Dial or None
+    target : Objective
+    dial : AlphaScale or None
         Of the permitted models at their prices; needed for an alpha.
     """
     if target.alpha is not None:

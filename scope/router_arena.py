@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from scope.exam import Exam
-from scope.metrics import known
+from scope.exam import TestSet
+from scope.metrics import finite_or_none
 from scope.policy import Choices
 from scope.predictions import Predictions
 
 
 def prediction_entries(
-    exam: Exam, predictions: Predictions, choices: Choices
+    exam: TestSet, predictions: Predictions, choices: Choices
 ) -> list[dict[str, Any]]:
     """Return decisions in the form of RouterArena's ``router_inference/predictions``.
 
@@ -20,7 +20,7 @@ def prediction_entries(
 
     Parameters
     ----------
-    exam : Exam
+    exam : TestSet
     predictions : Predictions
         For the questions of the exam, in its order.
     choices : Choices
@@ -33,8 +33,8 @@ def prediction_entries(
             "prompt": exam.prompts[q] if exam.prompts else None,
             "prediction": predictions.models[m] if m >= 0 else None,
             "generated_result": None,
-            "cost": known(cost_usd_q[q]),
-            "accuracy": known(correct_q[q]),
+            "cost": finite_or_none(cost_usd_q[q]),
+            "accuracy": finite_or_none(correct_q[q]),
             "for_optimality": False,
         }
         for q, (question_id, m) in enumerate(zip(exam.ids, choices.model_q.tolist(), strict=True))

@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from scope.frontier import planned
-from scope.metrics import Score, Truth, known
+from scope.frontier import planned_score
+from scope.metrics import GroundTruth, RoutingScore, finite_or_none
 from scope.policy import Choices
 from scope.predictions import Predictions
-from scope.summary import Summary
+from scope.summary import RoutingSummary
 
-SCORED = ("p_correct", "cost_usd")
+SCORE_COLUMNS = ("p_correct", "cost_usd")
 """Estimates that a choice and its score need."""
 
-DECIDED = ("p_correct", "p_low", "p_high", "cost_usd", "completion_tokens")
+DECISION_COLUMNS = ("p_correct", "p_low", "p_high", "cost_usd", "completion_tokens")
 """Estimates that a decision names."""
 
 
 @dataclass(frozen=True, slots=True)
-class Routing:
+class RoutingResult:
     """Decisions of one policy on one set of questions.
 
     Attributes
@@ -43,39 +43,39 @@ class Routing:
     choices: Choices
     overshoot_usd: float = 0.0
 
-    def planned(self) -> Score:
+    def planned(self) -> RoutingScore:
         """Return the expected accuracy and the predicted bill."""
-        return planned(self.predictions, self.choices)
+        return planned_score(self.predictions, self.choices)
 
     def distribution(self) -> dict[str, int]:
         """Return how many questions each chosen model gets, most first."""
         return self.summary().distribution
 
-    def summary(self, truth: Truth | None = None) -> Summary:
+    def summary(self, truth: GroundTruth | None = None) -> RoutingSummary:
         """Return what the decisions amount to."""
-        return Summary.of([(self, truth)])
+        return RoutingSummary.from_routings([(self, truth)])
 
     def decisions(self) -> list[dict[str, Any]]:
         """Return one JSON object a question; unknown is null."""
         return [self._decision(q) for q in range(len(self.predictions.question_ids))]
 
-    def reason(self, q: int) -> str:
+    def explain(self, q: int) -> str:
         """Say in one line why question `q` goes where it goes."""
         m = int(self.choices.model_q[q])
         if m < 0:
             return "nothing is known about any permitted model on this question"
         e, names = self.predictions.estimates, self.predictions.models
         p, cost = e.p_correct_qm[q, m], e.cost_usd_qm[q, m]
-        text = f"p {p:.2f} ({e.p_low_qm[q, m]:.2f}–{e.p_high_qm[q, m]:.2f}) for {usd(cost)}"
-        if not self.choices.met_q[q]:
+        text = f"p {p:.2f} ({e.p_low_qm[q, m]:.2f}–{e.p_high_qm[q, m]:.2f}) for {format_usd(cost)}"
+        if not self.choices.satisfied_q[q]:
             text += "; no permitted model meets the target"
         better = self._next_better(q, m)
         if better is None:
             return text + "; no model is likelier to be right"
         gain, extra = e.p_correct_qm[q, better] - p, e.cost_usd_qm[q, better] - cost
-        return text + f"; {names[better]} would add {gain:.2f} for {usd(extra)} more"
+        return text + f"; {names[better]} would add {gain:.2f} for {format_usd(extra)} more"
 
-    def to_json(self, truth: Truth | None) -> dict[str, Any]:
+    def to_json(self, truth: GroundTruth | None) -> dict[str, Any]:
         """Return the content of a routing file."""
         return self.summary(truth).to_json(self.decisions())
 
@@ -83,15 +83,16 @@ class Routing:
         m = int(self.choices.model_q[q])
         e = self.predictions.estimates
         numbers = {
-            name: known(getattr(e, f"{name}_qm")[q, m]) if m >= 0 else None for name in DECIDED
+            name: finite_or_none(getattr(e, f"{name}_qm")[q, m]) if m >= 0 else None
+            for name in DECISION_COLUMNS
         }
         return {
             "question_id": self.predictions.question_ids[q],
             "selected_model": self.predictions.models[m] if m >= 0 else None,
             "score": numbers["p_correct"],
             **numbers,
-            "met": bool(self.choices.met_q[q]),
-            "reason": self.reason(q),
+            "satisfied": bool(self.choices.satisfied_q[q]),
+            "reason": self.explain(q),
         }
 
     def _next_better(self, q: int, m: int) -> int | None:
@@ -106,12 +107,12 @@ class Routing:
         return int(np.argmax(slope_m))
 
 
-def usd(value: float) -> str:
+def format_usd(value: float) -> str:
     """Return an amount of any size with three significant digits.
 
     Examples
     --------
-    >>> usd(0.0000372), usd(12.5)
+    >>> format_usd(0.0000372), format_usd(12.5)
     ('$0.0000372', '$12.5')
     """
     if value == 0 or not math.isfinite(value):

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from scope.bootstrap import Interval
 from scope.evaluation import Evaluation
-from scope.quality import ALL_MODELS, Quality
-from scope.reliability import Reliability
+from scope.quality import ALL_MODELS, ForecastQuality
+from scope.reliability import ProbabilityMetrics
 
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("table", "name", "at", "metric")]
@@ -21,7 +21,7 @@ SCHEMA = pa.schema(
 CURVE_COLUMNS = (
     "budget_usd_per_1k",
     *("accuracy", "accuracy_low", "accuracy_high"),
-    *("above_mix", "above_mix_low", "above_mix_high"),
+    *("gain_over_mixture", "above_mix_low", "above_mix_high"),
 )
 CURVES = pa.schema([("name", pa.string())] + [(name, pa.float64()) for name in CURVE_COLUMNS])
 """Columns of ``curves.parquet``."""
@@ -34,10 +34,10 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
 
     Curves and the bins of single models are left out.
     """
-    numbers: dict[str, Any] = _plain(evaluation)
+    numbers: dict[str, Any] = _json_safe(evaluation)
     del numbers["budgets_usd_per_1k"]
-    for standing in numbers["standings"]:
-        del standing["curve"], standing["above_mix"]
+    for standing in numbers["leaderboard"]:
+        del standing["curve"], standing["gain_over_mixture"]
     for quality in numbers["quality"]:
         for one in quality["by_model"].values():
             del one["bins"]
@@ -52,7 +52,7 @@ def to_table(evaluation: Evaluation) -> pa.Table:
     columns = zip(*rows, strict=True)
     return pa.table(
         [
-            pa.array([_plain(value) for value in column], field.type)
+            pa.array([_json_safe(value) for value in column], field.type)
             for column, field in zip(columns, SCHEMA, strict=True)
         ],
         schema=SCHEMA,
@@ -63,12 +63,12 @@ def curves(evaluation: Evaluation) -> pa.Table:
     """Return the accuracy of every way to choose at each budget of the area."""
     rows = [
         (one.name, budget, reached.value, reached.low, reached.high, gap.value, gap.low, gap.high)
-        for one in evaluation.standings
+        for one in evaluation.leaderboard
         for budget, reached, gap in zip(
-            evaluation.budgets_usd_per_1k, one.curve, one.above_mix, strict=True
+            evaluation.budgets_usd_per_1k, one.curve, one.gain_over_mixture, strict=True
         )
     ]
-    columns = [[_plain(value) for value in column] for column in zip(*rows, strict=True)]
+    columns = [[_json_safe(value) for value in column] for column in zip(*rows, strict=True)]
     return pa.table(
         [pa.array(column, field.type) for column, field in zip(columns, CURVES, strict=True)],
         schema=CURVES,
@@ -76,31 +76,31 @@ def curves(evaluation: Evaluation) -> pa.Table:
 
 
 def _standings(evaluation: Evaluation) -> Iterator[Row]:
-    for one in evaluation.standings:
-        for metric in ("area", "ours_minus", "share_of_way"):
-            yield _row("standings", one.name, None, metric, getattr(one, metric))
+    for one in evaluation.leaderboard:
+        for metric in ("area", "difference", "oracle_gap_closed"):
+            yield _row("leaderboard", one.name, None, metric, getattr(one, metric))
         for at in one.at_budgets:
             budget = at.budget_usd_per_1k
             place = "any cost" if budget is None else f"{budget:g} USD per 1k"
             for metric in ("accuracy", "usd_per_1k", "pgr"):
-                yield _row("standings", one.name, place, metric, getattr(at, metric))
+                yield _row("leaderboard", one.name, place, metric, getattr(at, metric))
 
 
 def _fixed(evaluation: Evaluation) -> Iterator[Row]:
-    for one in evaluation.fixed:
-        for metric in ("accuracy", "usd_per_1k", "ours_minus"):
-            yield _row("fixed", one.name, None, metric, getattr(one, metric))
+    for one in evaluation.single_models:
+        for metric in ("accuracy", "usd_per_1k", "difference"):
+            yield _row("single_models", one.name, None, metric, getattr(one, metric))
 
 
 def _promises(evaluation: Evaluation) -> Iterator[Row]:
-    for one in evaluation.promises:
+    for one in evaluation.planned_costs:
         for metric in ("planned_accuracy", "planned_usd_per_1k"):
-            yield _row("promises", one.name, None, metric, getattr(one, metric))
+            yield _row("planned_costs", one.name, None, metric, getattr(one, metric))
         for metric in ("accuracy", "usd_per_1k", "cost_ratio"):
-            yield _row("promises", one.name, None, metric, getattr(one, metric))
+            yield _row("planned_costs", one.name, None, metric, getattr(one, metric))
 
 
-def _quality(quality: Quality) -> Iterator[Row]:
+def _quality(quality: ForecastQuality) -> Iterator[Row]:
     for metric in ("mean_auc", "ours_minus_auc", "ours_minus_log_loss"):
         yield _row("quality", quality.name, None, metric, getattr(quality, metric))
     for model, one in [(ALL_MODELS, quality.pooled), *quality.by_model.items()]:
@@ -117,15 +117,15 @@ def _row(table: str, name: str, at: str | None, metric: str, value: Interval | f
     return table, name, at, metric, float(value), math.nan, math.nan
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 (JSON is anything)
+def _json_safe(value: object) -> Any:  # noqa: ANN401 (JSON is anything)
     """Return values, tuples and mappings as JSON has them; NaN and infinity are null."""
     if is_dataclass(value):
-        plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-        return {**plain, "note": value.note} if isinstance(value, Reliability) else plain
+        plain = {field.name: _json_safe(getattr(value, field.name)) for field in fields(value)}
+        return {**plain, "note": value.note} if isinstance(value, ProbabilityMetrics) else plain
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _json_safe(one) for key, one in value.items()}
     if isinstance(value, tuple):
-        return [_plain(one) for one in value]
+        return [_json_safe(one) for one in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value

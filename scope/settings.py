@@ -5,13 +5,13 @@ from typing import Self
 
 import yaml
 
-from scope.config import AnchorConfig, EncoderConfig, Strict, parse
+from scope.config import AnchorConfig, EncoderConfig, StrictModel, parse
 from scope.engine import EngineConfig
 from scope.errors import ConfigError
 from scope.reasoner import ReasonerConfig
 
 
-class ScopeConfig(Strict):
+class JobConfig(StrictModel):
     """Root of the file given to ``--config``."""
 
     anchors: AnchorConfig | None = None
@@ -36,9 +36,9 @@ class ScopeConfig(Strict):
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} cannot be read: {error}") from error
         except yaml.YAMLError as error:
-            raise ConfigError(f"{path} is not YAML: {_one_line(error)}") from error
+            raise ConfigError(f"{path} is not YAML: {one_line(error)}") from error
         return parse(cls, {} if data is None else data, str(path))
 
 
-def _one_line(error: yaml.YAMLError) -> str:
+def one_line(error: yaml.YAMLError) -> str:
     return " ".join(str(error).split())

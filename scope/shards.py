@@ -14,21 +14,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from scope.arrays import Ints
-from scope.config import Strict, parse
-from scope.errors import FormatError, PredictionsError, ScopeError, listed
-from scope.files import new_file, read_json, sha256, write_json
+from scope.arrays import IntArray
+from scope.config import StrictModel, parse
+from scope.errors import FormatError, PredictionsError, ScopeError, join_names
+from scope.files import atomic_file, read_json, sha256, write_json
 
 SHARD_QUESTIONS = 512
 """Questions of a shard, about: seconds of work for an encoder, little enough to lose."""
 
-GROUP_ROWS = 64
+ROW_GROUP_SIZE = 64
 """Rows read at once from each shard when all are merged."""
 
-RUN = "run.json"
+SETTINGS_FILE = "run.json"
 
 
-class Record(Strict):
+class ShardRecord(StrictModel):
     """What says that a shard is finished."""
 
     rows: int
@@ -39,7 +39,7 @@ class Record(Strict):
     """Digest of the run's settings."""
 
 
-def shard_of(ids: Sequence[str]) -> Ints:
+def assign_shards(ids: Sequence[str]) -> IntArray:
     """Return the shard of every question: by a hash of its id, whatever the others are called.
 
     The number of shards follows from that of the questions alone.
@@ -72,15 +72,15 @@ class ShardFolder:
         if fresh:
             shutil.rmtree(path, ignore_errors=True)
         if path.exists():
-            refuse_changed(read_settings(path), settings, str(path))
+            check_settings_match(read_settings(path), settings, str(path))
         else:
-            write_json(path / RUN, settings)
-        return cls(path, digest(settings))
+            write_json(path / SETTINGS_FILE, settings)
+        return cls(path, settings_digest(settings))
 
-    def record(self, shard: int) -> Record | None:
+    def record(self, shard: int) -> ShardRecord | None:
         """Return the record of a finished shard; None if it is not, or not of these settings."""
         try:
-            record = parse(Record, read_json(self._record(shard)), str(self._record(shard)))
+            record = parse(ShardRecord, read_json(self._record(shard)), str(self._record(shard)))
         except ScopeError:
             return None
         whole = self._table(shard).is_file() and record.config == self.config
@@ -89,9 +89,9 @@ class ShardFolder:
     def write(self, shard: int, table: pa.Table) -> None:
         """Put a shard in place, then its record."""
         ordered = table.sort_by("question_id")
-        with new_file(self._table(shard)) as draft:
-            pq.write_table(ordered, draft, compression="zstd", row_group_size=GROUP_ROWS)
-        record = Record(
+        with atomic_file(self._table(shard)) as draft:
+            pq.write_table(ordered, draft, compression="zstd", row_group_size=ROW_GROUP_SIZE)
+        record = ShardRecord(
             rows=table.num_rows,
             failed=pc.sum(pc.not_equal(table["error"], "")).as_py() or 0,
             sha256=sha256(self._table(shard)),
@@ -99,19 +99,19 @@ class ShardFolder:
         )
         write_json(self._record(shard), record.model_dump(mode="json"))
 
-    def finished(self, shard: int) -> bool:
+    def is_complete(self, shard: int) -> bool:
         """Say whether a shard has the bytes its record names, and no row of it failed."""
         record = self.record(shard)
         if record is None or record.failed:
             return False
         return sha256(self._table(shard)) == record.sha256
 
-    def discard_if_empty(self) -> None:
+    def remove_if_empty(self) -> None:
         """Remove the folder of a run that finished no shard, if that can be done."""
         if not any(self.path.glob("shard-*.json")):
             shutil.rmtree(self.path, ignore_errors=True)
 
-    def merged(self, ids: Sequence[str], n_rows: int = SHARD_QUESTIONS) -> Iterator[pa.Table]:
+    def iter_merged(self, ids: Sequence[str], n_rows: int = SHARD_QUESTIONS) -> Iterator[pa.Table]:
         """Yield all questions sorted by id, a few at a time; a little of each shard in memory.
 
         Raises
@@ -120,15 +120,15 @@ class ShardFolder:
             If a shard is not there: its worker has written it to another disk.
         """
         order = sorted(range(len(ids)), key=ids.__getitem__)
-        shard_n = shard_of(ids)[order]
+        shard_n = assign_shards(ids)[order]
         self._check_complete(np.unique(shard_n))
-        readers = {shard: _Reader(self._table(int(shard))) for shard in np.unique(shard_n)}
+        readers = {shard: _ShardReader(self._table(int(shard))) for shard in np.unique(shard_n)}
         for start in range(0, len(order), n_rows):
             wanted, counts = np.unique(shard_n[start : start + n_rows], return_counts=True)
             parts = [readers[shard].take(int(n)) for shard, n in zip(wanted, counts, strict=True)]
             yield pa.concat_tables(parts).sort_by("question_id").combine_chunks()
 
-    def _check_complete(self, shards: Ints) -> None:
+    def _check_complete(self, shards: IntArray) -> None:
         if absent := sum(not self._table(int(shard)).is_file() for shard in shards):
             raise PredictionsError(
                 f"{self.path} lacks {absent} shards that workers have finished; choose an output "
@@ -142,7 +142,7 @@ class ShardFolder:
         return self.path / f"shard-{shard:06d}.json"
 
 
-class _Reader:
+class _ShardReader:
     """Rows of one shard in their order, a few at a time.
 
     The file is opened anew for every group of rows: an open one keeps buffers, and there
@@ -167,18 +167,18 @@ class _Reader:
         return pa.concat_tables(parts)
 
 
-def digest(settings: Mapping[str, Any]) -> str:
+def settings_digest(settings: Mapping[str, Any]) -> str:
     """Return the SHA-256 of settings, whatever the order of their keys."""
     text = json.dumps(settings, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def refuse_changed(found: Mapping[str, Any], wanted: Mapping[str, Any], where: str) -> None:
+def check_settings_match(found: Mapping[str, Any], wanted: Mapping[str, Any], where: str) -> None:
     """Raise `PredictionsError` naming every setting in which two runs differ."""
     keys = sorted(found.keys() | wanted.keys())
     if changed := [key for key in keys if found.get(key) != wanted.get(key)]:
         raise PredictionsError(
-            f"{where} is there already, with different {listed(changed)}; "
+            f"{where} is there already, with different {join_names(changed)}; "
             "choose another output or pass --fresh to start over"
         )
 
@@ -192,7 +192,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         If there are none.
     """
     try:
-        settings = read_json(path / RUN)
+        settings = read_json(path / SETTINGS_FILE)
     except FormatError as error:
         raise PredictionsError(f"{error}; remove {path} or pass --fresh") from error
     return settings if isinstance(settings, dict) else {}

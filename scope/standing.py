@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.area import Reached, log_budgets, staircase
-from scope.arrays import Floats
+from scope.area import BudgetCurve, best_within_budget, log_budgets
+from scope.arrays import FloatArray
 from scope.bootstrap import Interval
-from scope.contenders import Contender, Record, Routed
+from scope.contenders import LambdaSweep, ResampledOutcomes, Strategy
 
 PER_1K = 1_000
 N_MATCHED = 4
@@ -16,7 +16,7 @@ N_MATCHED = 4
 
 
 @dataclass(frozen=True, slots=True)
-class AtBudget:
+class BudgetPoint:
     """What is reached at one budget."""
 
     budget_usd_per_1k: float | None
@@ -29,7 +29,7 @@ class AtBudget:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LeaderboardRow:
     """One way to choose over all budgets.
 
     Attributes
@@ -37,13 +37,13 @@ class Standing:
     name, note : str
     area : Interval
         Mean accuracy over log-spaced budgets from the cheapest to the dearest model.
-    ours_minus : Interval
+    difference : Interval
         Area of our router minus this one, on the same questions.
-    share_of_way : Interval
+    oracle_gap_closed : Interval
         ``(area - area of the mix) / (area of the oracle - area of the mix)``; NaN where
         the oracle is no better than the mix.
-    at_budgets : tuple of AtBudget
-    curve, above_mix : tuple of Interval
+    at_budgets : tuple of BudgetPoint
+    curve, gain_over_mixture : tuple of Interval
         Accuracy at each of the budgets of the area, and how far it lies above that of
         the mix of single models there.
     """
@@ -51,32 +51,32 @@ class Standing:
     name: str
     note: str
     area: Interval
-    ours_minus: Interval
-    share_of_way: Interval
-    at_budgets: tuple[AtBudget, ...]
+    difference: Interval
+    oracle_gap_closed: Interval
+    at_budgets: tuple[BudgetPoint, ...]
     curve: tuple[Interval, ...]
-    above_mix: tuple[Interval, ...]
+    gain_over_mixture: tuple[Interval, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Fixed:
+class SingleModelRow:
     """A way to choose that has no dial: one model for all, or a random one."""
 
     name: str
     note: str
     accuracy: Interval
     usd_per_1k: Interval
-    ours_minus: Interval
+    difference: Interval
     """Accuracy of our router alone at or under the same cost, minus this one."""
 
 
-class Ranking:
+class Leaderboard:
     """All contenders on one record.
 
     Parameters
     ----------
-    record : Record
-    contenders : mapping of str to (str, Contender)
+    record : ResampledOutcomes
+    contenders : mapping of str to (str, Strategy)
         Note and contender by name.
     ours, mix, oracle : str
         Which of them these are.
@@ -84,8 +84,8 @@ class Ranking:
 
     def __init__(
         self,
-        record: Record,
-        contenders: Mapping[str, tuple[str, Contender]],
+        record: ResampledOutcomes,
+        contenders: Mapping[str, tuple[str, Strategy]],
         *,
         ours: str,
         mix: str,
@@ -95,7 +95,7 @@ class Ranking:
         self._budget_usd_rb = log_budgets(record.mean_usd_rm)
         self.matched_usd = matched_budgets(record.mean_usd_rm[0])
         self._reached = {
-            name: contender.reach(record, self._budgets())
+            name: contender.evaluate_at(record, self._budgets())
             for name, (_, contender) in contenders.items()
         }
         self._area = {name: self._curve(name).area_r() for name in contenders}
@@ -107,47 +107,47 @@ class Ranking:
         """Budgets of the area on the questions as they are."""
         return tuple((PER_1K * self._budget_usd_rb[0]).tolist())
 
-    def standings(self) -> tuple[Standing, ...]:
+    def rows(self) -> tuple[LeaderboardRow, ...]:
         """Return where every contender ends up, in the order given."""
         return tuple(self._standing(name, note) for name, (note, _) in self._contenders.items())
 
-    def _standing(self, name: str, note: str) -> Standing:
+    def _standing(self, name: str, note: str) -> LeaderboardRow:
         area_r = self._area[name]
         way_r = self._oracle - self._mix
         share_r = np.full_like(area_r, np.nan)
         np.divide(area_r - self._mix, way_r, out=share_r, where=way_r > 1e-9)
-        return Standing(
+        return LeaderboardRow(
             name,
             note,
-            Interval.of(area_r),
-            Interval.of(self._ours - area_r),
-            Interval.of(share_r),
+            Interval.from_replicates(area_r),
+            Interval.from_replicates(self._ours - area_r),
+            Interval.from_replicates(share_r),
             tuple(self._at(name, b) for b in range(len(self.matched_usd))),
             Interval.of_columns(self._curve(name).accuracy_rb),
             Interval.of_columns(self._curve(name).accuracy_rb - self._mix_curve_rb),
         )
 
-    def _at(self, name: str, b: int) -> AtBudget:
+    def _at(self, name: str, b: int) -> BudgetPoint:
         column = self._budget_usd_rb.shape[1] + b
         accuracy_r = self._reached[name].accuracy_rb[:, column]
         cost_usd_r = self._reached[name].cost_usd_rb[:, column]
         budget_usd = self.matched_usd[b]
-        return AtBudget(
+        return BudgetPoint(
             None if np.isinf(budget_usd) else PER_1K * float(budget_usd),
-            Interval.of(accuracy_r),
-            Interval.of(PER_1K * cost_usd_r),
-            Interval.of(self._pgr(accuracy_r)),
+            Interval.from_replicates(accuracy_r),
+            Interval.from_replicates(PER_1K * cost_usd_r),
+            Interval.from_replicates(self._pgr(accuracy_r)),
         )
 
-    def _pgr(self, accuracy_r: Floats) -> Floats:
+    def _pgr(self, accuracy_r: FloatArray) -> FloatArray:
         floor_r = self._record.accuracy_rm.min(axis=1)
         oracle_r = self._record.weight_rq @ self._record.correct_qm.max(axis=1)
-        pgr_r: Floats = np.full_like(floor_r, np.nan)
+        pgr_r: FloatArray = np.full_like(floor_r, np.nan)
         way_r = oracle_r - floor_r
         np.divide(accuracy_r - floor_r, way_r, out=pgr_r, where=way_r > 1e-9)
         return pgr_r
 
-    def _budgets(self) -> Floats:
+    def _budgets(self) -> FloatArray:
         """Return the budgets of the area, which differ by resample, and the matched ones."""
         n_resamples = len(self._budget_usd_rb)
         # More than the mean cost can be in any resample, yet a number to reckon with.
@@ -155,12 +155,14 @@ class Ranking:
         matched = np.where(np.isinf(self.matched_usd), limit, self.matched_usd)
         return np.hstack([self._budget_usd_rb, np.tile(matched, (n_resamples, 1))])
 
-    def _curve(self, name: str) -> Reached:
+    def _curve(self, name: str) -> BudgetCurve:
         n, reached = self._budget_usd_rb.shape[1], self._reached[name]
-        return Reached(reached.accuracy_rb[:, :n], reached.cost_usd_rb[:, :n])
+        return BudgetCurve(reached.accuracy_rb[:, :n], reached.cost_usd_rb[:, :n])
 
 
-def fixed_points(record: Record, models: tuple[str, ...], ours: Routed) -> tuple[Fixed, ...]:
+def single_model_rows(
+    record: ResampledOutcomes, models: tuple[str, ...], ours: LambdaSweep
+) -> tuple[SingleModelRow, ...]:
     """Compare every single model, and a random one, with our router at their own cost.
 
     Our router stands alone here: taking one model for all is what it is compared with.
@@ -170,24 +172,24 @@ def fixed_points(record: Record, models: tuple[str, ...], ours: Routed) -> tuple
         np.hstack([values_rm, values_rm.mean(axis=1, keepdims=True)])
         for values_rm in (record.accuracy_rm, record.mean_usd_rm)
     )
-    ours_rm = staircase(*ours.settings(record), usd_rm).accuracy_rb
+    ours_rm = best_within_budget(*ours.settings(record), usd_rm).accuracy_rb
     notes = dict.fromkeys(names, "")
     notes["random model"] = "drawn for each question"
     notes[models[int(record.mean_usd_rm[0].argmin())]] = "the cheapest"
     notes[models[int(record.mean_usd_rm[0].argmax())]] = "the dearest"
     return tuple(
-        Fixed(
+        SingleModelRow(
             name,
             notes[name],
-            Interval.of(accuracy_rm[:, m]),
-            Interval.of(PER_1K * usd_rm[:, m]),
-            Interval.of(ours_rm[:, m] - accuracy_rm[:, m]),
+            Interval.from_replicates(accuracy_rm[:, m]),
+            Interval.from_replicates(PER_1K * usd_rm[:, m]),
+            Interval.from_replicates(ours_rm[:, m] - accuracy_rm[:, m]),
         )
         for m, name in enumerate(names)
     )
 
 
-def matched_budgets(mean_usd_m: Floats) -> Floats:
+def matched_budgets(mean_usd_m: FloatArray) -> FloatArray:
     """Return budgets at which all are compared, in USD a question, the last infinite.
 
     They lie evenly in the log between the cheapest and the dearest model, and are

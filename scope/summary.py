@@ -7,31 +7,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scope.files import new_file
-from scope.formats import json_list
-from scope.frontier import Scores
-from scope.metrics import Score, Truth, known, score_json
+from scope.files import atomic_file
+from scope.formats import stream_json_array
+from scope.frontier import PlannedAndRealised
+from scope.metrics import GroundTruth, RoutingScore, finite_or_none, score_json
 
 if TYPE_CHECKING:
-    from scope.routing import Routing
+    from scope.routing import RoutingResult
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class RoutingSummary:
     """What decisions amount to, however many: all of a routing file but the decisions.
 
     Attributes
     ----------
     policy, settings, overshoot_usd
-        As in a `Routing`.
+        As in a `RoutingResult`.
     models : tuple of str
         The permitted ones.
     n_questions : int
     distribution : dict of str to int
         How many questions each chosen model gets, most first; those without a model are in
         no count.
-    planned : Score
-    realised : Score or None
+    planned : RoutingScore
+    realised : RoutingScore or None
         None where nobody knows what happened.
     """
 
@@ -41,13 +41,15 @@ class Summary:
     models: tuple[str, ...]
     n_questions: int
     distribution: dict[str, int]
-    planned: Score
-    realised: Score | None
+    planned: RoutingScore
+    realised: RoutingScore | None
 
     @classmethod
-    def of(cls, routings: Iterable[tuple["Routing", Truth | None]]) -> "Summary":
+    def from_routings(
+        cls, routings: Iterable[tuple["RoutingResult", GroundTruth | None]]
+    ) -> "RoutingSummary":
         """Add up the routings of one rule on sets of questions, one after the other."""
-        scores, counts, n_questions = Scores(), Counter[int](), 0
+        scores, counts, n_questions = PlannedAndRealised(), Counter[int](), 0
         for routing, truth in routings:
             scores.add(routing.predictions, routing.choices, truth)
             counts.update(routing.choices.model_q.tolist())
@@ -75,15 +77,15 @@ class Summary:
         result = {
             "alpha": self.settings.get("alpha"),
             "total_questions": self.n_questions,
-            "accuracy": realised and known(realised.accuracy),
-            "total_cost": realised and known(realised.cost_usd),
-            "average_cost": realised and known(realised.usd_per_1k / 1000),
+            "accuracy": realised and finite_or_none(realised.accuracy),
+            "total_cost": realised and finite_or_none(realised.cost_usd),
+            "average_cost": realised and finite_or_none(realised.usd_per_1k / 1000),
             "model_distribution": self.distribution,
             "routing_decisions": list(decisions),
         }
         return {
             "policy": self.policy,
-            "settings": {name: known(value) for name, value in self.settings.items()},
+            "settings": {name: finite_or_none(value) for name, value in self.settings.items()},
             "models": list(self.models),
             "planned": score_json(self.planned),
             "realised": realised and score_json(realised),
@@ -95,8 +97,8 @@ class Summary:
         """Write a routing file, atomically, its decisions as they come: one a line."""
         opening, closing = json.dumps(self.to_json(), indent=1, allow_nan=False).rsplit("[]", 1)
         with (
-            new_file(path) as draft,
-            json_list(draft, f"{opening}[", f"\n   ]{closing}\n") as append,
+            atomic_file(path) as draft,
+            stream_json_array(draft, f"{opening}[", f"\n   ]{closing}\n") as append,
         ):
             for decision in decisions:
                 append(decision)

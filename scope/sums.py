@@ -2,7 +2,7 @@
 
 import math
 
-from scope.arrays import Floats
+from scope.arrays import FloatArray
 
 
 class ExactSum:
@@ -22,20 +22,20 @@ class ExactSum:
     """
 
     def __init__(self) -> None:
-        self.parts: list[float] = []
+        self.partials: list[float] = []
         """Floats whose exact sum is that of all terms."""
 
     @property
     def value(self) -> float:
         """The sum, correctly rounded."""
-        return math.fsum(self.parts)
+        return math.fsum(self.partials)
 
-    def add(self, terms: Floats) -> None:
+    def add(self, terms: FloatArray) -> None:
         """Add all of `terms`; an infinite or NaN one makes the sum so."""
-        rest = [*self.parts, *terms.tolist()]
-        self.parts = []
+        rest = [*self.partials, *terms.tolist()]
+        self.partials = []
         while part := math.fsum(rest):
-            self.parts.append(part)
+            self.partials.append(part)
             if not math.isfinite(part):
                 break
             rest.append(-part)

@@ -4,27 +4,27 @@ from dataclasses import dataclass
 
 from scope.bootstrap import Interval
 from scope.evaluation import OURS, Evaluation
-from scope.lengths import LengthError
+from scope.lengths import TokenCountError
 from scope.quality import ALL_MODELS
-from scope.reliability import Reliability
-from scope.routing import usd
-from scope.standing import AtBudget
+from scope.reliability import ProbabilityMetrics
+from scope.routing import format_usd
+from scope.standing import BudgetPoint
 from scope.wording import (
     UNKNOWN,
-    known,
-    number,
+    format_metric,
+    format_points,
+    format_share,
+    format_share_rounded,
+    is_defined,
     one_decimal,
     percent,
     plus_minus,
-    points,
-    share,
-    span,
-    split,
+    split_interval,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """What stands in one place of a table, and what stands small beneath it."""
 
     text: str
@@ -37,17 +37,23 @@ class Table:
 
     title: str
     headers: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...]
 
 
 def area_table(evaluation: Evaluation) -> Table:
     """Return areas, differences from ours, and the share of the way to the oracle."""
     rows = []
-    for one in evaluation.standings:
-        gap = "–" if one.name == OURS else points(one.ours_minus)
+    for one in evaluation.leaderboard:
+        gap = "–" if one.name == OURS else format_points(one.difference)
         best = one.at_budgets[-1]
-        cells = (one.name, span(one.area), gap, span(one.share_of_way), percent(best.pgr.value))
-        rows.append(tuple(map(Cell, cells)))
+        cells = (
+            one.name,
+            format_share(one.area),
+            gap,
+            format_share(one.oracle_gap_closed),
+            percent(best.pgr.value),
+        )
+        rows.append(tuple(map(TableCell, cells)))
     headers = ("way to choose", "area %", "scope minus it", "share of the way %", "best PGR")
     title = "Area: accuracy, averaged over budgets from the cheapest to the dearest model"
     return Table(title, headers, tuple(rows))
@@ -55,10 +61,11 @@ def area_table(evaluation: Evaluation) -> Table:
 
 def budget_table(evaluation: Evaluation) -> Table:
     """Return accuracies at matched budgets, with cost and PGR beneath."""
-    at_budgets = evaluation.standings[0].at_budgets
+    at_budgets = evaluation.leaderboard[0].at_budgets
     headers = ("way to choose", *(_budget(at) for at in at_budgets))
     rows = [
-        (Cell(one.name), *(_at_budget(at) for at in one.at_budgets)) for one in evaluation.standings
+        (TableCell(one.name), *(_at_budget(at) for at in one.at_budgets))
+        for one in evaluation.leaderboard
     ]
     title = "Accuracy in % at or under a budget, USD per 1,000 questions; its real cost, PGR"
     return Table(title, headers, tuple(rows))
@@ -68,17 +75,17 @@ def model_table(evaluation: Evaluation) -> Table:
     """Return what every model does by itself and how well it is foretold, best first."""
     ours = evaluation.quality[0]
     rows = []
-    for one in sorted(evaluation.fixed, key=lambda one: -one.accuracy.value):
+    for one in sorted(evaluation.single_models, key=lambda one: -one.accuracy.value):
         forecast, length = ours.by_model.get(one.name), ours.lengths.get(one.name)
         rows.append(
             (
-                Cell(one.name, one.note),
-                Cell(plus_minus(one.accuracy)),
-                Cell(usd(one.usd_per_1k.value)),
-                Cell(*split(points(one.ours_minus))),
-                _auc(forecast) if forecast else Cell("–"),
-                _ece(forecast.ece) if forecast else Cell("–"),
-                _share(length.relative) if length else Cell("–"),
+                TableCell(one.name, one.note),
+                TableCell(plus_minus(one.accuracy)),
+                TableCell(format_usd(one.usd_per_1k.value)),
+                TableCell(*split_interval(format_points(one.difference))),
+                _auc(forecast) if forecast else TableCell("–"),
+                _ece(forecast.ece) if forecast else TableCell("–"),
+                _share(length.relative) if length else TableCell("–"),
             )
         )
     cost = "scope at\nthat cost"
@@ -92,10 +99,10 @@ def forecast_table(evaluation: Evaluation) -> Table:
     for one in evaluation.quality:
         gaps = (one.ours_minus_auc, one.ours_minus_log_loss)
         ours = one.name == OURS
-        auc_gap, loss_gap = (Cell("–") if ours else _number(gap, "+.3f") for gap in gaps)
+        auc_gap, loss_gap = (TableCell("–") if ours else _number(gap, "+.3f") for gap in gaps)
         rows.append(
             (
-                Cell(one.name),
+                TableCell(one.name),
                 _number(one.mean_auc),
                 auc_gap,
                 _number(one.pooled.log_loss),
@@ -111,23 +118,23 @@ def forecast_table(evaluation: Evaluation) -> Table:
     return Table(title, headers, tuple(rows))
 
 
-def promise_table(evaluation: Evaluation) -> Table:
+def planned_cost_table(evaluation: Evaluation) -> Table:
     """Return what settings of our router planned, and what came of them."""
     rows = [
         tuple(
             map(
-                Cell,
+                TableCell,
                 (
                     one.name,
                     one_decimal(one.planned_accuracy),
                     plus_minus(one.accuracy),
-                    usd(one.planned_usd_per_1k),
-                    usd(one.usd_per_1k.value),
-                    f"{one.cost_ratio:.2f}" if known(one.cost_ratio) else UNKNOWN,
+                    format_usd(one.planned_usd_per_1k),
+                    format_usd(one.usd_per_1k.value),
+                    f"{one.cost_ratio:.2f}" if is_defined(one.cost_ratio) else UNKNOWN,
                 ),
             )
         )
-        for one in evaluation.promises
+        for one in evaluation.planned_costs
     ]
     headers = (
         "setting",
@@ -161,37 +168,37 @@ def title(evaluation: Evaluation) -> str:
 
 def length_error(evaluation: Evaluation) -> str:
     """Say by how much our answer lengths are off."""
-    error: LengthError = evaluation.quality[0].lengths[ALL_MODELS]
-    return f"{error.tokens:.0f} tokens, {share(error.relative)} of the real length"
+    error: TokenCountError = evaluation.quality[0].lengths[ALL_MODELS]
+    return f"{error.tokens:.0f} tokens, {format_share_rounded(error.relative)} of the real length"
 
 
-def _number(interval: Interval, kind: str = ".3f") -> Cell:
-    if not known(interval):
-        return Cell(UNKNOWN)
-    return Cell(f"{interval.value:{kind}}", f"± {(interval.high - interval.low) / 2:.3f}")
+def _number(interval: Interval, kind: str = ".3f") -> TableCell:
+    if not is_defined(interval):
+        return TableCell(UNKNOWN)
+    return TableCell(f"{interval.value:{kind}}", f"± {(interval.high - interval.low) / 2:.3f}")
 
 
-def _auc(forecast: Reliability) -> Cell:
-    return _number(forecast.auc) if known(forecast.auc) else Cell(UNKNOWN, forecast.note)
+def _auc(forecast: ProbabilityMetrics) -> TableCell:
+    return _number(forecast.auc) if is_defined(forecast.auc) else TableCell(UNKNOWN, forecast.note)
 
 
-def _ece(interval: Interval) -> Cell:
+def _ece(interval: Interval) -> TableCell:
     # Far from symmetric: half its width would say nothing about the lower end.
-    return Cell(*split(number(interval)))
+    return TableCell(*split_interval(format_metric(interval)))
 
 
-def _share(interval: Interval) -> Cell:
-    if not known(interval):
-        return Cell(UNKNOWN)
-    return Cell(percent(interval.value), f"± {50 * (interval.high - interval.low):.0f}")
+def _share(interval: Interval) -> TableCell:
+    if not is_defined(interval):
+        return TableCell(UNKNOWN)
+    return TableCell(percent(interval.value), f"± {50 * (interval.high - interval.low):.0f}")
 
 
-def _budget(at: AtBudget) -> str:
-    return "any" if at.budget_usd_per_1k is None else usd(at.budget_usd_per_1k)
+def _budget(at: BudgetPoint) -> str:
+    return "any" if at.budget_usd_per_1k is None else format_usd(at.budget_usd_per_1k)
 
 
-def _at_budget(at: AtBudget) -> Cell:
-    if not known(at.accuracy):
-        return Cell(UNKNOWN)
-    cost = usd(float(f"{at.usd_per_1k.value:.2g}"))
-    return Cell(plus_minus(at.accuracy), f"{cost}, {percent(at.pgr.value)}")
+def _at_budget(at: BudgetPoint) -> TableCell:
+    if not is_defined(at.accuracy):
+        return TableCell(UNKNOWN)
+    cost = format_usd(float(f"{at.usd_per_1k.value:.2g}"))
+    return TableCell(plus_minus(at.accuracy), f"{cost}, {percent(at.pgr.value)}")

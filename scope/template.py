@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scope.errors import ConfigError
-from scope.guard import Guard
+from scope.guard import InjectionGuard
 
 DEFAULT = Path(__file__).parent / "templates" / "prompt.jinja"
 
@@ -31,7 +31,7 @@ class Example:
     correct: bool
 
 
-class Shown(NamedTuple):
+class TemplateExample(NamedTuple):
     """An example as a template sees it."""
 
     question: str
@@ -63,12 +63,12 @@ class Template:
         self._source = source
         self.digest = hashlib.sha256(text.encode()).hexdigest()
         self._render = self._compiled(text)
-        frame = self._filled(_MODEL, [_EXAMPLE] * 2, _QUESTION)
+        frame = self._render_raw(_MODEL, [_EXAMPLE] * 2, _QUESTION)
         parts = {"model": _MODEL, "question": _QUESTION, "examples": _EXAMPLE}
         if missing := [name for name, mark in parts.items() if mark not in frame]:
             raise ConfigError(f"template {source} does not show {', '.join(missing)}; it must")
-        bare = self._filled(_MODEL, [], _QUESTION)
-        self._lines, self._slots = _own_lines(f"{frame}\n{bare}")
+        bare = self._render_raw(_MODEL, [], _QUESTION)
+        self._lines, self._slots = _literal_lines(f"{frame}\n{bare}")
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Template":
@@ -85,12 +85,12 @@ class Template:
             raise ConfigError(f"template {path} cannot be read: {error}") from error
         return cls(text, str(path or DEFAULT))
 
-    def guard(self, controls: Iterable[str] = ()) -> Guard:
+    def guard(self, controls: Iterable[str] = ()) -> InjectionGuard:
         """Return what keeps values inside their sections of this template."""
-        return Guard(self._lines, self._slots, controls)
+        return InjectionGuard(self._lines, self._slots, controls)
 
     @cached_property
-    def _plain_guard(self) -> Guard:
+    def _plain_guard(self) -> InjectionGuard:
         return self.guard()
 
     def render(
@@ -99,7 +99,7 @@ class Template:
         model: str,
         examples: Sequence[Example],
         question: str,
-        guard: Guard | None = None,
+        guard: InjectionGuard | None = None,
     ) -> str:
         """Return the prompt, values guarded.
 
@@ -111,7 +111,7 @@ class Template:
             Nearest first.
         question : str
             The target question.
-        guard : Guard, optional
+        guard : InjectionGuard, optional
             Of this template and a tokenizer's control tokens.
 
         Raises
@@ -121,16 +121,18 @@ class Template:
         """
         safe = guard or self._plain_guard
         shown = [
-            _shown(safe.text(example.question), example.tokens, example.correct)
+            _shown(safe.sanitise(example.question), example.tokens, example.correct)
             for example in examples
         ]
-        return self._call(safe.line(model, MAX_MODEL_CHARS), shown, safe.text(question))
+        return self._call(
+            safe.sanitise_line(model, MAX_MODEL_CHARS), shown, safe.sanitise(question)
+        )
 
-    def _filled(self, model: str, questions: Sequence[str], question: str) -> str:
+    def _render_raw(self, model: str, questions: Sequence[str], question: str) -> str:
         examples = [_shown(text, n + 1, n % 2 == 0) for n, text in enumerate(questions)]
         return self._call(model, examples, question)
 
-    def _call(self, model: str, examples: list[Shown], question: str) -> str:
+    def _call(self, model: str, examples: list[TemplateExample], question: str) -> str:
         try:
             return self._render(model=model, examples=examples, question=question)
         except Exception as error:  # whatever a stranger's template does
@@ -159,12 +161,12 @@ class Template:
         )
 
 
-def _shown(question: str, tokens: float, correct: bool) -> Shown:
+def _shown(question: str, tokens: float, correct: bool) -> TemplateExample:
     length, answer = round(tokens), "yes" if correct else "no"
-    return Shown(question, length, answer, f"{{len: {length}, correct: {answer}}}")
+    return TemplateExample(question, length, answer, f"{{len: {length}, correct: {answer}}}")
 
 
-def _own_lines(frame: str) -> tuple[list[str], list[tuple[str, str]]]:
+def _literal_lines(frame: str) -> tuple[list[str], list[tuple[str, str]]]:
     """Return the lines of a template, and both ends of those that hold a value, too."""
     parts = [_VALUE.split(line) for line in frame.splitlines()]
     lines = [part[0] for part in parts if len(part) == 1]

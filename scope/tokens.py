@@ -5,17 +5,17 @@ from functools import cached_property
 from typing import Any, cast
 
 from scope.errors import ConfigError
-from scope.reasoner import check_folder, is_folder
+from scope.reasoner import check_folder, is_local_path
 
-CUT_MARK = " […] "
+TRUNCATION_MARK = " […] "
 """Stands where the middle of a text was cut out."""
 
-ANSWERS = (" yes", " no")
+ANSWER_TOKENS = (" yes", " no")
 
 _TAG = re.compile(r"<[^\s<>]+>|\[/?[A-Z_]{2,}\]")
 
 
-class Tokens:
+class PromptTokenizer:
     """The tokenizer of a checkpoint.
 
     Parameters
@@ -37,15 +37,15 @@ class Tokens:
             raise ConfigError(f"checkpoint {name!r} has no chat template; expected an instruct one")
         if not self._tokenizer.is_fast:
             raise ConfigError(f"checkpoint {name!r} has no fast tokenizer (tokenizer.json)")
-        self.yes_id, self.no_id = (self._one_token(answer, name) for answer in ANSWERS)
-        self.n_added = len(self._tokenizer.encode(""))
+        self.yes_id, self.no_id = (self._one_token(answer, name) for answer in ANSWER_TOKENS)
+        self.n_special_tokens = len(self._tokenizer.encode(""))
         """Tokens that an engine puts before or after any text."""
-        self._mark_tokens = self.count(CUT_MARK)
+        self._mark_tokens = self.count(TRUNCATION_MARK)
 
     @classmethod
     def load(
         cls, checkpoint: str, revision: str | None = None, trust_remote_code: bool = False
-    ) -> "Tokens":
+    ) -> "PromptTokenizer":
         """Load the tokenizer of a checkpoint.
 
         Raises
@@ -53,7 +53,7 @@ class Tokens:
         ConfigError
             If there is none, or it cannot be used.
         """
-        if is_folder(checkpoint):
+        if is_local_path(checkpoint):
             check_folder(checkpoint)
         from transformers import AutoTokenizer
 
@@ -85,7 +85,7 @@ class Tokens:
         """Return how many tokens `text` has by itself."""
         return len(self._ids(text))
 
-    def cut(self, text: str, n_tokens: int) -> str:
+    def truncate_middle(self, text: str, n_tokens: int) -> str:
         """Return `text` with at most `n_tokens`: whole, or its head and tail around a mark.
 
         What a question asks stands at its beginning or at its end.
@@ -98,7 +98,7 @@ class Tokens:
         kept = n_tokens - self._mark_tokens
         while kept > 1:
             head, tail = (kept + 1) // 2, kept // 2
-            short = text[: spans[head - 1][1]] + CUT_MARK + text[spans[-tail][0] :]
+            short = text[: spans[head - 1][1]] + TRUNCATION_MARK + text[spans[-tail][0] :]
             # A part need not have the tokens that it had in the whole.
             over = self.count(short) - n_tokens
             if over <= 0:
@@ -106,7 +106,7 @@ class Tokens:
             kept -= over
         return ""
 
-    def chat(self, user_text: str, prefix: str = "") -> str:
+    def apply_chat_template(self, user_text: str, prefix: str = "") -> str:
         """Return the text of a chat of one user's turn, up to and with `prefix` of the reply."""
         text: str = self._tokenizer.apply_chat_template(
             [{"role": "user", "content": user_text}],
@@ -115,12 +115,12 @@ class Tokens:
             enable_thinking=False,  # a reply that must begin in a given way has no thoughts before
         )
         begin = self._tokenizer.bos_token
-        if self.n_added and begin and text.startswith(begin):
+        if self.n_special_tokens and begin and text.startswith(begin):
             text = text[len(begin) :]  # the engine adds it
         return text + prefix
 
     @cached_property
-    def controls(self) -> tuple[str, ...]:
+    def special_tokens(self) -> tuple[str, ...]:
         """Words that are one token of control, and no text: ends of turns, roles, thoughts."""
         added = self._tokenizer.added_tokens_decoder.values()
         words = {str(token) for token in added if token.special or _TAG.fullmatch(str(token))}

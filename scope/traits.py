@@ -7,44 +7,44 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax
 
-from scope.arrays import Floats, Ints, Singles
+from scope.arrays import Float32Array, FloatArray, IntArray
 
-FEWEST = 20
+MIN_CATEGORY_SIZE = 20
 """Categories of fewer anchors are taken together: nothing can be learned of them alone."""
 
-STRENGTH = 0.003
+INVERSE_REGULARISATION = 0.003
 """Inverse ridge penalty of the guess of categories."""
 
-MEANING_SPREAD = 3.0
+EMBEDDING_SCALE = 3.0
 """The coordinates of unit vectors are scaled to a spread of one over this, against features of
 spread 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class TextFeatureScaler:
     """Scaling of text features: logs, centred and of spread 1 over the anchors."""
 
-    mean_f: Floats
-    spread_f: Floats
+    mean_f: FloatArray
+    spread_f: FloatArray
 
     @classmethod
-    def of(cls, features_af: Floats) -> "Form":
+    def fit(cls, features_af: FloatArray) -> "TextFeatureScaler":
         """Learn the scale of counts >= 0, shape (n_anchors, n_features)."""
         logs_af = np.log1p(features_af)
         # Rounding leaves a constant a spread of 1e-16, by which any other count is far away.
         varies_f = np.ptp(features_af, axis=0) > 0
         return cls(logs_af.mean(axis=0), np.where(varies_f, logs_af.std(axis=0), 1.0))
 
-    def scaled(self, features_qf: Floats) -> Singles:
+    def transform(self, features_qf: FloatArray) -> Float32Array:
         """Return scaled logs of shape (n_questions, n_features)."""
-        scaled_qf: Singles = ((np.log1p(features_qf) - self.mean_f) / self.spread_f).astype(
+        scaled_qf: Float32Array = ((np.log1p(features_qf) - self.mean_f) / self.spread_f).astype(
             np.float32
         )
         return scaled_qf
 
 
 @dataclass(frozen=True, slots=True)
-class Categories:
+class CategoryClassifier:
     """A guess at a question's category: multinomial regression on meaning and form.
 
     Attributes
@@ -53,11 +53,13 @@ class Categories:
     offset_c : ndarray of shape (n_categories,)
     """
 
-    slope_ic: Singles
-    offset_c: Singles
+    slope_ic: Float32Array
+    offset_c: Float32Array
 
     @classmethod
-    def fit(cls, input_ai: Singles, label_a: Ints, n_categories: int) -> "Categories":
+    def fit(
+        cls, input_ai: Float32Array, label_a: IntArray, n_categories: int
+    ) -> "CategoryClassifier":
         """Learn from anchors whose categories are known.
 
         Parameters
@@ -75,25 +77,27 @@ class Categories:
         found = np.unique(label_a)
         offset_c[found] = 0.0
         if len(found) > 1:
-            model = LogisticRegression(C=STRENGTH, max_iter=300).fit(input_ai, label_a)
+            model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=300).fit(
+                input_ai, label_a
+            )
             # Of two classes the regression gives the second alone; the first has slope 0.
             given = found[-len(model.coef_) :]
             slope_ic[:, given], offset_c[given] = model.coef_.T, model.intercept_
         return cls(slope_ic, offset_c)
 
-    def posterior(self, input_qi: Singles) -> Singles:
+    def predict_proba(self, input_qi: Float32Array) -> Float32Array:
         """Return probabilities of shape (n_questions, n_categories); rows sum to 1."""
-        posterior_qc: Singles = softmax(input_qi @ self.slope_ic + self.offset_c, axis=1)
+        posterior_qc: Float32Array = softmax(input_qi @ self.slope_ic + self.offset_c, axis=1)
         return posterior_qc
 
 
-def inputs(embedding_qd: Singles, form_qf: Singles) -> Singles:
+def classifier_inputs(embedding_qd: Float32Array, form_qf: Float32Array) -> Float32Array:
     """Return what categories are guessed from, shape (n_questions, n_dimensions + n_features)."""
-    scale = np.float32(np.sqrt(embedding_qd.shape[1]) / MEANING_SPREAD)
+    scale = np.float32(np.sqrt(embedding_qd.shape[1]) / EMBEDDING_SCALE)
     return np.hstack([embedding_qd * scale, form_qf], dtype=np.float32)
 
 
-def labels(categories: Sequence[str]) -> tuple[Ints, int]:
+def encode_labels(categories: Sequence[str]) -> tuple[IntArray, int]:
     """Return the categories of anchors as numbers, those of fewer than `FEWEST` as one.
 
     Returns
@@ -103,11 +107,11 @@ def labels(categories: Sequence[str]) -> tuple[Ints, int]:
 
     Examples
     --------
-    >>> labels(["law"] * 20 + ["chess"])[0][-2:].tolist()
+    >>> encode_labels(["law"] * 20 + ["chess"])[0][-2:].tolist()
     [1, 0]
     """
     size = Counter(categories)
-    common = sorted(name for name, n in size.items() if n >= FEWEST)
+    common = sorted(name for name, n in size.items() if n >= MIN_CATEGORY_SIZE)
     place = {name: position for position, name in enumerate(common, 1)}
     label_a = np.array([place.get(name, 0) for name in categories], dtype=np.int64)
     kept, label_a = np.unique(label_a, return_inverse=True)

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import Floats, Ints, Places
+from scope.arrays import FloatArray, Int16Array, IntArray
 from scope.errors import ConfigError, FormatError
 from scope.evidence import weighted_means
 from scope.formats import AnchorPerformance, Selection, Similarity
 
 N_ANCHORS = 6
 POWER = 2
-FLAT = 0.5
+CONSTANT_VALUE = 0.5
 """Normalised value of what does not differ."""
-NOTHING = 1e-43
+LOG_FLOOR = 1e-43
 """Stands for 0 under a logarithm: its square vanishes beside any score, and exp stays fast."""
 CHUNK = 4_096
 """Questions worked on at once, so that the arrays of a sweep stay in the cache."""
@@ -72,15 +72,15 @@ class TwoStage:
 
     question_ids: tuple[str, ...]
     models: tuple[str, ...]
-    model_qs: Ints
-    accuracy_qs: Floats
-    thrift_qs: Floats
+    model_qs: IntArray
+    accuracy_qs: FloatArray
+    cheapness_qs: FloatArray
     """1 - C of Stage I; NaN where the model has no Stage I entry."""
-    yes_qs: Floats
-    predicted_thrift_qs: Floats
+    yes_qs: FloatArray
+    predicted_cheapness_qs: FloatArray
     """1 - normalised predicted cost."""
 
-    def sweep(self, alphas: Sequence[float]) -> tuple[Places, Floats]:
+    def sweep(self, alphas: Sequence[float]) -> tuple[Int16Array, FloatArray]:
         """Choose for every alpha and question.
 
         ``S1 = a A + (1 - a)(1 - C)^g``, ``S2 = a [yes] + (1 - a)(1 - c)^g`` and
@@ -125,22 +125,22 @@ class _Chunk:
             np.ascontiguousarray(values[rows].T)
             for values in (
                 parts.accuracy_qs,
-                parts.thrift_qs,
+                parts.cheapness_qs,
                 parts.yes_qs,
-                parts.predicted_thrift_qs,
+                parts.predicted_cheapness_qs,
                 parts.model_qs,
             )
         )
         # A thrift of 0 adds what a missing Stage I entry adds: nothing.
-        self._log_thrift_sq = np.log(np.maximum(np.nan_to_num(thrift_sq), NOTHING))
-        self._log_predicted_sq = np.log(np.maximum(predicted_sq, NOTHING))
+        self._log_thrift_sq = np.log(np.maximum(np.nan_to_num(thrift_sq), LOG_FLOOR))
+        self._log_predicted_sq = np.log(np.maximum(predicted_sq, LOG_FLOOR))
         self._accuracy_sq, self._absent_sq = np.nan_to_num(accuracy_sq), model_sq < 0
         self._ragged = bool(self._absent_sq.any())
         n_places = len(self._yes_sq)
         self._rank_s1 = np.arange(n_places, 0, -1, dtype=np.min_scalar_type(n_places))[:, None]
         self._score_sq, self._term_sq = np.empty((2, *self._yes_sq.shape))
 
-    def choose(self, alpha: float, place_q: Places, score_q: Floats) -> None:
+    def choose(self, alpha: float, place_q: Int16Array, score_q: FloatArray) -> None:
         """Write the best place of each question, the first of equals, and its score."""
         gamma, weight = 2 * (1 + 2 * (1 - alpha)), 0.3 * (0.5 + 0.5 * alpha)
         score_sq, term_sq = self._score_sq, self._term_sq
@@ -195,7 +195,7 @@ def prepare(selection: Selection, similarity: Similarity, anchors: AnchorPerform
             accuracy[q, s] = entry.norm_acc.get(prediction.model, np.nan)
             thrift[q, s] = 1 - entry.norm_cost.get(prediction.model, np.nan)
             yes[q, s] = prediction.correctness == "yes"
-            predicted[q, s] = 1 - ((prediction.cost - low) / span if span > 0 else FLAT)
+            predicted[q, s] = 1 - ((prediction.cost - low) / span if span > 0 else CONSTANT_VALUE)
     ids = tuple(question.id for question in questions)
     return TwoStage(ids, models, model_qs, accuracy, thrift, yes, predicted)
 
@@ -206,9 +206,9 @@ def _row(
     return [outcomes[model][field] if model in outcomes else np.nan for model in models]
 
 
-def _min_max(values: Floats) -> Floats:
+def _min_max(values: FloatArray) -> FloatArray:
     low, span = values.min(), np.ptp(values)
-    return (values - low) / span if span > 0 else np.full_like(values, FLAT)
+    return (values - low) / span if span > 0 else np.full_like(values, CONSTANT_VALUE)
 
 
 def _chunks(n: int) -> Iterator[slice]:

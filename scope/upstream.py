@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.request import getproxies
 
-from scope.endpoint import CallError, Endpoint, Reply, retry_after_s
+from scope.endpoint import CompletionResult, EndpointConfig, UpstreamError, retry_after_s
 
 if TYPE_CHECKING:
     import httpx
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
 
 CONNECT_S = 10.0
-SHOWN_CHARS = 300
+MAX_ERROR_CHARS = 300
 """How much of what an upstream says about an error is kept."""
 
 
-class Upstream:
+class ChatClient:
     """An open client; use it as ``async with Upstream(endpoint) as upstream``."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: EndpointConfig) -> None:
         self._endpoint = endpoint
         self._stack = AsyncExitStack()
 
@@ -63,7 +63,7 @@ class Upstream:
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
 
-    async def ask(self, model: str, prompt: str, **settings: float) -> Reply:
+    async def complete(self, model: str, prompt: str, **settings: float) -> CompletionResult:
         """Return the answer of one model to one prompt.
 
         Parameters
@@ -76,7 +76,7 @@ class Upstream:
 
         Raises
         ------
-        CallError
+        UpstreamError
             If there is none after all attempts, or trying again is of no use.
         """
         messages = [{"role": "user", "content": prompt}]
@@ -85,12 +85,12 @@ class Upstream:
             # The first attempt stands alone: most need no other, and tenacity's bookkeeping takes
             # a tenth of the CPU of a call.
             return await self._attempt(body)
-        except CallError as error:
-            return await self._again(body, error)
+        except UpstreamError as error:
+            return await self._retry(body, error)
 
-    async def _again(self, body: bytes, failed: CallError) -> Reply:
+    async def _retry(self, body: bytes, failed: UpstreamError) -> CompletionResult:
         """Try on after a first attempt that failed."""
-        tries = maybe_billed = 0
+        tries = possibly_billed_attempts = 0
         try:
             async for attempt in self._retrying():
                 with attempt:
@@ -99,13 +99,15 @@ class Upstream:
                         if tries == 1:
                             raise failed
                         reply = await self._attempt(body)
-                    except CallError as error:
-                        maybe_billed += error.status is None and error.kind != "no connection"
+                    except UpstreamError as error:
+                        possibly_billed_attempts += (
+                            error.status is None and error.kind != "no connection"
+                        )
                         raise
-        except CallError as error:
-            error.attempts, error.maybe_billed = tries, maybe_billed
+        except UpstreamError as error:
+            error.attempts, error.possibly_billed_attempts = tries, possibly_billed_attempts
             raise
-        return replace(reply, attempts=tries, maybe_billed=maybe_billed)
+        return replace(reply, attempts=tries, possibly_billed_attempts=possibly_billed_attempts)
 
     def _retrying(self) -> "AsyncRetrying":
         from tenacity import (
@@ -117,19 +119,19 @@ class Upstream:
 
         endpoint = self._endpoint
         backoff = wait_exponential_jitter(
-            multiplier=endpoint.first_wait_s,
-            max=endpoint.longest_wait_s,
-            jitter=endpoint.first_wait_s,
+            multiplier=endpoint.initial_backoff_s,
+            max=endpoint.max_backoff_s,
+            jitter=endpoint.initial_backoff_s,
         )
 
         def worth_it(error: BaseException) -> bool:
-            if not isinstance(error, CallError) or not error.retried:
+            if not isinstance(error, UpstreamError) or not error.is_retryable:
                 return False
-            return error.wait_s is None or error.wait_s <= endpoint.longest_wait_s
+            return error.wait_s is None or error.wait_s <= endpoint.max_backoff_s
 
         def wait(state: "RetryCallState") -> float:
             error = state.outcome.exception() if state.outcome else None
-            asked = error.wait_s if isinstance(error, CallError) else None
+            asked = error.wait_s if isinstance(error, UpstreamError) else None
             return backoff(state) if asked is None else asked
 
         return AsyncRetrying(
@@ -139,8 +141,8 @@ class Upstream:
             reraise=True,
         )
 
-    async def _attempt(self, body: bytes) -> Reply:
-        """Send one request; whatever goes wrong is a `CallError`."""
+    async def _attempt(self, body: bytes) -> CompletionResult:
+        """Send one request; whatever goes wrong is a `UpstreamError`."""
         import httpx
 
         if self._limiter is not None:
@@ -149,15 +151,15 @@ class Upstream:
             async with self._slots, asyncio.timeout(self._endpoint.timeout_s):
                 response = await self._post(body)
         except (httpx.HTTPError, OSError) as error:
-            named = lost(error, self._endpoint.timeout_s)
-            raise CallError(named.kind, self._clean(named.message)) from error
+            named = map_transport_error(error, self._endpoint.timeout_s)
+            raise UpstreamError(named.kind, self._redact(named.message)) from error
         if response.status_code != 200:
-            raise self._refusal(response)
+            raise self._http_error(response)
         try:
             return self._read(json.loads(response.content))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            start = self._clean(response.text)
-            raise CallError("garbage", f"expected a chat completion, got {start!r}") from error
+            start = self._redact(response.text)
+            raise UpstreamError("garbage", f"expected a chat completion, got {start!r}") from error
 
     async def _post(self, body: bytes) -> "httpx.Response":
         import httpx
@@ -176,38 +178,38 @@ class Upstream:
             await response.aclose()
         return response
 
-    def _read(self, data: Mapping[str, Any]) -> Reply:
+    def _read(self, data: Mapping[str, Any]) -> CompletionResult:
         if "choices" not in data and isinstance(data.get("error"), dict):  # OpenRouter, with 200
             error = data["error"]
             code = error.get("code")
             status = code if isinstance(code, int) and 400 <= code < 600 else 502
-            raise CallError(f"http {status}", self._clean(str(error.get("message"))), status)
+            raise UpstreamError(f"http {status}", self._redact(str(error.get("message"))), status)
         choice = data["choices"][0]
         content = choice["message"]["content"]
         if not isinstance(content, str | None):
             raise TypeError("content is not text")
         usage = data.get("usage") or {}
-        return Reply(
+        return CompletionResult(
             (content or "").replace(self._endpoint.key.strip(), "***"),
             token_count(usage.get("prompt_tokens")),
             token_count(usage.get("completion_tokens")),
-            cut=choice.get("finish_reason") == "length",
+            truncated=choice.get("finish_reason") == "length",
         )
 
-    def _refusal(self, response: "httpx.Response") -> CallError:
+    def _http_error(self, response: "httpx.Response") -> UpstreamError:
         try:
             data = json.loads(response.content)
             said = data["error"]["message"] if isinstance(data["error"], dict) else data["error"]
         except (ValueError, KeyError, TypeError):
             said = response.text
         status = response.status_code
-        error = CallError(f"http {status}", self._clean(str(said)), status)
+        error = UpstreamError(f"http {status}", self._redact(str(said)), status)
         error.wait_s = retry_after_s(response.headers.get("retry-after"), datetime.now(UTC))
         return error
 
-    def _clean(self, text: str) -> str:
+    def _redact(self, text: str) -> str:
         """Return `text` on one line, short, and without the key."""
-        return " ".join(text.replace(self._endpoint.key.strip(), "***").split())[:SHOWN_CHARS]
+        return " ".join(text.replace(self._endpoint.key.strip(), "***").split())[:MAX_ERROR_CHARS]
 
 
 def open_transport(connections: int) -> "AiohttpTransport":
@@ -228,17 +230,17 @@ def open_transport(connections: int) -> "AiohttpTransport":
     return AiohttpTransport(verify=unused, client=session)
 
 
-def lost(error: Exception, timeout_s: float) -> CallError:
+def map_transport_error(error: Exception, timeout_s: float) -> UpstreamError:
     """Name what `open_transport` raised, or `asyncio.timeout` around it."""
     import httpx
     from aiohttp import ClientConnectorError, ConnectionTimeoutError
 
     if isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout | TimeoutError):
-        return CallError("timeout", f"no complete answer within {timeout_s:g} s")
+        return UpstreamError("timeout", f"no complete answer within {timeout_s:g} s")
     # The transport calls a refused connection and a broken one by the same name.
     refused = isinstance(error.__cause__, ClientConnectorError | ConnectionTimeoutError)
     kind = "no connection" if refused else "cut connection"
-    return CallError(kind, str(error) or type(error).__name__)
+    return UpstreamError(kind, str(error) or type(error).__name__)
 
 
 def token_count(value: object) -> int | None:

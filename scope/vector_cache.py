@@ -12,9 +12,9 @@ from uuid import uuid4
 import numpy as np
 import pyarrow as pa
 
-from scope.arrays import Array, Bools, Singles
-from scope.config import Strict
-from scope.vector_shard import KEY, Shard, write_shard
+from scope.arrays import AnyArray, BoolArray, Float32Array
+from scope.config import StrictModel
+from scope.vector_shard import KEY, CacheShard, write_shard
 
 LOOKUP_ROWS = 1_024
 """Things looked up at a time: bounds the memory that their vectors take."""
@@ -22,7 +22,7 @@ LOOKUP_ROWS = 1_024
 Item = TypeVar("Item")
 
 
-class DamagedShardWarning(UserWarning):
+class CorruptShardWarning(UserWarning):
     """A file of the cache was left aside; what it held is made again."""
 
 
@@ -38,7 +38,7 @@ class VectorCache(ABC, Generic[Item]):
     ----------
     root : Path
         Folder of all recipes; the shards lie in one named after `recipe`.
-    recipe : Strict
+    recipe : StrictModel
         All that decides a vector besides the thing it is of.
 
     Warns
@@ -51,20 +51,20 @@ class VectorCache(ABC, Generic[Item]):
     column: str
     """What a shard calls the vectors."""
 
-    def __init__(self, root: Path, recipe: Strict) -> None:
-        self._prefix = recipe_bytes(recipe)
+    def __init__(self, root: Path, recipe: StrictModel) -> None:
+        self._prefix = fingerprint_bytes(recipe)
         self.folder = root / hashlib.sha256(self._prefix).hexdigest()[:16]
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._shards: dict[Path, Shard] = {}
+        self._shards: dict[Path, CacheShard] = {}
         for path in sorted(self.folder.glob("[!.]*.arrow")):  # a dot: somebody's draft
             self._open(path)
-        self._index()
+        self._build_index()
 
     @abstractmethod
-    def content(self, item: Item) -> bytes:
+    def key_bytes(self, item: Item) -> bytes:
         """Return all of a thing that decides its vector."""
 
-    def keys(self, items: Sequence[Item]) -> Array:
+    def keys(self, items: Sequence[Item]) -> AnyArray:
         """Return the key of each thing: a digest of what decides its vector, and the recipe.
 
         Returns
@@ -72,7 +72,7 @@ class VectorCache(ABC, Generic[Item]):
         ndarray of shape (n_items,)
             SHA-256 digests.
         """
-        digests = [hashlib.sha256(self._prefix + self.content(item)).digest() for item in items]
+        digests = [hashlib.sha256(self._prefix + self.key_bytes(item)).digest() for item in items]
         return np.array(digests, dtype=KEY)
 
     def missing(self, items: Sequence[Item]) -> list[int]:
@@ -80,12 +80,12 @@ class VectorCache(ABC, Generic[Item]):
         first: dict[bytes, int] = {}
         for start in range(0, len(items), LOOKUP_ROWS):
             keys = self.keys(items[start : start + LOOKUP_ROWS])
-            found, _ = self.find(keys)
+            found, _ = self.lookup(keys)
             for n in np.flatnonzero(~found):
                 first.setdefault(bytes(keys[n]), start + int(n))
         return list(first.values())
 
-    def find(self, keys: Array) -> tuple[Bools, Singles]:
+    def lookup(self, keys: AnyArray) -> tuple[BoolArray, Float32Array]:
         """Look up vectors; each is checked against the digest written with it.
 
         Parameters
@@ -100,21 +100,21 @@ class VectorCache(ABC, Generic[Item]):
             there are no dimensions.
         """
         while True:
-            found, shard_n, row_n = self._places(keys)
+            found, shard_n, row_n = self._locate(keys)
             parts, damaged = {}, set()
             shards = list(self._shards.items())
             for s in np.unique(shard_n[found]):
                 path, shard = shards[s]
                 here = np.flatnonzero(found & (shard_n == s))
-                if shard.intact(row_n[here]).all():
+                if shard.is_intact(row_n[here]).all():
                     parts[s] = here, shard.vector_nd[row_n[here]]
                 else:
                     damaged.add(path)
             if not damaged:
-                return found, _joined(len(keys), parts.values())
-            self._drop(damaged)
+                return found, _scatter_rows(len(keys), parts.values())
+            self._quarantine(damaged)
 
-    def add(self, keys: Array, vector_nd: Singles) -> None:
+    def add(self, keys: AnyArray, vector_nd: Float32Array) -> None:
         """Write one shard; once this returns, it survives a kill.
 
         Parameters
@@ -131,19 +131,19 @@ class VectorCache(ABC, Generic[Item]):
 
     def _open(self, path: Path) -> None:
         try:
-            shard = Shard(path, self.column)
+            shard = CacheShard(path, self.column)
         except (OSError, pa.ArrowException, ValueError) as error:
             _warn(path, str(error).splitlines()[0] if str(error) else type(error).__name__)
             return
         self._shards[path] = shard
 
-    def _drop(self, damaged: set[Path]) -> None:
+    def _quarantine(self, damaged: set[Path]) -> None:
         for path in damaged:
             _warn(path, "a vector in it is not the one that was written")
             del self._shards[path]
-        self._index()
+        self._build_index()
 
-    def _index(self) -> None:
+    def _build_index(self) -> None:
         """Sort the keys of all shards, with where each stands."""
         shards = list(self._shards.values())
         keys = np.concatenate([np.empty(0, KEY), *(shard.keys for shard in shards)])
@@ -154,10 +154,10 @@ class VectorCache(ABC, Generic[Item]):
         self._row_n = np.concatenate([np.empty(0, np.int64), *(np.arange(n) for n in sizes)])
         self._index_is_old = False
 
-    def _places(self, keys: Array) -> tuple[Bools, Array, Array]:
+    def _locate(self, keys: AnyArray) -> tuple[BoolArray, AnyArray, AnyArray]:
         """Return whether each key is known, and its shard and row there."""
         if self._index_is_old:
-            self._index()
+            self._build_index()
         if not len(self._sorted):
             nowhere = np.zeros(len(keys), dtype=np.int64)
             return nowhere.astype(bool), nowhere, nowhere
@@ -166,7 +166,7 @@ class VectorCache(ABC, Generic[Item]):
         return self._sorted[place] == keys, self._shard_n[source], self._row_n[source]
 
 
-def _joined(n: int, parts: Iterable[tuple[Array, Singles]]) -> Singles:
+def _scatter_rows(n: int, parts: Iterable[tuple[AnyArray, Float32Array]]) -> Float32Array:
     """Return `n` rows: those of `parts` in their places, NaN in the others."""
     found = list(parts)
     dimension = found[0][1].shape[1] if found else 0
@@ -176,7 +176,7 @@ def _joined(n: int, parts: Iterable[tuple[Array, Singles]]) -> Singles:
     return vector_nd
 
 
-def recipe_bytes(recipe: Strict) -> bytes:
+def fingerprint_bytes(recipe: StrictModel) -> bytes:
     """Return what stands before a thing in its key; no two recipes begin alike."""
     return json.dumps(recipe.model_dump(), sort_keys=True).encode() + b"\0"
 
@@ -184,6 +184,6 @@ def recipe_bytes(recipe: Strict) -> bytes:
 def _warn(path: Path, reason: str) -> None:
     warnings.warn(
         f"{path} is damaged and left aside: {reason}; delete it",
-        DamagedShardWarning,
+        CorruptShardWarning,
         stacklevel=3,
     )

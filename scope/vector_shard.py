@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from scope.arrays import Array, Bools, Singles
-from scope.files import new_file
+from scope.arrays import AnyArray, BoolArray, Float32Array
+from scope.files import atomic_file
 
 KEY = "S32"
 """NumPy's type of a key: a SHA-256 digest."""
@@ -15,7 +15,7 @@ KEY = "S32"
 DIGEST_BYTES = 16
 
 
-class Shard:
+class CacheShard:
     """An Arrow file of ``key``, ``digest`` and the vectors, one row a thing that is kept.
 
     The columns are views of the mapped file: only the rows looked at are read from disk.
@@ -41,18 +41,18 @@ class Shard:
             raise ValueError(f"it holds {table.num_rows} rows of {table.schema.names}")
         key, digest, vectors = (values.chunk(0) for values in table.columns)
         n = len(table)
-        self.keys: Array = np.frombuffer(key.buffers()[1], dtype=KEY, count=n)
+        self.keys: AnyArray = np.frombuffer(key.buffers()[1], dtype=KEY, count=n)
         self._digests = np.frombuffer(digest.buffers()[1], dtype=f"S{DIGEST_BYTES}", count=n)
         values = vectors.flatten().to_numpy(zero_copy_only=True)
-        self.vector_nd: Singles = values.reshape(n, -1)
+        self.vector_nd: Float32Array = values.reshape(n, -1)
 
-    def intact(self, rows: Array) -> Bools:
+    def is_intact(self, rows: AnyArray) -> BoolArray:
         """Say of each row whether key and vector are those that were written."""
-        intact: Bools = digests(self.keys[rows], self.vector_nd[rows]) == self._digests[rows]
+        intact: BoolArray = digests(self.keys[rows], self.vector_nd[rows]) == self._digests[rows]
         return intact
 
 
-def write_shard(path: Path, column: str, keys: Array, vector_nd: Singles) -> None:
+def write_shard(path: Path, column: str, keys: AnyArray, vector_nd: Float32Array) -> None:
     """Write a shard that appears under `path` whole or not at all."""
     n, dimension = vector_nd.shape
     values = np.ascontiguousarray(vector_nd, dtype=np.float32).ravel()
@@ -62,11 +62,11 @@ def write_shard(path: Path, column: str, keys: Array, vector_nd: Singles) -> Non
         pa.FixedSizeListArray.from_arrays(values, dimension),
     ]
     table = pa.Table.from_arrays(columns, schema=_schema(column, dimension))
-    with new_file(path) as draft, pa.ipc.new_file(str(draft), table.schema) as writer:
+    with atomic_file(path) as draft, pa.ipc.new_file(str(draft), table.schema) as writer:
         writer.write_table(table, max_chunksize=max(n, 1))
 
 
-def digests(keys: Array, vector_nd: Singles) -> Array:
+def digests(keys: AnyArray, vector_nd: Float32Array) -> AnyArray:
     """Return a digest of each key with its vector."""
     vectors = np.ascontiguousarray(vector_nd, dtype="<f4")
     raw = np.ascontiguousarray(keys).tobytes()
@@ -84,6 +84,6 @@ def _schema(column: str, dimension: int) -> pa.Schema:
     return pa.schema([pa.field(name, kind, nullable=False) for name, kind in types.items()])
 
 
-def _binary(values: Array, size: int) -> pa.Array:
+def _binary(values: AnyArray, size: int) -> pa.Array:
     buffer = pa.py_buffer(np.ascontiguousarray(values).tobytes())
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), len(values), [None, buffer])

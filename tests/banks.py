@@ -34,7 +34,7 @@ def bank_of(correct_am, *, models=(SMALL, LARGE), embedding=None, tokens=100.0, 
         ids=ids,
         categories=("",) * n,
         prompts=prompts,
-        golds=(None,) * n,
+        gold_answers=(None,) * n,
         embedding_ad=embedding,
         features_af=features,
         models=models,
@@ -52,9 +52,9 @@ def predictions_of(p_qm, cost_qm, models=None):
     """Predictions with these probabilities and costs; every interval is a point."""
     p_qm, cost_qm = np.asarray(p_qm, dtype=float), np.asarray(cost_qm, dtype=float)
     tokens = np.full(p_qm.shape, 100.0)
-    familiarity = np.full(p_qm.shape, np.nan)
+    in_distribution = np.full(p_qm.shape, np.nan)
     estimates = Estimates(
-        p_qm, p_qm, p_qm, tokens, tokens, tokens, tokens, cost_qm, cost_qm, cost_qm, familiarity
+        p_qm, p_qm, p_qm, tokens, tokens, tokens, tokens, cost_qm, cost_qm, cost_qm, in_distribution
     )
     names = models or tuple(f"m{m}" for m in range(p_qm.shape[1]))
     return Predictions(tuple(f"q{q:03d}" for q in range(len(p_qm))), names, estimates)
@@ -82,7 +82,7 @@ def rows_of(bank, rows):
         bank,
         ids=ids,
         categories=tuple(np.array(bank.categories)[rows].tolist()),
-        golds=(None,) * len(ids),
+        gold_answers=(None,) * len(ids),
         prompts=bank.prompts and tuple(np.array(bank.prompts)[rows].tolist()),
         embedding_ad=bank.embedding_ad[rows],
         features_af=bank.features_af[rows],

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from scope import Estimates, ModelSpec
-from scope.answers import Answers
+from scope.answers import ReasonerPredictions
 from scope.blend import Blend
 from scope.pool import cost_usd
 from scope.reasoner import ReasonerSpec
@@ -51,13 +51,13 @@ def blend_of(n_models=2, **changed):
     settings = {
         "weight": 1.0,
         "slope": 1.0,
-        "center_m": np.zeros(n_models),
+        "baseline_log_odds_m": np.zeros(n_models),
         "low": -4.0,
         "high": 4.0,
         "length_weight": 0.0,
-        "length_center_m": np.full(n_models, NAN),
-        "spread": 1.0,
-        "length_spread": 0.0,
+        "baseline_log_ratio_m": np.full(n_models, NAN),
+        "shift_std": 1.0,
+        "ratio_std": 0.0,
     }
     return Blend(**{**settings, **changed})
 
@@ -66,7 +66,7 @@ def said(p_yes_qm, tokens_qm=None):
     """Answers with these probabilities, and no lengths but those given."""
     p_yes_qm = np.asarray(p_yes_qm, dtype=float)
     tokens_qm = np.full(p_yes_qm.shape, NAN) if tokens_qm is None else tokens_qm
-    return Answers(p_yes_qm, np.asarray(tokens_qm, dtype=float))
+    return ReasonerPredictions(p_yes_qm, np.asarray(tokens_qm, dtype=float))
 
 
 probabilities = st.one_of(st.sampled_from([NAN, 0.0, 0.5, 1.0]), st.floats(0, 1))
@@ -89,12 +89,17 @@ def asked_questions(draw, n_questions=1):
     blend = Blend(
         weight=draw(st.one_of(st.just(0.0), st.floats(0.01, 3))),
         slope=draw(st.one_of(st.just(1.0), st.floats(0, 2))),
-        center_m=np.array(draw(st.lists(centers, **row))),
+        baseline_log_odds_m=np.array(draw(st.lists(centers, **row))),
         low=low,
         high=high,
         length_weight=draw(st.one_of(st.just(0.0), st.floats(0.01, 1))),
-        length_center_m=np.array(draw(st.lists(centers, **row))),
-        spread=draw(st.floats(0, 3)),
-        length_spread=draw(st.floats(0, 1)),
+        baseline_log_ratio_m=np.array(draw(st.lists(centers, **row))),
+        shift_std=draw(st.floats(0, 3)),
+        ratio_std=draw(st.floats(0, 1)),
     )
-    return blend, models, estimates_of(grids[0], grids[1], models), Answers(grids[2], grids[3])
+    return (
+        blend,
+        models,
+        estimates_of(grids[0], grids[1], models),
+        ReasonerPredictions(grids[2], grids[3]),
+    )

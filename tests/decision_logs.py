@@ -7,7 +7,7 @@ from scope.predictions import COLUMNS
 
 def candidate(model, p=0.5, cost=1.0):
     """A candidate with these estimates; every other one is 100."""
-    numbers = {"p_correct": p, "p_low": p, "p_high": p, "familiarity": None}
+    numbers = {"p_correct": p, "p_low": p, "p_high": p, "in_distribution": None}
     costs = dict.fromkeys((name for name in COLUMNS if name.startswith("cost")), cost)
     return {"model": model, **dict.fromkeys(COLUMNS, 100.0), **numbers, **costs}
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scope.kinship import Kinship
+from scope.kinship import TransferModel
 
 MEAN = np.linspace(0.3, 0.8, 12)
 SLOPE = np.vstack([np.linspace(0.1, 0.4, 12), 0.1 * (np.arange(12) % 3 == np.c_[:3])])
@@ -12,10 +12,10 @@ SLOPE = np.vstack([np.linspace(0.1, 0.4, 12), 0.1 * (np.arange(12) % 3 == np.c_[
 def pool(n=2000, *, seed=0, luck=0.1):
     """What is said of twelve models' outcomes on `n` anchors, and what came; luck is their own."""
     rng = np.random.default_rng(seed)
-    said_nm = MEAN + rng.standard_normal((n, 4)) @ SLOPE
-    return said_nm, said_nm + luck * rng.standard_normal(said_nm.shape)
+    predicted_nm = MEAN + rng.standard_normal((n, 4)) @ SLOPE
+    return predicted_nm, predicted_nm + luck * rng.standard_normal(predicted_nm.shape)
 
 
 def kinship_of(seed=0, n=60):
-    said_nm, outcome_nm = pool(n, seed=seed)
-    return Kinship.of(MEAN, said_nm, outcome_nm)
+    predicted_nm, outcome_nm = pool(n, seed=seed)
+    return TransferModel.fit_prior(MEAN, predicted_nm, outcome_nm)

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from scope.calibration import Calibration
-from scope.dial import Dial
+from scope.calibration import ReferencePopulation
+from scope.dial import AlphaScale
 from scope.outcomes import Outcomes
-from scope.predicted_set import PredictedSet
-from scope.predictions import ESTIMATES, Estimates, Predictions
+from scope.predicted_set import PredictionSet
+from scope.predictions import ESTIMATE_FIELDS, Estimates, Predictions
 
 
 def cut(data, n):
@@ -19,7 +19,7 @@ def cut(data, n):
 
 def rows_of(predictions, rows):
     """The predictions for some of the questions."""
-    estimates = Estimates(*(getattr(predictions.estimates, name)[rows] for name in ESTIMATES))
+    estimates = Estimates(*(getattr(predictions.estimates, name)[rows] for name in ESTIMATE_FIELDS))
     return Predictions(predictions.question_ids[rows], predictions.models, estimates)
 
 
@@ -27,26 +27,26 @@ def rows_of(predictions, rows):
 class Portions:
     """A predicted set that hands out its questions a portion at a time."""
 
-    whole: PredictedSet
+    whole: PredictionSet
     cuts: list[slice]
 
     @property
     def model_ids(self) -> tuple[str, ...]:
         return self.whole.model_ids
 
-    def of_pool(self, wanted):
-        return Portions(self.whole.of_pool(wanted), self.cuts)
+    def select_models(self, wanted):
+        return Portions(self.whole.select_models(wanted), self.cuts)
 
-    def dial(self) -> Dial:
-        return self.whole.dial()
+    def alpha_scale(self) -> AlphaScale:
+        return self.whole.alpha_scale()
 
-    def shards(self, columns=()):
+    def iter_shards(self, columns=()):
         for rows in self.cuts:
             outcomes: Outcomes | None = self.whole.outcomes
-            calibration: Calibration | None = self.whole.calibration
-            yield PredictedSet(
+            calibration: ReferencePopulation | None = self.whole.reference
+            yield PredictionSet(
                 rows_of(self.whole.predictions, rows),
                 self.whole.models,
                 calibration,
-                outcomes and outcomes.rows(rows),
+                outcomes and outcomes.select_questions(rows),
             )

@@ -3,10 +3,10 @@ import contextlib
 
 import pytest
 
-from deployments.calls import Caller
-from deployments.execution import Executor
+from deployments.calls import UpstreamClient
+from deployments.execution import FallbackExecutor
 from deployments.retries import RetrySettings
-from deployments.upstreams import Upstreams, UpstreamSettings
+from deployments.upstreams import UpstreamRegistry, UpstreamSettings
 from scope.pool import ModelSpec
 from tests.deployments.local import Site as LocalSite
 from tests.deployments.serving import serving
@@ -33,14 +33,14 @@ class Site:
         But only ``small`` is ever in a hurry: on a busy machine the others would be late, too.
         """
         await asyncio.to_thread(self.upstream.behave, told or {})
-        self.upstreams = Upstreams()
+        self.upstreams = UpstreamRegistry()
         settings = {"base_url": self.base_url, "timeout_s": 5.0, **settings}
         patient = UpstreamSettings(**{**settings, "timeout_s": 5.0})
         told = {"small": UpstreamSettings(**settings), "large": patient, "priceless": patient}
         self.upstreams.configure(told, PRICES, environ or {})
-        retries = RetrySettings(attempts=attempts, first_wait_s=0.001)
-        async with Caller() as caller:
-            self.executor = Executor(self.upstreams, caller, retries)
+        retries = RetrySettings(attempts=attempts, initial_backoff_s=0.001)
+        async with UpstreamClient() as caller:
+            self.executor = FallbackExecutor(self.upstreams, caller, retries)
             yield self
 
     def execute(self, models=("small", "large"), *, deadline_s=5.0, headers=None, **body):

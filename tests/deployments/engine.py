@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from deployments.reasoner import Reply
+from deployments.reasoner import Continuation
 from scope.blend import Blend
-from scope.fitted_reasoner import FittedReasoner
+from scope.fitted_reasoner import CalibratedReasoner
 from scope.reasoner import ReasonerSpec
-from scope.tokens import Tokens
+from scope.tokens import PromptTokenizer
 
 
 class Engine:
@@ -31,7 +31,7 @@ class Engine:
     """
 
     def __init__(self, checkpoint):
-        tokens = Tokens.load(str(checkpoint))
+        tokens = PromptTokenizer.load(str(checkpoint))
         self._yes, self._no = tokens.yes_id, tokens.no_id
         self.asked, self.cancelled, self.slow, self.failing = [], [], set(), None
         self.pace_s = self.under_way = self.most = 0
@@ -58,7 +58,7 @@ class Engine:
         answer = self._yes if p_yes >= 0.5 else self._no
         text = f" {tokens}, correct: {'yes' if p_yes >= 0.5 else 'no'}}}"
         there = {self._yes: math.log(p_yes), self._no: math.log(1 - p_yes)}
-        return Reply(text, [0, answer, 0], [{0: 0.0}, there, {0: 0.0}])
+        return Continuation(text, [0, answer, 0], [{0: 0.0}, there, {0: 0.0}])
 
 
 def said(question, model):
@@ -77,13 +77,15 @@ def taught(bank, args, *, weight=1.0, length_weight=0.5):
     blend = Blend(
         weight=weight,
         slope=1.0,
-        center_m=np.zeros(n_models),
+        baseline_log_odds_m=np.zeros(n_models),
         low=-4.0,
         high=4.0,
         length_weight=length_weight,
-        length_center_m=np.zeros(n_models),
-        spread=1.0,
-        length_spread=0.5,
+        baseline_log_ratio_m=np.zeros(n_models),
+        shift_std=1.0,
+        ratio_std=0.5,
     )
     prompts = tuple(f"What is the {kind} of case {n}?" for n, kind in enumerate(bank.categories))
-    return replace(bank, prompts=prompts, reasoner=FittedReasoner(ReasonerSpec.of(args), blend))
+    return replace(
+        bank, prompts=prompts, reasoner=CalibratedReasoner(ReasonerSpec.from_config(args), blend)
+    )

@@ -9,18 +9,18 @@ import numpy as np
 from fastapi.testclient import TestClient
 
 from deployments.api import make_api
-from deployments.embedder import Vectors
-from deployments.hops import HopError
+from deployments.embedder import EmbeddedTexts
+from deployments.hops import RemoteCallError
 from deployments.predictor import Predictor
 from deployments.router import Router
-from deployments.shared_sessions import Peers
+from deployments.shared_sessions import SessionPeers
 from scope.bank_store import load_bank, save_bank
 from scope.config import AnchorConfig
 from scope.features import text_features
-from scope.population import calibrate
+from scope.population import predict_reference_population
 from tests.banks import two_kinds, unit
 
-OPEN = {"access": {"open": True}}
+OPEN = {"access": {"anonymous": True}}
 
 
 class LocalReplica:
@@ -29,10 +29,10 @@ class LocalReplica:
     def __init__(self, answer):
         self.answer, self.failing, self.asked = answer, None, []
 
-    async def ask(self, argument, *, within_s, patience_s):
+    async def call(self, argument, *, timeout_s, slow_call_s):
         self.asked.append(argument)
         if self.failing:
-            raise HopError(*self.failing)
+            raise RemoteCallError(*self.failing)
         answer = self.answer(argument)
         return await answer if isawaitable(answer) else answer
 
@@ -48,7 +48,7 @@ class Site:
 
     def __init__(self, folder, bank=None, *, reasoner=None, engine=None):
         bank = bank or two_kinds()
-        bank = replace(bank, calibration=calibrate(bank, AnchorConfig()))
+        bank = replace(bank, reference=predict_reference_population(bank, AnchorConfig()))
         save_bank(bank, folder / "bank", created_at="2026-01-01T00:00:00+00:00", sources=())
         self.bank = load_bank(folder / "bank")
         predictor = Predictor(str(folder / "bank"), reasoner, engine)
@@ -59,7 +59,7 @@ class Site:
             self.bank,
             self.embedder,
             self.predictor,
-            Peers(LocalReplica(self._held), LocalReplica(self._note)),
+            SessionPeers(LocalReplica(self._held), LocalReplica(self._note)),
             host="127.0.0.1",
             name="local",
             reasoner=self.reasoner,
@@ -68,7 +68,7 @@ class Site:
     def _embed(self, texts):
         vector_qd = unit([kind_of(text) for text in texts])
         errors = ["" for _ in texts]
-        return Vectors(vector_qd, text_features(texts), errors, self.bank.embedder)
+        return EmbeddedTexts(vector_qd, text_features(texts), errors, self.bank.embedder)
 
     def _held(self, asked):
         return self.router.sessions.local.get(asked[1])

@@ -14,7 +14,7 @@ import ray
 from ray import serve
 
 from deployments.reasoner_args import ReasonerArgs
-from deployments.scope_engine import NAME, build_engine
+from deployments.scope_engine import DEPLOYMENT_NAME, build_engine
 from scope.engine import EngineConfig
 from tests.pipelines.clusters import cluster_of
 
@@ -54,7 +54,7 @@ def settled(replicas):
     """Wait until all replicas run, or Serve says why not."""
     ends_at = time.monotonic() + PATIENCE_S
     while time.monotonic() < ends_at:
-        status = serve.status().applications["scope"].deployments.get(NAME)
+        status = serve.status().applications["scope"].deployments.get(DEPLOYMENT_NAME)
         if status and (status.message or status.replica_states.get("RUNNING") == replicas):
             return status
         time.sleep(0.2)

@@ -44,7 +44,7 @@ class Served:
         self.url = url
         self.http = httpx.Client(base_url=url, timeout=60)
 
-    def deploy(self, *, args=None, within_s=READY_S, **deployments):
+    def deploy(self, *, args=None, timeout_s=READY_S, **deployments):
         """Deploy serve_config.yaml with changes, such as ``Router={"user_config": {...}}``.
 
         A setting that is a mapping is joined with the one in the file; a deployment that is not
@@ -62,7 +62,7 @@ class Served:
         application["deployments"] += more
         schema = {"applications": [application], "logging_config": config["logging_config"]}
         _get_global_client().deploy_apps(ServeDeploySchema.model_validate(schema))
-        self.until(lambda: self.status() == "RUNNING", "the application runs", within_s)
+        self.until(lambda: self.status() == "RUNNING", "the application runs", timeout_s)
         self.until(self.ready, "it is ready")
 
     def ready(self):
@@ -100,11 +100,11 @@ class Served:
         return pid
 
     @staticmethod
-    def until(condition, what, within_s=READY_S):
+    def until(condition, what, timeout_s=READY_S):
         """Wait for a condition."""
-        ends_at = time.monotonic() + within_s
+        ends_at = time.monotonic() + timeout_s
         while not condition():
-            assert time.monotonic() < ends_at, f"{within_s:g} s have passed, and not: {what}"
+            assert time.monotonic() < ends_at, f"{timeout_s:g} s have passed, and not: {what}"
             time.sleep(0.1)
 
 

@@ -51,7 +51,7 @@ def test_a_session_stays_on_its_model_with_two_routers(served, tmp_path, told_by
             if ids & {turn["id"] for turn in turns}:
                 logged[session].add(file.name.partition(".")[0])
     assert alone[0] not in alone[1:]
-    assert {(turn["model"], turn["kept"]) for turns in told.values() for turn in turns[1:]} == {
+    assert {(turn["model"], turn["sticky"]) for turns in told.values() for turn in turns[1:]} == {
         (alone[0], True)
     }
     met = {len(routers) for routers in logged.values()}

@@ -1,7 +1,7 @@
 import pytest
 
-from deployments.errors import refusal
-from deployments.refusals import NoAccessError, NoSuchModelError, TooManyError
+from deployments.errors import error_response
+from deployments.refusals import AuthenticationError, ModelNotFoundError, RateLimitError
 from scope.questions import MAX_PROMPT_CHARS
 from tests.deployments.local import Site
 
@@ -134,10 +134,12 @@ def test_a_chat_body_is_decided_on_its_latest_human_message(client):
 @pytest.mark.parametrize(
     ("error", "status", "header"),
     [
-        pytest.param(NoAccessError("no key"), 401, ("www-authenticate", "Bearer"), id="no key"),
-        pytest.param(TooManyError("slow down", 30), 429, ("retry-after", "30"), id="too many"),
         pytest.param(
-            NoSuchModelError("gpt-9", "model", "model_not_found"),
+            AuthenticationError("no key"), 401, ("www-authenticate", "Bearer"), id="no key"
+        ),
+        pytest.param(RateLimitError("slow down", 30), 429, ("retry-after", "30"), id="too many"),
+        pytest.param(
+            ModelNotFoundError("gpt-9", "model", "model_not_found"),
             404,
             ("content-type", "application/json"),
             id="no such model",
@@ -148,7 +150,7 @@ def test_a_refusal_has_the_status_and_header_clients_act_on(error, status, heade
     """
     OpenAI's clients retry a 429 after the time it names.
     """
-    got = refusal(error)
+    got = error_response(error)
 
     assert got.status_code == status
     assert got.headers[header[0]] == header[1]

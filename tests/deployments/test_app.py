@@ -28,7 +28,7 @@ def chatting(served, upstream):
     settings = {
         "pool": pool,
         "upstreams": dict.fromkeys(pool, told),
-        "retries": {"first_wait_s": 0.001},
+        "retries": {"initial_backoff_s": 0.001},
         "policy": {"alpha": 1.0},
     }
     served.deploy(Router={"user_config": settings})
@@ -168,7 +168,7 @@ def test_prometheus_sees_decisions_and_costs(served, chatting):
         r"scope_breaker_state\{.*\} 0",
     ]
     for pattern in wanted:
-        served.until(lambda: re.search(pattern, scraped()), pattern, within_s=30)  # noqa: B023
+        served.until(lambda: re.search(pattern, scraped()), pattern, timeout_s=30)  # noqa: B023
     assert secret not in scraped()
 
 
@@ -186,7 +186,7 @@ def test_the_routers_log_is_json_with_decision_ids(served, upstream, chatting):
     def logged():
         return "".join(path.read_text() for path in folder.glob("replica_scope_Router*.log"))
 
-    served.until(lambda: decision_id in logged(), "the decision is logged", within_s=10)
+    served.until(lambda: decision_id in logged(), "the decision is logged", timeout_s=10)
     (line,) = (line for line in logged().splitlines() if decision_id in line)
     assert json.loads(line)["decision_id"] == decision_id
     assert json.loads(line)["model"] == got.json()["model"]

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deployments.asks import PromptBody, RouteRequest
-from deployments.body import checked, gathered, json_object
-from deployments.eligibility import eligible
-from deployments.refusals import RefusedError, TooLargeError
+from deployments.asks import PromptBody, RouteBody
+from deployments.body import parse_json_object, read_body, validate
+from deployments.eligibility import eligible_models
+from deployments.refusals import PayloadTooLargeError, RequestError
 from deployments.settings import Limits
 from scope.pool import ModelSpec
 
@@ -40,8 +40,8 @@ def test_what_is_no_json_object_is_refused(body, message):
     """
     Whatever the bytes, the client is told what was expected.
     """
-    with pytest.raises(RefusedError, match=message) as refused:
-        json_object(body)
+    with pytest.raises(RequestError, match=message) as refused:
+        parse_json_object(body)
 
     assert str(refused.value).startswith("body: expected a JSON object")
 
@@ -52,7 +52,9 @@ def test_every_json_object_is_read_as_it_was_meant(data):
     """
     Also those that hold text which looks like a number too large for a float.
     """
-    assert json_object(json.dumps(data | {"text": "1e999"}).encode()) == data | {"text": "1e999"}
+    assert parse_json_object(json.dumps(data | {"text": "1e999"}).encode()) == data | {
+        "text": "1e999"
+    }
 
 
 @given(st.binary() | JSON.map(lambda data: json.dumps({"prompt": data, "scope": data}).encode()))
@@ -60,8 +62,8 @@ def test_no_body_breaks_the_reader(body):
     """
     It is read or refused, and nothing else is ever raised.
     """
-    with suppress(RefusedError):
-        assert RouteRequest.parse(body, Limits()).asks
+    with suppress(RequestError):
+        assert RouteBody.parse(body, Limits()).requests
 
 
 PART = st.fixed_dictionaries(
@@ -94,10 +96,10 @@ def test_no_chat_breaks_the_reader_or_the_filter(chat):
     """
     pool = (ModelSpec(id="a", usd_per_mtok_in=1.0, usd_per_mtok_out=1.0),)
 
-    with suppress(RefusedError):
-        (ask,) = RouteRequest.parse(json.dumps(chat).encode(), Limits()).asks
+    with suppress(RequestError):
+        (ask,) = RouteBody.parse(json.dumps(chat).encode(), Limits()).requests
         assert ask.text.strip()
-        assert eligible(pool, ask.needs, ask.wish) == ("a",)
+        assert eligible_models(pool, ask.needs, ask.options) == ("a",)
 
 
 def test_a_body_over_the_limit_is_not_read_to_its_end():
@@ -112,8 +114,8 @@ def test_a_body_over_the_limit_is_not_read_to_its_end():
             sent += 1
             yield b"x" * 10
 
-    with pytest.raises(TooLargeError, match="more than 25 bytes"):
-        asyncio.run(gathered(chunks(), 25))
+    with pytest.raises(PayloadTooLargeError, match="more than 25 bytes"):
+        asyncio.run(read_body(chunks(), 25))
 
     assert sent == 3
 
@@ -130,8 +132,8 @@ def test_a_sentence_is_short_and_holds_no_prompt(data, message):
     """
     It goes to logs, and a client may send anything of any length.
     """
-    with pytest.raises(RefusedError, match=message) as refused:
-        checked(PromptBody, data)
+    with pytest.raises(RequestError, match=message) as refused:
+        validate(PromptBody, data)
 
     assert "secret" not in str(refused.value)
     assert len(str(refused.value)) < 200
@@ -143,7 +145,7 @@ def test_a_traceback_holds_no_prompt():
     """
     secret = "my password is hunter2, and what of it"
 
-    with pytest.raises(RefusedError) as refused:
-        checked(PromptBody, {"prompt": [secret], "scope": {"alpha": 2}})
+    with pytest.raises(RequestError) as refused:
+        validate(PromptBody, {"prompt": [secret], "scope": {"alpha": 2}})
 
     assert secret not in "".join(traceback.format_exception(refused.value))

@@ -2,16 +2,16 @@
 
 import time
 
-from deployments.breaker import Breaker
+from deployments.breaker import CircuitBreaker
 
 ERROR = RuntimeError("no")
 
 
 def broken(failures=2, open_s=60.0):
-    breaker = Breaker("small", failures=failures, open_s=open_s)
+    breaker = CircuitBreaker("small", failures=failures, open_s=open_s)
     for _ in range(failures):
-        assert breaker.admits()
-        breaker.failed(ERROR)
+        assert breaker.try_acquire()
+        breaker.record_failure(ERROR)
     return breaker
 
 
@@ -28,7 +28,7 @@ def test_failures_in_a_row_open_it():
     """
     breaker = broken()
 
-    assert (breaker.state, breaker.admits()) == ("opened", False)
+    assert (breaker.state, breaker.try_acquire()) == ("opened", False)
     assert 59 < breaker.reopens_in_s <= 60
 
 
@@ -36,10 +36,10 @@ def test_a_success_in_between_starts_the_count_anew():
     """
     Only failures in a row count.
     """
-    breaker = Breaker("small", failures=2, open_s=60.0)
-    breaker.failed(ERROR)
-    breaker.succeeded()
-    breaker.failed(ERROR)
+    breaker = CircuitBreaker("small", failures=2, open_s=60.0)
+    breaker.record_failure(ERROR)
+    breaker.record_success()
+    breaker.record_failure(ERROR)
 
     assert breaker.state == "closed"
 
@@ -50,7 +50,7 @@ def test_one_call_tries_when_its_time_is_up():
     """
     breaker = rested()
 
-    assert [breaker.admits(), breaker.admits()] == [True, False]
+    assert [breaker.try_acquire(), breaker.try_acquire()] == [True, False]
     assert breaker.state == "half-opened"
 
 
@@ -59,11 +59,11 @@ def test_a_trial_that_succeeds_closes_it():
     Then all calls go out again.
     """
     breaker = rested()
-    breaker.admits()
-    breaker.succeeded()
+    breaker.try_acquire()
+    breaker.record_success()
 
     assert breaker.state == "closed"
-    assert [breaker.admits(), breaker.admits()] == [True, True]
+    assert [breaker.try_acquire(), breaker.try_acquire()] == [True, True]
 
 
 def test_a_trial_that_fails_opens_it_again():
@@ -71,8 +71,8 @@ def test_a_trial_that_fails_opens_it_again():
     For another rest.
     """
     breaker = rested()
-    breaker.admits()
-    breaker.failed(ERROR)
+    breaker.try_acquire()
+    breaker.record_failure(ERROR)
 
     assert breaker.state == "opened"
 
@@ -82,8 +82,8 @@ def test_a_trial_given_up_decides_nothing():
     A client that hangs up says nothing about the upstream: the next call may try.
     """
     breaker = rested()
-    breaker.admits()
-    breaker.undecided()
+    breaker.try_acquire()
+    breaker.release()
 
     assert breaker.state == "half-opened"
-    assert breaker.admits()
+    assert breaker.try_acquire()

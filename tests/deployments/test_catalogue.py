@@ -1,4 +1,4 @@
-from deployments.catalogue import listed_models
+from deployments.catalogue import model_list
 from scope.pool import ModelSpec
 
 
@@ -11,7 +11,7 @@ def test_auto_holds_what_its_largest_model_holds():
         ModelSpec(id="b", usd_per_mtok_in=1, usd_per_mtok_out=2),
     ]
 
-    auto, a, b = listed_models(models, 7)["data"]
+    auto, a, b = model_list(models, 7)["data"]
 
     assert (auto["id"], auto["context_length"], auto["created"]) == ("auto", 8_000, 7)
     assert (a["context_length"], b["context_length"]) == (8_000, None)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from deployments.chat import ChatRequest
-from deployments.refusals import NoSuchModelError, RefusedError
+from deployments.refusals import ModelNotFoundError, RequestError
 from deployments.settings import Limits
 
 ASKED = [{"role": "user", "content": "2+2?"}]
@@ -66,7 +66,7 @@ def test_a_wrong_field_is_named(fields, param, message):
     """
     With its value and what is allowed.
     """
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(RequestError) as refused:
         parse(**fields)
 
     assert refused.value.param == param
@@ -81,7 +81,7 @@ def test_a_null_is_absent_where_a_field_is_optional():
 
     got = parse(**dict.fromkeys(optional))
 
-    assert got.wish.aim() == {}
+    assert got.options.objective() == {}
 
 
 def test_an_upstream_gets_what_came():
@@ -120,15 +120,17 @@ def test_a_concrete_model_bypasses_the_decision(model, pinned):
     """
     Nobody's explicit choice is taken from them.
     """
-    assert parse(model=model).chat.pinned(("a", "b")) == pinned
+    assert parse(model=model).chat.explicit_model(("a", "b")) == pinned
 
 
 def test_an_unknown_model_is_refused_with_the_known():
     """
     As OpenAI does: 404, ``model_not_found``.
     """
-    with pytest.raises(NoSuchModelError, match="'gpt-9' is not here; expected auto or one of a, b"):
-        parse(model="gpt-9").chat.pinned(("a", "b"))
+    with pytest.raises(
+        ModelNotFoundError, match="'gpt-9' is not here; expected auto or one of a, b"
+    ):
+        parse(model="gpt-9").chat.explicit_model(("a", "b"))
 
 
 def test_a_repr_holds_no_text_of_a_prompt():

@@ -3,21 +3,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deployments.choosing import Chooser
+from deployments.choosing import PolicyChooser
 from deployments.prediction import Prediction
 from scope.config import AnchorConfig
-from scope.population import calibrate
-from scope.predicted_set import PredictedSet
+from scope.population import predict_reference_population
+from scope.predicted_set import PredictionSet
 from scope.predictions import Predictions
 from scope.predictor import AnchorPredictor
-from scope.router import Target, route
+from scope.router import Objective, route
 from tests.banks import two_kinds
 
 
 @pytest.fixture(scope="module")
 def bank():
     bank = two_kinds()
-    return replace(bank, calibration=calibrate(bank, AnchorConfig()), version="1")
+    return replace(bank, reference=predict_reference_population(bank, AnchorConfig()), version="1")
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +43,18 @@ def test_decisions_are_those_of_scope_route(bank, foretold, aim):
     """
     estimates, near = foretold
     ids = tuple(map(str, range(40)))
-    predicted = PredictedSet(
-        Predictions(ids, bank.model_ids, estimates), bank.models, bank.calibration, None
+    predicted = PredictionSet(
+        Predictions(ids, bank.model_ids, estimates), bank.models, bank.reference, None
     )
-    offline = route(predicted, Target(**aim)).decisions()
+    offline = route(predicted, Objective(**aim)).decisions()
 
-    online = Chooser(bank).choose(Prediction.of_each(estimates, near), bank.models, aim)
+    online = PolicyChooser(bank).choose(Prediction.from_batch(estimates, near), bank.models, aim)
 
     for there, here in zip(offline, online, strict=True):
-        assert here.model == here.order[0] == there["selected_model"]
-        assert (here.reason, here.met) == (there["reason"], there["met"])
+        assert here.model == here.ranking[0] == there["selected_model"]
+        assert (here.reason, here.satisfied) == (there["reason"], there["satisfied"])
         for name in ("p_correct", "cost_usd", "completion_tokens"):
-            assert here.of(here.model, name) == there[name]
+            assert here.estimate(here.model, name) == there[name]
 
 
 def test_prices_of_today_change_costs_and_decisions(bank, foretold):
@@ -63,14 +63,14 @@ def test_prices_of_today_change_costs_and_decisions(bank, foretold):
     """
     small, large = bank.models
     free = replace_price(large)
-    predictions = Prediction.of_each(*foretold)
+    predictions = Prediction.from_batch(*foretold)
 
-    before = Chooser(bank).choose(predictions, (small, large), {"alpha": 0.0})
-    after = Chooser(bank).choose(predictions, (small, free), {"alpha": 0.0})
+    before = PolicyChooser(bank).choose(predictions, (small, large), {"alpha": 0.0})
+    after = PolicyChooser(bank).choose(predictions, (small, free), {"alpha": 0.0})
 
     assert {one.model for one in before} == {"small"}
     assert {one.model for one in after} == {"large"}
-    assert {one.of("large", "cost_usd") for one in after} == {0.0}
+    assert {one.estimate("large", "cost_usd") for one in after} == {0.0}
 
 
 def replace_price(model):
@@ -82,7 +82,9 @@ def test_the_runner_up_margin_is_the_gap_in_utility(bank, foretold):
     """
     Between the two best of all permitted models.
     """
-    (one,) = Chooser(bank).choose(Prediction.of_each(*foretold)[:1], bank.models, {"alpha": 0.5})
+    (one,) = PolicyChooser(bank).choose(
+        Prediction.from_batch(*foretold)[:1], bank.models, {"alpha": 0.5}
+    )
 
     first, second = sorted((c["utility"] for c in one.candidates), reverse=True)[:2]
     assert one.margin == pytest.approx(first - second)
@@ -92,8 +94,8 @@ def test_only_permitted_models_are_candidates(bank, foretold):
     """
     In the order of the pool.
     """
-    (one,) = Chooser(bank).choose(
-        Prediction.of_each(*foretold)[:1], bank.models[1:], {"alpha": 0.5}
+    (one,) = PolicyChooser(bank).choose(
+        Prediction.from_batch(*foretold)[:1], bank.models[1:], {"alpha": 0.5}
     )
 
     assert [candidate["model"] for candidate in one.candidates] == ["large"]

@@ -6,10 +6,10 @@ from deployments.chat import Message
 from deployments.conversation import (
     CONTEXT_CHARS,
     carries_only_tool_results,
-    routed_text,
+    routing_text,
     turn_key,
 )
-from deployments.refusals import RefusedError
+from deployments.refusals import RequestError
 
 CALL = Message(role="assistant", tool_calls=[{"id": "1"}])
 RESULT = Message(role="tool", content="42 files", tool_call_id="1")
@@ -51,7 +51,7 @@ def test_the_latest_human_message_is_routed_on(messages, text):
     """
     With what was said around it.
     """
-    assert routed_text(messages, 100) == text
+    assert routing_text(messages, 100) == text
 
 
 @given(st.lists(st.tuples(st.sampled_from(["user", "assistant"]), st.text(max_size=2_000))))
@@ -61,7 +61,7 @@ def test_context_is_bounded(said):
     """
     messages = [*(Message(role=role, content=text) for role, text in said), user("and now?")]
 
-    got = routed_text(messages, 100)
+    got = routing_text(messages, 100)
 
     breaks = 2 * len(messages)
     assert got.startswith("and now?")
@@ -80,8 +80,8 @@ def test_without_usable_human_text_there_is_no_decision(messages, message):
     """
     The field is named.
     """
-    with pytest.raises(RefusedError, match=message) as refused:
-        routed_text(messages, 100)
+    with pytest.raises(RequestError, match=message) as refused:
+        routing_text(messages, 100)
 
     assert refused.value.param.startswith("messages")
 

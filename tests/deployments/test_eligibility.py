@@ -1,9 +1,9 @@
 import pytest
 
-from deployments.eligibility import eligible
-from deployments.needs import Needs
-from deployments.refusals import NoModelLeftError, RefusedError
-from deployments.wishes import Wish
+from deployments.eligibility import eligible_models
+from deployments.needs import Requirements
+from deployments.refusals import NoEligibleModelError, RequestError
+from deployments.wishes import RequestOptions
 from scope.pool import ModelSpec
 
 
@@ -23,18 +23,20 @@ POOL = (
     model("b/tools", 8_000, "function_calling", "json_mode"),
     model("b/all", 8_000, "vision", "function_calling", "response_schema"),
 )
-PLAIN = Needs(10)
+PLAIN = Requirements(10)
 
 
 @pytest.mark.parametrize(
     ("needs", "wish", "left"),
     [
         pytest.param(PLAIN, {}, "a/plain a/small b/tools b/all", id="nothing asked"),
-        pytest.param(Needs(900, 200), {}, "a/plain b/tools b/all", id="window, or none stated"),
-        pytest.param(Needs(10, images=True), {}, "a/small b/all", id="images"),
-        pytest.param(Needs(10, tools=True), {}, "b/tools b/all", id="tools"),
-        pytest.param(Needs(10, answer_format="json_schema"), {}, "b/all", id="schema"),
-        pytest.param(Needs(10, answer_format="json_object"), {}, "b/tools b/all", id="JSON"),
+        pytest.param(
+            Requirements(900, 200), {}, "a/plain b/tools b/all", id="window, or none stated"
+        ),
+        pytest.param(Requirements(10, images=True), {}, "a/small b/all", id="images"),
+        pytest.param(Requirements(10, tools=True), {}, "b/tools b/all", id="tools"),
+        pytest.param(Requirements(10, answer_format="json_schema"), {}, "b/all", id="schema"),
+        pytest.param(Requirements(10, answer_format="json_object"), {}, "b/tools b/all", id="JSON"),
         pytest.param(PLAIN, {"allowed_models": ["b/all", "a/plain"]}, "a/plain b/all", id="allow"),
         pytest.param(PLAIN, {"allowed_models": ["b/*", "c/*"]}, "b/tools b/all", id="pattern"),
         pytest.param(PLAIN, {"denied_models": ["a/*"]}, "b/tools b/all", id="deny"),
@@ -47,17 +49,17 @@ def test_only_models_that_may_and_can_are_left(needs, wish, left):
     """
     In pool order, whatever the order of the lists.
     """
-    assert eligible(POOL, needs, Wish(**wish)) == tuple(left.split())
+    assert eligible_models(POOL, needs, RequestOptions(**wish)) == tuple(left.split())
 
 
 def test_if_nothing_is_left_every_removal_is_told():
     """
     Each model with the first rule that removed it.
     """
-    needs = Needs(5_000, 4_000, images=True)
+    needs = Requirements(5_000, 4_000, images=True)
 
-    with pytest.raises(NoModelLeftError) as refused:
-        eligible(POOL, needs, Wish(denied_models=("b/tools",)))
+    with pytest.raises(NoEligibleModelError) as refused:
+        eligible_models(POOL, needs, RequestOptions(denied_models=("b/tools",)))
 
     assert str(refused.value) == (
         "no model is left to choose from: "
@@ -72,8 +74,8 @@ def test_a_listed_model_that_is_not_in_the_pool_is_a_mistake(name):
     """
     A typo in a deny list would let the model answer.
     """
-    with pytest.raises(RefusedError, match="b/al not in the pool, which has a/plain") as refused:
-        eligible(POOL, PLAIN, Wish(**{name: ["b/al"]}))
+    with pytest.raises(RequestError, match="b/al not in the pool, which has a/plain") as refused:
+        eligible_models(POOL, PLAIN, RequestOptions(**{name: ["b/al"]}))
 
     assert refused.value.param == f"scope.{name}"
 
@@ -84,4 +86,4 @@ def test_only_the_star_is_special_in_a_pattern():
     """
     pool = (model("a[1]?"), model("a1x"))
 
-    assert eligible(pool, PLAIN, Wish(allowed_models=("a[1]?*",))) == ("a[1]?",)
+    assert eligible_models(pool, PLAIN, RequestOptions(allowed_models=("a[1]?*",))) == ("a[1]?",)

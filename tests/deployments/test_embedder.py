@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deployments import embedder
-from deployments.embedder import Embedder, texts_in
+from deployments.embedder import Embedder, batch_size
 from scope.embedder import MINILM
 from scope.errors import ConfigError
 from scope.features import text_features
@@ -49,7 +49,7 @@ def test_a_batch_is_as_large_as_its_texts(calls, size):
     """
     Serve holds this against `max_batch_size`.
     """
-    assert texts_in(calls) == size
+    assert batch_size(calls) == size
 
 
 def test_a_batch_that_does_not_end_is_an_illness(minilm, monkeypatch):
@@ -57,7 +57,7 @@ def test_a_batch_that_does_not_end_is_an_illness(minilm, monkeypatch):
     Serve restarts a replica whose check raises.
     """
     minilm.check_health()
-    monkeypatch.setattr(embedder, "STUCK_S", 0.0)
+    monkeypatch.setattr(embedder, "HEALTH_TIMEOUT_S", 0.0)
     monkeypatch.setattr(minilm, "_began_at", time.monotonic() - 1)
 
     with pytest.raises(ConfigError, match="has been embedding for more than"):

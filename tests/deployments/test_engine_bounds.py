@@ -7,10 +7,10 @@ import pytest
 from deployments.reasoner_args import ReasonerArgs
 from deployments.scope_engine import (
     RefusedPromptError,
-    _choices,
+    _unwrap_choices,
     build_engine,
     deployment_config,
-    engine_arguments,
+    engine_kwargs,
 )
 from scope.engine import EngineConfig
 from scope.errors import ConfigError
@@ -36,7 +36,7 @@ def test_vllm_is_told_which_weights_and_nothing_of_the_checkpoints_own_taste():
     """
     Its top_p would cut off the less likely answer; requests are not logged.
     """
-    told = engine_arguments(args(accelerator="cpu"))
+    told = engine_kwargs(args(accelerator="cpu"))
 
     assert told["revision"] == told["tokenizer_revision"] == "c0ffee"
     assert told["generation_config"] == "vllm"
@@ -58,7 +58,7 @@ def test_an_error_that_is_yielded_is_raised():
         error = Told
 
     with pytest.raises(RefusedPromptError, match="too long"):
-        _choices(Error())
+        _unwrap_choices(Error())
 
 
 def test_without_vllm_it_says_what_to_install(monkeypatch):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from deployments.events import Events, payload
-from scope.endpoint import CallError
+from deployments.events import SSEPassthrough, payload
+from scope.endpoint import UpstreamError
 
 WORD = b'data: {"choices": [{"delta": {"content": "\\"usage\\": {"}, "finish_reason": null}]}\n\n'
 NULL = b'data: {"choices": [{"delta": {"content": "a"}}], "usage": null}\n\n'
@@ -16,7 +16,7 @@ WHOLE = COMMENT + WORD + NULL + STOP + USAGE + DONE
 
 
 def events(*, show_usage=False):
-    return Events(
+    return SSEPassthrough(
         show_usage=show_usage, describe=lambda usage: {"cost_usd": usage["prompt_tokens"]}
     )
 
@@ -87,7 +87,7 @@ def test_an_end_before_the_end_is_a_cut(sent):
     passing = events()
     passing.feed(sent)
 
-    with pytest.raises(CallError, match="cut connection"):
+    with pytest.raises(UpstreamError, match="cut connection"):
         passing.finish()
 
 

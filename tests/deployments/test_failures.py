@@ -8,14 +8,14 @@ import pytest
 from deployments.failures import (
     DEADLINE,
     FULL,
-    UpstreamRefusedError,
+    UpstreamStatusError,
     error_answer,
     error_event,
-    uncalled,
+    not_attempted_error,
 )
-from scope.endpoint import CallError
+from scope.endpoint import UpstreamError
 
-REFUSED = UpstreamRefusedError(429, "slow down", {"error": {"message": "slow down"}})
+REFUSED = UpstreamStatusError(429, "slow down", {"error": {"message": "slow down"}})
 
 
 def test_a_refusal_survives_pickling():
@@ -31,10 +31,12 @@ def test_a_refusal_survives_pickling():
     ("error", "status", "code", "retry_after"),
     [
         pytest.param(REFUSED, 429, "upstream_rate_limited", "1", id="429 without a hint"),
-        pytest.param(uncalled(FULL, 1.2), 503, "upstreams_full", "2", id="whole seconds, upward"),
-        pytest.param(CallError(DEADLINE, ""), 504, "deadline_exceeded", None, id="out of time"),
-        pytest.param(CallError("timeout", ""), 504, "upstream_timeout", None, id="too slow"),
-        pytest.param(CallError("garbage", ""), 502, "upstream_failed", None, id="nonsense"),
+        pytest.param(
+            not_attempted_error(FULL, 1.2), 503, "upstreams_full", "2", id="whole seconds, upward"
+        ),
+        pytest.param(UpstreamError(DEADLINE, ""), 504, "deadline_exceeded", None, id="out of time"),
+        pytest.param(UpstreamError("timeout", ""), 504, "upstream_timeout", None, id="too slow"),
+        pytest.param(UpstreamError("garbage", ""), 502, "upstream_failed", None, id="nonsense"),
     ],
 )
 def test_each_failure_has_its_status(error, status, code, retry_after):
@@ -50,7 +52,7 @@ def test_the_last_event_of_a_broken_stream_is_one_whole_event():
     """
     Whose error names the model.
     """
-    event = error_event(CallError("cut connection", "gone"), "small")
+    event = error_event(UpstreamError("cut connection", "gone"), "small")
 
     assert event.startswith(b"data: ")
     assert event.endswith(b"\n\n")

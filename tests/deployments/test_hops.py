@@ -4,10 +4,10 @@ import pytest
 from ray.exceptions import ActorDiedError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
-from deployments.hops import FAILURES, Hop, HopError
+from deployments.hops import FAILURES, RemoteCall, RemoteCallError
 
 
-def asked(*answers, times=1, within_s=5.0, patience_s=0.0):
+def asked(*answers, times=1, timeout_s=5.0, slow_call_s=0.0):
     """Ask a replica that answers so, in this order; returns what came, and how often it was."""
     calls = []
 
@@ -21,12 +21,12 @@ def asked(*answers, times=1, within_s=5.0, patience_s=0.0):
         return answer
 
     async def ask():
-        hop = Hop("predictor", call)
+        hop = RemoteCall("predictor", call)
         got = []
         for _ in range(times):
             try:
-                got.append(await hop.ask("x", within_s=within_s, patience_s=patience_s))
-            except HopError as error:
+                got.append(await hop.call("x", timeout_s=timeout_s, slow_call_s=slow_call_s))
+            except RemoteCallError as error:
                 got.append(error.reason)
         return got
 
@@ -60,14 +60,14 @@ def test_a_late_replica_is_not_waited_for():
     """
     A minute's work within 10 ms.
     """
-    assert asked(asyncio, within_s=0.01) == (["predictor late"], 1)
+    assert asked(asyncio, timeout_s=0.01) == (["predictor late"], 1)
 
 
 def test_a_replica_that_fails_again_and_again_is_left_alone():
     """
     Whoever comes then gets the lesser decision at once.
     """
-    got, calls = asked(asyncio, times=FAILURES + 3, within_s=0.01)
+    got, calls = asked(asyncio, times=FAILURES + 3, timeout_s=0.01)
 
     assert calls == FAILURES
     assert got[FAILURES:] == ["predictor down"] * 3
@@ -84,7 +84,7 @@ def test_clients_in_a_hurry_do_not_make_a_replica_ill():
     """
     Their deadline was shorter than the replica's patience.
     """
-    _, calls = asked(asyncio, times=FAILURES + 3, within_s=0.01, patience_s=1.0)
+    _, calls = asked(asyncio, times=FAILURES + 3, timeout_s=0.01, slow_call_s=1.0)
 
     assert calls == FAILURES + 3
 
@@ -95,8 +95,8 @@ def test_a_client_that_leaves_is_no_failure():
     """
 
     async def leave():
-        hop = Hop("predictor", lambda _: asyncio.sleep(60))
-        task = asyncio.create_task(hop.ask("x", within_s=5.0, patience_s=1.0))
+        hop = RemoteCall("predictor", lambda _: asyncio.sleep(60))
+        task = asyncio.create_task(hop.call("x", timeout_s=5.0, slow_call_s=1.0))
         await asyncio.sleep(0)
         task.cancel()
         await task

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.hops import HopError
-from deployments.inquiry import Inquiries, Inquiry
-from scope.answers import Answer, Answers
+from deployments.hops import RemoteCallError
+from deployments.inquiry import QueryScheduler, QuestionQuery
+from scope.answers import ReasonerPrediction, ReasonerPredictions
 from scope.blend import Blend
-from scope.cascade import Asking, Cascade
+from scope.cascade import QueryRule, SelectiveQuery
 from scope.policy import ExpectedValue, MaxCost, MinQuality
 from tests.banks import LARGE, MIDDLE, SMALL, predictions_of
 
@@ -44,7 +44,7 @@ class Engine:
         self.p_yes_m, self.turns_m, self.failing = p_yes_m, turns_m, failing
         self.asked, self.under_way, self.most = [], 0, 0
 
-    async def ask(self, m, within_s):
+    async def ask(self, m, timeout_s):
         self.asked.append(m)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -52,19 +52,19 @@ class Engine:
             for _ in range(self.turns_m[m]):
                 await asyncio.sleep(0)
             if m in self.failing:
-                raise HopError("engine", self.failing[m])
-            return Answer(self.p_yes_m[m], 100.0)
+                raise RemoteCallError("engine", self.failing[m])
+            return ReasonerPrediction(self.p_yes_m[m], 100.0)
         finally:
             self.under_way -= 1
 
 
-def inquire(engine, policy, p_m, *, at_once=1, within_s=60.0, known=None, mode="exact"):
+def inquire(engine, policy, p_m, *, at_once=1, timeout_s=60.0, known=None, mode="exact"):
     """Ask about one question; returns the inquiry and whom the policy takes then."""
-    cascade = Cascade(policy, BLEND, question(p_m), MODELS, Asking(mode))
-    inquiry = Inquiry(cascade, (known or {}).get, engine.ask)
+    cascade = SelectiveQuery(policy, BLEND, question(p_m), MODELS, QueryRule(mode))
+    inquiry = QuestionQuery(cascade, (known or {}).get, engine.ask)
 
     async def run():
-        await Inquiries([inquiry], at_once=at_once, within_s=within_s).run()
+        await QueryScheduler([inquiry], at_once=at_once, timeout_s=timeout_s).run()
         await asyncio.sleep(0)  # who was cancelled ends
 
     asyncio.run(run())
@@ -76,7 +76,7 @@ def chosen(policy, p_m, answers):
     p_yes_qm, tokens_qm = np.full((2, 1, N), np.nan)
     for m, answer in answers.items():
         p_yes_qm[0, m], tokens_qm[0, m] = answer.p_yes, answer.tokens
-    blended = BLEND.apply(question(p_m), Answers(p_yes_qm, tokens_qm), MODELS)
+    blended = BLEND.apply(question(p_m), ReasonerPredictions(p_yes_qm, tokens_qm), MODELS)
     (m,) = policy.choose(blended.p_correct_qm, blended.cost_usd_qm).model_q
     return m
 
@@ -96,14 +96,14 @@ def test_the_choice_is_that_of_asking_about_everybody(policy, p_m, p_yes_m, turn
     engine = Engine(p_yes_m, turns_m)
     inquiry, m = inquire(engine, policy, p_m, at_once=at_once)
 
-    everyone = {m: Answer(p, 100.0) for m, p in enumerate(p_yes_m)}
+    everyone = {m: ReasonerPrediction(p, 100.0) for m, p in enumerate(p_yes_m)}
     assert m == chosen(policy, p_m, everyone)
     assert len(engine.asked) == len(set(engine.asked))
     assert engine.most <= at_once
     assert engine.under_way == 0
-    assert (inquiry.left, inquiry.failed) == (None, [])
-    assert inquiry.asked + inquiry.cascade.saved == N
-    assert len(inquiry.answers) + inquiry.cancelled == inquiry.asked
+    assert (inquiry.incomplete_reason, inquiry.failed) == (None, [])
+    assert inquiry.n_queries + inquiry.cascade.n_avoided == N
+    assert len(inquiry.answers) + inquiry.cancelled == inquiry.n_queries
 
 
 @given(policies, lists, lists, st.sets(st.integers(0, N - 1)))
@@ -114,7 +114,7 @@ def test_it_ends_whoever_fails(policy, p_m, p_yes_m, failing):
     engine = Engine(p_yes_m, failing=dict.fromkeys(failing, "broken"))
     inquiry, m = inquire(engine, policy, p_m, at_once=2)
 
-    others = {m: Answer(p, 100.0) for m, p in enumerate(p_yes_m) if m not in failing}
+    others = {m: ReasonerPrediction(p, 100.0) for m, p in enumerate(p_yes_m) if m not in failing}
     assert m == chosen(policy, p_m, others)
     assert set(inquiry.answers) <= set(others)
     assert set(inquiry.failed) <= {"engine broken"}
@@ -126,12 +126,12 @@ def test_what_is_known_is_not_asked_for(policy, p_m, p_yes_m, at_once):
     An engine that nobody needs may be dead.
     """
     engine = Engine(p_yes_m, failing=dict.fromkeys(range(N), "down"))
-    known = {m: Answer(p, 100.0) for m, p in enumerate(p_yes_m)}
+    known = {m: ReasonerPrediction(p, 100.0) for m, p in enumerate(p_yes_m)}
     inquiry, m = inquire(engine, policy, p_m, at_once=at_once, known=known)
 
     assert m == chosen(policy, p_m, known)
     assert engine.asked == []
-    assert inquiry.left is None
+    assert inquiry.incomplete_reason is None
 
 
 @pytest.mark.parametrize("how", ["down", "full"])
@@ -143,7 +143,7 @@ def test_an_engine_that_is_gone_is_asked_once(how):
     inquiry, _ = inquire(engine, ExpectedValue(0.0), [0.5] * N)
 
     assert len(engine.asked) == 1
-    assert inquiry.left == f"engine {how}"
+    assert inquiry.incomplete_reason == f"engine {how}"
 
 
 def test_after_the_deadline_nobody_is_asked():
@@ -152,18 +152,18 @@ def test_after_the_deadline_nobody_is_asked():
     """
 
     class Slow(Engine):
-        async def ask(self, m, within_s):
+        async def ask(self, m, timeout_s):
             await asyncio.sleep(0.02)
-            return await super().ask(m, within_s)
+            return await super().ask(m, timeout_s)
 
     engine = Slow([0.5] * N)
     began_at = time.monotonic()
-    inquiry, _ = inquire(engine, ExpectedValue(0.0), [0.5] * N, within_s=0.03)
+    inquiry, _ = inquire(engine, ExpectedValue(0.0), [0.5] * N, timeout_s=0.03)
 
     assert time.monotonic() - began_at < 1
     assert 1 <= len(engine.asked) < N
     assert len(inquiry.answers) == len(engine.asked)
-    assert inquiry.left == "engine late"
+    assert inquiry.incomplete_reason == "engine late"
 
 
 def test_questions_take_turns():
@@ -172,12 +172,14 @@ def test_questions_take_turns():
     """
     engines = [Engine([0.5] * N, (50,) * N) for _ in range(3)]
     inquiries = [
-        Inquiry(Cascade(ExpectedValue(0.0), BLEND, question([0.5] * N), MODELS), {}.get, one.ask)
+        QuestionQuery(
+            SelectiveQuery(ExpectedValue(0.0), BLEND, question([0.5] * N), MODELS), {}.get, one.ask
+        )
         for one in engines
     ]
 
     async def begin():
-        task = asyncio.ensure_future(Inquiries(inquiries, at_once=6, within_s=60).run())
+        task = asyncio.ensure_future(QueryScheduler(inquiries, at_once=6, timeout_s=60).run())
         for _ in range(5):
             await asyncio.sleep(0)
         at_first = [one.under_way for one in engines]

@@ -2,14 +2,14 @@ import hashlib
 
 import pytest
 
-from deployments.keys import ANYONE, Keyring, check_bind
-from deployments.refusals import NoAccessError
-from deployments.settings import Access, Key
+from deployments.keys import ANONYMOUS, Keyring, check_bind
+from deployments.refusals import AuthenticationError
+from deployments.settings import Access, ApiKey
 from scope.errors import ConfigError
 
 
 def key(name, secret):
-    return Key(name=name, sha256=hashlib.sha256(secret.encode()).hexdigest())
+    return ApiKey(name=name, sha256=hashlib.sha256(secret.encode()).hexdigest())
 
 
 ANN, BOB = key("ann", "sk-ann"), key("bob", "sk-bob")
@@ -28,7 +28,7 @@ def test_a_key_is_known_by_its_digest(header, owner):
     """
     Its name is what logs and metrics show.
     """
-    assert KEYRING.owner(header) == owner
+    assert KEYRING.authenticate(header) == owner
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_without_a_known_key_nobody_is_served(header, code):
     """
     The message does not repeat what was sent.
     """
-    with pytest.raises(NoAccessError) as refused:
-        KEYRING.owner(header)
+    with pytest.raises(AuthenticationError) as refused:
+        KEYRING.authenticate(header)
 
     assert refused.value.code == code
     assert "sk-eve" not in str(refused.value)
@@ -58,9 +58,9 @@ def test_where_keys_are_off_everyone_is_anyone():
     """
     Whatever the header; metrics and rates then have one name.
     """
-    keyring = Keyring.of(Access(open=True))
+    keyring = Keyring.from_access(Access(anonymous=True))
 
-    assert keyring.owner(None) == keyring.owner("Bearer sk-eve") == ANYONE
+    assert keyring.authenticate(None) == keyring.authenticate("Bearer sk-eve") == ANONYMOUS
 
 
 def test_keys_come_from_a_file_too(tmp_path):
@@ -70,7 +70,7 @@ def test_keys_come_from_a_file_too(tmp_path):
     file = tmp_path / "keys"
     file.write_text(f"# who may call\n\n{ANN.sha256.upper()}  ann # since May\n")
 
-    assert Keyring.of(Access(keys=(BOB,), key_file=str(file))).keys == (BOB, ANN)
+    assert Keyring.from_access(Access(keys=(BOB,), key_file=str(file))).keys == (BOB, ANN)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_wrong_key_file_is_refused(tmp_path, text, message):
     file.write_text(text)
 
     with pytest.raises(ConfigError, match=message) as refused:
-        Keyring.of(Access(keys=(BOB,), key_file=str(file)))
+        Keyring.from_access(Access(keys=(BOB,), key_file=str(file)))
 
     assert "sk-ann" not in str(refused.value)
 
@@ -100,7 +100,7 @@ def test_an_absent_key_file_is_refused(tmp_path):
     Not taken for an empty one.
     """
     with pytest.raises(ConfigError, match="cannot be read"):
-        Keyring.of(Access(key_file=str(tmp_path / "nowhere")))
+        Keyring.from_access(Access(key_file=str(tmp_path / "nowhere")))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "::1", "[::1]"])
@@ -108,7 +108,7 @@ def test_without_keys_this_machine_alone_is_served(host):
     """
     Nobody else can reach it.
     """
-    check_bind(host, Access(open=True))
+    check_bind(host, Access(anonymous=True))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "router.example", ""])
@@ -117,6 +117,6 @@ def test_without_keys_no_other_machine_is_served(host):
     Even where keys were switched off.
     """
     with pytest.raises(ConfigError, match="no API key is asked for"):
-        check_bind(host, Access(open=True))
+        check_bind(host, Access(anonymous=True))
 
     check_bind(host, Access(keys=(ANN,)))

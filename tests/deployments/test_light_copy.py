@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deployments.light_copy import LightCopy
+from deployments.light_copy import FallbackPredictor
 from scope.features import text_features
 from tests.banks import bank_of, two_kinds
 
@@ -15,7 +15,7 @@ def test_averages_are_what_the_models_did_on_all_anchors():
     correct = np.zeros((1_000, 2))
     correct[:800, 0] = correct[:200, 1] = 1
 
-    (one,) = LightCopy(bank_of(correct)).averages(["?"], "embedder late")
+    (one,) = FallbackPredictor(bank_of(correct)).predict_means(["?"], "embedder late")
 
     assert one.value_em[0] == pytest.approx([0.8, 0.2], abs=0.005)
     assert (one.source, one.degraded) == ("averages", "embedder late")
@@ -30,7 +30,9 @@ def test_votes_hear_the_nearest_anchors():
     law = bank.categories.index("law")
     vector_qd = bank.embedding_ad[[law]].astype(np.float32)
 
-    (one,) = LightCopy(bank).votes(vector_qd, text_features(["a law"]), "predictor late")
+    (one,) = FallbackPredictor(bank).predict_knn(
+        vector_qd, text_features(["a law"]), "predictor late"
+    )
 
     small, large = one.value_em[0]
     assert small < 0.5 < large
@@ -45,4 +47,4 @@ def test_what_was_learned_is_left_aside():
     bank = two_kinds()
     copied = replace(bank, forecaster=object())  # fails if anyone asks it
 
-    assert LightCopy(copied).averages(["?"], "embedder late")
+    assert FallbackPredictor(copied).predict_means(["?"], "embedder late")

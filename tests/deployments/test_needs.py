@@ -1,7 +1,7 @@
 import pytest
 
-from deployments.chat import Chat
-from deployments.needs import IMAGE_TOKENS, MESSAGE_TOKENS, Needs, estimated_tokens
+from deployments.chat import ChatBody
+from deployments.needs import IMAGE_TOKENS, MESSAGE_TOKENS, Requirements, estimated_tokens
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 10**6}}
 
@@ -9,7 +9,9 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A
 def needs(content="Who?", **fields):
     """Return what a chat of one message needs."""
     message = {"role": "user", "content": content}
-    return Needs.of(Chat.model_validate({"model": "auto", "messages": [message]} | fields))
+    return Requirements.from_chat(
+        ChatBody.model_validate({"model": "auto", "messages": [message]} | fields)
+    )
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_overload_is_shed_and_leaves_nothing_behind(served):
     seen = asyncio.run(load(served.url, ask, clients=10 * ROOM, seconds=SECONDS))
     took_s = time.monotonic() - began_at
     after_s = time.monotonic()
-    served.until(lambda: _is_well(served), "a request is answered in full", within_s=5)
+    served.until(lambda: _is_well(served), "a request is answered in full", timeout_s=5)
     after_s = time.monotonic() - after_s
 
     capacity, goodput = alone.statuses[200] / 8, seen.statuses[200] / took_s

@@ -11,7 +11,7 @@ ONE = Prediction(np.zeros((11, 2)), np.zeros(10), np.zeros(10, int))
 def keeping(size, *texts):
     """A cache that was told these texts, in this order."""
     cache = PredictionCache(size, "bank")
-    cache.keep(texts, [ONE] * len(texts))
+    cache.put(texts, [ONE] * len(texts))
     return cache
 
 
@@ -21,7 +21,7 @@ def test_the_longest_unused_prediction_goes_first():
     """
     cache = keeping(2, "a", "b")
     cache.get("a")
-    cache.keep(["c"], [ONE])
+    cache.put(["c"], [ONE])
 
     assert [cache.get(text) is ONE for text in "abc"] == [True, False, True]
 
@@ -31,7 +31,7 @@ def test_a_degraded_prediction_is_not_kept():
     The next time all may be well.
     """
     cache = PredictionCache(2, "bank")
-    cache.keep(["a"], [replace(ONE, degraded="predictor late")])
+    cache.put(["a"], [replace(ONE, degraded="predictor late")])
 
     assert cache.get("a") is None
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deployments.predictor import Embedded, Predictor
+from deployments.predictor import PredictionRequest, Predictor
 from scope.bank_store import load_bank, save_bank
 from scope.predictor import AnchorPredictor
 from tests.banks import two_kinds
@@ -22,7 +22,7 @@ def bank(folder):
 def call(bank, rows, version=None):
     """The call of some anchors."""
     vector_qd = bank.embedding_ad[rows].astype(np.float32)
-    return Embedded(version or bank.version, vector_qd, bank.features_af[rows])
+    return PredictionRequest(version or bank.version, vector_qd, bank.features_af[rows])
 
 
 def test_calls_that_are_predicted_together_get_what_each_would_alone(folder, bank):

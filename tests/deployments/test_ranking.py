@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.ranking import ranked, utility_m
+from deployments.ranking import rank_models, utility_m
 from scope.policy import ExpectedValue, MaxCost, MinQuality
 
 NAN = float("nan")
@@ -25,14 +25,14 @@ def test_models_stand_as_the_policy_would_choose_them(settings, order):
     """
     Of the last nothing is known.
     """
-    assert ranked(settings, P, USD, chosen=order[0]) == order
+    assert rank_models(settings, P, USD, chosen=order[0]) == order
 
 
 def test_whom_the_policy_chose_is_first():
     """
     Whatever the last bit of a utility says.
     """
-    assert ranked({"trade_off": 0.0}, P, USD, chosen=1)[0] == 1
+    assert rank_models({"trade_off": 0.0}, P, USD, chosen=1)[0] == 1
 
 
 SHARES = st.integers(0, 16).map(lambda n: n / 16)  # exact: ties are ties
@@ -50,7 +50,7 @@ def test_the_order_is_that_of_choosing_again_and_again(models, name, value):
     rule = {"trade_off": ExpectedValue, "min_quality": MinQuality, "max_cost_usd": MaxCost}[name]
     p_m, usd_m = np.array(models).T
 
-    order = ranked({name: value}, p_m, usd_m, chosen=-1)
+    order = rank_models({name: value}, p_m, usd_m, chosen=-1)
 
     left = list(range(len(models)))
     for m in order:

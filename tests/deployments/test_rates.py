@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from deployments.rates import Rates
-from deployments.refusals import TooManyError
+from deployments.rates import RateLimiter
+from deployments.refusals import RateLimitError
 
 
 class Loop(asyncio.SelectorEventLoop):
@@ -27,16 +27,16 @@ def test_a_key_that_calls_too_often_is_told_when_to_come_back():
     """
 
     async def calls():
-        rates = Rates()
-        await rates.admit("ann", 2)
-        await rates.admit("ann", 2)
-        with pytest.raises(TooManyError, match="more than 2 requests a minute") as refused:
-            await rates.admit("ann", 2)
+        rates = RateLimiter()
+        await rates.acquire("ann", 2)
+        await rates.acquire("ann", 2)
+        with pytest.raises(RateLimitError, match="more than 2 requests a minute") as refused:
+            await rates.acquire("ann", 2)
         assert refused.value.retry_after_s == 30
         asyncio.get_running_loop().now += refused.value.retry_after_s
-        await rates.admit("ann", 2)
-        with pytest.raises(TooManyError):
-            await rates.admit("ann", 2)
+        await rates.acquire("ann", 2)
+        with pytest.raises(RateLimitError):
+            await rates.acquire("ann", 2)
 
     run(calls())
 
@@ -47,9 +47,9 @@ def test_keys_do_not_use_up_each_others_rate():
     """
 
     async def calls():
-        rates = Rates()
-        await rates.admit("ann", 1)
-        await rates.admit("bob", 1)
+        rates = RateLimiter()
+        await rates.acquire("ann", 1)
+        await rates.acquire("bob", 1)
 
     run(calls())
 
@@ -60,9 +60,9 @@ def test_a_changed_rate_holds_at_once():
     """
 
     async def calls():
-        rates = Rates()
-        await rates.admit("ann", 1)
-        await rates.admit("ann", 60)
+        rates = RateLimiter()
+        await rates.acquire("ann", 1)
+        await rates.acquire("ann", 60)
 
     run(calls())
 
@@ -73,12 +73,12 @@ def test_a_rate_below_one_a_minute_admits_one():
     """
 
     async def calls():
-        rates = Rates()
-        await rates.admit("ann", 0.5)
-        with pytest.raises(TooManyError) as refused:
-            await rates.admit("ann", 0.5)
+        rates = RateLimiter()
+        await rates.acquire("ann", 0.5)
+        with pytest.raises(RateLimitError) as refused:
+            await rates.acquire("ann", 0.5)
         assert refused.value.retry_after_s == 120
         asyncio.get_running_loop().now += 120
-        await rates.admit("ann", 0.5)
+        await rates.acquire("ann", 0.5)
 
     run(calls())

@@ -4,11 +4,11 @@ import math
 import numpy as np
 import pytest
 
-from deployments.hops import HopError
-from deployments.reasoner import Reasoner, Reply
+from deployments.hops import RemoteCallError
+from deployments.reasoner import Continuation, EngineReasoner
 from deployments.reasoner_args import ReasonerArgs, check_reasoner
 from scope.errors import ConfigError
-from scope.tokens import Tokens
+from scope.tokens import PromptTokenizer
 from tests.banks import LARGE, SMALL, two_kinds, with_correct
 from tests.deployments.engine import taught
 
@@ -21,7 +21,7 @@ class Scripted:
     def __init__(self, *replies):
         self.replies, self.wanted = list(replies), []
 
-    async def ask(self, wanted, *, within_s, patience_s):
+    async def call(self, wanted, *, timeout_s, slow_call_s):
         self.wanted.append(wanted)
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):
@@ -31,7 +31,7 @@ class Scripted:
 
 @pytest.fixture
 def tokens(checkpoint):
-    return Tokens.load(str(checkpoint))
+    return PromptTokenizer.load(str(checkpoint))
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def reasoner(checkpoint, tokens):
         args = ReasonerArgs(**told)
         engine = Scripted(*replies)
         bank = taught(bank or two_kinds(), args)
-        return Reasoner(bank, args, tokens, engine, max_cached), engine
+        return EngineReasoner(bank, args, tokens, engine, max_cached), engine
 
     return make
 
@@ -56,14 +56,14 @@ def says(tokens):
         answer = tokens.yes_id if p_yes >= 0.5 else tokens.no_id
         there = {tokens.yes_id: math.log(p_yes), tokens.no_id: math.log(1 - p_yes)}
         word = "yes" if p_yes >= 0.5 else "no"
-        return Reply(f" {length}, correct: {word}}}", [0, answer], [{0: 0.0}, there])
+        return Continuation(f" {length}, correct: {word}}}", [0, answer], [{0: 0.0}, there])
 
     return reply
 
 
 def asked(reasoner, text="What is 2+2?", m=0, near=NEAR):
     """What it says."""
-    return asyncio.run(reasoner.ask(text, near, m, within_s=1.0, patience_s=1.0))
+    return asyncio.run(reasoner.query(text, near, m, timeout_s=1.0, slow_call_s=1.0))
 
 
 def test_an_answer_is_read_off_the_reply(reasoner, says):
@@ -128,9 +128,9 @@ def test_an_answer_is_kept(reasoner, says):
     site, _ = reasoner([says(0.8, 312)])
     answer = asked(site)
 
-    assert site.known("What is 2+2?", 0) == answer
-    assert site.known("What is 2+2?", 1) is None
-    assert site.known("What is 2+3?", 0) is None
+    assert site.cached("What is 2+2?", 0) == answer
+    assert site.cached("What is 2+2?", 1) is None
+    assert site.cached("What is 2+3?", 0) is None
 
 
 def test_no_more_answers_are_kept_than_allowed(reasoner, says):
@@ -141,29 +141,29 @@ def test_no_more_answers_are_kept_than_allowed(reasoner, says):
     asked(site, "first")
     asked(site, "second")
 
-    assert site.known("first", 0) is None
-    assert site.known("second", 0).tokens == 2
+    assert site.cached("first", 0) is None
+    assert site.cached("second", 0).tokens == 2
 
 
 def test_a_failure_is_not_kept(reasoner):
     """
     The next request asks again.
     """
-    site, _ = reasoner(HopError("engine", "late"))
+    site, _ = reasoner(RemoteCallError("engine", "late"))
 
-    with pytest.raises(HopError, match="late"):
+    with pytest.raises(RemoteCallError, match="late"):
         asked(site)
-    assert site.known("What is 2+2?", 0) is None
+    assert site.cached("What is 2+2?", 0) is None
 
 
 def test_a_reply_that_cannot_be_read_is_not_kept(reasoner):
     """
     It says nothing, and the next request asks again.
     """
-    site, _ = reasoner([Reply(" 12", [0], [{0: 0.0}])])
+    site, _ = reasoner([Continuation(" 12", [0], [{0: 0.0}])])
 
     assert math.isnan(asked(site).p_yes)
-    assert site.known("What is 2+2?", 0) is None
+    assert site.cached("What is 2+2?", 0) is None
 
 
 def test_a_context_without_room_is_refused_at_once(reasoner):
@@ -188,7 +188,7 @@ def test_a_bank_that_fits_is_taken(checkpoint):
     [
         pytest.param({"prompts": None}, "no question texts", id="no texts"),
         pytest.param(
-            {"reasoner": None}, "run `scope bank calibrate --predictor scope`", id="not calibrated"
+            {"reasoner": None}, "run `scope bank fit --predictor scope`", id="not calibrated"
         ),
     ],
 )

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from ray.serve.exceptions import BackPressureError
 
-from deployments.hops import Hop
-from deployments.prediction import Prediction, estimates_of
+from deployments.hops import RemoteCall
+from deployments.prediction import Prediction, stack_estimates
 from deployments.reasoner_args import ReasonerArgs
-from scope.answers import Answers
+from scope.answers import ReasonerPredictions
 from scope.errors import ConfigError
 from scope.policy import MinQuality
 from tests.banks import LARGE, MIDDLE, SMALL, two_kinds
@@ -19,7 +19,7 @@ from tests.deployments.engine import Engine, said, taught
 from tests.deployments.local import Site
 
 MODELS = (SMALL, MIDDLE, LARGE)
-EXACT = {"mode": "exact", "deadline_ms": 30_000, "at_once": 1}
+EXACT = {"mode": "exact", "deadline_ms": 30_000, "max_concurrency": 1}
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def site(tmp_path, checkpoint, engine):
     """A Router whose bank was calibrated for the reasoner, with three models."""
     args = ReasonerArgs(checkpoint=str(checkpoint), max_context_tokens=4096)
     bank = taught(two_kinds(models=MODELS), args)
-    hop = Hop("engine", engine.complete, open_s=60.0)
+    hop = RemoteCall("engine", engine.complete, open_s=60.0)
     return Site(tmp_path, bank, reasoner=args, engine=hop)
 
 
@@ -74,7 +74,7 @@ def test_an_answer_takes_part_in_the_decision(site):
 
     assert got["source"] == "scope"
     reasoning = got["reasoning"]
-    assert reasoning["asked"] + reasoning["saved"] == 3
+    assert reasoning["n_queries"] + reasoning["n_avoided"] == 3
     assert {name: reasoning[name] for name in ("mode", "cancelled", "degraded")} == {
         "mode": "exact",
         "cancelled": 0,
@@ -107,7 +107,7 @@ def test_exact_decides_as_if_everybody_had_been_asked(site, engine, policy):
     Forty questions: the same model each, and fewer calls.
     """
     prompts = [f"the {'law' if n % 2 else 'sum'} of {n}" for n in range(40)]
-    with site.open(policy=policy, reasoning=EXACT | {"at_once": 4}) as client:
+    with site.open(policy=policy, reasoning=EXACT | {"max_concurrency": 4}) as client:
         got = client.post("/v1/route", json={"prompts": prompts}).json()["decisions"]
         n_asked = len(engine.asked)
         site.configure(policy=policy)
@@ -116,7 +116,7 @@ def test_exact_decides_as_if_everybody_had_been_asked(site, engine, policy):
     for prompt, decision, anchors in zip(prompts, got, plain, strict=True):
         everyone = _everyone_asked(site, prompt, anchors)
         assert decision["model"] == everyone(decision["settings"]), prompt
-    assert n_asked == sum(one["reasoning"]["asked"] for one in got) < 3 * len(prompts)
+    assert n_asked == sum(one["reasoning"]["n_queries"] for one in got) < 3 * len(prompts)
 
 
 def _everyone_asked(site, prompt, decision):
@@ -127,10 +127,12 @@ def _everyone_asked(site, prompt, decision):
     rows = [[one[name] for name in COLUMNS] for one in decision["candidates"]]
     value_em = np.array(rows, dtype=float).T
     nobody = np.zeros(0)
-    estimates = estimates_of([Prediction(value_em, nobody, nobody.astype(int))])
+    estimates = stack_estimates([Prediction(value_em, nobody, nobody.astype(int))])
     answers = [said(prompt, model.id) for model in MODELS]
     p_yes_qm, tokens_qm = np.array(answers).T[:, None, :]
-    blended = site.bank.reasoner.blend.apply(estimates, Answers(p_yes_qm, tokens_qm), MODELS)
+    blended = site.bank.reasoner.blend.apply(
+        estimates, ReasonerPredictions(p_yes_qm, tokens_qm), MODELS
+    )
 
     def choice(settings):
         if "min_quality" in settings:
@@ -160,7 +162,7 @@ def test_what_was_answered_is_not_asked_again(site, engine):
     assert len(set(engine.asked)) == len(engine.asked)
     assert (again["model"], again["source"]) == (first["model"], first["source"])
     assert foretold(again) == foretold(first)
-    assert again["reasoning"]["asked"] == 0
+    assert again["reasoning"]["n_queries"] == 0
 
 
 def test_an_answer_that_the_router_does_not_keep_the_predictor_does(site, engine):
@@ -210,7 +212,7 @@ def test_what_came_in_time_counts(site, engine):
     One model is never answered about: the others' answers take part all the same.
     """
     engine.slow = {"large"}
-    settings = EXACT | {"deadline_ms": 500, "at_once": 3}
+    settings = EXACT | {"deadline_ms": 500, "max_concurrency": 3}
     with site.open(policy={"alpha": 1.0}, reasoning=settings) as client:
         got = [routed(client, f"a law of {n}") for n in range(3)]
 
@@ -298,7 +300,7 @@ def test_a_client_that_leaves_ends_its_calls(site, engine):
     Down to the engine.
     """
     engine.slow = {"small", "middle", "large"}
-    with site.open(policy={"alpha": 1.0}, reasoning=EXACT | {"at_once": 3}) as client:
+    with site.open(policy={"alpha": 1.0}, reasoning=EXACT | {"max_concurrency": 3}) as client:
         portal = client.portal
         body = json.dumps({"prompt": "a law"}).encode()
 
@@ -325,7 +327,7 @@ def test_an_answer_that_settles_it_ends_the_others(site, engine):
     """
     engine.slow, engine.pace_s = {"middle", "large"}, 0.1
     prompts = [n for n in range(200) if said(f"a sum of {n}", "small")[0] > 0.9][:5]
-    settings = EXACT | {"at_once": 3, "deadline_ms": 5_000}
+    settings = EXACT | {"max_concurrency": 3, "deadline_ms": 5_000}
     with site.open(policy={"min_quality": 0.5}, reasoning=settings) as client:
         got = [routed(client, f"a sum of {n}") for n in prompts]
 
@@ -342,12 +344,12 @@ def test_a_list_shares_what_may_be_under_way(site, engine):
     Thirty prompts, four calls at once.
     """
     engine.pace_s = 0.05
-    with site.open(policy={"alpha": 1.0}, reasoning=EXACT | {"at_once": 4}) as client:
+    with site.open(policy={"alpha": 1.0}, reasoning=EXACT | {"max_concurrency": 4}) as client:
         prompts = [f"the law of {n}" for n in range(30)]
         got = client.post("/v1/route", json={"prompts": prompts}).json()["decisions"]
 
     assert engine.most == 4
-    assert sum(one["reasoning"]["asked"] for one in got) == len(engine.asked) > 4
+    assert sum(one["reasoning"]["n_queries"] for one in got) == len(engine.asked) > 4
 
 
 def test_expected_asks_no_more_than_is_worth_it(site, engine):
@@ -364,7 +366,7 @@ def test_expected_asks_no_more_than_is_worth_it(site, engine):
         before = len(engine.asked)
         with site.open(policy={"alpha": 0.5}, reasoning=EXACT | settings) as client:
             got = client.post("/v1/route", json={"prompts": prompts}).json()["decisions"]
-            n_asked[name] = sum(3 - one["reasoning"]["saved"] for one in got)
+            n_asked[name] = sum(3 - one["reasoning"]["n_avoided"] for one in got)
         assert len(engine.asked) - before <= n_asked[name]
 
     assert n_asked["dear"] == 0 < n_asked["free"] <= n_asked["exact"]
@@ -381,8 +383,8 @@ def test_a_predictor_that_fails_costs_the_answers_only(site):
     assert (got["source"], got["degraded"]) == ("anchors", "reasoner down")
     assert got["reasoning"] == {
         "mode": "exact",
-        "asked": 0,
-        "saved": 0,
+        "n_queries": 0,
+        "n_avoided": 0,
         "cancelled": 0,
         "degraded": "reasoner down",
         "changed": False,
@@ -434,7 +436,7 @@ def test_a_mode_without_an_engine_is_refused(local):
     [
         pytest.param({"mode": "sometimes"}, "reasoning.mode", id="mode"),
         pytest.param({"deadline_ms": 0}, "reasoning.deadline_ms", id="deadline"),
-        pytest.param({"at_once": 0}, "reasoning.at_once", id="at once"),
+        pytest.param({"max_concurrency": 0}, "reasoning.max_concurrency", id="at once"),
         pytest.param({"usd_per_mtok": -1.0}, "reasoning.usd_per_mtok", id="price"),
         pytest.param({"depth": 1}, "reasoning.depth", id="typo"),
     ],

@@ -3,24 +3,24 @@ import pickle
 import pytest
 
 from deployments.refusals import (
-    NoAccessError,
-    NoModelLeftError,
-    NoSuchModelError,
-    RefusedError,
-    TooLargeError,
-    TooManyError,
+    AuthenticationError,
+    ModelNotFoundError,
+    NoEligibleModelError,
+    PayloadTooLargeError,
+    RateLimitError,
+    RequestError,
 )
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        RefusedError("n: 9", "n"),
-        NoModelLeftError("none", None, "no_model_left"),
-        NoSuchModelError("gpt-9", "model", "model_not_found"),
-        TooLargeError("big"),
-        NoAccessError("who?", code="missing_api_key"),
-        TooManyError("slow down", 7),
+        RequestError("n: 9", "n"),
+        NoEligibleModelError("none", None, "no_model_left"),
+        ModelNotFoundError("gpt-9", "model", "model_not_found"),
+        PayloadTooLargeError("big"),
+        AuthenticationError("who?", code="missing_api_key"),
+        RateLimitError("slow down", 7),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -24,7 +24,7 @@ def test_a_new_bank_rolls_out_without_a_5xx(served, tmp_path):
     """
     old = load_bank(EMBEDDED_BANK)
     prompts = questions(100, seed=6)
-    new = old.with_models(old.model_ids[1:])
+    new = old.select_models(old.model_ids[1:])
     save_bank(new, tmp_path / "bank", created_at="2026-01-01T00:00:00+00:00", sources=())
     two = {"Router": fixed(2) | {"user_config": {"max_cached_predictions": 0}}}
     two |= {"Embedder": fixed(2), "Predictor": fixed(2)}
@@ -45,7 +45,7 @@ def test_a_new_bank_rolls_out_without_a_5xx(served, tmp_path):
                 and not any(before[name] & set(served.pids(name)) for name in REPLICAS)
             ),
             "all replicas are new",
-            within_s=2 * READY_S,
+            timeout_s=2 * READY_S,
         )
         times["rolled_s"] = time.monotonic() - began_at
 

@@ -12,7 +12,7 @@ def upstreams(upstream):
     """Settings by which both models are called."""
     upstream.behave({})
     told = {"base_url": upstream.base_url, "timeout_s": 5.0}
-    return {"upstreams": {"small": told, "large": told}, "retries": {"first_wait_s": 0.001}}
+    return {"upstreams": {"small": told, "large": told}, "retries": {"initial_backoff_s": 0.001}}
 
 
 def test_auto_is_answered_by_the_model_that_was_chosen(local, upstreams):
@@ -182,9 +182,9 @@ def test_a_session_stays_on_its_model(local):
         again = routed("a law, too", session_id="s")
         elsewhere = routed("a sum", session_id="t")
 
-    assert (first["model"], first["kept"]) == ("large", False)
-    assert (again["model"], again["kept"]) == ("large", True)
-    assert (elsewhere["model"], elsewhere["kept"]) == ("small", False)
+    assert (first["model"], first["sticky"]) == ("large", False)
+    assert (again["model"], again["sticky"]) == ("large", True)
+    assert (elsewhere["model"], elsewhere["sticky"]) == ("small", False)
 
 
 def test_the_header_names_a_session_as_well(local):
@@ -196,7 +196,7 @@ def test_the_header_names_a_session_as_well(local):
         client.post("/v1/route", json={"prompt": "a law"}, headers=headers)
         got = client.post("/v1/route", json={"prompt": "a law again"}, headers=headers).json()
 
-    assert got["kept"]
+    assert got["sticky"]
 
 
 def test_settings_change_for_requests_to_come(local):

@@ -15,20 +15,20 @@ import numpy as np
 import pytest
 from ray import serve
 
-from deployments.reasoner import Reply, Wanted
+from deployments.reasoner import Continuation, EngineRequest
 from deployments.reasoner_args import ReasonerArgs
-from deployments.scope_engine import engine_arguments, engine_call
-from scope.answers import answer_of, sampling
+from deployments.scope_engine import engine_call, engine_kwargs
+from scope.answers import parse_prediction, sampling_params
 from scope.bank_store import save_bank
 from scope.config import AnchorConfig
 from scope.encoder import Encoder
 from scope.features import text_features
-from scope.population import calibrate
+from scope.population import predict_reference_population
 from scope.predictions_store import load_predictions
-from scope.prompt import Example, PromptWriter, Template
-from scope.router import Target
+from scope.prompt import Example, PromptBuilder, Template
+from scope.router import Objective
 from scope.router import route as offline_route
-from scope.tokens import Tokens
+from scope.tokens import PromptTokenizer
 from tests.banks import LARGE, MIDDLE, SMALL, two_kinds
 from tests.checkpoints import needs_vllm
 from tests.deployments.engine import taught
@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.vllm, needs_vllm]
 
 STARTED_S = 400.0
 MODELS = (SMALL, MIDDLE, LARGE)
-EXACT = {"mode": "exact", "deadline_ms": 20_000, "at_once": 4}
+EXACT = {"mode": "exact", "deadline_ms": 20_000, "max_concurrency": 4}
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +72,7 @@ def bank(args, tmp_path_factory):
         features_af=text_features(bank.prompts),
         embedder=encoder.spec,
     )
-    bank = replace(bank, calibration=calibrate(bank, AnchorConfig()))
+    bank = replace(bank, reference=predict_reference_population(bank, AnchorConfig()))
     folder = tmp_path_factory.mktemp("reasoned") / "bank"
     save_bank(bank, folder, created_at="2026-01-01T00:00:00+00:00", sources=())
     return folder
@@ -86,7 +86,7 @@ def deploy(served, args, bank):
         settings = {"policy": {"alpha": 1.0}, "reasoning": EXACT | reasoning}
         served.deploy(
             args={"bank": str(bank), "reasoner": args.model_dump(mode="json")},
-            within_s=STARTED_S,
+            timeout_s=STARTED_S,
             Router={"user_config": settings},
             ScopeEngine={"health_check_period_s": 2},
         )
@@ -111,7 +111,7 @@ def route(served, *prompts, **wish):
 
 
 def complete(run, *wanted):
-    """What the deployment replies to `Wanted` prompts, all at once."""
+    """What the deployment replies to `EngineRequest` prompts, all at once."""
 
     async def replies():
         call = engine_call(serve.get_deployment_handle("ScopeEngine", "scope"))
@@ -122,22 +122,22 @@ def complete(run, *wanted):
 
 def prompts_of(args, n):
     """Prompts of different questions and lengths."""
-    tokens = Tokens.load(args.checkpoint)
-    writer = PromptWriter(
+    tokens = PromptTokenizer.load(args.checkpoint)
+    writer = PromptBuilder(
         Template.load(), tokens, max_tokens=args.max_prompt_tokens, reasoning=args.reasoning
     )
     examples = [Example(f"What is {k} + {k}?", 10.0 * k, k % 2 == 0) for k in range(1, 4)]
     return [
-        writer.write(f"model-{q % 3}", examples[: q % 4], "Why? " * q + f"Case {q}")
+        writer.build(f"model-{q % 3}", examples[: q % 4], "Why? " * q + f"Case {q}")
         for q in range(n)
     ]
 
 
 def answers(args, replies):
     """What they say, as the Reasoner reads them."""
-    tokens = Tokens.load(args.checkpoint)
+    tokens = PromptTokenizer.load(args.checkpoint)
     return [
-        answer_of(
+        parse_prediction(
             *reply,
             tokens.yes_id,
             tokens.no_id,
@@ -177,8 +177,8 @@ def test_a_decision_rests_on_what_vllm_says(reasoned):
     assert "ScopeEngine" in serve.status().applications["scope"].deployments
     assert (decision["source"], decision["degraded"]) == ("scope", None)
     reasoning = decision["reasoning"]
-    assert reasoning["asked"] >= 1
-    assert reasoning["asked"] + reasoning["saved"] == 3
+    assert reasoning["n_queries"] >= 1
+    assert reasoning["n_queries"] + reasoning["n_avoided"] == 3
 
 
 def test_a_list_is_reasoned_about_whole(reasoned):
@@ -189,7 +189,7 @@ def test_a_list_is_reasoned_about_whole(reasoned):
     began_at = time.monotonic()
     got = route(reasoned, *prompts)
 
-    n_asked = sum(one["reasoning"]["asked"] for one in got)
+    n_asked = sum(one["reasoning"]["n_queries"] for one in got)
     figures.info("%d answers for 40 prompts in %.1f s", n_asked, time.monotonic() - began_at)
     assert {one["degraded"] for one in got} == {None}
     assert n_asked >= 40 / 2
@@ -224,10 +224,10 @@ def test_the_deployment_says_what_bare_vllm_says(reasoned, run, args, tmp_path):
     The same parsed answers for the same prompts at temperature 0.
     """
     prompts = prompts_of(args, 24)
-    how = sampling(args, Tokens.load(args.checkpoint))
-    ours = answers(args, complete(run, *(Wanted(prompt, how) for prompt in prompts)))
+    how = sampling_params(args, PromptTokenizer.load(args.checkpoint))
+    ours = answers(args, complete(run, *(EngineRequest(prompt, how) for prompt in prompts)))
 
-    engine = {**engine_arguments(args), "model": args.checkpoint}
+    engine = {**engine_kwargs(args), "model": args.checkpoint}
     engine.pop("enable_log_requests")  # of servers only
     (tmp_path / "engine.json").write_text(json.dumps(engine))
     (tmp_path / "wanted.json").write_text(json.dumps([prompts, how]))
@@ -236,7 +236,7 @@ def test_the_deployment_says_what_bare_vllm_says(reasoned, run, args, tmp_path):
     subprocess.run([sys.executable, str(script), *files], check=True, capture_output=True)
     told = json.loads(Path(files[-1]).read_text())
     bare = [
-        Reply(
+        Continuation(
             one["text"],
             one["token_ids"],
             [{int(token): value for token, value in there.items()} for there in one["logprobs"]],
@@ -266,7 +266,7 @@ def test_it_decides_as_the_offline_job_does(reasoned, bank, args, tmp_path):
 
     n_answers = 0
     for alpha in (0.3, 0.7, 1.0):
-        routing = offline_route(predicted, Target(alpha=alpha))
+        routing = offline_route(predicted, Objective(alpha=alpha))
         wanted = [routing.predictions.models[m] for m in routing.choices.model_q]
         decisions = route(reasoned, *prompts, alpha=alpha)
         assert [one["model"] for one in decisions] == wanted
@@ -282,8 +282,8 @@ def test_a_constrained_reply_always_parses(reasoned, run, args, reasoning):
     Whatever random weights would rather say.
     """
     config = args.model_copy(update={"reasoning": reasoning})
-    how = sampling(config, Tokens.load(config.checkpoint))
-    replies = complete(run, *(Wanted(prompt, how) for prompt in prompts_of(config, 12)))
+    how = sampling_params(config, PromptTokenizer.load(config.checkpoint))
+    replies = complete(run, *(EngineRequest(prompt, how) for prompt in prompts_of(config, 12)))
 
     for answer in answers(config, replies):
         assert 0 < answer.p_yes < 1
@@ -295,14 +295,14 @@ def test_a_cancelled_call_ends_in_vllm(reasoned, run, args):
     Its process computes until then, and nothing after.
     """
     config = args.model_copy(update={"reasoning": "full"})
-    how = sampling(config, Tokens.load(config.checkpoint))
+    how = sampling_params(config, PromptTokenizer.load(config.checkpoint))
     prompts = [f"{n} " * 20 for n in range(8)]
     workers = processes("VLLM::")
 
     async def hang_up():
         call = engine_call(serve.get_deployment_handle("ScopeEngine", "scope"))
         before = sum(map(cpu_s, workers))
-        tasks = [asyncio.ensure_future(call(Wanted(one, how))) for one in prompts]
+        tasks = [asyncio.ensure_future(call(EngineRequest(one, how))) for one in prompts]
         while sum(map(cpu_s, workers)) - before < 1.0:
             await asyncio.sleep(0.05)
         for task in tasks:
@@ -317,7 +317,7 @@ def test_a_cancelled_call_ends_in_vllm(reasoned, run, args):
         time.sleep(0.5)
         return sum(map(cpu_s, workers)) - before < 0.1
 
-    reasoned.until(idle, "vLLM has stopped", within_s=5.0)
+    reasoned.until(idle, "vLLM has stopped", timeout_s=5.0)
 
 
 def test_an_engine_that_is_killed_costs_answers_only(reasoned):
@@ -341,7 +341,7 @@ def test_an_engine_that_is_killed_costs_answers_only(reasoned):
     (core,) = processes("VLLM::EngineCore")
     os.kill(core, signal.SIGKILL)
     killed_at = time.monotonic()
-    reasoned.until(asked_on, "the engine is back", within_s=STARTED_S)
+    reasoned.until(asked_on, "the engine is back", timeout_s=STARTED_S)
 
     figures.info("back after %.0f s; meanwhile %s", time.monotonic() - killed_at, reasons)
     assert reasons

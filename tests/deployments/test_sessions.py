@@ -2,13 +2,13 @@ import asyncio
 
 import pytest
 
-from deployments.asks import Ask
-from deployments.hops import HopError
-from deployments.needs import Needs
-from deployments.sessions import Held, Sessions, session_key
-from deployments.settings import Stickiness
-from deployments.shared_sessions import Peers, SharedSessions
-from deployments.wishes import Wish
+from deployments.asks import RoutingRequest
+from deployments.hops import RemoteCallError
+from deployments.needs import Requirements
+from deployments.sessions import LocalSessions, SessionState, session_key
+from deployments.settings import SessionSettings
+from deployments.shared_sessions import SessionPeers, SessionStore
+from deployments.wishes import RequestOptions
 
 
 class Clock:
@@ -21,7 +21,9 @@ class Clock:
 
 
 def ask(session=None, *, turn="t", continues=False, tokens=10):
-    return Ask("2+2?", Wish(session_id=session), Needs(tokens), turn, continues)
+    return RoutingRequest(
+        "2+2?", RequestOptions(session_id=session), Requirements(tokens), turn, continues
+    )
 
 
 def test_clients_do_not_share_sessions():
@@ -50,10 +52,10 @@ def test_a_silent_session_is_forgotten():
     Its time starts anew whenever it speaks.
     """
     clock = Clock()
-    sessions, key = Sessions(Stickiness(ttl_s=60.0), clock), ("ann", "s")
-    sessions.put(key, Held("large", 10))
+    sessions, key = LocalSessions(SessionSettings(ttl_s=60.0), clock), ("ann", "s")
+    sessions.put(key, SessionState("large", 10))
     clock.now = 59.0
-    sessions.put(key, Held("large", 10))
+    sessions.put(key, SessionState("large", 10))
     clock.now = 118.0
 
     assert sessions.get(key)
@@ -65,9 +67,9 @@ def test_sessions_are_bounded():
     """
     The one that is silent for longest makes room.
     """
-    sessions = Sessions(Stickiness(max_sessions=2))
+    sessions = LocalSessions(SessionSettings(max_sessions=2))
     for name in ("first", "second", "third"):
-        sessions.put(("ann", name), Held("large", 10))
+        sessions.put(("ann", name), SessionState("large", 10))
 
     assert sessions.get(("ann", "first")) is None
     assert sessions.get(("ann", "third"))
@@ -78,22 +80,24 @@ def test_other_settings_keep_what_is_known():
     """
     As far as there is room.
     """
-    sessions = Sessions(Stickiness())
-    sessions.put(("ann", "s"), Held("large", 10))
+    sessions = LocalSessions(SessionSettings())
+    sessions.put(("ann", "s"), SessionState("large", 10))
 
-    assert sessions.under(Stickiness()) is sessions
-    assert sessions.under(Stickiness(ttl_s=60.0)).get(("ann", "s")) == Held("large", 10)
+    assert sessions.with_settings(SessionSettings()) is sessions
+    assert sessions.with_settings(SessionSettings(ttl_s=60.0)).get(("ann", "s")) == SessionState(
+        "large", 10
+    )
 
 
 class Home:
     """The replica that a session belongs to, reached over a hop that may fail."""
 
     def __init__(self):
-        self.sessions, self.failing = Sessions(Stickiness()), False
+        self.sessions, self.failing = LocalSessions(SessionSettings()), False
 
-    async def ask(self, argument, *, within_s, patience_s):
+    async def call(self, argument, *, timeout_s, slow_call_s):
         if self.failing:
-            raise HopError("session", "late")
+            raise RemoteCallError("session", "late")
         _, key, *held = argument
         return self.sessions.put(key, *held) if held else self.sessions.get(key)
 
@@ -104,11 +108,11 @@ def said(*turns, failing=False):
     home.failing = failing
 
     async def talk():
-        shared = SharedSessions(Sessions(Stickiness()), Peers(home, home))
+        shared = SessionStore(LocalSessions(SessionSettings()), SessionPeers(home, home))
         known = []
         for turn in turns:
-            known.append(await shared.held("ann", turn))
-            shared.note("ann", turn, "large")
+            known.append(await shared.get("ann", turn))
+            shared.put("ann", turn, "large")
             await asyncio.sleep(0)
         return known
 
@@ -117,7 +121,7 @@ def said(*turns, failing=False):
 
 def by(header, session="s", **more):
     """An ask of a session that a header names, or none."""
-    return ask(session, **more).in_session(header)
+    return ask(session, **more).with_session(header)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,7 @@ def test_a_session_is_found_again(header, at_home):
     """
     known, told = said(by(header, tokens=500), by(header, turn="next"))
 
-    assert known == [None, Held("large", 500)]
+    assert known == [None, SessionState("large", 500)]
     assert told == at_home
 
 
@@ -144,7 +148,7 @@ def test_a_session_whose_replica_is_gone_is_what_is_known_here():
     """
     known, _ = said(by(None), by(None), failing=True)
 
-    assert known == [None, Held("large", 10)]
+    assert known == [None, SessionState("large", 10)]
 
 
 def test_tool_results_find_the_turn_they_belong_to():
@@ -153,4 +157,4 @@ def test_tool_results_find_the_turn_they_belong_to():
     """
     known, _ = said(ask(), ask(continues=True), ask())
 
-    assert known == [None, Held("large", 10), None]
+    assert known == [None, SessionState("large", 10), None]

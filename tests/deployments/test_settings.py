@@ -1,10 +1,10 @@
 import pytest
 
-from deployments.live import Current, parsed
+from deployments.live import ActiveSettings, parse_settings
 from scope.errors import ConfigError
 from scope.pool import ModelSpec
 
-OPEN = {"access": {"open": True}}
+OPEN = {"access": {"anonymous": True}}
 BANK = tuple(ModelSpec(id=name, usd_per_mtok_in=1.0, usd_per_mtok_out=2.0) for name in "abc")
 
 
@@ -12,9 +12,9 @@ def test_the_least_that_can_be_said_is_who_may_call():
     """
     All else has a default, but for facts about the world.
     """
-    settings = parsed(OPEN)
+    settings = parse_settings(OPEN)
 
-    assert settings.policy.aim() == {"alpha": 0.6}
+    assert settings.policy.objective() == {"alpha": 0.6}
     assert settings.pool_of(BANK) == BANK
 
 
@@ -26,7 +26,9 @@ def test_the_least_that_can_be_said_is_who_may_call():
         pytest.param({}, "access: Field required", id="nobody said who may call"),
         pytest.param({"access": {}}, "access: no API key; give keys", id="no key, and not open"),
         pytest.param(
-            {"access": {"open": True, "key_file": "k"}}, "access: open serves anyone", id="both"
+            {"access": {"anonymous": True, "key_file": "k"}},
+            "access: anonymous serves anyone",
+            id="both",
         ),
         pytest.param(OPEN | {"polcy": {}}, "polcy: Extra inputs", id="typo"),
         pytest.param(OPEN | {"policy": {}}, "policy: give one of alpha", id="no aim"),
@@ -56,7 +58,7 @@ def test_a_wrong_setting_is_named(config, message):
     In one sentence, with its value and what is allowed.
     """
     with pytest.raises(ConfigError, match=message) as refused:
-        parsed(config)
+        parse_settings(config)
 
     assert "\n" not in str(refused.value)
 
@@ -66,7 +68,7 @@ def test_all_mistakes_are_named_at_once():
     Nobody corrects a file line by line.
     """
     with pytest.raises(ConfigError, match=r"policy\.alpha.*; limits\.max_choices"):
-        parsed(OPEN | {"policy": {"alpha": 2}, "limits": {"max_choices": 0}})
+        parse_settings(OPEN | {"policy": {"alpha": 2}, "limits": {"max_choices": 0}})
 
 
 def test_a_key_in_place_of_its_digest_is_not_repeated():
@@ -74,7 +76,7 @@ def test_a_key_in_place_of_its_digest_is_not_repeated():
     The message goes to logs.
     """
     with pytest.raises(ConfigError, match=r"access.keys\[0\].sha256") as refused:
-        parsed({"access": {"keys": [{"name": "ann", "sha256": "sk-secret"}]}})
+        parse_settings({"access": {"keys": [{"name": "ann", "sha256": "sk-secret"}]}})
 
     assert "sk-secret" not in str(refused.value)
 
@@ -86,7 +88,7 @@ def test_the_pool_is_a_part_of_the_bank_at_todays_prices():
     dearer = BANK[0].model_copy(update={"usd_per_mtok_in": 9.0})
     config = OPEN | {"pool": ["c", "a"], "models": [dearer.model_dump()]}
 
-    assert parsed(config).pool_of(BANK) == (BANK[2], dearer)
+    assert parse_settings(config).pool_of(BANK) == (BANK[2], dearer)
 
 
 @pytest.mark.parametrize(
@@ -110,4 +112,4 @@ def test_settings_that_do_not_fit_the_bank_are_refused(config, message):
     Before any request meets them.
     """
     with pytest.raises(ConfigError, match=message):
-        Current.of(OPEN | config, BANK)
+        ActiveSettings.from_user_config(OPEN | config, BANK)

@@ -5,9 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.decision import Decision
-from deployments.sessions import Held
-from deployments.settings import Stickiness
-from deployments.stay import Outlook, keeps, stays, switch_usd, trade_off_of
+from deployments.sessions import SessionState
+from deployments.settings import SessionSettings
+from deployments.stay import (
+    CandidateEstimate,
+    cost_weight_of,
+    is_not_worth_switching,
+    keeps_session_model,
+    switching_cost_usd,
+)
 from scope.pool import ModelSpec
 
 SMALL = ModelSpec(id="small", usd_per_mtok_in=1.0, usd_per_mtok_out=2.0)
@@ -36,9 +42,9 @@ def test_a_session_switches_only_for_more_than_it_loses(
     """
     Each row is small enough to check by hand.
     """
-    got = stays(
-        Outlook(*held),
-        Outlook(*best),
+    got = is_not_worth_switching(
+        CandidateEstimate(*held),
+        CandidateEstimate(*best),
         trade_off=trade_off,
         switching_usd=switching_usd,
         margin=margin,
@@ -52,9 +58,11 @@ def test_a_longer_conversation_never_makes_switching_easier(p_held, p_best, usd,
     """
     To a model whose prompts are no cheaper than cached ones.
     """
-    held, best = Outlook(p_held, usd), Outlook(p_best, usd)
+    held, best = CandidateEstimate(p_held, usd), CandidateEstimate(p_best, usd)
     short, long = (
-        stays(held, best, trade_off=5.0, switching_usd=tokens * extra / 1e6, margin=margin)
+        is_not_worth_switching(
+            held, best, trade_off=5.0, switching_usd=tokens * extra / 1e6, margin=margin
+        )
         for tokens in (1_000, 100_000)
     )
 
@@ -73,7 +81,7 @@ def test_switching_means_reading_everything_anew(held, best, discount, usd):
     """
     A hundred thousand tokens at both prices.
     """
-    assert switch_usd(100_000, held, best, cache_discount=discount) == pytest.approx(usd)
+    assert switching_cost_usd(100_000, held, best, cache_discount=discount) == pytest.approx(usd)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +99,7 @@ def test_every_policy_has_its_price_of_a_right_answer(settings, trade_off):
     """
     Or says that the held model will not do.
     """
-    assert trade_off_of(settings, Outlook(0.8, 0.01)) == trade_off
+    assert cost_weight_of(settings, CandidateEstimate(0.8, 0.01)) == trade_off
 
 
 def decided(model, small=(0.7, 0.001), large=(0.8, 0.01)):
@@ -121,6 +129,8 @@ def test_a_session_keeps_its_model(decision, held, continues, kept):
     """
     Five thousand tokens are cached: reading them anew with large costs small 0.05 USD more.
     """
-    got = keeps(decision, Held(held, 5_000), MODELS, Stickiness(), continues=continues)
+    got = keeps_session_model(
+        decision, SessionState(held, 5_000), MODELS, SessionSettings(), continues=continues
+    )
 
     assert got is kept

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from deployments.answers import Answer, Stream
+from deployments.answers import UpstreamResponse, UpstreamStream
 from deployments.upstreams import UpstreamSettings
 from tests.deployments.conftest import KEY, patience_s, read
 
@@ -27,7 +27,7 @@ def words(events):
 
 def stream(ask, told=None, **request):
     answer, got = ask(told, stream=True, **request)
-    assert isinstance(answer, Stream)
+    assert isinstance(answer, UpstreamStream)
     return answer, said(got)
 
 
@@ -166,7 +166,7 @@ def test_a_failure_before_the_stream_is_a_plain_answer(ask):
     """
     answer, _ = ask({"*": {"way": "status", "status": 400}}, stream=True)
 
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, UpstreamResponse)
     assert answer.status == 400
 
 

@@ -40,7 +40,7 @@ class Asked:
             "pool": [BEST, NEXT],
             "policy": {"alpha": 1.0},
             "upstreams": {BEST: self.told(), NEXT: self.told() | {"timeout_s": 20}},
-            "retries": {"attempts": 2, "first_wait_s": 0.001},
+            "retries": {"attempts": 2, "initial_backoff_s": 0.001},
         }
         self.served.deploy(Router={"user_config": user_config | settings})
 

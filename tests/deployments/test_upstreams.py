@@ -2,7 +2,7 @@
 
 import pytest
 
-from deployments.upstreams import Upstreams, UpstreamSettings
+from deployments.upstreams import UpstreamRegistry, UpstreamSettings
 from scope.config import parse
 from scope.errors import ConfigError, UnknownModelError
 from scope.pool import ModelSpec
@@ -12,7 +12,7 @@ SMALL = ModelSpec(id="small", usd_per_mtok_in=1, usd_per_mtok_out=2, upstream_id
 
 
 def upstreams(environ=None, **settings):
-    made = Upstreams()
+    made = UpstreamRegistry()
     told = {name: UpstreamSettings(base_url=URL, **fields) for name, fields in settings.items()}
     made.configure(told, {"small": SMALL}, environ or {})
     return made
@@ -44,7 +44,7 @@ def test_a_key_is_in_no_repr():
     small = upstreams({"KEY": "sk-secret"}, small={"key_variable": "KEY"})["small"]
 
     assert "sk-secret" not in repr(small)
-    assert small.clean("no sk-secret here") == "no *** here"
+    assert small.redact("no sk-secret here") == "no *** here"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
-from deployments.refusals import RefusedError
-from deployments.wishes import AutoRouter, Wish
+from deployments.refusals import RequestError
+from deployments.wishes import AutoRouterPlugin, RequestOptions
 
 
 @pytest.mark.parametrize(
@@ -16,29 +16,29 @@ def test_openrouters_dial_is_ours_turned_round(trade_off, alpha):
     """
     Their 0 is our 1.
     """
-    plugin = AutoRouter(id="auto-router", cost_quality_tradeoff=trade_off)
+    plugin = AutoRouterPlugin(id="auto-router", cost_quality_tradeoff=trade_off)
 
-    assert plugin.joined(Wish()).alpha == pytest.approx(alpha)
+    assert plugin.merged_into(RequestOptions()).alpha == pytest.approx(alpha)
 
 
 def test_a_plugin_adds_to_what_scope_says():
     """
     Their list of models and our dial go together.
     """
-    plugin = AutoRouter(id="auto-router", allowed_models=["openai/*"])
+    plugin = AutoRouterPlugin(id="auto-router", allowed_models=["openai/*"])
 
-    got = plugin.joined(Wish(alpha=0.2, session_id="s"))
+    got = plugin.merged_into(RequestOptions(alpha=0.2, session_id="s"))
 
-    assert got == Wish(alpha=0.2, session_id="s", allowed_models=("openai/*",))
+    assert got == RequestOptions(alpha=0.2, session_id="s", allowed_models=("openai/*",))
 
 
 def test_a_plugin_that_is_switched_off_says_nothing():
     """
     ``enabled: false`` is part of OpenRouter's form.
     """
-    plugin = AutoRouter(id="auto-router", enabled=False, cost_quality_tradeoff=10)
+    plugin = AutoRouterPlugin(id="auto-router", enabled=False, cost_quality_tradeoff=10)
 
-    assert plugin.joined(Wish()) == Wish()
+    assert plugin.merged_into(RequestOptions()) == RequestOptions()
 
 
 @pytest.mark.parametrize(
@@ -62,5 +62,5 @@ def test_scope_and_plugin_may_not_contradict(wish, plugin, message):
     """
     Neither wins in silence.
     """
-    with pytest.raises(RefusedError, match=message):
-        AutoRouter(id="auto-router", **plugin).joined(Wish(**wish))
+    with pytest.raises(RequestError, match=message):
+        AutoRouterPlugin(id="auto-router", **plugin).merged_into(RequestOptions(**wish))

@@ -7,15 +7,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from scope import AnchorConfig, save_bank
-from scope.calibration import Calibration
+from scope.calibration import ReferencePopulation
 from scope.embedder import EmbedderSpec
 from scope.outcomes import Outcomes
 from scope.predictions_store import (
-    CALIBRATION,
+    REFERENCE,
     FOLDER,
     OUTCOMES,
     PredictionsManifest,
-    seal,
+    write_manifest,
     write_shard,
 )
 from tests.banks import LARGE, SMALL, bank_of, predictions_of, rows_of, unit
@@ -36,9 +36,9 @@ def predicted(tmp_path):
     outcomes = Outcomes(("small", "large"), np.array([[0, 1.0]] * 3), tokens, tokens)
     pq.write_table(outcomes.to_table(predictions.question_ids), folder / OUTCOMES)
     tokens_qm = np.array([[1e6, 1e5]] * 3)
-    Calibration(AnchorConfig(), np.array(P), tokens_qm, tokens_qm).save(folder / CALIBRATION)
+    ReferencePopulation(AnchorConfig(), np.array(P), tokens_qm, tokens_qm).save(folder / REFERENCE)
     spec = EmbedderSpec(name="x", revision="1", dimension=4)
-    seal(
+    write_manifest(
         folder,
         PredictionsManifest(
             n_questions=3,

@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipelines.predict import UNFINISHED
+from pipelines.predict import UNFINISHED_FOLDER
 
 ROOT = Path(__file__).parents[2]
 N_SHARDS = 24
@@ -69,7 +69,7 @@ def wait_until(condition, patience_s=TIMEOUT_S, every_s=0.01):
 
 
 def n_finished(output):
-    return len(list((output / UNFINISHED).glob("shard-*.json")))
+    return len(list((output / UNFINISHED_FOLDER).glob("shard-*.json")))
 
 
 def in_the_middle(run, output):

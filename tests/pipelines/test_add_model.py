@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from scope import load_bank, save_bank
-from scope.fitted_reasoner import FittedReasoner
+from scope.fitted_reasoner import CalibratedReasoner
 from scope.outcomes import Outcomes
-from scope.population import learn
+from scope.population import fit_bank
 from tests.banks import labelled_pair
 from tests.blends import SPEC, blend_of
 
@@ -21,7 +21,7 @@ PRICES = {"new": {"input": 1.0, "output": 2.0}, "small": {"input": 0.1, "output"
 def bank(tmp_path_factory):
     """A folder with a bank of two models that has learned from forty anchors."""
     path = tmp_path_factory.mktemp("add") / "bank"
-    learned = learn(labelled_pair()[0])
+    learned = fit_bank(labelled_pair()[0])
     save_bank(learned, path, created_at="2026-01-01", sources=("by hand",))
     return path
 
@@ -149,7 +149,7 @@ def test_a_reasoner_of_the_bank_stays_and_knows_nothing_of_the_new_model(
     """
     Its weight is kept; a line says what to do for the new model to be asked about.
     """
-    fitted = FittedReasoner(SPEC, blend_of(2, weight=0.5))
+    fitted = CalibratedReasoner(SPEC, blend_of(2, weight=0.5))
     known = replace(load_bank(bank), reasoner=fitted)
     save_bank(known, tmp_path / "known", created_at="2026-01-01", sources=())
     given = ("--bank", tmp_path / "known", "--model", "new", "--prices", files / "prices.json")
@@ -161,7 +161,7 @@ def test_a_reasoner_of_the_bank_stays_and_knows_nothing_of_the_new_model(
     assert code == 0
     assert "the reasoner was never asked about new" in out
     assert blend.weight == 0.5
-    assert blend.telling_m.tolist() == [True, True, False]
+    assert blend.informative_m.tolist() == [True, True, False]
 
 
 def test_a_grown_bank_is_described_as_json(add, files):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipelines.answer_keeper import ERROR, ROWS, AnswerKeeper
-from pipelines.tally import Tally
-from scope.answer_cache import AnswerCache, Ask
+from pipelines.answer_keeper import ERROR, FLUSH_ROWS, AnswerWriter
+from pipelines.tally import ReasonerUsage
+from scope.answer_cache import AnswerCache, AnswerKey
 from tests.scope.test_answer_cache import RECIPE
 
 
@@ -15,12 +15,14 @@ def cache(tmp_path):
 
 
 def asks(n):
-    return [Ask("small", None, f"question {row}") for row in range(n)]
+    return [AnswerKey("small", None, f"question {row}") for row in range(n)]
 
 
 def keeper_of(cache, n, tally=None):
     keys = cache.keys(asks(n))
-    return AnswerKeeper(cache, {(row, 0): keys[row] for row in range(n)}, tally or Tally(n, 0))
+    return AnswerWriter(
+        cache, {(row, 0): keys[row] for row in range(n)}, tally or ReasonerUsage(n, 0)
+    )
 
 
 def batch(rows, failed=()):
@@ -48,7 +50,7 @@ def test_a_failed_answer_is_not_kept_and_is_asked_again(cache):
     The next run finds it missing; this one knows why.
     """
     with keeper_of(cache, 4) as keeper:
-        assert keeper.take(batch([0, 1, 2, 3], failed=[2])) == 1
+        assert keeper.add(batch([0, 1, 2, 3], failed=[2])) == 1
 
     assert cache.missing(asks(4)) == [2]
     assert keeper.failed == {bytes(cache.keys(asks(4))[2]): "engine is tired"}
@@ -58,13 +60,15 @@ def test_answers_are_on_the_disk_before_the_end(cache, tmp_path):
     """
     As soon as there are enough of them: a kill loses no more.
     """
-    keeper = keeper_of(cache, 2 * ROWS)
-    keeper.take(batch(range(ROWS - 1)))
+    keeper = keeper_of(cache, 2 * FLUSH_ROWS)
+    keeper.add(batch(range(FLUSH_ROWS - 1)))
     assert not list(cache.folder.glob("*.arrow"))
 
-    keeper.take(batch(range(ROWS - 1, ROWS + 1)))
+    keeper.add(batch(range(FLUSH_ROWS - 1, FLUSH_ROWS + 1)))
 
-    assert AnswerCache(tmp_path, RECIPE).missing(asks(2 * ROWS)) == list(range(ROWS + 1, 2 * ROWS))
+    assert AnswerCache(tmp_path, RECIPE).missing(asks(2 * FLUSH_ROWS)) == list(
+        range(FLUSH_ROWS + 1, 2 * FLUSH_ROWS)
+    )
 
 
 def test_what_came_before_an_error_is_kept(cache):
@@ -72,7 +76,7 @@ def test_what_came_before_an_error_is_kept(cache):
     The engines may die: what they have said stays.
     """
     with pytest.raises(RuntimeError), keeper_of(cache, 2) as keeper:
-        keeper.take(batch([0]))
+        keeper.add(batch([0]))
         raise RuntimeError
 
     assert cache.missing(asks(2)) == [1]
@@ -82,10 +86,10 @@ def test_a_run_is_counted(cache):
     """
     Tokens a second from the first prompt begun to the last ended; hours from the engine's start.
     """
-    tally = Tally(n_wanted=14, n_known=10, gpus=2)
+    tally = ReasonerUsage(n_wanted=14, n_known=10, gpus=2)
     with keeper_of(cache, 4, tally) as keeper:
-        keeper.take(batch([0, 1]))
-        keeper.take(batch([2, 3], failed=[3]))
+        keeper.add(batch([0, 1]))
+        keeper.add(batch([2, 3], failed=[3]))
 
     told = tally.to_json()
     assert (told["wanted"], told["from_cache"], told["asked"], told["failed"]) == (14, 10, 4, 1)
@@ -100,9 +104,9 @@ def test_a_cpu_has_no_gpu_hours(cache):
     """
     Unknown is null, never a number made up.
     """
-    tally = Tally(n_wanted=1, n_known=0, gpus=0)
+    tally = ReasonerUsage(n_wanted=1, n_known=0, gpus=0)
     with keeper_of(cache, 1, tally) as keeper:
-        keeper.take(batch([0]))
+        keeper.add(batch([0]))
 
     assert tally.to_json()["gpu_hours"] is None
     assert "hours on a CPU" in str(tally)
@@ -112,7 +116,7 @@ def test_a_reasoner_without_a_say_is_not_asked():
     """
     A weight of 0 means that no answer could change anything.
     """
-    assert str(Tally(n_wanted=0)) == (
+    assert str(ReasonerUsage(n_wanted=0)) == (
         "the reasoner has earned no say with this bank: nothing was asked"
     )
 
@@ -121,7 +125,7 @@ def test_nothing_asked_took_nothing():
     """
     All answers were in the cache.
     """
-    told = Tally(n_wanted=3, n_known=3, gpus=1)
+    told = ReasonerUsage(n_wanted=3, n_known=3, gpus=1)
 
     assert told.to_json()["prompt_tokens_per_s"] is None
     assert told.to_json()["prefix_cache_hit_rate"] is None

@@ -1,4 +1,4 @@
-"""``scope bank calibrate``, as a user meets it."""
+"""``scope bank fit``, as a user meets it."""
 
 import json
 
@@ -25,7 +25,7 @@ def test_a_bank_is_learned_from_and_written_as_a_new_one(scope, bank, tmp_path):
     """
     before = {file.name: file.read_bytes() for file in bank.iterdir()}
 
-    code, out, _ = scope("bank", "calibrate", "--bank", bank, "--output", tmp_path / "new")
+    code, out, _ = scope("bank", "fit", "--bank", bank, "--output", tmp_path / "new")
 
     assert code == 0
     assert f"built {tmp_path / 'new'}: 2 models learned from 60 anchors" in out
@@ -41,7 +41,7 @@ def test_json_is_the_manifest_beside_events(scope, bank, tmp_path):
     """
     output = tmp_path / "new"
 
-    code, out, err = scope("bank", "calibrate", "--bank", bank, "--output", output, "--json")
+    code, out, err = scope("bank", "fit", "--bank", bank, "--output", output, "--json")
 
     manifest = json.loads(out)
     assert code == 0
@@ -56,7 +56,7 @@ def test_a_calibrated_bank_can_be_calibrated_again(scope, bank, tmp_path):
     The same outcomes teach the same.
     """
     for source, target in ((bank, "one"), (tmp_path / "one", "two")):
-        scope("bank", "calibrate", "--bank", source, "--output", tmp_path / target)
+        scope("bank", "fit", "--bank", source, "--output", tmp_path / target)
 
     one, two = (tmp_path / name / FORECASTER for name in ("one", "two"))
     with np.load(one) as first, np.load(two) as second:
@@ -68,7 +68,7 @@ def test_an_altered_forecaster_fails_verification(scope, bank, tmp_path):
     """
     Exit 1: the command did its job, and the answer is no.
     """
-    scope("bank", "calibrate", "--bank", bank, "--output", tmp_path / "new")
+    scope("bank", "fit", "--bank", bank, "--output", tmp_path / "new")
     with (tmp_path / "new" / FORECASTER).open("ab") as file:
         file.write(b"x")
 
@@ -80,7 +80,7 @@ def test_an_altered_forecaster_fails_verification(scope, bank, tmp_path):
 
 def refused(scope, bank, output):
     """Calibrate in vain; return the sentence that says why, last of what is printed."""
-    code, _, err = scope("bank", "calibrate", "--bank", bank, "--output", output)
+    code, _, err = scope("bank", "fit", "--bank", bank, "--output", output)
 
     assert code == 2
     assert "Traceback" not in err
@@ -138,9 +138,7 @@ def test_a_model_never_measured_is_named(scope, tmp_path):
         with_correct(known, correct_am), tmp_path / "bank", created_at="2026-01-01", sources=()
     )
 
-    code, _, err = scope(
-        "bank", "calibrate", "--bank", tmp_path / "bank", "--output", tmp_path / "new"
-    )
+    code, _, err = scope("bank", "fit", "--bank", tmp_path / "bank", "--output", tmp_path / "new")
 
     assert code == 0
     assert f"no outcome with token counts of {known.model_ids[1]}: they stay unknown" in err

@@ -10,7 +10,7 @@ import pytest
 
 from scope import EMBEDDED_BANK, AnchorConfig, save_bank
 from scope.embedder import MINILM, EmbedderSpec
-from scope.population import calibrate
+from scope.population import predict_reference_population
 from tests.banks import bank_of, unit
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -347,7 +347,7 @@ def made_with(embedder, path):
     """Save a bank whose vectors claim to be made by `embedder`."""
     bank = bank_of([[1, 0], [0, 1]], embedding=unit(np.eye(2, 384)))
     bank = replace(bank, embedder=embedder)
-    bank = replace(bank, calibration=calibrate(bank, AnchorConfig()))
+    bank = replace(bank, reference=predict_reference_population(bank, AnchorConfig()))
     save_bank(bank, path, created_at="2026-01-01", sources=())
     return path
 

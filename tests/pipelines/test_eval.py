@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scope import AnchorConfig, save_bank
-from scope.population import calibrate
+from scope.population import predict_reference_population
 from tests.banks import labelled_pair, with_correct
 
 FILES = {"report.html", "metrics.json", "scores.parquet", "curves.parquet", "predictions.json"}
@@ -16,7 +16,7 @@ FILES = {"report.html", "metrics.json", "scores.parquet", "curves.parquet", "pre
 
 def saved(bank, path):
     """Save a bank, calibrated; returns its folder."""
-    bank = replace(bank, calibration=calibrate(bank, AnchorConfig()))
+    bank = replace(bank, reference=predict_reference_population(bank, AnchorConfig()))
     save_bank(bank, path, created_at="2026-01-01", sources=())
     return path
 
@@ -67,7 +67,12 @@ def test_one_command_writes_everything(scope, banks, tmp_path):
     assert "all limits are kept: 1" in err
     assert metrics["n_questions"] == len(entries) == 40
     assert metrics["limits"] == [{"metric": "area_share", "floor": 0.0, "kept": True, "why": None}]
-    assert {row["table"] for row in rows} == {"standings", "fixed", "promises", "quality"}
+    assert {row["table"] for row in rows} == {
+        "leaderboard",
+        "single_models",
+        "planned_costs",
+        "quality",
+    }
     assert {one["prediction"] for one in entries} <= {"small", "large"}
 
 

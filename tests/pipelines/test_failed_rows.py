@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.predict import UNFINISHED
+from pipelines.predict import UNFINISHED_FOLDER
 from scope import save_bank
-from scope.embedder import EmbedderSpec, Recipe, locate
+from scope.embedder import EmbedderSpec, EmbeddingFingerprint, resolve_model
 from scope.embedding_cache import EmbeddingCache
 from tests.banks import bank_of, unit
 from tests.models import POISON, tiny_model
@@ -25,7 +25,7 @@ def flags(tmp_path, monkeypatch):
     """Three questions, one of which the bank's embedder has no finite vector for."""
     monkeypatch.setenv("SCOPE_CACHE", str(tmp_path / "cache"))
     model = str(tiny_model(tmp_path, pooling="mean"))
-    _, revision = locate(model, None)
+    _, revision = resolve_model(model, None)
     embedding = unit(np.random.default_rng(0).standard_normal((20, 32)))
     bank = replace(
         bank_of(np.ones((20, 2)), embedding=embedding),
@@ -45,7 +45,7 @@ def rows(output):
 def heal(tmp_path):
     """Keep a vector for the text that has none, as another process with more luck would."""
     model = str(tmp_path / "st")
-    recipe = Recipe(name=model, revision=locate(model, None)[1])
+    recipe = EmbeddingFingerprint(name=model, revision=resolve_model(model, None)[1])
     cache = EmbeddingCache(tmp_path / "cache", recipe)
     cache.add(cache.keys([PROMPTS["b"]]), unit(np.ones((1, 32))))
 
@@ -76,7 +76,7 @@ def test_a_row_that_fails_carries_its_error_and_is_tried_again(scope, flags, tmp
     assert code == 0
     assert "predicted 3 questions" in out
     assert [row["error"] for row in rows(output)] == [None] * 6
-    assert not (output / UNFINISHED).exists()
+    assert not (output / UNFINISHED_FOLDER).exists()
     kept = [row for row in rows(output) if row["question_id"] != "b"]
     assert kept == [row for row in broken if row["question_id"] != "b"]
 

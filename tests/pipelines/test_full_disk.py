@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.predict import UNFINISHED
+from pipelines.predict import UNFINISHED_FOLDER
 from tests.pipelines.runs import (
     N_SHARDS,
     check_sentence,
@@ -59,7 +59,7 @@ def kept(tmp_path):
 @pytest.mark.parametrize(
     ("size", "path"),
     [
-        pytest.param("2m", f"{UNFINISHED}/shard-", id="while shards are written"),
+        pytest.param("2m", f"{UNFINISHED_FOLDER}/shard-", id="while shards are written"),
         pytest.param("8m", "", id="while they are put together"),
     ],
 )
@@ -78,7 +78,7 @@ def test_a_full_disk_loses_no_shard(inputs, undisturbed, tmp_path, kept, size, p
     said = (kept / "said").read_text()
     check_sentence(said, f"{output}/{path}", "cannot be written: No space left on device")
     assert 0 < n_finished(kept / "full") < (N_SHARDS if path else N_SHARDS + 1)
-    assert {file.name for file in (kept / "full").iterdir()} == {UNFINISHED}
+    assert {file.name for file in (kept / "full").iterdir()} == {UNFINISHED_FOLDER}
     assert content(kept / "end") == undisturbed
 
 
@@ -94,7 +94,7 @@ def test_a_disk_that_refuses_a_worker_ends_the_run(inputs, undisturbed, tmp_path
         code, _, err = ended(run)
 
     assert code == 2
-    check_sentence(err, f"{output}/{UNFINISHED}/shard-", "cannot be written: File too large")
+    check_sentence(err, f"{output}/{UNFINISHED_FOLDER}/shard-", "cannot be written: File too large")
     assert 0 < n_finished(output) < N_SHARDS
     finish(inputs, output)
     assert content(output) == undisturbed

@@ -6,28 +6,30 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.console import show_damage
-from pipelines.inputs import cache_folder, chosen_source, encoder_settings
+from pipelines.console import print_cache_warnings
+from pipelines.inputs import cache_folder, encoder_settings, question_source_from_flags
 from scope import EMBEDDED_BANK
 from scope.errors import ConfigError
-from scope.hub import HubSet
-from scope.vector_cache import DamagedShardWarning
+from scope.hub import HubDataset
+from scope.vector_cache import CorruptShardWarning
 
 
 @pytest.mark.parametrize(
     ("dataset", "split", "source"),
     [
-        pytest.param("id", None, HubSet("id", "test"), id="published: the split of the command"),
-        pytest.param("ood", "anchor", HubSet("ood", "anchor"), id="published: another split"),
-        pytest.param("owner/name", None, HubSet("owner/name"), id="any: its only split"),
-        pytest.param("owner/name", "train", HubSet("owner/name", "train"), id="any: a split"),
+        pytest.param(
+            "id", None, HubDataset("id", "test"), id="published: the split of the command"
+        ),
+        pytest.param("ood", "anchor", HubDataset("ood", "anchor"), id="published: another split"),
+        pytest.param("owner/name", None, HubDataset("owner/name"), id="any: its only split"),
+        pytest.param("owner/name", "train", HubDataset("owner/name", "train"), id="any: a split"),
     ],
 )
 def test_a_data_set_is_named_with_its_split(dataset, split, source):
     """
     Only of the published sets is it known which split is meant.
     """
-    assert chosen_source("--query-file", None, dataset, split, "test") == source
+    assert question_source_from_flags("--query-file", None, dataset, split, "test") == source
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ def test_questions_come_from_one_place(path, dataset, message):
     Not from none, not from two.
     """
     with pytest.raises(ConfigError, match=message):
-        chosen_source("--query-file", path, dataset, None, "test")
+        question_source_from_flags("--query-file", path, dataset, None, "test")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ def test_a_damaged_file_is_one_sentence_on_the_screen(capsys):
     """
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        with show_damage():
-            warnings.warn("x.arrow is damaged", DamagedShardWarning, stacklevel=1)
+        with print_cache_warnings():
+            warnings.warn("x.arrow is damaged", CorruptShardWarning, stacklevel=1)
 
     assert capsys.readouterr().err == "scope: x.arrow is damaged\n"

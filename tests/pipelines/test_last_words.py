@@ -5,7 +5,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
-from pipelines.last_words import LastWords
+from pipelines.last_words import CrashLog
 
 LOG = """\
 (EngineCore pid=7) INFO 11-22 17:00:00 [core.py:98] Initializing a V1 LLM engine
@@ -37,10 +37,10 @@ def test_the_cause_is_told_and_not_its_echo(tmp_path):
     vLLM's own error only says that there was another.
     """
     with log(tmp_path):
-        words = LastWords()
+        words = CrashLog()
         say(LOG)
 
-    assert words.last == "ValueError: No memory for the cache blocks"
+    assert words.last_error == "ValueError: No memory for the cache blocks"
 
 
 def test_what_an_engine_before_has_said_is_not_repeated(tmp_path):
@@ -49,9 +49,9 @@ def test_what_an_engine_before_has_said_is_not_repeated(tmp_path):
     """
     with log(tmp_path):
         say(LOG)
-        words = LastWords()
+        words = CrashLog()
 
-    assert words.last is None
+    assert words.last_error is None
 
 
 def test_a_process_that_was_killed_says_nothing(tmp_path):
@@ -59,7 +59,7 @@ def test_a_process_that_was_killed_says_nothing(tmp_path):
     Then there is no error to tell of.
     """
     with log(tmp_path):
-        words = LastWords()
+        words = CrashLog()
         say("INFO all is well\n")
 
-    assert words.last is None
+    assert words.last_error is None

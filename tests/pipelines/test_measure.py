@@ -148,7 +148,7 @@ def test_a_fifth_of_calls_failing_loses_and_doubles_nothing(bench):
     bought = Counter(call["prompt"] for call in log if call["way"] == "ok")
     prompts = {row["question_id"]: f"{int(row['question_id'][1:])}?\nA. x\nB. y" for row in rows}
     answered = {prompts[row["question_id"]] for row in rows if "error" not in row}
-    doubtful = {prompts[row["question_id"]] for row in rows if row["doubtful_usd"]}
+    doubtful = {prompts[row["question_id"]] for row in rows if row["possibly_billed_usd"]}
     assert sorted(prompts) == [f"q{i:03d}" for i in range(60)]
     assert sum(row["attempts"] for row in rows) == len(log) > 60
     assert answered <= set(bought) <= answered | doubtful
@@ -338,7 +338,7 @@ def test_the_cap_holds(bench, way):
     code, _, err = bench(*("--budget-usd", cap_usd, "--max-tokens", 20), way=way)
 
     rows = bench.journal()
-    billed = sum(row["usd"] + row["doubtful_usd"] for row in rows)
+    billed = sum(row["usd"] + row["possibly_billed_usd"] for row in rows)
     assert code == 1
     assert "could pass the budget" in err
     assert 5 <= len(bench.log()) == len(rows) <= 15
@@ -454,7 +454,7 @@ def test_a_failing_grader_of_the_users_own_costs_no_answer(bench, monkeypatch):
 def bank(tmp_path):
     """A bank of four anchors with prompts, right answers A, and lengths of 40 tokens."""
     prompts = tuple(f"{i}?\nA. x\nB. y" for i in range(4))
-    made = replace(bank_of([[1, 0]] * 4, tokens=40.0, prompts=prompts), golds=("A",) * 4)
+    made = replace(bank_of([[1, 0]] * 4, tokens=40.0, prompts=prompts), gold_answers=("A",) * 4)
     save_bank(made, tmp_path / "bank", created_at="2026-01-01", sources=())
     return tmp_path / "bank"
 

@@ -221,7 +221,7 @@ def test_a_bank_without_prompts_holds_no_text(scope, bank_inputs, tmp_path):
     assert code == 0
     assert len(loaded.ids) == 30
     assert loaded.prompts is None
-    assert set(loaded.golds) == {None}
+    assert set(loaded.gold_answers) == {None}
     assert all(b"reigned" not in file.read_bytes() for file in Path(bank).iterdir())
 
 

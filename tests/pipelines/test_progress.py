@@ -10,7 +10,7 @@ from pipelines.progress import event_lines, log_lines, progress
 from pipelines.stage_bars import Bars, bars
 from pipelines.stage_seconds import seconds_table
 from pipelines.stage_text import clock_text
-from pipelines.stages import IDLE_S, Spare, Stages
+from pipelines.stages import IDLE_S, FreeResources, Stages
 
 
 class Clock:
@@ -125,14 +125,14 @@ def test_what_is_unknown_is_a_dash_and_null(clock, written, told):
     """
     told.begin("embedding", 60_000)
     clock.wait(6)
-    told.look()
+    told.refresh()
 
     (event,) = events(written)
     assert event["rate_per_s"] is event["left_s"] is event["usd"] is event["waiting"] is None
     lines = Stages(log_lines(log := io.StringIO()), clock=clock)
     lines.begin("embedding", 60_000)
     clock.wait(10)
-    lines.look()
+    lines.refresh()
     assert log.getvalue().startswith("embedding     0 of 60,000 (0 %)  –/s  – left")
 
 
@@ -144,7 +144,7 @@ def test_a_log_gets_a_line_now_and_then(clock, written, logged):
     for _ in range(40):
         clock.wait(0.5)
         logged.advance(155)
-        logged.look()
+        logged.refresh()
 
     first, second = written.getvalue().splitlines()
     assert first == "embedding     3,100 of 60,000 (5 %)  310/s  3:04 left"
@@ -159,7 +159,7 @@ def test_a_log_gets_a_line_when_a_stage_ends(clock, written, logged):
     clock.wait(6.2)
     logged.begin("asking", 200, usd=1.0)
     clock.wait(100)
-    logged.advance(79, errors=3, usd=0.5, doubtful_usd=0.25)
+    logged.advance(79, errors=3, usd=0.5, possibly_billed_usd=0.25)
     logged.end()
 
     assert written.getvalue().splitlines() == [
@@ -197,7 +197,7 @@ def test_without_a_cluster_nothing_is_waited_for(clock, written, logged):
     """
     logged.begin("fitting baselines", 6)
     clock.wait(40)
-    logged.look()
+    logged.refresh()
 
     assert written.getvalue().endswith("– left  nothing new for 40 s\n")
 
@@ -206,10 +206,10 @@ def test_a_stage_that_stands_still_says_what_is_free(clock, written, logged):
     """
     A cluster without a free CPU makes a job wait in silence: its operator must see why.
     """
-    logged.ask_spare = lambda: Spare(0.0, 4.0)
+    logged.ask_spare = lambda: FreeResources(0.0, 4.0)
     logged.begin("embedding", 66)
     clock.wait(30)
-    logged.look()
+    logged.refresh()
 
     (line,) = written.getvalue().splitlines()
     assert "  waiting for the first row since 30 s; free CPUs 0 of 4: " in line
@@ -220,11 +220,11 @@ def test_gpus_are_spoken_of_where_there_are_any(clock, written, logged):
     """
     Here the CPUs are free, and the GPU is what is waited for.
     """
-    logged.ask_spare = lambda: Spare(3.5, 4.0, 0.0, 2.0)
+    logged.ask_spare = lambda: FreeResources(3.5, 4.0, 0.0, 2.0)
     logged.begin("embedding", 66)
     logged.advance(10)
     clock.wait(12)
-    logged.look()
+    logged.refresh()
 
     (line,) = written.getvalue().splitlines()
     assert "  waiting since 12 s; free CPUs 3.5 of 4, GPUs 0 of 2: " in line
@@ -239,10 +239,10 @@ def test_a_stage_that_moves_does_not_ask_what_is_free(clock, logged):
     logged.ask_spare = lambda: asked.append(1)
     logged.begin("embedding", 66)
     clock.wait(IDLE_S - 1)
-    logged.look()
+    logged.refresh()
     logged.advance()
     clock.wait(IDLE_S - 1)
-    logged.look()
+    logged.refresh()
 
     assert asked == []
 
@@ -251,11 +251,11 @@ def test_events_say_who_waits(clock, written, told):
     """
     The present stage for a worker, with what is free; the stages to come for each other.
     """
-    told.ask_spare = lambda: Spare(0.0, 4.0)
-    told.expect("reading", "embedding", "predicting", "merging")
+    told.ask_spare = lambda: FreeResources(0.0, 4.0)
+    told.plan("reading", "embedding", "predicting", "merging")
     told.begin("embedding", 66)
     clock.wait(30)
-    told.look()
+    told.refresh()
 
     (event,) = events(written)
     assert event["waiting"] == {
@@ -287,7 +287,7 @@ def test_events_end_with_the_seconds_of_a_stage(clock, written, told):
             "left_s": 0.0,
             "errors": 2,
             "usd": 0.3,
-            "doubtful_usd": 0.0,
+            "possibly_billed_usd": 0.0,
             "waiting": None,
             "next": [],
         },
@@ -360,7 +360,7 @@ def test_bars_show_how_far_every_stage_is(clock, width):
     What has ended, what is worked on, and what waits for what; nothing is cut at 80 columns.
     """
     stages = Stages(clock=clock)
-    stages.expect("asking", "fitting baselines", "writing")
+    stages.plan("asking", "fitting baselines", "writing")
     stages.begin("reading")
     clock.wait(2)
     stages.begin("asking", 60_000, usd=0.0)
@@ -379,10 +379,10 @@ def test_bars_say_why_nothing_moves(clock):
     Below them, in the words of the log.
     """
     stages = Stages(clock=clock)
-    stages.ask_spare = lambda: Spare(0.0, 4.0)
+    stages.ask_spare = lambda: FreeResources(0.0, 4.0)
     stages.begin("embedding", 66)
     clock.wait(45)
-    stages.look()
+    stages.refresh()
 
     assert "since 45 s; free CPUs 0 of 4" in shown(bars(stages)).splitlines()[-1]
 
@@ -398,7 +398,7 @@ def test_bars_are_gone_at_the_end(clock):
     display = Bars(screen)
     stages = Stages(display, clock=clock)
     stages.begin("embedding", 66)
-    stages.look()
+    stages.refresh()
     display.stop()
 
     drawn = screen.file.getvalue()

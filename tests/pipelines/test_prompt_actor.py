@@ -36,7 +36,7 @@ def test_each_model_wanted_gets_its_prompt(checkpoint):
     wanted_qm = np.zeros((60, 2), dtype=bool)
     wanted_qm[3, 1] = wanted_qm[5] = True
 
-    said = actor_of(checkpoint, wanted_qm)(batch_of([3, 4, 5], own_anchor=np.array([3, 4, 5])))
+    said = actor_of(checkpoint, wanted_qm)(batch_of([3, 4, 5], self_anchor=np.array([3, 4, 5])))
 
     cells = set(zip(said["row"].tolist(), said["column"].tolist(), strict=True))
     assert cells == {(3, 1), (5, 0), (5, 1)}
@@ -53,7 +53,7 @@ def test_an_anchor_is_no_example_of_itself(checkpoint):
     """
     actor = actor_of(checkpoint, np.ones((60, 2), dtype=bool))
 
-    own = actor(batch_of([7], own_anchor=np.array([7])))["prompt"]
+    own = actor(batch_of([7], self_anchor=np.array([7])))["prompt"]
     other = actor(batch_of([7]))["prompt"]
 
     assert all(prompt.count(TEXTS[7]) == 1 for prompt in own)
@@ -66,7 +66,7 @@ def test_prompts_that_begin_alike_follow_each_other(checkpoint):
     """
     actor = actor_of(checkpoint, np.ones((60, 2), dtype=bool))
 
-    said = actor(batch_of(list(range(20)), own_anchor=np.arange(20)))
+    said = actor(batch_of(list(range(20)), self_anchor=np.arange(20)))
 
     assert said["prompt"].tolist() == sorted(said["prompt"])
     assert (np.diff(said["column"]) != 0).sum() == 1
@@ -88,7 +88,7 @@ def test_vectors_of_labelled_questions_are_read_from_their_bank(checkpoint, tmp_
     """
     save_bank(BANK, tmp_path / "bank", created_at="2026-01-01", sources=())
     wanted_qm = np.ones((60, 2), dtype=bool)
-    batch = batch_of([1, 2], own_anchor=np.array([1, 2]))
+    batch = batch_of([1, 2], self_anchor=np.array([1, 2]))
     given = actor_of(checkpoint, wanted_qm)(dict(batch))["prompt"]
     del batch["embedding"]
 

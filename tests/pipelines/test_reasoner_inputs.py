@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from pipelines import engines
-from pipelines.reasoner_inputs import ReasonerFlags, ReasonerInputs, answers_folder
+from pipelines.reasoner_inputs import ReasonerFlags, ReasonerOptions, answer_cache_folder
 from scope import save_bank
 from scope.blend import Blend
 from scope.errors import ConfigError
-from scope.fitted_reasoner import FittedReasoner
+from scope.fitted_reasoner import CalibratedReasoner
 from scope.reasoner import ReasonerConfig, ReasonerSpec
-from scope.settings import ScopeConfig
+from scope.settings import JobConfig
 from tests.banks import two_kinds
 from tests.checkpoints import needs_vllm
 
@@ -20,8 +20,8 @@ TEXTS = tuple(f"Question {n}?" for n in range(60))
 
 def fitted_on(checkpoint, **settings):
     """What a bank knows of a reasoner."""
-    spec = ReasonerSpec.of(ReasonerConfig(checkpoint=str(checkpoint), **settings))
-    return FittedReasoner(spec, Blend.nothing(2))
+    spec = ReasonerSpec.from_config(ReasonerConfig(checkpoint=str(checkpoint), **settings))
+    return CalibratedReasoner(spec, Blend.identity(2))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_bank_that_knows_no_reasoner_is_refused(scope, tmp_path, checkpoint):
 
     err = refused(scope, tmp_path, bank, "--predictor", "scope", "--checkpoint", checkpoint)
 
-    assert "run `scope bank calibrate --predictor scope` first" in err
+    assert "run `scope bank fit --predictor scope` first" in err
 
 
 @needs_vllm
@@ -116,10 +116,10 @@ def test_settings_that_the_bank_was_not_calibrated_with_are_named(tmp_path, chec
     What another reasoner's answers are worth nobody knows.
     """
     bank = replace(two_kinds(), prompts=TEXTS, reasoner=fitted)
-    inputs = ReasonerInputs(ReasonerFlags(reasoning="short", samples=3))
+    inputs = ReasonerOptions(ReasonerFlags(reasoning="short", samples=3))
 
     with pytest.raises(ConfigError) as caught:
-        inputs.calibrated(bank)
+        inputs.for_bank(bank)
 
     message = str(caught.value)
     assert "reasoning ('none', now 'short')" in message
@@ -133,7 +133,7 @@ def test_the_bank_says_who_is_asked(fitted):
     """
     bank = replace(two_kinds(), prompts=TEXTS, reasoner=fitted)
 
-    reasoner = ReasonerInputs().calibrated(bank)
+    reasoner = ReasonerOptions().for_bank(bank)
 
     assert reasoner.spec == fitted.spec
     assert reasoner.n_engines == reasoner.engine.tensor_parallel == 1
@@ -151,7 +151,7 @@ def test_flags_count_more_than_the_file(tmp_path, checkpoint):
     bank = replace(two_kinds(), prompts=TEXTS)
     flags = ReasonerFlags(reasoning="full", tensor_parallel=2, llm_replicas=4)
 
-    reasoner = ReasonerInputs(flags, ScopeConfig.load(file)).reasoner(bank)
+    reasoner = ReasonerOptions(flags, JobConfig.load(file)).reasoner(bank)
 
     assert (reasoner.config.n_examples, reasoner.config.reasoning) == (3, "full")
     assert (reasoner.engine.eager, reasoner.engine.tensor_parallel) == (True, 2)
@@ -166,7 +166,7 @@ def test_folders_are_known_by_their_whole_names(checkpoint, monkeypatch):
     monkeypatch.chdir(checkpoint.parent)
     flags = ReasonerFlags(checkpoint=f"./{checkpoint.name}")
 
-    reasoner = ReasonerInputs(flags).reasoner(replace(two_kinds(), prompts=TEXTS))
+    reasoner = ReasonerOptions(flags).reasoner(replace(two_kinds(), prompts=TEXTS))
 
     assert reasoner.config.checkpoint == reasoner.spec.checkpoint == str(checkpoint)
 
@@ -178,7 +178,7 @@ def test_a_checkpoint_must_be_named_once():
     bank = replace(two_kinds(), prompts=TEXTS)
 
     with pytest.raises(ConfigError, match="--checkpoint is missing"):
-        ReasonerInputs().reasoner(bank)
+        ReasonerOptions().reasoner(bank)
 
 
 def test_vllm_that_is_not_installed_is_asked_for(monkeypatch):
@@ -197,4 +197,4 @@ def test_answers_lie_beside_embeddings(monkeypatch, tmp_path):
     """
     monkeypatch.setenv("SCOPE_CACHE", str(tmp_path))
 
-    assert answers_folder() == tmp_path / "answers"
+    assert answer_cache_folder() == tmp_path / "answers"

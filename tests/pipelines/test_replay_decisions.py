@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.choosing import Chooser
+from deployments.choosing import PolicyChooser
 from deployments.decision_log import DecisionLog, LogSettings
-from deployments.exchange import Exchange
-from deployments.predictor import Embedded, Predictor
+from deployments.exchange import RequestContext
+from deployments.predictor import PredictionRequest, Predictor
 from scope import load_bank, save_bank
-from scope.population import calibrate
+from scope.population import predict_reference_population
 from tests.banks import LARGE, MIDDLE, SMALL, bank_of, labelled_pair
 from tests.decision_logs import candidate, named_by_client, request, two_models, write_log
 
@@ -45,7 +45,7 @@ def test_another_policy_is_compared_with_what_was_decided(replay):
     assert (before["accuracy"], before["cost_usd"]) == (0.5, 2.0)
     assert (after["accuracy"], after["cost_usd"]) == (0.8, 4.0)
     assert (answer["n_changed"], answer["n_questions"]) == (2, 2)
-    gaps = {"n_left_out": 0, "n_torn": 0}
+    gaps = {"n_left_out": 0, "n_truncated": 0}
     assert answer.items() >= {"bill_usd": 0.5, "n_billed": 2, **gaps}.items()
 
 
@@ -93,9 +93,9 @@ def decided(folder, alpha):
     """Forty decisions on the bank in `folder` by the endpoint's own classes."""
     bank = load_bank(folder / "bank")
     _, asked = labelled_pair(models=bank.models)
-    call = Embedded(bank.version, asked.embedding_ad, asked.features_af)
+    call = PredictionRequest(bank.version, asked.embedding_ad, asked.features_af)
     (predictions,) = Predictor(str(folder / "bank")).predict([call])
-    chooser = Chooser(bank)
+    chooser = PolicyChooser(bank)
     return [
         chooser.choose([one], ALLOWED[n % 3], {"alpha": alpha})[0]
         for n, one in enumerate(predictions)
@@ -107,12 +107,12 @@ def endpoint(tmp_path_factory):
     """A bank, and the log of what an endpoint decided on it at alpha .9."""
     folder = tmp_path_factory.mktemp("endpoint")
     bank, asked = labelled_pair(models=(SMALL, MIDDLE, LARGE))
-    bank = replace(bank, calibration=calibrate(bank, bank.anchor_config))
+    bank = replace(bank, reference=predict_reference_population(bank, bank.anchor_config))
     saved(bank, folder / "bank")
     log = DecisionLog(LogSettings(folder=str(folder / "log"), max_file_mib=0.02), "Router#1")
-    exchange = Exchange("route", "anyone", None, lambda _: None)
-    exchange.decided(decided(folder, 0.9), asked.ids)
-    for record in exchange.records(load_bank(folder / "bank").version):
+    exchange = RequestContext("route", "anyone", None, lambda _: None)
+    exchange.record_decisions(decided(folder, 0.9), asked.ids)
+    for record in exchange.log_records(load_bank(folder / "bank").version):
         log.write(record)
     log.close()
     return folder

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from scope import load_bank, save_bank
-from scope.answer_cache import AnswerCache, AnswerRecipe, Ask
-from scope.bank_store import evidence
+from scope.answer_cache import AnswerCache, AnswerKey, ReasonerFingerprint
+from scope.bank_store import content_digest
 from scope.blend import Blend
-from scope.embedder import EmbedderSpec, locate
-from scope.fitted_reasoner import FittedReasoner
-from scope.predictions_store import PredictedFolder
+from scope.embedder import EmbedderSpec, resolve_model
+from scope.fitted_reasoner import CalibratedReasoner
+from scope.predictions_store import StoredPredictions
 from scope.reasoner import ReasonerConfig, ReasonerSpec
 from tests.banks import two_kinds
 from tests.checkpoints import needs_vllm
@@ -47,7 +47,7 @@ def asked_of(bank, checkpoint, reasoning):
     )
     centre_m = np.zeros(len(bank.models))
     blend = Blend(0.5, 1.0, centre_m, -4.0, 4.0, 0.5, centre_m, 0.5, 0.5)
-    return replace(bank, reasoner=FittedReasoner(ReasonerSpec.of(config), blend))
+    return replace(bank, reasoner=CalibratedReasoner(ReasonerSpec.from_config(config), blend))
 
 
 def poisoned(checkpoint, folder):
@@ -75,7 +75,7 @@ def files(tmp_path_factory, checkpoint):
         for n, kind in enumerate(bank.categories)
     )
     vectors = Encoder().encode(list(texts)).astype(np.float16).astype(np.float32)
-    spec = EmbedderSpec(name=MINILM, revision=locate(MINILM)[1], dimension=vectors.shape[1])
+    spec = EmbedderSpec(name=MINILM, revision=resolve_model(MINILM)[1], dimension=vectors.shape[1])
     bank = replace(bank, prompts=texts, embedding_ad=vectors, embedder=spec)
     banks = {
         "bank": bank,
@@ -100,7 +100,7 @@ def inputs_of(files, bank, *flags):
 
 def rows_of(output):
     """All predictions of a run as one table."""
-    folder = PredictedFolder.open(output).path
+    folder = StoredPredictions.open(output).path
     return pq.read_table(sorted(folder.glob("part-*.parquet"))).to_pylist()
 
 
@@ -116,7 +116,7 @@ def test_calibration_says_what_the_answers_are_worth(scope, files, checkpoint, t
     flags = ["--predictor", "scope", "--config", settings, "--asked", 30, "--json"]
 
     code, out, err = scope(
-        "bank", "calibrate", "--bank", files / "bank", "--output", tmp_path / "bank", *flags
+        "bank", "fit", "--bank", files / "bank", "--output", tmp_path / "bank", *flags
     )
 
     assert code == 0, err
@@ -151,13 +151,15 @@ def test_predictions_are_blended_and_what_fails_is_asked_again(scope, files, tmp
     assert {row["source"] for row in (one, two)} == {"anchors"}
     assert all("no answer about small" in row["error"] for row in (one, two))
     assert all(0 < row["p_correct"] < 1 for row in (one, two))
-    manifest = PredictedFolder.open(tmp_path / "out").manifest
+    manifest = StoredPredictions.open(tmp_path / "out").manifest
     assert manifest.reasoner == bank.reasoner.spec
 
     # Another process with more luck.
-    recipe = AnswerRecipe(reasoner=bank.reasoner.spec, evidence=evidence(files / "fast"))
+    recipe = ReasonerFingerprint(
+        reasoner=bank.reasoner.spec, evidence=content_digest(files / "fast")
+    )
     cache = AnswerCache(tmp_path / "cache" / "answers", recipe)
-    asks = [Ask(model, None, BAD) for model in bank.model_ids]
+    asks = [AnswerKey(model, None, BAD) for model in bank.model_ids]
     assert cache.missing(asks) == [0, 1]
     cache.add(cache.keys(asks), np.array([[0.9, 50.0, 600.0, 9.0, 0.0]] * 2, dtype=np.float32))
     code, out, err = scope(*run, "--output", tmp_path / "out", "--json")

@@ -6,7 +6,7 @@ import pytest
 from ray.data._internal.util import _annotate_exception_with_retry_context as annotated
 
 from pipelines.session import _without_note
-from scope.errors import ConfigError, EmbedderMismatchError, UnwritableError
+from scope.errors import ConfigError, EmbedderMismatchError, OutputWriteError
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from scope.errors import ConfigError, EmbedderMismatchError, UnwritableError
     [
         pytest.param(ConfigError("no bank"), id="its own words"),
         pytest.param(EmbedderMismatchError("minilm", "qwen"), id="made of parts"),
-        pytest.param(UnwritableError(28, "No space left on device", "out/a"), id="of the system"),
+        pytest.param(OutputWriteError(28, "No space left on device", "out/a"), id="of the system"),
     ],
 )
 def test_what_ray_data_adds_to_an_error_is_taken_off(error):

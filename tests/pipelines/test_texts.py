@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.embed import BLOCK_ROWS, TextEncoder
+from pipelines.embed import BLOCK_ROWS, EncoderSpec
 from pipelines.embedding import open_cache
 from pipelines.stages import Stages
 from pipelines.texts import embed_texts
@@ -30,7 +30,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     With both ways out.
     """
     (tmp_path / "file").write_text("")
-    encoder = TextEncoder(MINILM, None, cache=tmp_path / "file" / "cache")
+    encoder = EncoderSpec(MINILM, None, cache=tmp_path / "file" / "cache")
 
     with (
         pytest.raises(
@@ -52,11 +52,11 @@ def test_what_must_not_be_kept_is_gone(tmp_path, name, cache):
     """
     The run itself works the same.
     """
-    encoder = TextEncoder(name, None, cache=tmp_path / cache if cache else None)
+    encoder = EncoderSpec(name, None, cache=tmp_path / cache if cache else None)
 
     with open_cache(encoder) as opened:
         opened.add(opened.keys(["a"]), np.ones((1, 2), np.float32))
-        assert opened.find(opened.keys(["a"]))[0].all()
+        assert opened.lookup(opened.keys(["a"]))[0].all()
 
     assert not opened.folder.exists()
     assert list(tmp_path.iterdir()) == []
@@ -66,7 +66,7 @@ def test_what_is_known_needs_no_encoder(tmp_path):
     """
     No Ray is started, nobody is told of any work.
     """
-    encoder = TextEncoder(MINILM, None, cache=tmp_path)
+    encoder = EncoderSpec(MINILM, None, cache=tmp_path)
     vectors = np.eye(2, 4, dtype=np.float32)
     with open_cache(encoder) as cache:
         cache.add(cache.keys(["a", "b"]), vectors)
@@ -84,7 +84,7 @@ def test_each_text_is_embedded_once(tmp_path):
     """
     However often and wherever it stands; what an earlier run left is not asked for again.
     """
-    encoder = TextEncoder(MINILM, None, cache=tmp_path)
+    encoder = EncoderSpec(MINILM, None, cache=tmp_path)
     known = np.eye(20, 384, dtype=np.float32)
     with open_cache(encoder) as cache:
         cache.add(cache.keys(PROMPTS[:20]), known)
@@ -161,13 +161,13 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path):
     It goes on after the last block it had kept, and cuts the rest as before.
     """
     prompts = [f"What is {n} + {n}{'?' * (n % 7)}" for n in range(700)]
-    encoder = TextEncoder(MINILM, None, cache=tmp_path / "stopped")
+    encoder = EncoderSpec(MINILM, None, cache=tmp_path / "stopped")
 
     with pytest.raises(StoppedError):
         embed_texts(prompts, encoder, Stopping())
     stages = Stages()
     resumed = embed_texts(prompts, encoder, stages)
-    undisturbed = embed_texts(prompts, TextEncoder(MINILM, None, cache=tmp_path / "whole"))
+    undisturbed = embed_texts(prompts, EncoderSpec(MINILM, None, cache=tmp_path / "whole"))
 
     assert embedding(stages) == [(700 - BLOCK_ROWS, 700 - BLOCK_ROWS)]
     np.testing.assert_array_equal(resumed, undisturbed)
@@ -180,7 +180,7 @@ def test_gpus_that_are_not_there_are_not_waited_for(tmp_path, monkeypatch):
     Ray would wait for ever.
     """
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    config = TextEncoder(MINILM, None).config.model_copy(update={"num_gpus": 64.0})
+    config = EncoderSpec(MINILM, None).config.model_copy(update={"num_gpus": 64.0})
 
     with pytest.raises(ConfigError, match="an encoder asks for 64 GPUs, this machine has"):
-        embed_texts(["a"], TextEncoder(MINILM, None, config))
+        embed_texts(["a"], EncoderSpec(MINILM, None, config))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scope.answer_cache import AnswerCache, AnswerRecipe, AnswerRow, Ask
+from scope.answer_cache import AnswerCache, AnswerKey, CachedAnswer, ReasonerFingerprint
 from scope.reasoner import ReasonerSpec
 
 SPEC = ReasonerSpec(
@@ -16,8 +16,8 @@ SPEC = ReasonerSpec(
     n_examples=5,
     max_context_tokens=4096,
 )
-RECIPE = AnswerRecipe(reasoner=SPEC, evidence="e")
-ASK = Ask("small", None, "What is 2 + 2?")
+RECIPE = ReasonerFingerprint(reasoner=SPEC, evidence="e")
+ASK = AnswerKey("small", None, "What is 2 + 2?")
 
 
 def put(cache, ask, row):
@@ -28,11 +28,11 @@ def test_an_answer_is_found_by_a_later_run(tmp_path):
     """
     All that is kept of it, to the precision of a single.
     """
-    row = AnswerRow(0.25, 312.0, 700.0, 9.0, 688.0)
+    row = CachedAnswer(0.25, 312.0, 700.0, 9.0, 688.0)
     put(AnswerCache(tmp_path, RECIPE), ASK, row)
 
     cache = AnswerCache(tmp_path, RECIPE)
-    found, answer_na = cache.find(cache.keys([ASK]))
+    found, answer_na = cache.lookup(cache.keys([ASK]))
 
     assert found.tolist() == [True]
     assert answer_na[0].tolist() == list(row)
@@ -44,8 +44,10 @@ def test_an_answer_is_found_by_a_later_run(tmp_path):
     [
         pytest.param(ASK._replace(model="large"), id="of another model"),
         pytest.param(ASK._replace(question="What is 2 + 3?"), id="on another question"),
-        pytest.param(ASK._replace(own_anchor="a1"), id="where the question is an anchor"),
-        pytest.param(Ask("small What", None, "is 2 + 2?"), id="with words moved between parts"),
+        pytest.param(ASK._replace(self_anchor="a1"), id="where the question is an anchor"),
+        pytest.param(
+            AnswerKey("small What", None, "is 2 + 2?"), id="with words moved between parts"
+        ),
         pytest.param(ASK._replace(question="\ud800"), id="on no valid text"),
     ],
 )
@@ -63,13 +65,17 @@ def test_answers_are_told_apart(tmp_path, other):
 @pytest.mark.parametrize(
     "recipe",
     [
-        pytest.param(AnswerRecipe(reasoner=SPEC, evidence="other"), id="shown other anchors"),
         pytest.param(
-            AnswerRecipe(reasoner=SPEC.model_copy(update={"revision": "2"}), evidence="e"),
+            ReasonerFingerprint(reasoner=SPEC, evidence="other"), id="shown other anchors"
+        ),
+        pytest.param(
+            ReasonerFingerprint(reasoner=SPEC.model_copy(update={"revision": "2"}), evidence="e"),
             id="of other weights",
         ),
         pytest.param(
-            AnswerRecipe(reasoner=SPEC.model_copy(update={"reasoning": "full"}), evidence="e"),
+            ReasonerFingerprint(
+                reasoner=SPEC.model_copy(update={"reasoning": "full"}), evidence="e"
+            ),
             id="after more thought",
         ),
     ],
@@ -78,6 +84,6 @@ def test_an_answer_of_another_reasoner_is_never_returned(tmp_path, recipe):
     """
     Another reasoner, or other evidence, is another folder.
     """
-    put(AnswerCache(tmp_path, RECIPE), ASK, AnswerRow(0.5, 1.0, 1.0, 1.0, 0.0))
+    put(AnswerCache(tmp_path, RECIPE), ASK, CachedAnswer(0.5, 1.0, 1.0, 1.0, 0.0))
 
     assert AnswerCache(tmp_path, recipe).missing([ASK]) == [0]

@@ -4,9 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scope.answers import Answer, answer_of, mean_answer, p_yes, sampling
+from scope.answers import (
+    ReasonerPrediction,
+    average_predictions,
+    p_yes,
+    parse_prediction,
+    sampling_params,
+)
 from scope.reasoner import ReasonerConfig
-from scope.tokens import Tokens
+from scope.tokens import PromptTokenizer
 
 YES, NO, OTHER = 7, 8, 9
 LOG_ODDS = st.floats(-30, 30)
@@ -17,7 +23,7 @@ def answered(text=" 312, correct: yes}", ids=(OTHER, YES, OTHER), at=None, **how
     sure = {OTHER: 0.0}
     at = {YES: math.log(0.8), NO: math.log(0.2)} if at is None else at
     how = {"reasoning": "none", "temperature": 0.0, **how}
-    return answer_of(text, ids, [sure, at, sure], YES, NO, **how)
+    return parse_prediction(text, ids, [sure, at, sure], YES, NO, **how)
 
 
 @given(LOG_ODDS, st.floats(0.1, 2.0))
@@ -74,9 +80,11 @@ def test_the_answer_is_the_last_yes_or_no():
     text = "Analysis: yes\nPredicted Performance: {len: 5, correct: no}"
     logprobs = [{YES: 0.0}, {YES: math.log(0.25), NO: math.log(0.75)}, {OTHER: 0.0}]
 
-    answer = answer_of(text, [YES, NO, OTHER], logprobs, YES, NO, reasoning="full", temperature=0.0)
+    answer = parse_prediction(
+        text, [YES, NO, OTHER], logprobs, YES, NO, reasoning="full", temperature=0.0
+    )
 
-    assert answer == Answer(pytest.approx(0.25), 5)
+    assert answer == ReasonerPrediction(pytest.approx(0.25), 5)
 
 
 @pytest.mark.parametrize(
@@ -104,10 +112,17 @@ def test_samples_are_averaged_over_those_that_say_something():
     """
     Of no sample, nothing is known.
     """
-    some = mean_answer([Answer(0.25, 100), Answer(0.75, math.nan), Answer()])
+    some = average_predictions(
+        [ReasonerPrediction(0.25, 100), ReasonerPrediction(0.75, math.nan), ReasonerPrediction()]
+    )
 
-    assert some == Answer(0.5, 100)
-    assert all(map(math.isnan, (mean_answer([]).p_yes, mean_answer([Answer()]).tokens)))
+    assert some == ReasonerPrediction(0.5, 100)
+    assert all(
+        map(
+            math.isnan,
+            (average_predictions([]).p_yes, average_predictions([ReasonerPrediction()]).tokens),
+        )
+    )
 
 
 def test_an_engine_is_told_all_but_a_seed(checkpoint):
@@ -116,9 +131,9 @@ def test_an_engine_is_told_all_but_a_seed(checkpoint):
     nothing else may change their probabilities, whatever the checkpoint recommends.
     """
     config = ReasonerConfig(checkpoint="x/y", reasoning="short", samples=3, temperature=0.5)
-    tokens = Tokens.load(str(checkpoint))
+    tokens = PromptTokenizer.load(str(checkpoint))
 
-    told = sampling(config, tokens)
+    told = sampling_params(config, tokens)
 
     assert "seed" not in told
     assert (told["top_p"], told["top_k"], told["min_p"]) == (1, 0, 0)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scope.area import dual_bound, log_budgets, mixed, staircase
+from scope.area import best_within_budget, dual_bound, log_budgets, mixture_curve
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,9 @@ def test_the_best_setting_within_a_budget_is_taken(budget, accuracy, cost):
     """
     Three settings, in no order: .9 for $2, .7 for $3, .5 for $1.
     """
-    got = staircase(np.array([[2.0, 3.0, 1.0]]), np.array([[0.9, 0.7, 0.5]]), np.array([[budget]]))
+    got = best_within_budget(
+        np.array([[2.0, 3.0, 1.0]]), np.array([[0.9, 0.7, 0.5]]), np.array([[budget]])
+    )
 
     np.testing.assert_equal(got.accuracy_rb, [[accuracy]])
     np.testing.assert_equal(got.cost_usd_rb, [[cost]])
@@ -45,7 +47,9 @@ def test_of_equally_good_settings_the_cheapest_tells_the_cost():
     """
     .8 is reached for $1 and for $2; that the sum of the second is a hair larger is rounding.
     """
-    got = staircase(np.array([[2.0, 1.0]]), np.array([[0.8 + 1e-16, 0.8]]), np.array([[5.0]]))
+    got = best_within_budget(
+        np.array([[2.0, 1.0]]), np.array([[0.8 + 1e-16, 0.8]]), np.array([[5.0]])
+    )
 
     assert got.cost_usd_rb == [[1.0]]
 
@@ -57,7 +61,7 @@ def test_a_mix_lies_on_the_line_between_two_models():
     """
     usd, accuracy = np.array([[1.0, 3.0, 2.0]]), np.array([[0.5, 0.9, 0.6]])
 
-    got = mixed(usd, accuracy, np.array([[0.5, 2.0, 7.0]]))
+    got = mixture_curve(usd, accuracy, np.array([[0.5, 2.0, 7.0]]))
 
     np.testing.assert_allclose(got.accuracy_rb, [[np.nan, 0.7, 0.9]])
     np.testing.assert_allclose(got.cost_usd_rb[0, 1:], [2.0, 3.0])
@@ -67,7 +71,9 @@ def test_the_area_is_the_mean_over_budgets():
     """
     .5 up to the second of three budgets, .9 at the third.
     """
-    got = staircase(np.array([[1.0, 3.0]]), np.array([[0.5, 0.9]]), np.array([[1.0, 2.0, 3.0]]))
+    got = best_within_budget(
+        np.array([[1.0, 3.0]]), np.array([[0.5, 0.9]]), np.array([[1.0, 2.0, 3.0]])
+    )
 
     assert got.area_r() == pytest.approx([(0.5 + 0.5 + 0.9) / 3])
 

@@ -6,9 +6,9 @@ import pytest
 
 from scope import AnchorConfig, load_bank, save_bank, verify_bank
 from scope.bank_store import EMBEDDINGS, MANIFEST, OUTCOMES
-from scope.errors import BankAlteredError, BankError, UnknownModelError
+from scope.errors import BankError, BankIntegrityError, UnknownModelError
 from scope.files import sha256
-from scope.population import calibrate
+from scope.population import predict_reference_population
 from tests.banks import bank_of, unit
 
 CORRECT = [[1, 0], [np.nan, 1], [0, np.nan], [1, 1]]
@@ -21,7 +21,7 @@ def save(bank, path):
 @pytest.fixture
 def saved(tmp_path):
     bank = bank_of(CORRECT, prompts=("a?", "b?", "c?", "d?"))
-    bank = replace(bank, calibration=calibrate(bank, AnchorConfig()))
+    bank = replace(bank, reference=predict_reference_population(bank, AnchorConfig()))
     save(bank, tmp_path / "bank")
     return bank, tmp_path / "bank"
 
@@ -45,9 +45,7 @@ def test_a_bank_comes_back_as_it_was(saved):
     )
     np.testing.assert_array_equal(back.features_af, bank.features_af)
     np.testing.assert_allclose(back.embedding_ad, bank.embedding_ad, atol=1e-3)
-    np.testing.assert_allclose(
-        back.calibration.p_correct_qm, bank.calibration.p_correct_qm, rtol=1e-6
-    )
+    np.testing.assert_allclose(back.reference.p_correct_qm, bank.reference.p_correct_qm, rtol=1e-6)
 
 
 def test_the_manifest_counts_what_is_there(saved):
@@ -72,7 +70,7 @@ def test_any_altered_file_is_found(saved):
         original = file.read_bytes()
         file.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
 
-        with pytest.raises(BankAlteredError, match=f"{file.name} was altered") as caught:
+        with pytest.raises(BankIntegrityError, match=f"{file.name} was altered") as caught:
             load_bank(path)
 
         assert "rebuild the bank" in str(caught.value)
@@ -188,6 +186,6 @@ def test_a_pool_must_be_measured_in_the_bank():
     """
     bank = bank_of(CORRECT)
 
-    assert bank.with_models(("large",)).outcomes.correct_am.shape == (4, 1)
+    assert bank.select_models(("large",)).outcomes.correct_am.shape == (4, 1)
     with pytest.raises(UnknownModelError, match="unknown model 'gpt-9'; the bank has small, large"):
-        bank.with_models(("small", "gpt-9"))
+        bank.select_models(("small", "gpt-9"))

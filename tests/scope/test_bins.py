@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scope.bins import Bin, ece, equal_mass_bins, gaps
-from scope.bootstrap import resamples
+from scope.bins import CalibrationBin, calibration_gaps, ece, equal_mass_bins
+from scope.bootstrap import bootstrap_weights
 from tests.forecasts import cells_of
 
 
@@ -22,9 +22,9 @@ def test_a_bin_says_what_was_foretold_and_what_came():
     """
     Two forecasts of about .2, one of them right, and a sure one.
     """
-    got = Bin.each(cells_of([0.1, 0.9, 0.3], [1, 1, 0]), np.array([0, 1, 0]))
+    got = CalibrationBin.from_pairs(cells_of([0.1, 0.9, 0.3], [1, 1, 0]), np.array([0, 1, 0]))
 
-    assert got == (Bin(2, 0.2, 0.5), Bin(1, 0.9, 1.0))
+    assert got == (CalibrationBin(2, 0.2, 0.5), CalibrationBin(1, 0.9, 1.0))
 
 
 def test_gaps_by_hand():
@@ -34,7 +34,7 @@ def test_gaps_by_hand():
     """
     cells = cells_of([0.6, 0.4, 0.1], [1, 1, 0], [[1, 1, 1], [1, 2, 0]])
 
-    got = gaps(cells, np.array([1, 1, 0]))
+    got = calibration_gaps(cells, np.array([1, 1, 0]))
 
     np.testing.assert_allclose(got, [[0.1 / 3, -1.0 / 3], [0, -1.6 / 3]])
 
@@ -68,11 +68,11 @@ def test_intervals_hold_the_true_error_as_often_as_they_say(off):
     corrected percentiles would miss nearly all of them.
     """
     rng, held = np.random.default_rng(0), 0
-    weights = resamples(200, seed=0, n_replicates=300)
+    weights = bootstrap_weights(200, seed=0, n_replicates=300)
     for _ in range(100):
         p = rng.uniform(0.1, 0.9, 200)
         cells = cells_of(p, rng.random(200) < p + off, weights)
-        interval = ece(gaps(cells, equal_mass_bins(p)))
+        interval = ece(calibration_gaps(cells, equal_mass_bins(p)))
         held += interval.low <= off <= interval.high
 
     assert held >= 93

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from scipy.special import expit, logit
 
-from scope.blend import LENGTH_LIMIT, Blend
-from scope.predictions import ESTIMATES
+from scope.blend import MAX_LOG_RATIO, Blend
+from scope.predictions import ESTIMATE_FIELDS
 from tests.blends import NAN, asked_questions, blend_of, estimates_of, pool, said
 
 MODELS = pool(1.0, 10.0)
@@ -29,7 +29,7 @@ def test_an_answer_counts_from_where_it_usually_is():
     """
     A model that the reasoner always holds for right at 3:1: such an answer is no news.
     """
-    blend = blend_of(center_m=np.array([logit(0.75), logit(0.25)]))
+    blend = blend_of(baseline_log_odds_m=np.array([logit(0.75), logit(0.25)]))
 
     after = blend.apply(estimates(), said([[0.75, 0.25]]), MODELS)
 
@@ -74,7 +74,7 @@ def test_lengths_move_tokens_and_cost():
     """
     An answer of twice the tokens, all believed: 2,001 for 1,001; the prompt costs what it did.
     """
-    blend = blend_of(weight=0.0, length_weight=1.0, length_center_m=np.zeros(2))
+    blend = blend_of(weight=0.0, length_weight=1.0, baseline_log_ratio_m=np.zeros(2))
 
     after = blend.apply(estimates(), said([[NAN, NAN]], [[2_001.0, NAN]]), MODELS)
 
@@ -90,19 +90,19 @@ def test_a_length_is_believed_only_so_far():
     """
     A million tokens for a thousand multiply them by exp(1.5) at most.
     """
-    blend = blend_of(weight=0.0, length_weight=1.0, length_center_m=np.zeros(2))
+    blend = blend_of(weight=0.0, length_weight=1.0, baseline_log_ratio_m=np.zeros(2))
 
     after = blend.apply(estimates(), said([[NAN, NAN]], [[1e6, 0.0]]), MODELS)
 
-    limit = np.exp(LENGTH_LIMIT)
+    limit = np.exp(MAX_LOG_RATIO)
     np.testing.assert_allclose(after.completion_tokens_qm, [[1_000 * limit, 2_000 / limit]])
 
 
 @pytest.mark.parametrize(
     "blend",
     [
-        pytest.param(Blend.nothing(2), id="no say"),
-        pytest.param(blend_of(center_m=np.full(2, NAN)), id="no centre"),
+        pytest.param(Blend.identity(2), id="no say"),
+        pytest.param(blend_of(baseline_log_odds_m=np.full(2, NAN)), id="no centre"),
     ],
 )
 def test_who_has_no_say_changes_nothing(blend):
@@ -114,9 +114,9 @@ def test_who_has_no_say_changes_nothing(blend):
     after = blend.apply(before, said([[0.99, 0.01]], [[5.0, 5.0]]), MODELS)
 
     for changed in (after, *blend.bounds(before, MODELS)):
-        for name in ESTIMATES:
+        for name in ESTIMATE_FIELDS:
             np.testing.assert_array_equal(getattr(changed, name), getattr(before, name))
-    assert not blend.telling_m.any()
+    assert not blend.informative_m.any()
 
 
 @given(asked_questions(n_questions=2))
@@ -128,12 +128,14 @@ def test_what_was_not_answered_stays_bit_by_bit(case):
 
     after = blend.apply(before, answers, models)
 
-    silent_qm = np.isnan(answers.p_yes_qm) | np.isnan(blend.center_m) | (blend.weight == 0)
-    mute_qm = np.isnan(answers.tokens_qm) | np.isnan(blend.length_center_m)
+    silent_qm = (
+        np.isnan(answers.p_yes_qm) | np.isnan(blend.baseline_log_odds_m) | (blend.weight == 0)
+    )
+    mute_qm = np.isnan(answers.tokens_qm) | np.isnan(blend.baseline_log_ratio_m)
     mute_qm |= blend.length_weight == 0
-    for name in ESTIMATES:
+    for name in ESTIMATE_FIELDS:
         same_qm = silent_qm if name.startswith("p_") else mute_qm
-        if name in ("prompt_tokens_qm", "familiarity_qm"):
+        if name in ("prompt_tokens_qm", "in_distribution_qm"):
             same_qm = np.ones_like(mute_qm)
         np.testing.assert_array_equal(getattr(after, name)[same_qm], getattr(before, name)[same_qm])
 
@@ -167,8 +169,8 @@ def test_an_answer_says_nothing_of_another_cell(case):
 
     together = blend.apply(before, answers, models)
     alone = [
-        blend.columns([m]).apply(
-            before.columns([m]),
+        blend.select_models([m]).apply(
+            before.select_models([m]),
             said(answers.p_yes_qm[:, [m]], answers.tokens_qm[:, [m]]),
             models[m : m + 1],
         )
@@ -188,6 +190,6 @@ def test_a_new_model_has_no_centre():
     models = pool(1.0, 10.0, 2.0)
     before = estimates_of([[0.5, 0.8, 0.6]], [[1.0, 2.0, 3.0]], models)
 
-    after = blend_of(2).with_unknown().apply(before, said([[0.75, 0.25, 0.99]]), models)
+    after = blend_of(2).with_new_model().apply(before, said([[0.75, 0.25, 0.99]]), models)
 
     np.testing.assert_allclose(after.p_correct_qm, [[3 / 4, 4 / 7, 0.6]])

@@ -89,7 +89,9 @@ def test_independent_evidence_earns_its_weight(auc):
 
     blend = fitted(p_qm[seen], answers_qm[seen], correct_qm[seen])
 
-    after_qm = expit(blend.slope * log_odds(p_qm) + blend.weight * blend.news(expit(answers_qm)))
+    after_qm = expit(
+        blend.slope * log_odds(p_qm) + blend.weight * blend.log_odds_shift(expit(answers_qm))
+    )
     assert blend.weight == pytest.approx(1, abs=0.15)
     assert blend.slope == pytest.approx(1, abs=0.15)
     assert log_loss(after_qm[new], correct_qm[new]) < 0.97 * log_loss(p_qm[new], correct_qm[new])
@@ -126,7 +128,7 @@ def test_who_is_always_right_is_believed():
 
     blend = fitted(p_qm, np.where(correct_qm == 1, np.inf, -np.inf), correct_qm)
 
-    news_qm = blend.news(correct_qm)
+    news_qm = blend.log_odds_shift(correct_qm)
     after_qm = expit(blend.slope * log_odds(p_qm) + blend.weight * news_qm)
     assert 0 < blend.weight < 10
     assert np.abs(after_qm - correct_qm).max() < 0.05
@@ -141,7 +143,7 @@ def test_who_is_always_wrong_earns_nothing(auc):
 
     blend = fitted(p_qm, -evidence(correct_qm, auc, rng), correct_qm)
 
-    assert (blend.weight, blend.slope, blend.spread) == (0, 1, 0)
+    assert (blend.weight, blend.slope, blend.shift_std) == (0, 1, 0)
 
 
 def test_anchors_that_are_off_are_not_the_reasoners_merit():
@@ -197,7 +199,7 @@ def test_gaps_are_left_out():
     blend = fit_blend(p_qm, p_qm, said(p_yes_qm), correct_qm, p_qm)
 
     assert blend.weight > 0.5
-    assert np.isnan(blend.center_m).tolist() == [False, False, True, False, False, False]
+    assert np.isnan(blend.baseline_log_odds_m).tolist() == [False, False, True, False, False, False]
 
 
 def lengths(n_questions, *, share, seed=0):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from scope.answers import Answers
-from scope.blend_gain import Gain
+from scope.answers import ReasonerPredictions
+from scope.blend_gain import CrossValidatedGain
 from scope.outcomes import Outcomes
 from tests.banks import LARGE, SMALL, predictions_of
 
@@ -18,7 +18,7 @@ def case(p_yes_of, seed=0):
     tokens_qm = np.full((N, 2), 100.0)
     estimates = predictions_of(np.full((N, 2), 0.5), np.ones((N, 2))).estimates
     outcomes = Outcomes(("small", "large"), correct_qm, tokens_qm, tokens_qm)
-    answers = Answers(p_yes_of(rng, correct_qm), tokens_qm)
+    answers = ReasonerPredictions(p_yes_of(rng, correct_qm), tokens_qm)
     return estimates, answers, outcomes, (SMALL, LARGE)
 
 
@@ -26,7 +26,7 @@ def test_answers_that_tell_gain_more_than_their_error():
     """
     Right four times in five: the log loss falls from log 2 toward that of a coin so biased.
     """
-    gain = Gain.of(
+    gain = CrossValidatedGain.from_predictions(
         *case(lambda rng, correct: np.where(rng.random((N, 2)) < 0.8, correct, 1 - correct))
     )
 
@@ -40,7 +40,7 @@ def test_answers_that_tell_nothing_gain_nothing():
     """
     Each part is foretold by a blend that has never seen it: noise cannot look good.
     """
-    gain = Gain.of(*case(lambda rng, correct: rng.random((N, 2))))
+    gain = CrossValidatedGain.from_predictions(*case(lambda rng, correct: rng.random((N, 2))))
 
     assert gain.anchors - gain.blended <= 2 * gain.standard_error + 1e-12
 
@@ -49,7 +49,7 @@ def test_without_an_answer_nothing_is_known():
     """
     Null, for a machine.
     """
-    gain = Gain.of(*case(lambda rng, correct: np.full((N, 2), np.nan)))
+    gain = CrossValidatedGain.from_predictions(*case(lambda rng, correct: np.full((N, 2), np.nan)))
 
     assert gain.to_json() == {
         "questions": 0,

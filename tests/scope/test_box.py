@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scope import ExpectedValue, MaxCost, MinQuality
-from scope.box import Box, contenders
+from scope.box import EstimateBounds, undecided_models
 
 INF, NAN = float("inf"), float("nan")
 
@@ -17,7 +17,7 @@ def box_of(p, cost):
         np.array([one if isinstance(one, tuple) else (one, one) for one in column], dtype=float)
         for column in (p, cost)
     ]
-    return Box(ends[0][:, 0], ends[0][:, 1], ends[1][:, 0], ends[1][:, 1])
+    return EstimateBounds(ends[0][:, 0], ends[0][:, 1], ends[1][:, 0], ends[1][:, 1])
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_who_may_change_the_decision(policy, p, cost, asked):
     """
     In the order to ask.
     """
-    assert contenders(policy, box_of(p, cost)).tolist() == asked
+    assert undecided_models(policy, box_of(p, cost)).tolist() == asked
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_who_is_unknown_is_not_asked(policy, unknown):
     """
     No answer makes up for what the anchors do not know.
     """
-    assert contenders(policy, box_of(*unknown)).size == 0
+    assert undecided_models(policy, box_of(*unknown)).size == 0
 
 
 def test_a_policy_of_another_kind_is_refused():
@@ -127,7 +127,7 @@ def test_a_policy_of_another_kind_is_refused():
     Nobody knows how it decides.
     """
     with pytest.raises(TypeError, match="str is no policy whose decisions can be bounded"):
-        contenders("cheapest", box_of([0.5], [1]))
+        undecided_models("cheapest", box_of([0.5], [1]))
 
 
 values = st.one_of(st.sampled_from([NAN, 0.0, 0.5, 1.0]), st.floats(0, 1))
@@ -160,10 +160,10 @@ def test_where_nobody_is_left_the_decision_is_made(case, policy, random):
     is still open gives one choice.
     """
     p, cost = case
-    box = Box(p.min(axis=0), p.max(axis=0), cost.min(axis=0), cost.max(axis=0))
-    while (asked := contenders(policy, box)).size:
+    box = EstimateBounds(p.min(axis=0), p.max(axis=0), cost.min(axis=0), cost.max(axis=0))
+    while (asked := undecided_models(policy, box)).size:
         end, model = random.randint(0, 1), random.choice(asked.tolist())
-        box = box.settled(model, p[end, model], cost[end, model])
+        box = box.with_fixed(model, p[end, model], cost[end, model])
 
     decided = set()
     for _ in range(10):
@@ -171,5 +171,5 @@ def test_where_nobody_is_left_the_decision_is_made(case, policy, random):
         p_m = np.where(at, box.p_low_m, box.p_high_m)
         cost_m = np.where(at[::-1], box.cost_low_m, box.cost_high_m)
         choices = policy.choose(p_m[None], cost_m[None])
-        decided.add((int(choices.model_q[0]), bool(choices.met_q[0])))
+        decided.add((int(choices.model_q[0]), bool(choices.satisfied_q[0])))
     assert len(decided) == 1

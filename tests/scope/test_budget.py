@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from scope import ExpectedValue, plan_budget
-from scope.budget import plan_spending
+from scope.budget import plan_budget_streamed
 from scope.errors import ConfigError, NoEvidenceError
 from tests.banks import predictions_of
 from tests.portions import cut, rows_of
@@ -165,7 +165,7 @@ def test_questions_in_portions_are_served_as_the_definition_says(case, data):
     predictions = predictions_of(p, cost)
     cuts = cut(data, len(p))
 
-    spent = plan_spending([rows_of(predictions, rows) for rows in cuts], budget)
+    spent = plan_budget_streamed([rows_of(predictions, rows) for rows in cuts], budget)
 
     chosen = [spent.choose(rows_of(predictions, rows), rows.start).model_q for rows in cuts]
     assert np.concatenate(chosen).tolist() == bought_one_by_one(p, cost, budget)
@@ -180,7 +180,7 @@ def test_portions_change_no_plan(case, data):
     cuts = cut(data, len(predictions.question_ids))
     plan = plan_budget(predictions, budget)
 
-    spent = plan_spending([rows_of(predictions, rows) for rows in cuts], budget)
+    spent = plan_budget_streamed([rows_of(predictions, rows) for rows in cuts], budget)
 
     assert (spent.trade_off, spent.planned_cost_usd) == (plan.trade_off, plan.planned_cost_usd)
     assert spent.overshoot_usd == plan.overshoot_usd

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scope import ExpectedValue, MaxCost, MinQuality
-from scope.answers import Answer, Answers
-from scope.cascade import Asking, Cascade
+from scope.answers import ReasonerPrediction, ReasonerPredictions
+from scope.cascade import QueryRule, SelectiveQuery
 from scope.errors import ConfigError
 from tests.blends import NAN, asked_questions, blend_of, estimates_of, pool
 
@@ -20,16 +20,18 @@ def cascade_of(policy, p, *, asking=None, models=MODELS, **blend):
     """One question; answers move log odds by one at most."""
     settings = {"low": -1.0, "high": 1.0, **blend}
     before = estimates_of([p], [[1_000.0] * len(p)], models)
-    return Cascade(policy, blend_of(len(p), **settings), before, models, asking)
+    return SelectiveQuery(policy, blend_of(len(p), **settings), before, models, asking)
 
 
 def played(cascade, p_yes, tokens=None):
     """Ask one after another until it is done; returns whom."""
     order = []
     while not cascade.done:
-        (model,) = cascade.next(1)
+        (model,) = cascade.start_next(1)
         order.append(model)
-        cascade.tell(model, Answer(p_yes[model], NAN if tokens is None else tokens[model]))
+        cascade.record(
+            model, ReasonerPrediction(p_yes[model], NAN if tokens is None else tokens[model])
+        )
     return order
 
 
@@ -40,7 +42,7 @@ def test_only_who_could_win_is_asked():
     cascade = cascade_of(ExpectedValue(0.0), [0.9, 0.85, 0.2])
 
     assert played(cascade, [0.5, 0.5, 0.5]) == [0, 1]
-    assert (cascade.asked, cascade.saved) == (2, 1)
+    assert (cascade.n_started, cascade.n_avoided) == (2, 1)
 
 
 def test_a_good_answer_spares_the_others():
@@ -60,8 +62,8 @@ def test_nobody_is_asked_where_only_money_counts():
     cascade = cascade_of(ExpectedValue(INF), [0.5, 0.5, 0.5])
 
     assert cascade.done
-    assert cascade.next(5) == []
-    assert (cascade.asked, cascade.saved) == (0, 3)
+    assert cascade.start_next(5) == []
+    assert (cascade.n_started, cascade.n_avoided) == (0, 3)
 
 
 def test_who_has_no_say_is_not_asked():
@@ -71,7 +73,7 @@ def test_who_has_no_say_is_not_asked():
     cascade = cascade_of(ExpectedValue(0.0), [0.5, 0.5, 0.5], weight=0.0)
 
     assert cascade.done
-    assert (cascade.asked, cascade.saved) == (0, 0)
+    assert (cascade.n_started, cascade.n_avoided) == (0, 0)
 
 
 def test_the_cheapest_that_may_be_good_enough_comes_first():
@@ -112,7 +114,7 @@ def test_lengths_alone_can_decide():
         models=models,
         weight=0.0,
         length_weight=1.0,
-        length_center_m=np.zeros(2),
+        baseline_log_ratio_m=np.zeros(2),
     )
 
     assert played(cascade, [NAN, NAN], [1_000.0, 400.0]) == [1]
@@ -127,11 +129,11 @@ def test_no_more_run_at_once_than_asked_for():
     """
     cascade = cascade_of(ExpectedValue(0.0), [0.5, 0.5, 0.5])
 
-    assert cascade.next(2) == [0, 1]
+    assert cascade.start_next(2) == [0, 1]
     assert cascade.running == (0, 1)
-    assert cascade.next(0) == []
-    cascade.tell(0, Answer(0.5, NAN))
-    assert cascade.next(2 - len(cascade.running)) == [2]
+    assert cascade.start_next(0) == []
+    cascade.record(0, ReasonerPrediction(0.5, NAN))
+    assert cascade.start_next(2 - len(cascade.running)) == [2]
     assert not cascade.done
 
 
@@ -140,15 +142,15 @@ def test_who_became_superfluous_is_named_and_counts_as_asked():
     Both are asked at once; after a good answer of one the other cannot win.
     """
     cascade = cascade_of(ExpectedValue(0.0), [0.8, 0.6, 0.2])
-    assert cascade.next(2) == [0, 1]
+    assert cascade.start_next(2) == [0, 1]
 
-    cascade.tell(0, Answer(0.99, NAN))
+    cascade.record(0, ReasonerPrediction(0.99, NAN))
 
-    assert cascade.superfluous == (1,)
+    assert cascade.cancellable == (1,)
     assert cascade.done
     cascade.cancel(1)
     assert cascade.running == ()
-    assert (cascade.asked, cascade.saved) == (2, 1)
+    assert (cascade.n_started, cascade.n_avoided) == (2, 1)
 
 
 def test_an_answer_that_comes_after_all_still_counts():
@@ -156,11 +158,11 @@ def test_an_answer_that_comes_after_all_still_counts():
     A cancelled model may have answered before it heard of it.
     """
     cascade = cascade_of(ExpectedValue(0.0), [0.8, 0.6, 0.2])
-    cascade.next(2)
-    cascade.tell(0, Answer(0.99, NAN))
+    cascade.start_next(2)
+    cascade.record(0, ReasonerPrediction(0.99, NAN))
     cascade.cancel(1)
 
-    cascade.tell(1, Answer(0.99, NAN))
+    cascade.record(1, ReasonerPrediction(0.99, NAN))
 
     np.testing.assert_allclose(
         cascade.estimates().p_correct_qm[0, 1], 1.5 * np.e / (1 + 1.5 * np.e)
@@ -172,9 +174,9 @@ def test_who_failed_stays_as_the_anchors_say():
     And is not asked again.
     """
     cascade = cascade_of(ExpectedValue(0.0), [0.5, 0.5, 0.1])
-    assert cascade.next(1) == [0]
+    assert cascade.start_next(1) == [0]
 
-    cascade.tell(0, None)
+    cascade.record(0, None)
 
     assert played(cascade, [NAN, 0.4, NAN]) == [1]
     np.testing.assert_array_equal(cascade.estimates().p_correct_qm[0, [0, 2]], [0.5, 0.1])
@@ -186,7 +188,7 @@ def test_a_price_of_asking_is_an_amount(ask_usd):
     With the value and what is allowed.
     """
     with pytest.raises(ConfigError, match=r"ask_usd is .*; expected a number of USD"):
-        Asking("expected", ask_usd)
+        QueryRule("expected", ask_usd)
 
 
 def test_what_is_expected_to_be_worth_nothing_is_not_asked():
@@ -195,8 +197,8 @@ def test_what_is_expected_to_be_worth_nothing_is_not_asked():
     """
     p = [0.5, 0.5, 0.5]
     for ask_usd, asked in ((1.0, 0), (1e-5, 3)):
-        cascade = cascade_of(ExpectedValue(10.0), p, asking=Asking("expected", ask_usd))
-        assert len(cascade.next(3)) == asked
+        cascade = cascade_of(ExpectedValue(10.0), p, asking=QueryRule("expected", ask_usd))
+        assert len(cascade.start_next(3)) == asked
         assert cascade.done == (asked == 0)
 
 
@@ -207,9 +209,9 @@ def test_who_is_hardly_worth_asking_is_left_out():
     """
     p, policy = [0.4, 0.6, 0.55], ExpectedValue(1.0)
 
-    assert cascade_of(policy, p).next(3) == [1, 2, 0]
-    expected = cascade_of(policy, p, asking=Asking("expected", 0.005), spread=0.5)
-    assert expected.next(3) == [1, 2]
+    assert cascade_of(policy, p).start_next(3) == [1, 2, 0]
+    expected = cascade_of(policy, p, asking=QueryRule("expected", 0.005), shift_std=0.5)
+    assert expected.start_next(3) == [1, 2]
 
 
 policies = st.one_of(
@@ -222,18 +224,18 @@ policies = st.one_of(
 def run(cascade, answers, random, failing=frozenset()):
     """Ask up to three at once, which answer in any order; cancel who is not needed any more."""
     while not cascade.done:
-        cascade.next(random.randint(1, 3) - len(cascade.running))
+        cascade.start_next(random.randint(1, 3) - len(cascade.running))
         model = random.choice(cascade.running)
-        answer = Answer(answers.p_yes_qm[0, model], answers.tokens_qm[0, model])
-        cascade.tell(model, None if model in failing else answer)
-        for other in cascade.superfluous:
+        answer = ReasonerPrediction(answers.p_yes_qm[0, model], answers.tokens_qm[0, model])
+        cascade.record(model, None if model in failing else answer)
+        for other in cascade.cancellable:
             if random.random() < 0.8:
                 cascade.cancel(other)
 
 
 def decided(policy, estimates):
     choices = policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm)
-    return int(choices.model_q[0]), bool(choices.met_q[0])
+    return int(choices.model_q[0]), bool(choices.satisfied_q[0])
 
 
 @settings(max_examples=300)
@@ -243,13 +245,13 @@ def test_exact_decides_as_if_everybody_had_been_asked(case, policy, random):
     Whatever the answers, the order they come in, ties, gaps and failures.
     """
     blend, models, before, answers = case
-    cascade = Cascade(policy, blend, before, models)
+    cascade = SelectiveQuery(policy, blend, before, models)
     failing = {m for m in range(len(models)) if random.random() < 0.1}
 
     run(cascade, answers, random, failing)
 
     heard = [NAN if m in failing else 1.0 for m in range(len(models))]
-    everybody = Answers(answers.p_yes_qm * heard, answers.tokens_qm * heard)
+    everybody = ReasonerPredictions(answers.p_yes_qm * heard, answers.tokens_qm * heard)
     after = blend.apply(before, everybody, models)
     assert decided(policy, cascade.estimates()) == decided(policy, after)
 
@@ -260,10 +262,10 @@ def test_expected_asks_nobody_whom_exact_would_not(case, policy, ask_usd, random
     And comes to an end, with a choice wherever there was one.
     """
     blend, models, before, answers = case
-    cascade = Cascade(policy, blend, before, models, Asking("expected", ask_usd))
-    able = set(Cascade(policy, blend, before, models).next(len(models)))
+    cascade = SelectiveQuery(policy, blend, before, models, QueryRule("expected", ask_usd))
+    able = set(SelectiveQuery(policy, blend, before, models).start_next(len(models)))
 
-    worth = cascade.next(len(models))
+    worth = cascade.start_next(len(models))
     assert set(worth) <= able
     run(cascade, answers, random)
 
@@ -276,9 +278,9 @@ def test_nobody_is_needed_again(case, policy, random):
     Who was superfluous stays so while answers come, unless rounding decides.
     """
     blend, models, before, answers = case
-    cascade = Cascade(policy, blend, before, models)
+    cascade = SelectiveQuery(policy, blend, before, models)
 
     run(cascade, answers, random)
 
-    assert cascade.asked + cascade.saved >= cascade.asked
-    assert set(cascade.running) == set(cascade.superfluous)
+    assert cascade.n_started + cascade.n_avoided >= cascade.n_started
+    assert set(cascade.running) == set(cascade.cancellable)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scope import choice
-from scope.kinship import Kinship
+from scope.kinship import TransferModel
 from tests.kin import kinship_of
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -16,7 +16,7 @@ def level_only(n=8):
     """Every anchor tells the level alone: prior variance 1, noise 1."""
     design_nx = np.column_stack([np.ones(n), np.zeros((n, 2))])
     covariance_xx = np.diag([1.0, 1e-9, 1e-9])
-    return Kinship(np.ones(1), np.ones((1, 1)), design_nx, np.zeros(3), covariance_xx, 1.0)
+    return TransferModel(np.ones(1), np.ones((1, 1)), design_nx, np.zeros(3), covariance_xx, 1.0)
 
 
 def expected_width(kinship, chosen):
@@ -31,7 +31,7 @@ def expected_width(kinship, chosen):
 
 def choose(kinship, *, price=1.0, fewest=0, most=1000, budget=np.inf, narrow=0.0):
     price_n = np.broadcast_to(np.asarray(price, dtype=float), len(kinship.design_nx))
-    return choice.choose(kinship, price_n, (fewest, most), budget, narrow)
+    return choice.select_anchors(kinship, price_n, (fewest, most), budget, narrow)
 
 
 def test_widths_are_those_of_a_mean():

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from scope.climb import Steps
+from scope.climb import HullIncrements
 from scope.hull import Hulls
 
 # One step of .4 for $1; two steps, of .3 for $1 and .1 for $2; nothing known.
 P = np.array([[0.5, 0.9, 0.9], [0.5, 0.8, 0.9], [np.nan] * 3])
 COST = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 4.0], [1.0, 2.0, 3.0]])
-STEPS = Steps.of(Hulls.of(P, COST))
+STEPS = HullIncrements.from_hulls(Hulls.from_estimates(P, COST))
 
 
 def test_steps_are_listed_question_by_question():
@@ -25,11 +25,11 @@ def test_the_best_bargains_come_first():
     """
     The cheapest models cost $2 together; then $1, $1 and $2 more.
     """
-    climb = STEPS.climb(np.arange(3))
+    climb = STEPS.sort_by_slope(np.arange(3))
 
     assert climb.question_n.tolist() == [0, 1, 1]
-    assert climb.bill_usd_n.tolist() == [2, 3, 4, 6]
-    assert [climb.affordable(budget) for budget in (1, 2, 3.5, 99)] == [0, 0, 1, 3]
+    assert climb.cumulative_cost_usd_n.tolist() == [2, 3, 4, 6]
+    assert [climb.n_affordable(budget) for budget in (1, 2, 3.5, 99)] == [0, 0, 1, 3]
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,12 @@ def test_parts_make_up_the_whole():
     """
     Steps of one question and of two are those of all three.
     """
-    parts = [Steps.of(Hulls.of(P[rows], COST[rows])) for rows in (slice(0, 1), slice(1, 3))]
+    parts = [
+        HullIncrements.from_hulls(Hulls.from_estimates(P[rows], COST[rows]))
+        for rows in (slice(0, 1), slice(1, 3))
+    ]
 
-    joined = Steps.join(parts)
+    joined = HullIncrements.concatenate(parts)
 
     for name in ("base_usd_q", "question_n", "step_n", "slope_n", "cost_usd_n"):
         np.testing.assert_array_equal(getattr(joined, name), getattr(STEPS, name))
@@ -63,7 +66,7 @@ def test_questions_where_nobody_has_to_choose_have_no_steps():
     """
     A single model: the bill is what it is.
     """
-    steps = Steps.of(Hulls.of(np.array([[0.5]]), np.array([[2.0]])))
+    steps = HullIncrements.from_hulls(Hulls.from_estimates(np.array([[0.5]]), np.array([[2.0]])))
 
-    assert steps.climb(np.array([0])).bill_usd_n.tolist() == [2]
+    assert steps.sort_by_slope(np.array([0])).cumulative_cost_usd_n.tolist() == [2]
     assert steps.cost_usd_q(np.array([0])).tolist() == [2]

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from scope.decision_log import PastDecisions
+from scope.decision_log import DecisionHistory
 from scope.errors import ConfigError, FormatError, UnknownModelError
 from scope.log_lines import Candidate
 from scope.predictions import COLUMNS
-from scope.router import Target
+from scope.router import Objective
 from tests.banks import LARGE, SMALL, bank_of
 from tests.decision_logs import candidate, named_by_client, request, two_models, write_log
 
@@ -15,7 +15,7 @@ from tests.decision_logs import candidate, named_by_client, request, two_models,
 @pytest.fixture
 def read(tmp_path):
     """Write requests as one log file and read it."""
-    return lambda *requests: PastDecisions.read(write_log(tmp_path / "log.jsonl", requests))
+    return lambda *requests: DecisionHistory.read(write_log(tmp_path / "log.jsonl", requests))
 
 
 def test_estimates_stand_where_their_model_does(read):
@@ -32,7 +32,7 @@ def test_estimates_stand_where_their_model_does(read):
     assert past.predictions.models == past.logged.models == ("small", "large")
     np.testing.assert_array_equal(estimates.p_correct_qm, [[0.5, np.nan], [np.nan, 0.8]])
     np.testing.assert_array_equal(estimates.cost_usd_high_qm, [[1.0, np.nan], [3.0, 2.0]])
-    np.testing.assert_array_equal(past.offers.offered_qm, [[True, False], [True, True]])
+    np.testing.assert_array_equal(past.offers.eligible_qm, [[True, False], [True, True]])
 
 
 def test_the_decisions_are_those_that_were_made(read):
@@ -41,7 +41,7 @@ def test_the_decisions_are_those_that_were_made(read):
     """
     past = read(two_models("a"), two_models("b", "large"))
 
-    assert past.logged.target == Target(alpha=0.0)
+    assert past.logged.target == Objective(alpha=0.0)
     assert past.logged.model_of == {"a": "small", "b": "large"}
 
 
@@ -97,7 +97,7 @@ def test_a_folder_is_all_its_files(tmp_path):
     (tmp_path / "README.md").write_text("not a log")
     (tmp_path / ".x.jsonl.swp").write_text("an editor's")
 
-    assert PastDecisions.read(tmp_path).predictions.question_ids == ("a", "b", "c")
+    assert DecisionHistory.read(tmp_path).predictions.question_ids == ("a", "b", "c")
 
 
 def test_half_a_line_at_the_end_of_a_file_is_skipped(tmp_path):
@@ -108,10 +108,10 @@ def test_half_a_line_at_the_end_of_a_file_is_skipped(tmp_path):
     with (tmp_path / "1.jsonl").open("a") as file:
         file.write(json.dumps(two_models("b"))[:-5])
     write_log(tmp_path / "2.jsonl", [two_models("c")])
-    past = PastDecisions.read(tmp_path)
+    past = DecisionHistory.read(tmp_path)
 
     assert past.predictions.question_ids == ("a", "c")
-    assert past.n_torn == 1
+    assert past.n_truncated == 1
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_line_that_is_no_request_is_named(tmp_path, line, message):
         file.write((line if isinstance(line, str) else json.dumps(line)) + "\n")
         file.write(json.dumps(two_models("c")) + "\n")
     with pytest.raises(FormatError) as refused:
-        PastDecisions.read(path)
+        DecisionHistory.read(path)
 
     assert f"{path}: line 2 is no logged decision: {message}" in str(refused.value)
 
@@ -158,7 +158,7 @@ def test_an_id_that_stands_twice_is_refused(tmp_path):
     first = write_log(tmp_path / "1.jsonl", [two_models("b"), named_by_client("a", "small")])
     again = write_log(tmp_path / "2.jsonl", [two_models("c"), two_models("a")])
     with pytest.raises(FormatError) as refused:
-        PastDecisions.read(tmp_path)
+        DecisionHistory.read(tmp_path)
 
     assert str(refused.value) == (
         f"{again}: line 2 decides 'a' again, which {first}: line 2 did; leave out the copy"
@@ -174,9 +174,9 @@ def test_a_log_with_nothing_to_decide_is_refused(read, tmp_path):
     with pytest.raises(FormatError, match="in 1 requests no policy chose"):
         read(named_by_client("a", "small"))
     with pytest.raises(FormatError, match="holds no decision log"):
-        PastDecisions.read(empty)
+        DecisionHistory.read(empty)
     with pytest.raises(FormatError, match="cannot be read: No such file"):
-        PastDecisions.read(tmp_path / "nowhere")
+        DecisionHistory.read(tmp_path / "nowhere")
 
 
 def test_requests_that_asked_for_different_things_share_no_target(read):

@@ -3,13 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scope import Dial, ExpectedValue
+from scope import AlphaScale, ExpectedValue
 from scope.errors import ConfigError
 
 RNG = np.random.default_rng(0)
 COST = np.array([1e-4, 1e-3, 1e-2]) * RNG.lognormal(0, 0.5, (2000, 1))
 P = np.clip(np.array([0.5, 0.65, 0.8]) + RNG.normal(0, 0.1, (2000, 3)), 0, 1)
-DIAL = Dial.fit(P, COST)
+DIAL = AlphaScale.fit(P, COST)
 
 
 def bill(alpha):
@@ -65,6 +65,6 @@ def test_a_dial_can_be_fitted_to_any_pool(p, cost):
     """
     Where there is nothing to choose, every setting is as good.
     """
-    dial = Dial.fit(np.array(p), np.array(cost))
+    dial = AlphaScale.fit(np.array(p), np.array(cost))
 
     assert [dial.trade_off(a) >= 0 for a in (0, 0.001, 0.5, 0.999, 1)] == [True] * 5

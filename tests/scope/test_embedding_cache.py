@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scope.embedder import Recipe
+from scope.embedder import EmbeddingFingerprint
 from scope.embedding_cache import EmbeddingCache
-from scope.vector_cache import DamagedShardWarning
+from scope.vector_cache import CorruptShardWarning
 
-RECIPE = Recipe(name="encoder", revision="1")
+RECIPE = EmbeddingFingerprint(name="encoder", revision="1")
 
 
 def vectors(texts, salt=0):
@@ -31,7 +31,7 @@ def put(cache, texts, salt=0):
 
 def holds(cache, texts):
     """Which texts are found; those that are must have their own vector, bit for bit."""
-    found, embedding_nd = cache.find(cache.keys(texts))
+    found, embedding_nd = cache.lookup(cache.keys(texts))
     assert embedding_nd[found].tobytes() == vectors(texts)[found].tobytes()
     return found.tolist()
 
@@ -95,7 +95,7 @@ def test_two_vectors_of_one_text_never_mix(tmp_path):
     put(one, ["a", "b"], salt=1)
     put(other, ["a", "b"], salt=2)
 
-    runs = [EmbeddingCache(tmp_path, RECIPE).find(one.keys(["a", "b"]))[1] for _ in range(2)]
+    runs = [EmbeddingCache(tmp_path, RECIPE).lookup(one.keys(["a", "b"]))[1] for _ in range(2)]
 
     np.testing.assert_array_equal(runs[0], runs[1])
     assert any((runs[0] == vectors(["a", "b"], salt)).all() for salt in (1, 2))
@@ -105,7 +105,9 @@ def test_each_missing_text_is_named_once(tmp_path):
     """
     By the place where it first stands, in that order, so that the same work is cut the same.
     """
-    cache = EmbeddingCache(tmp_path, Recipe(name="encoder", revision="1", max_chars=3))
+    cache = EmbeddingCache(
+        tmp_path, EmbeddingFingerprint(name="encoder", revision="1", max_chars=3)
+    )
     put(cache, ["b"])
 
     assert cache.missing(["c", "a", "b", "a", "c", "long", "longer"]) == [0, 1, 5]
@@ -116,7 +118,9 @@ def test_texts_that_the_encoder_cannot_tell_apart_share_a_key(tmp_path):
     """
     It reads the first characters only.
     """
-    cache = EmbeddingCache(tmp_path, Recipe(name="encoder", revision="1", max_chars=3))
+    cache = EmbeddingCache(
+        tmp_path, EmbeddingFingerprint(name="encoder", revision="1", max_chars=3)
+    )
 
     one, same, other = cache.keys(["abcdef", "abcxyz", "abxdef"])
 
@@ -149,7 +153,7 @@ def test_an_unpinned_revision_has_no_recipe():
     What a hub has today may be other weights tomorrow: nothing may be kept of it.
     """
     with pytest.raises(ValueError, match="revision"):
-        Recipe(name="owner/name", revision=None)
+        EmbeddingFingerprint(name="owner/name", revision=None)
 
 
 @settings(max_examples=25)
@@ -167,7 +171,7 @@ def test_a_damaged_byte_never_becomes_a_wrong_vector(folders, data):
     path.write_bytes(content)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DamagedShardWarning)
+        warnings.simplefilter("ignore", CorruptShardWarning)
         holds(EmbeddingCache(cache.folder.parent, RECIPE), ["a", "b", "c"])
 
 
@@ -183,12 +187,12 @@ def test_a_damaged_vector_is_named_and_can_be_added_again(tmp_path):
     path.write_bytes(content.replace(vectors(["a"]).tobytes(), vectors(["x"]).tobytes()))
 
     again = EmbeddingCache(tmp_path, RECIPE)
-    with pytest.warns(DamagedShardWarning, match=f"{path.name} is damaged.*delete it"):
+    with pytest.warns(CorruptShardWarning, match=f"{path.name} is damaged.*delete it"):
         assert holds(again, ["a", "b"]) == [False, True]
     put(again, ["a"])
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DamagedShardWarning)
+        warnings.simplefilter("ignore", CorruptShardWarning)
         assert holds(EmbeddingCache(tmp_path, RECIPE), ["a", "b"]) == [True, True]
 
 
@@ -203,7 +207,7 @@ def test_a_file_that_is_no_shard_is_left_aside(tmp_path, content):
     put(cache, ["a"])
     (cache.folder / "0.arrow").write_bytes(content)
 
-    with pytest.warns(DamagedShardWarning, match=r"0\.arrow is damaged"):
+    with pytest.warns(CorruptShardWarning, match=r"0\.arrow is damaged"):
         reopened = EmbeddingCache(tmp_path, RECIPE)
     assert holds(reopened, ["a"]) == [True]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from scope.config import BATCH_CHARS
-from scope.embedder import MINILM, EmbedderSpec, folder_digest, locate
-from scope.encoder import Encoder, batches, reads_last_token
+from scope.embedder import MINILM, EmbedderSpec, folder_digest, resolve_model
+from scope.encoder import Encoder, length_bucketed_batches, uses_last_token_pooling
 from scope.errors import ConfigError
 from tests.models import POISON, tiny_model
 
@@ -72,7 +72,7 @@ def test_batches_hold_about_as_many_characters(lengths, expected):
     """
     Longest first, each text once.
     """
-    assert list(batches(lengths, BATCH_CHARS)) == expected
+    assert list(length_bucketed_batches(lengths, BATCH_CHARS)) == expected
 
 
 def test_a_local_model_that_reads_the_last_token_is_padded_on_the_left(tmp_path):
@@ -85,7 +85,7 @@ def test_a_local_model_that_reads_the_last_token_is_padded_on_the_left(tmp_path)
 
     together = encoder.encode([short, long])
 
-    assert reads_last_token(encoder._model)
+    assert uses_last_token_pooling(encoder._model)
     assert encoder._model.tokenizer.padding_side == "left"
     np.testing.assert_allclose(together[0], encoder.encode([short])[0], atol=1e-5)
     plain = encoder._model.encode(short, prompt="", normalize_embeddings=True)
@@ -98,7 +98,7 @@ def test_a_local_model_that_averages_keeps_its_padding(tmp_path):
     """
     encoder = Encoder(str(tiny_model(tmp_path, pooling="mean")))
 
-    assert not reads_last_token(encoder._model)
+    assert not uses_last_token_pooling(encoder._model)
     assert encoder._model.tokenizer.padding_side == "right"
 
 
@@ -114,7 +114,7 @@ def test_a_text_that_fails_takes_no_other_with_it(fragile):
     """
     texts = ["two plus two", f"the {POISON} of france", "name the capital"]
 
-    embedding, errors = fragile.attempt(texts)
+    embedding, errors = fragile.encode_with_errors(texts)
 
     assert errors == ["", "the embedder gave a vector of length nan; expected 1", ""]
     assert np.isnan(embedding[1]).all()
@@ -125,7 +125,7 @@ def test_an_embedder_that_refuses_a_text_embeds_the_rest(fragile):
     """
     One that is no text raises within the library, with all of its batch.
     """
-    embedding, errors = fragile.attempt(["two", "plus", None, "two", "two"])
+    embedding, errors = fragile.encode_with_errors(["two", "plus", None, "two", "two"])
 
     assert [bool(error) for error in errors] == [False, False, True, False, False]
     assert errors[2].startswith("the embedder failed: ")
@@ -145,7 +145,7 @@ def test_a_folder_is_known_by_its_weights(tmp_path):
     (tmp_path / "b" / "model.safetensors").write_bytes(b"Weights")
 
     assert here == there != folder_digest(tmp_path / "b")
-    assert locate(str(tmp_path / "a")) == (str(tmp_path / "a"), here)
+    assert resolve_model(str(tmp_path / "a")) == (str(tmp_path / "a"), here)
 
 
 def test_embedders_agree_by_weights_not_by_path():
@@ -154,11 +154,11 @@ def test_embedders_agree_by_weights_not_by_path():
     """
     spec = EmbedderSpec(name="/a", revision="1", dimension=4)
 
-    assert spec.agrees_with(spec.model_copy(update={"name": "/b"}))
-    assert not spec.agrees_with(spec.model_copy(update={"revision": "2"}))
-    assert not spec.agrees_with(spec.model_copy(update={"max_chars": 100}))
+    assert spec.is_compatible_with(spec.model_copy(update={"name": "/b"}))
+    assert not spec.is_compatible_with(spec.model_copy(update={"revision": "2"}))
+    assert not spec.is_compatible_with(spec.model_copy(update={"max_chars": 100}))
     unpinned = EmbedderSpec(name="org/a", dimension=4)
-    assert not unpinned.agrees_with(unpinned.model_copy(update={"name": "org/b"}))
+    assert not unpinned.is_compatible_with(unpinned.model_copy(update={"name": "org/b"}))
 
 
 def test_an_embedder_that_is_not_there_is_named(tmp_path, monkeypatch):

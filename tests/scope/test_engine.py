@@ -3,7 +3,7 @@
 import pytest
 
 from scope.config import parse
-from scope.engine import EngineConfig, check_fits, engines_that_fit
+from scope.engine import EngineConfig, check_capacity, n_engines_that_fit
 from scope.errors import ClusterError, ConfigError
 
 
@@ -19,12 +19,14 @@ def test_an_engine_on_a_cpu_asks_for_no_gpu():
     """Nor does vLLM get told of the memory of one."""
     engine = EngineConfig(accelerator="cpu")
     assert engine.bundle == {"CPU": 1}
-    assert "gpu_memory_utilization" not in engine.vllm()
+    assert "gpu_memory_utilization" not in engine.vllm_kwargs()
 
 
 def test_vllm_is_told_how_many_gpus_share_the_weights():
     """Under vLLM's own names."""
-    told = EngineConfig(tensor_parallel=2, max_num_seqs=8, dtype="bfloat16", eager=True).vllm()
+    told = EngineConfig(
+        tensor_parallel=2, max_num_seqs=8, dtype="bfloat16", eager=True
+    ).vllm_kwargs()
     assert told == {
         "tensor_parallel_size": 2,
         "dtype": "bfloat16",
@@ -63,7 +65,7 @@ def test_vllm_is_told_how_many_gpus_share_the_weights():
 def test_an_engine_that_no_node_can_hold_is_refused_with_the_arithmetic(engine, gpus_n, told):
     """It would wait for ever."""
     with pytest.raises(ClusterError) as refused:
-        check_fits(engine, gpus_n)
+        check_capacity(engine, gpus_n)
     assert str(refused.value) == told
 
 
@@ -77,12 +79,12 @@ def test_an_engine_that_no_node_can_hold_is_refused_with_the_arithmetic(engine, 
 )
 def test_an_engine_that_fits_is_not_refused(engine, gpus_n):
     """Whether now or once the cluster has grown."""
-    check_fits(engine, gpus_n)
+    check_capacity(engine, gpus_n)
 
 
 def test_half_of_two_nodes_makes_no_node():
     """Two nodes of 6 GPUs hold two engines of 4, though 12 GPUs are there."""
-    assert engines_that_fit(EngineConfig(tensor_parallel=4), [6, 6]) == 2
+    assert n_engines_that_fit(EngineConfig(tensor_parallel=4), [6, 6]) == 2
 
 
 def test_a_cpu_cannot_share_weights():

@@ -5,11 +5,11 @@ import os
 import numpy as np
 import pytest
 
-from scope.answers import ENGINE, answer_of, sampling
-from scope.prompt import Example, PromptWriter, Template
+from scope.answers import ENGINE_ARGS, parse_prediction, sampling_params
+from scope.prompt import Example, PromptBuilder, Template
 from scope.reasoner import ReasonerConfig
-from scope.reply import FORCED, parse_reply
-from scope.tokens import Tokens
+from scope.reply import FORCED_PREFIX, parse_reply
+from scope.tokens import PromptTokenizer
 from tests.checkpoints import needs_vllm
 
 pytestmark = [pytest.mark.vllm, needs_vllm]
@@ -38,7 +38,7 @@ def engine(checkpoint):
         dtype="float32",
         enforce_eager=True,
         disable_log_stats=True,
-        **ENGINE,
+        **ENGINE_ARGS,
     )
     yield engine
     engine.llm_engine.engine_core.shutdown()
@@ -55,7 +55,7 @@ def network(checkpoint):
 
 @pytest.fixture(scope="module")
 def tokens(checkpoint):
-    return Tokens.load(str(checkpoint))
+    return PromptTokenizer.load(str(checkpoint))
 
 
 def replies(engine, config, tokens, prompts):
@@ -63,18 +63,18 @@ def replies(engine, config, tokens, prompts):
     from vllm import SamplingParams
     from vllm.sampling_params import StructuredOutputsParams
 
-    how = sampling(config, tokens)
+    how = sampling_params(config, tokens)
     how["structured_outputs"] = StructuredOutputsParams(**how["structured_outputs"])
     return engine.generate(prompts, SamplingParams(**how), use_tqdm=False)
 
 
 def prompts_of(config, tokens, n):
     """Prompts of different questions and models."""
-    writer = PromptWriter(
+    writer = PromptBuilder(
         Template.load(), tokens, max_tokens=config.max_prompt_tokens, reasoning=config.reasoning
     )
     examples = [Example("What is one and one?", 12.0, True), Example("Who?", 340.0, False)]
-    return [writer.write(f"model-{i % 3}", examples, f"What is {i} times {i}?") for i in range(n)]
+    return [writer.build(f"model-{i % 3}", examples, f"What is {i} times {i}?") for i in range(n)]
 
 
 def p_yes_of(network, ids, tokens):
@@ -110,11 +110,11 @@ def test_every_reply_parses_and_its_probability_is_that_of_the_weights(
         assert len(output.prompt_token_ids) == tokens.count(prompt) + tokens.n_added
         assert len(output.prompt_token_ids) <= config.max_prompt_tokens
         assert made.finish_reason == "stop"
-        whole = (FORCED if reasoning == "none" else "") + made.text
+        whole = (FORCED_PREFIX if reasoning == "none" else "") + made.text
         assert parse_reply(whole, sealed=True).correct is not None
         logprobs = [{token: it.logprob for token, it in at.items()} for at in made.logprobs]
         ids = list(made.token_ids)
-        answer = answer_of(
+        answer = parse_prediction(
             made.text,
             ids,
             logprobs,

@@ -5,19 +5,19 @@ import pytest
 
 from scope import errors
 from scope.errors import (
-    BankAlteredError,
+    BankIntegrityError,
     EmbedderMismatchError,
+    OutputWriteError,
     ScopeError,
     UnknownModelError,
     UnknownPriceError,
-    UnwritableError,
-    listed,
+    join_names,
 )
 
 ARGUMENTS = {
-    BankAlteredError: ("bank/outcomes.parquet", "a" * 64, "b" * 64),
+    BankIntegrityError: ("bank/outcomes.parquet", "a" * 64, "b" * 64),
     EmbedderMismatchError: ("minilm", "qwen"),
-    UnwritableError: (28, "No space left on device", "out/a.json"),
+    OutputWriteError: (28, "No space left on device", "out/a.json"),
     UnknownModelError: ("gpt-9", ("small", "large")),
     UnknownPriceError: ("gpt-9", "prices.json"),
 }
@@ -54,4 +54,4 @@ def test_a_long_list_of_names_is_counted_not_spelled_out():
     """
     Thirteen models in a message help nobody find theirs.
     """
-    assert listed("abcdefghijklm") == "a, b, c, d, e, f, g, h and 5 more"
+    assert join_names("abcdefghijklm") == "a, b, c, d, e, f, g, h and 5 more"

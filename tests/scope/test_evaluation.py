@@ -5,21 +5,21 @@ import numpy as np
 import pytest
 
 from scope.baselines import BASELINES
-from scope.charts import promised_cost, trade_off
+from scope.charts import planned_vs_realised, trade_off
 from scope.errors import EvaluationError
-from scope.evaluation import MIX, N_STEPS, ORACLE, OURS, evaluate, predicted
-from scope.exam import Exam
-from scope.floors import CEILINGS, FLOORS, Limit, parse_limits
+from scope.evaluation import MIX, N_STEPS, ORACLE, OURS, evaluate, predict_test_set
+from scope.exam import TestSet
+from scope.floors import CEILINGS, FLOORS, MetricThreshold, parse_limits
 from scope.quality import ALL_MODELS
 from scope.report import to_html
 from scope.scores import curves, to_json, to_table
-from scope.tables import Cell, area_table, forecast_table, headline, model_table
+from scope.tables import TableCell, area_table, forecast_table, headline, model_table
 from tests.banks import LARGE, SMALL, labelled_pair, rows_of, with_correct
 
 
 def evaluated(bank, questions, seed=0):
-    exam = Exam.of(bank, questions)
-    return evaluate(bank, exam, predicted(bank, exam), seed=seed)
+    exam = TestSet.from_banks(bank, questions)
+    return evaluate(bank, exam, predict_test_set(bank, exam), seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_everybody_is_there_and_ours_is_first(evaluation):
     """
     Who forecasts, who needs no forecast, and the bounds.
     """
-    names = [one.name for one in evaluation.standings]
+    names = [one.name for one in evaluation.leaderboard]
 
     assert names == [
         OURS,
@@ -47,7 +47,7 @@ def test_everybody_is_there_and_ours_is_first(evaluation):
         "scope, shuffled",
         ORACLE,
     ]
-    assert [one.name for one in evaluation.fixed] == ["small", "large", "random model"]
+    assert [one.name for one in evaluation.single_models] == ["small", "large", "random model"]
 
 
 def test_who_sees_the_kind_of_question_beats_who_does_not(evaluation):
@@ -55,7 +55,7 @@ def test_who_sees_the_kind_of_question_beats_who_does_not(evaluation):
     It shows in the embedding: every router that learns gains on the mix, dealing our
     decisions at random does not.
     """
-    gain = {one.name: one.share_of_way for one in evaluation.standings}
+    gain = {one.name: one.oracle_gap_closed for one in evaluation.leaderboard}
 
     for name in (OURS, "kNN, tuned", "logistic regression", "MLP", "matrix factorisation"):
         assert gain[name].low > 0.1, name
@@ -66,8 +66,8 @@ def test_every_interval_holds_its_value(evaluation):
     """
     Wherever one is defined.
     """
-    for one in evaluation.standings:
-        for interval in (one.area, one.ours_minus, one.share_of_way, *one.curve):
+    for one in evaluation.leaderboard:
+        for interval in (one.area, one.difference, one.oracle_gap_closed, *one.curve):
             assert interval.low <= interval.value <= interval.high
     for one in evaluation.quality:
         pooled = (one.pooled.auc, one.pooled.brier, one.pooled.log_loss, one.pooled.ece)
@@ -80,9 +80,9 @@ def test_progress_is_told_as_often_as_promised():
     So that a bar ends where it should.
     """
     bank, questions = labelled_pair()
-    exam, calls = Exam.of(bank, questions), []
+    exam, calls = TestSet.from_banks(bank, questions), []
 
-    evaluate(bank, exam, predicted(bank, exam), advance=lambda: calls.append(1))
+    evaluate(bank, exam, predict_test_set(bank, exam), advance=lambda: calls.append(1))
 
     assert len(calls) == N_STEPS == len(BASELINES) + 1
 
@@ -136,7 +136,7 @@ def test_a_bank_with_holes_can_be_examined():
 
     got = evaluated(with_correct(bank, correct), questions)
 
-    assert all(math.isfinite(one.area.value) for one in got.standings)
+    assert all(math.isfinite(one.area.value) for one in got.leaderboard)
 
 
 def test_a_model_that_is_always_right_has_no_auc():
@@ -168,7 +168,7 @@ def test_free_models_are_no_obstacle():
 
     assert some.standing(OURS).area.value > 0.5
     assert "<svg" in trade_off(some)
-    assert "<svg" in promised_cost(none)
+    assert "<svg" in planned_vs_realised(none)
 
 
 def test_the_json_is_plain(evaluation):
@@ -180,7 +180,7 @@ def test_the_json_is_plain(evaluation):
     text = json.dumps(numbers, allow_nan=False)
 
     assert json.loads(text) == numbers
-    assert set(numbers["standings"][1]["area"]) == {"value", "low", "high"}
+    assert set(numbers["leaderboard"][1]["area"]) == {"value", "low", "high"}
     assert numbers["quality"][0]["lengths"][ALL_MODELS]["tokens"]["value"] >= 0
 
 
@@ -192,7 +192,12 @@ def test_the_rows_hold_the_same_numbers(evaluation):
 
     areas = {r["name"]: r["value"] for r in rows if r["metric"] == "area"}
     assert areas[OURS] == evaluation.standing(OURS).area.value
-    assert {r["table"] for r in rows} == {"standings", "fixed", "promises", "quality"}
+    assert {r["table"] for r in rows} == {
+        "leaderboard",
+        "single_models",
+        "planned_costs",
+        "quality",
+    }
     assert {r["metric"] for r in rows if r["low"] is None and r["value"] is not None} == {
         "n",
         "planned_accuracy",
@@ -208,7 +213,7 @@ def test_curves_have_a_row_for_each_budget(evaluation):
     """
     table = curves(evaluation)
 
-    assert table.num_rows == 200 * len(evaluation.standings)
+    assert table.num_rows == 200 * len(evaluation.leaderboard)
     assert table["accuracy"].null_count == 0
 
 
@@ -243,8 +248,8 @@ def test_the_forecasts_stand_above_their_uncertainty(evaluation):
     quality = evaluation.quality[1]
 
     gap, ece = quality.ours_minus_auc, quality.pooled.ece
-    assert row[2] == Cell(f"{gap.value:+.3f}", f"± {(gap.high - gap.low) / 2:.3f}")
-    assert row[-1] == Cell(f"{ece.value:.3f}", f"{ece.low:.3f} to {ece.high:.3f}")
+    assert row[2] == TableCell(f"{gap.value:+.3f}", f"± {(gap.high - gap.low) / 2:.3f}")
+    assert row[-1] == TableCell(f"{ece.value:.3f}", f"{ece.low:.3f} to {ece.high:.3f}")
 
 
 @pytest.mark.parametrize("metric", [*FLOORS, *CEILINGS])
@@ -252,11 +257,11 @@ def test_every_limit_can_be_kept_and_broken(evaluation, metric):
     """
     A floor far below is kept, far above broken; a ceiling the other way round.
     """
-    low, high = Limit(metric, -1e6), Limit(metric, 1e6)
+    low, high = MetricThreshold(metric, -1e6), MetricThreshold(metric, 1e6)
     kept, broken = (low, high) if low.is_floor else (high, low)
 
-    assert kept.broken(evaluation) == ""
-    assert broken.broken(evaluation).startswith(f"{metric} is ")
+    assert kept.violation(evaluation) == ""
+    assert broken.violation(evaluation).startswith(f"{metric} is ")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scope.evidence import (
-    effective_anchors,
+    effective_sample_size,
     similarity_weights,
     weighted_means,
     weighted_quantiles,
@@ -64,7 +64,7 @@ def test_effective_anchors(weight, outcome, expected):
     """
     Kish's effective sample size.
     """
-    got = effective_anchors(np.array([weight]), np.array([outcome], dtype=float)[:, :, None])
+    got = effective_sample_size(np.array([weight]), np.array([outcome], dtype=float)[:, :, None])
 
     np.testing.assert_allclose(got, [[expected]])
 
@@ -102,6 +102,6 @@ def test_a_question_has_the_same_evidence_in_any_batch(n_questions, n_anchors, n
     outcome = rng.random((n_questions, n_anchors, n_models))
     outcome[rng.random(outcome.shape) < 0.3] = np.nan
 
-    for function in (weighted_means, effective_anchors):
+    for function in (weighted_means, effective_sample_size):
         alone = [function(weight[[q]], outcome[[q]])[0] for q in range(n_questions)]
         np.testing.assert_array_equal(function(weight, outcome), alone)

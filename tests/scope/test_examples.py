@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scope.errors import ConfigError
-from scope.examples import examples_of
+from scope.examples import nearest_examples
 from scope.prompt import Example
 from tests.banks import bank_of
 
@@ -26,7 +26,7 @@ def test_anchors_the_model_was_not_run_on_are_left_out(bank):
     """
     The next nearest take their place; nothing is shown as 0 tokens and wrong.
     """
-    assert examples_of(bank, [1, 3, 2, 0], 0, 2) == [
+    assert nearest_examples(bank, [1, 3, 2, 0], 0, 2) == [
         Example("four?", 100.0, True),
         Example("one?", 100.0, True),
     ]
@@ -36,7 +36,7 @@ def test_only_so_many_are_shown(bank):
     """
     The nearest first.
     """
-    shown = examples_of(bank, np.array([2, 1, 0]), 1, 2)
+    shown = nearest_examples(bank, np.array([2, 1, 0]), 1, 2)
 
     assert shown == [Example("three?", 100.0, True), Example("two?", 100.0, False)]
 
@@ -45,7 +45,7 @@ def test_few_may_be_known(bank):
     """
     Then few are shown.
     """
-    assert examples_of(bank, [1, 2], 0, 5) == []
+    assert nearest_examples(bank, [1, 2], 0, 5) == []
 
 
 def test_a_bank_without_texts_gets_a_sentence(bank):
@@ -53,4 +53,4 @@ def test_a_bank_without_texts_gets_a_sentence(bank):
     Which says what to do.
     """
     with pytest.raises(ConfigError, match=r"has no question texts.*without --drop-prompts"):
-        examples_of(replace(bank, prompts=None), [0], 0, 5)
+        nearest_examples(replace(bank, prompts=None), [0], 0, 5)

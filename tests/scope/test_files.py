@@ -2,8 +2,8 @@ import errno
 
 import pytest
 
-from scope.errors import FormatError, UnwritableError
-from scope.files import check_writable, new_file, new_folder, read_json, write_json
+from scope.errors import FormatError, OutputWriteError
+from scope.files import atomic_file, atomic_folder, check_writable, read_json, write_json
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -13,7 +13,7 @@ def test_a_file_appears_whole(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
 
-    with new_file(path) as draft:
+    with atomic_file(path) as draft:
         draft.write_text("new")
         assert path.read_text() == "old"
 
@@ -24,7 +24,7 @@ def test_a_file_that_fails_leaves_nothing(tmp_path):
     """
     Neither half a file nor its draft.
     """
-    with pytest.raises(RuntimeError), new_file(tmp_path / "a.txt") as draft:
+    with pytest.raises(RuntimeError), atomic_file(tmp_path / "a.txt") as draft:
         draft.write_text("half")
         raise RuntimeError
 
@@ -39,7 +39,7 @@ def test_a_folder_that_fails_leaves_the_old_one(tmp_path):
     folder.mkdir()
     (folder / "x").write_text("old")
 
-    with pytest.raises(RuntimeError), new_folder(folder, replace=True) as draft:
+    with pytest.raises(RuntimeError), atomic_folder(folder, replace=True) as draft:
         (draft / "x").write_text("new")
         raise RuntimeError
 
@@ -55,7 +55,7 @@ def test_a_folder_is_replaced_whole(tmp_path):
     folder.mkdir()
     (folder / "stale").write_text("old")
 
-    with new_folder(folder, replace=True) as draft:
+    with atomic_folder(folder, replace=True) as draft:
         (draft / "x").write_text("new")
 
     assert [file.name for file in folder.iterdir()] == ["x"]
@@ -66,7 +66,7 @@ def test_an_existing_folder_is_not_touched(tmp_path):
     """
     Unless replacing was asked for.
     """
-    with pytest.raises(FileExistsError, match="choose another"), new_folder(tmp_path):
+    with pytest.raises(FileExistsError, match="choose another"), atomic_folder(tmp_path):
         pass
 
 
@@ -94,7 +94,7 @@ def test_broken_json_is_named_by_file_and_line(tmp_path):
         read_json(path)
 
 
-@pytest.mark.parametrize("new", [new_file, new_folder, check_writable])
+@pytest.mark.parametrize("new", [atomic_file, atomic_folder, check_writable])
 def test_a_place_nobody_can_write_is_named(tmp_path, new):
     """
     By the path a user knows, with the system's reason.
@@ -102,12 +102,12 @@ def test_a_place_nobody_can_write_is_named(tmp_path, new):
     (tmp_path / "file").write_text("")
     place = tmp_path / "file" / "out" / "a"
 
-    with pytest.raises(UnwritableError, match=r"out/a cannot be written: Not a directory; run"):
+    with pytest.raises(OutputWriteError, match=r"out/a cannot be written: Not a directory; run"):
         entered = new(place)
         entered.__enter__()
 
 
-@pytest.mark.parametrize("new", [new_file, new_folder])
+@pytest.mark.parametrize("new", [atomic_file, atomic_folder])
 def test_a_full_disk_is_told_of_once(tmp_path, new):
     """
     Whoever wrote, it names the file or folder that does not come to be; drafts are gone.
@@ -115,9 +115,9 @@ def test_a_full_disk_is_told_of_once(tmp_path, new):
     reason = r"^[^;]*/a cannot be written: No space left on device; run[^;]*$"
 
     with (
-        pytest.raises(UnwritableError, match=reason),
+        pytest.raises(OutputWriteError, match=reason),
         new(tmp_path / "a") as draft,
-        new_file(tmp_path / "a"),
+        atomic_file(tmp_path / "a"),
     ):
         raise OSError(errno.ENOSPC, f"Error writing {draft}. Detail: [errno 28]")
 
@@ -128,7 +128,7 @@ def test_another_error_inside_is_not_taken_for_a_full_disk(tmp_path):
     """
     A file that is read while another is written speaks for itself.
     """
-    with pytest.raises(FileNotFoundError, match="nowhere"), new_file(tmp_path / "a"):
+    with pytest.raises(FileNotFoundError, match="nowhere"), atomic_file(tmp_path / "a"):
         (tmp_path / "nowhere").read_text()
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from scope import load_bank, save_bank
 from scope.bank_store import MANIFEST, REASONER
-from scope.errors import BankAlteredError, BankError
+from scope.errors import BankError, BankIntegrityError
 from scope.files import sha256
-from scope.fitted_reasoner import FittedReasoner
+from scope.fitted_reasoner import CalibratedReasoner
 from tests.banks import bank_of
 from tests.blends import NAN, SPEC, blend_of
 
@@ -18,18 +18,18 @@ CORRECT = [[1, 0], [np.nan, 1], [0, np.nan], [1, 1]]
 BLEND = blend_of(
     weight=0.3,
     slope=0.9,
-    center_m=np.array([0.1, NAN]),
+    baseline_log_odds_m=np.array([0.1, NAN]),
     low=-1.25,
     length_weight=0.2,
-    length_center_m=np.array([NAN, -0.7]),
-    length_spread=0.1,
+    baseline_log_ratio_m=np.array([NAN, -0.7]),
+    ratio_std=0.1,
 )
 
 
 @pytest.fixture
 def saved(tmp_path):
     """A bank with a reasoner, and its folder."""
-    bank = replace(bank_of(CORRECT), reasoner=FittedReasoner(SPEC, BLEND))
+    bank = replace(bank_of(CORRECT), reasoner=CalibratedReasoner(SPEC, BLEND))
     save_bank(bank, tmp_path / "bank", created_at="2026-01-01", sources=())
     return bank, tmp_path / "bank"
 
@@ -67,7 +67,7 @@ def test_an_altered_one_is_found(saved):
     path = saved[1] / REASONER
     path.write_text(path.read_text().replace("0.3", "0.4"))
 
-    with pytest.raises(BankAlteredError, match=r"reasoner\.json was altered"):
+    with pytest.raises(BankIntegrityError, match=r"reasoner\.json was altered"):
         load_bank(saved[1])
 
 
@@ -78,7 +78,9 @@ def test_an_altered_one_is_found(saved):
         pytest.param("blend", {"length_weight": 1.5}, r"blend\.length_weight", id="above one"),
         pytest.param("blend", {"low": 0.5}, r"blend\.low", id="low above 0"),
         pytest.param("blend", {"surprise": 1}, "Extra inputs", id="unknown key"),
-        pytest.param("blend", {"centers": [0.1]}, "1 and 2 models; the bank has 2", id="short"),
+        pytest.param(
+            "blend", {"baseline_log_odds": [0.1]}, "1 and 2 models; the bank has 2", id="short"
+        ),
         pytest.param("reasoner", {"reasoning": "long"}, r"reasoner\.reasoning", id="no such mode"),
     ],
 )
@@ -102,10 +104,10 @@ def test_a_pool_has_the_columns_of_its_models(saved):
     """
     In its order.
     """
-    pool = saved[0].with_models(("large", "small"))
+    pool = saved[0].select_models(("large", "small"))
 
-    np.testing.assert_array_equal(pool.reasoner.blend.center_m, [NAN, 0.1])
-    np.testing.assert_array_equal(pool.reasoner.blend.length_center_m, [-0.7, NAN])
+    np.testing.assert_array_equal(pool.reasoner.blend.baseline_log_odds_m, [NAN, 0.1])
+    np.testing.assert_array_equal(pool.reasoner.blend.baseline_log_ratio_m, [-0.7, NAN])
 
 
 @pytest.mark.parametrize("asked", [True, False], ids=["reasoner", "none"])

@@ -6,9 +6,9 @@ import pytest
 from scope import AnchorPredictor, fitting
 from scope.errors import BankError
 from scope.fitting import fit_forecaster
-from scope.forecaster import LEAST_P
+from scope.forecaster import MIN_P
 from scope.outcomes import Outcomes
-from scope.population import learn
+from scope.population import fit_bank
 from tests.banks import LARGE, MIDDLE, SMALL, bank_of, rows_of, two_kinds, unit, with_correct
 
 # Division by zero or the mean of nothing would show as a warning of numpy.
@@ -19,7 +19,7 @@ def foretold(bank, embedding_qd=None, features_qf=None):
     """What is foretold of questions, by default of the anchors as if they were none."""
     embedding_qd = bank.embedding_ad if embedding_qd is None else embedding_qd
     features_qf = bank.features_af if features_qf is None else features_qf
-    return fit_forecaster(bank).foretell(embedding_qd, features_qf, np.full(len(embedding_qd), -1))
+    return fit_forecaster(bank).predict(embedding_qd, features_qf, np.full(len(embedding_qd), -1))
 
 
 def twins(n_pairs=100):
@@ -40,8 +40,8 @@ def test_an_anchor_has_no_say_in_its_own_forecast():
     turned_am = bank.outcomes.correct_am.copy()
     turned_am[0] = 1 - turned_am[0]
 
-    before_nm = fit_forecaster(bank).left_out_p_nm
-    after_nm = fit_forecaster(with_correct(bank, turned_am)).left_out_p_nm
+    before_nm = fit_forecaster(bank).loo_p_nm
+    after_nm = fit_forecaster(with_correct(bank, turned_am)).loo_p_nm
 
     assert np.abs(after_nm - before_nm)[0].max() < 0.02
     assert np.abs(after_nm - before_nm)[1].min() > 0.3
@@ -59,11 +59,11 @@ def test_leaving_an_anchor_out_is_learning_without_it():
     for anchor in range(0, 120, 30):
         others = np.arange(120) != anchor
         without = fit_forecaster(rows_of(bank, others))
-        said = without.foretell(
+        said = without.predict(
             bank.embedding_ad[[anchor]], bank.features_af[[anchor]], np.array([-1])
         )
 
-        np.testing.assert_allclose(whole.left_out_p_nm[[anchor]], said.p_correct_qm, atol=0.03)
+        np.testing.assert_allclose(whole.loo_p_nm[[anchor]], said.p_correct_qm, atol=0.03)
 
 
 def test_the_forecast_of_an_anchor_beats_the_means():
@@ -73,7 +73,7 @@ def test_the_forecast_of_an_anchor_beats_the_means():
     bank = two_kinds(120)
     correct_am = bank.outcomes.correct_am
 
-    left_out_nm = fit_forecaster(bank).left_out_p_nm
+    left_out_nm = fit_forecaster(bank).loo_p_nm
 
     def loss_m(p):
         return np.square(p - correct_am).mean(axis=0)
@@ -93,8 +93,8 @@ def test_the_common_level_is_stretched_to_least_squares():
 
     forecaster = fit_forecaster(with_correct(bank, correct_am))
 
-    p_nm = forecaster.left_out_p_nm
-    assert ((p_nm > LEAST_P + 0.001) & (p_nm < 1 - LEAST_P - 0.001)).all()
+    p_nm = forecaster.loo_p_nm
+    assert ((p_nm > MIN_P + 0.001) & (p_nm < 1 - MIN_P - 0.001)).all()
     level_n = (p_nm - forecaster.correct.mean_m).mean(axis=1)
     slope = level_n @ (correct_am - p_nm).mean(axis=1) / (level_n @ level_n)
     np.testing.assert_allclose(slope, 0, atol=0.005)
@@ -117,7 +117,7 @@ def test_stretch(said, came, expected):
     """
     said, came = np.array(said), np.array(came)
 
-    got = said @ fitting._stretch(said, came)
+    got = said @ fitting._rescale_common_component(said, came)
 
     np.testing.assert_allclose(got, expected, atol=1e-9)
 
@@ -131,7 +131,7 @@ def test_expected_tokens_average_what_was_counted():
     tokens_am[::5, 0] = np.nan
     forecaster = fit_forecaster(bank)
 
-    said = forecaster.foretell(bank.embedding_ad, bank.features_af, np.arange(120))
+    said = forecaster.predict(bank.embedding_ad, bank.features_af, np.arange(120))
 
     known_am = ~np.isnan(tokens_am)
     expected_m = np.where(known_am, said.tokens_sqm[0], 0).sum(axis=0)
@@ -144,7 +144,7 @@ def test_eight_in_ten_lengths_lie_in_their_spread():
     """
     bank = two_kinds(120)
 
-    said = fit_forecaster(bank).foretell(bank.embedding_ad, bank.features_af, np.arange(120))
+    said = fit_forecaster(bank).predict(bank.embedding_ad, bank.features_af, np.arange(120))
 
     low_am, high_am = said.tokens_sqm[1:]
     tokens_am = bank.outcomes.completion_tokens_am
@@ -153,7 +153,7 @@ def test_eight_in_ten_lengths_lie_in_their_spread():
 
 
 @pytest.mark.parametrize(
-    ("right", "p"), [pytest.param(1.0, 1 - LEAST_P, id="always right"), (0.0, LEAST_P)]
+    ("right", "p"), [pytest.param(1.0, 1 - MIN_P, id="always right"), (0.0, MIN_P)]
 )
 def test_outcomes_that_are_all_the_same_leave_a_doubt(right, p):
     """
@@ -175,7 +175,7 @@ def test_one_model_may_be_always_right_or_always_wrong(right):
 
     p_am = foretold(with_correct(bank, correct_am)).p_correct_qm
 
-    assert ((p_am >= LEAST_P) & (p_am <= 1 - LEAST_P)).all()
+    assert ((p_am >= MIN_P) & (p_am <= 1 - MIN_P)).all()
     assert np.abs(p_am[:, 1] - right).max() < 0.25
     assert np.corrcoef(p_am[:, 0], correct_am[:, 0])[0, 1] > 0.5
 
@@ -190,7 +190,7 @@ def test_a_model_never_measured_stays_unknown():
 
     got = foretold(with_correct(bank, unknown_am))
 
-    alone = foretold(bank.with_models(("small",)))
+    alone = foretold(bank.select_models(("small",)))
     assert np.isnan(got.p_correct_qm[:, 1]).all()
     assert np.isnan(got.tokens_sqm[:, :, 1]).all()
     np.testing.assert_allclose(got.p_correct_qm[:, 0], alone.p_correct_qm[:, 0], rtol=1e-12)
@@ -223,7 +223,7 @@ def test_one_outcome_is_enough_to_be_foretold():
 
     p_am = foretold(with_correct(bank, correct_am)).p_correct_qm
 
-    assert ((p_am >= LEAST_P) & (p_am <= 1 - LEAST_P)).all()
+    assert ((p_am >= MIN_P) & (p_am <= 1 - MIN_P)).all()
 
 
 def without_tokens(bank, columns):
@@ -242,7 +242,7 @@ def test_a_model_of_unknown_length_has_a_probability_and_no_cost():
     """
     bank = without_tokens(two_kinds(), [1])
 
-    got, _ = AnchorPredictor(learn(bank)).predict(bank.embedding_ad, bank.features_af)
+    got, _ = AnchorPredictor(fit_bank(bank)).predict(bank.embedding_ad, bank.features_af)
 
     assert not np.isnan(got.p_correct_qm).any()
     assert np.isnan(got.completion_tokens_qm[:, 1]).all()
@@ -279,7 +279,7 @@ def test_any_categories_can_be_learned_from(categories):
     forecaster = fit_forecaster(bank)
 
     np.testing.assert_allclose(forecaster.posterior_nc.sum(axis=1), 1, atol=0.005)
-    p_nm = forecaster.left_out_p_nm
+    p_nm = forecaster.loo_p_nm
     assert np.corrcoef(p_nm[:, 0], bank.outcomes.correct_am[:, 0])[0, 1] > 0.5
 
 
@@ -306,7 +306,7 @@ def test_a_count_that_all_anchors_share_makes_no_stranger():
 
     got = foretold(bank, features_qf=five_af)
 
-    assert got.familiarity_q.min() > 0.9
+    assert got.in_distribution_q.min() > 0.9
     np.testing.assert_allclose(got.p_correct_qm, foretold(bank).p_correct_qm, atol=0.02)
 
 
@@ -314,20 +314,20 @@ def test_anchors_beyond_the_most_are_foretold_as_new_questions(monkeypatch):
     """
     Fifty of sixty are learned from, drawn by a hash; the others are questions like any.
     """
-    monkeypatch.setattr(fitting, "MAX_LEARNED", 50)
+    monkeypatch.setattr(fitting, "MAX_TRAINING_ANCHORS", 50)
     bank = two_kinds()
 
     forecaster = fit_forecaster(bank)
 
-    rest = np.setdiff1d(np.arange(60), forecaster.place_n)
+    rest = np.setdiff1d(np.arange(60), forecaster.anchor_index_n)
     embedding_qd, features_qf = bank.embedding_ad[rest], bank.features_af[rest]
-    as_anchors = forecaster.foretell(embedding_qd, features_qf, rest)
-    as_new = forecaster.foretell(embedding_qd, features_qf, np.full(10, -1))
+    as_anchors = forecaster.predict(embedding_qd, features_qf, rest)
+    as_new = forecaster.predict(embedding_qd, features_qf, np.full(10, -1))
     assert len(rest) == 10
     np.testing.assert_array_equal(as_anchors.p_correct_qm, as_new.p_correct_qm)
-    everyone = forecaster.foretell(bank.embedding_ad, bank.features_af, np.arange(60))
-    learned = everyone.p_correct_qm[forecaster.place_n]
-    np.testing.assert_array_equal(learned, forecaster.left_out_p_nm.clip(LEAST_P, 1 - LEAST_P))
+    everyone = forecaster.predict(bank.embedding_ad, bank.features_af, np.arange(60))
+    learned = everyone.p_correct_qm[forecaster.anchor_index_n]
+    np.testing.assert_array_equal(learned, forecaster.loo_p_nm.clip(MIN_P, 1 - MIN_P))
 
 
 def test_learning_twice_gives_the_same():
@@ -337,7 +337,7 @@ def test_learning_twice_gives_the_same():
     one, two = (fit_forecaster(two_kinds()) for _ in range(2))
 
     np.testing.assert_array_equal(one.correct.weight_nm, two.correct.weight_nm)
-    np.testing.assert_array_equal(one.left_out_length_nm, two.left_out_length_nm)
+    np.testing.assert_array_equal(one.loo_log_length_nm, two.loo_log_length_nm)
 
 
 def test_twenty_anchors_are_enough_and_nineteen_are_not():
@@ -346,7 +346,7 @@ def test_twenty_anchors_are_enough_and_nineteen_are_not():
     """
     bank = two_kinds(20)
 
-    assert not np.isnan(fit_forecaster(bank).left_out_p_nm).any()
+    assert not np.isnan(fit_forecaster(bank).loo_p_nm).any()
     with pytest.raises(BankError, match="19 anchors in the bank; at least 20 are needed"):
         fit_forecaster(rows_of(bank, slice(0, 19)))
 
@@ -372,11 +372,11 @@ def test_a_bank_learned_from_says_so():
     """
     bank = replace(two_kinds(), version="abc")
 
-    learned = learn(bank)
+    learned = fit_bank(bank)
 
-    assert learned.anchor_config.learned
+    assert learned.anchor_config.use_forecaster
     assert learned.version == ""
     np.testing.assert_array_equal(
-        learned.calibration.p_correct_qm,
-        learned.forecaster.left_out_p_nm.clip(LEAST_P, 1 - LEAST_P),
+        learned.reference.p_correct_qm,
+        learned.forecaster.loo_p_nm.clip(MIN_P, 1 - MIN_P),
     )

@@ -1,6 +1,6 @@
 import numpy as np
 
-from scope.forecast import Design, Lesson, held_out, known_log_loss
+from scope.forecast import DesignMatrix, TrainingSet, known_log_loss, validation_mask
 from tests.banks import bank_of
 
 
@@ -10,7 +10,7 @@ def test_columns_are_scaled_as_over_the_anchors():
     """
     bank = bank_of(np.ones((50, 2)))
 
-    design = Design(bank).of(bank.embedding_ad, bank.features_af)
+    design = DesignMatrix(bank).transform(bank.embedding_ad, bank.features_af)
 
     np.testing.assert_allclose(design.mean(axis=0), 0, atol=1e-9)
     np.testing.assert_allclose(design.std(axis=0)[:5], 1)
@@ -21,7 +21,7 @@ def test_means_are_kept_off_the_ends():
     """
     2 of 2 right: 3 / 4. Never run: a half.
     """
-    lesson = Lesson(np.zeros((2, 1)), np.array([[1.0, np.nan], [1.0, np.nan]]))
+    lesson = TrainingSet(np.zeros((2, 1)), np.array([[1.0, np.nan], [1.0, np.nan]]))
 
     np.testing.assert_allclose(lesson.mean_m(), [0.75, 0.5])
 
@@ -32,10 +32,10 @@ def test_a_fifth_is_held_out_by_its_ids():
     """
     ids = tuple(f"a{i}" for i in range(50))
 
-    kept = held_out(ids)
+    kept = validation_mask(ids)
 
     assert kept.sum() == 10
-    np.testing.assert_array_equal(held_out(ids[::-1]), kept[::-1])
+    np.testing.assert_array_equal(validation_mask(ids[::-1]), kept[::-1])
 
 
 def test_the_loss_is_over_known_cells():

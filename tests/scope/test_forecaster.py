@@ -12,9 +12,9 @@ from threadpoolctl import threadpool_limits
 from scope import AnchorConfig, AnchorPredictor
 from scope.features import FEATURES
 from scope.fitting import fit_forecaster
-from scope.forecaster import LEAST_P, nearness
-from scope.population import learn
-from scope.predictions import ESTIMATES
+from scope.forecaster import MIN_P, mean_top_similarity
+from scope.population import fit_bank
+from scope.predictions import ESTIMATE_FIELDS
 from tests.banks import LARGE, MIDDLE, SMALL, rows_of, two_kinds, unit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -28,17 +28,17 @@ def learned(one_thread):
     """A bank that was learned from, and forty questions alike."""
     whole = two_kinds(N_LEARNED + 40, models=MODELS)
     new = rows_of(whole, slice(N_LEARNED, None))
-    return learn(rows_of(whole, slice(0, N_LEARNED))), new.embedding_ad, new.features_af
+    return fit_bank(rows_of(whole, slice(0, N_LEARNED))), new.embedding_ad, new.features_af
 
 
-def foretell(bank, embedding_qd, features_qf, own_q=None):
-    own_q = np.full(len(embedding_qd), -1) if own_q is None else own_q
-    return bank.forecaster.foretell(embedding_qd, features_qf, own_q)
+def foretell(bank, embedding_qd, features_qf, self_index_q=None):
+    self_index_q = np.full(len(embedding_qd), -1) if self_index_q is None else self_index_q
+    return bank.forecaster.predict(embedding_qd, features_qf, self_index_q)
 
 
 def everything(said):
     """All numbers of a forecast, one row a question."""
-    return np.hstack([said.p_correct_qm, *said.tokens_sqm, said.familiarity_q[:, None]])
+    return np.hstack([said.p_correct_qm, *said.tokens_sqm, said.in_distribution_q[:, None]])
 
 
 @settings(max_examples=30)
@@ -63,17 +63,17 @@ def test_an_anchor_in_the_batch_changes_nothing_for_the_others(learned):
     Questions and anchors may be asked about together, in any order.
     """
     bank, embedding_qd, features_qf = learned
-    own_q = np.array([-1, 7, -1, 0])
-    rows = np.maximum(own_q, 0)
-    mixed_qd = np.where(own_q[:, None] < 0, embedding_qd[:4], bank.embedding_ad[rows])
-    mixed_qf = np.where(own_q[:, None] < 0, features_qf[:4], bank.features_af[rows])
+    self_index_q = np.array([-1, 7, -1, 0])
+    rows = np.maximum(self_index_q, 0)
+    mixed_qd = np.where(self_index_q[:, None] < 0, embedding_qd[:4], bank.embedding_ad[rows])
+    mixed_qf = np.where(self_index_q[:, None] < 0, features_qf[:4], bank.features_af[rows])
 
-    got = foretell(bank, mixed_qd, mixed_qf, own_q)
+    got = foretell(bank, mixed_qd, mixed_qf, self_index_q)
 
     new = foretell(bank, embedding_qd[[0, 2]], features_qf[[0, 2]])
     np.testing.assert_array_equal(got.p_correct_qm[[0, 2]], new.p_correct_qm)
     np.testing.assert_array_equal(
-        got.p_correct_qm[[1, 3]], bank.forecaster.left_out_p_nm[[7, 0]].clip(LEAST_P, 1 - LEAST_P)
+        got.p_correct_qm[[1, 3]], bank.forecaster.loo_p_nm[[7, 0]].clip(MIN_P, 1 - MIN_P)
     )
 
 
@@ -108,7 +108,7 @@ forecaster = Forecaster(
 )
 def said(rows):
     features_qf = np.outer(rows, np.ones(4))
-    told = forecaster.foretell(embedding_qd[rows], features_qf, np.full(len(rows), -1))
+    told = forecaster.predict(embedding_qd[rows], features_qf, np.full(len(rows), -1))
     return np.hstack([told.p_correct_qm, told.tokens_sqm[0]])
 rows = np.arange(300, 345)
 alone = np.concatenate([said(rows[[q]]) for q in range(45)])
@@ -140,14 +140,14 @@ def test_the_rest_of_the_pool_changes_nothing(learned, order, n_kept):
     """
     bank, *questions = learned
     kept = order[:n_kept]
-    pool = bank.with_models(tuple(bank.model_ids[m] for m in kept))
+    pool = bank.select_models(tuple(bank.model_ids[m] for m in kept))
 
     whole, _ = AnchorPredictor(bank).predict(*questions)
     part, _ = AnchorPredictor(pool).predict(*questions)
 
-    assert (whole.familiarity_qm == 1).any()
-    familiar = whole.familiarity_qm[:, 0] == 1
-    for name in ESTIMATES:
+    assert (whole.in_distribution_qm == 1).any()
+    familiar = whole.in_distribution_qm[:, 0] == 1
+    for name in ESTIMATE_FIELDS:
         expected_qm = getattr(whole, name)[:, kept]
         np.testing.assert_allclose(
             getattr(part, name)[familiar], expected_qm[familiar], rtol=1e-12, err_msg=name
@@ -187,10 +187,10 @@ def test_a_stranger_falls_back_to_the_means_and_is_unsure(learned):
     known, _ = predictor.predict(embedding_qd, features_qf)
 
     mean_m = np.nanmean(bank.outcomes.correct_am, axis=0)
-    assert odd.familiarity_qm.max() < 0.01
+    assert odd.in_distribution_qm.max() < 0.01
     np.testing.assert_allclose(odd.p_correct_qm[0], mean_m, atol=0.02)
     width_qm = known.p_high_qm - known.p_low_qm
-    assert (odd.p_high_qm - odd.p_low_qm > 2 * width_qm[known.familiarity_qm[:, 0] == 1]).all()
+    assert (odd.p_high_qm - odd.p_low_qm > 2 * width_qm[known.in_distribution_qm[:, 0] == 1]).all()
 
 
 def test_a_question_half_known_lies_between(learned):
@@ -202,8 +202,8 @@ def test_a_question_half_known_lies_between(learned):
 
     said = foretell(bank, embedding_qd[[0] * 4], rows)
 
-    assert said.familiarity_q[0] == 1
-    assert (np.diff(said.familiarity_q) < 0).all()
+    assert said.in_distribution_q[0] == 1
+    assert (np.diff(said.in_distribution_q) < 0).all()
 
 
 def test_an_anchor_is_familiar(learned):
@@ -214,7 +214,7 @@ def test_an_anchor_is_familiar(learned):
 
     said = foretell(bank, bank.embedding_ad[:3], bank.features_af[:3], np.arange(3))
 
-    assert said.familiarity_q.tolist() == [1, 1, 1]
+    assert said.in_distribution_q.tolist() == [1, 1, 1]
 
 
 def test_no_question_gives_no_row(learned):
@@ -237,12 +237,12 @@ def test_without_learning_the_votes_are_those_of_a_bank_never_learned_from(learn
     plain = two_kinds(N_LEARNED + 40, models=MODELS)
     plain = rows_of(plain, slice(0, N_LEARNED))
 
-    got, _ = AnchorPredictor(bank, AnchorConfig(learned=False)).predict(*questions)
+    got, _ = AnchorPredictor(bank, AnchorConfig(use_forecaster=False)).predict(*questions)
     expected, _ = AnchorPredictor(plain).predict(*questions)
 
-    for name in ESTIMATES:
+    for name in ESTIMATE_FIELDS:
         np.testing.assert_array_equal(getattr(got, name), getattr(expected, name))
-    assert np.isnan(got.familiarity_qm).all()
+    assert np.isnan(got.in_distribution_qm).all()
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_nearness(similarity, expected):
     """
     Small enough to check by hand.
     """
-    got = nearness(np.array([similarity], dtype=np.float32))
+    got = mean_top_similarity(np.array([similarity], dtype=np.float32))
 
     np.testing.assert_allclose(got, [expected], rtol=1e-6)
 
@@ -268,6 +268,6 @@ def test_a_forecast_is_never_sure(learned):
     bank = two_kinds(N_LEARNED)
     bank.outcomes.correct_am[:] = [1, 0]
 
-    said = fit_forecaster(bank).foretell(learned[1], learned[2], np.full(40, -1))
+    said = fit_forecaster(bank).predict(learned[1], learned[2], np.full(40, -1))
 
-    np.testing.assert_array_equal(said.p_correct_qm, [[1 - LEAST_P, LEAST_P]] * 40)
+    np.testing.assert_array_equal(said.p_correct_qm, [[1 - MIN_P, MIN_P]] * 40)

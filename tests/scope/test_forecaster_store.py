@@ -6,11 +6,11 @@ import pytest
 
 from scope import AnchorPredictor, load_bank, save_bank, verify_bank
 from scope.bank_store import FORECASTER, MANIFEST
-from scope.errors import BankAlteredError, BankError
+from scope.errors import BankError, BankIntegrityError
 from scope.files import sha256
 from scope.forecaster_store import SHAPES, load_forecaster
-from scope.population import learn
-from scope.predictions import ESTIMATES
+from scope.population import fit_bank
+from scope.predictions import ESTIMATE_FIELDS
 from tests.banks import rows_of, two_kinds
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def bank(one_thread):
-    return learn(rows_of(two_kinds(100), slice(0, 60)))
+    return fit_bank(rows_of(two_kinds(100), slice(0, 60)))
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_saved_bank_foretells_the_same(bank, saved):
     ):
         expected, _ = AnchorPredictor(bank).predict(*questions)
         got, _ = AnchorPredictor(back).predict(*questions)
-        for name in ESTIMATES:
+        for name in ESTIMATE_FIELDS:
             np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), name)
 
 
@@ -52,7 +52,7 @@ def test_a_model_never_measured_is_stored_as_unknown(tmp_path):
     """
     unmeasured = two_kinds()
     unmeasured.outcomes.correct_am[:, 1] = np.nan
-    save_bank(learn(unmeasured), tmp_path / "b", created_at="2026-01-01", sources=())
+    save_bank(fit_bank(unmeasured), tmp_path / "b", created_at="2026-01-01", sources=())
 
     mean_m = load_bank(tmp_path / "b").forecaster.correct.mean_m
 
@@ -66,7 +66,7 @@ def test_one_altered_byte_is_found(saved):
     file = saved / FORECASTER
     file.write_bytes(file.read_bytes()[:-1] + b"x")
 
-    with pytest.raises(BankAlteredError, match=r"forecaster\.npz was altered"):
+    with pytest.raises(BankIntegrityError, match=r"forecaster\.npz was altered"):
         verify_bank(saved)
 
 
@@ -84,7 +84,7 @@ def vouched(path):
         pytest.param(b"", id="empty"),
         pytest.param(b"not an archive", id="text"),
         pytest.param(b"PK\x03\x04 and then nothing", id="half an archive"),
-        pytest.param(pickle.dumps({"place_n": [0]}), id="a pickle"),
+        pytest.param(pickle.dumps({"anchor_index_n": [0]}), id="a pickle"),
     ],
 )
 def test_a_file_that_is_no_archive_is_refused(saved, content):
@@ -111,8 +111,10 @@ def test_a_single_array_is_refused(saved):
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        pytest.param("familiar", None, "it lacks familiar", id="missing"),
-        pytest.param("factor_sm", lambda v: v[:2], r"factor_sm has shape \(2, 2\)", id="short"),
+        pytest.param(
+            "in_distribution_threshold", None, "it lacks in_distribution_threshold", id="missing"
+        ),
+        pytest.param("smearing_sm", lambda v: v[:2], r"smearing_sm has shape \(2, 2\)", id="short"),
         pytest.param(
             "correct_weight_nm", lambda v: v[:, :1], r"expected numbers of \(60, 2\)", id="narrow"
         ),
@@ -123,10 +125,14 @@ def test_a_single_array_is_refused(saved):
         pytest.param(
             "correct_mean_m", lambda v: v.astype(object), "allow_pickle=False", id="pickled"
         ),
-        pytest.param("place_n", lambda v: v - 1, "rise within the 60 anchors", id="before"),
-        pytest.param("place_n", lambda v: v + 1, "rise within the 60 anchors", id="beyond"),
-        pytest.param("place_n", lambda v: v[::-1], "rise within the 60 anchors", id="falling"),
-        pytest.param("place_n", lambda v: v / 1, "rise within the 60 anchors", id="fractions"),
+        pytest.param("anchor_index_n", lambda v: v - 1, "rise within the 60 anchors", id="before"),
+        pytest.param("anchor_index_n", lambda v: v + 1, "rise within the 60 anchors", id="beyond"),
+        pytest.param(
+            "anchor_index_n", lambda v: v[::-1], "rise within the 60 anchors", id="falling"
+        ),
+        pytest.param(
+            "anchor_index_n", lambda v: v / 1, "rise within the 60 anchors", id="fractions"
+        ),
     ],
 )
 def test_arrays_that_fit_neither_each_other_nor_the_bank_are_refused(saved, name, change, message):

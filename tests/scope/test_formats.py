@@ -5,12 +5,12 @@ import pytest
 
 from scope.errors import FormatError
 from scope.formats import (
-    json_list,
     read_anchor_performance,
     read_selection,
     read_similarity,
     selection_entry,
     similarity_entry,
+    stream_json_array,
 )
 from tests.banks import predictions_of
 
@@ -64,9 +64,9 @@ def test_what_we_write_the_published_reader_can_read(tmp_path):
     truth = [(1.0, 120.0, 0.002), (0.0, 90.0, 0.02)]
     selection, similarity = tmp_path / "selection.json", tmp_path / "similarity.json"
 
-    with json_list(selection, '{"questions": [', "]}") as add:
+    with stream_json_array(selection, '{"questions": [', "]}") as add:
         add(selection_entry(predictions, 0, truth))
-    with json_list(similarity, "[", "]") as add:
+    with stream_json_array(similarity, "[", "]") as add:
         add(similarity_entry("q000", ["a", "b"], [0.9, 0.5]))
 
     (question,) = read_selection(selection)
@@ -102,7 +102,7 @@ def test_a_list_of_nothing_is_still_json(tmp_path):
     No comma too many.
     """
     path = tmp_path / "list.json"
-    with json_list(path, "[", "]"):
+    with stream_json_array(path, "[", "]"):
         pass
 
     assert json.loads(path.read_text()) == []
@@ -113,7 +113,7 @@ def test_an_unknown_predicted_cost_is_not_read_as_free(tmp_path):
     The published policy has no way to leave a model out: it must be told every cost.
     """
     path = tmp_path / "selection.json"
-    with json_list(path, '{"questions": [', "]}") as add:
+    with stream_json_array(path, '{"questions": [', "]}") as add:
         add(selection_entry(predictions_of([[math.nan]], [[math.nan]]), 0, None))
 
     with pytest.raises(FormatError, match="m0 has no predicted cost"):

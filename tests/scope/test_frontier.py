@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from scope import Dial
-from scope.frontier import Sweep, frontier, mix_accuracy, mix_hull
-from scope.metrics import Score, Truth
+from scope import AlphaScale
+from scope.frontier import AlphaSweep, frontier, mix_accuracy, mix_hull
+from scope.metrics import GroundTruth, RoutingScore
 from tests.banks import predictions_of
 from tests.portions import rows_of
 
 
 def single(accuracy, usd_per_1k):
-    return Score(accuracy, 0.0, usd_per_1k, 1000)
+    return RoutingScore(accuracy, 0.0, usd_per_1k, 1000)
 
 
 ALPHAS = [0.0, 0.3, 0.5, 0.9, 1.0]
@@ -40,8 +40,8 @@ def test_planned_and_realised_stand_side_by_side():
     At alpha 1 both questions go to the second model: .85 expected, 1 of 2 right.
     """
     predictions = predictions_of([[0.5, 0.9], [0.6, 0.8]], [[1.0, 2.0], [1.0, 2.0]])
-    truth = Truth(np.array([[0, 1], [1, 0]]), np.array([[1.0, 3.0], [1.0, 3.0]]))
-    dial = Dial.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
+    truth = GroundTruth(np.array([[0, 1], [1, 0]]), np.array([[1.0, 3.0], [1.0, 3.0]]))
+    dial = AlphaScale.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
 
     cheapest, likeliest = frontier(predictions, dial, [0.0, 1.0], truth)
 
@@ -55,7 +55,7 @@ def test_without_outcomes_nothing_is_realised():
     None, not a guess.
     """
     predictions = predictions_of([[0.5, 0.9]], [[1.0, 2.0]])
-    dial = Dial.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
+    dial = AlphaScale.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
 
     assert frontier(predictions, dial, [0.5])[0].realised is None
 
@@ -67,13 +67,13 @@ def test_a_sweep_in_portions_gives_the_same_points(n):
     """
     rng = np.random.default_rng(0)
     predictions = predictions_of(rng.random((30, 4)), rng.random((30, 4)))
-    truth = Truth(rng.random((30, 4)).round(), rng.random((30, 4)))
-    dial = Dial.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
-    sweep = Sweep(dial, ALPHAS)
+    truth = GroundTruth(rng.random((30, 4)).round(), rng.random((30, 4)))
+    dial = AlphaScale.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
+    sweep = AlphaSweep(dial, ALPHAS)
 
     for start in range(0, 30, n):
         rows = slice(start, start + n)
-        part = Truth(truth.correct_qm[rows], truth.cost_usd_qm[rows])
+        part = GroundTruth(truth.correct_qm[rows], truth.cost_usd_qm[rows])
         sweep.add(rows_of(predictions, rows), part)
 
     assert repr(sweep.points()) == repr(frontier(predictions, dial, ALPHAS, truth))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from scope.errors import ConfigError, QuestionError
 from scope.grading import grader_for, make_grader
-from scope.letters import LETTERS, chosen, options
-from scope.numerals import stated
+from scope.letters import LETTERS, extract_choice, option_letters
+from scope.numerals import extract_number
 
 QUESTION = "Which one?\nA. red\nB. green\nC. blue\nD. none of them"
 KINDS = {"choice": "B", "numeric": "0.75", "exact": "Paris", "text": "Paris"}
@@ -50,7 +50,7 @@ def test_the_last_clear_statement_is_the_choice(reply, letter):
     """
     A letter counts where it can only be meant as the answer.
     """
-    assert chosen(reply, options(QUESTION)) == letter
+    assert extract_choice(reply, option_letters(QUESTION)) == letter
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_options_are_those_the_question_shows(question, letters):
     """
     Markers in rising order from A.
     """
-    assert options(question) == letters
+    assert option_letters(question) == letters
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_number_is_read_from_where_it_is_stated(reply, number):
     """
     With its separators, power, fraction or percent sign.
     """
-    told = stated(reply)
+    told = extract_number(reply)
 
     assert told is None if number is None else math.isclose(told[0], number)
 
@@ -201,7 +201,7 @@ def test_a_clear_choice_is_always_told(letter, form):
     """
     Every option in every common form.
     """
-    assert chosen(form.format(letter), options(QUESTION)) == letter
+    assert extract_choice(form.format(letter), option_letters(QUESTION)) == letter
 
 
 @given(st.floats(-1e12, 1e12, allow_nan=False), st.sampled_from(["{!r}", "{:,.6f}", "{:e}"]))
@@ -211,7 +211,7 @@ def test_a_number_in_any_notation_is_itself(value, form):
     """
     text = form.format(value)
 
-    told = stated(f"The answer is {text}.")
+    told = extract_number(f"The answer is {text}.")
 
     assert told is not None
     assert math.isclose(told[0], float(text.replace(",", "")), rel_tol=1e-12)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scope.guard import Guard
+from scope.guard import InjectionGuard
 from scope.template import Template
 
 GUARD = Template.load().guard(["</s>", "[INST]", "<think>"])
@@ -28,7 +28,7 @@ def test_ordinary_text_passes_to_the_last_byte(text):
     """
     Of prose, code, tables and lists nothing is changed.
     """
-    assert GUARD.text(text) == text
+    assert GUARD.sanitise(text) == text
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_line_that_poses_as_the_templates_own_is_quoted(line):
     """
     Whatever its decoration, case, width and number; its words stay.
     """
-    assert GUARD.text(f"Why?\n{line}\nBecause.") == f"Why?\n> {line}\nBecause."
+    assert GUARD.sanitise(f"Why?\n{line}\nBecause.") == f"Why?\n> {line}\nBecause."
 
 
 @pytest.mark.parametrize("separator", SEPARATORS, ids=ascii)
@@ -64,7 +64,7 @@ def test_any_end_of_a_line_begins_another(separator):
     """
     All that Python takes for one.
     """
-    assert GUARD.text(f"Why?{separator}## Output") == f"Why?{separator}> ## Output"
+    assert GUARD.sanitise(f"Why?{separator}## Output") == f"Why?{separator}> ## Output"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_control_token_is_broken(text, expected):
     """
     It stays readable, and is no token.
     """
-    assert GUARD.text(text) == expected
+    assert GUARD.sanitise(text) == expected
 
 
 @given(st.text(max_size=300))
@@ -89,9 +89,9 @@ def test_a_text_is_guarded_once_and_for_all(text):
     """
     What was guarded is not changed again, and nothing is lost.
     """
-    guarded = GUARD.text(text)
+    guarded = GUARD.sanitise(text)
 
-    assert GUARD.text(guarded) == guarded
+    assert GUARD.sanitise(guarded) == guarded
     assert guarded.replace("> ", "").replace(" ", "") == text.replace("> ", "").replace(" ", "")
 
 
@@ -99,23 +99,23 @@ def test_half_a_character_becomes_a_question_mark():
     """
     JSON can spell it, but no tokenizer takes it.
     """
-    assert GUARD.text("a\ud800b🙂") == "a?b🙂"
+    assert GUARD.sanitise("a\ud800b🙂") == "a?b🙂"
 
 
 def test_a_name_has_one_line():
     """
     And no more characters than allowed.
     """
-    assert GUARD.line("a/b\n## Output\u2028x", 200) == "a/b ## Output x"
-    assert GUARD.line("x" * 500, 200) == "x" * 200
+    assert GUARD.sanitise_line("a/b\n## Output\u2028x", 200) == "a/b ## Output x"
+    assert GUARD.sanitise_line("x" * 500, 200) == "x" * 200
 
 
 def test_a_line_that_holds_a_value_is_known_by_its_ends():
     """
     Where a template writes ``Model: {{ model }}.``, such a line is its own.
     """
-    guard = Guard([], [("**Model:** ", " (asked).")])
+    guard = InjectionGuard([], [("**Model:** ", " (asked).")])
 
-    assert guard.text("model: another (ASKED)") == "> model: another (ASKED)"
-    assert guard.text("model: another") == "model: another"
-    assert guard.text("Model another (asked)") == "Model another (asked)"
+    assert guard.sanitise("model: another (ASKED)") == "> model: another (ASKED)"
+    assert guard.sanitise("model: another") == "model: another"
+    assert guard.sanitise("Model another (asked)") == "Model another (asked)"

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scope.errors import QuestionError
-from scope.hub import HubSet
+from scope.hub import HubDataset
 from scope.questions import read_questions
 
 MODELS = ("small", "large")
@@ -42,11 +42,11 @@ def test_a_split_is_read_once_per_question(folder):
     """
     A row is a (question, model); a question asked of two models is one question.
     """
-    questions = read_questions(HubSet(str(folder), "anchor"))
+    questions = read_questions(HubDataset(str(folder), "anchor"))
 
     assert questions.ids == ("a", "b", "c")
     assert questions.prompts[0] == "What is a?"
-    assert questions.golds == ("A", "A", "A")
+    assert questions.gold_answers == ("A", "A", "A")
     assert questions.categories == ("words", "words", "words")
 
 
@@ -56,7 +56,7 @@ def test_the_only_split_need_not_be_named(tmp_path):
     """
     pq.write_table(pa.Table.from_pylist([published("a", "small")]), tmp_path / "train.parquet")
 
-    assert read_questions(HubSet(str(tmp_path))).ids == ("a",)
+    assert read_questions(HubDataset(str(tmp_path))).ids == ("a",)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_split_that_is_not_there_is_answered_with_those_that_are(folder, split
     A typo costs one look, not a search on a web page.
     """
     with pytest.raises(QuestionError, match=message):
-        read_questions(HubSet(str(folder), split))
+        read_questions(HubDataset(str(folder), split))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_what_is_no_data_set_gets_one_sentence(name, message):
     Offline, mistyped, or a file that another flag takes.
     """
     with pytest.raises(QuestionError, match=message) as caught:
-        read_questions(HubSet(name))
+        read_questions(HubDataset(name))
 
     assert "\n" not in str(caught.value)
 
@@ -102,4 +102,4 @@ def test_a_bad_row_is_named_by_its_place(tmp_path):
     with pytest.raises(
         QuestionError, match="split test: row 2 repeats id 'a' of row 1 with another prompt"
     ):
-        read_questions(HubSet(str(tmp_path), "test"))
+        read_questions(HubDataset(str(tmp_path), "test"))

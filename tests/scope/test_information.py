@@ -6,11 +6,11 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from scope import ExpectedValue, MaxCost, MinQuality
-from scope.box import Box
-from scope.information import Spread, price_of_asking, values_of_asking
+from scope.box import EstimateBounds
+from scope.information import UpdateStd, expected_value_of_information, query_cost
 
 INF = float("inf")
-WIDE = Spread(1.0, 0.0)
+WIDE = UpdateStd(1.0, 0.0)
 
 
 def worth(policy, p, cost, spread=WIDE, *, open_cost=False):
@@ -18,9 +18,9 @@ def worth(policy, p, cost, spread=WIDE, *, open_cost=False):
     p_m, cost_m = np.array(p, dtype=float), np.array(cost, dtype=float)
     reach = np.where(np.isnan(p_m), np.nan, 1.0)
     factor = 10.0 if open_cost else 1.0
-    box = Box(0 * reach, reach, cost_m / factor, cost_m * factor)
+    box = EstimateBounds(0 * reach, reach, cost_m / factor, cost_m * factor)
     asked = np.flatnonzero(~np.isnan(p_m + cost_m))
-    return values_of_asking(policy, p_m, cost_m, box, spread, asked)
+    return expected_value_of_information(policy, p_m, cost_m, box, spread, asked)
 
 
 def test_it_is_the_expected_gain_of_choosing_anew():
@@ -65,7 +65,7 @@ def test_where_money_alone_counts_only_lengths_are_worth_asking():
     policy, p, cost = ExpectedValue(INF), [0.5, 0.9], [1.0, 1.1]
 
     assert (worth(policy, p, cost) == 0).all()
-    assert (worth(policy, p, cost, Spread(1.0, 0.3), open_cost=True) > 0.02).all()
+    assert (worth(policy, p, cost, UpdateStd(1.0, 0.3), open_cost=True) > 0.02).all()
 
 
 def test_for_a_quality_asked_for_each_change_counts_in_usd():
@@ -113,4 +113,4 @@ def test_the_price_of_asking_is_in_the_same_unit(policy, price):
     """
     For $.00002 an answer.
     """
-    assert price_of_asking(policy, 2e-5) == pytest.approx(price)
+    assert query_cost(policy, 2e-5) == pytest.approx(price)

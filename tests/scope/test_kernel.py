@@ -3,7 +3,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scope.kernel import CATEGORY_SCALE, FORM_SCALE, LEAST_PROBABILITY, Kernel, traits
+from scope.kernel import (
+    CATEGORY_LENGTHSCALE,
+    MIN_PROBABILITY,
+    TEXT_FEATURE_LENGTHSCALE,
+    Kernel,
+    kernel_features,
+)
 from tests.banks import unit
 
 NO_TRAIT = np.zeros((1, 1), dtype=np.float32)
@@ -27,10 +33,10 @@ def test_features_two_spreads_apart_make_the_kernel_1_over_e(n_features):
     A mean squared distance of 4, however many there are.
     """
     sure = np.ones((1, 1), dtype=np.float32)
-    form_qf = np.full((1, n_features), np.sqrt(FORM_SCALE), dtype=np.float32)
-    kernel = Kernel(HERE, traits(0 * form_qf, sure))
+    form_qf = np.full((1, n_features), np.sqrt(TEXT_FEATURE_LENGTHSCALE), dtype=np.float32)
+    kernel = Kernel(HERE, kernel_features(0 * form_qf, sure))
 
-    got = kernel.similarity(HERE, traits(form_qf, sure))
+    got = kernel.similarity(HERE, kernel_features(form_qf, sure))
 
     np.testing.assert_allclose(got, [[np.exp(-1)]], rtol=1e-5)
 
@@ -40,12 +46,12 @@ def test_two_sure_categories_are_far_apart():
     Both of two log probabilities differ by log(1.01 / .01) = 4.6; half its square.
     """
     form_qf = np.zeros((2, 1), dtype=np.float32)
-    trait_qt = traits(form_qf, np.eye(2, dtype=np.float32))
+    trait_qt = kernel_features(form_qf, np.eye(2, dtype=np.float32))
 
     got = Kernel(HERE, trait_qt[:1]).similarity(HERE, trait_qt[1:])
 
-    apart = np.log((1 + LEAST_PROBABILITY) / LEAST_PROBABILITY)
-    np.testing.assert_allclose(got, [[np.exp(-(apart**2) / CATEGORY_SCALE)]], rtol=1e-4)
+    apart = np.log((1 + MIN_PROBABILITY) / MIN_PROBABILITY)
+    np.testing.assert_allclose(got, [[np.exp(-(apart**2) / CATEGORY_LENGTHSCALE)]], rtol=1e-4)
 
 
 @settings(max_examples=30)
@@ -58,6 +64,6 @@ def test_a_similarity_is_within_0_and_1(seed, n_questions, size):
     embedding_ad = unit(rng.standard_normal((n_questions, 5)))
     trait_at = (size * rng.standard_normal((n_questions, 3))).astype(np.float32)
 
-    got = Kernel(embedding_ad, trait_at).among_anchors()
+    got = Kernel(embedding_ad, trait_at).gram_matrix()
 
     assert ((got >= 0) & (got <= 1)).all()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scope.kinship import LEAST_VARIANCE, Kinship
+from scope.kinship import MIN_VARIANCE, TransferModel
 from tests.kin import MEAN, kinship_of, pool
 
 NOTHING = np.array([], dtype=np.int64)
@@ -25,45 +25,47 @@ def test_a_mix_of_known_models_is_recovered(mixed):
     """
     From all 2,000 anchors: its level, and on new questions what the mix of forecasts says.
     """
-    said_nm, outcome_nm = pool()
+    predicted_nm, outcome_nm = pool()
     mix = np.array([mixed.get(m, 0.0) for m in range(12)])
     new_qm, _ = pool(seed=1)
 
-    line = Kinship.of(MEAN, said_nm, outcome_nm).fit(np.arange(2000), outcome_nm @ mix)
+    line = TransferModel.fit_prior(MEAN, predicted_nm, outcome_nm).fit_model(
+        np.arange(2000), outcome_nm @ mix
+    )
 
-    own_q = MEAN @ mix + (new_qm - MEAN) @ mix
-    got_q = line.level + (new_qm - MEAN) @ line.mix_m
+    self_index_q = MEAN @ mix + (new_qm - MEAN) @ mix
+    got_q = line.level + (new_qm - MEAN) @ line.weight_m
     assert line.level == pytest.approx(MEAN @ mix, abs=0.01)
-    assert np.abs(got_q - own_q).mean() < 0.02
-    on_anchors_n = line.level + (said_nm - MEAN) @ line.mix_m
-    np.testing.assert_allclose(line.left_out_n, on_anchors_n, atol=0.01)
+    assert np.abs(got_q - self_index_q).mean() < 0.02
+    on_anchors_n = line.level + (predicted_nm - MEAN) @ line.weight_m
+    np.testing.assert_allclose(line.loo_n, on_anchors_n, atol=0.01)
 
 
 def test_before_any_outcome_a_newcomer_is_the_average_model():
     """
     Level .55 is the mean of .3 to .8; what is said is nearly what is said of all on average.
     """
-    said_nm, outcome_nm = pool()
+    predicted_nm, outcome_nm = pool()
 
-    line = Kinship.of(MEAN, said_nm, outcome_nm).fit(NOTHING, np.array([]))
+    line = TransferModel.fit_prior(MEAN, predicted_nm, outcome_nm).fit_model(NOTHING, np.array([]))
 
     assert line.level == pytest.approx(MEAN.mean(), abs=0.02)
-    assert np.corrcoef(line.left_out_n, said_nm.mean(axis=1))[0, 1] > 0.99
+    assert np.corrcoef(line.loo_n, predicted_nm.mean(axis=1))[0, 1] > 0.99
 
 
 def test_ten_coin_flips_hardly_change_the_shape():
     """
     Which anchors are hard stays as known; least squares alone would follow the coin.
     """
-    said_nm, outcome_nm = pool(luck=0.4)
-    kinship = Kinship.of(MEAN, said_nm, outcome_nm)
+    predicted_nm, outcome_nm = pool(luck=0.4)
+    kinship = TransferModel.fit_prior(MEAN, predicted_nm, outcome_nm)
     asked, flips = np.arange(10), np.array([1.0, 0, 0, 1, 0, 1, 1, 0, 1, 0])
 
-    line = kinship.fit(asked, flips)
+    line = kinship.fit_model(asked, flips)
 
     alone = kinship.design_nx[:, :5] @ np.linalg.lstsq(kinship.design_nx[asked, :5], flips)[0]
-    average_n = said_nm.mean(axis=1)
-    assert np.corrcoef(line.left_out_n, average_n)[0, 1] > 0.9
+    average_n = predicted_nm.mean(axis=1)
+    assert np.corrcoef(line.loo_n, average_n)[0, 1] > 0.9
     assert np.corrcoef(alone, average_n)[0, 1] < 0.5
 
 
@@ -77,8 +79,10 @@ def lucky_pool(n=400, *, seed=0):
     """
     rng = np.random.default_rng(seed)
     luck_n = rng.random(n)
-    said_nm = LEVELS + 0.02 * rng.standard_normal((n, 1))
-    return luck_n, Kinship.of(LEVELS, said_nm, (luck_n[:, None] < said_nm).astype(float))
+    predicted_nm = LEVELS + 0.02 * rng.standard_normal((n, 1))
+    return luck_n, TransferModel.fit_prior(
+        LEVELS, predicted_nm, (luck_n[:, None] < predicted_nm).astype(float)
+    )
 
 
 def test_an_unlucky_draw_is_not_a_weak_model():
@@ -89,7 +93,7 @@ def test_an_unlucky_draw_is_not_a_weak_model():
     right_n = luck_n < 0.6
     unlucky = np.r_[np.flatnonzero(~right_n)[:16], np.flatnonzero(right_n)[:4]]
 
-    line = kinship.fit(unlucky, right_n[unlucky].astype(float))
+    line = kinship.fit_model(unlucky, right_n[unlucky].astype(float))
 
     assert right_n[unlucky].mean() == 0.2
     assert line.level > 0.4
@@ -102,7 +106,7 @@ def test_a_weak_model_is_not_excused():
     luck_n, kinship = lucky_pool()
     lucky = np.r_[np.flatnonzero(luck_n < 0.4)[:16], np.flatnonzero(luck_n > 0.8)[:4]]
 
-    line = kinship.fit(lucky, np.r_[np.zeros(16), np.ones(4)])
+    line = kinship.fit_model(lucky, np.r_[np.zeros(16), np.ones(4)])
 
     assert line.level < 0.3
 
@@ -119,11 +123,11 @@ def test_leaving_an_anchor_out_is_fitting_without_it(seed, n_measured):
     place = int(rng.integers(n_measured))
     rest = np.arange(n_measured) != place
 
-    line = kinship.fit(measured, outcome_s)
+    line = kinship.fit_model(measured, outcome_s)
 
-    without = kinship.fit(measured[rest], outcome_s[rest])
+    without = kinship.fit_model(measured[rest], outcome_s[rest])
     anchor = measured[place]
-    assert line.left_out_n[anchor] == pytest.approx(without.left_out_n[anchor], abs=1e-9)
+    assert line.loo_n[anchor] == pytest.approx(without.loo_n[anchor], abs=1e-9)
 
 
 @settings(max_examples=25)
@@ -139,7 +143,7 @@ def test_an_outcome_has_no_say_in_its_own_anchor(seed):
     flipped_s[7] = 1 - flipped_s[7]
 
     before_n, after_n = (
-        kinship.fit(measured, given).left_out_n for given in (outcome_s, flipped_s)
+        kinship.fit_model(measured, given).loo_n for given in (outcome_s, flipped_s)
     )
 
     assert after_n[measured[7]] == pytest.approx(before_n[measured[7]], abs=1e-9)
@@ -152,28 +156,30 @@ def test_the_order_of_the_known_models_does_not_matter(seed):
     """
     The mix comes in their order, everything else as it was.
     """
-    said_nm, outcome_nm = pool(60, seed=seed)
+    predicted_nm, outcome_nm = pool(60, seed=seed)
     order, measured = np.arange(12)[::-1], np.arange(20)
     outcome_s = outcome_nm[measured, 3]
 
-    line = Kinship.of(MEAN, said_nm, outcome_nm).fit(measured, outcome_s)
-    turned = Kinship.of(MEAN[order], said_nm[:, order], outcome_nm[:, order]).fit(
-        measured, outcome_s
-    )
+    line = TransferModel.fit_prior(MEAN, predicted_nm, outcome_nm).fit_model(measured, outcome_s)
+    turned = TransferModel.fit_prior(
+        MEAN[order], predicted_nm[:, order], outcome_nm[:, order]
+    ).fit_model(measured, outcome_s)
 
-    np.testing.assert_allclose(turned.mix_m, line.mix_m[order], atol=1e-6)
-    np.testing.assert_allclose(turned.left_out_n, line.left_out_n, atol=1e-6)
+    np.testing.assert_allclose(turned.weight_m, line.weight_m[order], atol=1e-6)
+    np.testing.assert_allclose(turned.loo_n, line.loo_n, atol=1e-6)
 
 
 def test_an_unknown_outcome_is_no_surprise():
     """
     Of a model never run on an anchor, what was said of it counts as what came.
     """
-    said_nm, outcome_nm = pool(60)
+    predicted_nm, outcome_nm = pool(60)
     holes_nm, filled_nm = outcome_nm.copy(), outcome_nm.copy()
-    holes_nm[:30, 1], filled_nm[:30, 1] = np.nan, said_nm[:30, 1]
+    holes_nm[:30, 1], filled_nm[:30, 1] = np.nan, predicted_nm[:30, 1]
 
-    with_holes, filled = (Kinship.of(MEAN, said_nm, given_nm) for given_nm in (holes_nm, filled_nm))
+    with_holes, filled = (
+        TransferModel.fit_prior(MEAN, predicted_nm, given_nm) for given_nm in (holes_nm, filled_nm)
+    )
 
     np.testing.assert_array_equal(with_holes.design_nx, filled.design_nx)
 
@@ -182,12 +188,12 @@ def test_a_lone_model_is_its_own_kin():
     """
     A copy of the only known model is found all the same.
     """
-    said_nm, outcome_nm = pool()
+    predicted_nm, outcome_nm = pool()
 
-    kinship = Kinship.of(MEAN[:1], said_nm[:, :1], outcome_nm[:, :1])
-    line = kinship.fit(np.arange(2000), outcome_nm[:, 0])
+    kinship = TransferModel.fit_prior(MEAN[:1], predicted_nm[:, :1], outcome_nm[:, :1])
+    line = kinship.fit_model(np.arange(2000), outcome_nm[:, 0])
 
-    np.testing.assert_allclose(line.mix_m, [1], atol=0.02)
+    np.testing.assert_allclose(line.weight_m, [1], atol=0.02)
     assert line.level == pytest.approx(0.3, abs=0.01)
 
 
@@ -195,15 +201,15 @@ def test_known_models_that_differ_by_rounding_alone_are_no_direction():
     """
     Of twelve that are said to do the same but for a thousandth, no share of a copy is thousands.
     """
-    said_nm, outcome_nm = pool()
-    rounding_nm = 1e-3 * np.random.default_rng(1).standard_normal(said_nm.shape)
-    alike_nm = said_nm[:, [0]] + rounding_nm
+    predicted_nm, outcome_nm = pool()
+    rounding_nm = 1e-3 * np.random.default_rng(1).standard_normal(predicted_nm.shape)
+    alike_nm = predicted_nm[:, [0]] + rounding_nm
 
-    kinship = Kinship.of(MEAN, alike_nm, outcome_nm)
-    line = kinship.fit(np.arange(2000), outcome_nm[:, 0])
+    kinship = TransferModel.fit_prior(MEAN, alike_nm, outcome_nm)
+    line = kinship.fit_model(np.arange(2000), outcome_nm[:, 0])
 
     assert kinship.direction_mr.shape == (12, 1)
-    assert np.abs(line.mix_m).max() < 1
+    assert np.abs(line.weight_m).max() < 1
 
 
 @pytest.mark.parametrize(
@@ -214,9 +220,11 @@ def test_few_models_have_few_factors(n_known, n_factors):
     """
     One for each three of them, four at most: coefficients are learned from the models.
     """
-    said_nm, outcome_nm = pool()
+    predicted_nm, outcome_nm = pool()
 
-    kinship = Kinship.of(MEAN[:n_known], said_nm[:, :n_known], outcome_nm[:, :n_known])
+    kinship = TransferModel.fit_prior(
+        MEAN[:n_known], predicted_nm[:, :n_known], outcome_nm[:, :n_known]
+    )
 
     assert kinship.direction_mr.shape == (n_known, n_factors)
     assert kinship.design_nx.shape == (2000, 1 + 2 * n_factors)
@@ -226,9 +234,9 @@ def test_what_a_model_did_does_not_explain_itself():
     """
     Luck of its own, variance .16, cannot be told from the others': it stays noise.
     """
-    said_nm, outcome_nm = pool(luck=0.4)
+    predicted_nm, outcome_nm = pool(luck=0.4)
 
-    kinship = Kinship.of(MEAN[:3], said_nm[:, :3], outcome_nm[:, :3])
+    kinship = TransferModel.fit_prior(MEAN[:3], predicted_nm[:, :3], outcome_nm[:, :3])
 
     assert kinship.noise == pytest.approx(0.16, rel=0.1)
 
@@ -238,12 +246,14 @@ def test_a_forecast_that_never_varies_is_no_factor():
     The same is said of all anchors, but for rounding: a newcomer is its level, and mixes nothing.
     """
     rounding_nm = 1e-3 * np.random.default_rng(1).standard_normal((100, 3))
-    said_nm = MEAN[:3] - 0.002 + rounding_nm
+    predicted_nm = MEAN[:3] - 0.002 + rounding_nm
     outcome_nm = (np.arange(100)[:, None] % 10 < [3, 4, 5]).astype(float)
 
-    line = Kinship.of(MEAN[:3], said_nm, outcome_nm).fit(np.arange(100), outcome_nm[:, 2])
+    line = TransferModel.fit_prior(MEAN[:3], predicted_nm, outcome_nm).fit_model(
+        np.arange(100), outcome_nm[:, 2]
+    )
 
-    assert np.abs(line.mix_m).max() < 1e-9
+    assert np.abs(line.weight_m).max() < 1e-9
     assert line.level == pytest.approx(0.5, abs=0.1)
 
 
@@ -251,9 +261,9 @@ def test_the_level_is_the_least_known():
     """
     Beside one known model: variance 1 for what a newcomer shares with it, 2.5 for its level.
     """
-    said_nm, outcome_nm = pool()
+    predicted_nm, outcome_nm = pool()
 
-    kinship = Kinship.of(MEAN[:1], said_nm[:, :1], outcome_nm[:, :1])
+    kinship = TransferModel.fit_prior(MEAN[:1], predicted_nm[:, :1], outcome_nm[:, :1])
 
     np.testing.assert_allclose(kinship.covariance_xx, np.diag([2.5, 1, 1]), atol=1e-4)
 
@@ -263,10 +273,10 @@ def test_models_that_never_fail_leave_some_noise():
     A newcomer that fails now and then is placed below them: 8 of 10 gives .8.
     """
     always_nm = np.ones((40, 2))
-    kinship = Kinship.of(np.ones(2), always_nm, always_nm)
+    kinship = TransferModel.fit_prior(np.ones(2), always_nm, always_nm)
 
-    line = kinship.fit(np.arange(10), np.r_[np.ones(8), np.zeros(2)])
+    line = kinship.fit_model(np.arange(10), np.r_[np.ones(8), np.zeros(2)])
 
-    assert kinship.noise == LEAST_VARIANCE
+    assert kinship.noise == MIN_VARIANCE
     assert 0.75 < line.level < 0.95
-    assert np.isfinite(line.left_out_n).all()
+    assert np.isfinite(line.loo_n).all()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from scope import save_bank
-from scope.errors import BankAlteredError
-from scope.labelled import LabelledQuestions, StoredVectors
+from scope.errors import BankIntegrityError
+from scope.labelled import LabelledQuestions, StoredFeatures
 from tests.banks import bank_of
 
 CORRECT = np.array([[1, 0], [0, 1], [1, np.nan]])
@@ -23,7 +23,7 @@ def test_labels_are_those_of_the_bank_for_the_models_asked(saved):
     """
     In the order asked; a model it never measured is unknown.
     """
-    labelled = LabelledQuestions.of(saved[1])
+    labelled = LabelledQuestions.open(saved[1])
 
     got = labelled.outcomes(("large", "nobody"))
 
@@ -35,14 +35,14 @@ def test_models_of_which_nothing_is_known_leave_no_labels(saved):
     """
     Not a table of unknowns.
     """
-    assert LabelledQuestions.of(saved[1]).outcomes(("nobody",)) is None
+    assert LabelledQuestions.open(saved[1]).outcomes(("nobody",)) is None
 
 
 def test_the_first_questions_have_their_own_labels(saved):
     """
     As --limit takes them.
     """
-    labelled = LabelledQuestions.of(saved[1]).first(1)
+    labelled = LabelledQuestions.open(saved[1]).head(1)
 
     assert labelled.ids == ("a0",)
     np.testing.assert_array_equal(labelled.outcomes(("small",)).correct_am, [[1]])
@@ -54,7 +54,7 @@ def test_vectors_are_read_for_the_rows_asked(saved):
     """
     bank, path = saved
 
-    embedding_qd, features_qf = StoredVectors(path).of([2, 0])
+    embedding_qd, features_qf = StoredFeatures(path).read([2, 0])
 
     np.testing.assert_allclose(embedding_qd, bank.embedding_ad[[2, 0]], atol=1e-3)
     np.testing.assert_array_equal(features_qf, bank.features_af[[2, 0]])
@@ -66,5 +66,5 @@ def test_an_altered_bank_is_refused(saved):
     """
     (saved[1] / "embeddings.npy").write_bytes(b"rubbish")
 
-    with pytest.raises(BankAlteredError):
-        LabelledQuestions.of(saved[1])
+    with pytest.raises(BankIntegrityError):
+        LabelledQuestions.open(saved[1])

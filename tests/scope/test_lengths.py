@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scope.lengths import LengthError, medians
+from scope.lengths import TokenCountError, weighted_medians
 from tests.forecasts import cells_of
 
 TIMES = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), min_size=1, max_size=20)
@@ -15,8 +15,8 @@ def test_length_errors_are_medians():
     Off by 10, 20 and 90 tokens, which are .1, .2 and .9 of 100; an answer of no tokens
     has no relative error, an unknown length no error at all.
     """
-    got = LengthError.of(cells_of([110, 80, 190, 5], [100, 100, 100, np.nan]))
-    empty = LengthError.of(cells_of([5], [0]))
+    got = TokenCountError.from_pairs(cells_of([110, 80, 190, 5], [100, 100, 100, np.nan]))
+    empty = TokenCountError.from_pairs(cells_of([5], [0]))
 
     assert (got.n, got.tokens.value, got.relative.value) == (3, 20.0, 0.2)
     assert empty.tokens.value == 5.0
@@ -27,7 +27,7 @@ def test_no_length_known_is_no_error_known():
     """
     NaN with an interval of NaN, for a bank whose questions have no counts of one model.
     """
-    got = LengthError.of(cells_of([5], [np.nan], [[1], [1]]))
+    got = TokenCountError.from_pairs(cells_of([5], [np.nan], [[1], [1]]))
 
     assert got.n == 0
     assert all(math.isnan(value) for value in (got.tokens.value, got.tokens.low))
@@ -43,7 +43,7 @@ def test_a_weighted_median_is_that_of_repeated_values(drawn):
     n = len(values)
     cells = cells_of(np.zeros(n), np.zeros(n), [np.full(n, 1 / n), times / n])
 
-    got = medians(cells, values.astype(float))
+    got = weighted_medians(cells, values.astype(float))
 
     repeated = np.repeat(values, times)
     again = np.median(repeated) if repeated.size else np.nan

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scope.forecast import Lesson
+from scope.forecast import TrainingSet
 from scope.logistic import LogisticBaseline
 
 N = 400
@@ -11,7 +11,7 @@ ASIDE = np.arange(N) % 5 == 0
 
 
 def fitted(*columns):
-    return LogisticBaseline(Lesson(DESIGN, np.column_stack(columns)), ASIDE)
+    return LogisticBaseline(TrainingSet(DESIGN, np.column_stack(columns)), ASIDE)
 
 
 def test_it_learns_each_model_by_itself():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scope import Choices
-from scope.metrics import Tally, Truth, score
+from scope.metrics import GroundTruth, ScoreAccumulator, score
 from tests.banks import LARGE, SMALL, bank_of
 from tests.portions import cut
 
@@ -50,7 +50,7 @@ def test_truth_prices_what_was_really_used():
     """
     bank = bank_of([[1, 0], [0, np.nan]], models=(SMALL, LARGE))
 
-    truth = Truth.of(bank.outcomes, bank.models)
+    truth = GroundTruth.from_outcomes(bank.outcomes, bank.models)
 
     np.testing.assert_allclose(truth.cost_usd_qm[0], [21e-6, 1530e-6])
     assert np.isnan(truth.cost_usd_qm[1, 1])
@@ -60,9 +60,9 @@ def test_choices_are_scored_on_what_they_chose():
     """
     A question without a choice or without an outcome is not counted as wrong.
     """
-    truth = Truth(np.array([[1, 0], [0, 1], [1, 1], [NAN, 1]]), np.full((4, 2), 0.5))
+    truth = GroundTruth(np.array([[1, 0], [0, 1], [1, 1], [NAN, 1]]), np.full((4, 2), 0.5))
 
-    got = truth.of_choices(Choices(np.array([0, 1, -1, 0]), np.ones(4, bool)))
+    got = truth.score_choices(Choices(np.array([0, 1, -1, 0]), np.ones(4, bool)))
 
     assert (got.accuracy, got.n_questions, got.cost_usd) == (1.0, 2, 1.0)
 
@@ -71,9 +71,9 @@ def test_a_random_model_is_the_mean_of_those_that_ran():
     """
     .5 on the first question, 1 on the second, where only one model ran.
     """
-    truth = Truth(np.array([[1, 0], [1, NAN]]), np.array([[0.2, 0.4], [0.2, NAN]]))
+    truth = GroundTruth(np.array([[1, 0], [1, NAN]]), np.array([[0.2, 0.4], [0.2, NAN]]))
 
-    got = truth.of_random()
+    got = truth.score_random()
 
     assert got.accuracy == 0.75
     assert got.cost_usd == pytest.approx(0.5)
@@ -85,7 +85,7 @@ def test_portions_change_no_score(questions, data):
     Not even in the last bit.
     """
     correct, cost = np.array(questions, dtype=float).reshape(-1, 2).T
-    tally = Tally()
+    tally = ScoreAccumulator()
 
     for rows in cut(data, len(questions)):
         tally.add(correct[rows], cost[rows])

@@ -1,6 +1,6 @@
 import numpy as np
 
-from scope.neighbours import TunedNeighbours, published
+from scope.neighbours import TunedKNN, published_stage_one
 from tests.banks import LARGE, SMALL, bank_of, labelled_pair, unit
 
 NEAR, FAR = [1, 0, 0, 0], [1, 1, 0, 0]
@@ -13,7 +13,7 @@ def test_the_published_stage_one_by_hand():
     """
     bank = bank_of([[1, 0]] * 4 + [[0, 1]] * 2, embedding=unit([NEAR] * 4 + [FAR] * 2))
 
-    p, cost = published(bank, unit([NEAR]))
+    p, cost = published_stage_one(bank, unit([NEAR]))
 
     np.testing.assert_allclose(p, [[0.8, 0.2]], rtol=1e-6)
     prompt_tokens = (10 + 20 + 30 + 40 + 0.5 * (50 + 60)) / 5
@@ -26,7 +26,7 @@ def test_as_published_an_opposite_anchor_counts_in_full():
     """
     bank = bank_of([[1, 0], [0, 1]], embedding=unit([NEAR, [-1, 0, 0, 0]]))
 
-    p, _ = published(bank, unit([NEAR]))
+    p, _ = published_stage_one(bank, unit([NEAR]))
 
     np.testing.assert_allclose(p, [[0.5, 0.5]])
 
@@ -37,7 +37,7 @@ def test_as_published_six_silent_neighbours_know_nothing():
     """
     bank = bank_of([[1, np.nan]] * 6 + [[1, 1]], embedding=unit([NEAR] * 6 + [FAR]))
 
-    p, cost = published(bank, unit([NEAR]))
+    p, cost = published_stage_one(bank, unit([NEAR]))
 
     assert np.isnan([p[0, 1], cost[0, 1]]).all()
     assert p[0, 0] == 1
@@ -49,7 +49,7 @@ def test_tuned_neighbours_find_what_the_embedding_shows():
     """
     bank, questions = labelled_pair(200, 60)
 
-    p = TunedNeighbours(bank).predict(questions.embedding_ad)
+    p = TunedKNN(bank).predict(questions.embedding_ad)
 
     easy = questions.embedding_ad[:, 0] > 0
     assert p[easy, 0].min() > 0.7
@@ -63,7 +63,7 @@ def test_tuned_neighbours_hear_only_who_was_measured():
     bank, questions = labelled_pair(100, 40)
     bank.outcomes.correct_am[::2, 0] = np.nan
 
-    p = TunedNeighbours(bank).predict(questions.embedding_ad)
+    p = TunedKNN(bank).predict(questions.embedding_ad)
 
     assert np.isfinite(p).all()
     assert ((p > 0) & (p < 1)).all()
@@ -77,7 +77,7 @@ def test_an_anchor_has_no_vote_on_itself_while_tuning():
     correct = (rng.random((300, 2)) < 0.5).astype(float)
     bank = bank_of(correct, models=(SMALL, LARGE), embedding=unit(rng.standard_normal((300, 4))))
 
-    fit = TunedNeighbours(bank)
+    fit = TunedKNN(bank)
 
-    assert fit.settings.pseudo_anchors == 30
+    assert fit.settings.prior_strength == 30
     assert abs(fit.predict(bank.embedding_ad) - 0.5).max() < 0.25

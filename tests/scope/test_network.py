@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
-from scope.forecast import Lesson
-from scope.network import FACTORS, PERCEPTRON, Network, NetworkBaseline, Shape
+from scope.forecast import TrainingSet
+from scope.network import MATRIX_FACTORISATION, MLP, Architecture, Network, NetworkBaseline
 
 RNG = np.random.default_rng(0)
 EVEN = np.arange(200) % 2 == 0
@@ -15,15 +15,17 @@ def lesson(n=200, holes=0.0):
     design = rng.standard_normal((n, 3))
     correct = np.column_stack([design[:, 0] > 0, rng.random(n) < 0.7]).astype(float)
     correct[rng.random(correct.shape) < holes] = np.nan
-    return Lesson(design, correct)
+    return TrainingSet(design, correct)
 
 
-@pytest.mark.parametrize("shape", [PERCEPTRON, FACTORS], ids=["bent", "straight"])
+@pytest.mark.parametrize("shape", [MLP, MATRIX_FACTORISATION], ids=["bent", "straight"])
 def test_the_gradient_is_that_of_the_loss(shape):
     """
     Against finite differences, with a third of the cells unknown.
     """
-    network = Network(lesson(30, holes=0.3), Shape(2, bent=shape.bent), 1e-2, seed=0)
+    network = Network(
+        lesson(30, holes=0.3), Architecture(2, nonlinear=shape.nonlinear), 1e-2, seed=0
+    )
     weights = RNG.standard_normal(4 * 2 + 3 * 2)
 
     error = check_grad(lambda w: network.loss(w)[0], lambda w: network.loss(w)[1], weights)
@@ -31,7 +33,7 @@ def test_the_gradient_is_that_of_the_loss(shape):
     assert error < 1e-6
 
 
-@pytest.mark.parametrize("shape", [PERCEPTRON, FACTORS], ids=["MLP", "factors"])
+@pytest.mark.parametrize("shape", [MLP, MATRIX_FACTORISATION], ids=["MLP", "factors"])
 def test_networks_learn_what_is_there_to_learn(shape):
     """
     The first model's answers follow the input; the second's only a mean of .7.
@@ -50,12 +52,11 @@ def test_unknown_cells_teach_nothing():
     Whatever stands behind a hole, the fit is the same as without its row for that model.
     """
     known = lesson()
-    one_model = Lesson(known.design_af[EVEN], known.correct_am[EVEN, :1])
-    holes = Lesson(known.design_af, np.where(EVEN[:, None], known.correct_am, np.nan)[:, :1])
+    one_model = TrainingSet(known.design_af[EVEN], known.correct_am[EVEN, :1])
+    holes = TrainingSet(known.design_af, np.where(EVEN[:, None], known.correct_am, np.nan)[:, :1])
 
     first, second = (
-        Network(some, PERCEPTRON, 1e-2, seed=0).predict(known.design_af)
-        for some in (one_model, holes)
+        Network(some, MLP, 1e-2, seed=0).predict(known.design_af) for some in (one_model, holes)
     )
 
     np.testing.assert_allclose(first, second, atol=1e-4)
@@ -66,7 +67,7 @@ def test_the_same_seed_fits_the_same():
     To the last bit.
     """
     first, second = (
-        Network(lesson(), PERCEPTRON, 1e-3, seed=3).predict(np.ones((1, 3))) for _ in range(2)
+        Network(lesson(), MLP, 1e-3, seed=3).predict(np.ones((1, 3))) for _ in range(2)
     )
 
     np.testing.assert_array_equal(first, second)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from scope import ModelSpec, load_bank, save_bank
 from scope.errors import BankError
 from scope.features import FEATURES
-from scope.fitted_reasoner import FittedReasoner
+from scope.fitted_reasoner import CalibratedReasoner
 from scope.fitting import fit_forecaster
-from scope.newcomer import MIN_MEASURED, Limits, add_model, plan
+from scope.newcomer import MIN_MEASURED, MeasurementLimits, add_model, plan_measurement
 from scope.outcomes import Outcomes
-from scope.population import learn
+from scope.population import fit_bank
 from tests.banks import LARGE, MIDDLE, SMALL, bank_of, unit, with_correct
 from tests.blends import SPEC, blend_of
 
@@ -40,7 +40,7 @@ def raw_bank(models=MODELS, *, seed=0):
 @pytest.fixture(scope="module")
 def bank():
     """Four models, learned from."""
-    return learn(raw_bank())
+    return fit_bank(raw_bank())
 
 
 def asked(correct_a, *, tokens=100.0, prompt_tokens=50.0):
@@ -58,7 +58,7 @@ def at(places, values=1.0):
 
 
 def grow(bank, correct_a, **limits):
-    return add_model(bank, NEW, asked(correct_a), Limits(**limits))
+    return add_model(bank, NEW, asked(correct_a), MeasurementLimits(**limits))
 
 
 def unseen(n=40):
@@ -76,8 +76,8 @@ def test_a_copy_is_recovered_from_its_outcomes(bank, copied):
     """
     grown = grow(bank, bank.outcomes.correct_am[:, copied])
 
-    learned, p_nm = grown.forecaster, grown.forecaster.left_out_p_nm
-    p_qm = learned.foretell(*unseen()).p_correct_qm
+    learned, p_nm = grown.forecaster, grown.forecaster.loo_p_nm
+    p_qm = learned.predict(*unseen()).p_correct_qm
     assert learned.correct.mean_m[-1] == pytest.approx(learned.correct.mean_m[copied], abs=0.05)
     assert np.abs(p_nm[:, -1] - p_nm[:, copied]).mean() < 0.05
     assert np.abs(p_qm[:, -1] - p_qm[:, copied]).mean() < 0.05
@@ -89,7 +89,7 @@ def test_the_fewest_outcomes_leave_the_shape_as_it_is_known(bank):
     """
     grown = grow(bank, at(np.arange(5, 120, 12), np.arange(10) % 2))
 
-    p_nm = grown.forecaster.left_out_p_nm
+    p_nm = grown.forecaster.loo_p_nm
     average_n = p_nm[:, :-1].mean(axis=1)
     assert np.corrcoef(p_nm[:, -1], average_n)[0, 1] > 0.95
 
@@ -100,8 +100,8 @@ def test_the_known_models_stay_as_they_were(bank):
     """
     grown = grow(bank, bank.outcomes.correct_am[:, 1])
 
-    back = grown.with_models(bank.model_ids)
-    for name in ("left_out_p_nm", "left_out_length_nm", "factor_sm"):
+    back = grown.select_models(bank.model_ids)
+    for name in ("loo_p_nm", "loo_log_length_nm", "smearing_sm"):
         np.testing.assert_array_equal(
             getattr(back.forecaster, name), getattr(bank.forecaster, name)
         )
@@ -112,7 +112,7 @@ def test_the_known_models_stay_as_they_were(bank):
                 getattr(getattr(bank.forecaster, head), name),
             )
     np.testing.assert_array_equal(back.outcomes.correct_am, bank.outcomes.correct_am)
-    np.testing.assert_array_equal(back.calibration.p_correct_qm, bank.calibration.p_correct_qm)
+    np.testing.assert_array_equal(back.reference.p_correct_qm, bank.reference.p_correct_qm)
 
 
 def test_what_is_foretold_of_known_models_does_not_change(bank):
@@ -121,11 +121,11 @@ def test_what_is_foretold_of_known_models_does_not_change(bank):
     """
     grown = grow(bank, bank.outcomes.correct_am[:, 1])
 
-    before, after = (each.forecaster.foretell(*unseen()) for each in (bank, grown))
+    before, after = (each.forecaster.predict(*unseen()) for each in (bank, grown))
 
     np.testing.assert_allclose(after.p_correct_qm[:, :-1], before.p_correct_qm, rtol=1e-12)
     np.testing.assert_allclose(after.tokens_sqm[:, :, :-1], before.tokens_sqm, rtol=1e-12)
-    np.testing.assert_array_equal(after.familiarity_q, before.familiarity_q)
+    np.testing.assert_array_equal(after.in_distribution_q, before.in_distribution_q)
 
 
 def test_a_grown_bank_comes_back_from_disk(bank, tmp_path):
@@ -139,13 +139,13 @@ def test_a_grown_bank_comes_back_from_disk(bank, tmp_path):
 
     assert back.model_ids == ("tiny", "small", "middle", "large", "new")
     assert back.models[-1] == NEW
-    for name in ("left_out_p_nm", "left_out_length_nm"):
+    for name in ("loo_p_nm", "loo_log_length_nm"):
         np.testing.assert_array_equal(
             getattr(back.forecaster, name), getattr(grown.forecaster, name)
         )
     np.testing.assert_allclose(
-        back.forecaster.foretell(*unseen()).p_correct_qm,
-        grown.forecaster.foretell(*unseen()).p_correct_qm,
+        back.forecaster.predict(*unseen()).p_correct_qm,
+        grown.forecaster.predict(*unseen()).p_correct_qm,
         atol=5e-3,
     )
     np.testing.assert_array_equal(back.outcomes.correct_am, grown.outcomes.correct_am)
@@ -157,13 +157,11 @@ def test_a_pool_may_hold_the_new_model(bank):
     """
     grown = grow(bank, bank.outcomes.correct_am[:, 1])
 
-    pool = grown.with_models(("new", "small"))
+    pool = grown.select_models(("new", "small"))
 
+    np.testing.assert_array_equal(pool.forecaster.loo_p_nm, grown.forecaster.loo_p_nm[:, [4, 1]])
     np.testing.assert_array_equal(
-        pool.forecaster.left_out_p_nm, grown.forecaster.left_out_p_nm[:, [4, 1]]
-    )
-    np.testing.assert_array_equal(
-        pool.calibration.p_correct_qm, grown.calibration.p_correct_qm[:, [4, 1]]
+        pool.reference.p_correct_qm, grown.reference.p_correct_qm[:, [4, 1]]
     )
 
 
@@ -171,12 +169,12 @@ def test_a_reasoner_says_nothing_of_the_new_model(bank):
     """
     It was never asked about it; of the others it says what it did.
     """
-    known = replace(bank, reasoner=FittedReasoner(SPEC, blend_of(4, weight=0.5)))
+    known = replace(bank, reasoner=CalibratedReasoner(SPEC, blend_of(4, weight=0.5)))
 
     grown = grow(known, bank.outcomes.correct_am[:, 1])
 
     assert grown.reasoner.spec == SPEC
-    assert grown.reasoner.blend.telling_m.tolist() == [True] * 4 + [False]
+    assert grown.reasoner.blend.informative_m.tolist() == [True] * 4 + [False]
     assert grow(bank, bank.outcomes.correct_am[:, 1]).reasoner is None
 
 
@@ -184,9 +182,9 @@ def test_learning_anew_drops_what_a_reasoner_had_earned(bank):
     """
     It was earned beside other forecasts.
     """
-    known = replace(bank, reasoner=FittedReasoner(SPEC, blend_of(4, weight=0.5)))
+    known = replace(bank, reasoner=CalibratedReasoner(SPEC, blend_of(4, weight=0.5)))
 
-    assert learn(known).reasoner is None
+    assert fit_bank(known).reasoner is None
 
 
 @settings(max_examples=15)
@@ -201,7 +199,7 @@ def test_an_outcome_has_no_say_in_its_own_anchor(bank, place):
     flipped_a[measured[place]] = 1 - flipped_a[measured[place]]
 
     before_n, after_n = (
-        grow(bank, correct_a).forecaster.left_out_p_nm[:, -1] for correct_a in (given_a, flipped_a)
+        grow(bank, correct_a).forecaster.loo_p_nm[:, -1] for correct_a in (given_a, flipped_a)
     )
 
     assert after_n[measured[place]] == pytest.approx(before_n[measured[place]], abs=1e-9)
@@ -215,8 +213,8 @@ def test_no_forecast_is_certain(bank, value):
     """
     grown = grow(bank, np.full(N, value))
 
-    p_q = grown.forecaster.foretell(*unseen()).p_correct_qm[:, -1]
-    p = np.r_[p_q, grown.forecaster.left_out_p_nm[:, -1]]
+    p_q = grown.forecaster.predict(*unseen()).p_correct_qm[:, -1]
+    p = np.r_[p_q, grown.forecaster.loo_p_nm[:, -1]]
     half_step = 2**-12  # of half precision, just below 1
     assert p.min() >= 0.01 - half_step
     assert p.max() <= 0.99 + half_step
@@ -227,9 +225,9 @@ def test_a_wordy_model_is_foretold_to_be_wordy(bank):
     """
     Three times the tokens of the others, 300, on 40 anchors.
     """
-    grown = add_model(bank, NEW, asked(at(np.arange(0, N, 3)), tokens=300.0), Limits())
+    grown = add_model(bank, NEW, asked(at(np.arange(0, N, 3)), tokens=300.0), MeasurementLimits())
 
-    tokens_sqm = grown.forecaster.foretell(*unseen()).tokens_sqm
+    tokens_sqm = grown.forecaster.predict(*unseen()).tokens_sqm
     low_q, high_q = tokens_sqm[1, :, -1], tokens_sqm[2, :, -1]
     np.testing.assert_allclose(tokens_sqm[0, :, 0], 100, rtol=0.01)
     np.testing.assert_allclose(tokens_sqm[0, :, -1], 300, rtol=0.05)
@@ -244,9 +242,9 @@ def test_expected_tokens_are_a_mean_not_a_typical_count(bank):
     tokens_am = np.where(np.arange(N) % 2, 1.0, 999.0)[:, None]
     outcomes = replace(asked(np.ones(N)), completion_tokens_am=tokens_am)
 
-    grown = add_model(bank, NEW, outcomes, Limits())
+    grown = add_model(bank, NEW, outcomes, MeasurementLimits())
 
-    expected_q = grown.forecaster.foretell(*unseen()).tokens_sqm[0, :, -1]
+    expected_q = grown.forecaster.predict(*unseen()).tokens_sqm[0, :, -1]
     np.testing.assert_allclose(expected_q, 500, rtol=0.15)
 
 
@@ -259,11 +257,11 @@ def test_an_anchor_with_a_hole_is_as_if_never_asked(bank, number):
     values_am = getattr(whole, number).copy()
     values_am[20:] = np.nan
 
-    holes = add_model(bank, NEW, replace(whole, **{number: values_am}), Limits())
+    holes = add_model(bank, NEW, replace(whole, **{number: values_am}), MeasurementLimits())
 
     never = grow(bank, at(np.arange(20), np.arange(20) % 2))
     np.testing.assert_array_equal(holes.outcomes.correct_am, never.outcomes.correct_am)
-    np.testing.assert_array_equal(holes.forecaster.left_out_p_nm, never.forecaster.left_out_p_nm)
+    np.testing.assert_array_equal(holes.forecaster.loo_p_nm, never.forecaster.loo_p_nm)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +289,7 @@ def test_outcomes_without_token_counts_are_refused(bank, tokens):
     outcomes = asked(np.ones(N), **{tokens: np.nan})
 
     with pytest.raises(BankError, match=r"^0 anchors with outcome, prompt and completion tokens"):
-        add_model(bank, NEW, outcomes, Limits())
+        add_model(bank, NEW, outcomes, MeasurementLimits())
 
 
 @pytest.mark.parametrize("spec", [SMALL, NEW], ids=["in the bank", "bank not learned"])
@@ -300,12 +298,12 @@ def test_what_cannot_be_planned_cannot_be_added(bank, spec):
     A model that is there already; a bank that has learned nothing.
     """
     bank = bank if spec is SMALL else replace(bank, forecaster=None)
-    message = "'small' is in the bank already" if spec is SMALL else "run `scope bank calibrate`"
+    message = "'small' is in the bank already" if spec is SMALL else "run `scope bank fit`"
 
     with pytest.raises(BankError, match=message):
-        plan(bank, spec, Limits(max_anchors=20))
+        plan_measurement(bank, spec, MeasurementLimits(max_anchors=20))
     with pytest.raises(BankError, match=message):
-        add_model(bank, spec, asked(np.ones(N)), Limits())
+        add_model(bank, spec, asked(np.ones(N)), MeasurementLimits())
 
 
 @pytest.mark.parametrize("n_models", [1, 2])
@@ -313,13 +311,13 @@ def test_a_small_pool_will_do(n_models):
     """
     One or two known models: the copy of the last is found.
     """
-    bank = learn(raw_bank(MODELS[:n_models]))
+    bank = fit_bank(raw_bank(MODELS[:n_models]))
 
     grown = grow(bank, bank.outcomes.correct_am[:, -1])
 
-    p_nm = grown.forecaster.left_out_p_nm
+    p_nm = grown.forecaster.loo_p_nm
     assert np.abs(p_nm[:, -1] - p_nm[:, -2]).mean() < 0.05
-    assert len(plan(bank, NEW, Limits(max_anchors=12)).ids) == 12
+    assert len(plan_measurement(bank, NEW, MeasurementLimits(max_anchors=12)).ids) == 12
 
 
 def test_a_model_never_measured_has_no_say():
@@ -329,18 +327,16 @@ def test_a_model_never_measured_has_no_say():
     raw = raw_bank()
     holes_am = raw.outcomes.correct_am.copy()
     holes_am[:, 1] = np.nan
-    with_hole = learn(with_correct(raw, holes_am))
-    without = learn(raw).with_models(("tiny", "middle", "large"))
+    with_hole = fit_bank(with_correct(raw, holes_am))
+    without = fit_bank(raw).select_models(("tiny", "middle", "large"))
     without = replace(without, forecaster=fit_forecaster(without))
     given_a = at(np.arange(0, N, 3), raw.outcomes.correct_am[::3, 1])
 
-    p_hole_nm, p_nm = (
-        grow(each, given_a).forecaster.left_out_p_nm for each in (with_hole, without)
-    )
+    p_hole_nm, p_nm = (grow(each, given_a).forecaster.loo_p_nm for each in (with_hole, without))
 
     np.testing.assert_allclose(p_hole_nm[:, -1], p_nm[:, -1], atol=1e-3)
     assert np.isnan(p_hole_nm[:, 1]).all()
-    assert len(plan(with_hole, NEW, Limits(max_anchors=12)).ids) == 12
+    assert len(plan_measurement(with_hole, NEW, MeasurementLimits(max_anchors=12)).ids) == 12
 
 
 def test_a_newcomer_of_few_outcomes_teaches_nothing(bank):
@@ -351,10 +347,12 @@ def test_a_newcomer_of_few_outcomes_teaches_nothing(bank):
     second = NEW.model_copy(update={"id": "newer"})
     outcomes = asked(bank.outcomes.correct_am[:, 2])
 
-    after, alone = (add_model(each, second, outcomes, Limits()) for each in (first, bank))
+    after, alone = (
+        add_model(each, second, outcomes, MeasurementLimits()) for each in (first, bank)
+    )
 
     np.testing.assert_array_equal(
-        after.forecaster.left_out_p_nm[:, -1], alone.forecaster.left_out_p_nm[:, -1]
+        after.forecaster.loo_p_nm[:, -1], alone.forecaster.loo_p_nm[:, -1]
     )
 
 
@@ -373,8 +371,8 @@ def test_outcomes_of_a_plan_are_all_kept_under_its_limits(bank):
     """
     Asked what was planned and nothing else.
     """
-    limits = Limits(max_anchors=15)
-    planned = plan(bank, NEW, limits)
+    limits = MeasurementLimits(max_anchors=15)
+    planned = plan_measurement(bank, NEW, limits)
     places = [bank.ids.index(anchor) for anchor in planned.ids]
 
     grown = add_model(bank, NEW, asked(at(places)), limits)
@@ -387,7 +385,7 @@ def test_the_bill_is_tokens_times_prices(bank):
     """
     Anchor i has 10 (i + 1) prompt tokens at $1 a million, and 100 completion tokens at $2.
     """
-    planned = plan(bank, NEW, Limits(max_anchors=20))
+    planned = plan_measurement(bank, NEW, MeasurementLimits(max_anchors=20))
 
     prompt_tokens = np.array([10 * (bank.ids.index(anchor) + 1) for anchor in planned.ids])
     np.testing.assert_allclose(planned.cost_usd_s, (prompt_tokens + 200) / 1e6, rtol=0.01)
@@ -397,10 +395,10 @@ def test_a_plan_stops_where_p_is_known_well_enough(bank):
     """
     At the first width within the wish.
     """
-    every = plan(bank, NEW, Limits(max_anchors=N))
+    every = plan_measurement(bank, NEW, MeasurementLimits(max_anchors=N))
     wish = float(every.half_width_s[29]) + 1e-9
 
-    planned = plan(bank, NEW, Limits(half_width=wish))
+    planned = plan_measurement(bank, NEW, MeasurementLimits(half_width=wish))
 
     assert len(every.ids) == len(set(every.ids)) == N
     assert planned.ids == every.ids[:30]
@@ -411,7 +409,7 @@ def test_no_plan_is_too_small_to_use(bank):
     """
     A wish that the known models alone fulfil still asks ten anchors.
     """
-    assert len(plan(bank, NEW, Limits(half_width=0.99)).ids) == MIN_MEASURED
+    assert len(plan_measurement(bank, NEW, MeasurementLimits(half_width=0.99)).ids) == MIN_MEASURED
 
 
 @pytest.mark.parametrize(
@@ -427,7 +425,7 @@ def test_a_plan_nobody_could_use_is_refused(bank, limits, message):
     Before money is spent on it.
     """
     with pytest.raises(BankError, match=message + " to place 'new' by; at least 10 are needed"):
-        plan(bank, NEW, Limits(**limits))
+        plan_measurement(bank, NEW, MeasurementLimits(**limits))
 
 
 @settings(max_examples=15)
@@ -436,7 +434,7 @@ def test_a_plan_keeps_to_its_budget(bank, budget_usd):
     """
     Expected prices together; the whole bank costs $.0966.
     """
-    planned = plan(bank, NEW, Limits(budget_usd=budget_usd))
+    planned = plan_measurement(bank, NEW, MeasurementLimits(budget_usd=budget_usd))
 
     assert planned.cost_usd_s.sum() <= budget_usd
     assert (len(planned.ids) == N) == (budget_usd > 0.0966)
@@ -451,4 +449,4 @@ def test_no_bill_without_prompt_tokens(bank):
 
     assert grow(uncounted, np.ones(N)).model_ids[-1] == "new"
     with pytest.raises(BankError, match="no model of the bank has prompt tokens"):
-        plan(uncounted, NEW, Limits(max_anchors=20))
+        plan_measurement(uncounted, NEW, MeasurementLimits(max_anchors=20))

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from scope import AnchorConfig
-from scope.calibration import Calibration
-from scope.offers import Offers
-from scope.predicted_set import PredictedSet
-from scope.router import Target, route
+from scope.calibration import ReferencePopulation
+from scope.offers import EligibleModels
+from scope.predicted_set import PredictionSet
+from scope.router import Objective, route
 from tests.banks import LARGE, MIDDLE, SMALL, predictions_of
 
 MODELS = (SMALL, MIDDLE, LARGE)
@@ -18,8 +18,8 @@ def predicted():
     rng = np.random.default_rng(0)
     p_qm = np.sort(rng.random((80, 3)), axis=1)
     tokens_qm = rng.integers(50, 500, (80, 3)).astype(float)
-    population = Calibration(AnchorConfig(), p_qm[40:], tokens_qm[40:], tokens_qm[40:])
-    known = PredictedSet(predictions_of(p_qm[:40], p_qm[:40], NAMES), MODELS, population, None)
+    population = ReferencePopulation(AnchorConfig(), p_qm[40:], tokens_qm[40:], tokens_qm[40:])
+    known = PredictionSet(predictions_of(p_qm[:40], p_qm[:40], NAMES), MODELS, population, None)
     return known.with_prices(MODELS)
 
 
@@ -30,13 +30,18 @@ def chosen(routing):
 
 @pytest.mark.parametrize(
     "target",
-    [Target(alpha=0.4), Target(min_quality=0.6), Target(max_cost_usd=0.001), Target(budget_usd=1)],
+    [
+        Objective(alpha=0.4),
+        Objective(min_quality=0.6),
+        Objective(max_cost_usd=0.001),
+        Objective(budget_usd=1),
+    ],
 )
 def test_without_rules_it_is_the_router(predicted, target):
     """
     Every policy decides the same whether the requests came from a log or from a folder.
     """
-    offers = Offers(NAMES, np.full((40, 3), True))
+    offers = EligibleModels(NAMES, np.full((40, 3), True))
 
     assert chosen(offers.route(predicted, target)) == chosen(route(predicted, target))
 
@@ -50,12 +55,12 @@ def test_a_request_is_decided_by_the_dial_of_its_own_models(predicted):
     known = predicted.predictions.estimates
     for values_qm in (known.p_correct_qm, known.cost_usd_qm):
         values_qm[~offered_qm] = np.nan
-    got = chosen(Offers(NAMES, offered_qm).route(predicted, Target(alpha=0.4)))
+    got = chosen(EligibleModels(NAMES, offered_qm).route(predicted, Objective(alpha=0.4)))
 
-    assert got[1::2] == chosen(route(predicted, Target(alpha=0.4)))[1::2]
-    cheaper = predicted.of_pool(("small", "middle"))
-    assert got[::2] == chosen(route(cheaper, Target(alpha=0.4)))[::2]
-    assert got[::2] != chosen(route(predicted, Target(alpha=0.4)))[::2]
+    assert got[1::2] == chosen(route(predicted, Objective(alpha=0.4)))[1::2]
+    cheaper = predicted.select_models(("small", "middle"))
+    assert got[::2] == chosen(route(cheaper, Objective(alpha=0.4)))[::2]
+    assert got[::2] != chosen(route(predicted, Objective(alpha=0.4)))[::2]
 
 
 def test_a_request_without_a_model_left_gets_none(predicted):
@@ -64,6 +69,8 @@ def test_a_request_without_a_model_left_gets_none(predicted):
     """
     offered_qm = np.full((40, 3), True)
     offered_qm[0] = [False, False, True]
-    got = Offers(NAMES, offered_qm).route(predicted.of_pool(("small", "middle")), Target(alpha=0))
+    got = EligibleModels(NAMES, offered_qm).route(
+        predicted.select_models(("small", "middle")), Objective(alpha=0)
+    )
 
     assert got.choices.model_q.tolist() == [-1] + [0] * 39

@@ -93,7 +93,7 @@ def test_outcomes_are_lined_up_with_a_pool():
     """
     In the pool's order, of the first questions; a model that never ran is unknown.
     """
-    got = spread(ROWS).of(("y", "z", "x"), 1)
+    got = spread(ROWS).reindex(("y", "z", "x"), 1)
 
     assert got.models == ("y", "z", "x")
     np.testing.assert_array_equal(got.correct_am, [[np.nan, np.nan, 1]])

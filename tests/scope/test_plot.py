@@ -1,14 +1,16 @@
 import pytest
 
-from scope.frontier import Point
-from scope.metrics import Score
+from scope.frontier import FrontierPoint
+from scope.metrics import RoutingScore
 from scope.plot import plot_frontier
 
 POINTS = [
-    Point(alpha, 1.0, Score(0.5 + alpha / 4, float("nan"), 0.01 * 10**alpha, 10), None)
+    FrontierPoint(
+        alpha, 1.0, RoutingScore(0.5 + alpha / 4, float("nan"), 0.01 * 10**alpha, 10), None
+    )
     for alpha in (0.0, 0.25, 0.5, 0.75, 1.0)
 ]
-SINGLES = {"small": Score(0.5, 0.1, 0.01, 10), "large": Score(0.7, 0.1, 0.2, 10)}
+SINGLES = {"small": RoutingScore(0.5, 0.1, 0.01, 10), "large": RoutingScore(0.7, 0.1, 0.2, 10)}
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def test_a_free_model_does_not_break_the_log_axis(tmp_path):
     """
     It has no place there; the others are drawn.
     """
-    free = {"free": Score(0.4, 0.1, 0.0, 10), **SINGLES}
+    free = {"free": RoutingScore(0.4, 0.1, 0.0, 10), **SINGLES}
 
     plot_frontier(tmp_path / "frontier.png", POINTS, free, "three models")
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scope import ExpectedValue, MaxCost, MinQuality, permitted
+from scope import ExpectedValue, MaxCost, MinQuality, filter_models
 from scope.errors import ConfigError
 
 INF, NAN = float("inf"), float("nan")
@@ -21,7 +21,7 @@ POLICIES = {
 
 def chosen(policy, p=P, cost=COST):
     choices = policy.choose(np.array([p]), np.array([cost]))
-    return int(choices.model_q[0]), bool(choices.met_q[0])
+    return int(choices.model_q[0]), bool(choices.satisfied_q[0])
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ def test_allow_and_deny_lists_keep_pool_order():
     """
     pool = ("a", "b", "c", "d")
 
-    assert permitted(pool) == pool
-    assert permitted(pool, allowed=("d", "b", "a"), denied=("a",)) == ("b", "d")
+    assert filter_models(pool) == pool
+    assert filter_models(pool, allowed=("d", "b", "a"), denied=("a",)) == ("b", "d")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_lists_that_make_no_sense_are_refused(lists, message):
     A misspelt model in a deny list would otherwise be chosen.
     """
     with pytest.raises(ConfigError, match=message):
-        permitted(("a", "b"), **lists)
+        filter_models(("a", "b"), **lists)
 
 
 probabilities = st.one_of(st.sampled_from([NAN, 0.0, 0.5, 1.0]), st.floats(0, 1))

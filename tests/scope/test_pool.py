@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scope.errors import ConfigError, UnknownModelError
-from scope.pool import PUBLISHED_MODELS, PUBLISHED_POOLS, ModelSpec, load_pool, positions
+from scope.pool import PUBLISHED_MODELS, PUBLISHED_POOLS, ModelSpec, indices_of, load_pool
 
 
 def test_published_pools_have_the_published_sizes():
@@ -86,7 +86,7 @@ def test_positions_follow_the_wanted_order():
     """
     A pool's order wins over the bank's.
     """
-    assert positions(("c", "a"), ("a", "b", "c"), "the bank") == [2, 0]
+    assert indices_of(("c", "a"), ("a", "b", "c"), "the bank") == [2, 0]
 
 
 def test_a_model_that_is_not_known_is_named_with_those_that_are():
@@ -94,7 +94,7 @@ def test_a_model_that_is_not_known_is_named_with_those_that_are():
     Its message says where was looked, and what is there.
     """
     with pytest.raises(UnknownModelError, match="unknown model 'd'; the bank has a, b"):
-        positions(("a", "d"), ("a", "b"), "the bank")
+        indices_of(("a", "d"), ("a", "b"), "the bank")
 
 
 def test_a_price_is_required_and_never_negative():

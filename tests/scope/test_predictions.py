@@ -10,7 +10,7 @@ from scope.predictions_store import (
     FOLDER,
     PredictionsManifest,
     load_predictions,
-    seal,
+    write_manifest,
     write_shard,
 )
 from tests.banks import LARGE, SMALL, predictions_of
@@ -73,9 +73,9 @@ def test_a_pool_is_cut_out_in_its_order():
     """
     And a model without predictions is named.
     """
-    assert P.of_pool(("large", "small")).estimates.p_correct_qm[0].tolist() == [0.9, 0.5]
+    assert P.select_models(("large", "small")).estimates.p_correct_qm[0].tolist() == [0.9, 0.5]
     with pytest.raises(UnknownModelError, match="'gpt-9'; the predictions has small, large"):
-        P.of_pool(("gpt-9",))
+        P.select_models(("gpt-9",))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def folder(tmp_path):
     for number in range(3):
         table = P.to_table("anchors").slice(2 * number, 2)
         write_shard(folder, number, table)
-    seal(folder, MANIFEST)
+    write_manifest(folder, MANIFEST)
     return folder
 
 

@@ -10,10 +10,10 @@ from scope.errors import BankError, PredictionsError
 from scope.outcomes import Outcomes
 from scope.predictions_store import (
     OUTCOMES,
-    PredictedFolder,
     PredictionsManifest,
+    StoredPredictions,
     load_predictions,
-    seal,
+    write_manifest,
     write_shard,
 )
 from tests.banks import LARGE, SMALL, predictions_of
@@ -45,7 +45,7 @@ def sealed(folder, models=(SMALL, LARGE)):
         models=models,
         files={},
     )
-    seal(folder, manifest)
+    write_manifest(folder, manifest)
     return folder
 
 
@@ -61,10 +61,10 @@ def test_shards_come_one_after_the_other_as_often_as_asked(folder):
     """
     Each is a predicted set of its questions.
     """
-    opened = PredictedFolder.open(sealed(folder))
+    opened = StoredPredictions.open(sealed(folder))
 
     for _ in range(2):
-        assert [s.predictions.question_ids for s in opened.shards()] == [
+        assert [s.predictions.question_ids for s in opened.iter_shards()] == [
             ("q000", "q001"),
             ("q002",),
         ]
@@ -74,7 +74,7 @@ def test_only_the_columns_asked_for_are_known(folder):
     """
     The others are NaN, so that none is taken for a number.
     """
-    (first, _) = PredictedFolder.open(sealed(folder)).shards(("p_correct",))
+    (first, _) = StoredPredictions.open(sealed(folder)).iter_shards(("p_correct",))
 
     estimates = first.predictions.estimates
     np.testing.assert_array_equal(estimates.p_correct_qm, [[0.5, 0.9], [np.nan, 0.6]])
@@ -85,9 +85,9 @@ def test_outcomes_find_their_questions_whatever_their_order(folder):
     """
     A labelled file has its own order, predictions are sorted by id.
     """
-    opened = PredictedFolder.open(with_outcomes(folder, order=(2, 0, 1)))
+    opened = StoredPredictions.open(with_outcomes(folder, order=(2, 0, 1)))
 
-    right = [shard.outcomes.correct_am for shard in opened.shards()]
+    right = [shard.outcomes.correct_am for shard in opened.iter_shards()]
     np.testing.assert_array_equal(np.concatenate(right), RIGHT)
     np.testing.assert_array_equal(load_predictions(folder).outcomes.prompt_tokens_am, TOKENS)
 
@@ -96,9 +96,9 @@ def test_a_pool_is_cut_out_of_every_shard(folder):
     """
     With its prices and outcomes, in its order.
     """
-    opened = PredictedFolder.open(with_outcomes(folder)).of_pool(("large",))
+    opened = StoredPredictions.open(with_outcomes(folder)).select_models(("large",))
 
-    *_, last = opened.shards()
+    *_, last = opened.iter_shards()
     assert (last.models, opened.model_ids) == ((LARGE,), ("large",))
     assert last.predictions.estimates.p_correct_qm.tolist() == [[0.2]]
     assert last.outcomes.correct_am.tolist() == [[1.0]]
@@ -122,10 +122,10 @@ def test_a_shard_of_other_models_than_the_manifests_is_refused(folder):
     """
     Its numbers would be read under wrong names and prices.
     """
-    opened = PredictedFolder.open(sealed(folder, models=(LARGE, SMALL)))
+    opened = StoredPredictions.open(sealed(folder, models=(LARGE, SMALL)))
 
     with pytest.raises(PredictionsError, match=r"part-00000\.parquet is not of the models in man"):
-        list(opened.shards())
+        list(opened.iter_shards())
 
 
 def test_a_shard_without_a_column_is_refused(folder):
@@ -143,7 +143,7 @@ def test_a_folder_without_shards_holds_no_prediction(tmp_path):
     A manifest alone is not enough.
     """
     with pytest.raises(PredictionsError, match="holds no prediction"):
-        PredictedFolder.open(sealed(tmp_path))
+        StoredPredictions.open(sealed(tmp_path))
 
 
 def test_impossible_outcomes_are_refused_before_anything_is_routed(folder):
@@ -154,4 +154,4 @@ def test_impossible_outcomes_are_refused_before_anything_is_routed(folder):
     pq.write_table(table, folder / OUTCOMES)
 
     with pytest.raises(BankError, match=r"outcomes\.parquet: correct must be within 0\.\.1"):
-        PredictedFolder.open(sealed(folder))
+        StoredPredictions.open(sealed(folder))

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from scope import AnchorConfig, AnchorPredictor
 from scope.evidence import model_means
 from scope.features import FEATURES
-from scope.population import calibrate, learn
-from scope.predictions import ESTIMATES
+from scope.population import fit_bank, predict_reference_population
+from scope.predictions import ESTIMATE_FIELDS
 from tests.banks import LARGE, MIDDLE, SMALL, bank_of, two_kinds, unit
 
 SAME = unit([[1, 0, 0, 0]] * 10)
@@ -77,7 +77,7 @@ def test_a_model_never_measured_stays_unknown():
     got = predict(bank_of([[1, np.nan]] * 10, embedding=SAME))
 
     assert got.p_correct_qm[0, 0] > 0.5
-    assert all(np.isnan(getattr(got, name)[0, 1]) for name in ESTIMATES)
+    assert all(np.isnan(getattr(got, name)[0, 1]) for name in ESTIMATE_FIELDS)
 
 
 def test_a_model_measured_elsewhere_keeps_its_mean():
@@ -116,7 +116,7 @@ def test_an_anchor_does_not_vote_for_itself():
     correct = np.zeros((10, 2))
     correct[0] = 1
     bank = bank_of(correct, embedding=SAME)
-    predictor = AnchorPredictor(bank, AnchorConfig(pseudo_anchors=1e-9))
+    predictor = AnchorPredictor(bank, AnchorConfig(prior_strength=1e-9))
 
     with_itself, _ = predictor.predict(SAME[:1], features())
     without, neighbours = predictor.predict(SAME[:1], features(), np.array([0]))
@@ -168,7 +168,9 @@ def test_a_bank_of_one_anchor_can_be_calibrated():
     """
     Without its own vote nothing is near: what is left is each model's mean.
     """
-    calibration = calibrate(bank_of([[1, 0]], embedding=SAME[:1]), AnchorConfig())
+    calibration = predict_reference_population(
+        bank_of([[1, 0]], embedding=SAME[:1]), AnchorConfig()
+    )
 
     np.testing.assert_allclose(calibration.p_correct_qm, [[6 / 11, 5 / 11]])
 
@@ -222,7 +224,7 @@ def test_estimates_are_in_range_and_the_same_in_any_batch(seed, n_anchors, n_que
     assert (got.cost_usd_low_qm <= got.cost_usd_high_qm).all()
     for q in range(n_questions):
         alone, _ = predictor.predict(queries[[q]], rows[[q]])
-        for name in ESTIMATES:
+        for name in ESTIMATE_FIELDS:
             np.testing.assert_array_equal(getattr(got, name)[[q]], getattr(alone, name))
 
 
@@ -233,13 +235,13 @@ def test_the_order_of_the_pool_changes_nothing(seed, order):
     Each model's estimate is the same wherever it stands.
     """
     bank = random_bank(seed, 40)
-    shuffled = bank.with_models(tuple(bank.model_ids[m] for m in order))
+    shuffled = bank.select_models(tuple(bank.model_ids[m] for m in order))
     queries, rows = unit(np.random.default_rng(seed).standard_normal((3, 8))), features(n=3)
 
     got, _ = AnchorPredictor(bank).predict(queries, rows)
     moved, _ = AnchorPredictor(shuffled).predict(queries, rows)
 
-    for name in ESTIMATES:
+    for name in ESTIMATE_FIELDS:
         np.testing.assert_allclose(getattr(moved, name), getattr(got, name)[:, order], rtol=1e-12)
 
 
@@ -248,16 +250,16 @@ def test_a_bank_learned_from_is_read_by_what_it_learned(one_thread):
     Its anchors get what was said of them left out; the neighbours are reported as before.
     """
     plain = two_kinds()
-    bank = learn(plain)
+    bank = fit_bank(plain)
     questions = bank.embedding_ad, bank.features_af, np.arange(60)
 
     got, near = AnchorPredictor(bank).predict(*questions)
     votes, as_before = AnchorPredictor(plain).predict(*questions)
 
-    np.testing.assert_array_equal(got.p_correct_qm, bank.forecaster.left_out_p_nm.clip(0.01, 0.99))
+    np.testing.assert_array_equal(got.p_correct_qm, bank.forecaster.loo_p_nm.clip(0.01, 0.99))
     np.testing.assert_array_equal(near.anchor_qk, as_before.anchor_qk)
     np.testing.assert_array_equal(got.prompt_tokens_qm, votes.prompt_tokens_qm)
-    assert (got.familiarity_qm == 1).all()
+    assert (got.in_distribution_qm == 1).all()
 
 
 @settings(max_examples=20)
@@ -267,7 +269,7 @@ def test_what_is_learned_is_in_range_for_any_question(one_thread, seed, size):
     Familiar or not: probabilities sure to .99 at most and inside their interval, the
     expected tokens inside their spread, and all of it the same alone.
     """
-    bank = learn(two_kinds(40, seed=seed % 5))
+    bank = fit_bank(two_kinds(40, seed=seed % 5))
     rng = np.random.default_rng(seed)
     queries = unit(rng.standard_normal((3, 8)))
     rows = (size * rng.random((3, len(FEATURES)))).round()
@@ -278,7 +280,7 @@ def test_what_is_learned_is_in_range_for_any_question(one_thread, seed, size):
     assert ((got.p_low_qm <= got.p_correct_qm) & (got.p_correct_qm <= got.p_high_qm)).all()
     assert (got.completion_tokens_low_qm <= got.completion_tokens_qm).all()
     assert (got.completion_tokens_qm <= got.completion_tokens_high_qm).all()
-    assert ((got.familiarity_qm >= 0) & (got.familiarity_qm <= 1)).all()
+    assert ((got.in_distribution_qm >= 0) & (got.in_distribution_qm <= 1)).all()
     alone, _ = AnchorPredictor(bank).predict(queries[[1]], rows[[1]])
-    for name in ESTIMATES:
+    for name in ESTIMATE_FIELDS:
         np.testing.assert_array_equal(getattr(got, name)[[1]], getattr(alone, name))

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from scope.errors import ConfigError, UnknownPriceError
-from scope.prices import load_prices, select
+from scope.prices import load_prices, select_specs
 
 LITELLM = {
     "sample_spec": {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "mode": "chat"},
@@ -96,4 +96,4 @@ def test_a_model_without_a_price_is_an_error_not_free(tmp_path):
     prices = prices_of(tmp_path, {"a": {"input": 1, "output": 1}})
 
     with pytest.raises(UnknownPriceError, match=r"model 'b' has no price in prices\.json"):
-        select(prices, ("a", "b"), "prices.json")
+        select_specs(prices, ("a", "b"), "prices.json")

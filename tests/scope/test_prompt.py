@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scope.errors import ConfigError
-from scope.prompt import Example, PromptWriter, Template
-from scope.reply import FORCED
-from scope.tokens import CUT_MARK, Tokens
+from scope.prompt import Example, PromptBuilder, Template
+from scope.reply import FORCED_PREFIX
+from scope.tokens import TRUNCATION_MARK, PromptTokenizer
 
 SHARED_PREFIX = Path(__file__).parents[2] / "examples" / "shared_prefix.jinja"
 QUESTION = "Which of these is a prime number? A. 21 B. 23 C. 25"
@@ -15,17 +15,17 @@ QUESTION = "Which of these is a prime number? A. 21 B. 23 C. 25"
 
 @pytest.fixture(scope="module")
 def tokens(checkpoint):
-    return Tokens.load(str(checkpoint))
+    return PromptTokenizer.load(str(checkpoint))
 
 
 @pytest.fixture(scope="module")
 def frame_tokens(tokens):
     """Length of a prompt without any question."""
-    return tokens.count(writer_of(tokens, 10_000).write("small", [], ""))
+    return tokens.count(writer_of(tokens, 10_000).build("small", [], ""))
 
 
 def writer_of(tokens, max_tokens, reasoning="none"):
-    return PromptWriter(Template.load(), tokens, max_tokens=max_tokens, reasoning=reasoning)
+    return PromptBuilder(Template.load(), tokens, max_tokens=max_tokens, reasoning=reasoning)
 
 
 def examples_of(*n_words):
@@ -37,12 +37,12 @@ def test_a_prompt_is_one_turn_and_the_beginning_of_a_reply(tokens):
     """
     The reply is begun where its answer is wanted at once.
     """
-    forced = writer_of(tokens, 2_000).write("small", [], QUESTION)
-    free = writer_of(tokens, 2_000, "full").write("small", [], QUESTION)
+    forced = writer_of(tokens, 2_000).build("small", [], QUESTION)
+    free = writer_of(tokens, 2_000, "full").build("small", [], QUESTION)
 
     assert forced.startswith("<|im_start|>user\n## Task\n")
     assert free.endswith("## Output<|im_end|>\n<|im_start|>assistant\n")
-    assert forced == free + FORCED
+    assert forced == free + FORCED_PREFIX
 
 
 def test_what_fits_is_not_cut(tokens):
@@ -50,11 +50,11 @@ def test_what_fits_is_not_cut(tokens):
     Up to the last token.
     """
     examples = examples_of(100, 30)
-    whole = writer_of(tokens, 10_000).write("small", examples, QUESTION)
+    whole = writer_of(tokens, 10_000).build("small", examples, QUESTION)
     n = tokens.count(whole)
 
-    assert writer_of(tokens, n).write("small", examples, QUESTION) == whole
-    assert writer_of(tokens, n - 1).write("small", examples, QUESTION) != whole
+    assert writer_of(tokens, n).build("small", examples, QUESTION) == whole
+    assert writer_of(tokens, n - 1).build("small", examples, QUESTION) != whole
 
 
 def test_long_examples_shrink_first(tokens):
@@ -63,9 +63,9 @@ def test_long_examples_shrink_first(tokens):
     """
     examples = examples_of(3_000, 20, 3_000)
 
-    text = writer_of(tokens, 1_000).write("small", examples, QUESTION)
+    text = writer_of(tokens, 1_000).build("small", examples, QUESTION)
 
-    assert text.count(CUT_MARK) == 2
+    assert text.count(TRUNCATION_MARK) == 2
     assert examples[1].question in text
     assert QUESTION in text
     assert all(f"end{i}?" in text for i in range(3))
@@ -78,7 +78,7 @@ def test_then_the_farthest_examples_go(tokens, frame_tokens):
     """
     examples = examples_of(500, 500, 500)
 
-    text = writer_of(tokens, frame_tokens + 180).write("small", examples, QUESTION)
+    text = writer_of(tokens, frame_tokens + 180).build("small", examples, QUESTION)
 
     assert "end0?" in text
     assert "end2?" not in text
@@ -91,7 +91,7 @@ def test_only_then_the_question_is_cut(tokens, frame_tokens):
     """
     question = "Begin " + "word " * 5_000 + "what is asked?"
 
-    text = writer_of(tokens, frame_tokens + 100).write("small", examples_of(50), question)
+    text = writer_of(tokens, frame_tokens + 100).build("small", examples_of(50), question)
 
     assert "## Example" not in text
     assert "## Target Question\nBegin word" in text
@@ -103,9 +103,9 @@ def test_a_frame_that_does_not_fit_is_refused(tokens, frame_tokens):
     """
     With both numbers; one token more would do.
     """
-    assert writer_of(tokens, frame_tokens).write("small", [], QUESTION)
+    assert writer_of(tokens, frame_tokens).build("small", [], QUESTION)
     with pytest.raises(ConfigError, match=f"has {frame_tokens} tokens .* at most"):
-        writer_of(tokens, frame_tokens - 1).write("small", [], QUESTION)
+        writer_of(tokens, frame_tokens - 1).build("small", [], QUESTION)
 
 
 PIECES = [
@@ -141,15 +141,15 @@ def test_no_prompt_overflows_or_is_broken_out_of(
     Whatever the texts: the room is kept, and every control token is the frame's own.
     """
     max_tokens = frame_tokens + 250 + spare
-    writer = PromptWriter(
+    writer = PromptBuilder(
         Template.load(wording), tokens, max_tokens=max_tokens, reasoning=reasoning
     )
 
-    text = writer.write(model, [Example(e, 5, False) for e in examples], question)
+    text = writer.build(model, [Example(e, 5, False) for e in examples], question)
 
     lines = text.splitlines()
     assert tokens.count(text) <= max_tokens
-    assert [text.count(control) for control in tokens.controls] == [0, 1, 2]
+    assert [text.count(control) for control in tokens.special_tokens] == [0, 1, 2]
     assert lines.count("## Output<|im_end|>") == 1
     assert lines.count("## Output") == 0
     n_shown = sum(line.startswith("## Example ") for line in lines)

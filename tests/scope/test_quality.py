@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from scope.bootstrap import resamples
-from scope.exam import Exam
-from scope.quality import ALL_MODELS, qualities
+from scope.bootstrap import bootstrap_weights
+from scope.exam import TestSet
+from scope.quality import ALL_MODELS, forecast_qualities
 from tests.banks import labelled_pair, with_correct
 
 MODELS = ("small", "large")
@@ -14,12 +14,12 @@ MODELS = ("small", "large")
 @pytest.fixture
 def exam():
     """Forty questions with two models."""
-    return Exam.of(*labelled_pair())
+    return TestSet.from_banks(*labelled_pair())
 
 
 def measured(exam, p_correct):
-    weights = resamples(len(exam.ids), seed=0, n_replicates=100)
-    return qualities(p_correct, MODELS, exam, exam.completion_tokens_qm + 7, weights)
+    weights = bootstrap_weights(len(exam.ids), seed=0, n_replicates=100)
+    return forecast_qualities(p_correct, MODELS, exam, exam.completion_tokens_qm + 7, weights)
 
 
 def test_differences_are_paired(exam):
@@ -60,7 +60,7 @@ def test_all_cells_of_a_question_are_drawn_at_once():
     """
     bank, questions = labelled_pair()
     twin = np.repeat(questions.outcomes.correct_am[:, :1], 2, axis=1)
-    exam = Exam.of(bank, with_correct(questions, twin))
+    exam = TestSet.from_banks(bank, with_correct(questions, twin))
     p = np.repeat(np.random.default_rng(0).random((40, 1)), 2, axis=1)
 
     (got,) = measured(exam, {"ours": p})
@@ -92,7 +92,7 @@ def test_a_model_always_right_takes_no_part_in_the_mean():
     correct = questions.outcomes.correct_am.copy()
     correct[:, 1] = 1
 
-    exam = Exam.of(bank, with_correct(questions, correct))
+    exam = TestSet.from_banks(bank, with_correct(questions, correct))
     (got,) = measured(exam, {"ours": np.random.default_rng(0).random((40, 2))})
 
     assert math.isnan(got.by_model["large"].auc.low)

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scope.errors import QuestionError
-from scope.questions import MAX_PROMPT_CHARS, each_question, hashed_sample, read_questions
+from scope.questions import MAX_PROMPT_CHARS, hash_sample, iter_questions, read_questions
 
 ROWS = [
     {"id": "a", "prompt": "2 + 2?", "gt": "4", "category": "math"},
@@ -48,7 +48,7 @@ def test_all_file_types_hold_the_same_questions(tmp_path):
     assert as_json == as_jsonl == as_parquet
     assert as_json.ids == ("a", "b")
     assert as_json.prompts == ("2 + 2?", "3 + 3?")
-    assert as_json.golds == ("4", None)
+    assert as_json.gold_answers == ("4", None)
 
 
 def test_split_and_limit_select_rows(tmp_path):
@@ -133,8 +133,8 @@ def test_a_sample_does_not_depend_on_order():
     """
     ids = [f"q{i}" for i in range(100)]
 
-    drawn = [ids[q] for q in hashed_sample(ids, 10)]
-    backwards = [ids[::-1][q] for q in hashed_sample(ids[::-1], 10)]
+    drawn = [ids[q] for q in hash_sample(ids, 10)]
+    backwards = [ids[::-1][q] for q in hash_sample(ids[::-1], 10)]
 
     assert len(drawn) == 10
     assert drawn == sorted(drawn, key=ids.index)
@@ -212,7 +212,7 @@ def test_parquet_is_read_a_few_rows_at_a_time(tmp_path):
     The first questions of a large file come before the rest is looked at.
     """
     rows = [{"id": str(n), "prompt": "?"} for n in range(5_000)] + [{"id": "last", "prompt": ""}]
-    stream = each_question(parquet(tmp_path, rows))
+    stream = iter_questions(parquet(tmp_path, rows))
 
     assert [next(stream).id for _ in range(3)] == ["0", "1", "2"]
     with pytest.raises(QuestionError, match=r"row 5001 \(last\): prompt is empty"):

@@ -2,7 +2,7 @@ import pytest
 
 from scope.config import parse
 from scope.errors import ConfigError
-from scope.reasoner import ReasonerConfig, ReasonerSpec, pinned
+from scope.reasoner import ReasonerConfig, ReasonerSpec, resolve_revision
 
 
 def config_of(**settings):
@@ -77,13 +77,13 @@ def test_a_folder_is_pinned_by_what_is_in_it(folder):
     """
     Its weights and its chat template, by whichever name it goes.
     """
-    before = pinned(str(folder), None)
+    before = resolve_revision(str(folder), None)
     (folder / "chat_template.jinja").write_text("another")
 
     assert before is not None
-    assert pinned(str(folder), None) not in (None, before)
-    assert pinned("owner/name", "abc") == "abc"
-    assert pinned("owner/name", None) is None
+    assert resolve_revision(str(folder), None) not in (None, before)
+    assert resolve_revision("owner/name", "abc") == "abc"
+    assert resolve_revision("owner/name", None) is None
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_folder_that_is_no_checkpoint_gets_a_sentence(folder, missing, told):
     (folder / missing).unlink()
 
     with pytest.raises(ConfigError, match=told) as error:
-        pinned(str(folder), None)
+        resolve_revision(str(folder), None)
     assert str(folder) in str(error.value)
 
 
@@ -110,14 +110,14 @@ def test_a_folder_that_is_not_there_gets_a_sentence(name):
     Whatever is written like a path is one.
     """
     with pytest.raises(ConfigError, match="is not there; expected a Hugging Face name or a folder"):
-        pinned(name, None)
+        resolve_revision(name, None)
 
 
 def test_a_reasoner_agrees_with_itself_elsewhere(folder, tmp_path_factory):
     """
     A folder may have been moved; anything else that decides an answer is named.
     """
-    ours = ReasonerSpec.of(config_of(checkpoint=str(folder)))
+    ours = ReasonerSpec.from_config(config_of(checkpoint=str(folder)))
     moved = ours.model_copy(update={"checkpoint": "/elsewhere"})
     other = ours.model_copy(update={"reasoning": "full", "n_examples": 7})
 
@@ -130,10 +130,12 @@ def test_unpinned_reasoners_agree_by_name_alone():
     """
     Nothing else is known of them.
     """
-    one = ReasonerSpec.of(config_of())
+    one = ReasonerSpec.from_config(config_of())
 
-    assert one.agrees_with(ReasonerSpec.of(config_of()))
-    assert one.differences(ReasonerSpec.of(config_of(checkpoint="owner/other"))) == ("checkpoint",)
+    assert one.agrees_with(ReasonerSpec.from_config(config_of()))
+    assert one.differences(ReasonerSpec.from_config(config_of(checkpoint="owner/other"))) == (
+        "checkpoint",
+    )
 
 
 def test_another_wording_is_another_reasoner(tmp_path):
@@ -145,6 +147,6 @@ def test_another_wording_is_another_reasoner(tmp_path):
         "{{ model }} {{ question }} {% for e in examples %}{{ e.question }}{% endfor %}"
     )
 
-    theirs = ReasonerSpec.of(config_of(template=str(path)))
+    theirs = ReasonerSpec.from_config(config_of(template=str(path)))
 
-    assert ReasonerSpec.of(config_of()).differences(theirs) == ("template",)
+    assert ReasonerSpec.from_config(config_of()).differences(theirs) == ("template",)

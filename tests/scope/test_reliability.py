@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scope.bootstrap import resamples
-from scope.reliability import Reliability, Scores, log_loss
+from scope.bootstrap import bootstrap_weights
+from scope.reliability import ProbabilityMetrics, ProbabilityScores, log_loss
 from tests.forecasts import cells_of
 
 CELLS = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40)
@@ -14,7 +14,7 @@ METRICS = ("auc", "brier", "log_loss", "ece")
 
 
 def reliability_of(*cells):
-    return Reliability.of(Scores.of(cells_of(*cells)))
+    return ProbabilityMetrics.from_scores(ProbabilityScores.from_pairs(cells_of(*cells)))
 
 
 def test_the_scores_by_hand():
@@ -33,7 +33,7 @@ def test_a_resample_is_scored_as_it_was_drawn():
     """
     The first question three times, the second once.
     """
-    got = Scores.of(cells_of([0.8, 0.4], [1, 0], [[0.5, 0.5], [0.75, 0.25]]))
+    got = ProbabilityScores.from_pairs(cells_of([0.8, 0.4], [1, 0], [[0.5, 0.5], [0.75, 0.25]]))
 
     np.testing.assert_allclose(got.brier_r, [0.1, 0.75 * 0.04 + 0.25 * 0.16])
     np.testing.assert_allclose(got.log_loss_r[1], -(0.75 * math.log(0.8) + 0.25 * math.log(0.6)))
@@ -88,7 +88,7 @@ def test_every_interval_holds_its_value(cells):
     """
     Or is undefined with it.
     """
-    weights = resamples(len(cells), seed=0, n_replicates=20)
+    weights = bootstrap_weights(len(cells), seed=0, n_replicates=20)
 
     got = reliability_of([c[0] / 6 for c in cells], [c[1] for c in cells], weights)
 

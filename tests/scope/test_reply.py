@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scope.reply import MAX_TOKENS, Reply, parse_reply
+from scope.reply import MAX_TOKENS, ParsedReply, parse_reply
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "golden" / "parse.json").read_text())
 
@@ -56,54 +56,60 @@ def test_the_published_strings_are_read_as_published_or_better(number):
         pytest.param(
             "Predicted Performance: {len: 5, correct: no}\nNo, wait.\n"
             "Predicted Performance: {len: 9, correct: yes}",
-            Reply(9, True),
+            ParsedReply(9, True),
             id="the last of several counts",
         ),
         pytest.param(
             "Predicted Performance: {len: 5, correct: no}\nPredicted Performance: {len: 9, corr",
-            Reply(5, False),
+            ParsedReply(5, False),
             id="one that was cut off does not",
         ),
         pytest.param(
             "Example 1 has {len: 90, correct: no}, so I would say",
-            Reply(),
+            ParsedReply(),
             id="a quoted example is no prediction",
         ),
         pytest.param(
             "Example 1: Performance: {len: 90, correct: no}",
-            Reply(),
+            ParsedReply(),
             id="not even with its heading",
         ),
         pytest.param(
-            "Predicted Performance: {len: N, correct: yes|no}", Reply(), id="the form itself"
+            "Predicted Performance: {len: N, correct: yes|no}", ParsedReply(), id="the form itself"
         ),
         pytest.param(
-            "Predicted Performance: {len: 4, correct: yes/no}", Reply(), id="either is neither"
+            "Predicted Performance: {len: 4, correct: yes/no}",
+            ParsedReply(),
+            id="either is neither",
         ),
         pytest.param(
             "Predicted Performance: {len: 99999999999, correct: yes}",
-            Reply(None, True),
+            ParsedReply(None, True),
             id="a length beyond belief",
         ),
         pytest.param(
             f"Predicted Performance: {{len: {'9' * 5000}, correct: yes}}",
-            Reply(),
+            ParsedReply(),
             id="a number that fills a page",
         ),
         pytest.param(
-            "Predicted Performance: {len: -5, correct: yes}", Reply(), id="a length below zero"
+            "Predicted Performance: {len: -5, correct: yes}",
+            ParsedReply(),
+            id="a length below zero",
         ),
         pytest.param(
             '**Predicted Performance:**\n```json\n{"len": 312, "correct": "yes"}\n```',
-            Reply(312, True),
+            ParsedReply(312, True),
             id="JSON in a fence",
         ),
         pytest.param(
-            r"Predicted\_Performance: \{len: 12, correct: no\}", Reply(12, False), id="escaped"
+            r"Predicted\_Performance: \{len: 12, correct: no\}",
+            ParsedReply(12, False),
+            id="escaped",
         ),
         pytest.param(
             "Predicted Performance = (correct: no; length: 12 tokens)",
-            Reply(12, False),
+            ParsedReply(12, False),
             id="the other way round",
         ),
     ],
@@ -118,15 +124,17 @@ def test_only_a_complete_block_under_a_heading_foretells(text, expected):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        pytest.param("Analysis: so it may {len: 40, correct: yes}", Reply(40, True), id="bare"),
+        pytest.param(
+            "Analysis: so it may {len: 40, correct: yes}", ParsedReply(40, True), id="bare"
+        ),
         pytest.param(
             "Analysis: Predicted Performance: {len: 1, correct: no} thinks he",
-            Reply(),
+            ParsedReply(),
             id="cut off",
         ),
         pytest.param(
             "Predicted Performance: {len: 1, correct: no} {len: 2, correct: yes}\n",
-            Reply(2, True),
+            ParsedReply(2, True),
             id="its end counts",
         ),
     ],
@@ -198,7 +206,7 @@ def test_what_a_block_says_is_read_after_any_rubbish(rubbish, tokens, correct, d
     block = data.draw(blocks(tokens, correct))
     tail = data.draw(st.sampled_from(["", "\n", " Done.", "<|im_end|>"]))
 
-    assert parse_reply(f"{rubbish}\n{block}{tail}") == Reply(tokens, correct)
+    assert parse_reply(f"{rubbish}\n{block}{tail}") == ParsedReply(tokens, correct)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scope.reasoner import ANSWER_TOKENS
-from scope.reply import FORCED, parse_reply, reply_grammar
-from scope.tokens import Tokens
+from scope.reply import FORCED_PREFIX, parse_reply, reply_grammar
+from scope.tokens import PromptTokenizer
 from tests.checkpoints import needs_vllm
 
 pytestmark = [pytest.mark.vllm, needs_vllm]  # llguidance comes with it
@@ -23,7 +23,7 @@ MODES = [
 
 @pytest.fixture(scope="module")
 def tokens(checkpoint):
-    return Tokens.load(str(checkpoint))
+    return PromptTokenizer.load(str(checkpoint))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_every_permitted_reply_ends_and_is_read(
     ids = finished(guidance, grammar, random.Random(seed))
 
     text = tokenizer.decode(ids, skip_special_tokens=True)
-    reply = parse_reply((FORCED if reasoning == "none" else "") + text, sealed=True)
+    reply = parse_reply((FORCED_PREFIX if reasoning == "none" else "") + text, sealed=True)
     answers = [token for token in ids if token in (tokens.yes_id, tokens.no_id)]
     assert len(ids) <= n_tokens + ANSWER_TOKENS
     assert reply.tokens is not None

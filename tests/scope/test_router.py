@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from scope import AnchorConfig
-from scope.calibration import Calibration
+from scope.calibration import ReferencePopulation
 from scope.errors import ConfigError, NoEvidenceError
 from scope.outcomes import Outcomes
-from scope.predicted_set import PredictedSet
-from scope.router import Target, narrowed, route, route_into
+from scope.predicted_set import PredictionSet
+from scope.router import Objective, restrict_models, route, route_to_file
 from tests.banks import LARGE, MIDDLE, SMALL, predictions_of
 from tests.portions import Portions, cut
 
@@ -34,13 +34,15 @@ def predicted_sets(draw):
     p = draw(arrays(float, shape, elements=st.sampled_from([0.1, 0.3, 0.5, 0.7, np.nan])))
     cost = draw(arrays(float, shape, elements=st.sampled_from([0.0, 0.1, 0.2, 0.7, 1.3])))
     tokens = np.full((4, 3), 100.0)
-    calibration = Calibration(AnchorConfig(), np.array([[0.2, 0.5, 0.9]] * 4), tokens, tokens)
+    calibration = ReferencePopulation(
+        AnchorConfig(), np.array([[0.2, 0.5, 0.9]] * 4), tokens, tokens
+    )
     outcomes = None
     if draw(st.booleans()):
         right = draw(arrays(float, shape, elements=st.sampled_from([0.0, 1.0, 0.25, np.nan])))
         spent = draw(arrays(float, shape, elements=st.sampled_from([1.0, 70.0])))
         outcomes = Outcomes(NAMES, right, spent, spent)
-    return PredictedSet(predictions_of(p, cost, NAMES), MODELS, calibration, outcomes)
+    return PredictionSet(predictions_of(p, cost, NAMES), MODELS, calibration, outcomes)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: next(iter(target)))
@@ -53,13 +55,13 @@ def test_a_routing_file_does_not_tell_how_the_questions_came(tmp_path_factory, t
     output = tmp_path_factory.getbasetemp() / "routing.json"
     portions = Portions(whole, cut(data, len(whole.predictions.question_ids)))
     try:
-        expected = route(whole, Target(**target)).to_json(whole.truth())
+        expected = route(whole, Objective(**target)).to_json(whole.truth())
     except NoEvidenceError:
         with pytest.raises(NoEvidenceError):
-            route_into(output, portions, Target(**target))
+            route_to_file(output, portions, Objective(**target))
         return
 
-    summary = route_into(output, portions, Target(**target))
+    summary = route_to_file(output, portions, Objective(**target))
 
     assert output.read_text(encoding="utf-8").startswith('{\n "policy"')
     assert json.dumps(json.loads(output.read_text(encoding="utf-8"))) == json.dumps(expected)
@@ -69,7 +71,7 @@ def test_a_routing_file_does_not_tell_how_the_questions_came(tmp_path_factory, t
 def two_questions():
     """One where the large model is worth it, one where nothing is known."""
     predictions = predictions_of([[0.5, 0.9], [np.nan] * 2], [[1.0, 2.0]] * 2, ("small", "large"))
-    return PredictedSet(predictions, (SMALL, LARGE), None, None)
+    return PredictionSet(predictions, (SMALL, LARGE), None, None)
 
 
 def test_a_question_about_which_nothing_is_known_is_written_all_the_same(tmp_path):
@@ -78,7 +80,7 @@ def test_a_question_about_which_nothing_is_known_is_written_all_the_same(tmp_pat
     """
     output = tmp_path / "routing.json"
 
-    summary = route_into(output, two_questions(), Target(min_quality=0.8))
+    summary = route_to_file(output, two_questions(), Objective(min_quality=0.8))
 
     decisions = json.loads(output.read_text())["routing"][0]["routing_decisions"]
     assert [one["selected_model"] for one in decisions] == ["large", None]
@@ -92,7 +94,7 @@ def test_each_decision_is_a_line(tmp_path):
     """
     output = tmp_path / "routing.json"
 
-    route_into(output, two_questions(), Target(min_quality=0.8))
+    route_to_file(output, two_questions(), Objective(min_quality=0.8))
 
     lines = [line for line in output.read_text().splitlines() if '"question_id"' in line]
     assert [json.loads(line.rstrip(","))["question_id"] for line in lines] == ["q000", "q001"]
@@ -106,7 +108,7 @@ def test_a_wrong_target_leaves_the_file_that_was_there(tmp_path):
     output.write_text("before")
 
     with pytest.raises(ConfigError, match="no alpha"):
-        route_into(output, two_questions(), Target(alpha=0.5))
+        route_to_file(output, two_questions(), Objective(alpha=0.5))
 
     assert output.read_text() == "before"
 
@@ -117,4 +119,4 @@ def test_portions_are_narrowed_like_the_whole():
     """
     portions = Portions(two_questions(), [slice(0, 1), slice(1, 2)])
 
-    assert narrowed(portions, None, (), ("small",)).model_ids == ("large",)
+    assert restrict_models(portions, None, (), ("small",)).model_ids == ("large",)

@@ -3,16 +3,16 @@ from dataclasses import replace
 import numpy as np
 
 from scope import Choices
-from scope.evaluation import predicted
-from scope.exam import Exam
+from scope.evaluation import predict_test_set
+from scope.exam import TestSet
 from scope.router_arena import prediction_entries
 from tests.banks import labelled_pair
 
 
 def entries(questions, bank, model):
-    exam = Exam.of(bank, questions)
+    exam = TestSet.from_banks(bank, questions)
     choices = Choices(np.full(len(exam.ids), model), np.ones(len(exam.ids), bool))
-    return prediction_entries(exam, predicted(bank, exam), choices), exam
+    return prediction_entries(exam, predict_test_set(bank, exam), choices), exam
 
 
 def test_an_entry_has_the_fields_of_router_arena():

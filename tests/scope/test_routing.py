@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from scope import Choices, MinQuality
-from scope.metrics import Truth
-from scope.routing import Routing, usd
+from scope.metrics import GroundTruth
+from scope.routing import RoutingResult, format_usd
 from tests.banks import predictions_of
 
 PREDICTIONS = predictions_of(
@@ -18,7 +18,7 @@ PREDICTIONS = predictions_of(
 def routing(policy):
     estimates = PREDICTIONS.estimates
     choices = policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm)
-    return Routing("min_quality", {"min_quality": policy.target}, PREDICTIONS, choices)
+    return RoutingResult("min_quality", {"min_quality": policy.target}, PREDICTIONS, choices)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_reason_names_the_evidence_and_the_alternative(target, question, reaso
     """
     What was chosen, how sure, and what more money would buy.
     """
-    assert routing(MinQuality(target)).reason(question) == reason
+    assert routing(MinQuality(target)).explain(question) == reason
 
 
 def test_the_file_keeps_the_references_keys_and_says_what_is_unknown():
@@ -66,7 +66,7 @@ def test_outcomes_are_reported_where_they_are_known():
     """
     Planned and realised stand side by side.
     """
-    truth = Truth(np.array([[1, 1], [0, 1], [1, 1]]), np.full((3, 2), 0.002))
+    truth = GroundTruth(np.array([[1, 1], [0, 1], [1, 1]]), np.full((3, 2), 0.002))
 
     result = routing(MinQuality(0.4)).to_json(truth)
 
@@ -80,7 +80,7 @@ def test_the_distribution_counts_the_most_used_first():
     """
     choices = Choices(np.array([1, 1, -1]), np.array([True, True, False]))
 
-    assert Routing("x", {}, PREDICTIONS, choices).distribution() == {"large": 2}
+    assert RoutingResult("x", {}, PREDICTIONS, choices).distribution() == {"large": 2}
 
 
 @pytest.mark.parametrize(
@@ -91,4 +91,4 @@ def test_amounts_keep_three_significant_digits(value, text):
     """
     Prices differ by a factor of a million; both ends must be readable.
     """
-    assert usd(value) == text
+    assert format_usd(value) == text

@@ -2,7 +2,7 @@ import pytest
 
 from scope.config import AnchorConfig
 from scope.errors import ConfigError
-from scope.settings import ScopeConfig
+from scope.settings import JobConfig
 
 
 def write(tmp_path, text):
@@ -15,7 +15,7 @@ def test_a_file_sets_what_it_names_and_leaves_the_rest(tmp_path):
     """
     A partial file is complete: everything has a default.
     """
-    config = ScopeConfig.load(write(tmp_path, "anchors: {n_neighbours: 6}\n"))
+    config = JobConfig.load(write(tmp_path, "anchors: {n_neighbours: 6}\n"))
 
     assert config.anchors == AnchorConfig(n_neighbours=6)
     assert config.encoder.replicas == (1, 2)
@@ -25,21 +25,21 @@ def test_a_file_sets_what_it_names_and_leaves_the_rest(tmp_path):
     ("text", "learned"),
     [
         pytest.param("anchors: {n_neighbours: 6}", True, id="unless told otherwise"),
-        pytest.param("anchors: {learned: false}", False, id="votes alone"),
+        pytest.param("anchors: {use_forecaster: false}", False, id="votes alone"),
     ],
 )
 def test_what_a_bank_learned_is_used(tmp_path, text, learned):
     """
     The way back is one word.
     """
-    assert ScopeConfig.load(write(tmp_path, text)).anchors.learned is learned
+    assert JobConfig.load(write(tmp_path, text)).anchors.use_forecaster is learned
 
 
 def test_an_empty_file_is_all_defaults(tmp_path):
     """
     Nothing said is nothing wrong.
     """
-    assert ScopeConfig.load(write(tmp_path, "")) == ScopeConfig()
+    assert JobConfig.load(write(tmp_path, "")) == JobConfig()
 
 
 def test_all_mistakes_are_named_at_once(tmp_path):
@@ -49,7 +49,7 @@ def test_all_mistakes_are_named_at_once(tmp_path):
     text = "anchors: {n_neighbors: 6, similarity_power: -1}\nencoder: {replicas: 'two'}\n"
 
     with pytest.raises(ConfigError) as caught:
-        ScopeConfig.load(write(tmp_path, text))
+        JobConfig.load(write(tmp_path, text))
 
     message = str(caught.value)
     assert "scope.yaml is not valid" in message
@@ -64,7 +64,7 @@ def test_all_mistakes_are_named_at_once(tmp_path):
     [
         pytest.param("anchors: [", "is not YAML", id="broken"),
         pytest.param("- a list", "is not valid", id="not a mapping"),
-        pytest.param("anchors: {pseudo_anchors: .nan}", "pseudo_anchors", id="NaN"),
+        pytest.param("anchors: {prior_strength: .nan}", "prior_strength", id="NaN"),
     ],
 )
 def test_what_is_no_configuration_is_refused(tmp_path, text, message):
@@ -72,7 +72,7 @@ def test_what_is_no_configuration_is_refused(tmp_path, text, message):
     The message names the file.
     """
     with pytest.raises(ConfigError, match=message) as caught:
-        ScopeConfig.load(write(tmp_path, text))
+        JobConfig.load(write(tmp_path, text))
 
     assert "scope.yaml" in str(caught.value)
 
@@ -82,7 +82,7 @@ def test_a_missing_file_is_named(tmp_path):
     A typo in a path is the commonest mistake of all.
     """
     with pytest.raises(ConfigError, match=r"nowhere\.yaml cannot be read"):
-        ScopeConfig.load(tmp_path / "nowhere.yaml")
+        JobConfig.load(tmp_path / "nowhere.yaml")
 
 
 @pytest.mark.parametrize(("text", "pool"), [("3", (1, 3)), ("[2, 3]", (2, 3)), ("[1, 1]", (1, 1))])
@@ -90,7 +90,7 @@ def test_replicas_are_a_most_or_a_range(tmp_path, text, pool):
     """
     As the flag takes them.
     """
-    config = ScopeConfig.load(write(tmp_path, f"encoder: {{replicas: {text}}}"))
+    config = JobConfig.load(write(tmp_path, f"encoder: {{replicas: {text}}}"))
 
     assert config.encoder.replicas == pool
 
@@ -101,6 +101,6 @@ def test_other_replicas_are_refused_plainly(tmp_path, text):
     One line, whichever form was meant.
     """
     with pytest.raises(ConfigError, match=r"replicas: Value error, expected N or") as caught:
-        ScopeConfig.load(write(tmp_path, f"encoder: {{replicas: {text}}}"))
+        JobConfig.load(write(tmp_path, f"encoder: {{replicas: {text}}}"))
 
     assert len(str(caught.value).splitlines()) == 2

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scope.errors import PredictionsError
-from scope.shards import SHARD_QUESTIONS, ShardFolder, shard_of
+from scope.shards import SHARD_QUESTIONS, ShardFolder, assign_shards
 
 SETTINGS = {"bank": "abc", "models": ["small", "large"]}
 
@@ -20,7 +20,7 @@ def table_of(ids, errors=None):
 
 def written(folder, ids):
     """Write all shards of some questions, the last first."""
-    shard_n = shard_of(ids)
+    shard_n = assign_shards(ids)
     for shard in np.unique(shard_n)[::-1]:
         names = [ids[n] for n in np.flatnonzero(shard_n == shard)]
         folder.write(int(shard), table_of(names))
@@ -32,9 +32,9 @@ def test_a_question_has_its_shard_from_its_name_alone():
     """
     ids = [f"q{n}" for n in range(5_000)]
 
-    shard_n = shard_of(ids)
+    shard_n = assign_shards(ids)
 
-    np.testing.assert_array_equal(shard_of(ids[::-1]), shard_n[::-1])
+    np.testing.assert_array_equal(assign_shards(ids[::-1]), shard_n[::-1])
     assert np.bincount(shard_n).shape == (10,)
     assert np.bincount(shard_n).max() < 1.2 * SHARD_QUESTIONS
 
@@ -43,7 +43,7 @@ def test_few_questions_are_one_shard():
     """
     Nothing to share out.
     """
-    assert shard_of(["a", "b", "c"]).tolist() == [0, 0, 0]
+    assert assign_shards(["a", "b", "c"]).tolist() == [0, 0, 0]
 
 
 def test_a_shard_is_finished_once_its_record_is_there(tmp_path):
@@ -56,9 +56,9 @@ def test_a_shard_is_finished_once_its_record_is_there(tmp_path):
     folder.write(0, table_of(["b", "a"]))
 
     assert folder.record(0).rows == 2
-    assert folder.finished(0)
+    assert folder.is_complete(0)
     (tmp_path / "run" / "shard-000000.json").unlink()
-    assert not folder.finished(0)
+    assert not folder.is_complete(0)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_damaged_shard_is_made_again(tmp_path, damage):
 
     damage(tmp_path / "run" / "shard-000000.parquet")
 
-    assert not folder.finished(0)
+    assert not folder.is_complete(0)
 
 
 def test_a_shard_with_a_failed_row_is_not_finished(tmp_path):
@@ -89,8 +89,8 @@ def test_a_shard_with_a_failed_row_is_not_finished(tmp_path):
     folder.write(0, table_of(["a", "b"], errors=["", "out of memory"]))
 
     assert folder.record(0).failed == 1
-    assert not folder.finished(0)
-    (merged,) = folder.merged(["a", "b"])
+    assert not folder.is_complete(0)
+    (merged,) = folder.iter_merged(["a", "b"])
     assert merged["error"].to_pylist() == ["", "out of memory"]
 
 
@@ -100,7 +100,7 @@ def test_a_run_goes_on_with_its_own_settings(tmp_path):
     """
     written(ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False), ["a", "b"])
 
-    assert ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False).finished(0)
+    assert ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False).is_complete(0)
 
 
 def test_other_settings_are_refused_by_name(tmp_path):
@@ -112,7 +112,7 @@ def test_other_settings_are_refused_by_name(tmp_path):
     with pytest.raises(PredictionsError, match=r"with different bank, seed; .* --fresh"):
         ShardFolder.open(tmp_path / "run", {**SETTINGS, "bank": "xyz", "seed": 1}, fresh=False)
 
-    assert ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False).finished(0)
+    assert ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False).is_complete(0)
 
 
 def test_a_fresh_run_forgets_what_was_there(tmp_path):
@@ -121,7 +121,7 @@ def test_a_fresh_run_forgets_what_was_there(tmp_path):
     """
     written(ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False), ["a", "b"])
 
-    assert not ShardFolder.open(tmp_path / "run", {"bank": "xyz"}, fresh=True).finished(0)
+    assert not ShardFolder.open(tmp_path / "run", {"bank": "xyz"}, fresh=True).is_complete(0)
 
 
 def test_a_folder_without_settings_is_refused(tmp_path):
@@ -146,7 +146,7 @@ def test_merged_shards_are_all_questions_in_order(tmp_path_factory, ids, n_rows)
     folder = ShardFolder.open(tmp_path_factory.mktemp("run") / "run", SETTINGS, fresh=False)
     written(folder, ids)
 
-    parts = list(folder.merged(ids, n_rows))
+    parts = list(folder.iter_merged(ids, n_rows))
 
     assert [name for part in parts for name in part["question_id"].to_pylist()] == sorted(ids)
     assert {part.num_rows for part in parts[:-1]} <= {n_rows}
@@ -160,7 +160,7 @@ def test_merging_takes_a_little_of_many_shards(tmp_path):
     folder = ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False)
     written(folder, ids)
 
-    parts = list(folder.merged(ids, 500))
+    parts = list(folder.iter_merged(ids, 500))
 
     assert [part.num_rows for part in parts] == [500] * 6
     assert [name for part in parts for name in part["question_id"].to_pylist()] == ids
@@ -176,4 +176,4 @@ def test_a_shard_on_another_disk_is_missed(tmp_path):
     (tmp_path / "run" / "shard-000001.parquet").unlink()
 
     with pytest.raises(PredictionsError, match=r"lacks 1 shards .* all machines of the cluster"):
-        next(folder.merged(ids))
+        next(folder.iter_merged(ids))

@@ -3,32 +3,34 @@ import math
 import numpy as np
 import pytest
 
-from scope.bootstrap import resamples
-from scope.contenders import Mixes, Oracle, Record, Routed, SingleModels
-from scope.standing import Ranking, fixed_points, matched_budgets
+from scope.bootstrap import bootstrap_weights
+from scope.contenders import BestSingleModel, LambdaSweep, Oracle, RandomMixtures, ResampledOutcomes
+from scope.standing import Leaderboard, matched_budgets, single_model_rows
 
 CORRECT = np.array([[0, 1], [0, 1], [1, 1], [1, 0]] * 10, dtype=float)
 """The cheap model is right on half, the dear one on three quarters, one of them always."""
 COST = np.tile([0.001, 0.1], (40, 1))
-KNOWING = Routed(CORRECT, COST)
+KNOWING = LambdaSweep(CORRECT, COST)
 
 
 def record(correct=CORRECT, cost=COST, n_replicates=200):
-    return Record.of(correct, cost, resamples(len(correct), 0, n_replicates))
+    return ResampledOutcomes.from_outcomes(
+        correct, cost, bootstrap_weights(len(correct), 0, n_replicates)
+    )
 
 
 def ranking(of=None, ours=KNOWING):
     contenders = {
         "scope": ("", ours),
-        "mix": ("", Mixes()),
-        "single": ("", SingleModels()),
+        "mix": ("", RandomMixtures()),
+        "single": ("", BestSingleModel()),
         "oracle": ("", Oracle()),
     }
-    return Ranking(of or record(), contenders, ours="scope", mix="mix", oracle="oracle")
+    return Leaderboard(of or record(), contenders, ours="scope", mix="mix", oracle="oracle")
 
 
 def standings(of=None, ours=KNOWING):
-    return {one.name: one for one in ranking(of, ours).standings()}
+    return {one.name: one for one in ranking(of, ours).rows()}
 
 
 def test_who_knows_all_goes_the_whole_way():
@@ -38,11 +40,11 @@ def test_who_knows_all_goes_the_whole_way():
     """
     uneven = COST * np.linspace(1, 2, 40)[:, None]
 
-    got = standings(record(cost=uneven), Routed(CORRECT, uneven))
+    got = standings(record(cost=uneven), LambdaSweep(CORRECT, uneven))
 
-    assert got["scope"].share_of_way.value > 0.9
-    assert got["mix"].share_of_way.value == 0
-    assert got["oracle"].share_of_way.value == pytest.approx(1)
+    assert got["scope"].oracle_gap_closed.value > 0.9
+    assert got["mix"].oracle_gap_closed.value == 0
+    assert got["oracle"].oracle_gap_closed.value == pytest.approx(1)
 
 
 def test_ours_minus_ours_is_nothing():
@@ -50,10 +52,10 @@ def test_ours_minus_ours_is_nothing():
     And a paired difference is more certain than the two areas it is taken of.
     """
     got = standings()
-    width = got["single"].ours_minus.high - got["single"].ours_minus.low
+    width = got["single"].difference.high - got["single"].difference.low
 
-    assert got["scope"].ours_minus.value == got["scope"].ours_minus.high == 0
-    assert got["single"].ours_minus.low > 0
+    assert got["scope"].difference.value == got["scope"].difference.high == 0
+    assert got["single"].difference.low > 0
     assert width < 2 * (got["single"].area.high - got["single"].area.low)
 
 
@@ -83,13 +85,15 @@ def test_where_the_oracle_gains_nothing_there_is_no_way_to_go():
     """
     One model: no share, no PGR, and no number in their place.
     """
-    single = Record.of(CORRECT[:, :1], COST[:, :1], resamples(40, 0, 20))
-    routed = Routed(CORRECT[:, :1], COST[:, :1])
-    contenders = {"scope": ("", routed), "mix": ("", Mixes()), "oracle": ("", Oracle())}
+    single = ResampledOutcomes.from_outcomes(
+        CORRECT[:, :1], COST[:, :1], bootstrap_weights(40, 0, 20)
+    )
+    routed = LambdaSweep(CORRECT[:, :1], COST[:, :1])
+    contenders = {"scope": ("", routed), "mix": ("", RandomMixtures()), "oracle": ("", Oracle())}
 
-    got = Ranking(single, contenders, ours="scope", mix="mix", oracle="oracle").standings()
+    got = Leaderboard(single, contenders, ours="scope", mix="mix", oracle="oracle").rows()
 
-    assert all(math.isnan(one.share_of_way.value) for one in got)
+    assert all(math.isnan(one.oracle_gap_closed.value) for one in got)
     assert math.isnan(got[0].at_budgets[-1].pgr.value)
     assert got[0].area.value == pytest.approx(0.5)
 
@@ -99,11 +103,11 @@ def test_single_models_are_met_at_their_own_cost():
     For the dear model's money our router is always right: .25 more. A random model is
     right on .625, for half the money, at which we are always right, too.
     """
-    small, large, drawn = fixed_points(record(), ("small", "large"), KNOWING)
+    small, large, drawn = single_model_rows(record(), ("small", "large"), KNOWING)
 
     assert (small.note, large.note) == ("the cheapest", "the dearest")
-    assert small.ours_minus.value == pytest.approx(0)
-    assert large.ours_minus.value == pytest.approx(0.25)
+    assert small.difference.value == pytest.approx(0)
+    assert large.difference.value == pytest.approx(0.25)
     assert drawn.accuracy.value == pytest.approx(0.625)
     assert drawn.usd_per_1k.value == pytest.approx(50.5)
 

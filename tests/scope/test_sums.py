@@ -33,7 +33,7 @@ def test_it_holds_a_few_numbers_however_many_were_added():
     for portion in np.random.default_rng(0).random((100, 1000)):
         total.add(portion)
 
-    assert len(total.parts) <= 3
+    assert len(total.partials) <= 3
 
 
 def test_an_infinite_term_makes_an_infinite_sum():

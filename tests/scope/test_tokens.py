@@ -3,12 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scope.errors import ConfigError
-from scope.tokens import CUT_MARK, Tokens
+from scope.tokens import TRUNCATION_MARK, PromptTokenizer
 
 
 @pytest.fixture(scope="module")
 def tokens(checkpoint):
-    return Tokens.load(str(checkpoint))
+    return PromptTokenizer.load(str(checkpoint))
 
 
 def test_each_answer_is_one_token(tokens):
@@ -23,7 +23,7 @@ def test_a_chat_is_wrapped_as_the_checkpoint_wants_it(tokens):
     """
     Up to the reply, which may have been begun.
     """
-    assert tokens.chat("Why?", "Because") == (
+    assert tokens.apply_chat_template("Why?", "Because") == (
         "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nBecause"
     )
 
@@ -32,7 +32,7 @@ def test_control_tokens_are_known(tokens):
     """
     A text must not hold them.
     """
-    assert tokens.controls == ("<|endoftext|>", "<|im_end|>", "<|im_start|>")
+    assert tokens.special_tokens == ("<|endoftext|>", "<|im_end|>", "<|im_start|>")
 
 
 def test_a_cut_text_keeps_its_head_and_its_tail(tokens):
@@ -41,8 +41,8 @@ def test_a_cut_text_keeps_its_head_and_its_tail(tokens):
     """
     text = "Begin here. " + "word " * 500 + "What is asked?"
 
-    short = tokens.cut(text, 60)
-    head, tail = short.split(CUT_MARK)
+    short = tokens.truncate_middle(text, 60)
+    head, tail = short.split(TRUNCATION_MARK)
 
     assert text.startswith(head)
     assert text.endswith(tail)
@@ -55,13 +55,13 @@ def test_a_cut_text_has_no_more_tokens_than_allowed(tokens, text, n_tokens):
     """
     One that has few enough is left as it is, and no character is halved.
     """
-    short = tokens.cut(text, n_tokens)
+    short = tokens.truncate_middle(text, n_tokens)
 
     assert tokens.count(short) <= n_tokens
     if tokens.count(text) <= n_tokens:
         assert short == text
     else:
-        head, _, tail = short.partition(CUT_MARK)
+        head, _, tail = short.partition(TRUNCATION_MARK)
         assert text.startswith(head)
         assert text.endswith(tail)
 
@@ -78,7 +78,7 @@ def test_a_checkpoint_that_is_not_there_gets_a_sentence(name, told):
     Naming it.
     """
     with pytest.raises(ConfigError, match=told) as error:
-        Tokens.load(name)
+        PromptTokenizer.load(name)
     assert name in str(error.value)
 
 
@@ -92,7 +92,7 @@ def test_a_checkpoint_without_a_chat_template_gets_a_sentence(tmp_path):
     tokenizer.chat_template = None
 
     with pytest.raises(ConfigError, match="has no chat template"):
-        Tokens(tokenizer, "base")
+        PromptTokenizer(tokenizer, "base")
 
 
 def test_a_checkpoint_that_spells_its_answers_gets_a_sentence():
@@ -110,7 +110,7 @@ def test_a_checkpoint_that_spells_its_answers_gets_a_sentence():
     tokenizer.chat_template = "{{ messages[0].content }}"
 
     with pytest.raises(ConfigError, match="' yes' as 4 tokens; expected one"):
-        Tokens(tokenizer, "speller")
+        PromptTokenizer(tokenizer, "speller")
 
 
 def test_a_first_token_that_the_engine_adds_is_not_written_twice():
@@ -129,7 +129,7 @@ def test_a_first_token_that_the_engine_adds_is_not_written_twice():
     )
     tokenizer.chat_template = "{{ bos_token }}{{ messages[0].content }}"
 
-    tokens = Tokens(tokenizer, "llama-like")
+    tokens = PromptTokenizer(tokenizer, "llama-like")
 
-    assert tokens.n_added == 1
-    assert tokens.chat("Why?") == "Why?"
+    assert tokens.n_special_tokens == 1
+    assert tokens.apply_chat_template("Why?") == "Why?"

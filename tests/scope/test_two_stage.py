@@ -8,13 +8,13 @@ import pytest
 
 from scope.errors import ConfigError, FormatError
 from scope.formats import (
-    Prediction,
     SelectedQuestion,
+    SelectionPrediction,
     read_anchor_performance,
     read_selection,
     read_similarity,
 )
-from scope.parity import ORACLE_ALPHAS, SelectionTruth, oracle_budgets, routing_results
+from scope.parity import ORACLE_ALPHAS, SelectionGroundTruth, oracle_budgets, routing_results
 from scope.two_stage import prepare, stage1
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -37,7 +37,7 @@ def routed(files):
 
 @pytest.fixture(scope="module")
 def truth(files, routed):
-    return SelectionTruth(files[0], routed)
+    return SelectionGroundTruth(files[0], routed)
 
 
 @pytest.mark.parametrize("expected", EXPECTED["routing"], ids=lambda e: f"alpha {e['alpha']}")
@@ -114,7 +114,8 @@ def test_what_does_not_differ_is_one_half():
 
 def question(question_id, *predictions):
     return SelectedQuestion(
-        question_id, tuple(Prediction(m, yes, cost, True, cost) for m, yes, cost in predictions)
+        question_id,
+        tuple(SelectionPrediction(m, yes, cost, True, cost) for m, yes, cost in predictions),
     )
 
 
@@ -129,7 +130,7 @@ def test_a_tie_goes_to_the_first_of_the_questions_own_list():
     near = [("a", 0.5)]
     routed = prepare(selection, {"q1": near, "q2": near}, {"a": {"x": (1.0, 0.1), "y": (1.0, 0.1)}})
 
-    results = routing_results(routed, SelectionTruth(selection, routed), [0.5])
+    results = routing_results(routed, SelectionGroundTruth(selection, routed), [0.5])
 
     decisions = results[0]["routing_decisions"]
     assert [d["selected_model"] for d in decisions] == ["x", "y"]
@@ -180,10 +181,10 @@ def test_without_ground_truth_the_choices_stand_alone():
     """
     Accuracy and real cost are null; the oracle, which needs them, is refused.
     """
-    prediction = Prediction("x", "yes", 1.0, None, None)
+    prediction = SelectionPrediction("x", "yes", 1.0, None, None)
     selection = [SelectedQuestion("q1", (prediction,))]
     routed = prepare(selection, {"q1": [("a", 0.5)]}, {"a": {"x": (1.0, 0.1)}})
-    truth = SelectionTruth(selection, routed)
+    truth = SelectionGroundTruth(selection, routed)
 
     (result,) = routing_results(routed, truth, [0.5])
 

@@ -8,9 +8,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from scope.endpoint import CallError, Endpoint, Reply, retry_after_s
+from scope.endpoint import CompletionResult, EndpointConfig, UpstreamError, retry_after_s
 from scope.errors import ConfigError
-from scope.upstream import Upstream
+from scope.upstream import ChatClient
 from tests.upstream import running
 
 KEY = "sk-very-secret-0123"
@@ -28,8 +28,8 @@ def ask(upstream, request):
 
     def run(told, *, model=request.node.name, prompts=("2+2?",), **settings):
         upstream.behave({model: told})
-        quick = {"first_wait_s": 0.01, "timeout_s": 5.0} | settings
-        endpoint = Endpoint(upstream.base_url, KEY, **quick)
+        quick = {"initial_backoff_s": 0.01, "timeout_s": 5.0} | settings
+        endpoint = EndpointConfig(upstream.base_url, KEY, **quick)
         results = asyncio.run(ask_all(endpoint, model, prompts))
         log = [call for call in upstream.log() if call["model"] == model]
         return (results[0] if len(results) == 1 else results), log
@@ -38,8 +38,8 @@ def ask(upstream, request):
 
 
 async def ask_all(endpoint, model, prompts):
-    async with Upstream(endpoint) as client:
-        calls = (client.ask(model, prompt, max_tokens=64, temperature=0) for prompt in prompts)
+    async with ChatClient(endpoint) as client:
+        calls = (client.complete(model, prompt, max_tokens=64, temperature=0) for prompt in prompts)
         return await asyncio.gather(*calls, return_exceptions=True)
 
 
@@ -49,7 +49,7 @@ def test_an_answer_comes_with_its_tokens(ask):
     """
     reply, log = ask({"answer": "B", "prompt_tokens": 7, "completion_tokens": 3})
 
-    assert reply == Reply("B", 7, 3)
+    assert reply == CompletionResult("B", 7, 3)
     assert (log[0]["max_tokens"], log[0]["temperature"]) == (64, 0)
 
 
@@ -69,7 +69,7 @@ def test_a_passing_failure_is_tried_again(ask, status):
     """
     reply, log = ask({"way": "status", "status": status, "times": 2})
 
-    assert (reply.attempts, reply.maybe_billed, len(log)) == (3, 0, 3)
+    assert (reply.attempts, reply.possibly_billed_attempts, len(log)) == (3, 0, 3)
 
 
 @pytest.mark.parametrize("way", ["cut", "garbage", "silent"])
@@ -79,7 +79,7 @@ def test_a_lost_answer_is_tried_again_and_counted(ask, way):
     """
     reply, log = ask({"way": way, "times": 1}, timeout_s=0.3)
 
-    assert (reply.attempts, reply.maybe_billed, len(log)) == (2, 1, 2)
+    assert (reply.attempts, reply.possibly_billed_attempts, len(log)) == (2, 1, 2)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_lasting_failure_ends_after_the_last_attempt(ask, told, kind):
     """
     error, log = ask(told, attempts=2, timeout_s=0.2)
 
-    assert isinstance(error, CallError)
+    assert isinstance(error, UpstreamError)
     assert (error.kind, error.attempts, len(log)) == (kind, 2, 2)
 
 
@@ -117,11 +117,13 @@ def test_nobody_listening_is_an_error_of_its_own():
     """
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", KEY, attempts=2, first_wait_s=0.01)
+    endpoint = EndpointConfig(
+        f"http://127.0.0.1:{port}/v1", KEY, attempts=2, initial_backoff_s=0.01
+    )
 
     (error,) = asyncio.run(ask_all(endpoint, "m", ["2+2?"]))
 
-    assert (error.kind, error.attempts, error.maybe_billed) == ("no connection", 2, 0)
+    assert (error.kind, error.attempts, error.possibly_billed_attempts) == ("no connection", 2, 0)
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
@@ -193,7 +195,7 @@ def test_an_endpoint_does_not_show_its_key():
     """
     Neither printed nor in a trace of locals.
     """
-    assert KEY not in repr(Endpoint("https://example.org/v1", KEY))
+    assert KEY not in repr(EndpointConfig("https://example.org/v1", KEY))
 
 
 @pytest.mark.parametrize(
@@ -210,13 +212,13 @@ def test_a_wrong_endpoint_is_refused(url, key, told):
     Before anything is sent.
     """
     with pytest.raises(ConfigError, match=told):
-        Endpoint(url, key)
+        EndpointConfig(url, key)
 
 
 def test_a_call_error_survives_pickling():
     """
     It may cross a process.
     """
-    error = CallError("http 400", "bad", 400)
+    error = UpstreamError("http 400", "bad", 400)
 
     assert str(pickle.loads(pickle.dumps(error))) == "http 400: bad"
