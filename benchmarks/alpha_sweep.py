@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.clock import peak_gib, report, seconds
-from scope.two_stage import TwoStage
+from scope.reference.two_stage import TwoStage
 
 N_QUESTIONS, N_MODELS, N_ALPHAS = 60_000, 13, 101
 

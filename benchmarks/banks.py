@@ -8,11 +8,11 @@ models in ``mmlupro_new_models_outcomes.parquet``. Banks are kept under results/
 import os
 from pathlib import Path
 
-from pipelines.bank_build import BankInputs, build_bank
-from pipelines.new_bank import save_bank_now
-from scope.bank import Bank
-from scope.bank_store import load_bank
-from scope.population import fit_bank
+from pipelines.bank.build import BankInputs, build_bank
+from pipelines.bank.files import save_bank_now
+from scope.bank.bank import Bank
+from scope.bank.store import load_bank
+from scope.predictor.reference_population import fit_bank
 
 NAMES = {"mmlupro": "MMLU-Pro", "zeroeval": "ZeroEval"}
 KEPT = Path("results/banks")

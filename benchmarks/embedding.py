@@ -13,12 +13,12 @@ import numpy as np
 
 from benchmarks.clock import report, seconds
 from benchmarks.encoder import texts
-from pipelines.embed import EncoderSpec
-from pipelines.session import ray_session
-from pipelines.texts import embed_texts
+from pipelines.cluster.session import ray_session
+from pipelines.embedding.cached import embed_texts
+from pipelines.embedding.encoder_actor import EncoderSpec
 from scope.config import EncoderConfig
-from scope.embedder import MINILM
-from scope.encoder import Encoder
+from scope.embedding.encoder import Encoder
+from scope.embedding.spec import MINILM
 
 FEW, MANY = 512, 2_048
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.clock import best, report
 from scope.arrays import Float32Array
-from scope.encoder import Encoder
+from scope.embedding.encoder import Encoder
 
 N_TEXTS = 384
 MEDIAN_CHARS, SPREAD, LONGEST = 200, 1.0, 2_000

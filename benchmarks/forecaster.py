@@ -2,7 +2,7 @@
 
 from benchmarks.clock import best, seconds
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, AnchorConfig, AnchorPredictor, load_bank
-from scope.population import fit_bank
+from scope.predictor.reference_population import fit_bank
 
 WANTED_FIT_S, WANTED_MS = 300, 2
 

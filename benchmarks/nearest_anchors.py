@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.clock import report, seconds
 from scope.arrays import Float32Array, IntArray
 from scope.config import AnchorConfig
-from scope.index import AnchorIndex
+from scope.embedding.index import AnchorIndex
 
 N_QUESTIONS, N_ANCHORS, N_DIMENSIONS = 60_000, 7_000, 384
 PUBLISHED, OURS = 10, AnchorConfig().n_neighbours

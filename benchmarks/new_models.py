@@ -15,20 +15,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.banks import data_folder, learned_bank, questions
-from scope.area import log_budgets
 from scope.arrays import BoolArray, FloatArray, IntArray
-from scope.bank import Bank
-from scope.cells import WeightedPairs
-from scope.choice import select_anchors
-from scope.contenders import LambdaSweep, ResampledOutcomes
-from scope.forecaster import MIN_P
-from scope.kinship import TransferModel
-from scope.metrics import GroundTruth
+from scope.bank.bank import Bank
+from scope.evaluation.budget_curve import log_budgets
+from scope.evaluation.reliability import ProbabilityMetrics, ProbabilityScores
+from scope.evaluation.strategies import LambdaSweep, ResampledOutcomes
+from scope.evaluation.weighted import WeightedPairs
+from scope.forecast.anchor_selection import select_anchors
+from scope.forecast.forecaster import MIN_P
+from scope.forecast.transfer import TransferModel
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
-from scope.population import fit_bank
-from scope.predictor import AnchorPredictor
-from scope.reliability import ProbabilityMetrics, ProbabilityScores
+from scope.predictor.predictor import AnchorPredictor
+from scope.predictor.reference_population import fit_bank
+from scope.routing.metrics import GroundTruth
 
 SIZES = (10, 25, 50, 100, 250)
 N_DRAWS, SEED = 5, 0

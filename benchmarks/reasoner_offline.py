@@ -18,21 +18,20 @@ import pyarrow as pa
 import ray
 
 from benchmarks.clock import seconds
-from pipelines.answer_keeper import AnswerWriter
-from pipelines.asking import query_dataset
-from pipelines.inquiry import QueryBatch, ReasonerRun
-from pipelines.prompt_actor import PromptActor, PromptTask
-from pipelines.session import ray_session
-from pipelines.tally import ReasonerUsage
-from pipelines.texts import to_fixed_size_list
-from scope.answer_cache import AnswerCache, ReasonerFingerprint
+from pipelines.cluster.session import ray_session
+from pipelines.embedding.cached import to_fixed_size_list
+from pipelines.reasoner.answer_writer import AnswerWriter
+from pipelines.reasoner.prompt_actor import PromptActor, PromptTask
+from pipelines.reasoner.query import query_dataset
+from pipelines.reasoner.request import QueryBatch, ReasonerRun, ReasonerUsage
 from scope.arrays import FloatArray
-from scope.bank import Bank
-from scope.embedder import EmbedderSpec
-from scope.engine import EngineConfig
-from scope.reasoner import ReasonerConfig, ReasonerSpec
-from tests.banks import LARGE, MIDDLE, SMALL, bank_of, unit
-from tests.checkpoints import tiny_checkpoint
+from scope.bank.bank import Bank
+from scope.embedding.spec import EmbedderSpec
+from scope.reasoner.answer_cache import AnswerCache, ReasonerFingerprint
+from scope.reasoner.engine import EngineConfig
+from scope.reasoner.spec import ReasonerConfig, ReasonerSpec
+from tests.factories.banks import LARGE, MIDDLE, SMALL, bank_of, unit
+from tests.factories.checkpoints import tiny_checkpoint
 
 N_ANCHORS, N_DIMENSIONS = 300, 64
 N_ASKED = {"none": 900, "full": 66}
@@ -133,9 +132,9 @@ def bare(asked: dict[str, ReasonerRun], prompts: dict[str, list[str]]) -> dict[s
     from vllm import LLM, SamplingParams
     from vllm.sampling_params import StructuredOutputsParams
 
-    from pipelines.llm_stage import engine_arguments, model_source
-    from scope.answers import sampling_params
-    from scope.tokens import PromptTokenizer
+    from pipelines.reasoner.llm_stage import engine_arguments, model_source
+    from scope.reasoner.answers import sampling_params
+    from scope.reasoner.tokenizer import PromptTokenizer
 
     first = next(iter(asked.values())).config
     llm = LLM(model=model_source(first), **engine_arguments(first, ENGINE))

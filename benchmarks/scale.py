@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, load_bank, save_bank
-from scope.bank import Bank
+from scope.bank.bank import Bank
 from scope.outcomes import Outcomes
 
 FEW, MANY, N_MODELS = 6_000, 60_000, 13

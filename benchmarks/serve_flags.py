@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.load import Target, load, prompts
-from benchmarks.serve_site import Site, site
+from benchmarks.serving_client import Site, site
 
 GRPC = {
     "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",

@@ -16,7 +16,7 @@ import yaml
 
 from benchmarks.load import Target, load, prompts
 from benchmarks.serve_flags import CHOSEN, graph
-from benchmarks.serve_site import site
+from benchmarks.serving_client import site
 from scope import EMBEDDED_BANK
 from tests.upstream import running
 

@@ -14,21 +14,20 @@ from ray.serve import Application
 from ray.serve.context import _get_global_client
 from ray.serve.handle import DeploymentHandle
 
-from deployments.api import make_api
-from deployments.embedder import Batching, EmbeddedTexts, Embedder, batch_size
-from deployments.hops import RemoteCall
-from deployments.prediction import Prediction
-from deployments.predictor import PredictionRequest, Predictor
-from deployments.reasoner_args import ReasonerArgs, check_reasoner
-from deployments.router import Router
-from deployments.scope_engine import build_engine, engine_call
-from deployments.sessions import SessionKey, SessionState
-from deployments.shared_sessions import SessionPeers
+from deployments.gateway.api import make_api
+from deployments.gateway.router import Router
+from deployments.protocol.messages import EmbeddedTexts, Prediction, PredictionRequest
+from deployments.protocol.remote_call import RemoteCall
+from deployments.replicas.embedder import Batching, Embedder, batch_size
+from deployments.replicas.engine import build_engine, engine_call
+from deployments.replicas.predictor import Predictor
+from deployments.replicas.reasoner import ReasonerArgs, check_reasoner
+from deployments.routing.sessions import SessionKey, SessionPeers, SessionState
 from scope import EMBEDDED_BANK
-from scope.bank_store import load_bank, verify_bank
+from scope.bank.store import load_bank, verify_bank
 from scope.config import parse
-from scope.engine import check_capacity
 from scope.errors import ScopeError
+from scope.reasoner.engine import check_capacity
 
 # No `from __future__ import annotations` in this file: Serve looks at the annotation of
 # `args`, and a string there silently turns validation off.

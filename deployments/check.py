@@ -19,17 +19,17 @@ from ray.serve.schema import (
 )
 
 from deployments.app import AppConfig
-from deployments.embedder import Batching
-from deployments.keys import check_bind
-from deployments.live import ActiveSettings, parse_settings
-from deployments.mistakes import format_error
-from deployments.reasoner_args import ReasonerArgs, check_reasoner
-from deployments.scope_engine import DEPLOYMENT_NAME
-from scope.bank_store import is_bank, load_bank
+from deployments.protocol.validation_messages import format_error
+from deployments.replicas.embedder import Batching
+from deployments.replicas.engine import DEPLOYMENT_NAME
+from deployments.replicas.reasoner import ReasonerArgs, check_reasoner
+from deployments.settings.access import check_bind
+from deployments.settings.active import ActiveSettings, parse_settings
+from scope.bank.store import is_bank, load_bank
 from scope.config import parse
-from scope.engine import check_capacity
 from scope.errors import ConfigError, ScopeError
 from scope.pool import ModelSpec
+from scope.reasoner.engine import check_capacity
 
 IMPORT_PATH = "deployments.app:build_app"
 DEPLOYMENT_NAMES = ("Router", "Embedder", "Predictor")

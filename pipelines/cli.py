@@ -11,15 +11,15 @@ from typing import Annotated
 
 import typer
 
-from pipelines import (
-    bank_commands,
-    eval_command,
-    measure_command,
-    predict_command,
-    replay_command,
-)
-from pipelines import frontier as frontiers
-from pipelines.console import (
+from pipelines.commands import bank as bank_commands
+from pipelines.commands import evaluate as eval_command
+from pipelines.commands import frontier as frontiers
+from pipelines.commands import measure as measure_command
+from pipelines.commands import predict as predict_command
+from pipelines.commands import replay as replay_command
+from pipelines.commands.options import Allow, Alpha, Budget, Deny, Json, MaxCost, MinQuality, Pool
+from pipelines.commands.two_stage import ReferenceFiles, route_two_stage
+from pipelines.terminal.console import (
     err,
     format_score,
     frontier_table,
@@ -28,24 +28,12 @@ from pipelines.console import (
     print_result,
     table,
 )
-from pipelines.options import (
-    Allow,
-    Alpha,
-    Budget,
-    Deny,
-    Json,
-    MaxCost,
-    MinQuality,
-    Pool,
-)
-from pipelines.published import ReferenceFiles, route_two_stage
 from scope.errors import ConfigError, ScopeError
-from scope.files import write_json
 from scope.pool import load_pool
-from scope.predictions_store import StoredPredictions
-from scope.router import Objective, restrict_models, route_to_file
-from scope.routing import format_usd
-from scope.summary import RoutingSummary
+from scope.routing.prediction_store import StoredPredictions
+from scope.routing.route import Objective, restrict_models, route_to_file
+from scope.routing.routing import RoutingSummary, format_usd
+from scope.storage.files import write_json
 
 app = typer.Typer(
     help="Send each prompt to the model that is worth its price for this prompt.",
@@ -143,7 +131,7 @@ def demo(
     output: Annotated[Path, typer.Option(help="Folder to write.")] = Path("results/demo"),
 ) -> None:
     """Run the whole job on the embedded bank: predict, route, draw, explain."""
-    from pipelines.demo import run_demo
+    from pipelines.commands.demo import run_demo
 
     run_demo(output)
 

@@ -6,17 +6,16 @@ when one is made.
 
 from pathlib import Path
 
-from scope.bank import Bank
-from scope.bank_store import load_bank, save_bank, verify_bank
-from scope.budget import BudgetPlan, plan_budget
+from scope.bank.bank import Bank
+from scope.bank.store import load_bank, save_bank, verify_bank
 from scope.config import AnchorConfig
-from scope.dial import AlphaScale
 from scope.errors import ScopeError
-from scope.policy import Choices, ExpectedValue, MaxCost, MinQuality, filter_models
+from scope.policy.alpha_scale import AlphaScale
+from scope.policy.budget import BudgetPlan, plan_budget
+from scope.policy.policy import Choices, ExpectedValue, MaxCost, MinQuality, filter_models
 from scope.pool import PUBLISHED_MODELS, PUBLISHED_POOLS, ModelSpec
 from scope.predictions import Estimates, Predictions
-from scope.predictor import AnchorPredictor
-from scope.settings import JobConfig
+from scope.predictor.predictor import AnchorPredictor
 
 BANKS = Path(__file__).parent / "banks"
 EMBEDDED_BANK = BANKS / "mmlu_pro_anchors"
@@ -37,7 +36,6 @@ __all__ = [
     "Choices",
     "Estimates",
     "ExpectedValue",
-    "JobConfig",
     "MaxCost",
     "MinQuality",
     "ModelSpec",

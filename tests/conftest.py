@@ -27,7 +27,7 @@ os.environ["SCOPE_CACHE"] = CACHE.name
 @pytest.fixture(scope="session")
 def cluster():
     """One local Ray for all tests of the ``ray`` tier; stopped when the session ends."""
-    from pipelines.session import ray_session
+    from pipelines.cluster.session import ray_session
 
     with ray_session():
         yield
@@ -36,7 +36,7 @@ def cluster():
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """Folder of a tiny LLM with random weights, made once for all tests that load one."""
-    from tests.checkpoints import tiny_checkpoint
+    from tests.factories.checkpoints import tiny_checkpoint
 
     return tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"))
 
@@ -44,7 +44,7 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture(scope="module")
 def one_thread():
     """No threads for matrices: on small ones they wait for each other longer than they work."""
-    import scope.fitting  # noqa: F401 (loads the libraries whose threads are limited)
+    import scope.predictor.fit  # noqa: F401 (loads the libraries whose threads are limited)
 
     with threadpool_limits(1):
         yield

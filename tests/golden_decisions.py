@@ -13,13 +13,13 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, Predictions, load_bank
-from scope.bank import Bank
-from scope.evaluation import evaluate, predict_test_set
-from scope.exam import TestSet
-from scope.metrics import RoutingScore
-from scope.predicted_set import PredictionSet
-from scope.router import Objective, route
-from tests.banks import rows_of
+from scope.bank.bank import Bank
+from scope.evaluation.evaluation import evaluate, predict_test_set
+from scope.evaluation.test_set import TestSet
+from scope.routing.metrics import RoutingScore
+from scope.routing.prediction_set import PredictionSet
+from scope.routing.route import Objective, route
+from tests.factories.banks import rows_of
 
 STEP, N_QUESTIONS = 24, 50
 """Every `STEP`-th labelled question, the first `N_QUESTIONS` of them."""

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from scope.questions import read_questions
+from scope.questions.questions import read_questions
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "questions.jsonl"
 

@@ -3,10 +3,10 @@ import contextlib
 
 import pytest
 
-from deployments.calls import UpstreamClient
-from deployments.execution import FallbackExecutor
-from deployments.retries import RetrySettings
-from deployments.upstreams import UpstreamRegistry, UpstreamSettings
+from deployments.upstream.client import UpstreamClient
+from deployments.upstream.executor import FallbackExecutor
+from deployments.upstream.retries import RetrySettings
+from deployments.upstream.upstreams import UpstreamRegistry, UpstreamSettings
 from scope.pool import ModelSpec
 from tests.deployments.local import Site as LocalSite
 from tests.deployments.serving import serving

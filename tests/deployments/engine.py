@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from deployments.reasoner import Continuation
-from scope.blend import Blend
-from scope.fitted_reasoner import CalibratedReasoner
-from scope.reasoner import ReasonerSpec
-from scope.tokens import PromptTokenizer
+from deployments.replicas.reasoner import Continuation
+from scope.fusion.blend import Blend
+from scope.fusion.calibrated_reasoner import CalibratedReasoner
+from scope.reasoner.spec import ReasonerSpec
+from scope.reasoner.tokenizer import PromptTokenizer
 
 
 class Engine:

@@ -8,17 +8,17 @@ from inspect import isawaitable
 import numpy as np
 from fastapi.testclient import TestClient
 
-from deployments.api import make_api
-from deployments.embedder import EmbeddedTexts
-from deployments.hops import RemoteCallError
-from deployments.predictor import Predictor
-from deployments.router import Router
-from deployments.shared_sessions import SessionPeers
-from scope.bank_store import load_bank, save_bank
+from deployments.gateway.api import make_api
+from deployments.gateway.router import Router
+from deployments.protocol.messages import EmbeddedTexts
+from deployments.protocol.remote_call import RemoteCallError
+from deployments.replicas.predictor import Predictor
+from deployments.routing.sessions import SessionPeers
+from scope.bank.store import load_bank, save_bank
 from scope.config import AnchorConfig
-from scope.features import text_features
-from scope.population import predict_reference_population
-from tests.banks import two_kinds, unit
+from scope.embedding.text_features import text_features
+from scope.predictor.reference_population import predict_reference_population
+from tests.factories.banks import two_kinds, unit
 
 OPEN = {"access": {"anonymous": True}}
 

@@ -13,9 +13,9 @@ import time
 import ray
 from ray import serve
 
-from deployments.reasoner_args import ReasonerArgs
-from deployments.scope_engine import DEPLOYMENT_NAME, build_engine
-from scope.engine import EngineConfig
+from deployments.replicas.engine import DEPLOYMENT_NAME, build_engine
+from deployments.replicas.reasoner import ReasonerArgs
+from scope.reasoner.engine import EngineConfig
 from tests.pipelines.clusters import cluster_of
 
 PATIENCE_S = 60

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.checkpoints import needs_vllm
+from tests.factories.checkpoints import needs_vllm
 from tests.pipelines.runs import ended, running, told
 
 pytestmark = [pytest.mark.vllm, needs_vllm]

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from scope import EMBEDDED_BANK
-from scope.bank_store import load_bank, save_bank
+from scope.bank.store import load_bank, save_bank
 from tests.deployments.serving import READY_S, figures, fixed, load
 from tests.deployments.test_app import questions
 

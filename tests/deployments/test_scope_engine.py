@@ -15,24 +15,23 @@ import numpy as np
 import pytest
 from ray import serve
 
-from deployments.reasoner import Continuation, EngineRequest
-from deployments.reasoner_args import ReasonerArgs
-from deployments.scope_engine import engine_call, engine_kwargs
-from scope.answers import parse_prediction, sampling_params
-from scope.bank_store import save_bank
+from deployments.replicas.engine import engine_call, engine_kwargs
+from deployments.replicas.reasoner import Continuation, EngineRequest, ReasonerArgs
+from scope.bank.store import save_bank
 from scope.config import AnchorConfig
-from scope.encoder import Encoder
-from scope.features import text_features
-from scope.population import predict_reference_population
-from scope.predictions_store import load_predictions
-from scope.prompt import Example, PromptBuilder, Template
-from scope.router import Objective
-from scope.router import route as offline_route
-from scope.tokens import PromptTokenizer
-from tests.banks import LARGE, MIDDLE, SMALL, two_kinds
-from tests.checkpoints import needs_vllm
+from scope.embedding.encoder import Encoder
+from scope.embedding.text_features import text_features
+from scope.predictor.reference_population import predict_reference_population
+from scope.reasoner.answers import parse_prediction, sampling_params
+from scope.reasoner.prompt import Example, PromptBuilder, Template
+from scope.reasoner.tokenizer import PromptTokenizer
+from scope.routing.prediction_store import load_predictions
+from scope.routing.route import Objective
+from scope.routing.route import route as offline_route
 from tests.deployments.engine import taught
 from tests.deployments.serving import figures
+from tests.factories.banks import LARGE, MIDDLE, SMALL, two_kinds
+from tests.factories.checkpoints import needs_vllm
 from tests.pipelines.runs import finish
 
 pytestmark = [pytest.mark.vllm, needs_vllm]

@@ -3,12 +3,12 @@
 import pytest
 
 from deployments.app import AppConfig, build_app
-from deployments.reasoner_args import ReasonerArgs
-from scope.bank_store import save_bank
-from scope.engine import EngineConfig
+from deployments.replicas.reasoner import ReasonerArgs
+from scope.bank.store import save_bank
 from scope.errors import ClusterError, ConfigError
-from tests.banks import two_kinds
+from scope.reasoner.engine import EngineConfig
 from tests.deployments.engine import taught
+from tests.factories.banks import two_kinds
 
 pytestmark = pytest.mark.ray
 

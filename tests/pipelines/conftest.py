@@ -7,18 +7,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from scope import AnchorConfig, save_bank
-from scope.calibration import ReferencePopulation
-from scope.embedder import EmbedderSpec
+from scope.bank.reference_population import ReferencePopulation
+from scope.embedding.spec import EmbedderSpec
 from scope.outcomes import Outcomes
-from scope.predictions_store import (
-    REFERENCE,
+from scope.routing.prediction_store import (
     FOLDER,
     OUTCOMES,
+    REFERENCE,
     PredictionsManifest,
     write_manifest,
     write_shard,
 )
-from tests.banks import LARGE, SMALL, bank_of, predictions_of, rows_of, unit
+from tests.factories.banks import LARGE, SMALL, bank_of, predictions_of, rows_of, unit
 from tests.pipelines.runs import content, finish
 
 P = [[0.5, 0.9], [0.5, 0.6], [0.5, 0.8]]

@@ -17,10 +17,10 @@ from pathlib import Path
 import ray
 from ray.llm._internal.batch.stages.base import StatefulStageUDF
 
-from pipelines.llm_stage import STAGE, processor
-from pipelines.session import ray_session
-from scope.engine import EngineConfig
-from scope.reasoner import ReasonerConfig
+from pipelines.cluster.session import ray_session
+from pipelines.reasoner.llm_stage import STAGE, processor
+from scope.reasoner.engine import EngineConfig
+from scope.reasoner.spec import ReasonerConfig
 from tests.pipelines.clusters import cluster_of
 
 N_ROWS = 256

@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipelines.predict import UNFINISHED_FOLDER
+from pipelines.predict.run import UNFINISHED_FOLDER
 
 ROOT = Path(__file__).parents[2]
 N_SHARDS = 24

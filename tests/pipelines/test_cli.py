@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from scope import EMBEDDED_BANK, AnchorConfig, save_bank
-from scope.embedder import MINILM, EmbedderSpec
-from scope.population import predict_reference_population
-from tests.banks import bank_of, unit
+from scope.embedding.spec import MINILM, EmbedderSpec
+from scope.predictor.reference_population import predict_reference_population
+from tests.factories.banks import bank_of, unit
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

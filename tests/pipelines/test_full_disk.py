@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.predict import UNFINISHED_FOLDER
+from pipelines.predict.run import UNFINISHED_FOLDER
 from tests.pipelines.runs import (
     N_SHARDS,
     check_sentence,

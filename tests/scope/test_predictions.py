@@ -3,17 +3,17 @@ import pyarrow as pa
 import pytest
 
 from scope import AnchorConfig
-from scope.embedder import EmbedderSpec
+from scope.embedding.spec import EmbedderSpec
 from scope.errors import PredictionsError, UnknownModelError
 from scope.predictions import SCHEMA, Predictions
-from scope.predictions_store import (
+from scope.routing.prediction_store import (
     FOLDER,
     PredictionsManifest,
     load_predictions,
     write_manifest,
     write_shard,
 )
-from tests.banks import LARGE, SMALL, predictions_of
+from tests.factories.banks import LARGE, SMALL, predictions_of
 
 P = predictions_of(
     [[0.5, 0.9], [np.nan, 0.6], [0.1, 0.2]],

@@ -1,0 +1,1 @@
+"""What crosses replicas: messages, errors, and a remote call with deadline and breaker."""

@@ -1,0 +1,1 @@
+"""The work of the Embedder, Predictor and engine replicas, without Ray."""

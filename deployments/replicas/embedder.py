@@ -1,0 +1,75 @@
+"""The embedder's replica: one encoder, texts gathered into batches."""
+
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from deployments.protocol.messages import EmbeddedTexts
+from scope.config import StrictModel
+from scope.embedding.encoder import Encoder
+from scope.embedding.text_features import text_features
+from scope.errors import ConfigError
+
+HEALTH_TIMEOUT_S = 60.0
+"""A batch that takes longer will not end: the replica counts as ill."""
+
+
+class Batching(StrictModel):
+    """The Embedder's ``user_config``: how it gathers calls."""
+
+    max_batch_size: int = Field(default=32, ge=1)
+    """Texts in one batch; a call of more makes a batch of its own."""
+    wait_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """How long the first call of a batch waits for others; those that come during a batch are
+    the next one anyway."""
+
+
+class Embedder:
+    """Embeds texts with the embedder of a bank.
+
+    Parameters
+    ----------
+    name, revision : str
+        As in the bank's `EmbedderSpec`.
+    """
+
+    def __init__(self, name: str, revision: str | None) -> None:
+        self._encoder = Encoder(name, revision=revision)
+        self._began_at: float | None = None
+        self._one_at_a_time = threading.Lock()
+
+    def embed(self, calls: Sequence[Sequence[str]]) -> list[EmbeddedTexts]:
+        """Return vectors and features of the texts of each call; blocks."""
+        texts = list(itertools.chain.from_iterable(calls))
+        with self._one_at_a_time:  # threads of two batches would only take turns
+            self._began_at = time.monotonic()
+            try:
+                embedding_qd, errors = self._encoder.encode_with_errors(texts)
+            finally:
+                self._began_at = None
+        features_qf = text_features(texts)
+        ends = np.cumsum([len(call) for call in calls])
+        spans = [slice(end - len(call), end) for end, call in zip(ends, calls, strict=True)]
+        spec = self._encoder.spec
+        return [EmbeddedTexts(embedding_qd[s], features_qf[s], errors[s], spec) for s in spans]
+
+    def check_health(self) -> None:
+        """Look whether the batch under way, if any, still may end.
+
+        Raises
+        ------
+        ConfigError
+            If it is stuck.
+        """
+        began_at = self._began_at
+        if began_at is not None and time.monotonic() - began_at > HEALTH_TIMEOUT_S:
+            raise ConfigError(f"a batch has been embedding for more than {HEALTH_TIMEOUT_S:g} s")
+
+
+def batch_size(calls: Sequence[Sequence[str]]) -> int:
+    """Return the size of a batch; a call alone always fits, however many texts it holds."""
+    return 1 if len(calls) == 1 else sum(len(call) for call in calls)

@@ -1,0 +1,85 @@
+"""The predictor's replica: what a bank foretells of prompts that were embedded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from deployments.protocol.messages import (
+    Prediction,
+    PredictionRequest,
+    ReasoningRequest,
+    ReasoningResult,
+)
+from deployments.protocol.remote_call import RemoteMethod
+from deployments.replicas.reasoner import EngineReasoner, ReasonerArgs
+from deployments.replicas.selective_reasoning import answer_request
+from scope.bank.store import load_bank
+from scope.errors import ConfigError
+from scope.predictor.predictor import AnchorPredictor
+from scope.reasoner.tokenizer import PromptTokenizer
+
+
+class Predictor:
+    """Foretells how the models of a bank would do.
+
+    Parameters
+    ----------
+    bank : str
+        Folder of the bank.
+    reasoner : ReasonerArgs, optional
+    engine : RemoteMethod, optional
+        Of the reasoner.
+    """
+
+    def __init__(
+        self, bank: str, reasoner: ReasonerArgs | None = None, engine: RemoteMethod | None = None
+    ) -> None:
+        self._bank = load_bank(Path(bank))
+        self._predictor = AnchorPredictor(self._bank)
+        self._reasoner = None
+        if reasoner is not None and engine is not None:
+            tokens = PromptTokenizer.load(
+                reasoner.checkpoint, reasoner.revision, reasoner.trust_remote_code
+            )
+            self._reasoner = EngineReasoner(
+                self._bank, reasoner, tokens, engine, reasoner.max_cached_answers
+            )
+
+    def predict(self, calls: Sequence[PredictionRequest]) -> list[list[Prediction] | None]:
+        """Return the predictions of each call; None for one that wants another bank.
+
+        While a new bank rolls out, callers and predictors of both meet.
+        """
+        ours = [call for call in calls if call.bank == self._bank.version]
+        if not ours:
+            return [None for _ in calls]
+        estimates, near = self._predictor.predict(
+            np.concatenate([call.embedding_qd for call in ours]),
+            np.concatenate([call.features_qf for call in ours]),
+        )
+        rows = iter(Prediction.from_batch(estimates, near))
+        return [
+            [next(rows) for _ in call.embedding_qd] if call.bank == self._bank.version else None
+            for call in calls
+        ]
+
+    async def reason(self, wanted: ReasoningRequest) -> list[ReasoningResult] | None:
+        """Return what asking the reasoner comes to for each question; None as above."""
+        if wanted.bank != self._bank.version or self._reasoner is None:
+            return None
+        return await answer_request(self._bank, self._reasoner, wanted)
+
+    def check_health(self) -> None:
+        """Foretell an anchor.
+
+        Raises
+        ------
+        ConfigError
+            If nothing comes of it.
+        """
+        features_qf = self._bank.features_af[:1]
+        vector_qd = self._bank.embedding_ad[:1].astype(np.float32)
+        estimates, _ = self._predictor.predict(vector_qd, features_qf)
+        if not np.isfinite(estimates.p_correct_qm).any():
+            raise ConfigError("the predictor foretells nothing for an anchor of its own bank")

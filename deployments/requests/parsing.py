@@ -1,0 +1,79 @@
+"""From the bytes of a request to a checked value."""
+
+import json
+import re
+from collections.abc import AsyncIterable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from deployments.protocol.request_errors import PayloadTooLargeError, RequestError
+from deployments.protocol.validation_messages import field_path, format_error, short_repr
+
+HUGE_EXPONENT = re.compile(rb"[eE]\+?\d{3}")
+"""What a number too large for a float looks like; text may look so too."""
+
+Value = TypeVar("Value", bound=BaseModel)
+
+
+async def read_body(chunks: AsyncIterable[bytes], max_bytes: int) -> bytes:
+    """Return all chunks as one; no more than the limit is ever held.
+
+    Raises
+    ------
+    PayloadTooLargeError
+        As soon as there are more than `max_bytes`.
+    """
+    held = bytearray()
+    async for chunk in chunks:
+        held += chunk
+        if len(held) > max_bytes:
+            raise PayloadTooLargeError(
+                f"body: more than {max_bytes} bytes; at most that many are allowed"
+            )
+    return bytes(held)
+
+
+def parse_json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object of a body, every text of it valid UTF-8 and every number finite.
+
+    Raises
+    ------
+    RequestError
+        If it is anything else.
+    """
+    try:
+        data = from_json(body, allow_inf_nan=False)
+        if HUGE_EXPONENT.search(body):
+            json.dumps(data, allow_nan=False)
+    except ValueError as error:
+        raise RequestError(f"body: expected a JSON object in UTF-8; {error}") from None
+    if not isinstance(data, dict):
+        raise RequestError(f"body: expected a JSON object, got {short_repr(data)}")
+    return data
+
+
+def validate(kind: type[Value], data: dict[str, Any], where: str = "") -> Value:
+    """Return `data` as a `kind`.
+
+    Parameters
+    ----------
+    kind : type
+    data : dict
+    where : str, optional
+        The field that `data` came from, for the message.
+
+    Raises
+    ------
+    RequestError
+        With the first mistake. Pydantic's own error is not kept: it quotes its input, which
+        may be a prompt, into every traceback.
+    """
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        mistake = error.errors(include_url=False)[0]
+    if where:
+        mistake["loc"] = (where, *mistake["loc"])
+    raise RequestError(format_error(mistake), field_path(mistake) or None)

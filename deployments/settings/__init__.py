@@ -1,0 +1,1 @@
+"""What an operator configures (user_config, API keys) and a request may override."""

@@ -1,0 +1,155 @@
+"""Who may call: API keys by their digests, compared in constant time."""
+
+import hashlib
+import hmac
+import math
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from aiolimiter import AsyncLimiter
+
+from deployments.protocol.request_errors import AuthenticationError, RateLimitError
+from deployments.settings.settings import Access, ApiKey
+from scope.errors import ConfigError
+
+ANONYMOUS = ApiKey(name="anyone", sha256=64 * "0")
+"""Who calls where no key is asked for; no known text has this digest."""
+
+DIGEST_DIGITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The keys that are accepted; none means that everyone is."""
+
+    keys: tuple[ApiKey, ...]
+
+    @classmethod
+    def from_access(cls, access: Access) -> "Keyring":
+        """Gather the keys of the settings and of the file they name.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read or holds anything else, or two keys share a name.
+        """
+        keys = (*access.keys, *_read_key_file(access.key_file))
+        names = [key.name for key in keys]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ConfigError(f"access names a key twice: {', '.join(repeated)}")
+        return cls(keys)
+
+    def authenticate(self, authorization: str | None) -> ApiKey:
+        """Return whose key an ``Authorization`` header carries.
+
+        Every key is compared, in constant time: how long it takes tells nothing.
+
+        Raises
+        ------
+        AuthenticationError
+            If it carries none, or an unknown one.
+        """
+        if not self.keys:
+            return ANONYMOUS
+        scheme, _, key = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            raise AuthenticationError(
+                "no API key; send the header 'Authorization: Bearer KEY'", code="missing_api_key"
+            )
+        digest = hashlib.sha256(key.strip().encode("utf-8", "surrogateescape")).hexdigest()
+        found = [one for one in self.keys if hmac.compare_digest(one.sha256, digest)]
+        if not found:
+            raise AuthenticationError("the API key is not known here", code="invalid_api_key")
+        return found[0]
+
+
+def check_bind(host: str, access: Access) -> None:
+    """Refuse to serve other machines without keys, even where keys were switched off.
+
+    Raises
+    ------
+    ConfigError
+        If `host` is not a loopback address and the settings name no key.
+    """
+    if access.anonymous and not _is_loopback(host):
+        raise ConfigError(
+            f"{host} can be reached from other machines and no API key is asked for; "
+            "bind 127.0.0.1, or give keys in place of anonymous: true"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _read_key_file(path: str | None) -> tuple[ApiKey, ...]:
+    if path is None:
+        return ()
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"key_file {path} cannot be read: {error}") from error
+    found = [(n, line.split("#")[0].split()) for n, line in enumerate(lines, 1)]
+    keys = tuple(_parse_key_line(path, n, words) for n, words in found if words)
+    if not keys:
+        raise ConfigError(f"key_file {path} holds no key; expected lines of digest and name")
+    return keys
+
+
+def _parse_key_line(path: str, n: int, words: list[str]) -> ApiKey:
+    """Return the key of one line; a message never quotes it."""
+    digest = words[0].lower()
+    if len(words) != 2 or len(digest) != DIGEST_DIGITS or set(digest) - set("0123456789abcdef"):
+        raise ConfigError(
+            f"key_file {path}, line {n}: expected a SHA-256 digest of 64 hexadecimal digits, "
+            "a space and a name"
+        )
+    return ApiKey(name=words[1], sha256=digest)
+
+
+MINUTE_S = 60.0
+
+
+class RateLimiter:
+    """One leaky bucket for each key; they live in this replica only.
+
+    A bucket holds one minute's requests, so that a key that was silent may send them at once.
+    """
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, tuple[float, AsyncLimiter]] = {}
+
+    async def acquire(self, name: str, requests_per_minute: float) -> None:
+        """Count one request of a key; nobody waits.
+
+        Parameters
+        ----------
+        name : str
+            Of the key; configured, not chosen by requests, so that buckets are bounded.
+        requests_per_minute : float
+            A changed rate starts with an empty bucket.
+
+        Raises
+        ------
+        RateLimitError
+            If the bucket is full. After its `retry_after_s` there is room for one.
+        """
+        rate, bucket = self._buckets.get(name, (None, None))
+        if bucket is None or rate != requests_per_minute:
+            size = max(requests_per_minute, 1.0)
+            bucket = AsyncLimiter(size, MINUTE_S * size / requests_per_minute)
+            self._buckets[name] = requests_per_minute, bucket
+        if not bucket.has_capacity():
+            wait_s = math.ceil(MINUTE_S / requests_per_minute)
+            raise RateLimitError(
+                f"more than {requests_per_minute:g} requests a minute with this key; "
+                f"try again in {wait_s} s",
+                wait_s,
+            )
+        await bucket.acquire()

@@ -1,0 +1,103 @@
+"""What a request got: from which model, after which attempts, and what it cost."""
+
+import json
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from deployments.upstream.upstreams import Upstream
+from scope.upstream.client import token_count
+from scope.upstream.endpoint import UpstreamError
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One model that was asked, or would have been.
+
+    Attributes
+    ----------
+    model : str
+    outcome : str
+        ``ok``; ``full`` or ``open circuit`` where it was not called; else the kind of
+        `UpstreamError`, such as ``http 500``, ``timeout`` or ``deadline``.
+    latency_s : float
+        Until the answer, or the first byte of a stream.
+    """
+
+    model: str
+    outcome: str
+    latency_s: float
+
+
+@dataclass(slots=True)
+class UpstreamResponse:
+    """A whole answer, or the error that stands for one.
+
+    Attributes
+    ----------
+    status : int
+    body : dict
+        The upstream's, with the pool's name of the model as ``model`` and a field ``scope``; or
+        ``{"error": …}``.
+    headers : dict of str to str
+        ``retry-after`` where coming again may help.
+    model : str or None
+        Which answered; None where none did.
+    usage : mapping or None
+    cost_usd : float or None
+        At the pool's prices; None where usage or price is unknown.
+    attempts : tuple of Attempt
+    """
+
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str]
+    model: str | None
+    usage: Mapping[str, Any] | None
+    cost_usd: float | None
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def content(self) -> bytes:
+        """The body as JSON in ASCII: models cut at a limit may end in half a character."""
+        return json.dumps(self.body).encode()
+
+
+@dataclass(slots=True)
+class UpstreamStream:
+    """An answer under way; the first byte is there.
+
+    Attributes
+    ----------
+    model : str
+    attempts : tuple of Attempt
+    chunks : async generator of bytes
+        To be sent as they come; closing it, or cancelling who reads it, hangs up.
+    usage, cost_usd : as in `UpstreamResponse`
+        Once the upstream has told.
+    error : UpstreamError or None
+        Why it broke off, once it has; the client got it as the last event.
+    """
+
+    model: str
+    attempts: tuple[Attempt, ...] = ()
+    chunks: AsyncGenerator[bytes, None] = field(init=False)
+    usage: Mapping[str, Any] | None = None
+    cost_usd: float | None = None
+    error: UpstreamError | None = None
+
+
+def cost_usd(upstream: Upstream, usage: Mapping[str, Any] | None) -> float | None:
+    """Return what an answer cost at the pool's prices; None where anything is unknown."""
+    counted = usage or {}
+    tokens_in = token_count(counted.get("prompt_tokens"))
+    tokens_out = token_count(counted.get("completion_tokens"))
+    price = upstream.price
+    if tokens_in is None or tokens_out is None or price is None:
+        return None
+    return (tokens_in * price.usd_per_mtok_in + tokens_out * price.usd_per_mtok_out) / 1e6
+
+
+def scope_metadata(upstream: Upstream, usage: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the field ``scope`` of a body or of a stream's last chunk."""
+    return {"model": upstream.name, "cost_usd": cost_usd(upstream, usage)}

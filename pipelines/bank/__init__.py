@@ -1,0 +1,1 @@
+"""Build a bank from questions and outcomes."""

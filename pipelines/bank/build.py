@@ -1,0 +1,98 @@
+"""Build a bank: questions, outcomes and prices in, one immutable folder out."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+
+from pipelines.bank.files import check_new, save_bank_now
+from pipelines.config import JobConfig
+from pipelines.embedding.cached import embed_texts
+from pipelines.embedding.encoder_actor import EncoderSpec
+from pipelines.terminal.stages import Stages
+from scope.bank.bank import Bank, BankManifest
+from scope.config import AnchorConfig
+from scope.embedding.spec import MINILM, EmbedderSpec, resolve_model
+from scope.embedding.text_features import text_features
+from scope.errors import BankError
+from scope.outcomes import Outcomes, read_outcomes_table
+from scope.predictor.reference_population import predict_reference_population
+from scope.prices import load_prices, select_specs
+from scope.questions.questions import read_questions
+from scope.questions.readers import HubDataset
+
+
+@dataclass(frozen=True, slots=True)
+class BankInputs:
+    """What a bank is built from, as a user names it."""
+
+    questions: Path | HubDataset
+    outcomes: Path
+    prices: Path
+    split: str | None = None
+    sample: int | None = None
+    keep_prompts: bool = True
+    embedder: str = MINILM
+    revision: str | None = None
+    sources: tuple[str, ...] = ()
+    config: JobConfig = field(default_factory=JobConfig)
+    cache: Path | None = None
+    """Folder that keeps embeddings between runs; None keeps nothing."""
+
+
+def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -> BankManifest:
+    """Embed the questions, lay out the outcomes, calibrate and save.
+
+    Parameters
+    ----------
+    inputs : BankInputs
+    output : Path
+        Must not exist.
+    stages : Stages, optional
+        Told which stage is worked on and how far it is.
+
+    Raises
+    ------
+    ScopeError
+        If an input is wrong; nothing is written then.
+    """
+    check_new(output)
+    stages = stages or Stages()
+    stages.plan("reading", "looking up", "starting Ray", "embedding", "calibrating", "writing")
+    stages.begin("reading")
+    questions = read_questions(inputs.questions, split=inputs.split)
+    if inputs.sample is not None:
+        questions = questions.sample(inputs.sample)
+    stages.advance(len(questions))
+    rows = read_outcomes_table(inputs.outcomes)
+    names = tuple(pc.unique(rows["model"].cast("string")).to_pylist())
+    models = select_specs(load_prices(inputs.prices), names, str(inputs.prices))
+    outcomes = Outcomes.from_table(rows, questions.ids, names, str(inputs.outcomes))
+    if np.isnan(outcomes.correct_am).all():
+        raise BankError(f"{inputs.outcomes} has no outcome for any question of {inputs.questions}")
+    encoder = EncoderSpec(inputs.embedder, inputs.revision, inputs.config.encoder, inputs.cache)
+    embedding_ad = embed_texts(questions.prompts, encoder, stages)
+    stages.begin("calibrating")
+    bank = Bank(
+        ids=questions.ids,
+        categories=questions.categories,
+        prompts=questions.prompts if inputs.keep_prompts else None,
+        gold_answers=questions.gold_answers if inputs.keep_prompts else (None,) * len(questions),
+        # As they will be read back, so that the calibration is that of the stored bank.
+        embedding_ad=embedding_ad.astype(np.float16).astype(np.float32),
+        features_af=text_features(questions.prompts),
+        models=models,
+        outcomes=outcomes,
+        embedder=EmbedderSpec(
+            name=inputs.embedder,
+            revision=resolve_model(inputs.embedder, inputs.revision)[1],
+            dimension=embedding_ad.shape[1],
+        ),
+    )
+    bank = replace(
+        bank,
+        reference=predict_reference_population(bank, inputs.config.anchors or AnchorConfig()),
+    )
+    stages.begin("writing")
+    return save_bank_now(bank, output, inputs.sources)

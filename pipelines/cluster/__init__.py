@@ -1,0 +1,1 @@
+"""Ray for one job: session, watchdog and capacity."""

@@ -1,0 +1,157 @@
+"""``scope bank``: build, look at and check anchor banks."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.commands.add_model import add as add_model
+from pipelines.commands.fit import fit
+from pipelines.commands.options import (
+    Dataset,
+    Json,
+    NoCache,
+    NumGpus,
+    Replicas,
+    Split,
+    cache_folder,
+    encoder_settings,
+    question_source_from_flags,
+)
+from pipelines.terminal.console import err, out, table
+from pipelines.terminal.progress import progress
+from scope import EMBEDDED_BANK
+from scope.bank.bank import Bank
+from scope.bank.store import load_bank, read_manifest
+from scope.embedding.spec import MINILM
+from scope.errors import BankIntegrityError
+
+app = typer.Typer(help="Build, look at and check anchor banks.", no_args_is_help=True)
+
+app.command("add-model")(add_model)
+app.command()(fit)
+
+BankDir = Annotated[Path, typer.Option("--bank", help="Bank folder.")]
+
+
+@app.command()
+def build(
+    outcomes: Annotated[
+        Path, typer.Option(help="Parquet: question_id, model, is_correct, token counts.")
+    ],
+    prices: Annotated[Path, typer.Option(help="Price file, one of the known forms.")],
+    output: Annotated[Path, typer.Option(help="Folder to create.")],
+    questions: Annotated[
+        Path | None, typer.Option(help="Questions (.parquet, .jsonl, .json), or a folder of them.")
+    ] = None,
+    dataset: Dataset = None,
+    split: Split = None,
+    drop_prompts: Annotated[
+        bool, typer.Option("--drop-prompts", help="Store no question and no answer text.")
+    ] = False,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Only this many, drawn by a hash of their ids.")
+    ] = None,
+    embedder: Annotated[
+        str, typer.Option(help="Embedder: the default, a folder, or a Hugging Face name.")
+    ] = MINILM,
+    revision: Annotated[str | None, typer.Option(help="Commit of a Hugging Face name.")] = None,
+    sources: Annotated[
+        list[str] | None, typer.Option("--source", help="Where the data came from; repeatable.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML with anchors: and encoder:.")] = None,
+    replicas: Replicas = None,
+    num_gpus: NumGpus = None,
+    no_cache: NoCache = False,
+    as_json: Json = False,
+) -> None:
+    """Build a bank from questions, outcomes and prices."""
+    from pipelines.bank.build import BankInputs, build_bank
+
+    source = question_source_from_flags("--questions", questions, dataset, split, "anchor")
+    inputs = BankInputs(
+        source,
+        outcomes,
+        prices,
+        split=None if dataset else split,
+        sample=sample,
+        keep_prompts=not drop_prompts,
+        embedder=embedder,
+        revision=revision,
+        sources=tuple(sources or ()),
+        config=encoder_settings(config, replicas, num_gpus),
+        cache=None if no_cache else cache_folder(),
+    )
+    with progress(as_json=as_json) as stages:
+        manifest = build_bank(inputs, output, stages)
+    if as_json:
+        typer.echo(manifest.model_dump_json())
+    else:
+        out.print(
+            f"built {output}: {manifest.n_questions:,} anchors × {manifest.n_models} models, "
+            f"{manifest.n_outcomes:,} outcomes",
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
+    """Show what a bank is made of and how its models did."""
+    from scope.routing.metrics import GroundTruth
+
+    loaded, manifest = load_bank(bank), read_manifest(bank)
+    if as_json:
+        facts = {"version": loaded.version, "reasoner": _reasoner_facts(loaded)}
+        typer.echo(json.dumps({**facts, **manifest.model_dump(mode="json")}))
+        return
+    truth = GroundTruth.from_outcomes(loaded.outcomes, loaded.models)
+    rows = []
+    for m, model in enumerate(loaded.models):
+        score = truth.score_model(m)
+        rows.append(
+            (
+                model.id,
+                f"{score.n_questions:,}",
+                f"{100 * score.accuracy:.1f} %",
+                f"${score.usd_per_1k:.3f}",
+                f"${model.usd_per_mtok_in:g} / ${model.usd_per_mtok_out:g}",
+            )
+        )
+    rows.sort(key=lambda row: -float(row[2].split()[0]))
+    out.print(f"bank {bank}, version {loaded.version}, made {manifest.created_at}", soft_wrap=True)
+    out.print(
+        f"embedder {manifest.embedder}; prompts {'kept' if manifest.has_prompts else 'not kept'}"
+    )
+    if loaded.reasoner is not None:
+        out.print(f"reasoner {loaded.reasoner}", soft_wrap=True, markup=False)
+    for source in manifest.sources:
+        out.print(f"source: {source}", soft_wrap=True)
+    headers = ("model", "anchors", "accuracy", "USD per 1k", "USD per 1M in / out")
+    out.print(table(f"{manifest.n_questions:,} anchors", headers, rows))
+
+
+@app.command()
+def verify(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
+    """Check every file of a bank against its manifest; exit 1 if one was altered."""
+    try:
+        loaded, manifest = load_bank(bank), read_manifest(bank)
+    except BankIntegrityError as error:
+        if as_json:
+            typer.echo(json.dumps({"ok": False, "error": str(error)}))
+        err.print(f"scope: {error}", markup=False)
+        raise typer.Exit(1) from error
+    facts = {"ok": True, "version": loaded.version, "files": len(manifest.files)}
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        out.print(f"{bank} is whole: {len(manifest.files)} files match", soft_wrap=True)
+
+
+def _reasoner_facts(bank: Bank) -> dict[str, Any] | None:
+    """Return which reasoner a bank was calibrated with, and the weights it has earned."""
+    if bank.reasoner is None:
+        return None
+    blend = bank.reasoner.blend
+    weights = {"weight": blend.weight, "length_weight": blend.length_weight}
+    return {**bank.reasoner.spec.model_dump(mode="json"), **weights}

@@ -1,0 +1,160 @@
+"""``scope eval``: a bank against every baseline, on labelled questions."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import typer
+
+from pipelines.bank.files import load_bank_for_pool
+from pipelines.commands.options import Json, Pool, Prices
+from pipelines.config import JobConfig
+from pipelines.terminal.console import err, out, table
+from pipelines.terminal.progress import progress
+from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, tables
+from scope.bank.bank import Bank
+from scope.bank.reference_population import fit_alpha_scale
+from scope.bank.store import load_bank
+from scope.errors import ConfigError, EvaluationError
+from scope.evaluation.evaluation import N_STEPS, Evaluation, evaluate, predict_test_set
+from scope.evaluation.export import curves, prediction_entries, to_json, to_table
+from scope.evaluation.planned_cost import choices_at
+from scope.evaluation.report import to_html
+from scope.evaluation.test_set import TestSet
+from scope.evaluation.thresholds import CEILINGS, FLOORS, MetricThreshold, parse_limits
+from scope.pool import load_pool
+from scope.predictions import Predictions
+from scope.predictor.reference_population import predict_reference_population
+from scope.storage.files import atomic_folder, write_json
+
+METRICS = "metrics.json"
+FILES = "report.html metrics.json scores.parquet curves.parquet predictions.json"
+LIMITS = f"Keep to METRIC=VALUE; floors: {', '.join(FLOORS)}; ceilings: {', '.join(CEILINGS)}."
+
+
+def evaluate_bank(
+    output: Annotated[Path, typer.Option(help="Folder to write.")],
+    questions: Annotated[
+        Path, typer.Option(help="Labelled questions: a bank that is none of the anchors.")
+    ] = EMBEDDED_QUESTIONS,
+    bank: Annotated[Path, typer.Option(help="Anchor bank to examine.")] = EMBEDDED_BANK,
+    pool: Pool = None,
+    prices: Prices = None,
+    config: Annotated[Path | None, typer.Option(help="YAML with anchors:.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the networks.")] = 0,
+    alpha: Annotated[float, typer.Option(help="Dial of predictions.json, 0 to 1.")] = 0.6,
+    limit: Annotated[
+        list[str] | None, typer.Option("--floor", metavar="METRIC=VALUE", help=LIMITS)
+    ] = None,
+    ci: Annotated[bool, typer.Option("--ci", help="Exit 1 if a --floor is not kept.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Replace an evaluation already there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare a bank's routing with every baseline, with intervals, tables and a report."""
+    limits = parse_limits(limit or ())
+    if ci and not limits:
+        raise EvaluationError(f"--ci has nothing to check; add --floor METRIC=VALUE. {LIMITS}")
+    _check_output(output, fresh=fresh)
+    settings = JobConfig.load(config) if config else JobConfig()
+    with progress(as_json=as_json) as stages:
+        stages.plan("predicting", "fitting baselines", "writing")
+        stages.begin("predicting")
+        learned = load_bank_for_pool(bank, load_pool(pool) if pool else None, prices)
+        exam = TestSet.from_banks(learned, load_bank(questions))
+        predictions = predict_test_set(learned, exam, settings.anchors)
+        entries = _entries(learned, exam, predictions, alpha)
+        stages.advance(len(exam.ids))
+        stages.begin("fitting baselines", N_STEPS)
+        evaluation = evaluate(learned, exam, predictions, seed=seed, advance=stages.advance)
+        facts = {
+            "bank": {"path": str(bank), "version": learned.version},
+            "questions": str(questions),
+            **to_json(evaluation),
+            "limits": [_limit_json(one, evaluation) for one in limits],
+        }
+        stages.begin("writing")
+        _write(output, evaluation, facts, entries)
+    _print(output, evaluation, facts, as_json=as_json)
+    _check_thresholds(limits, evaluation, ci=ci)
+
+
+def _check_output(output: Path, *, fresh: bool) -> None:
+    """Refuse to write over anything but an earlier evaluation that may be replaced."""
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return
+    if not (output / METRICS).is_file():
+        raise ConfigError(f"{output} exists and is no evaluation; choose another output")
+    if not fresh:
+        raise ConfigError(f"{output} exists; choose another output or pass --fresh to replace it")
+
+
+def _entries(
+    bank: Bank, exam: TestSet, predictions: Predictions, alpha: float
+) -> list[dict[str, Any]]:
+    """Return our decisions at `alpha` in RouterArena's form."""
+    dial = fit_alpha_scale(
+        bank.reference or predict_reference_population(bank, bank.anchor_config), bank.models
+    )
+    return prediction_entries(exam, predictions, choices_at(predictions, dial, alpha))
+
+
+def _limit_json(limit: MetricThreshold, evaluation: Evaluation) -> dict[str, Any]:
+    kind = "floor" if limit.is_floor else "ceiling"
+    broken = limit.violation(evaluation)
+    return {"metric": limit.metric, kind: limit.value, "kept": not broken, "why": broken or None}
+
+
+def _write(
+    output: Path, evaluation: Evaluation, facts: dict[str, Any], entries: list[dict[str, Any]]
+) -> None:
+    with atomic_folder(output, replace=True) as draft:
+        (draft / "report.html").write_text(to_html(evaluation), encoding="utf-8")
+        write_json(draft / METRICS, facts)
+        write_json(draft / "predictions.json", entries)
+        for name, rows in (("scores", to_table(evaluation)), ("curves", curves(evaluation))):
+            _write_parquet(rows, draft / f"{name}.parquet")
+
+
+def _write_parquet(rows: pa.Table, path: Path) -> None:
+    pq.write_table(rows, path, compression="zstd")
+
+
+def _print(output: Path, evaluation: Evaluation, facts: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({**facts, "output": str(output)}))
+        return
+    out.print(tables.title(evaluation))
+    if left_out := tables.headline(evaluation):
+        out.print(left_out)
+    views = (
+        tables.area_table,
+        tables.budget_table,
+        tables.model_table,
+        tables.forecast_table,
+        tables.planned_cost_table,
+    )
+    for view in views:
+        shown = view(evaluation)
+        rows = [[_cell(cell) for cell in row] for row in shown.rows]
+        out.print()
+        out.print(table(shown.title, shown.headers, rows))
+    out.print(f"\nanswer lengths are off by {tables.length_error(evaluation)} (medians)")
+    out.print(f"files in {output}: {FILES}", soft_wrap=True)
+
+
+def _cell(cell: tables.TableCell) -> str:
+    return f"{cell.text}\n[dim]{cell.note}[/dim]" if cell.note else cell.text
+
+
+def _check_thresholds(
+    limits: tuple[MetricThreshold, ...], evaluation: Evaluation, *, ci: bool
+) -> None:
+    broken = [why for limit in limits if (why := limit.violation(evaluation))]
+    for why in broken:
+        err.print(f"scope: {why}", markup=False)
+    if limits and not broken:
+        err.print(f"all limits are kept: {len(limits)}")
+    if broken and ci:
+        raise typer.Exit(1)

@@ -1,0 +1,200 @@
+"""``scope measure``: ask the models of a pool questions, and keep what they did and cost."""
+
+import asyncio
+import math
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.commands.measure_display import show_quote, show_summary
+from pipelines.commands.options import Pool
+from pipelines.measure.call_plan import Call, CallKey, MeasurementRequest, plan_calls
+from pipelines.measure.journal import (
+    CallResult,
+    EarlierResults,
+    Journal,
+    check_questions,
+    check_settings,
+)
+from pipelines.measure.results import (
+    ANCHOR_RESULTS,
+    OUTCOMES,
+    check_folder_collisions,
+    summary,
+    write_anchor_results,
+    write_outcomes,
+)
+from pipelines.measure.run import RequestSettings, measure
+from pipelines.measure.spend_cap import MeasureProgress, Quote, SpendCap
+from pipelines.terminal.console import err, out
+from pipelines.terminal.progress import progress
+from scope.errors import ConfigError
+from scope.pool import load_pool
+from scope.questions.grading import GRADER_NAMES
+from scope.routing.routing import format_usd
+from scope.upstream.endpoint import OPENROUTER, EndpointConfig
+
+KEY_VARIABLE = "OPENROUTER_API_KEY"
+
+
+def measure_pool(
+    questions: Annotated[
+        Path, typer.Option(help="Questions (.jsonl, .json, .parquet), or a bank with prompts.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder for the results; continued if it has any.")],
+    models: Annotated[str | None, typer.Option(help="Model ids, separated by commas.")] = None,
+    pool: Pool = None,
+    plan: Annotated[
+        Path | None, typer.Option(help="Only the anchors of a `scope bank add-model --plan` file.")
+    ] = None,
+    prices: Annotated[
+        Path | None, typer.Option(help="Price file; else the bank's and the published ones.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions.")] = None,
+    grader: Annotated[
+        str, typer.Option(help=f"{GRADER_NAMES}; a question's own `grader` goes first.")
+    ] = "auto",
+    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, tokens.")] = 4096,
+    temperature: Annotated[float, typer.Option(min=0, max=2, help="Of the sampling.")] = 0.0,
+    concurrency: Annotated[int, typer.Option(min=1, help="Most calls under way at once.")] = 16,
+    rate: Annotated[float | None, typer.Option(help="Most requests started a second.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds one attempt may take.")] = 300.0,
+    attempts: Annotated[int, typer.Option(min=1, help="Tries in one run until a call fails.")] = 5,
+    budget_usd: Annotated[
+        float | None,
+        typer.Option(help="Start no call that could pass this, earlier runs included."),
+    ] = None,
+    base_url: Annotated[str, typer.Option(help="Of an OpenAI-compatible API.")] = OPENROUTER,
+    key_variable: Annotated[
+        str, typer.Option(help="Environment variable that holds the key.")
+    ] = KEY_VARIABLE,
+    keep_answers: Annotated[
+        bool, typer.Option("--keep-answers", help="Keep the answers' text in the journal.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the bill and call nothing.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Put earlier results aside and ask everything anew.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print two JSON lines, quote and done.")
+    ] = False,
+) -> None:
+    """Ask the models of a pool questions; keep what they did and what it cost."""
+    _check_numbers(budget_usd=budget_usd, rate=rate, timeout=timeout)
+    wanted = MeasurementRequest(
+        questions, _models(models, pool), prices, plan, limit, grader, max_tokens
+    )
+    calls = plan_calls(wanted)
+    check_folder_collisions(call.model.id for call in calls)
+    settings = {
+        "base_url": base_url,
+        "grader": grader,
+        "max_tokens": max_tokens,
+        "temperature": temperature,
+    }
+    if dry_run:
+        history = EarlierResults({}) if fresh else _history(output, settings, calls)
+        _show_quote(calls, history, as_json=as_json)
+        return
+    endpoint = EndpointConfig(
+        base_url,
+        _key(key_variable),
+        concurrency=concurrency,
+        rate=rate,
+        timeout_s=timeout,
+        attempts=attempts,
+    )
+    asking = RequestSettings(endpoint, temperature, keep_answers)
+    with Journal(output, settings, fresh=fresh) as journal:  # from here nobody else adds to it
+        history = _history(output, settings, calls)
+        todo = _show_quote(calls, history, as_json=as_json)
+        cap_usd = math.inf if budget_usd is None else budget_usd
+        purse = SpendCap(cap_usd, history.usd, history.possibly_billed_usd)
+        try:
+            with progress(as_json=as_json) as stages:
+                tally = MeasureProgress(len(todo), purse)
+                asyncio.run(measure(todo, asking, journal, tally, stages))
+        finally:
+            rows = _write(output, calls, tally, as_json=as_json)
+    _report(output, calls, rows, budget_usd, as_json=as_json)
+
+
+def _show_quote(calls: list[Call], history: EarlierResults, *, as_json: bool) -> list[Call]:
+    """Return the calls still to make, their bill shown."""
+    check_folder_collisions(
+        [call.model.id for call in calls] + [row.model for row in history.rows.values()]
+    )
+    todo = history.todo(calls)
+    show_quote(Quote.from_calls(todo), len(calls) - len(todo), as_json=as_json)
+    return todo
+
+
+def _write(
+    output: Path, calls: list[Call], tally: MeasureProgress, *, as_json: bool
+) -> dict[CallKey, CallResult]:
+    """Write the results of all runs, however this one ended, and show them."""
+    rows = EarlierResults.read(output).rows
+    write_outcomes(output, rows.values())
+    write_anchor_results(output, rows.values())
+    models = [call.model.id for call in calls]
+    known = dict.fromkeys((*models, *sorted({row.model for row in rows.values()})))
+    show_summary(summary(rows.values(), list(known)), tally, as_json=as_json)
+    return rows
+
+
+def _report(
+    output: Path,
+    calls: list[Call],
+    rows: dict[CallKey, CallResult],
+    budget_usd: float | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Say where the results are; exit 1 if calls were not made or have failed."""
+    n_unmade = sum(call.key not in rows for call in calls)
+    n_failed = sum(call.key in rows and rows[call.key].error is not None for call in calls)
+    if not as_json:
+        out.print(f"results in {output}: {OUTCOMES}, {ANCHOR_RESULTS}/", soft_wrap=True)
+    if n_unmade:
+        err.print(
+            f"{n_unmade:,} calls were not made: any of them could pass the budget of "
+            f"{format_usd(budget_usd or 0)}",
+        )
+    if n_unmade or n_failed:
+        raise typer.Exit(1)
+
+
+def _history(output: Path, settings: dict[str, Any], calls: list[Call]) -> EarlierResults:
+    check_settings(output, settings)
+    history = EarlierResults.read(output)
+    check_questions(output, history.rows, calls)
+    return history
+
+
+def _models(models: str | None, pool: str | None) -> tuple[str, ...]:
+    if models is not None and pool is not None:
+        raise ConfigError("--models and --pool exclude each other; pass one of them")
+    if pool is not None:
+        return load_pool(pool)
+    return tuple(name.strip() for name in (models or "").split(",") if name.strip())
+
+
+def _key(variable: str) -> str:
+    key = os.environ.get(variable, "")
+    if not key.strip():
+        raise ConfigError(
+            f"the environment variable {variable} is not set; put the key of the API there, or "
+            "name another with --key-variable (a server without keys takes any text)"
+        )
+    return key
+
+
+def _check_numbers(**values: float | None) -> None:
+    for name, value in values.items():
+        if value is not None and not 0 < value < math.inf:
+            flag = name.replace("_", "-")
+            raise ConfigError(f"--{flag} is {value:g}; expected a number above 0")

@@ -1,0 +1,89 @@
+"""What a measurement shows: the bill, and what came of it."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from pipelines.measure.spend_cap import MeasureProgress, Quote
+from pipelines.terminal.console import out, table
+from scope.routing.routing import format_usd
+
+
+def event(name: str, **facts: Any) -> None:  # noqa: ANN401 (JSON is anything)
+    """Print one JSON line for a machine."""
+    typer.echo(json.dumps({"event": name, **facts}))
+
+
+def show_quote(quote: Quote, n_answered: int, *, as_json: bool) -> None:
+    """Print the bill before the first call."""
+    if as_json:
+        event(
+            "quote",
+            calls=quote.n_calls,
+            answered=n_answered,
+            expected_usd=quote.expected_usd,
+            at_most_usd=quote.at_most_usd,
+            basis=quote.basis(),
+        )
+        return
+    if not quote.n_calls:
+        out.print(f"nothing left to ask: {n_answered:,} calls were answered before")
+        return
+    before = f" ({n_answered:,} answered before)" if n_answered else ""
+    out.print(
+        f"{quote.n_calls:,} calls to make{before}: expected bill {format_usd(quote.expected_usd)} "
+        f"({quote.basis()}), at most {format_usd(quote.at_most_usd)} before retries",
+        soft_wrap=True,
+    )
+
+
+def show_summary(
+    entries: Sequence[dict[str, Any]], tally: MeasureProgress, *, as_json: bool
+) -> None:
+    """Print what came of all calls into the folder, and what they cost."""
+    if as_json:
+        event("done", models=entries, **_facts(tally))
+        return
+    rows = [
+        (
+            entry["model"],
+            f"{entry['answered']:,}",
+            "–" if entry["accuracy"] is None else f"{100 * entry['accuracy']:.1f} %",
+            f"{entry['ungradable']:,}",
+            f"{sum(entry['errors'].values()):,}",
+            format_usd(entry["usd"]),
+        )
+        for entry in entries
+    ]
+    headers = ("model", "answered", "right", "ungradable", "failed", "billed")
+    out.print(table("What the models did", headers, rows))
+    if n_cut := sum(entry["cut"] for entry in entries):
+        out.print(f"{n_cut:,} answers were cut at --max-tokens, so they are not graded")
+    kinds = sum((Counter(entry["errors"]) for entry in entries), Counter())
+    if kinds:
+        told = ", ".join(f"{kind} × {count:,}" for kind, count in kinds.most_common())
+        out.print(f"failed, to be asked again by the next run: {told}", soft_wrap=True)
+    out.print(f"spent in all {_cost_text(tally)}", soft_wrap=True)
+
+
+def _facts(tally: MeasureProgress) -> dict[str, Any]:
+    return {
+        "calls": tally.done,
+        "of": tally.total,
+        "failed": sum(tally.errors.values()),
+        "ungradable": tally.ungradable,
+        "usd": tally.purse.usd,
+        "possibly_billed_usd": tally.purse.possibly_billed_usd,
+    }
+
+
+def _cost_text(tally: MeasureProgress) -> str:
+    doubt = (
+        f", perhaps {format_usd(tally.purse.possibly_billed_usd)} more"
+        if tally.purse.possibly_billed_usd
+        else ""
+    )
+    return f"{format_usd(tally.purse.usd)}{doubt}"

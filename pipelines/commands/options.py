@@ -1,0 +1,141 @@
+"""What flags say about where questions come from and how they are embedded."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from pipelines.config import JobConfig
+from scope.config import EncoderConfig
+from scope.errors import ConfigError
+from scope.questions.readers import PUBLISHED_DATASETS, HubDataset
+
+CACHE = "~/.cache/scope-router/embeddings"
+
+
+def question_source_from_flags(
+    flag: str, path: Path | None, dataset: str | None, split: str | None, published_split: str
+) -> Path | HubDataset:
+    """Return the one source of questions that was named.
+
+    Parameters
+    ----------
+    flag : str
+        The flag that gives `path`.
+    path, dataset, split
+        As given; a published data set without a split means its `published_split`.
+
+    Raises
+    ------
+    ConfigError
+        If none was named, or two.
+    """
+    if (path is None) == (dataset is None):
+        how = "are both given" if path else "are both missing"
+        raise ConfigError(f"{flag} and --dataset {how}; pass one of them")
+    if dataset is None:
+        return path or Path()
+    if split is None and dataset in PUBLISHED_DATASETS:
+        split = published_split
+    return HubDataset(dataset, split)
+
+
+def encoder_settings(
+    config: Path | None, replicas: str | None, num_gpus: float | None
+) -> JobConfig:
+    """Return the settings of a configuration file, with what the flags say instead.
+
+    Raises
+    ------
+    ConfigError
+        If the file or a flag does not say something valid.
+    """
+    settings = JobConfig.load(config) if config else JobConfig()
+    encoder = settings.encoder
+    if replicas is not None:
+        expected = "N or MIN,MAX, whole numbers with 1 <= MIN <= MAX"
+        encoder = _override(
+            encoder, "--replicas", "replicas", replicas, _numbers(replicas), expected
+        )
+    if num_gpus is not None:
+        expected = "a share of one GPU, as 0.5, or a whole number >= 0"
+        encoder = _override(encoder, "--num-gpus", "num_gpus", num_gpus, num_gpus, expected)
+    return settings.model_copy(update={"encoder": encoder})
+
+
+def cache_folder() -> Path:
+    """Return the folder that keeps embeddings: ``SCOPE_CACHE``, else `CACHE`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no home to keep them in.
+    """
+    try:
+        return Path(os.environ.get("SCOPE_CACHE") or CACHE).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(
+            "there is no home folder to keep embeddings in; let SCOPE_CACHE name a folder, or "
+            "pass --no-cache"
+        ) from error
+
+
+def _numbers(text: str) -> object:
+    """Return the number or the two numbers that `text` spells; None if it does not."""
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        return None
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _override(
+    encoder: EncoderConfig, flag: str, name: str, given: object, value: object, expected: str
+) -> EncoderConfig:
+    try:
+        return EncoderConfig(**{**dict(encoder), name: value})
+    except ValidationError as error:
+        raise ConfigError(f"{flag} is {given!r}; expected {expected}") from error
+
+
+Pool = Annotated[str | None, typer.Option(help="Published pool, or file with one model id a line.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Allow = Annotated[list[str] | None, typer.Option(help="Only these models; repeatable.")]
+Deny = Annotated[list[str] | None, typer.Option(help="Never these models; repeatable.")]
+Alpha = Annotated[float | None, typer.Option(help="0 = cheapest … 1 = most accurate.")]
+Budget = Annotated[float | None, typer.Option(help="USD for all questions together.")]
+MinQuality = Annotated[
+    float | None, typer.Option(help="Cheapest model with at least this p(correct).")
+]
+MaxCost = Annotated[
+    float | None, typer.Option(help="Likeliest model within this many USD a question.")
+]
+Prices = Annotated[Path | None, typer.Option(help="Price file that replaces the bank's.")]
+Dataset = Annotated[
+    str | None, typer.Option(help="Hugging Face data set: id, ood, owner/name, or a folder.")
+]
+Split = Annotated[
+    str | None, typer.Option(help="Split of the data set, or only rows of a file with this one.")
+]
+Replicas = Annotated[
+    str | None, typer.Option(metavar="N|MIN,MAX", help="Encoder processes: at most, or from, to.")
+]
+NumGpus = Annotated[float | None, typer.Option(help="GPUs of one encoder process.")]
+Predictor = Annotated[str, typer.Option(help="anchors, or scope: a reasoner is asked beside them.")]
+Checkpoint = Annotated[
+    str | None, typer.Option(help="scope: the LLM asked, a Hugging Face name or a folder.")
+]
+Revision = Annotated[str | None, typer.Option(help="scope: commit of a Hugging Face name.")]
+Reasoning = Annotated[
+    str | None, typer.Option(help="scope: full, short or none: how long a reply may reason.")
+]
+Samples = Annotated[int | None, typer.Option(min=1, help="scope: replies to one prompt, averaged.")]
+TensorParallel = Annotated[
+    int | None, typer.Option(min=1, help="scope: GPUs of one engine, all on one node.")
+]
+LlmReplicas = Annotated[int | None, typer.Option(min=1, help="scope: engines at the same time.")]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Neither look up nor keep embeddings or answers.")
+]

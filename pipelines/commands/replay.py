@@ -1,0 +1,179 @@
+"""``scope replay``: what another policy, pool or price list would have decided."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from pipelines.commands.options import Allow, Alpha, Budget, Deny, Json, MaxCost, MinQuality, Pool
+from pipelines.terminal.console import err, format_score, out, table
+from scope import EMBEDDED_BANK
+from scope.bank.store import load_bank
+from scope.errors import ConfigError, join_names
+from scope.pool import load_pool
+from scope.prices import load_prices, select_specs
+from scope.routing.decision_log import DecisionHistory
+from scope.routing.logged import LoggedDecisions
+from scope.routing.prediction_set import PredictionSet
+from scope.routing.prediction_store import load_predictions
+from scope.routing.replay import ReplayComparison
+from scope.routing.route import Objective, restrict_models, route
+from scope.routing.routing import RoutingResult, format_usd
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayInput:
+    """Decisions, what they were made from, and how to make them anew."""
+
+    logged: LoggedDecisions
+    predicted: PredictionSet
+    decide: Callable[[PredictionSet, Objective], RoutingResult]
+    log: DecisionHistory | None = None
+
+    @classmethod
+    def from_flags(
+        cls,
+        routing: Path | None,
+        predictions: Path | None,
+        decisions: Path | None,
+        bank: Path | None,
+    ) -> "ReplayInput":
+        """Read whichever of the two kinds the flags name."""
+        _check_flags(routing, predictions, decisions, bank)
+        if decisions is None:
+            assert routing is not None  # checked
+            assert predictions is not None
+            return cls(LoggedDecisions.load(routing), load_predictions(predictions), route)
+        log = DecisionHistory.read(decisions)
+        read = load_bank(bank or EMBEDDED_BANK)
+        if strangers := [version[:12] for version in log.banks if version != read.version]:
+            err.print(
+                f"note: decided with bank {join_names(strangers)}; prices and the dial are now those "
+                f"of bank {read.version[:12]}",
+                markup=False,
+            )
+        return cls(log.logged, log.predicted(read), log.offers.route, log)
+
+
+def _check_flags(
+    routing: Path | None, predictions: Path | None, decisions: Path | None, bank: Path | None
+) -> None:
+    """Refuse anything but the flags of one kind of log."""
+    offline = {"--routing": routing, "--predictions": predictions}
+    missing = [flag for flag, path in offline.items() if path is None]
+    if decisions is not None and len(missing) < len(offline):
+        raise ConfigError(f"--decisions excludes {' and '.join(offline)}; replay one of the two")
+    if decisions is None and missing:
+        raise ConfigError(
+            f"{' and '.join(missing)} missing; replay needs --routing with --predictions, or "
+            "the --decisions of an endpoint"
+        )
+    if decisions is None and bank is not None:
+        raise ConfigError("--bank goes with --decisions; --predictions know theirs")
+
+
+def warn_other_prices(predicted: PredictionSet) -> None:
+    """Say so if logged costs are not at the prices of `predicted`, which its dial goes by."""
+    logged_qm = predicted.predictions.estimates.cost_usd_qm
+    here_qm = predicted.with_prices(predicted.models).predictions.estimates.cost_usd_qm
+    other_m = (np.abs(logged_qm - here_qm) > 1e-6 * here_qm).any(axis=0)
+    if other_m.any():
+        models = join_names(np.array(predicted.model_ids)[other_m].tolist())
+        err.print(
+            f"note: the costs of {models} were logged at other prices than the bank's, which "
+            "the dial goes by; --prices gives it those of the endpoint",
+            markup=False,
+        )
+
+
+def replay(
+    routing: Annotated[
+        Path | None, typer.Option(help="Decisions to compare with, by `scope route`.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Predictions they were made from.")
+    ] = None,
+    decisions: Annotated[
+        Path | None, typer.Option(help="Decision log of the endpoint instead: folder or file.")
+    ] = None,
+    bank: Annotated[
+        Path | None, typer.Option(help="Bank the log was decided with; default: the embedded one.")
+    ] = None,
+    alpha: Alpha = None,
+    budget: Budget = None,
+    min_quality: MinQuality = None,
+    max_cost: MaxCost = None,
+    pool: Pool = None,
+    allow: Allow = None,
+    deny: Deny = None,
+    prices: Annotated[
+        Path | None, typer.Option(help="Price file that replaces the one predicted with.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Routing file to write with the new decisions.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Decide logged predictions anew, calling nothing; what is not changed stays as it was."""
+    past = ReplayInput.from_flags(routing, predictions, decisions, bank)
+    before = after = past.predicted
+    if prices is not None:
+        models = before.model_ids
+        after = before.with_prices(select_specs(load_prices(prices), models, str(prices)))
+    wanted = load_pool(pool) if pool else past.logged.models
+    narrow = restrict_models(after, wanted, tuple(allow or ()), tuple(deny or ()))
+    given = (alpha, budget, min_quality, max_cost)
+    target = Objective(*given) if any(value is not None for value in given) else past.logged.target
+    if past.log and prices is None and target.alpha is not None:
+        warn_other_prices(before)
+    anew = past.decide(narrow, target)
+    result = ReplayComparison.compare(past.logged, before, after, anew)
+    if output is not None:
+        anew.summary(narrow.truth()).write(output, anew.decisions())
+    if as_json:
+        typer.echo(json.dumps({**result.to_json(), **(past.log.to_json() if past.log else {})}))
+    else:
+        _show(result, anew)
+        if past.log:
+            _show_log(past.log)
+    if anew.overshoot_usd:
+        err.print(f"the budget cannot be met: {format_usd(anew.overshoot_usd)} too much")
+        raise typer.Exit(1)
+
+
+def _show(result: ReplayComparison, anew: RoutingResult) -> None:
+    rows = [
+        (side.name, *format_score(side.planned), *format_score(side.realised))
+        for side in result.sides
+    ]
+    headers = ("", "expected accuracy", "planned USD", "accuracy ± s.e.", "real USD")
+    asked = ", ".join(f"{k} {v:g}" for k, v in anew.settings.items() if k != "trade_off")
+    out.print(table(f"{result.n_questions:,} questions, now with {asked}", headers, rows))
+    first, last = result.sides[0].planned, result.sides[-1].planned
+    out.print(
+        f"expected accuracy {100 * (last.accuracy - first.accuracy):+.1f} points, cost "
+        f"{'-' if last.cost_usd < first.cost_usd else '+'}"
+        f"{format_usd(abs(last.cost_usd - first.cost_usd))}; "
+        f"{result.n_changed:,} of {result.n_questions:,} decisions change",
+        soft_wrap=True,
+    )
+    if n_without := int((anew.choices.model_q < 0).sum()):
+        out.print(f"{n_without:,} have no model left: the last line is without them")
+
+
+def _show_log(log: DecisionHistory) -> None:
+    """Print the real bill of what was decided, and what the comparison leaves out."""
+    n_decided = len(log.logged.model_of)
+    if log.n_billed:
+        out.print(
+            f"real bill as decided: {format_usd(log.bill_usd)} for {log.n_billed:,} of {n_decided:,} "
+            "requests" + ("; nobody knows the rest" if log.n_billed < n_decided else "")
+        )
+    if log.n_left_out:
+        out.print(f"left out: {log.n_left_out:,} requests for which no policy chose")
+    if log.n_truncated:
+        out.print(f"skipped: {log.n_truncated:,} half lines, torn by a kill")

@@ -1,0 +1,44 @@
+"""All settings of a job, as one file holds them."""
+
+from pathlib import Path
+from typing import Self
+
+import yaml
+
+from scope.config import AnchorConfig, EncoderConfig, StrictModel, parse
+from scope.errors import ConfigError
+from scope.reasoner.engine import EngineConfig
+from scope.reasoner.spec import ReasonerConfig
+
+
+class JobConfig(StrictModel):
+    """Root of the file given to ``--config``."""
+
+    anchors: AnchorConfig | None = None
+    """None: as the bank was calibrated, else the defaults."""
+    encoder: EncoderConfig = EncoderConfig()
+    reasoner: ReasonerConfig | None = None
+    """None: the one that the bank was calibrated with."""
+    engine: EngineConfig = EngineConfig()
+    """How an engine for the reasoner is run."""
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read one YAML file.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be read, is not YAML, or holds anything but these settings.
+        """
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} cannot be read: {error}") from error
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path} is not YAML: {one_line(error)}") from error
+        return parse(cls, {} if data is None else data, str(path))
+
+
+def one_line(error: yaml.YAMLError) -> str:
+    return " ".join(str(error).split())

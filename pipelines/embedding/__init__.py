@@ -1,0 +1,1 @@
+"""Embed texts on Ray Data through the cache."""

@@ -1,0 +1,197 @@
+"""Embed what the cache lacks: the vectors of texts, or why there are none."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import ray
+from ray.data import DataContext, Dataset
+
+from pipelines.cluster.session import ray_session
+from pipelines.embedding.encoder_actor import EncoderSpec, check_gpus, embed_dataset, prompt_dataset
+from pipelines.terminal.stages import Stages
+from scope.arrays import AnyArray, Float32Array
+from scope.embedding.spec import EmbeddingCache, EmbeddingFingerprint, resolve_model
+from scope.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingResult:
+    """What is known of texts after their embedding: vectors, or why there are none."""
+
+    cache: EmbeddingCache
+    failed: Mapping[bytes, str]
+    """Keys of the texts without a vector."""
+
+    def vectors(self, prompts: Sequence[str]) -> tuple[Float32Array, list[str]]:
+        """Return a vector and an error for each text, one of them NaN or empty."""
+        keys = self.cache.keys(prompts)
+        found, embedding_qd = self.cache.lookup(keys)
+        errors = [self.failed.get(bytes(key), "") for key in keys]
+        if any(not known and not error for known, error in zip(found, errors, strict=True)):
+            raise ConfigError(f"{self.cache.folder} was damaged while it was read; run again")
+        return embedding_qd, errors
+
+
+@contextmanager
+def embed_missing(
+    prompts: Sequence[str], encoder: EncoderSpec, stages: Stages
+) -> Iterator[EmbeddingResult]:
+    """Embed what the cache lacks of `prompts`, each text once; yield what is known of all.
+
+    Ray is started only if it lacks one.
+    """
+    with open_cache(encoder) as cache:
+        yield EmbeddingResult(cache, _embed_missing(prompts, encoder, cache, stages))
+
+
+@contextmanager
+def open_cache(encoder: EncoderSpec) -> Iterator[EmbeddingCache]:
+    """Yield the cache of `encoder`, or one that is gone afterwards.
+
+    That is so if nothing is to be kept, and if nobody knows which weights a name stands
+    for: what the hub has today may be others tomorrow.
+
+    Raises
+    ------
+    ConfigError
+        If the folder cannot be made.
+    """
+    _, revision = resolve_model(encoder.name, encoder.revision)
+    recipe = EmbeddingFingerprint(
+        name=encoder.name, revision=revision or "unknown", max_chars=encoder.max_chars
+    )
+    if encoder.cache is None or revision is None:
+        with TemporaryDirectory(prefix="scope-embeddings-") as folder:
+            yield EmbeddingCache(Path(folder), recipe)
+        return
+    try:
+        cache = EmbeddingCache(encoder.cache, recipe)
+    except OSError as error:
+        raise _cache_write_error(encoder.cache, error) from error
+    yield cache
+
+
+def _embed_missing(
+    prompts: Sequence[str], encoder: EncoderSpec, cache: EmbeddingCache, stages: Stages
+) -> dict[bytes, str]:
+    """Embed the texts that `cache` lacks, each once, and add them block by block.
+
+    The last bits of a vector depend on the texts it was batched with. Blocks are cut and
+    added in the order of the texts: a run that was killed goes on with the blocks an
+    undisturbed one would have had, and ends with the same bits.
+
+    Returns
+    -------
+    dict of bytes to str
+        Keys of the texts that could not be embedded, and why.
+    """
+    stages.begin("looking up")
+    missing = cache.missing(prompts)
+    stages.advance(len(prompts))
+    failed: dict[bytes, str] = {}
+    if not missing:
+        return failed
+    with ray_session(stages):
+        stages.begin("embedding", len(missing))
+        check_gpus(encoder.config)
+        DataContext.get_current().execution_options.preserve_order = True
+        plan = embed_dataset(prompt_dataset(prompts, missing), encoder)
+        for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
+            keys = cache.keys([prompts[row] for row in batch["row"]])
+            good = batch["error"] == ""
+            failed |= dict(zip(map(bytes, keys[~good]), batch["error"][~good], strict=True))
+            try:
+                cache.add(keys[good], np.stack(list(batch["embedding"]))[good])
+            except OSError as error:
+                raise _cache_write_error(cache.folder, error) from error
+            stages.advance(len(keys), errors=int(np.sum(~good)))
+    return failed
+
+
+def _cache_write_error(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"embeddings cannot be kept in {folder}: {error.strerror or error}; let SCOPE_CACHE name "
+        "a folder that can be written, or pass --no-cache"
+    )
+
+
+def dataset_with_embeddings(
+    prompts: Sequence[str],
+    blocks: Sequence[Mapping[str, Any]],
+    encoder: EncoderSpec,
+    n_dimensions: int,
+    stages: Stages | None = None,
+) -> Dataset:
+    """Return the same blocks with ``prompt``, ``embedding`` and ``error``.
+
+    What the cache lacks is embedded first, each text once; the vectors then lie in Ray's
+    object store, a block at a time, so that the driver holds one block. A prompt that could
+    not be embedded has a vector of NaN and says in ``error`` why; others have nothing there.
+
+    Parameters
+    ----------
+    prompts : sequence of str
+    blocks : sequence of mapping
+        Columns of each; ``row`` says which prompts it is of.
+    encoder : EncoderSpec
+    n_dimensions : int
+    stages : Stages, optional
+        Gets a stage ``embedding``, if a text has to be embedded.
+    """
+    with embed_missing(prompts, encoder, stages or Stages()) as found:
+        tables: list[Any] = [
+            ray.put(_block(columns, [prompts[row] for row in columns["row"]], found, n_dimensions))
+            for columns in blocks
+        ]
+    return ray.data.from_arrow_refs(tables)
+
+
+def embed_texts(
+    prompts: Sequence[str], encoder: EncoderSpec, stages: Stages | None = None
+) -> Float32Array:
+    """Return the vectors of `prompts` in their order, all of them in memory.
+
+    Ray is started only if the cache lacks one.
+
+    Returns
+    -------
+    ndarray of shape (n_prompts, n_dimensions)
+
+    Raises
+    ------
+    ConfigError
+        If one cannot be embedded; names the first.
+    """
+    with embed_missing(prompts, encoder, stages or Stages()) as found:
+        embedding_qd, errors = found.vectors(prompts)
+    if any(errors):
+        first = next(n for n, error in enumerate(errors) if error)
+        n_failed = sum(map(bool, errors))
+        raise ConfigError(
+            f"{n_failed:,} of {len(prompts):,} texts cannot be embedded; the first is "
+            f"{prompts[first][:60]!r}: {errors[first]}"
+        )
+    return embedding_qd
+
+
+def _block(
+    columns: Mapping[str, Any], prompts: Sequence[str], found: EmbeddingResult, n_dimensions: int
+) -> pa.Table:
+    """Return the columns, with ``prompt``, ``embedding`` and ``error``."""
+    embedding_qd, errors = found.vectors(prompts)
+    if not embedding_qd.size:  # none was found: nobody knows their dimensions
+        embedding_qd = np.full((len(prompts), n_dimensions), np.nan, dtype=np.float32)
+    texts, reasons = pa.array(prompts, pa.string()), pa.array(errors, pa.string())
+    own = {"prompt": texts, "embedding": to_fixed_size_list(embedding_qd), "error": reasons}
+    return pa.table({**columns, **own})
+
+
+def to_fixed_size_list(values: AnyArray) -> pa.Array:
+    """Return a matrix as one list of fixed length a row."""
+    return pa.FixedSizeListArray.from_arrays(np.ravel(values), values.shape[1])

@@ -1,0 +1,107 @@
+"""Embed texts on a pool of encoder actors: the plan, and the actor's state."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy, Dataset
+
+from pipelines.cluster.session import RESTART_OPTIONS
+from scope.arrays import AnyArray
+from scope.config import EncoderConfig
+from scope.embedding.encoder import Encoder
+from scope.embedding.spec import MAX_CHARS
+from scope.errors import ConfigError, ScopeError
+
+Batch = dict[str, AnyArray]
+
+BLOCK_ROWS = 256
+"""Questions in one block: a few seconds of work for an encoder, little enough to lose."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """How texts become vectors, and where those are kept."""
+
+    name: str
+    revision: str | None
+    config: EncoderConfig = field(default_factory=EncoderConfig)
+    cache: Path | None = None
+    """Folder that keeps embeddings between runs; None keeps nothing."""
+    max_chars: int = MAX_CHARS
+
+
+class EncoderActor:
+    """Holds one encoder for all batches a worker gets."""
+
+    def __init__(self, name: str, revision: str | None, max_chars: int, batch_chars: int) -> None:
+        # Ray turns an error in a constructor into text and retries it: raise it with the batch.
+        self._encoder: Encoder | ScopeError
+        try:
+            self._encoder = Encoder(
+                name, revision=revision, max_chars=max_chars, batch_chars=batch_chars
+            )
+        except ScopeError as error:
+            self._encoder = error
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Replace column ``prompt`` by ``embedding`` and ``error``, one of them empty."""
+        if isinstance(self._encoder, ScopeError):
+            raise self._encoder
+        embedding_qd, errors = self._encoder.encode_with_errors(
+            [str(text) for text in batch.pop("prompt")]
+        )
+        return {**batch, "embedding": embedding_qd, "error": np.array(errors, dtype=object)}
+
+
+def embed_dataset(rows: Dataset, encoder: EncoderSpec) -> Dataset:
+    """Return the plan: column ``prompt`` becomes ``embedding`` and ``error``."""
+    smallest, largest = encoder.config.replicas
+    return rows.map_batches(
+        EncoderActor,
+        fn_constructor_kwargs={
+            "name": encoder.name,
+            "revision": encoder.revision,
+            "max_chars": encoder.max_chars,
+            "batch_chars": encoder.config.batch_chars,
+        },
+        compute=ActorPoolStrategy(min_size=smallest, max_size=largest),
+        batch_size=BLOCK_ROWS,
+        batch_format="numpy",
+        zero_copy_batch=False,
+        num_cpus=encoder.config.num_cpus,
+        num_gpus=encoder.config.num_gpus,
+        **RESTART_OPTIONS,
+    )
+
+
+def prompt_dataset(prompts: Sequence[str], places: Sequence[int]) -> Dataset:
+    """Return rows of ``row`` and ``prompt`` for those `places`, in blocks of `BLOCK_ROWS`."""
+    blocks = [places[start : start + BLOCK_ROWS] for start in range(0, len(places), BLOCK_ROWS)]
+    tables: list[Any] = [
+        ray.put(pa.table({"row": block, "prompt": [prompts[place] for place in block]}))
+        for block in blocks
+    ]
+    return ray.data.from_arrow_refs(tables)
+
+
+def check_gpus(config: EncoderConfig) -> None:
+    """Refuse GPUs that this machine lacks: Ray would wait for them for ever.
+
+    A cluster that ``RAY_ADDRESS`` names may still grow them.
+
+    Raises
+    ------
+    ConfigError
+    """
+    found = ray.cluster_resources().get("GPU", 0)  # type: ignore[no-untyped-call]
+    if "RAY_ADDRESS" not in os.environ and config.num_gpus > found:
+        raise ConfigError(
+            f"an encoder asks for {config.num_gpus:g} GPUs, this machine has {found:g}; "
+            "lower --num-gpus, or name a cluster by RAY_ADDRESS"
+        )

@@ -1,0 +1,1 @@
+"""Run a pool of models on questions within a spend cap."""

@@ -1,0 +1,212 @@
+"""Results on disk the moment they arrive: one JSON line each, so that a kill loses none of them."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from pipelines.measure.call_plan import Call, CallKey
+from scope.errors import ConfigError, FormatError, OutputWriteError, join_names
+from scope.storage.files import read_json, write_json
+
+JOURNAL, SETTINGS = "journal.jsonl", "settings.json"
+BACKUP_PREFIX = "replaced-"
+TRUNCATED = "cut at max_tokens"
+
+JournalSettings = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """What came of one call; what nobody told is None, never 0."""
+
+    question_id: str
+    model: str
+    digest: str
+    correct: float | None = None
+    """0 … 1; None where it was not graded."""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    usd: float = 0.0
+    """Known to be billed."""
+    possibly_billed_usd: float = 0.0
+    """At most this more, for attempts whose bill nobody told."""
+    attempts: int = 1
+    error: str | None = None
+    """Kind of failure; such a call is made again by the next run."""
+    message: str | None = None
+    """What the upstream or a failing grader said."""
+    answer: str | None = None
+
+    @property
+    def key(self) -> CallKey:
+        """What identifies it."""
+        return self.question_id, self.model
+
+
+FIELDS = tuple(field.name for field in fields(CallResult))
+
+
+class Journal:
+    """The results in a folder; only one process may add to them at a time.
+
+    Parameters
+    ----------
+    folder : Path
+    settings : mapping
+        What an answer depends on beside question and model.
+    fresh : bool
+        Put earlier results aside and start anew.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds results under other settings, or another process writes to it.
+    """
+
+    def __init__(self, folder: Path, settings: JournalSettings, *, fresh: bool) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not fresh:
+            check_settings(folder, settings)
+        self._path = folder / JOURNAL
+        self._file = self._locked()
+        if fresh and self._path.stat().st_size:
+            self._path.rename(folder / f"{BACKUP_PREFIX}{JOURNAL}")
+            os.close(self._file)
+            self._file = self._locked()
+        write_json(folder / SETTINGS, dict(settings))
+        os.ftruncate(self._file, _complete_bytes(self._path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sync()
+        os.close(self._file)
+
+    def append(self, row: CallResult) -> None:
+        """Add one result: safe from a kill at once, from a power cut after `sync`.
+
+        Raises
+        ------
+        OutputWriteError
+            If the disk refuses; nothing of the result is there then.
+        """
+        facts = {name: value for name in FIELDS if (value := getattr(row, name)) is not None}
+        line, written = json.dumps(facts).encode() + b"\n", 0
+        try:
+            while written < len(line):
+                written += os.write(self._file, line[written:])
+        except OSError as error:
+            os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+            raise OutputWriteError.from_os_error(error, self._path) from error
+
+    def sync(self) -> None:
+        """Wait until everything is on the disk."""
+        os.fsync(self._file)
+
+    def _locked(self) -> int:
+        file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(file)
+            raise ConfigError(
+                f"another `scope measure` is writing to {self._path.parent}; wait for it, or "
+                "choose another --output"
+            ) from error
+        return file
+
+
+def check_settings(folder: Path, settings: JournalSettings) -> None:
+    """Raise `ConfigError` if results in `folder` were made under other settings."""
+    if not (folder / SETTINGS).exists():
+        return
+    before = read_json(folder / SETTINGS)
+    changed = [
+        f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"
+        for key in sorted({*before, *settings})
+        if before.get(key) != settings.get(key)
+    ]
+    if changed:
+        raise _changed(folder, "; ".join(changed))
+
+
+def check_questions(folder: Path, rows: Mapping[CallKey, CallResult], calls: list[Call]) -> None:
+    """Raise `ConfigError` if a question measured in `folder` is another one now."""
+    digests = {call.question.id: call.question.digest for call in calls}
+    changed = {
+        row.question_id
+        for row in rows.values()
+        if digests.get(row.question_id, row.digest) != row.digest
+    }
+    if changed:
+        raise _changed(
+            folder, f"questions (text, gold answer or grader) of {join_names(sorted(changed))}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierResults:
+    """What earlier runs into a folder did, and what all their calls cost, failed ones included."""
+
+    rows: dict[CallKey, CallResult]
+    """The latest of each cell."""
+    usd: float = 0.0
+    possibly_billed_usd: float = 0.0
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read a folder; it may hold nothing yet.
+
+        Raises
+        ------
+        FormatError
+            If a line other than the last is not a result.
+        """
+        rows: dict[CallKey, CallResult] = {}
+        usd = possibly_billed_usd = 0.0
+        for row in _lines(folder / JOURNAL):
+            rows[row.key] = row
+            usd += row.usd
+            possibly_billed_usd += row.possibly_billed_usd
+        return cls(rows, usd, possibly_billed_usd)
+
+    def todo(self, calls: list[Call]) -> list[Call]:
+        """Return the calls that have no answer yet: never made, or failed."""
+        answered = {cell for cell, row in self.rows.items() if row.error is None}
+        return [call for call in calls if call.key not in answered]
+
+
+def _lines(path: Path) -> Iterator[CallResult]:
+    if not path.exists():
+        return
+    left = _complete_bytes(path)
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            left -= len(line)
+            if left < 0:
+                return  # torn by a kill
+            try:
+                yield CallResult(**json.loads(line))
+            except (ValueError, TypeError) as error:
+                raise FormatError(f"{path}: line {number} is not a result: {error}") from error
+
+
+def _complete_bytes(path: Path) -> int:
+    """Return how many bytes whole lines take; a kill may have torn the last."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(size - (1 << 20), 0))
+        tail = file.read()
+    return size - (len(tail) - tail.rfind(b"\n") - 1)
+
+
+def _changed(folder: Path, what: str) -> ConfigError:
+    return ConfigError(
+        f"{folder} was measured under other settings: {what}; choose another --output, or pass "
+        "--fresh to ask, and pay for, everything anew"
+    )

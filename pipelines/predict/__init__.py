@@ -1,0 +1,1 @@
+"""The prediction run: shards that survive a kill, merged into sorted files."""

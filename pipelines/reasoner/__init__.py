@@ -1,0 +1,1 @@
+"""Query the reasoner on Ray Data, and keep every answer."""

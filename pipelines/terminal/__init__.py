@@ -1,0 +1,1 @@
+"""What a person sees of long work: results, progress, seconds per stage."""

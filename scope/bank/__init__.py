@@ -1,0 +1,1 @@
+"""The anchor bank: value, files, reference population, labelled questions and examples."""

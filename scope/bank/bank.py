@@ -1,0 +1,135 @@
+"""An anchor bank: questions whose outcomes are known for every model."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from scope.arrays import Float32Array, FloatArray
+from scope.bank.reference_population import ReferencePopulation
+from scope.config import AnchorConfig, StrictModel
+from scope.embedding.spec import EmbedderSpec, norms
+from scope.errors import BankError
+from scope.forecast.forecaster import Forecaster
+from scope.fusion.calibrated_reasoner import CalibratedReasoner
+from scope.outcomes import Outcomes
+from scope.pool import ModelSpec, indices_of
+
+
+class BankManifest(StrictModel):
+    """What a bank is made of; `files` ties it to the bytes beside it."""
+
+    schema_version: Literal[1] = 1
+    n_questions: int = Field(ge=1)
+    n_models: int = Field(ge=1)
+    n_outcomes: int = Field(ge=0)
+    embedder: EmbedderSpec
+    has_prompts: bool
+    created_at: str
+    sources: tuple[str, ...]
+    files: dict[str, str]
+    """SHA-256 of every file of the bank but the manifest itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """Anchors with their embeddings, features and outcomes, all in one order.
+
+    Attributes
+    ----------
+    ids, categories : tuple of str
+    prompts : tuple of str, or None
+        None in a bank built without texts.
+    gold_answers : tuple of str or None
+    embedding_ad : ndarray of shape (n_anchors, n_dimensions)
+        Unit vectors.
+    features_af : ndarray of shape (n_anchors, n_features)
+        As `scope.features.text_features` counts them.
+    models : tuple of ModelSpec
+        In the order of the columns of `outcomes`.
+    outcomes : Outcomes
+    embedder : EmbedderSpec
+    calibration : ReferencePopulation or None
+        The population of its dial; None until it is drawn.
+    forecaster : Forecaster or None
+        What was learned from its outcomes; None until it is.
+    reasoner : CalibratedReasoner or None
+        The reasoner that was put to its anchors, and what its answers are worth beside the
+        rest; None until one is.
+    version : str
+        Digest of the manifest; empty for a bank that was never saved.
+    """
+
+    ids: tuple[str, ...]
+    categories: tuple[str, ...]
+    prompts: tuple[str, ...] | None
+    gold_answers: tuple[str | None, ...]
+    embedding_ad: Float32Array
+    features_af: FloatArray
+    models: tuple[ModelSpec, ...]
+    outcomes: Outcomes
+    embedder: EmbedderSpec
+    reference: ReferencePopulation | None = None
+    forecaster: Forecaster | None = None
+    reasoner: CalibratedReasoner | None = None
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        expected = (len(self.ids), self.embedder.dimension)
+        if self.embedding_ad.shape != expected:
+            raise BankError(
+                f"embeddings have shape {self.embedding_ad.shape}; "
+                f"{expected[0]} questions of {self.embedder} need {expected}"
+            )
+        check_unit_norm(self.embedding_ad, self.ids)
+
+    @property
+    def model_ids(self) -> tuple[str, ...]:
+        """Ids of the models, in column order."""
+        return tuple(model.id for model in self.models)
+
+    @property
+    def anchor_config(self) -> AnchorConfig:
+        """How the bank was calibrated to be read, else the defaults."""
+        return self.reference.config if self.reference else AnchorConfig()
+
+    def select_models(self, wanted: tuple[str, ...]) -> "Bank":
+        """Return the bank of a pool: its models only, in its order.
+
+        Raises
+        ------
+        UnknownModelError
+            If the bank has never measured one of them.
+        """
+        columns = indices_of(wanted, self.model_ids, "the bank")
+        return replace(
+            self,
+            models=tuple(self.models[column] for column in columns),
+            outcomes=self.outcomes.select_models(columns),
+            reference=self.reference and self.reference.select_models(columns),
+            forecaster=self.forecaster and self.forecaster.select_models(columns),
+            reasoner=self.reasoner and self.reasoner.select_models(columns),
+        )
+
+    def with_prices(self, models: tuple[ModelSpec, ...]) -> "Bank":
+        """Return the same bank with other prices; `models` are in its order."""
+        return replace(self, models=models)
+
+
+def check_unit_norm(embedding_nd: Float32Array, ids: tuple[str, ...]) -> None:
+    """Refuse vectors that are not finite and of length 1.
+
+    Raises
+    ------
+    BankError
+        Naming the first question whose vector is not.
+    """
+    length, unit = norms(embedding_nd)
+    wrong = np.flatnonzero(~unit)
+    if wrong.size:
+        first = wrong[0]
+        raise BankError(
+            f"embedding of {ids[first]!r} has length {length[first]}; expected 1 "
+            f"({wrong.size} of {len(ids)} are wrong)"
+        )

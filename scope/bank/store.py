@@ -1,0 +1,235 @@
+"""A bank on disk: plain files, each tied to the manifest by its hash."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scope.arrays import FloatArray
+from scope.bank.bank import Bank, BankManifest
+from scope.bank.forecaster_store import load_forecaster, save_forecaster
+from scope.bank.reference_population import ReferencePopulation
+from scope.config import AnchorConfig, parse
+from scope.embedding.text_features import FEATURES
+from scope.errors import BankError, BankIntegrityError, FormatError
+from scope.fusion.calibrated_reasoner import CalibratedReasoner
+from scope.outcomes import Outcomes, read_outcomes_table
+from scope.pool import ModelSpec
+from scope.storage.files import atomic_folder, read_json, sha256, write_json
+
+MANIFEST = "manifest.json"
+QUESTIONS = "questions.parquet"
+EMBEDDINGS = "embeddings.npy"
+FEATURES_FILE = "features.parquet"
+OUTCOMES = "outcomes.parquet"
+MODELS = "models.json"
+REFERENCE_SETTINGS = "reference.json"
+REFERENCE = "reference.npz"
+FORECASTER = "forecaster.npz"
+REASONER = "reasoner.json"
+
+
+def save_bank(bank: Bank, path: Path, *, created_at: str, sources: tuple[str, ...]) -> BankManifest:
+    """Write `bank` as a new folder, whole or not at all.
+
+    Parameters
+    ----------
+    bank : Bank
+    path : Path
+        Must not exist.
+    created_at : str
+        ISO 8601 time for the manifest.
+    sources : tuple of str
+        Where the questions and outcomes came from.
+
+    Raises
+    ------
+    BankError
+        If `path` exists.
+    """
+    try:
+        with atomic_folder(path) as draft:
+            n_outcomes = _write_files(bank, draft)
+            manifest = BankManifest(
+                n_questions=len(bank.ids),
+                n_models=len(bank.models),
+                n_outcomes=n_outcomes,
+                embedder=bank.embedder,
+                has_prompts=bank.prompts is not None,
+                created_at=created_at,
+                sources=sources,
+                files={file.name: sha256(file) for file in sorted(draft.iterdir())},
+            )
+            write_json(draft / MANIFEST, manifest.model_dump(mode="json"))
+    except FileExistsError as error:
+        raise BankError(f"bank {error}") from error
+    return manifest
+
+
+def load_bank(path: Path) -> Bank:
+    """Read and verify a bank; nothing in it is ever unpickled or executed.
+
+    Raises
+    ------
+    BankError
+        If `path` is not a bank of this schema.
+    BankIntegrityError
+        If a file is not the one the manifest names.
+    """
+    manifest = verify_bank(path)
+    try:
+        bank = _read_files(path, manifest)
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        if isinstance(error, BankError):
+            raise
+        raise BankError(f"bank {path} does not fit its manifest: {error}") from error
+    if FORECASTER in manifest.files:
+        learned = load_forecaster(
+            path / FORECASTER, bank.embedding_ad, bank.features_af, len(bank.models)
+        )
+        bank = replace(bank, forecaster=learned)
+    return replace(bank, version=bank_version(path))
+
+
+def verify_bank(path: Path) -> BankManifest:
+    """Check every file of a bank against its manifest and return that.
+
+    Raises
+    ------
+    BankError
+        If there is no valid manifest, or a file is missing or not named by it.
+    BankIntegrityError
+        If a file has other bytes than the manifest says.
+    """
+    manifest = read_manifest(path)
+    for name, expected in manifest.files.items():
+        if Path(name).name != name or not (path / name).is_file():
+            raise BankError(f"bank {path} lacks {name!r}, which its manifest names")
+        if (found := sha256(path / name)) != expected:
+            raise BankIntegrityError(str(path / name), expected, found)
+    return manifest
+
+
+def read_manifest(path: Path) -> BankManifest:
+    """Read what a bank says it is made of, without checking that it is.
+
+    Raises
+    ------
+    BankError
+        If there is no manifest, or it is not JSON.
+    ConfigError
+        If it is of another schema.
+    """
+    if not is_bank(path):
+        raise BankError(f"{path} is not a bank: it has no {MANIFEST}")
+    try:
+        return parse(BankManifest, read_json(path / MANIFEST), str(path / MANIFEST))
+    except FormatError as error:
+        raise BankError(str(error)) from error
+
+
+def is_bank(path: Path) -> bool:
+    """Say whether `path` is a folder with a manifest."""
+    return (path / MANIFEST).is_file()
+
+
+def content_digest(path: Path) -> str:
+    """Return 12 digits that change whenever a question, a vector or an outcome of a bank does.
+
+    They stay where only prices change, or what is learned from the outcomes.
+    """
+    files = read_manifest(path).files
+    told = json.dumps([files.get(name) for name in (QUESTIONS, EMBEDDINGS, OUTCOMES)])
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def bank_version(path: Path) -> str:
+    """Return 12 digits that change whenever anything in the bank does."""
+    return hashlib.sha256((path / MANIFEST).read_bytes()).hexdigest()[:12]
+
+
+def _write_files(bank: Bank, folder: Path) -> int:
+    """Write everything but the manifest; return the number of outcomes."""
+    questions = pa.table(
+        {
+            "question_id": pa.array(bank.ids, pa.string()),
+            "category": pa.array(bank.categories, pa.string()).dictionary_encode(),
+            "prompt": pa.array(bank.prompts or [None] * len(bank.ids), pa.string()),
+            "gold": pa.array(bank.gold_answers, pa.string()),
+        }
+    )
+    features = pa.table(
+        {name: bank.features_af[:, column] for column, name in enumerate(FEATURES)}
+    ).cast(pa.schema([(name, pa.int32()) for name in FEATURES]))
+    outcomes = bank.outcomes.to_table(bank.ids)
+    for name, table in ((QUESTIONS, questions), (FEATURES_FILE, features), (OUTCOMES, outcomes)):
+        pq.write_table(table, folder / name, compression="zstd", compression_level=9)
+    np.save(folder / EMBEDDINGS, bank.embedding_ad.astype(np.float16), allow_pickle=False)
+    write_json(folder / MODELS, [model.model_dump(mode="json") for model in bank.models])
+    if bank.reference is not None:
+        write_json(folder / REFERENCE_SETTINGS, bank.reference.config.model_dump(mode="json"))
+        bank.reference.save(folder / REFERENCE)
+    if bank.forecaster is not None:
+        save_forecaster(bank.forecaster, folder / FORECASTER)
+    if bank.reasoner is not None:
+        bank.reasoner.save(folder / REASONER)
+    return int(outcomes.num_rows)
+
+
+def _read_files(path: Path, manifest: BankManifest) -> Bank:
+    for name in (QUESTIONS, EMBEDDINGS, FEATURES_FILE, OUTCOMES, MODELS):
+        if name not in manifest.files:
+            raise BankError(f"bank {path} is incomplete: its manifest names no {name}")
+    questions = pq.read_table(path / QUESTIONS)
+    ids = tuple(questions["question_id"].to_pylist())
+    models = tuple(
+        parse(ModelSpec, model, str(path / MODELS)) for model in read_json(path / MODELS)
+    )
+    return Bank(
+        ids=ids,
+        categories=tuple(questions["category"].cast(pa.string()).to_pylist()),
+        prompts=tuple(questions["prompt"].to_pylist()) if manifest.has_prompts else None,
+        gold_answers=tuple(questions["gold"].to_pylist()),
+        embedding_ad=np.load(path / EMBEDDINGS, allow_pickle=False).astype(np.float32),
+        features_af=read_features(path / FEATURES_FILE),
+        models=models,
+        outcomes=Outcomes.from_table(
+            read_outcomes_table(path / OUTCOMES),
+            ids,
+            tuple(model.id for model in models),
+            str(path / OUTCOMES),
+        ),
+        embedder=manifest.embedder,
+        reference=_read_reference(path, manifest),
+        reasoner=_read_reasoner(path, manifest, len(models)),
+    )
+
+
+def read_features(path: Path) -> FloatArray:
+    """Return the text features of all questions, (n_questions, n_features)."""
+    table = pq.read_table(path, columns=list(FEATURES))
+    features_af: FloatArray = np.column_stack([table[name].to_numpy() for name in FEATURES]).astype(
+        np.float64
+    )
+    return features_af
+
+
+def _read_reference(path: Path, manifest: BankManifest) -> ReferencePopulation | None:
+    if REFERENCE not in manifest.files or REFERENCE_SETTINGS not in manifest.files:
+        return None
+    config = parse(
+        AnchorConfig,
+        json.loads((path / REFERENCE_SETTINGS).read_text()),
+        str(path / REFERENCE_SETTINGS),
+    )
+    return ReferencePopulation.load(path / REFERENCE, config)
+
+
+def _read_reasoner(path: Path, manifest: BankManifest, n_models: int) -> CalibratedReasoner | None:
+    return (
+        CalibratedReasoner.load(path / REASONER, n_models) if REASONER in manifest.files else None
+    )

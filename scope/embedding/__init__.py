@@ -1,0 +1,1 @@
+"""Texts as vectors: which embedder, the encoder, text features and the exact nearest anchors."""

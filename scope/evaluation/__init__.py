@@ -1,0 +1,1 @@
+"""Compare a bank with every baseline on labelled questions, with bootstrap intervals."""

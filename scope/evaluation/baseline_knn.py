@@ -1,0 +1,105 @@
+"""Nearest neighbours, as published and tuned: baselines that only average."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from scope.arrays import Float32Array, FloatArray, IntArray
+from scope.bank.bank import Bank
+from scope.embedding.index import AnchorIndex
+from scope.evaluation.baseline_inputs import TrainingSet, known_log_loss
+from scope.forecast.neighbour_statistics import (
+    effective_sample_size,
+    similarity_weights,
+    weighted_means,
+)
+from scope.routing.metrics import GroundTruth
+from scope.sampling import hash_sample
+
+PUBLISHED_NEIGHBOURS, PUBLISHED_POWER = 6, 2
+NEIGHBOURS = (10, 25, 50, 100, 200, 400)
+POWERS = (0.0, 2.0, 4.0, 8.0)
+PRIOR_STRENGTHS = (1.0, 3.0, 10.0, 30.0)
+N_TUNING_ANCHORS = 1_000
+"""Anchors on which the settings are picked, each predicted from all the others."""
+CHUNK = 250
+"""Questions worked on at once: bounds memory to about 15 MB per array."""
+
+
+def published_stage_one(bank: Bank, embedding_qd: Float32Array) -> tuple[FloatArray, FloatArray]:
+    """Forecast as the published Stage I does: 6 neighbours, similarity², no shrinkage.
+
+    Probability and cost are the neighbours' means; like the published code it lets
+    an anchor at cosine -0.9 weigh as much as one at +0.9.
+
+    Returns
+    -------
+    p_correct_qm, cost_usd_qm : ndarray of shape (n_questions, n_models)
+        NaN where none of the six was measured.
+    """
+    similarity_qk, anchor_qk = AnchorIndex(bank.embedding_ad).search(
+        embedding_qd, PUBLISHED_NEIGHBOURS
+    )
+    truth = GroundTruth.from_outcomes(bank.outcomes, bank.models)
+    weight_qk = similarity_qk**PUBLISHED_POWER
+    return (
+        weighted_means(weight_qk, truth.correct_qm[anchor_qk]),
+        weighted_means(weight_qk, truth.cost_usd_qm[anchor_qk]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KNNSettings:
+    """How neighbours are weighed."""
+
+    n_neighbours: int
+    power: float
+    prior_strength: float
+
+
+class TunedKNN:
+    """Shrunken neighbours' means, settings picked inside the bank.
+
+    Every combination of the settings forecasts a sample of the anchors, each
+    without its own vote; the one of least log loss is kept.
+    """
+
+    def __init__(self, bank: Bank) -> None:
+        self._bank, self._index = bank, AnchorIndex(bank.embedding_ad)
+        self._mean_m = TrainingSet(bank.features_af, bank.outcomes.correct_am).mean_m()
+        self.settings = self._tuned()
+
+    def predict(self, embedding_qd: Float32Array) -> FloatArray:
+        """Return probabilities of shape (n_questions, n_models)."""
+        parts = [np.empty((0, len(self._mean_m)))]
+        for start in range(0, len(embedding_qd), CHUNK):
+            found = self._index.search(
+                embedding_qd[start : start + CHUNK], self.settings.n_neighbours
+            )
+            parts.append(self._forecast(*found, self.settings))
+        return np.concatenate(parts)
+
+    def _tuned(self) -> KNNSettings:
+        sample = np.array(hash_sample(self._bank.ids, N_TUNING_ANCHORS), dtype=np.int64)
+        similarity_qk, anchor_qk = self._index.search_excluding_self(
+            self._bank.embedding_ad[sample], max(NEIGHBOURS), sample
+        )
+        counts = sorted({min(n, len(self._bank.ids) - 1) for n in NEIGHBOURS})
+        losses = {}
+        for chosen in (KNNSettings(*values) for values in product(counts, POWERS, PRIOR_STRENGTHS)):
+            near = similarity_qk[:, : chosen.n_neighbours], anchor_qk[:, : chosen.n_neighbours]
+            p_qm = self._forecast(*near, chosen)
+            losses[chosen] = known_log_loss(p_qm, self._bank.outcomes.correct_am[sample])
+        return min(losses, key=losses.__getitem__)
+
+    def _forecast(
+        self, similarity_qk: FloatArray, anchor_qk: IntArray, chosen: KNNSettings
+    ) -> FloatArray:
+        weight_qk = similarity_weights(similarity_qk, chosen.power)
+        correct_qkm = self._bank.outcomes.correct_am[anchor_qk]
+        n_qm = effective_sample_size(weight_qk, correct_qkm)
+        near_qm = np.where(n_qm > 0, weighted_means(weight_qk, correct_qkm), 0.0)
+        pseudo = chosen.prior_strength
+        p_qm: FloatArray = (n_qm * near_qm + pseudo * self._mean_m) / (n_qm + pseudo)
+        return p_qm

@@ -1,0 +1,98 @@
+"""Forecasts of about the same probability, and how far they lie off what came of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scope.arrays import FloatArray, IntArray
+from scope.evaluation.bootstrap import PERCENTILES, Interval
+from scope.evaluation.weighted import WeightedPairs, safe_ratio
+
+N_BINS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """Forecasts of about the same probability, and what came of them."""
+
+    n: int
+    mean_p: float
+    share_correct: float
+
+    @classmethod
+    def from_pairs(cls, cells: WeightedPairs, bin_n: IntArray) -> tuple["CalibrationBin", ...]:
+        """Describe every bin, from the lowest forecast to the highest."""
+        size_b = np.bincount(bin_n)
+        p_b, share_b = (
+            np.bincount(bin_n, value_n) / size_b for value_n in (cells.forecast_n, cells.outcome_n)
+        )
+        rows = zip(size_b.tolist(), p_b.tolist(), share_b.tolist(), strict=True)
+        return tuple(cls(*row) for row in rows)
+
+
+def equal_mass_bins(p_n: FloatArray, n_bins: int = N_BINS) -> IntArray:
+    """Cut forecasts at their quantiles into bins of about equal size.
+
+    Equal forecasts share a bin, so that the order of questions cannot matter; bins
+    that are left empty by ties are left out.
+
+    Returns
+    -------
+    ndarray of shape (n_cells,)
+        Bin of each, counted from the lowest.
+
+    Examples
+    --------
+    >>> equal_mass_bins(np.array([0.1, 0.2, 0.2, 0.9]), 2)
+    array([0, 0, 0, 1])
+    """
+    levels = np.arange(1, n_bins) / n_bins
+    edges = np.quantile(p_n, levels, method="inverted_cdf")
+    _, bin_n = np.unique(np.searchsorted(edges, p_n, side="left"), return_inverse=True)
+    return np.asarray(bin_n, dtype=np.int64)
+
+
+def calibration_gaps(cells: WeightedPairs, bin_n: IntArray) -> FloatArray:
+    """Return mean forecast minus outcome of each bin, times the bin's share of all cells.
+
+    Returns
+    -------
+    ndarray of shape (n_replicates + 1, n_bins)
+        The bins are the same in every resample. NaN where no cell is drawn.
+    """
+    off_n = cells.forecast_n - cells.outcome_n
+    off_rb = np.stack([cells.total(off_n * (bin_n == b)) for b in range(bin_n.max() + 1)], axis=1)
+    n_r1 = cells.total(np.ones(len(off_n)))[:, None]
+    return safe_ratio(off_rb, np.broadcast_to(n_r1, off_rb.shape))
+
+
+def ece(gap_rb: FloatArray) -> Interval:
+    """Return the expected calibration error, the mean gap of the bins, with its interval.
+
+    Chance alone makes gaps: the error of a sample lies above the true one, and that
+    of a resample, drawn from the sample, lies higher still, often in all of them. The
+    ends of `Interval.of` would both be too high. Here the upper one is the plain
+    percentile, which that lift makes safe; the lower one lies below the value by as
+    much as the gaps move from sample to resample, bin by bin, and is at least 0. Gaps
+    that moved by no more cannot have changed the error by more (triangle inequality),
+    so the interval holds the true error of perfect forecasts, 0, as often as it says.
+
+    Parameters
+    ----------
+    gap_rb : ndarray of shape (n_replicates + 1, n_bins)
+        As `gaps` returns them.
+
+    Examples
+    --------
+    >>> f"{ece(np.array([[0.01, -0.03], [0.03, -0.03], [0.03, -0.03]])):.2f}"
+    '0.04 (0.02 to 0.06)'
+    """
+    value, drawn_rb = float(np.abs(gap_rb[0]).sum()), gap_rb[1:]
+    drawn_rb = drawn_rb[~np.isnan(drawn_rb).any(axis=1)]
+    if not len(drawn_rb):
+        return Interval(value, np.nan, np.nan)
+    moved, high = (
+        float(np.quantile(np.abs(gap_rb).sum(axis=1), PERCENTILES[1]))
+        for gap_rb in (drawn_rb - gap_rb[0], drawn_rb)
+    )
+    return Interval(value, max(value - moved, 0.0), max(high, value))

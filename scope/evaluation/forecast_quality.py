@@ -1,0 +1,118 @@
+"""How good forecasts are, over all models and for each."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from scope.arrays import FloatArray
+from scope.evaluation.bootstrap import Interval
+from scope.evaluation.reliability import ProbabilityMetrics, ProbabilityScores
+from scope.evaluation.test_set import TestSet
+from scope.evaluation.weighted import TokenCountError, WeightedPairs, safe_ratio
+
+ALL_MODELS = "all models"
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastQuality:
+    """Forecasts of one router against every outcome that is known.
+
+    Attributes
+    ----------
+    name : str
+    mean_auc : Interval
+        Mean of the models' own AUCs, where defined; NaN if none is. Unlike the pooled
+        one it gives no credit for knowing which models are good.
+    ours_minus_auc, ours_minus_log_loss : Interval
+        Mean AUC, and pooled log loss, of our router minus this one's, on the same questions.
+    pooled : ProbabilityMetrics
+        Over all (question, model) cells.
+    by_model : dict of str to ProbabilityMetrics
+    lengths : dict of str to TokenCountError
+        Error of the completion tokens by model, over all under `ALL_MODELS`; empty for a
+        baseline, which foretells none.
+    """
+
+    name: str
+    mean_auc: Interval
+    ours_minus_auc: Interval
+    ours_minus_log_loss: Interval
+    pooled: ProbabilityMetrics
+    by_model: dict[str, ProbabilityMetrics]
+    lengths: dict[str, TokenCountError]
+
+
+def forecast_qualities(
+    p_correct: Mapping[str, FloatArray],
+    models: tuple[str, ...],
+    exam: TestSet,
+    tokens_qm: FloatArray,
+    weight_rq: FloatArray,
+) -> tuple[ForecastQuality, ...]:
+    """Measure the forecasts of every router, all on the same resamples.
+
+    Parameters
+    ----------
+    p_correct : mapping of str to ndarray of shape (n_questions, n_models)
+        By router, ours first, for every question of the exam; NaN is left out.
+    models : tuple of str
+    exam : TestSet
+    tokens_qm : ndarray of shape (n_questions, n_models)
+        Completion tokens that our router foretells.
+    weight_rq : ndarray of shape (n_replicates + 1, n_questions)
+        Of all questions of the exam, as `scope.bootstrap.resamples` draws them.
+    """
+    correct_qm = exam.truth.correct_qm
+    drawn = [
+        {
+            at: ProbabilityScores.from_pairs(cells)
+            for at, cells in _cells(models, p_qm, correct_qm, weight_rq)
+        }
+        for p_qm in p_correct.values()
+    ]
+    lengths = _cells(models, tokens_qm, exam.completion_tokens_qm, weight_rq)
+    errors = {at: TokenCountError.from_pairs(cells) for at, cells in lengths}
+    return tuple(
+        _quality(name, scores, drawn[0], errors if scores is drawn[0] else {})
+        for name, scores in zip(p_correct, drawn, strict=True)
+    )
+
+
+def _cells(
+    models: tuple[str, ...], forecast_qm: FloatArray, outcome_qm: FloatArray, weight_rq: FloatArray
+) -> Iterator[tuple[str, WeightedPairs]]:
+    """Yield the cells of all models together, and of each."""
+    yield ALL_MODELS, WeightedPairs.from_forecasts(forecast_qm, outcome_qm, weight_rq)
+    for m, model in enumerate(models):
+        yield (
+            model,
+            WeightedPairs.from_forecasts(forecast_qm[:, [m]], outcome_qm[:, [m]], weight_rq),
+        )
+
+
+def _quality(
+    name: str,
+    scores: dict[str, ProbabilityScores],
+    ours: dict[str, ProbabilityScores],
+    lengths: dict[str, TokenCountError],
+) -> ForecastQuality:
+    mean_auc_r, our_mean_auc_r = _mean_auc(scores), _mean_auc(ours)
+    loss_r, our_loss_r = (one[ALL_MODELS].log_loss_r for one in (scores, ours))
+    reliability = {at: ProbabilityMetrics.from_scores(one) for at, one in scores.items()}
+    return ForecastQuality(
+        name,
+        Interval.from_replicates(mean_auc_r),
+        Interval.from_replicates(our_mean_auc_r - mean_auc_r),
+        Interval.from_replicates(our_loss_r - loss_r),
+        reliability.pop(ALL_MODELS),
+        reliability,
+        lengths,
+    )
+
+
+def _mean_auc(scores: dict[str, ProbabilityScores]) -> FloatArray:
+    """Average over the models that have an AUC in a resample; NaN where none has."""
+    auc_rm = np.stack([one.auc_r for at, one in scores.items() if at != ALL_MODELS], axis=1)
+    defined_rm = ~np.isnan(auc_rm)
+    return safe_ratio(np.where(defined_rm, auc_rm, 0.0).sum(axis=1), defined_rm.sum(axis=1))

@@ -1,0 +1,113 @@
+"""What our router planned before anything ran, beside what came of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from scope.arrays import BoolArray, FloatArray
+from scope.bank.bank import Bank
+from scope.bank.reference_population import fit_alpha_scale
+from scope.evaluation.bootstrap import Interval
+from scope.evaluation.strategies import ResampledOutcomes
+from scope.policy.alpha_scale import AlphaScale
+from scope.policy.budget import plan_budget
+from scope.policy.policy import Choices, ExpectedValue
+from scope.predictions import ESTIMATE_FIELDS, Estimates, Predictions
+from scope.predictor.reference_population import predict_reference_population
+from scope.routing.frontier import planned_score
+from scope.routing.routing import format_usd
+
+PER_1K = 1_000
+ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedVsRealised:
+    """One setting of our router: a budget or a stop of the dial.
+
+    Attributes
+    ----------
+    name : str
+    planned_accuracy, planned_usd_per_1k : float
+        Mean of the forecasts for the models chosen.
+    accuracy, usd_per_1k : Interval
+        What really happened.
+    cost_ratio : Interval
+        Real cost over planned cost; NaN where nothing was planned to be spent.
+    """
+
+    name: str
+    planned_accuracy: float
+    planned_usd_per_1k: float
+    accuracy: Interval
+    usd_per_1k: Interval
+    cost_ratio: Interval
+
+
+def planned_vs_realised(
+    bank: Bank, predictions: Predictions, record: ResampledOutcomes, budgets_usd: FloatArray
+) -> tuple[PlannedVsRealised, ...]:
+    """Route at every budget and at stops of the dial, and compare plan and outcome.
+
+    Parameters
+    ----------
+    bank : Bank
+        Its calibration sets the dial; one is made if there is none.
+    predictions : Predictions
+        Ours, for the questions of the record.
+    record : ResampledOutcomes
+    budgets_usd : ndarray of shape (n_budgets,)
+        USD a question; infinite ones are no budgets.
+    """
+    calibration = bank.reference or predict_reference_population(bank, bank.anchor_config)
+    dial = fit_alpha_scale(calibration, bank.models)
+    finite = budgets_usd[np.isfinite(budgets_usd)]
+    rows = [*_by_budget(predictions, finite), *_by_dial(predictions, dial)]
+    return tuple(_promise(name, predictions, choices, record) for name, choices in rows)
+
+
+def choices_at(predictions: Predictions, dial: AlphaScale, alpha: float) -> Choices:
+    """Return the decisions at one stop of the dial."""
+    estimates = predictions.estimates
+    policy = ExpectedValue(dial.trade_off(alpha))
+    return policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm)
+
+
+def select_questions(predictions: Predictions, kept_q: BoolArray) -> Predictions:
+    """Return the predictions for some of the questions."""
+    estimates = Estimates(
+        *(getattr(predictions.estimates, name)[kept_q] for name in ESTIMATE_FIELDS)
+    )
+    ids = tuple(predictions.question_ids[q] for q in np.flatnonzero(kept_q))
+    return Predictions(ids, predictions.models, estimates)
+
+
+def _by_budget(predictions: Predictions, budgets_usd: FloatArray) -> Iterator[tuple[str, Choices]]:
+    n_questions = len(predictions.question_ids)
+    for budget_usd in budgets_usd.tolist():
+        plan = plan_budget(predictions, budget_usd * n_questions)
+        yield f"budget {format_usd(PER_1K * budget_usd)}", plan.choices
+
+
+def _by_dial(predictions: Predictions, dial: AlphaScale) -> Iterator[tuple[str, Choices]]:
+    for alpha in ALPHAS:
+        yield f"alpha {alpha:g}", choices_at(predictions, dial, alpha)
+
+
+def _promise(
+    name: str, predictions: Predictions, choices: Choices, record: ResampledOutcomes
+) -> PlannedVsRealised:
+    plan = planned_score(predictions, choices)
+    cost_usd_r = record.weight_rq @ choices.pick(record.cost_usd_qm)
+    planned_usd_r = record.weight_rq @ choices.pick(predictions.estimates.cost_usd_qm)
+    ratio_r = np.full_like(cost_usd_r, np.nan)
+    np.divide(cost_usd_r, planned_usd_r, out=ratio_r, where=planned_usd_r > 0)
+    return PlannedVsRealised(
+        name,
+        plan.accuracy,
+        plan.usd_per_1k,
+        Interval.from_replicates(record.weight_rq @ choices.pick(record.correct_qm)),
+        Interval.from_replicates(PER_1K * cost_usd_r),
+        Interval.from_replicates(ratio_r),
+    )

@@ -1,0 +1,88 @@
+"""One HTML page that holds a whole evaluation. Wraps Jinja."""
+
+from pathlib import Path
+
+from scope.evaluation import charts, formatting, tables
+from scope.evaluation.bootstrap import N_REPLICATES
+from scope.evaluation.calibration_bins import N_BINS
+from scope.evaluation.evaluation import MIX, OURS, Evaluation
+
+TEMPLATE = Path(__file__).with_name("report.html.j2")
+
+
+def to_html(evaluation: Evaluation) -> str:
+    """Return the page; pictures are inside it and nothing is fetched.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    # Model and category names come from strangers' files: they are text, never markup.
+    engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    template = engine.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(
+        title=tables.title(evaluation),
+        left_out=tables.headline(evaluation),
+        cards=_cards(evaluation),
+        charts={
+            "trade_off": charts.trade_off(evaluation),
+            "gain_over_mixture": charts.gain_over_mixture(evaluation),
+            "differences": charts.differences(evaluation),
+            "reliability": charts.reliability(evaluation),
+            "promised_cost": charts.planned_vs_realised(evaluation),
+        },
+        tables={
+            "area": tables.area_table(evaluation),
+            "budgets": tables.budget_table(evaluation),
+            "models": tables.model_table(evaluation),
+            "forecasts": tables.forecast_table(evaluation),
+            "planned_costs": tables.planned_cost_table(evaluation),
+        },
+        length=tables.length_error(evaluation),
+        n_budgets=len(evaluation.budgets_usd_per_1k),
+        n_replicates=f"{N_REPLICATES:,}",
+        n_bins=N_BINS,
+        n_anchors=f"{evaluation.n_anchors:,}",
+        seed=evaluation.seed,
+        notes=[f"{one.name}: {one.note}." for one in evaluation.leaderboard],
+    )
+
+
+def _cards(evaluation: Evaluation) -> list[dict[str, str]]:
+    ours, mix = evaluation.standing(OURS), evaluation.standing(MIX)
+    best, forecasts = ours.at_budgets[-1], evaluation.quality[0]
+    return [
+        _card("area", *formatting.split_interval(formatting.format_share(ours.area)), "percent"),
+        _card(
+            "above the mix of models",
+            *formatting.split_interval(formatting.format_points(mix.difference)),
+            "points of area",
+        ),
+        _card(
+            "way from mix to oracle",
+            *formatting.split_interval(formatting.format_share(ours.oracle_gap_closed)),
+            "percent",
+        ),
+        _card(
+            "best accuracy",
+            formatting.plus_minus(best.accuracy),
+            "",
+            f"percent, for ${best.usd_per_1k.value:.2g} per 1,000",
+        ),
+        _card(
+            "own AUC",
+            *formatting.split_interval(formatting.format_metric(forecasts.mean_auc)),
+            "mean over models",
+        ),
+        _card(
+            "calibration error",
+            *formatting.split_interval(formatting.format_metric(forecasts.pooled.ece)),
+            "ECE, pooled",
+        ),
+    ]
+
+
+def _card(name: str, value: str, interval: str, unit: str) -> dict[str, str]:
+    return {"name": name, "value": value, "note": f"{unit}, {interval}" if interval else unit}

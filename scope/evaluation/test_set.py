@@ -1,0 +1,145 @@
+"""Questions with known outcomes put to a bank: joined, checked, in one order."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scope.arrays import BoolArray, Float32Array, FloatArray
+from scope.bank.bank import Bank
+from scope.errors import EmbedderMismatchError, EvaluationError
+from scope.routing.metrics import GroundTruth
+
+MIN_ANCHORS = 20
+"""With fewer there is nothing to fit a baseline on."""
+MIN_QUESTIONS = 30
+"""With fewer an interval says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestSet:
+    """What is asked and what every model of the bank really did, in the order of ids.
+
+    Attributes
+    ----------
+    ids : tuple of str
+    prompts : tuple of str, or None
+    embedding_qd : ndarray of shape (n_questions, n_dimensions)
+    features_qf : ndarray of shape (n_questions, n_features)
+    truth : GroundTruth
+        Columns are the models of the bank, costs at the bank's prices.
+    completion_tokens_qm : ndarray of shape (n_questions, n_models)
+    """
+
+    ids: tuple[str, ...]
+    prompts: tuple[str, ...] | None
+    embedding_qd: Float32Array
+    features_qf: FloatArray
+    truth: GroundTruth
+    completion_tokens_qm: FloatArray
+
+    @classmethod
+    def from_banks(cls, bank: Bank, questions: Bank) -> "TestSet":
+        """Put labelled questions to the models of a bank.
+
+        Parameters
+        ----------
+        bank : Bank
+            Its models at its prices are what is evaluated.
+        questions : Bank
+            Labelled questions, none of them an anchor.
+
+        Raises
+        ------
+        EvaluationError
+            If there are too few anchors or questions, a model has no outcome, or a
+            question is an anchor.
+        EmbedderMismatchError
+            If the two were not embedded alike.
+        """
+        if not bank.embedder.is_compatible_with(questions.embedder):
+            raise EmbedderMismatchError(str(bank.embedder), str(questions.embedder))
+        _check_min_size(len(bank.ids), MIN_ANCHORS, "anchors in the bank")
+        _check_min_size(len(questions.ids), MIN_QUESTIONS, "labelled questions")
+        outcomes = questions.outcomes.reindex(bank.model_ids, len(questions.ids))
+        truth = GroundTruth.from_outcomes(outcomes, bank.models)
+        _check_measured(
+            GroundTruth.from_outcomes(bank.outcomes, bank.models), bank.model_ids, "the bank"
+        )
+        _check_measured(truth, bank.model_ids, "the labelled questions")
+        _check_no_leakage(bank, questions)
+        order = np.argsort(np.array(questions.ids))
+        exam = cls(
+            tuple(questions.ids[q] for q in order),
+            questions.prompts and tuple(questions.prompts[q] for q in order),
+            questions.embedding_ad[order],
+            questions.features_af[order],
+            GroundTruth(truth.correct_qm[order], truth.cost_usd_qm[order]),
+            outcomes.completion_tokens_am[order],
+        )
+        exam.check_complete(bank.model_ids)
+        return exam
+
+    @property
+    def unknown_qm(self) -> BoolArray:
+        """Cells whose correctness or cost nobody knows."""
+        unknown_qm: BoolArray = np.isnan(self.truth.correct_qm + self.truth.cost_usd_qm)
+        return unknown_qm
+
+    @property
+    def complete_q(self) -> BoolArray:
+        """Questions whose outcome is known for every model: only these compare routers."""
+        complete_q: BoolArray = ~np.any(self.unknown_qm, axis=1)
+        return complete_q
+
+    def check_complete(self, models: tuple[str, ...]) -> None:
+        """Raise `EvaluationError` if too few questions are known for every model."""
+        n_complete = int(self.complete_q.sum())
+        if n_complete < MIN_QUESTIONS:
+            gaps_m = self.unknown_qm.sum(axis=0)
+            worst = int(gaps_m.argmax())
+            raise EvaluationError(
+                f"only {n_complete} of {len(self.ids):,} labelled questions have an outcome and "
+                f"token counts of every model, at least {MIN_QUESTIONS} are needed; "
+                f"{models[worst]} lacks most, {gaps_m[worst]:,}: name a --pool without it"
+            )
+
+
+def _check_min_size(n: int, needed: int, what: str) -> None:
+    if n < needed:
+        raise EvaluationError(f"{n} {what}; at least {needed} are needed to say anything")
+
+
+def _check_measured(truth: GroundTruth, models: tuple[str, ...], where: str) -> None:
+    for what, values_qm in (("outcome", truth.correct_qm), ("token counts", truth.cost_usd_qm)):
+        for m in np.flatnonzero(np.isnan(values_qm).all(axis=0)):
+            raise EvaluationError(
+                f"model {models[m]!r} has no {what} in {where}; name a --pool without it"
+            )
+
+
+def _check_no_leakage(bank: Bank, questions: Bank) -> None:
+    """Refuse questions that are anchors, by id or as the same text under another id.
+
+    The encoder reads the beginning of a text alone: two long questions with a common
+    beginning have one embedding. Only if the counts of their features agree as well
+    are they taken for the same.
+    """
+    if shared := sorted(set(bank.ids) & set(questions.ids)):
+        raise EvaluationError(
+            f"question {shared[0]!r} is itself an anchor, as are {len(shared) - 1:,} more: "
+            "nobody may be examined on what was learned; keep the two apart"
+        )
+    place = dict(zip(_fingerprints(bank), bank.ids, strict=True))
+    for question_id, fingerprint in zip(questions.ids, _fingerprints(questions), strict=True):
+        if fingerprint in place:
+            raise EvaluationError(
+                f"question {question_id!r} is anchor {place[fingerprint]!r} under another name: "
+                "its embedding and text features are the same; keep the two apart"
+            )
+
+
+def _fingerprints(bank: Bank) -> list[bytes]:
+    # A bank that was never saved has more digits than one that was.
+    rounded_ad = bank.embedding_ad.astype(np.float16)
+    rows = zip(rounded_ad, bank.features_af, strict=True)
+    return [vector.tobytes() + counts.tobytes() for vector, counts in rows]

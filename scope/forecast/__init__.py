@@ -1,0 +1,1 @@
+"""Forecasts from anchors, on arrays alone: kNN, Gaussian process, categories, transfer."""

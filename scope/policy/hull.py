@@ -1,0 +1,203 @@
+"""The steps of many questions up their hulls, in the order in which money should take them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scope.arrays import AnyArray, BoolArray, FloatArray, Int16Array, Int32Array, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Hulls:
+    """One hull for each question.
+
+    Attributes
+    ----------
+    model_qs : ndarray of shape (n_questions, n_steps)
+        Models from the cheapest up; the last repeats once the hull ends. -1 in
+        a row without any usable model.
+    slope_qs : ndarray of shape (n_questions, n_steps - 1)
+        Correct answers gained per USD by going from step ``s`` to ``s + 1``,
+        falling along a row; -inf once the hull ends.
+    cost_usd_qs : ndarray of shape (n_questions, n_steps)
+        Predicted cost of those models; NaN in a row without any.
+    """
+
+    model_qs: IntArray
+    slope_qs: FloatArray
+    cost_usd_qs: FloatArray
+
+    @classmethod
+    def from_estimates(cls, p_correct_qm: FloatArray, cost_usd_qm: FloatArray) -> "Hulls":
+        """Build the hulls; a model whose p or cost is NaN is no candidate.
+
+        Of equally cheap models the likelier stands, of equal ones the first in
+        pool order. Steps that gain nothing are no steps.
+        """
+        known_qm = ~(np.isnan(p_correct_qm) | np.isnan(cost_usd_qm))
+        cost_qm = np.where(known_qm, cost_usd_qm, np.inf)
+        p_qm = np.where(known_qm, p_correct_qm, -np.inf)
+        models, costs = [_cheapest(p_qm, cost_qm, known_qm)], []
+        slopes: list[FloatArray] = []
+        for _ in range(p_qm.shape[1]):
+            here_q = np.maximum(models[-1], 0)[:, None]
+            cost_q1 = np.take_along_axis(cost_qm, here_q, axis=1)
+            p_q1 = np.take_along_axis(p_qm, here_q, axis=1)
+            costs.append(np.where(models[-1] >= 0, cost_q1[:, 0], np.nan))
+            with np.errstate(invalid="ignore"):  # unknown minus unknown is no step
+                gain_qm, extra_qm = p_qm - p_q1, cost_qm - cost_q1
+            model_q, slope_q = _steepest(gain_qm, extra_qm, cost_qm)
+            if np.isneginf(slope_q).all():
+                break
+            # Rounding may put a slope a hair above the one before it.
+            slopes.append(np.minimum(slope_q, slopes[-1]) if slopes else slope_q)
+            models.append(np.where(np.isneginf(slope_q), models[-1], model_q))
+        slope_qs = np.stack(slopes, axis=1) if slopes else np.empty((len(p_qm), 0))
+        return cls(np.stack(models, axis=1), slope_qs, np.stack(costs[: len(models)], axis=1))
+
+    def choose(self, trade_off: float) -> IntArray:
+        """Return the model of each question at `trade_off`, -1 where none is usable.
+
+        Parameters
+        ----------
+        trade_off : float
+            Lambda: correct answers that one USD must buy, >= 0. 0 takes the
+            likeliest, infinity the cheapest; at a tie the cheaper is taken.
+        """
+        return self.models_at(self.n_steps_at(trade_off))
+
+    def n_steps_at(self, trade_off: float) -> IntArray:
+        """Return how many steps up its hull each question goes at `trade_off`."""
+        if not trade_off >= 0:
+            raise ValueError(f"trade_off must be at least 0, got {trade_off}")
+        steps: IntArray = (self.slope_qs > trade_off).sum(axis=1)
+        return steps
+
+    def models_at(self, step_q: IntArray) -> IntArray:
+        """Return the model of each question after `step_q` steps up its hull."""
+        return np.take_along_axis(self.model_qs, step_q[:, None], axis=1)[:, 0]
+
+
+def _cheapest(p_qm: FloatArray, cost_qm: FloatArray, known_qm: BoolArray) -> IntArray:
+    cheapest_qm = known_qm & (cost_qm == cost_qm.min(axis=1, keepdims=True))
+    model_q: IntArray = np.argmax(np.where(cheapest_qm, p_qm, -np.inf), axis=1)
+    return np.where(known_qm.any(axis=1), model_q, -1)
+
+
+def _steepest(
+    gain_qm: FloatArray, extra_qm: FloatArray, cost_qm: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Return the model that gains most per USD, the farthest of equals, and its slope.
+
+    Of points on one line only the ends matter. Slope -inf where nothing gains.
+    """
+    step_qm = (gain_qm > 0) & (extra_qm > 0) & np.isfinite(extra_qm)
+    slope_qm = np.full(gain_qm.shape, -np.inf)
+    with np.errstate(over="ignore"):
+        np.divide(gain_qm, extra_qm, out=slope_qm, where=step_qm)
+    slope_q = slope_qm.max(axis=1, initial=-np.inf)
+    best_qm = step_qm & (slope_qm == slope_q[:, None])
+    return np.argmax(np.where(best_qm, cost_qm, -1.0), axis=1), slope_q
+
+
+@dataclass(frozen=True, slots=True)
+class HullIncrements:
+    """All that a budget must know of many questions: 8 bytes each, and 22 for each step.
+
+    Attributes
+    ----------
+    base_usd_q : ndarray of shape (n_questions,)
+        Predicted cost of the cheapest model; NaN where nothing is known.
+    question_n : ndarray of int32, shape (n_steps,)
+        Whose step it is, rising.
+    step_n : ndarray of int16, shape (n_steps,)
+        Which of its steps, from 0, rising within a question.
+    slope_n : ndarray of shape (n_steps,)
+        Correct answers gained per USD, falling within a question.
+    cost_usd_n : ndarray of shape (n_steps,)
+        Predicted cost of the question after the step.
+    """
+
+    base_usd_q: FloatArray
+    question_n: Int32Array
+    step_n: Int16Array
+    slope_n: FloatArray
+    cost_usd_n: FloatArray
+
+    @classmethod
+    def from_hulls(cls, hulls: Hulls) -> "HullIncrements":
+        """Return the steps of these hulls."""
+        question, step = np.nonzero(hulls.slope_qs > -np.inf)
+        return cls(
+            hulls.cost_usd_qs[:, 0].copy(),
+            question.astype(np.int32),
+            step.astype(np.int16),
+            hulls.slope_qs[question, step],
+            hulls.cost_usd_qs[question, step + 1],
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["HullIncrements"]) -> "HullIncrements":
+        """Return the steps of all the questions of `parts`, one part after the other."""
+        first = np.cumsum([0, *(len(part.base_usd_q) for part in parts)], dtype=np.int32)
+        return cls(
+            np.concatenate([part.base_usd_q for part in parts]),
+            np.concatenate([p.question_n + at for p, at in zip(parts, first, strict=False)]),
+            np.concatenate([part.step_n for part in parts]),
+            np.concatenate([part.slope_n for part in parts]),
+            np.concatenate([part.cost_usd_n for part in parts]),
+        )
+
+    def sort_by_slope(self, rank_q: IntArray) -> "GreedyOrder":
+        """Line up all steps of all questions, best bargain first.
+
+        Parameters
+        ----------
+        rank_q : ndarray of shape (n_questions,)
+            Who goes first where two questions' steps are equally good.
+        """
+        before_n = np.where(
+            self.step_n > 0, np.roll(self.cost_usd_n, 1), self.base_usd_q[self.question_n]
+        )
+        order = np.lexsort((self.step_n, rank_q[self.question_n], -self.slope_n))
+        extra_n = (self.cost_usd_n - before_n)[order]
+        bill_usd_n = np.nansum(self.base_usd_q) + np.concatenate([[0.0], np.cumsum(extra_n)])
+        return GreedyOrder(self.question_n[order], self.slope_n[order], bill_usd_n)
+
+    def cost_usd_q(self, step_q: AnyArray) -> FloatArray:
+        """Return what every question costs after `step_q` of its steps."""
+        last = self.step_n == step_q[self.question_n] - 1
+        cost_usd_q = self.base_usd_q.copy()
+        cost_usd_q[self.question_n[last]] = self.cost_usd_n[last]
+        return cost_usd_q
+
+
+@dataclass(frozen=True, slots=True)
+class GreedyOrder:
+    """The steps of many questions in the order in which money should take them.
+
+    Attributes
+    ----------
+    question_n : ndarray of int32, shape (n_steps,)
+        Whose step it is.
+    slope_n : ndarray of shape (n_steps,)
+        Correct answers gained per USD, falling.
+    bill_usd_n : ndarray of shape (n_steps + 1,)
+        Predicted cost of all questions after the first ``n`` steps, rising;
+        ``bill_usd_n[0]`` is the bill of the cheapest models.
+    """
+
+    question_n: Int32Array
+    slope_n: FloatArray
+    cumulative_cost_usd_n: FloatArray
+
+    def n_affordable(self, budget_usd: float) -> int:
+        """Return how many steps fit within `budget_usd`, by bisection; 0 if none does."""
+        return max(
+            int(np.searchsorted(self.cumulative_cost_usd_n, budget_usd, side="right")) - 1, 0
+        )
+
+    def lambda_after(self, n_steps: int) -> float:
+        """Return the lambda that stops after `n_steps`: the slope of the first step not taken."""
+        return float(self.slope_n[n_steps]) if n_steps < len(self.slope_n) else 0.0

@@ -1,0 +1,1 @@
+"""Fit a bank, predict from a bank, and add a model to a bank."""

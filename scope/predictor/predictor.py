@@ -1,0 +1,157 @@
+"""Foretell correctness, tokens and cost from what models did on similar anchors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import betaincinv
+
+from scope.arrays import Float32Array, FloatArray, IntArray
+from scope.bank.bank import Bank
+from scope.config import AnchorConfig
+from scope.embedding.index import AnchorIndex
+from scope.forecast.forecast import Forecast
+from scope.forecast.knn import KNNForecaster
+from scope.forecast.neighbour_statistics import effective_sample_size, similarity_weights
+from scope.forecast.prompt_tokens import PromptTokenRegression
+from scope.pool import cost_usd
+from scope.predictions import Estimates
+
+CHUNK_QUESTIONS = 256
+"""Questions worked on at once: bounds memory to about 20 MB per array."""
+
+INTERVAL = (0.05, 0.95)
+"""Levels of the credible interval of a probability: 90 %."""
+
+N_REPORTED_ANCHORS = 10
+"""Nearest anchors reported with a prediction, as many as the reference keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The anchors a prediction rests on, nearest first."""
+
+    similarity_qk: FloatArray
+    anchor_qk: IntArray
+
+
+class AnchorPredictor:
+    """Foretells from a bank: by what it has learned, else by the votes of the nearest anchors.
+
+    The credible interval of a probability is that of a Beta posterior as strong as
+    the nearest anchors are many (their effective number, plus the pseudo-anchors of
+    the prior), and weaker for a question unlike all anchors.
+
+    Parameters
+    ----------
+    bank : Bank
+    config : AnchorConfig, optional
+        Default: as the bank was calibrated, else the defaults.
+    """
+
+    def __init__(self, bank: Bank, config: AnchorConfig | None = None) -> None:
+        self._config = config or bank.anchor_config
+        self._bank = bank
+        self._index = AnchorIndex(bank.embedding_ad)
+        self._votes = KNNForecaster(bank.outcomes, self._config)
+        self._forecaster = bank.forecaster if self._config.use_forecaster else None
+        self._prompt_fit = PromptTokenRegression(bank.features_af, bank.outcomes.prompt_tokens_am)
+
+    def predict(
+        self,
+        embedding_qd: Float32Array,
+        features_qf: FloatArray,
+        self_index_q: IntArray | None = None,
+    ) -> tuple[Estimates, Neighbours]:
+        """Foretell every model of the bank on every question.
+
+        Parameters
+        ----------
+        embedding_qd : ndarray of shape (n_questions, n_dimensions)
+            Unit vectors of the bank's embedder.
+        features_qf : ndarray of shape (n_questions, n_features)
+            As `scope.features.text_features` counts them.
+        self_index_q : ndarray of shape (n_questions,), optional
+            Where the questions are anchors themselves: their positions in the
+            bank, so that none votes for itself; -1 for a question that is none.
+
+        Returns
+        -------
+        estimates : Estimates
+        neighbours : Neighbours
+            The `NOTED_ANCHORS` nearest.
+        """
+        self_index_q = np.full(len(embedding_qd), -1) if self_index_q is None else self_index_q
+        chunks = [
+            slice(start, start + CHUNK_QUESTIONS)
+            for start in range(0, max(len(embedding_qd), 1), CHUNK_QUESTIONS)
+        ]
+        parts = [
+            self._predict_chunk(embedding_qd[rows], features_qf[rows], self_index_q[rows])
+            for rows in chunks
+        ]
+        estimates, neighbours = zip(*parts, strict=True)
+        return Estimates.concatenate(estimates), Neighbours(
+            np.concatenate([n.similarity_qk[:, :N_REPORTED_ANCHORS] for n in neighbours]),
+            np.concatenate([n.anchor_qk[:, :N_REPORTED_ANCHORS] for n in neighbours]),
+        )
+
+    def _predict_chunk(
+        self, embedding_qd: Float32Array, features_qf: FloatArray, self_index_q: IntArray
+    ) -> tuple[Estimates, Neighbours]:
+        near = self._neighbours(embedding_qd, self_index_q)
+        weight_qk = similarity_weights(near.similarity_qk, self._config.similarity_power)
+        said = self._forecast(embedding_qd, features_qf, self_index_q, weight_qk, near.anchor_qk)
+        correct_qkm = self._bank.outcomes.correct_am[near.anchor_qk]
+        strength_qm = effective_sample_size(weight_qk, correct_qkm) + self._config.prior_strength
+        interval = credible_interval(said, strength_qm)
+        prompt_qm = self._prompt_fit.predict(features_qf)
+        costs = [cost_usd(self._bank.models, prompt_qm, tokens_qm) for tokens_qm in said.tokens_sqm]
+        in_distribution_qm = np.repeat(said.in_distribution_q[:, None], prompt_qm.shape[1], axis=1)
+        probability = [said.p_correct_qm, *interval]
+        columns = [*probability, prompt_qm, *said.tokens_sqm, *costs, in_distribution_qm]
+        return Estimates(*columns), near
+
+    def _forecast(
+        self,
+        embedding_qd: Float32Array,
+        features_qf: FloatArray,
+        self_index_q: IntArray,
+        weight_qk: FloatArray,
+        anchor_qk: IntArray,
+    ) -> Forecast:
+        """Ask the forecaster, and the votes as far as a question is unfamiliar to it."""
+        if self._forecaster is None:
+            return self._votes.predict(weight_qk, anchor_qk, np.full(len(self_index_q), np.nan))
+        said = self._forecaster.predict(embedding_qd, features_qf, self_index_q)
+        strange = np.flatnonzero(said.in_distribution_q < 1)
+        return said.blend_out_of_distribution(
+            self._votes.predict(
+                weight_qk[strange], anchor_qk[strange], said.in_distribution_q[strange]
+            ),
+            strange,
+        )
+
+    def _neighbours(self, embedding_qd: Float32Array, self_index_q: IntArray) -> Neighbours:
+        n_neighbours = self._config.n_neighbours
+        if (self_index_q < 0).all():
+            return Neighbours(*self._index.search(embedding_qd, n_neighbours))
+        return Neighbours(
+            *self._index.search_excluding_self(embedding_qd, n_neighbours, self_index_q)
+        )
+
+
+def credible_interval(said: Forecast, strength_qm: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the ends of the 90 % interval of Beta posteriors with these means.
+
+    Parameters
+    ----------
+    said : Forecast
+    strength_qm : ndarray of shape (n_questions, n_models)
+        Anchors the evidence is worth; what is unfamiliar is worth less.
+    """
+    familiarity_q1 = np.nan_to_num(said.in_distribution_q, nan=1.0)[:, None]
+    believed_qm, p_qm = strength_qm * familiarity_q1, said.p_correct_qm
+    # A Beta needs positive counts; one that saw only successes keeps a sliver of doubt.
+    right_qm, wrong_qm = (np.maximum(believed_qm * p, 1e-3) for p in (p_qm, 1 - p_qm))
+    low_qm, high_qm = (betaincinv(right_qm, wrong_qm, level) for level in INTERVAL)
+    return np.minimum(low_qm, p_qm), np.maximum(high_qm, p_qm)

@@ -1,0 +1,1 @@
+"""Read question sets and grade answers."""

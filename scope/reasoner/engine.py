@@ -1,0 +1,131 @@
+"""How an engine for the reasoner is run, and on what: the same offline and online."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from scope.config import StrictModel
+from scope.errors import ClusterError
+from scope.reasoner.answers import ENGINE_ARGS
+from scope.reasoner.spec import ReasonerConfig, is_local_path
+
+PLACEMENT_STRATEGY = "STRICT_PACK"
+"""All GPUs of one engine on one node: between nodes tensor parallelism is slower than one GPU."""
+
+
+class EngineConfig(StrictModel):
+    """One vLLM engine, and how many of them; none of it changes what an answer means."""
+
+    accelerator: Literal["gpu", "cpu"] = "gpu"
+    """What the model runs on."""
+    tensor_parallel: int = Field(default=1, ge=1)
+    """GPUs that share the weights of one engine, all on one node."""
+    gpus_per_node: int | None = Field(default=None, ge=1)
+    """GPUs of the largest node that the cluster can have; None: of the nodes that it has now."""
+    cpus_per_worker: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """CPU cores reserved beside each GPU; on a CPU, those of the engine."""
+    dtype: str = "auto"
+    """Of weights and activations, as vLLM names it; ``auto`` is what the checkpoint has."""
+    max_num_seqs: int = Field(default=64, ge=1)
+    """Replies that are generated together; more wait inside the engine."""
+    gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
+    """Share of a GPU's memory for weights and caches."""
+    eager: bool = False
+    """Without compilation: starts sooner, generates more slowly."""
+
+    @model_validator(mode="after")
+    def _parallel_on_gpus_only(self) -> Self:
+        if self.accelerator == "cpu" and self.tensor_parallel > 1:
+            raise ValueError(
+                f"tensor_parallel is {self.tensor_parallel}; an engine on a CPU has 1 worker"
+            )
+        return self
+
+    @property
+    def bundle(self) -> dict[str, float]:
+        """What Ray reserves for one worker of an engine."""
+        cpus = {"CPU": self.cpus_per_worker}
+        return cpus if self.accelerator == "cpu" else {"GPU": 1.0, **cpus}
+
+    @property
+    def placement(self) -> dict[str, Any]:
+        """Where Ray puts the workers of one engine, as ``placement_group_config`` of ray.llm."""
+        return {"bundle_per_worker": self.bundle, "strategy": PLACEMENT_STRATEGY}
+
+    def vllm_kwargs(self) -> dict[str, Any]:
+        """Return what vLLM is told of it; of the reasoner tells `vllm_arguments`."""
+        arguments: dict[str, Any] = {
+            "tensor_parallel_size": self.tensor_parallel,
+            "dtype": self.dtype,
+            "max_num_seqs": self.max_num_seqs,
+            "enforce_eager": self.eager,
+        }
+        if self.accelerator == "gpu":
+            arguments["gpu_memory_utilization"] = self.gpu_memory_utilization
+        return arguments
+
+
+def vllm_engine_kwargs(reasoner: ReasonerConfig, engine: EngineConfig) -> dict[str, Any]:
+    """Return what vLLM is told but for the name of the checkpoint, offline and online."""
+    revision = None if is_local_path(reasoner.checkpoint) else reasoner.revision
+    return {
+        **ENGINE_ARGS,
+        **engine.vllm_kwargs(),
+        "max_model_len": reasoner.max_context_tokens,
+        "revision": revision,
+        "tokenizer_revision": revision,
+        "trust_remote_code": reasoner.trust_remote_code,
+        # A checkpoint's own top_p and top_k would cut off the less likely of yes and no.
+        "generation_config": "vllm",
+    }
+
+
+def check_capacity(engine: EngineConfig, gpus_n: Sequence[float]) -> None:
+    """Refuse an engine that no node can hold.
+
+    Parameters
+    ----------
+    engine : EngineConfig
+    gpus_n : sequence of float
+        GPUs of each node of the cluster.
+
+    Raises
+    ------
+    ClusterError
+        With the arithmetic.
+    """
+    if engine.accelerator == "cpu":
+        return
+    largest = engine.gpus_per_node or max(gpus_n, default=0.0)
+    wanted = engine.tensor_parallel
+    if wanted <= largest:
+        return
+    if not largest:
+        raise ClusterError(
+            f"an engine needs {_gpus(wanted)}, and no node has one; let engine.accelerator be cpu, "
+            "or engine.gpus_per_node say what nodes the cluster can get"
+        )
+    if engine.gpus_per_node:
+        have = f"engine.gpus_per_node says that none has more than {largest:g}"
+    else:
+        have = f"the largest of {len(gpus_n)} has {largest:g} ({sum(gpus_n):g} in all)"
+    raise ClusterError(
+        f"tensor_parallel is {wanted}: one engine needs {_gpus(wanted)} on one node, and {have}; "
+        f"let tensor_parallel be at most {largest:g}"
+    )
+
+
+def n_engines_that_fit(engine: EngineConfig, gpus_n: Sequence[float]) -> int:
+    """Return how many engines the GPUs of these nodes hold at once.
+
+    Examples
+    --------
+    >>> n_engines_that_fit(EngineConfig(tensor_parallel=4), [8, 4, 2])
+    3
+    """
+    return sum(int(gpus // engine.tensor_parallel) for gpus in gpus_n)
+
+
+def _gpus(n: int) -> str:
+    return "1 GPU" if n == 1 else f"{n} GPUs"

@@ -1,0 +1,131 @@
+"""How a checkpoint counts and wraps text; the only module that imports ``transformers``."""
+
+import re
+from functools import cached_property
+from typing import Any, cast
+
+from scope.errors import ConfigError
+from scope.reasoner.spec import check_folder, is_local_path
+
+TRUNCATION_MARK = " […] "
+"""Stands where the middle of a text was cut out."""
+
+ANSWER_TOKENS = (" yes", " no")
+
+_TAG = re.compile(r"<[^\s<>]+>|\[/?[A-Z_]{2,}\]")
+
+
+class PromptTokenizer:
+    """The tokenizer of a checkpoint.
+
+    Parameters
+    ----------
+    tokenizer : transformers.PreTrainedTokenizerFast
+    name : str
+        Of the checkpoint, for messages.
+
+    Raises
+    ------
+    ConfigError
+        If it has no chat template, cannot say where its tokens stand in a text, or does not
+        write each answer as one token.
+    """
+
+    def __init__(self, tokenizer: object, name: str) -> None:
+        self._tokenizer = cast(Any, tokenizer)
+        if not self._tokenizer.chat_template:
+            raise ConfigError(f"checkpoint {name!r} has no chat template; expected an instruct one")
+        if not self._tokenizer.is_fast:
+            raise ConfigError(f"checkpoint {name!r} has no fast tokenizer (tokenizer.json)")
+        self.yes_id, self.no_id = (self._one_token(answer, name) for answer in ANSWER_TOKENS)
+        self.n_special_tokens = len(self._tokenizer.encode(""))
+        """Tokens that an engine puts before or after any text."""
+        self._mark_tokens = self.count(TRUNCATION_MARK)
+
+    @classmethod
+    def load(
+        cls, checkpoint: str, revision: str | None = None, trust_remote_code: bool = False
+    ) -> "PromptTokenizer":
+        """Load the tokenizer of a checkpoint.
+
+        Raises
+        ------
+        ConfigError
+            If there is none, or it cannot be used.
+        """
+        if is_local_path(checkpoint):
+            check_folder(checkpoint)
+        from transformers import AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(
+                checkpoint, revision=revision, trust_remote_code=trust_remote_code
+            )
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            raise ConfigError(
+                f"the tokenizer of checkpoint {checkpoint!r} cannot be loaded; expected a folder "
+                f"or a Hugging Face name: {_first_line(error)}"
+            ) from error
+        return cls(tokenizer, checkpoint)
+
+    def _one_token(self, answer: str, name: str) -> int:
+        ids = self._ids(answer)
+        if len(ids) != 1:
+            raise ConfigError(
+                f"checkpoint {name!r} writes {answer!r} as {len(ids)} tokens; expected one, "
+                "whose probability is that of the answer"
+            )
+        return ids[0]
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    def count(self, text: str) -> int:
+        """Return how many tokens `text` has by itself."""
+        return len(self._ids(text))
+
+    def truncate_middle(self, text: str, n_tokens: int) -> str:
+        """Return `text` with at most `n_tokens`: whole, or its head and tail around a mark.
+
+        What a question asks stands at its beginning or at its end.
+        """
+        spans = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)[
+            "offset_mapping"
+        ]
+        if len(spans) <= n_tokens:
+            return text
+        kept = n_tokens - self._mark_tokens
+        while kept > 1:
+            head, tail = (kept + 1) // 2, kept // 2
+            short = text[: spans[head - 1][1]] + TRUNCATION_MARK + text[spans[-tail][0] :]
+            # A part need not have the tokens that it had in the whole.
+            over = self.count(short) - n_tokens
+            if over <= 0:
+                return short
+            kept -= over
+        return ""
+
+    def apply_chat_template(self, user_text: str, prefix: str = "") -> str:
+        """Return the text of a chat of one user's turn, up to and with `prefix` of the reply."""
+        text: str = self._tokenizer.apply_chat_template(
+            [{"role": "user", "content": user_text}],
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,  # a reply that must begin in a given way has no thoughts before
+        )
+        begin = self._tokenizer.bos_token
+        if self.n_special_tokens and begin and text.startswith(begin):
+            text = text[len(begin) :]  # the engine adds it
+        return text + prefix
+
+    @cached_property
+    def special_tokens(self) -> tuple[str, ...]:
+        """Words that are one token of control, and no text: ends of turns, roles, thoughts."""
+        added = self._tokenizer.added_tokens_decoder.values()
+        words = {str(token) for token in added if token.special or _TAG.fullmatch(str(token))}
+        return tuple(sorted(word for word in words if len(word) > 1 and word.strip() == word))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,1 @@
+"""The published code: its two-stage policy and its file formats, reproduced."""

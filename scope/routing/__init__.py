@@ -1,0 +1,1 @@
+"""Route predictions under an objective, and score, store, sweep or replay the result."""

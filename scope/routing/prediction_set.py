@@ -1,0 +1,92 @@
+"""Predictions with all that is needed to route them, whole or a portion at a time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
+
+from scope.bank.reference_population import ReferencePopulation, fit_alpha_scale
+from scope.outcomes import Outcomes
+from scope.policy.alpha_scale import AlphaScale
+from scope.pool import ModelSpec, cost_usd, indices_of
+from scope.predictions import COLUMNS, Predictions
+from scope.routing.metrics import GroundTruth
+
+
+class PredictionSource(Protocol):
+    """Predictions for a set of questions, in memory or not."""
+
+    @property
+    def model_ids(self) -> tuple[str, ...]:
+        """Names of the models, in their order."""
+        ...
+
+    def select_models(self, wanted: tuple[str, ...]) -> Self:
+        """Return the part of a pool: its models only, in its order."""
+        ...
+
+    def alpha_scale(self) -> AlphaScale:
+        """Fit the dial of exactly these models at their prices."""
+        ...
+
+    def iter_shards(self, columns: Sequence[str] = COLUMNS) -> Iterator["PredictionSet"]:
+        """Yield all questions, some at a time, as often as asked; other estimates may be NaN."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionSet:
+    """Predictions with their prices, the population of their dial and, if known, the truth."""
+
+    predictions: Predictions
+    models: tuple[ModelSpec, ...]
+    reference: ReferencePopulation | None
+    outcomes: Outcomes | None
+
+    @property
+    def model_ids(self) -> tuple[str, ...]:
+        """Names of the models, in their order."""
+        return self.predictions.models
+
+    def iter_shards(self, columns: Sequence[str] = COLUMNS) -> Iterator["PredictionSet"]:
+        """Yield the set itself: all of it is in memory."""
+        yield self
+
+    def select_models(self, wanted: tuple[str, ...]) -> "PredictionSet":
+        """Return the part of a pool: its models only, in its order."""
+        columns = indices_of(wanted, self.predictions.models, "the predictions")
+        return PredictionSet(
+            self.predictions.select_models(wanted),
+            tuple(self.models[column] for column in columns),
+            self.reference and self.reference.select_models(columns),
+            self.outcomes and self.outcomes.select_models(columns),
+        )
+
+    def with_prices(self, models: tuple[ModelSpec, ...]) -> "PredictionSet":
+        """Return the same predictions at other prices; `models` are in their order."""
+        estimates = self.predictions.estimates
+        costs = {
+            f"cost_usd{end}_qm": cost_usd(
+                models,
+                estimates.prompt_tokens_qm,
+                getattr(estimates, f"completion_tokens{end}_qm"),
+            )
+            for end in ("", "_low", "_high")
+        }
+        priced = replace(self.predictions, estimates=replace(estimates, **costs))
+        return replace(self, predictions=priced, models=models)
+
+    def alpha_scale(self) -> AlphaScale:
+        """Fit the dial of exactly these models at these prices.
+
+        Raises
+        ------
+        ConfigError
+            If the bank behind the predictions was never calibrated.
+        """
+        return fit_alpha_scale(self.reference, self.models)
+
+    def truth(self) -> GroundTruth | None:
+        """Return what really happened, at these prices; None if nobody knows."""
+        return (
+            None if self.outcomes is None else GroundTruth.from_outcomes(self.outcomes, self.models)
+        )

@@ -1,0 +1,190 @@
+"""A folder of predictions: Parquet shards and all that is needed to route them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from scope.bank.reference_population import ReferencePopulation, fit_alpha_scale
+from scope.config import AnchorConfig, StrictModel, parse
+from scope.embedding.spec import EmbedderSpec
+from scope.errors import ConfigError, FormatError, PredictionsError
+from scope.outcomes import Outcomes, read_outcomes_batches
+from scope.policy.alpha_scale import AlphaScale
+from scope.pool import ModelSpec, indices_of
+from scope.predictions import COLUMNS, Predictions
+from scope.reasoner.spec import ReasonerSpec
+from scope.routing.prediction_set import PredictionSet
+from scope.storage.files import read_json, sha256, write_json
+
+FOLDER = "predictions"
+MANIFEST = "manifest.json"
+OUTCOMES = "outcomes.parquet"
+REFERENCE = "reference.npz"
+SHARD = "part-"
+
+
+class PredictionsManifest(StrictModel):
+    """What the predictions were made of."""
+
+    schema_version: Literal[1] = 1
+    n_questions: int = Field(ge=1)
+    bank_version: str
+    embedder: EmbedderSpec
+    anchors: AnchorConfig
+    models: tuple[ModelSpec, ...]
+    """With the prices that the predicted costs were computed with."""
+    reasoner: ReasonerSpec | None = None
+    """Who was asked beside the anchors; None: nobody."""
+    files: dict[str, str]
+    """SHA-256 of every other file."""
+
+
+def write_shard(folder: Path, number: int, table: pa.Table) -> None:
+    """Write whole questions as the shard of this number; shards are read in their order."""
+    pq.write_table(table, folder / f"{SHARD}{number:05d}.parquet", compression="zstd")
+
+
+def write_manifest(folder: Path, manifest: PredictionsManifest) -> None:
+    """Write the manifest with the hashes of all files in `folder`."""
+    files = {file.name: sha256(file) for file in sorted(folder.iterdir())}
+    sealed = manifest.model_copy(update={"files": files})
+    write_json(folder / MANIFEST, sealed.model_dump(mode="json"))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPredictions:
+    """Predictions on disk, read a shard at a time, as often as they are needed.
+
+    In memory are the calibration and, where they are known, the outcomes: 12 bytes for each
+    question and model.
+    """
+
+    path: Path
+    manifest: PredictionsManifest
+    models: tuple[ModelSpec, ...]
+    reference: ReferencePopulation | None
+    outcomes: Outcomes | None
+    """In single precision, question by question as the shards have them."""
+
+    @classmethod
+    def open(cls, path: Path) -> "StoredPredictions":
+        """Check a folder of predictions, or the output folder that holds one.
+
+        Raises
+        ------
+        PredictionsError
+            If it is none, or a file is missing, altered or of another form.
+        """
+        folder = path / FOLDER if (path / FOLDER).is_dir() else path
+        manifest = _manifest(path, folder)
+        calibration = None
+        if REFERENCE in manifest.files:
+            calibration = ReferencePopulation.load(folder / REFERENCE, manifest.anchors)
+        opened = cls(folder, manifest, manifest.models, calibration, None)
+        return replace(opened, outcomes=opened._known_outcomes())
+
+    @property
+    def model_ids(self) -> tuple[str, ...]:
+        """Names of the models, in their order."""
+        return tuple(model.id for model in self.models)
+
+    def select_models(self, wanted: tuple[str, ...]) -> "StoredPredictions":
+        """Return the part of a pool: its models only, in its order."""
+        columns = indices_of(wanted, self.model_ids, "the predictions")
+        return replace(
+            self,
+            models=tuple(self.models[column] for column in columns),
+            reference=self.reference and self.reference.select_models(columns),
+            outcomes=self.outcomes and self.outcomes.select_models(columns),
+        )
+
+    def alpha_scale(self) -> AlphaScale:
+        """Fit the dial of exactly these models at their prices.
+
+        Raises
+        ------
+        ConfigError
+            If the bank behind the predictions was never calibrated.
+        """
+        return fit_alpha_scale(self.reference, self.models)
+
+    def iter_shards(self, columns: Sequence[str] = COLUMNS) -> Iterator[PredictionSet]:
+        """Yield the questions of one shard after the other.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Estimates to read; the others are NaN.
+
+        Raises
+        ------
+        PredictionsError
+            If a shard is no grid of the models that the manifest names.
+        """
+        first = 0
+        for predictions in self._predictions(columns):
+            rows = slice(first, first + len(predictions.question_ids))
+            outcomes = self.outcomes and self.outcomes.select_questions(rows)
+            narrow = predictions.select_models(self.model_ids)
+            yield PredictionSet(narrow, self.models, self.reference, outcomes)
+            first = rows.stop
+
+    def load_all(self) -> PredictionSet:
+        """Read everything."""
+        predictions = Predictions.concatenate([s.predictions for s in self.iter_shards()])
+        outcomes = self.outcomes and self.outcomes.select_questions(slice(None))
+        return PredictionSet(predictions, self.models, self.reference, outcomes)
+
+    def _predictions(self, columns: Sequence[str]) -> Iterator[Predictions]:
+        expected = tuple(model.id for model in self.manifest.models)
+        for name in sorted(name for name in self.manifest.files if name.startswith(SHARD)):
+            with pq.ParquetFile(self.path / name, pre_buffer=False) as file:
+                table = file.read(["question_id", "model", *columns], use_threads=False)
+            predictions = Predictions.from_table(table, str(self.path / name), columns)
+            if predictions.models != expected:
+                raise PredictionsError(f"{self.path / name} is not of the models in {MANIFEST}")
+            yield predictions
+
+    def _known_outcomes(self) -> Outcomes | None:
+        """Read what really happened; None if nobody knows."""
+        if OUTCOMES not in self.manifest.files:
+            return None
+        ids = [pa.array(p.question_ids, pa.string()) for p in self._predictions(())]
+        path = self.path / OUTCOMES
+        rows = read_outcomes_batches(path)
+        return Outcomes.from_batches(
+            rows, pa.concat_arrays(ids), self.model_ids, str(path), np.float32
+        )
+
+
+def load_predictions(path: Path) -> PredictionSet:
+    """Read all of a folder of predictions, or of the output folder that holds one.
+
+    Raises
+    ------
+    PredictionsError
+        If it is none, or a file is missing, altered or of another form.
+    """
+    return StoredPredictions.open(path).load_all()
+
+
+def _manifest(path: Path, folder: Path) -> PredictionsManifest:
+    """Read the manifest and compare every file with its hash."""
+    if not (folder / MANIFEST).is_file():
+        raise PredictionsError(f"{path} holds no predictions: there is no {folder / MANIFEST}")
+    try:
+        manifest = parse(PredictionsManifest, read_json(folder / MANIFEST), str(folder / MANIFEST))
+    except (FormatError, ConfigError) as error:
+        raise PredictionsError(str(error)) from error
+    for name, expected in manifest.files.items():
+        if not (folder / name).is_file() or sha256(folder / name) != expected:
+            raise PredictionsError(f"{folder / name} is missing or was altered; predict again")
+    if not any(name.startswith(SHARD) for name in manifest.files):
+        raise PredictionsError(f"{folder} holds no prediction; predict again")
+    return manifest

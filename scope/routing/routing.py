@@ -1,0 +1,220 @@
+"""Route a set of questions: the decisions, why, and what they are expected to cost."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scope.routing.frontier import PlannedAndRealised
+from scope.routing.metrics import GroundTruth, RoutingScore, finite_or_none, score_json
+from scope.storage.files import atomic_file, stream_json_array
+
+if TYPE_CHECKING:
+    from scope.routing.routing import RoutingResult
+import math
+
+import numpy as np
+
+from scope.policy.policy import Choices
+from scope.predictions import Predictions
+from scope.routing.frontier import planned_score
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingSummary:
+    """What decisions amount to, however many: all of a routing file but the decisions.
+
+    Attributes
+    ----------
+    policy, settings, overshoot_usd
+        As in a `RoutingResult`.
+    models : tuple of str
+        The permitted ones.
+    n_questions : int
+    distribution : dict of str to int
+        How many questions each chosen model gets, most first; those without a model are in
+        no count.
+    planned : RoutingScore
+    realised : RoutingScore or None
+        None where nobody knows what happened.
+    """
+
+    policy: str
+    settings: dict[str, float]
+    overshoot_usd: float
+    models: tuple[str, ...]
+    n_questions: int
+    distribution: dict[str, int]
+    planned: RoutingScore
+    realised: RoutingScore | None
+
+    @classmethod
+    def from_routings(
+        cls, routings: Iterable[tuple["RoutingResult", GroundTruth | None]]
+    ) -> "RoutingSummary":
+        """Add up the routings of one rule on sets of questions, one after the other."""
+        scores, counts, n_questions = PlannedAndRealised(), Counter[int](), 0
+        for routing, truth in routings:
+            scores.add(routing.predictions, routing.choices, truth)
+            counts.update(routing.choices.model_q.tolist())
+            n_questions += len(routing.predictions.question_ids)
+        models = routing.predictions.models
+        ranked = sorted(((n, m) for m, n in counts.items() if m >= 0), reverse=True)
+        return cls(
+            routing.policy,
+            routing.settings,
+            routing.overshoot_usd,
+            models,
+            n_questions,
+            {models[m]: n for n, m in ranked},
+            scores.planned,
+            scores.realised,
+        )
+
+    def to_json(self, decisions: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+        """Return the reference's routing form, with what was planned beside it.
+
+        `accuracy` and the costs of the reference's keys are those that really
+        occurred; null where nobody knows.
+        """
+        realised = self.realised
+        result = {
+            "alpha": self.settings.get("alpha"),
+            "total_questions": self.n_questions,
+            "accuracy": realised and finite_or_none(realised.accuracy),
+            "total_cost": realised and finite_or_none(realised.cost_usd),
+            "average_cost": realised and finite_or_none(realised.usd_per_1k / 1000),
+            "model_distribution": self.distribution,
+            "routing_decisions": list(decisions),
+        }
+        return {
+            "policy": self.policy,
+            "settings": {name: finite_or_none(value) for name, value in self.settings.items()},
+            "models": list(self.models),
+            "planned": score_json(self.planned),
+            "realised": realised and score_json(realised),
+            "overshoot_usd": self.overshoot_usd,
+            "routing": [result],
+        }
+
+    def write(self, path: Path, decisions: Iterable[dict[str, Any]]) -> None:
+        """Write a routing file, atomically, its decisions as they come: one a line."""
+        opening, closing = json.dumps(self.to_json(), indent=1, allow_nan=False).rsplit("[]", 1)
+        with (
+            atomic_file(path) as draft,
+            stream_json_array(draft, f"{opening}[", f"\n   ]{closing}\n") as append,
+        ):
+            for decision in decisions:
+                append(decision)
+
+
+SCORE_COLUMNS = ("p_correct", "cost_usd")
+"""Estimates that a choice and its score need."""
+
+DECISION_COLUMNS = ("p_correct", "p_low", "p_high", "cost_usd", "completion_tokens")
+"""Estimates that a decision names."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingResult:
+    """Decisions of one policy on one set of questions.
+
+    Attributes
+    ----------
+    policy : str
+        Name of the rule.
+    settings : dict of str to float
+        What it was asked: alpha, budget_usd, min_quality or max_cost_usd, and
+        the lambda that came of it.
+    predictions : Predictions
+        Of the permitted models.
+    choices : Choices
+    overshoot_usd : float
+        By how much the plan exceeds the budget; 0 if there was none.
+    """
+
+    policy: str
+    settings: dict[str, float]
+    predictions: Predictions
+    choices: Choices
+    overshoot_usd: float = 0.0
+
+    def planned(self) -> RoutingScore:
+        """Return the expected accuracy and the predicted bill."""
+        return planned_score(self.predictions, self.choices)
+
+    def distribution(self) -> dict[str, int]:
+        """Return how many questions each chosen model gets, most first."""
+        return self.summary().distribution
+
+    def summary(self, truth: GroundTruth | None = None) -> RoutingSummary:
+        """Return what the decisions amount to."""
+        return RoutingSummary.from_routings([(self, truth)])
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """Return one JSON object a question; unknown is null."""
+        return [self._decision(q) for q in range(len(self.predictions.question_ids))]
+
+    def explain(self, q: int) -> str:
+        """Say in one line why question `q` goes where it goes."""
+        m = int(self.choices.model_q[q])
+        if m < 0:
+            return "nothing is known about any permitted model on this question"
+        e, names = self.predictions.estimates, self.predictions.models
+        p, cost = e.p_correct_qm[q, m], e.cost_usd_qm[q, m]
+        text = f"p {p:.2f} ({e.p_low_qm[q, m]:.2f}–{e.p_high_qm[q, m]:.2f}) for {format_usd(cost)}"
+        if not self.choices.satisfied_q[q]:
+            text += "; no permitted model meets the target"
+        better = self._next_better(q, m)
+        if better is None:
+            return text + "; no model is likelier to be right"
+        gain, extra = e.p_correct_qm[q, better] - p, e.cost_usd_qm[q, better] - cost
+        return text + f"; {names[better]} would add {gain:.2f} for {format_usd(extra)} more"
+
+    def to_json(self, truth: GroundTruth | None) -> dict[str, Any]:
+        """Return the content of a routing file."""
+        return self.summary(truth).to_json(self.decisions())
+
+    def _decision(self, q: int) -> dict[str, Any]:
+        m = int(self.choices.model_q[q])
+        e = self.predictions.estimates
+        numbers = {
+            name: finite_or_none(getattr(e, f"{name}_qm")[q, m]) if m >= 0 else None
+            for name in DECISION_COLUMNS
+        }
+        return {
+            "question_id": self.predictions.question_ids[q],
+            "selected_model": self.predictions.models[m] if m >= 0 else None,
+            "score": numbers["p_correct"],
+            **numbers,
+            "satisfied": bool(self.choices.satisfied_q[q]),
+            "reason": self.explain(q),
+        }
+
+    def _next_better(self, q: int, m: int) -> int | None:
+        """Return the likelier model that gains most per USD, if there is one."""
+        e = self.predictions.estimates
+        gain_m = e.p_correct_qm[q] - e.p_correct_qm[q, m]
+        extra_m = e.cost_usd_qm[q] - e.cost_usd_qm[q, m]
+        step_m = (gain_m > 0) & (extra_m > 0)
+        if not step_m.any():
+            return None
+        slope_m = np.divide(gain_m, extra_m, out=np.full_like(gain_m, -np.inf), where=step_m)
+        return int(np.argmax(slope_m))
+
+
+def format_usd(value: float) -> str:
+    """Return an amount of any size with three significant digits.
+
+    Examples
+    --------
+    >>> format_usd(0.0000372), format_usd(12.5)
+    ('$0.0000372', '$12.5')
+    """
+    if value == 0 or not math.isfinite(value):
+        return f"${value:g}"
+    digits = max(2 - math.floor(math.log10(abs(value))), 0)
+    text = f"{value:.{digits}f}"
+    return "$" + (text.rstrip("0").rstrip(".") if "." in text else text)

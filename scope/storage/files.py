@@ -1,0 +1,170 @@
+"""Put files and folders in place whole or not at all."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from scope.errors import FormatError, OutputWriteError
+
+UNWRITABLE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""What only a write can be refused for: disk full, over quota, file too large, read-only."""
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; it replaces `path` only if the block succeeds.
+
+    The temporary file lies beside `path`, so that the final rename is atomic,
+    and keeps its suffix, which some writers go by.
+
+    Raises
+    ------
+    OutputWriteError
+        If the disk refuses, before the block or in it.
+    """
+    # Process numbers repeat on other machines that share the disk.
+    draft = path.with_name(f".{path.stem}.{uuid4().hex}{path.suffix}")
+    with _translate_os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.touch()
+    try:
+        with _translate_os_errors(path, *UNWRITABLE_ERRNOS):
+            yield draft
+        with _translate_os_errors(path):
+            _fsync(draft)
+            draft.replace(path)
+    finally:
+        with suppress(OSError):  # the first error is the one to tell
+            draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Yield a folder to fill; it becomes `path` only if the block succeeds.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists and may not be replaced; nothing is written then.
+    OutputWriteError
+        If the disk refuses, before the block or in it.
+    """
+    if path.exists() and not replace:
+        raise FileExistsError(f"{path} exists; choose another folder or remove it first")
+    with _translate_os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        with _translate_os_errors(path, *UNWRITABLE_ERRNOS):
+            yield draft
+        with _translate_os_errors(path):
+            _swap_in(draft, path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Make `folder` if it is not there, and raise `OutputWriteError` unless files fit in it."""
+    with _translate_os_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"?")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as indented JSON, atomically; NaN is refused, unknown is null."""
+    with atomic_file(path) as draft:
+        draft.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 (JSON is anything)
+    """Return the content of a JSON file.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read or is not JSON; the message names file and line.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path} cannot be read: {error}") from error
+    except json.JSONDecodeError as error:
+        raise FormatError(f"{path}: line {error.lineno} is not JSON: {error.msg}") from error
+
+
+def sha256(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _translate_os_errors(path: Path, *numbers: int) -> Iterator[None]:
+    """Raise `OutputWriteError` with `path` where the system refuses, for `numbers` if any."""
+    try:
+        yield
+    except OutputWriteError:  # named already, by a file inside
+        raise
+    except OSError as error:
+        if numbers and error.errno not in numbers:
+            raise
+        raise OutputWriteError.from_os_error(error, path) from error
+
+
+def _swap_in(draft: Path, path: Path) -> None:
+    """Let a filled folder become `path`, whatever is there now."""
+    for file in draft.iterdir():
+        _fsync(file)
+    draft.chmod(0o755)
+    if path.exists():
+        retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+        path.rename(retired / path.name)
+        draft.rename(path)
+        shutil.rmtree(retired)
+    else:
+        draft.rename(path)
+
+
+def _fsync(path: Path) -> None:
+    """Ask for the bytes to be on disk, so that a rename cannot outrun them."""
+    if path.is_file():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+@contextmanager
+def stream_json_array(path: Path, opening: str, closing: str) -> Iterator[Callable[[object], None]]:
+    """Yield a function that appends one value to a JSON list in `path`.
+
+    The list is never held in memory. `opening` and `closing` are the text around it.
+    """
+    with path.open("w", encoding="utf-8") as file:
+        file.write(opening)
+        separator = "\n"
+
+        def append(value: object) -> None:
+            nonlocal separator
+            file.write(separator + json.dumps(value, allow_nan=False))
+            separator = ",\n"
+
+        yield append
+        file.write("\n" + closing + "\n")
+
+
+WEIGHT_FILE_PATTERNS = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")
+
+
+def folder_digest(folder: Path, patterns: Sequence[str] = WEIGHT_FILE_PATTERNS) -> str:
+    """Return 16 hexadecimal digits that change with any weight or setting in `folder`."""
+    files = sorted({file for pattern in patterns for file in folder.rglob(pattern)})
+    listing = "\n".join(f"{file.relative_to(folder)} {sha256(file)}" for file in files)
+    return hashlib.sha256(listing.encode()).hexdigest()[:16]

@@ -1,0 +1,84 @@
+import time
+
+import numpy as np
+import pytest
+
+from deployments.replicas import embedder
+from deployments.replicas.embedder import Embedder, batch_size
+from scope.embedding.spec import MINILM
+from scope.embedding.text_features import text_features
+from scope.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    return Embedder(MINILM, None)
+
+
+def test_each_call_gets_its_own_vectors_back(minilm):
+    """
+    Two calls in one batch, in their order.
+    """
+    one, two = minilm.embed([["a prime", "a law"], ["a verb"]])
+    ((alone,),) = ([call.embedding_qd for call in minilm.embed([["a verb"]])],)
+
+    assert one.embedding_qd.shape == (2, 384)
+    assert two.embedding_qd == pytest.approx(alone, abs=1e-5)
+    assert (one.features_qf == text_features(["a prime", "a law"])).all()
+    assert one.errors == ["", ""]
+
+
+def test_vectors_say_what_made_them(minilm):
+    """
+    A Router of another bank can tell.
+    """
+    (call,) = minilm.embed([["x"]])
+
+    assert call.embedder.name == MINILM
+
+
+@pytest.mark.parametrize(
+    ("calls", "size"),
+    [
+        pytest.param([["a"]], 1, id="one"),
+        pytest.param([["a"] * 99], 1, id="a long call fits alone"),
+        pytest.param([["a"], ["b", "c"]], 3, id="texts of several calls count"),
+    ],
+)
+def test_a_batch_is_as_large_as_its_texts(calls, size):
+    """
+    Serve holds this against `max_batch_size`.
+    """
+    assert batch_size(calls) == size
+
+
+def test_a_batch_that_does_not_end_is_an_illness(minilm, monkeypatch):
+    """
+    Serve restarts a replica whose check raises.
+    """
+    minilm.check_health()
+    monkeypatch.setattr(embedder, "HEALTH_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(minilm, "_began_at", time.monotonic() - 1)
+
+    with pytest.raises(ConfigError, match="has been embedding for more than"):
+        minilm.check_health()
+
+
+def test_a_text_that_fails_takes_no_other_with_it(minilm, monkeypatch):
+    """
+    Its vector is unknown, and its error says why.
+    """
+    encode = minilm._encoder.encode
+
+    def failing(texts):
+        if "poison" in texts:
+            raise RuntimeError("out of luck")
+        return encode(texts)
+
+    monkeypatch.setattr(minilm._encoder, "encode", failing)
+
+    (call,) = minilm.embed([["a prime", "poison"]])
+
+    assert np.isnan(call.embedding_qd[1]).all()
+    assert not np.isnan(call.embedding_qd[0]).any()
+    assert call.errors == ["", "the embedder failed: out of luck"]

@@ -1,0 +1,151 @@
+import asyncio
+import json
+import traceback
+from contextlib import suppress
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deployments.protocol.request_errors import PayloadTooLargeError, RequestError
+from deployments.requests.parsing import parse_json_object, read_body, validate
+from deployments.requests.requirements import eligible_models
+from deployments.requests.routing_request import PromptBody, RouteBody
+from deployments.settings.settings import Limits
+from scope.pool import ModelSpec
+
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        pytest.param(b"", "EOF", id="nothing"),
+        pytest.param(b"{'a': 1}", "line 1 column 2", id="not JSON"),
+        pytest.param(b'{"a": "\xff"}', "unicode", id="invalid UTF-8"),
+        pytest.param(b'{"a": "\\ud800"}', "hex escape", id="half a surrogate pair"),
+        pytest.param(b'{"a": NaN}', "column 7", id="NaN"),
+        pytest.param(b'{"a": 1e999}', "not JSON compliant", id="more than a float holds"),
+        pytest.param(b"[" * 100_000, "recursion", id="deep nesting"),
+        pytest.param(b"[1]", "got a list", id="no object"),
+        pytest.param(b"null", "got null", id="null"),
+    ],
+)
+def test_what_is_no_json_object_is_refused(body, message):
+    """
+    Whatever the bytes, the client is told what was expected.
+    """
+    with pytest.raises(RequestError, match=message) as refused:
+        parse_json_object(body)
+
+    assert str(refused.value).startswith("body: expected a JSON object")
+
+
+@settings(max_examples=50)
+@given(st.dictionaries(st.text(), JSON))
+def test_every_json_object_is_read_as_it_was_meant(data):
+    """
+    Also those that hold text which looks like a number too large for a float.
+    """
+    assert parse_json_object(json.dumps(data | {"text": "1e999"}).encode()) == data | {
+        "text": "1e999"
+    }
+
+
+@given(st.binary() | JSON.map(lambda data: json.dumps({"prompt": data, "scope": data}).encode()))
+def test_no_body_breaks_the_reader(body):
+    """
+    It is read or refused, and nothing else is ever raised.
+    """
+    with suppress(RequestError):
+        assert RouteBody.parse(body, Limits()).requests
+
+
+PART = st.fixed_dictionaries(
+    {},
+    optional={"type": st.sampled_from(["text", "image_url", "tool_result"]) | JSON, "text": JSON},
+)
+MESSAGE = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "assistant", "tool"])},
+    optional={"content": st.text() | st.lists(PART, max_size=3), "tool_calls": JSON},
+)
+PLUGIN = st.fixed_dictionaries({"id": st.just("auto-router")}, optional={"allowed_models": JSON})
+CHAT = st.fixed_dictionaries(
+    {"messages": st.lists(MESSAGE, min_size=1, max_size=4)},
+    optional={
+        "model": JSON,
+        "n": JSON,
+        "tools": st.lists(st.dictionaries(st.text(), JSON, max_size=2), max_size=2),
+        "response_format": st.fixed_dictionaries({"type": st.just("json_schema") | JSON}),
+        "plugins": st.lists(PLUGIN, max_size=2),
+        "scope": st.fixed_dictionaries({}, optional={"denied_models": JSON, "session_id": JSON}),
+    },
+)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@given(CHAT)
+def test_no_chat_breaks_the_reader_or_the_filter(chat):
+    """
+    Bodies that are nearly right reach further than noise.
+    """
+    pool = (ModelSpec(id="a", usd_per_mtok_in=1.0, usd_per_mtok_out=1.0),)
+
+    with suppress(RequestError):
+        (ask,) = RouteBody.parse(json.dumps(chat).encode(), Limits()).requests
+        assert ask.text.strip()
+        assert eligible_models(pool, ask.needs, ask.options) == ("a",)
+
+
+def test_a_body_over_the_limit_is_not_read_to_its_end():
+    """
+    The sender is cut off, whatever length it announced.
+    """
+    sent = 0
+
+    async def chunks():
+        nonlocal sent
+        for _ in range(100):
+            sent += 1
+            yield b"x" * 10
+
+    with pytest.raises(PayloadTooLargeError, match="more than 25 bytes"):
+        asyncio.run(read_body(chunks(), 25))
+
+    assert sent == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        pytest.param({"prompt": ["secret"]}, "prompt: .*, got a list of 1", id="list"),
+        pytest.param({"prompt": "x", "scope": {"y" * 999: 1}}, "scope.y{40}: ", id="long key"),
+        pytest.param({"prompt": "x", "scope": "secret" * 10}, "text of 60 ch", id="long text"),
+    ],
+)
+def test_a_sentence_is_short_and_holds_no_prompt(data, message):
+    """
+    It goes to logs, and a client may send anything of any length.
+    """
+    with pytest.raises(RequestError, match=message) as refused:
+        validate(PromptBody, data)
+
+    assert "secret" not in str(refused.value)
+    assert len(str(refused.value)) < 200
+
+
+def test_a_traceback_holds_no_prompt():
+    """
+    Logs show tracebacks; pydantic's errors would quote what they refuse.
+    """
+    secret = "my password is hunter2, and what of it"
+
+    with pytest.raises(RequestError) as refused:
+        validate(PromptBody, {"prompt": [secret], "scope": {"alpha": 2}})
+
+    assert secret not in "".join(traceback.format_exception(refused.value))

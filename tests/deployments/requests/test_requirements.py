@@ -1,0 +1,86 @@
+import pytest
+
+from deployments.requests.chat import ChatBody
+from deployments.requests.requirements import (
+    IMAGE_TOKENS,
+    MESSAGE_TOKENS,
+    Requirements,
+    estimated_tokens,
+)
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 10**6}}
+
+
+def needs(content="Who?", **fields):
+    """Return what a chat of one message needs."""
+    message = {"role": "user", "content": content}
+    return Requirements.from_chat(
+        ChatBody.model_validate({"model": "auto", "messages": [message]} | fields)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        pytest.param("", 0, id="nothing"),
+        pytest.param("abc def ghi", 4, id="three bytes of words a token"),
+        pytest.param("31415926", 8, id="a token a digit"),
+        pytest.param("{}[]()", 6, id="a token a mark"),
+        pytest.param("你好吗", 3, id="a token a Chinese character"),
+    ],
+)
+def test_tokens_are_estimated_high(text, tokens):
+    """
+    Each row can be counted by hand.
+    """
+    assert estimated_tokens(text.encode()) == tokens
+
+
+def test_an_image_is_not_counted_as_text():
+    """
+    Its megabytes of base64 are no tokens.
+    """
+    got = needs([IMAGE, {"type": "text", "text": "Who?"}])
+
+    assert got.images
+    assert got.prompt_tokens == IMAGE_TOKENS + MESSAGE_TOKENS + estimated_tokens(b"Who?")
+
+
+def test_descriptions_of_tools_take_room():
+    """
+    An agent's tools are often longer than its prompt.
+    """
+    tool = {"type": "function", "function": {"name": "f", "description": "word " * 1_000}}
+
+    got = needs(tools=[tool])
+
+    assert got.tools
+    assert got.prompt_tokens > needs().prompt_tokens + 1_500
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [("text", None), ("json_object", "json_object"), ("json_schema", "json_schema")],
+)
+def test_the_format_of_the_answer_is_a_need(kind, wanted):
+    """
+    Plain text is none.
+    """
+    assert needs(response_format={"type": kind}).answer_format == wanted
+
+
+def test_room_for_the_answer_counts():
+    """
+    By its old name or its new one.
+    """
+    asked = needs().prompt_tokens
+
+    assert needs(max_tokens=100).tokens() == asked + 100
+    assert needs(max_completion_tokens=200).tokens() == asked + 200
+
+
+def test_empty_tools_are_no_need():
+    """
+    Some clients always send the list.
+    """
+    assert not needs(tools=[]).tools

@@ -1,0 +1,122 @@
+import hashlib
+
+import pytest
+
+from deployments.protocol.request_errors import AuthenticationError
+from deployments.settings.access import ANONYMOUS, Keyring, check_bind
+from deployments.settings.settings import Access, ApiKey
+from scope.errors import ConfigError
+
+
+def key(name, secret):
+    return ApiKey(name=name, sha256=hashlib.sha256(secret.encode()).hexdigest())
+
+
+ANN, BOB = key("ann", "sk-ann"), key("bob", "sk-bob")
+KEYRING = Keyring((ANN, BOB))
+
+
+@pytest.mark.parametrize(
+    ("header", "owner"),
+    [
+        pytest.param("Bearer sk-ann", ANN, id="first"),
+        pytest.param("Bearer sk-bob", BOB, id="second"),
+        pytest.param("bearer  sk-bob ", BOB, id="sloppy"),
+    ],
+)
+def test_a_key_is_known_by_its_digest(header, owner):
+    """
+    Its name is what logs and metrics show.
+    """
+    assert KEYRING.authenticate(header) == owner
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        pytest.param(None, "missing_api_key", id="no header"),
+        pytest.param("", "missing_api_key", id="empty"),
+        pytest.param("Bearer ", "missing_api_key", id="no key"),
+        pytest.param("Basic c2stYW5u", "missing_api_key", id="other scheme"),
+        pytest.param("Bearer sk-eve", "invalid_api_key", id="unknown"),
+        pytest.param(f"Bearer {ANN.sha256}", "invalid_api_key", id="the digest itself"),
+        pytest.param("Bearer sk-\udcff", "invalid_api_key", id="no text"),
+    ],
+)
+def test_without_a_known_key_nobody_is_served(header, code):
+    """
+    The message does not repeat what was sent.
+    """
+    with pytest.raises(AuthenticationError) as refused:
+        KEYRING.authenticate(header)
+
+    assert refused.value.code == code
+    assert "sk-eve" not in str(refused.value)
+
+
+def test_where_keys_are_off_everyone_is_anyone():
+    """
+    Whatever the header; metrics and rates then have one name.
+    """
+    keyring = Keyring.from_access(Access(anonymous=True))
+
+    assert keyring.authenticate(None) == keyring.authenticate("Bearer sk-eve") == ANONYMOUS
+
+
+def test_keys_come_from_a_file_too(tmp_path):
+    """
+    In the form that sha256sum prints, with comments.
+    """
+    file = tmp_path / "keys"
+    file.write_text(f"# who may call\n\n{ANN.sha256.upper()}  ann # since May\n")
+
+    assert Keyring.from_access(Access(keys=(BOB,), key_file=str(file))).keys == (BOB, ANN)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("sk-ann ann", "line 1: expected a SHA-256 digest", id="the key itself"),
+        pytest.param(f"\n{ANN.sha256}", "line 2: expected", id="no name"),
+        pytest.param("# none", "holds no key", id="empty"),
+        pytest.param(f"{ANN.sha256} bob", "names a key twice: bob", id="name taken"),
+    ],
+)
+def test_a_wrong_key_file_is_refused(tmp_path, text, message):
+    """
+    The line is named, never quoted: it may be a key.
+    """
+    file = tmp_path / "keys"
+    file.write_text(text)
+
+    with pytest.raises(ConfigError, match=message) as refused:
+        Keyring.from_access(Access(keys=(BOB,), key_file=str(file)))
+
+    assert "sk-ann" not in str(refused.value)
+
+
+def test_an_absent_key_file_is_refused(tmp_path):
+    """
+    Not taken for an empty one.
+    """
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Keyring.from_access(Access(key_file=str(tmp_path / "nowhere")))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "::1", "[::1]"])
+def test_without_keys_this_machine_alone_is_served(host):
+    """
+    Nobody else can reach it.
+    """
+    check_bind(host, Access(anonymous=True))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "router.example", ""])
+def test_without_keys_no_other_machine_is_served(host):
+    """
+    Even where keys were switched off.
+    """
+    with pytest.raises(ConfigError, match="no API key is asked for"):
+        check_bind(host, Access(anonymous=True))
+
+    check_bind(host, Access(keys=(ANN,)))

@@ -1,0 +1,269 @@
+"""``scope bank add-model``, as a user meets it."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from scope import load_bank, save_bank
+from scope.fusion.calibrated_reasoner import CalibratedReasoner
+from scope.outcomes import Outcomes
+from scope.predictor.reference_population import fit_bank
+from tests.factories.banks import labelled_pair
+from tests.factories.blends import SPEC, blend_of
+
+PRICES = {"new": {"input": 1.0, "output": 2.0}, "small": {"input": 0.1, "output": 0.2}}
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    """A folder with a bank of two models that has learned from forty anchors."""
+    path = tmp_path_factory.mktemp("add") / "bank"
+    learned = fit_bank(labelled_pair()[0])
+    save_bank(learned, path, created_at="2026-01-01", sources=("by hand",))
+    return path
+
+
+@pytest.fixture
+def files(bank, tmp_path):
+    """Prices, and what the new model did on thirty anchors: the same as the large one."""
+    loaded = load_bank(bank)
+    correct_am = loaded.outcomes.correct_am[:, [1]].copy()
+    correct_am[30:] = np.nan
+    tokens_am = np.where(np.isnan(correct_am), np.nan, 100.0)
+    outcomes = Outcomes(("new",), correct_am, tokens_am, tokens_am)
+    pq.write_table(outcomes.to_table(loaded.ids), tmp_path / "outcomes.parquet")
+    (tmp_path / "prices.json").write_text(json.dumps(PRICES))
+    return tmp_path
+
+
+@pytest.fixture
+def add(scope, bank, files):
+    """Run the command on that bank for the new model."""
+
+    def run(*flags, model="new"):
+        given = ("--bank", bank, "--model", model, "--prices", files / "prices.json")
+        return scope("bank", "add-model", *given, *flags)
+
+    return run
+
+
+def test_a_plan_is_a_file_and_a_bill(add, bank, files):
+    """
+    Anchors of the bank in the order to ask them, each with its price, and their sum.
+    """
+    code, out, _ = add("--plan", files / "plan.json", "--max-anchors", 12)
+
+    facts = json.loads((files / "plan.json").read_text())
+    ids = [anchor["id"] for anchor in facts["anchors"]]
+    loaded = load_bank(bank)
+    assert code == 0
+    assert (facts["model"], facts["bank_version"]) == ("new", loaded.version)
+    assert len(ids) == 12
+    assert set(ids) <= set(loaded.ids)
+    prices = [anchor["cost_usd"] for anchor in facts["anchors"]]
+    assert facts["expected_cost_usd"] == pytest.approx(sum(prices))
+    assert "chose 12 anchors" in out
+    assert "nothing was called" in out
+
+
+def test_a_plan_is_shown_in_a_hundred_columns(add, files):
+    """
+    The title on one line, then a row for 10, 25 and all forty anchors.
+    """
+    code, out, _ = add("--plan", files / "plan.json", "--max-anchors", 40)
+
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0] == "What asking new will cost, and how well it is known then"
+    assert lines[1].split() == ["anchors", "expected", "bill", "p(correct),", "90", "%", "interval"]
+    assert [line.split()[0] for line in lines[2:5]] == ["10", "25", "40"]
+    assert all("$0.0" in line and "± 0." in line for line in lines[2:5])
+    assert max(map(len, lines[:5])) <= 100
+
+
+def test_a_plan_as_json_is_the_file(add, files):
+    """
+    One object on one line: what was written, and where.
+    """
+    code, out, _ = add("--plan", files / "plan.json", "--budget-usd", 0.01, "--json")
+
+    facts = json.loads(out)
+    written = json.loads((files / "plan.json").read_text())
+    assert code == 0
+    assert facts == {**written, "output": str(files / "plan.json")}
+    assert facts["expected_cost_usd"] <= 0.01
+
+
+def test_a_plan_replaces_the_last(add, files):
+    """
+    A file, as `scope route` writes: only folders are kept from being overwritten.
+    """
+    (files / "plan.json").write_text("old")
+
+    code, _, _ = add("--plan", files / "plan.json", "--max-anchors", 12)
+
+    assert code == 0
+    assert json.loads((files / "plan.json").read_text())["model"] == "new"
+
+
+def test_a_plan_that_cannot_be_made_leaves_the_last(add, files):
+    """
+    Exit 2, one sentence, and the file as it was.
+    """
+    (files / "plan.json").write_text("old")
+
+    code, _, err = add("--plan", files / "plan.json", "--budget-usd", 1e-9)
+
+    assert code == 2
+    assert err == ("scope: 0 anchors within the limits to place 'new' by; at least 10 are needed\n")
+    assert (files / "plan.json").read_text() == "old"
+
+
+def test_a_model_is_added(add, scope, bank, files):
+    """
+    A new bank, whole, which lists one more model; the old one is as it was.
+    """
+    before = (bank / "manifest.json").read_bytes()
+
+    code, out, _ = add("--outcomes", files / "outcomes.parquet", "--output", files / "grown")
+
+    grown = load_bank(files / "grown")
+    assert code == 0
+    assert "3 models, new from 30 anchors" in out
+    assert grown.model_ids == ("small", "large", "new")
+    assert grown.models[-1].usd_per_mtok_out == 2.0
+    assert scope("bank", "verify", "--bank", files / "grown")[0] == 0
+    code, out, _ = scope("bank", "info", "--bank", files / "grown")
+    assert code == 0
+    assert "$1 / $2" in out
+    assert "source: new: outcomes.parquet" in out
+    assert (bank / "manifest.json").read_bytes() == before
+
+
+def test_a_reasoner_of_the_bank_stays_and_knows_nothing_of_the_new_model(
+    scope, bank, files, tmp_path
+):
+    """
+    Its weight is kept; a line says what to do for the new model to be asked about.
+    """
+    fitted = CalibratedReasoner(SPEC, blend_of(2, weight=0.5))
+    known = replace(load_bank(bank), reasoner=fitted)
+    save_bank(known, tmp_path / "known", created_at="2026-01-01", sources=())
+    given = ("--bank", tmp_path / "known", "--model", "new", "--prices", files / "prices.json")
+    task = ("--outcomes", files / "outcomes.parquet", "--output", files / "grown")
+
+    code, out, _ = scope("bank", "add-model", *given, *task)
+
+    blend = load_bank(files / "grown").reasoner.blend
+    assert code == 0
+    assert "the reasoner was never asked about new" in out
+    assert blend.weight == 0.5
+    assert blend.informative_m.tolist() == [True, True, False]
+
+
+def test_a_grown_bank_is_described_as_json(add, files):
+    """
+    Its manifest: 40 anchors of two models, 30 of the third.
+    """
+    flags = ("--outcomes", files / "outcomes.parquet", "--output", files / "grown")
+    code, out, _ = add(*flags, "--json")
+
+    manifest = json.loads(out)
+    assert code == 0
+    assert (manifest["n_models"], manifest["n_outcomes"]) == (3, 110)
+    assert manifest["sources"] == ["by hand", "new: outcomes.parquet"]
+
+
+def test_limits_hold_for_outcomes_too(add, files):
+    """
+    Thirty are known, twelve are used.
+    """
+    flags = ("--outcomes", files / "outcomes.parquet", "--output", files / "grown")
+    code, out, _ = add(*flags, "--max-anchors", 12)
+
+    assert code == 0
+    assert "new from 12 anchors" in out
+
+
+def test_an_existing_bank_is_never_touched(add, files):
+    """
+    Exit 2, and what lies there stays.
+    """
+    (files / "grown").mkdir()
+    (files / "grown" / "mine").write_text("x")
+
+    code, _, err = add("--outcomes", files / "outcomes.parquet", "--output", files / "grown")
+
+    assert code == 2
+    assert "grown exists; choose another folder or remove it first" in err
+    assert [file.name for file in (files / "grown").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        pytest.param("", "give --plan FILE to choose anchors, or --outcomes", id="neither"),
+        pytest.param(
+            "--plan P --max-anchors 12 --outcomes O --output G", "give --plan FILE", id="both"
+        ),
+        pytest.param("--plan P", "--plan needs --max-anchors, --budget-usd", id="no limit"),
+        pytest.param("--plan P --max-anchors 12 --output G", "--output belongs to", id="--output"),
+        pytest.param("--outcomes O", "--output is missing; expected a folder", id="no output"),
+        pytest.param("--plan P --budget-usd -1", "--budget-usd is -1; expected", id="budget"),
+        pytest.param("--plan P --budget-usd 0", "--budget-usd is 0; expected", id="no budget"),
+        pytest.param("--plan P --budget-usd nan", "--budget-usd is nan; expected", id="NaN"),
+        pytest.param("--plan P --half-width 1", "--half-width is 1; expected 0", id="half-width"),
+        pytest.param("--plan P --half-width -0.1", "--half-width is -0.1;", id="below 0"),
+        pytest.param("--plan P --max-anchors 9", "9 anchors within the limits", id="nine anchors"),
+        pytest.param("--outcomes X --output G", "X cannot be read", id="no such outcomes"),
+        pytest.param("--outcomes P --output G", "P cannot be read", id="no Parquet"),
+    ],
+)
+def test_a_wrong_call_gets_one_sentence(add, files, monkeypatch, flags, message):
+    """
+    Exit 2, and neither plan nor bank is written; X is no file, P no Parquet.
+    """
+    monkeypatch.chdir(files)
+    (files / "P").write_text("old")
+    (files / "O").write_bytes((files / "outcomes.parquet").read_bytes())
+
+    code, _, err = add(*flags.split())
+
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (files / "G").exists()
+    assert (files / "P").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        pytest.param("gpt-9", "model 'gpt-9' has no price in", id="no price"),
+        pytest.param("small", "has no outcome of 'small'", id="no outcome"),
+    ],
+)
+def test_a_model_of_which_nothing_is_known_is_refused(add, files, model, message):
+    """
+    Its price and its outcomes must be given.
+    """
+    flags = ("--outcomes", files / "outcomes.parquet", "--output", files / "grown")
+    code, _, err = add(*flags, model=model)
+
+    assert code == 2
+    assert message in err
+    assert not (files / "grown").exists()
+
+
+def test_a_known_model_is_not_planned_again(add, files):
+    """
+    Its outcomes are in the bank.
+    """
+    code, _, err = add("--plan", files / "plan.json", "--max-anchors", 12, model="small")
+
+    assert code == 2
+    assert "model 'small' is in the bank already" in err
+    assert not (files / "plan.json").exists()

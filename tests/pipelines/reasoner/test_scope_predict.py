@@ -1,0 +1,257 @@
+"""``scope predict --predictor scope`` and what comes before and after it, on a real vLLM."""
+
+import json
+import os
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from scope import load_bank, save_bank
+from scope.bank.store import content_digest
+from scope.embedding.spec import EmbedderSpec, resolve_model
+from scope.fusion.blend import Blend
+from scope.fusion.calibrated_reasoner import CalibratedReasoner
+from scope.reasoner.answer_cache import AnswerCache, AnswerKey, ReasonerFingerprint
+from scope.reasoner.spec import ReasonerConfig, ReasonerSpec
+from scope.routing.prediction_store import StoredPredictions
+from tests.factories.banks import two_kinds
+from tests.factories.checkpoints import needs_vllm
+from tests.pipelines.runs import (
+    check_sentence,
+    command,
+    content,
+    ended,
+    processes,
+    running,
+    told,
+    wait_until,
+)
+
+pytestmark = [pytest.mark.vllm, needs_vllm]
+
+N_ANCHORS, N_QUESTIONS = 40, 30
+POISON = "¤"
+BAD = f"What is {POISON}?"
+SETTINGS = "engine: {accelerator: cpu, eager: true, dtype: bfloat16, cpus_per_worker: 0.5}\n"
+
+
+def asked_of(bank, checkpoint, reasoning):
+    """A bank that gives the answers of the checkpoint weight; what they are worth is made up."""
+    config = ReasonerConfig(
+        checkpoint=str(checkpoint), reasoning=reasoning, max_context_tokens=4096
+    )
+    centre_m = np.zeros(len(bank.models))
+    blend = Blend(0.5, 1.0, centre_m, -4.0, 4.0, 0.5, centre_m, 0.5, 0.5)
+    return replace(bank, reasoner=CalibratedReasoner(ReasonerSpec.from_config(config), blend))
+
+
+def poisoned(checkpoint, folder):
+    """The same checkpoint, in which one letter is no number: what has it comes to no answer."""
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoTokenizer
+
+    shutil.copytree(checkpoint, folder)
+    weights = load_file(folder / "model.safetensors")
+    *_, letter = AutoTokenizer.from_pretrained(folder).encode(POISON, add_special_tokens=False)
+    weights["model.embed_tokens.weight"][letter] = float("nan")
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, checkpoint):
+    """A bank of maths and law with texts, new questions, and banks that know the checkpoint."""
+    from scope.embedding.encoder import MINILM, Encoder
+
+    folder = tmp_path_factory.mktemp("files")
+    bank = two_kinds(N_ANCHORS)
+    texts = tuple(
+        f"What is {n} + {n}?" if kind == "maths" else f"Who may inherit from {n} cousins?"
+        for n, kind in enumerate(bank.categories)
+    )
+    vectors = Encoder().encode(list(texts)).astype(np.float16).astype(np.float32)
+    spec = EmbedderSpec(name=MINILM, revision=resolve_model(MINILM)[1], dimension=vectors.shape[1])
+    bank = replace(bank, prompts=texts, embedding_ad=vectors, embedder=spec)
+    banks = {
+        "bank": bank,
+        "fast": asked_of(bank, poisoned(checkpoint, folder / "ill"), "none"),
+        "slow": asked_of(bank, checkpoint, "short"),
+    }
+    for name, one in banks.items():
+        save_bank(one, folder / name, created_at="2026-01-01", sources=())
+    rows = [{"id": f"q{n:02}", "prompt": f"What is {n} * {n}?"} for n in range(N_QUESTIONS - 1)]
+    rows.append({"id": "r", "prompt": BAD})
+    (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (folder / "settings.yaml").write_text(SETTINGS)
+    return folder
+
+
+def inputs_of(files, bank, *flags):
+    return [
+        *("--bank", files / bank, "--query-file", files / "questions.jsonl"),
+        *("--predictor", "scope", "--config", files / "settings.yaml", *flags),
+    ]
+
+
+def rows_of(output):
+    """All predictions of a run as one table."""
+    folder = StoredPredictions.open(output).path
+    return pq.read_table(sorted(folder.glob("part-*.parquet"))).to_pylist()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_calibration_says_what_the_answers_are_worth(scope, files, checkpoint, tmp_path):
+    """
+    Random weights earn nothing, or little; what they earned is in the bank.
+    """
+    settings = tmp_path / "own.yaml"
+    settings.write_text(
+        f"reasoner: {{checkpoint: {checkpoint}, max_context_tokens: 4096}}\n{SETTINGS}"
+    )
+    flags = ["--predictor", "scope", "--config", settings, "--asked", 30, "--json"]
+
+    code, out, err = scope(
+        "bank", "fit", "--bank", files / "bank", "--output", tmp_path / "bank", *flags
+    )
+
+    assert code == 0, err
+    worth = told(out)["reasoner"]
+    assert worth["anchors"] == 30
+    assert (worth["asked"]["asked"], worth["asked"]["failed"]) == (60, 0)
+    assert worth["log_loss"]["predictions"] == 60
+    calibrated = load_bank(tmp_path / "bank")
+    assert calibrated.reasoner.blend.weight == worth["weight"]
+    assert calibrated.reasoner.spec.reasoning == "none"
+    assert calibrated.forecaster is not None
+
+
+@pytest.mark.usefixtures("cluster")
+def test_predictions_are_blended_and_what_fails_is_asked_again(scope, files, tmp_path, monkeypatch):
+    """
+    One question has no answer: exit 1, its reason, the anchors in its place. Once there is one
+    the same command makes the run whole, and asks nothing that was answered.
+    """
+    monkeypatch.setenv("SCOPE_CACHE", str(tmp_path / "cache"))
+    run, n_answers = ["predict", *inputs_of(files, "fast")], 2 * N_QUESTIONS
+    bank = load_bank(files / "fast")
+
+    code, out, err = scope(*run, "--output", tmp_path / "out")
+
+    assert code == 1
+    assert f"{n_answers} answers: 0 from the cache, {n_answers} asked, 2 of them failed" in out
+    assert "hours on a CPU" in out
+    assert "2 answers are missing, and the anchors speak alone there; the first 'r': no " in err
+    *good, one, two = rows_of(tmp_path / "out")
+    assert {(row["source"], row["error"]) for row in good} == {("scope", None)}
+    assert {row["source"] for row in (one, two)} == {"anchors"}
+    assert all("no answer about small" in row["error"] for row in (one, two))
+    assert all(0 < row["p_correct"] < 1 for row in (one, two))
+    manifest = StoredPredictions.open(tmp_path / "out").manifest
+    assert manifest.reasoner == bank.reasoner.spec
+
+    # Another process with more luck.
+    recipe = ReasonerFingerprint(
+        reasoner=bank.reasoner.spec, evidence=content_digest(files / "fast")
+    )
+    cache = AnswerCache(tmp_path / "cache" / "answers", recipe)
+    asks = [AnswerKey(model, None, BAD) for model in bank.model_ids]
+    assert cache.missing(asks) == [0, 1]
+    cache.add(cache.keys(asks), np.array([[0.9, 50.0, 600.0, 9.0, 0.0]] * 2, dtype=np.float32))
+    code, out, err = scope(*run, "--output", tmp_path / "out", "--json")
+
+    assert code == 0, err
+    assert told(out)["asked"]["asked"] == 0
+    assert {row["source"] for row in rows_of(tmp_path / "out")} == {"scope"}
+    assert scope(*run, "--output", tmp_path / "again")[0] == 0
+    assert content(tmp_path / "again") == content(tmp_path / "out")
+    route = ["route", "--predictions", tmp_path / "out", "--min-quality", 0.5]
+    assert scope(*route, "--output", tmp_path / "routing.json")[0] == 0
+
+    # Without the reasoner the same questions are foretold otherwise.
+    plain = ["--bank", files / "fast", "--query-file", files / "questions.jsonl"]
+    assert scope("predict", *plain, "--output", tmp_path / "anchors")[0] == 0
+    alone = [row["p_correct"] for row in rows_of(tmp_path / "anchors")]
+    assert alone[-2:] == [one["p_correct"], two["p_correct"]]
+    assert alone[0] != good[0]["p_correct"]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_checkpoint_with_broken_weights_ends_the_job_at_once(scope, files, checkpoint, tmp_path):
+    """
+    One sentence with the reason out of the engine's own process.
+    """
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for file in Path(checkpoint).iterdir():
+        (broken / file.name).write_bytes(file.read_bytes())
+    (broken / "model.safetensors").write_bytes(b"no weights at all")
+    bank = load_bank(files / "bank")
+    save_bank(
+        asked_of(bank, broken, "none"), tmp_path / "bank", created_at="2026-01-01", sources=()
+    )
+    flags = inputs_of(files, "fast")
+    flags[1] = tmp_path / "bank"
+
+    code, _, err = scope("predict", *flags, "--output", tmp_path / "out")
+
+    assert code == 2
+    check_sentence(err, "no engine could be started for", "Safetensor")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def engine_of(run):
+    """The process of the engine below a job; None while there is none."""
+    found = [pid for pid, title in processes(run.pid).items() if "EngineCore" in title]
+    return found[0] if found else None
+
+
+def n_kept(cache):
+    return len(list(cache.glob("answers/*/*.arrow")))
+
+
+def next_engine(run, cache, killed=()):
+    """Wait for an engine that was not killed to have answered something; None if the job ends."""
+
+    def ended_or(condition):
+        wait_until(lambda: run.poll() is not None or condition(), every_s=0.2)
+
+    ended_or(lambda: engine_of(run) not in (None, *killed))
+    n_before = n_kept(cache)
+    ended_or(lambda: n_kept(cache) > n_before)
+    return None if run.poll() is not None else engine_of(run)
+
+
+@pytest.mark.slow
+def test_a_job_survives_some_engines_and_ends_in_a_sentence(files, tmp_path):
+    """
+    Each engine is killed as soon as it has answered something: another goes on, a few times. The
+    next run asks only what is missing.
+    """
+    n_questions, cache, killed = 300, tmp_path / "cache", []
+    rows = [{"id": f"q{n:03}", "prompt": f"What is {n} * {n}?"} for n in range(n_questions)]
+    (tmp_path / "many.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    inputs = inputs_of(files, "slow")
+    inputs[3] = tmp_path / "many.jsonl"
+    run_it = command(inputs, tmp_path / "out")
+
+    with running(run_it, SCOPE_CACHE=str(cache)) as run:
+        while len(killed) < 10 and (engine := next_engine(run, cache, killed)):
+            os.kill(engine, signal.SIGKILL)
+            killed.append(engine)
+        code, _, err = ended(run)
+    with running([*run_it, "--json"], SCOPE_CACHE=str(cache)) as run:
+        again, out, complaint = ended(run)
+
+    assert code == 2
+    check_sentence(err, "the engine has died 5 times", "killed")
+    assert len(killed) == 5
+    assert again == 0, complaint
+    asked = told(out)["asked"]
+    assert asked["from_cache"] >= 5 * 32
+    assert asked["from_cache"] + asked["asked"] == 2 * n_questions
+    assert {row["source"] for row in rows_of(tmp_path / "out")} == {"scope"}

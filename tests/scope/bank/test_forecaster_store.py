@@ -1,0 +1,178 @@
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from scope import AnchorPredictor, load_bank, save_bank, verify_bank
+from scope.bank.forecaster_store import SHAPES, load_forecaster
+from scope.bank.store import FORECASTER, MANIFEST
+from scope.errors import BankError, BankIntegrityError
+from scope.predictions import ESTIMATE_FIELDS
+from scope.predictor.reference_population import fit_bank
+from scope.storage.files import sha256
+from tests.factories.banks import rows_of, two_kinds
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def bank(one_thread):
+    return fit_bank(rows_of(two_kinds(100), slice(0, 60)))
+
+
+@pytest.fixture
+def saved(bank, tmp_path):
+    save_bank(bank, tmp_path / "bank", created_at="2026-01-01", sources=())
+    return tmp_path / "bank"
+
+
+def test_a_saved_bank_foretells_the_same(bank, saved):
+    """
+    To the last bit: of anchors, and of questions it has not seen.
+    """
+    new = rows_of(two_kinds(100), slice(60, 100))
+    own_a = np.arange(60)
+
+    back = load_bank(saved)
+
+    for questions in (
+        (bank.embedding_ad, bank.features_af, own_a),
+        (new.embedding_ad, new.features_af),
+    ):
+        expected, _ = AnchorPredictor(bank).predict(*questions)
+        got, _ = AnchorPredictor(back).predict(*questions)
+        for name in ESTIMATE_FIELDS:
+            np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), name)
+
+
+def test_a_model_never_measured_is_stored_as_unknown(tmp_path):
+    """
+    NaN comes back as NaN.
+    """
+    unmeasured = two_kinds()
+    unmeasured.outcomes.correct_am[:, 1] = np.nan
+    save_bank(fit_bank(unmeasured), tmp_path / "b", created_at="2026-01-01", sources=())
+
+    mean_m = load_bank(tmp_path / "b").forecaster.correct.mean_m
+
+    assert np.isnan(mean_m).tolist() == [False, True]
+
+
+def test_one_altered_byte_is_found(saved):
+    """
+    The manifest ties the forecaster to the bank.
+    """
+    file = saved / FORECASTER
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+
+    with pytest.raises(BankIntegrityError, match=r"forecaster\.npz was altered"):
+        verify_bank(saved)
+
+
+def vouched(path):
+    """Make the manifest agree with whatever the forecaster is now."""
+    manifest = json.loads((path / MANIFEST).read_text())
+    manifest["files"][FORECASTER] = sha256(path / FORECASTER)
+    (path / MANIFEST).write_text(json.dumps(manifest))
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"not an archive", id="text"),
+        pytest.param(b"PK\x03\x04 and then nothing", id="half an archive"),
+        pytest.param(pickle.dumps({"anchor_index_n": [0]}), id="a pickle"),
+    ],
+)
+def test_a_file_that_is_no_archive_is_refused(saved, content):
+    """
+    One sentence that names the file, even where the hash matches.
+    """
+    (saved / FORECASTER).write_bytes(content)
+
+    with pytest.raises(BankError, match=r"forecaster\.npz does not fit its bank"):
+        load_bank(vouched(saved))
+
+
+def test_a_single_array_is_refused(saved):
+    """
+    What numpy stores as .npy.
+    """
+    with (saved / FORECASTER).open("wb") as file:
+        np.save(file, np.zeros(3))
+
+    with pytest.raises(BankError, match=r"forecaster\.npz does not fit its bank"):
+        load_bank(vouched(saved))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        pytest.param(
+            "in_distribution_threshold", None, "it lacks in_distribution_threshold", id="missing"
+        ),
+        pytest.param("smearing_sm", lambda v: v[:2], r"smearing_sm has shape \(2, 2\)", id="short"),
+        pytest.param(
+            "correct_weight_nm", lambda v: v[:, :1], r"expected numbers of \(60, 2\)", id="narrow"
+        ),
+        pytest.param("length_weight_nm", lambda v: v.T, r"has shape \(2, 60\)", id="transposed"),
+        pytest.param("form_mean_f", lambda v: v[:8], r"has shape \(8,\)", id="other features"),
+        pytest.param("category_slope_ic", lambda v: v[1:], r"\(38, 2\)", id="other embedding"),
+        pytest.param("correct_mean_m", lambda v: v.astype(str), "of <U", id="text"),
+        pytest.param(
+            "correct_mean_m", lambda v: v.astype(object), "allow_pickle=False", id="pickled"
+        ),
+        pytest.param("anchor_index_n", lambda v: v - 1, "rise within the 60 anchors", id="before"),
+        pytest.param("anchor_index_n", lambda v: v + 1, "rise within the 60 anchors", id="beyond"),
+        pytest.param(
+            "anchor_index_n", lambda v: v[::-1], "rise within the 60 anchors", id="falling"
+        ),
+        pytest.param(
+            "anchor_index_n", lambda v: v / 1, "rise within the 60 anchors", id="fractions"
+        ),
+    ],
+)
+def test_arrays_that_fit_neither_each_other_nor_the_bank_are_refused(saved, name, change, message):
+    """
+    Before anything is foretold with them.
+    """
+    with np.load(saved / FORECASTER) as file:
+        arrays = dict(file.items())
+    values = arrays.pop(name)
+    if change is not None:
+        arrays[name] = change(values)
+    np.savez(saved / FORECASTER, allow_pickle=True, **arrays)
+
+    with pytest.raises(BankError, match=message) as caught:
+        load_bank(vouched(saved))
+
+    assert "forecaster.npz does not fit its bank" in str(caught.value)
+
+
+def test_a_forecaster_of_another_pool_is_refused(bank, saved):
+    """
+    It was fitted on two models; the bank it is read for has three.
+    """
+    with pytest.raises(BankError, match=r"correct_mean_m has shape \(2,\)"):
+        load_forecaster(saved / FORECASTER, bank.embedding_ad, bank.features_af, 3)
+
+
+def test_every_stored_array_is_checked(saved):
+    """
+    None is written whose shape nobody looks at.
+    """
+    with np.load(saved / FORECASTER) as file:
+        assert set(file) == set(SHAPES)
+
+
+def test_a_bank_never_learned_from_has_no_forecaster(tmp_path):
+    """
+    Nothing is stored, and nothing found.
+    """
+    save_bank(two_kinds(), tmp_path / "b", created_at="2026-01-01", sources=())
+
+    assert not (tmp_path / "b" / FORECASTER).exists()
+    assert load_bank(tmp_path / "b").forecaster is None

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from scope.embedding.index import AnchorIndex
+from tests.factories.banks import unit
+
+
+@pytest.mark.parametrize("n_neighbours", [1, 10, 100])
+def test_the_nearest_are_those_of_brute_force(n_neighbours):
+    """
+    Same similarities as sorting all of them in double precision, same anchors.
+    """
+    rng = np.random.default_rng(0)
+    anchors, queries = unit(rng.standard_normal((700, 32))), unit(rng.standard_normal((50, 32)))
+
+    similarity, anchor = AnchorIndex(anchors).search(queries, n_neighbours)
+
+    every = queries.astype(np.float64) @ anchors.T.astype(np.float64)
+    brute = np.argsort(-every, axis=1, kind="stable")[:, :n_neighbours]
+    np.testing.assert_array_equal(anchor, brute)
+    np.testing.assert_allclose(similarity, np.take_along_axis(every, brute, 1), atol=1e-6)
+
+
+def test_a_question_has_the_same_neighbours_in_any_batch():
+    """
+    Bit for bit, though FAISS itself rounds small and large batches differently.
+    """
+    rng = np.random.default_rng(1)
+    index = AnchorIndex(unit(rng.standard_normal((500, 384))))
+    queries = unit(rng.standard_normal((200, 384)))
+
+    together = index.search(queries, 50)
+    alone = [index.search(queries[[q]], 50) for q in range(200)]
+
+    np.testing.assert_array_equal(together[0], np.concatenate([a[0] for a in alone]))
+    np.testing.assert_array_equal(together[1], np.concatenate([a[1] for a in alone]))
+
+
+def test_equal_similarities_come_in_the_order_of_the_bank():
+    """
+    Duplicates among anchors must not make a decision a matter of chance.
+    """
+    anchors = unit([[1, 0], [0, 1], [1, 0], [1, 0]])
+
+    similarity, anchor = AnchorIndex(anchors).search(unit([[1, 0]]), 3)
+
+    assert anchor.tolist() == [[0, 2, 3]]
+    assert similarity.tolist() == [[1, 1, 1]]
+
+
+def test_a_small_bank_gives_all_it_has():
+    """
+    Asking for more neighbours than anchors is no error.
+    """
+    similarity, anchor = AnchorIndex(unit([[1, 0], [0, 1]])).search(unit([[1, 0.1]]), 100)
+
+    assert anchor.tolist() == [[0, 1]]
+    assert similarity.shape == (1, 2)

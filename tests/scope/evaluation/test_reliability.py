@@ -1,0 +1,96 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scope.evaluation.bootstrap import bootstrap_weights
+from scope.evaluation.reliability import ProbabilityMetrics, ProbabilityScores, log_loss
+from tests.factories.forecasts import cells_of
+
+CELLS = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40)
+METRICS = ("auc", "brier", "log_loss", "ece")
+
+
+def reliability_of(*cells):
+    return ProbabilityMetrics.from_scores(ProbabilityScores.from_pairs(cells_of(*cells)))
+
+
+def test_the_scores_by_hand():
+    """
+    .8 for a right answer, .4 for a wrong one.
+    """
+    got = reliability_of([0.8, 0.4, np.nan], [1, 0, 1])
+
+    assert got.n == 2
+    assert got.brier.value == pytest.approx((0.04 + 0.16) / 2)
+    assert got.log_loss.value == pytest.approx(-(math.log(0.8) + math.log(0.6)) / 2)
+    assert got.ece.value == pytest.approx((0.2 + 0.4) / 2)
+
+
+def test_a_resample_is_scored_as_it_was_drawn():
+    """
+    The first question three times, the second once.
+    """
+    got = ProbabilityScores.from_pairs(cells_of([0.8, 0.4], [1, 0], [[0.5, 0.5], [0.75, 0.25]]))
+
+    np.testing.assert_allclose(got.brier_r, [0.1, 0.75 * 0.04 + 0.25 * 0.16])
+    np.testing.assert_allclose(got.log_loss_r[1], -(0.75 * math.log(0.8) + 0.25 * math.log(0.6)))
+
+
+def test_a_boast_that_fails_costs_no_more_than_a_thousandth():
+    """
+    Else one forecast of 0 that came true would make the mean infinite.
+    """
+    got = log_loss(np.array([0.0, 1.0]), np.array([1.0, 1.0]))
+
+    assert got == pytest.approx(-(math.log(0.001) + math.log(0.999)) / 2)
+
+
+def test_one_kind_of_answer_has_no_auc_and_says_why():
+    """
+    NaN and a reason, not a half.
+    """
+    right = reliability_of([0.5] * 3, [1] * 3)
+    wrong = reliability_of([0.5] * 3, [0] * 3)
+
+    assert math.isnan(right.auc.value)
+    assert right.note == "no AUC: all 3 answers are right"
+    assert wrong.note == "no AUC: all 3 answers are wrong"
+
+
+def test_nothing_known_is_refused():
+    """
+    No number is computed from nothing.
+    """
+    with pytest.raises(ValueError, match="no forecast has a known outcome"):
+        reliability_of([0.5], [np.nan])
+
+
+@given(CELLS, st.randoms(use_true_random=False))
+def test_the_order_of_cells_changes_nothing(cells, random):
+    """
+    Equal forecasts share a bin.
+    """
+    shuffled = random.sample(cells, len(cells))
+    first, second = (
+        reliability_of([c[0] / 6 for c in some], [c[1] for c in some]) for some in (cells, shuffled)
+    )
+
+    for metric in METRICS:
+        values = getattr(first, metric).value, getattr(second, metric).value
+        np.testing.assert_allclose(*values, atol=1e-12)
+
+
+@given(CELLS)
+def test_every_interval_holds_its_value(cells):
+    """
+    Or is undefined with it.
+    """
+    weights = bootstrap_weights(len(cells), seed=0, n_replicates=20)
+
+    got = reliability_of([c[0] / 6 for c in cells], [c[1] for c in cells], weights)
+
+    for one in (getattr(got, metric) for metric in METRICS):
+        assert one.low <= one.value <= one.high or math.isnan(one.low)

@@ -1,0 +1,217 @@
+"""Graders: right, wrong, or nobody can tell."""
+
+import math
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scope.errors import ConfigError, QuestionError
+from scope.questions.grading import grader_for, make_grader
+from scope.questions.multiple_choice import LETTERS, extract_choice, option_letters
+from scope.questions.numeric import extract_number
+
+QUESTION = "Which one?\nA. red\nB. green\nC. blue\nD. none of them"
+KINDS = {"choice": "B", "numeric": "0.75", "exact": "Paris", "text": "Paris"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "letter"),
+    [
+        pytest.param("The answer is (C).", "C", id="plain sentence"),
+        pytest.param("**Answer: C**", "C", id="bold"),
+        pytest.param(r"So \(\boxed{\text{C}}\).", "C", id="boxed"),
+        pytest.param("C", "C", id="lone letter"),
+        pytest.param("Think.\n\n(C)", "C", id="lone last line"),
+        pytest.param("answer: c", "C", id="small letter alone"),
+        pytest.param("C) blue", "C", id="option copied"),
+        pytest.param("The answer is A. No: the answer is C.", "C", id="last statement wins"),
+        pytest.param("Final answer:\n**C**", "C", id="on the next line"),
+        pytest.param("Option C is correct, B is not.", "C", id="option is correct"),
+        pytest.param('The correct answer choice is "C".', "C", id="quoted"),
+        pytest.param("<answer>C</answer>", "C", id="tagged"),
+        pytest.param("The answer is C, not B", "C", id="another one denied"),
+        pytest.param("the answer is C and I am sure", "C", id="pronoun after it"),
+        pytest.param("The answer is A or B", None, id="two named"),
+        pytest.param("The answer is neither A nor B", None, id="both denied"),
+        pytest.param("The answer is B. Sorry, the answer is not B.", None, id="taken back"),
+        pytest.param("The incorrect answer is C", None, id="the wrong one asked"),
+        pytest.param("The answer is A plane", None, id="article"),
+        pytest.param("I think so. A good question!", None, id="pronoun and article"),
+        pytest.param("The answer is D-glucose", None, id="start of a word"),
+        pytest.param("A. red\nB. green", None, id="options repeated"),
+        pytest.param("Answer: Berlin", None, id="a word, not a letter"),
+        pytest.param("The answer is F", None, id="no such option"),
+        pytest.param("", None, id="nothing"),
+    ],
+)
+def test_the_last_clear_statement_is_the_choice(reply, letter):
+    """
+    A letter counts where it can only be meant as the answer.
+    """
+    assert extract_choice(reply, option_letters(QUESTION)) == letter
+
+
+@pytest.mark.parametrize(
+    ("question", "letters"),
+    [
+        pytest.param(QUESTION, "ABCD", id="one a line"),
+        pytest.param("Which? (A) red (B) green", "AB", id="in one line"),
+        pytest.param("Which?\nA. (A) x (B) y\nB. (A) y\nC. z", "ABC", id="markers inside options"),
+        pytest.param("Name a colour.", "", id="none shown"),
+        pytest.param("\n".join(f"{c}. x" for c in LETTERS), LETTERS, id="all ten"),
+        pytest.param("A. Turing met B. Russell.\nA. yes\nB. no\nC. both", "ABC", id="initials"),
+    ],
+)
+def test_options_are_those_the_question_shows(question, letters):
+    """
+    Markers in rising order from A.
+    """
+    assert option_letters(question) == letters
+
+
+@pytest.mark.parametrize(
+    ("reply", "number"),
+    [
+        pytest.param("The answer is 1,234.5 km.", 1234.5, id="separator and unit"),
+        pytest.param("#### 42", 42, id="hashes"),
+        pytest.param(r"\boxed{\frac{3}{4}}", 0.75, id="fraction"),
+        pytest.param("3/4", 0.75, id="slash"),
+        pytest.param("It is 1.2 × 10^{-3} m", 0.0012, id="power of ten"),
+        pytest.param("50 %", 0.5, id="percent"),
+        pytest.param("−7", -7, id="typographic minus"),
+        pytest.param("$1{,}000$", 1000, id="LaTeX separator"),
+        pytest.param("3 apples and 4 make 3 + 4 = 7", 7, id="after the last equals sign"),
+        pytest.param("12 boxes of 3.\nThat is 36.", 36, id="only one in the last line"),
+        pytest.param("The answer is 3 or 4", None, id="two stated"),
+        pytest.param("about 3 and 4", None, id="two"),
+        pytest.param("1e999", None, id="too large"),
+        pytest.param("forty-two", None, id="none"),
+    ],
+)
+def test_a_number_is_read_from_where_it_is_stated(reply, number):
+    """
+    With its separators, power, fraction or percent sign.
+    """
+    told = extract_number(reply)
+
+    assert told is None if number is None else math.isclose(told[0], number)
+
+
+@pytest.mark.parametrize(
+    ("grader", "reply", "gold", "grade"),
+    [
+        pytest.param("numeric", "3.14", "3.14159", 0, id="rounded is not equal"),
+        pytest.param("numeric:0.01", "3.14", "3.14159", 1, id="within a relative tolerance"),
+        pytest.param("numeric:0,0.5", "0.4", "0", 1, id="within an absolute tolerance"),
+        pytest.param("numeric", "The answer is 50%", "50", 1, id="percent sign as unit"),
+        pytest.param("exact", " Paris\n", "Paris", 1, id="space around does not count"),
+        pytest.param("exact", "paris", "Paris", 0, id="case counts"),
+        pytest.param("text", "the PARIS!", "Paris", 1, id="only words count"),
+        pytest.param("text", "Hm.\nAnswer: Paris.", "paris", 1, id="stated"),
+        pytest.param("text", "Rome", "Paris", 0, id="other words"),
+        pytest.param("text", "It is not Paris", "Paris", None, id="among other words"),
+        pytest.param("auto", "(B)", "B", 1, id="auto takes a letter for a choice"),
+    ],
+)
+def test_a_reply_is_graded(grader, reply, gold, grade):
+    """
+    1 right, 0 wrong, None unknown.
+    """
+    assert grader_for(grader, gold, QUESTION, "q").grade(reply, gold, QUESTION) == grade
+
+
+def test_auto_takes_a_number_where_no_options_are_shown():
+    """
+    A question with options and a number as gold could be meant both ways.
+    """
+    assert grader_for("auto", "42", "How many?", "q").name == "numeric"
+    with pytest.raises(QuestionError, match="does not say how to grade"):
+        grader_for("auto", "42", QUESTION, "q")
+
+
+@pytest.mark.parametrize(
+    ("grader", "gold", "told"),
+    [
+        pytest.param("choice", "E", "options are A to D", id="no such option"),
+        pytest.param("numeric", "two", "expected one number", id="no number"),
+        pytest.param("text", "!?", "neither letters nor digits", id="no words"),
+        pytest.param("exact", None, "no gold answer", id="no gold"),
+    ],
+)
+def test_a_gold_answer_no_reply_could_match_is_refused(grader, gold, told):
+    """
+    Before any money is spent.
+    """
+    with pytest.raises(QuestionError, match=told):
+        grader_for(grader, gold, QUESTION, "question 7")
+
+
+@pytest.mark.parametrize(
+    "name", ["nope", "numeric:-1", "numeric:x", "numeric:1,2,3", "python:no.such:f", "python:math"]
+)
+def test_a_wrong_grader_is_refused(name):
+    """
+    With its name in the sentence.
+    """
+    with pytest.raises(ConfigError, match=name):
+        make_grader(name)
+
+
+def test_own_function_grades(tmp_path, monkeypatch):
+    """
+    It may give part credit or pass; any other result is refused.
+    """
+    source = (
+        "def mark(reply, gold, question):\n    return {'half': 0.5, 'none': None}.get(reply, 7)"
+    )
+    (tmp_path / "our_marks.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", ["", *sys.path])
+    grade = make_grader("python:our_marks:mark").grade
+
+    assert (grade("half", None, ""), grade("none", None, "")) == (0.5, None)
+    with pytest.raises(ValueError, match="expected None or a number"):
+        grade("seven", None, "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=40)
+@given(reply=st.text() | st.from_regex(r"(the answer is|\\boxed\{|[A-J(),.*$ \d/%eE^-]){0,9}"))
+def test_rubbish_never_raises(kind, reply):
+    """
+    Whatever a model says is right, wrong or unknown.
+    """
+    assert make_grader(kind).grade(reply, KINDS[kind], QUESTION) in (None, 0.0, 1.0)
+
+
+@given(st.text(alphabet="abcdefg hijklmnop qrstuvwxyz,.!\n"))
+def test_prose_without_a_letter_is_never_wrong(reply):
+    """
+    A reply that names no option is ungradable, not a wrong choice.
+    """
+    words = " ".join(word for word in reply.split() if len(word.strip(",.!")) > 1)
+
+    assert make_grader("choice").grade(words, "B", QUESTION) is None
+
+
+@given(st.sampled_from("ABCD"), st.sampled_from(["The answer is {}.", "**{}**", "Answer: ({})"]))
+def test_a_clear_choice_is_always_told(letter, form):
+    """
+    Every option in every common form.
+    """
+    assert extract_choice(form.format(letter), option_letters(QUESTION)) == letter
+
+
+@given(st.floats(-1e12, 1e12, allow_nan=False), st.sampled_from(["{!r}", "{:,.6f}", "{:e}"]))
+def test_a_number_in_any_notation_is_itself(value, form):
+    """
+    Repr, thousands separators and powers of ten.
+    """
+    text = form.format(value)
+
+    told = extract_number(f"The answer is {text}.")
+
+    assert told is not None
+    assert math.isclose(told[0], float(text.replace(",", "")), rel_tol=1e-12)

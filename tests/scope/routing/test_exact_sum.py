@@ -1,0 +1,48 @@
+import math
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scope.routing.metrics import ExactSum
+from tests.factories.partitions import cut
+
+NUMBERS = st.lists(st.floats(-1e12, 1e12), max_size=40)
+
+
+@given(NUMBERS, st.data())
+def test_a_sum_is_the_same_in_any_portions(numbers, data):
+    """
+    And in any order: the correctly rounded one.
+    """
+    shuffled = np.array(data.draw(st.permutations(numbers)), dtype=float)
+    total = ExactSum()
+
+    for rows in cut(data, len(numbers)):
+        total.add(shuffled[rows])
+
+    assert total.value == math.fsum(numbers)
+
+
+def test_it_holds_a_few_numbers_however_many_were_added():
+    """
+    A hundred thousand probabilities in a hundred portions: three floats at most.
+    """
+    total = ExactSum()
+
+    for portion in np.random.default_rng(0).random((100, 1000)):
+        total.add(portion)
+
+    assert len(total.partials) <= 3
+
+
+def test_an_infinite_term_makes_an_infinite_sum():
+    """
+    Rather than none at all.
+    """
+    total = ExactSum()
+
+    total.add(np.array([1.0, np.inf]))
+    total.add(np.array([2.0]))
+
+    assert total.value == np.inf

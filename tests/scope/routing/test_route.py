@@ -1,0 +1,122 @@
+"""One way to decide, whether the questions are in memory or come in portions."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from scope import AnchorConfig
+from scope.bank.reference_population import ReferencePopulation
+from scope.errors import ConfigError, NoEvidenceError
+from scope.outcomes import Outcomes
+from scope.routing.prediction_set import PredictionSet
+from scope.routing.route import Objective, restrict_models, route, route_to_file
+from tests.factories.banks import LARGE, MIDDLE, SMALL, predictions_of
+from tests.factories.partitions import Portions, cut
+
+MODELS = (SMALL, MIDDLE, LARGE)
+NAMES = tuple(model.id for model in MODELS)
+TARGETS = [
+    {"alpha": 0.6},
+    {"budget_usd": 2.0},
+    {"min_quality": 0.5},
+    {"max_cost_usd": 0.2},
+]
+
+
+@st.composite
+def predicted_sets(draw):
+    """Up to nine questions, some about which nothing is known, with or without outcomes."""
+    shape = (draw(st.integers(1, 9)), 3)
+    p = draw(arrays(float, shape, elements=st.sampled_from([0.1, 0.3, 0.5, 0.7, np.nan])))
+    cost = draw(arrays(float, shape, elements=st.sampled_from([0.0, 0.1, 0.2, 0.7, 1.3])))
+    tokens = np.full((4, 3), 100.0)
+    calibration = ReferencePopulation(
+        AnchorConfig(), np.array([[0.2, 0.5, 0.9]] * 4), tokens, tokens
+    )
+    outcomes = None
+    if draw(st.booleans()):
+        right = draw(arrays(float, shape, elements=st.sampled_from([0.0, 1.0, 0.25, np.nan])))
+        spent = draw(arrays(float, shape, elements=st.sampled_from([1.0, 70.0])))
+        outcomes = Outcomes(NAMES, right, spent, spent)
+    return PredictionSet(predictions_of(p, cost, NAMES), MODELS, calibration, outcomes)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: next(iter(target)))
+@settings(max_examples=25)
+@given(predicted_sets(), st.data())
+def test_a_routing_file_does_not_tell_how_the_questions_came(tmp_path_factory, target, whole, data):
+    """
+    Portions or all at once: the same decisions, sums and keys, in the same order.
+    """
+    output = tmp_path_factory.getbasetemp() / "routing.json"
+    portions = Portions(whole, cut(data, len(whole.predictions.question_ids)))
+    try:
+        expected = route(whole, Objective(**target)).to_json(whole.truth())
+    except NoEvidenceError:
+        with pytest.raises(NoEvidenceError):
+            route_to_file(output, portions, Objective(**target))
+        return
+
+    summary = route_to_file(output, portions, Objective(**target))
+
+    assert output.read_text(encoding="utf-8").startswith('{\n "policy"')
+    assert json.dumps(json.loads(output.read_text(encoding="utf-8"))) == json.dumps(expected)
+    assert summary.n_questions == len(whole.predictions.question_ids)
+
+
+def two_questions():
+    """One where the large model is worth it, one where nothing is known."""
+    predictions = predictions_of([[0.5, 0.9], [np.nan] * 2], [[1.0, 2.0]] * 2, ("small", "large"))
+    return PredictionSet(predictions, (SMALL, LARGE), None, None)
+
+
+def test_a_question_about_which_nothing_is_known_is_written_all_the_same(tmp_path):
+    """
+    Without a model, and in no sum.
+    """
+    output = tmp_path / "routing.json"
+
+    summary = route_to_file(output, two_questions(), Objective(min_quality=0.8))
+
+    decisions = json.loads(output.read_text())["routing"][0]["routing_decisions"]
+    assert [one["selected_model"] for one in decisions] == ["large", None]
+    assert (summary.n_questions, summary.planned.n_questions) == (2, 1)
+    assert summary.distribution == {"large": 1}
+
+
+def test_each_decision_is_a_line(tmp_path):
+    """
+    So that a file of millions can be read with line tools.
+    """
+    output = tmp_path / "routing.json"
+
+    route_to_file(output, two_questions(), Objective(min_quality=0.8))
+
+    lines = [line for line in output.read_text().splitlines() if '"question_id"' in line]
+    assert [json.loads(line.rstrip(","))["question_id"] for line in lines] == ["q000", "q001"]
+
+
+def test_a_wrong_target_leaves_the_file_that_was_there(tmp_path):
+    """
+    Nothing is replaced before all is decided.
+    """
+    output = tmp_path / "routing.json"
+    output.write_text("before")
+
+    with pytest.raises(ConfigError, match="no alpha"):
+        route_to_file(output, two_questions(), Objective(alpha=0.5))
+
+    assert output.read_text() == "before"
+
+
+def test_portions_are_narrowed_like_the_whole():
+    """
+    Allow and deny lists know one form of a set.
+    """
+    portions = Portions(two_questions(), [slice(0, 1), slice(1, 2)])
+
+    assert restrict_models(portions, None, (), ("small",)).model_ids == ("large",)

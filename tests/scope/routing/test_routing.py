@@ -1,0 +1,94 @@
+import json
+
+import numpy as np
+import pytest
+
+from scope import Choices, MinQuality
+from scope.routing.metrics import GroundTruth
+from scope.routing.routing import RoutingResult, format_usd
+from tests.factories.banks import predictions_of
+
+PREDICTIONS = predictions_of(
+    [[0.5, 0.75], [0.5, np.nan], [np.nan, np.nan]],
+    [[0.001, 0.01], [0.001, 0.01], [0.001, 0.01]],
+    models=("small", "large"),
+)
+
+
+def routing(policy):
+    estimates = PREDICTIONS.estimates
+    choices = policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm)
+    return RoutingResult("min_quality", {"min_quality": policy.target}, PREDICTIONS, choices)
+
+
+@pytest.mark.parametrize(
+    ("target", "question", "reason"),
+    [
+        (0.4, 0, "p 0.50 (0.50–0.50) for $0.001; large would add 0.25 for $0.009 more"),
+        (0.7, 0, "p 0.75 (0.75–0.75) for $0.01; no model is likelier to be right"),
+        (
+            0.7,
+            1,
+            "p 0.50 (0.50–0.50) for $0.001; no permitted model meets the target; "
+            "no model is likelier to be right",
+        ),
+        (0.4, 2, "nothing is known about any permitted model on this question"),
+    ],
+)
+def test_a_reason_names_the_evidence_and_the_alternative(target, question, reason):
+    """
+    What was chosen, how sure, and what more money would buy.
+    """
+    assert routing(MinQuality(target)).explain(question) == reason
+
+
+def test_the_file_keeps_the_references_keys_and_says_what_is_unknown():
+    """
+    Without outcomes accuracy and cost are null; an unroutable question has no model.
+    """
+    result = json.loads(json.dumps(routing(MinQuality(0.4)).to_json(None), allow_nan=False))
+
+    (routed,) = result["routing"]
+    assert routed["accuracy"] is routed["total_cost"] is result["realised"] is None
+    assert routed["model_distribution"] == {"small": 2}
+    assert [d["selected_model"] for d in routed["routing_decisions"]] == ["small", "small", None]
+    assert routed["routing_decisions"][2]["p_correct"] is None
+    assert result["planned"] == {
+        "accuracy": 0.5,
+        "standard_error": None,
+        "cost_usd": 0.002,
+        "usd_per_1k": 1.0,
+        "n_questions": 2,
+    }
+
+
+def test_outcomes_are_reported_where_they_are_known():
+    """
+    Planned and realised stand side by side.
+    """
+    truth = GroundTruth(np.array([[1, 1], [0, 1], [1, 1]]), np.full((3, 2), 0.002))
+
+    result = routing(MinQuality(0.4)).to_json(truth)
+
+    assert result["realised"]["accuracy"] == result["routing"][0]["accuracy"] == 0.5
+    assert result["realised"]["cost_usd"] == 0.004
+
+
+def test_the_distribution_counts_the_most_used_first():
+    """
+    Questions without a model are in no count.
+    """
+    choices = Choices(np.array([1, 1, -1]), np.array([True, True, False]))
+
+    assert RoutingResult("x", {}, PREDICTIONS, choices).distribution() == {"large": 2}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "$0"), (0.00003724, "$0.0000372"), (0.5, "$0.5"), (12.345, "$12.3"), (1234.5, "$1234")],
+)
+def test_amounts_keep_three_significant_digits(value, text):
+    """
+    Prices differ by a factor of a million; both ends must be readable.
+    """
+    assert format_usd(value) == text
