@@ -32,16 +32,16 @@ bench: $(STAMP)  ## speed as ratios, then quality; SCOPE_DATA names a folder of 
 	$(BIN)/python -m benchmarks.nearest_anchors
 	$(BIN)/python -m benchmarks.encoder
 	$(BIN)/python -m benchmarks.embedding
-	$(BIN)/python -m benchmarks.measuring
+	$(BIN)/python -m benchmarks.measure
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.cost_model
 	$(BIN)/python -m benchmarks.anchor_weights
 	$(BIN)/python -m benchmarks.forecaster
-	$(BIN)/python -m benchmarks.quality
-	$(BIN)/python -m benchmarks.learned_parts
+	$(BIN)/python -m benchmarks.leaderboard
+	$(BIN)/python -m benchmarks.ablation
 	$(BIN)/python -m benchmarks.new_models
-	$(BIN)/python -m benchmarks.cascade
-	$(BIN)/python -m benchmarks.unlike
+	$(BIN)/python -m benchmarks.selective_query
+	$(BIN)/python -m benchmarks.out_of_distribution
 	$(BIN)/python -m benchmarks.serving
 
 bench-vllm: $(VLLM)  ## the reasoner offline, on a tiny model and the CPU; minutes

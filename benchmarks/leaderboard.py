@@ -9,7 +9,7 @@ from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, load_bank
 from scope.bank.bank import Bank
 from scope.evaluation.bootstrap import Interval
 from scope.evaluation.evaluation import Evaluation, evaluate, predict_test_set
-from scope.evaluation.test_set import TestSet
+from scope.evaluation.test_set import EvaluationSet
 
 SEED = 0
 
@@ -24,7 +24,7 @@ def main() -> None:
 
 def examine(title: str, bank: Bank, labelled: Bank) -> None:
     """Print where everybody stands, and how far their forecasts can be trusted."""
-    exam = TestSet.from_banks(bank, labelled)
+    exam = EvaluationSet.from_banks(bank, labelled)
     evaluation = evaluate(bank, exam, predict_test_set(bank, exam), seed=SEED)
     print(
         f"### {title}: {evaluation.n_anchors:,} anchors, {evaluation.n_questions:,} questions, "

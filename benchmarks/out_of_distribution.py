@@ -12,7 +12,7 @@ from scope.config import AnchorConfig
 from scope.evaluation.bootstrap import bootstrap_weights
 from scope.evaluation.evaluation import predict_test_set
 from scope.evaluation.forecast_quality import forecast_qualities
-from scope.evaluation.test_set import TestSet
+from scope.evaluation.test_set import EvaluationSet
 from scope.predictions import Predictions
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     both = tuple(model for model in far.model_ids if model in near.model_ids)
     near, far = near.select_models(both), far.select_models(both)
     labelled = questions(data, "zeroeval", "val")
-    exam = TestSet.from_banks(near, labelled)
+    exam = EvaluationSet.from_banks(near, labelled)
     told = {
         "learned on ZeroEval": predict_test_set(near, exam),
         "learned on MMLU-Pro": predict_test_set(far, exam),
@@ -36,7 +36,7 @@ def main() -> None:
     mean_m = np.nanmean(far.outcomes.correct_am, axis=0)
     p_correct["each model's mean on MMLU-Pro"] = np.tile(mean_m, (len(exam.ids), 1))
     _print(p_correct, told, exam, both)
-    own = predict_test_set(far, TestSet.from_banks(far, questions(data, "mmlupro", "val")))
+    own = predict_test_set(far, EvaluationSet.from_banks(far, questions(data, "mmlupro", "val")))
     print(
         f"\nflagged: {_flagged(told['learned on MMLU-Pro'])} of ZeroEval, "
         f"{_flagged(own)} of the validation questions of MMLU-Pro"
@@ -52,7 +52,7 @@ def _trusting(bank: Bank) -> Bank:
 def _print(
     p_correct: dict[str, FloatArray],
     told: dict[str, Predictions],
-    exam: TestSet,
+    exam: EvaluationSet,
     models: tuple[str, ...],
 ) -> None:
     weight_rq = bootstrap_weights(len(exam.ids), SEED)

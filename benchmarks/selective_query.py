@@ -27,7 +27,7 @@ from scope.arrays import FloatArray, IntArray
 from scope.bank.bank import Bank
 from scope.bank.reference_population import fit_alpha_scale
 from scope.evaluation.bootstrap import Interval, bootstrap_weights
-from scope.evaluation.test_set import TestSet
+from scope.evaluation.test_set import EvaluationSet
 from scope.fusion.blend import Blend
 from scope.fusion.fit import fit_blend
 from scope.fusion.selective_query import QueryRule, SelectiveQuery
@@ -84,7 +84,10 @@ def main() -> None:
     """Print what noise earns, then two tables for each AUC."""
     with threadpool_limits(1):
         bank = load_bank(EMBEDDED_BANK)
-        lesson, exam = Lesson.of(bank), TestSet.from_banks(bank, load_bank(EMBEDDED_QUESTIONS))
+        lesson, exam = (
+            Lesson.of(bank),
+            EvaluationSet.from_banks(bank, load_bank(EMBEDDED_QUESTIONS)),
+        )
         print_noise(lesson)
         for auc in AUCS:
             rng = np.random.default_rng(SEED)
@@ -148,7 +151,7 @@ def print_noise(lesson: Lesson) -> None:
 
 
 def examine(
-    bank: Bank, exam: TestSet, auc: float, blend: Blend, answers: ReasonerPredictions
+    bank: Bank, exam: EvaluationSet, auc: float, blend: Blend, answers: ReasonerPredictions
 ) -> None:
     """Print calls and decisions, then accuracy and cost, of one reasoner."""
     anchors, _ = AnchorPredictor(bank).predict(exam.embedding_qd, exam.features_qf)
@@ -213,7 +216,7 @@ def calls_of(ways: dict[str, Asked], possible: int) -> str:
     return " | ".join(cells)
 
 
-def worth_of(exam: TestSet, asked: Asked, ways: dict[str, Asked]) -> str:
+def worth_of(exam: EvaluationSet, asked: Asked, ways: dict[str, Asked]) -> str:
     """Return the cells of one line: what really came of it, beside the anchors alone."""
     weight_rq = bootstrap_weights(len(exam.ids), SEED)
     cells = []

@@ -16,18 +16,18 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.gateway.api import make_api
 from deployments.gateway.router import Router
-from deployments.protocol.messages import EmbeddedTexts, Prediction, PredictionRequest
+from deployments.protocol import EmbeddedTexts, Prediction, PredictionRequest
 from deployments.protocol.remote_call import RemoteCall
-from deployments.replicas.embedder import Batching, Embedder, batch_size
+from deployments.replicas import Batching, Embedder, batch_size
 from deployments.replicas.engine import build_engine, engine_call
 from deployments.replicas.predictor import Predictor
 from deployments.replicas.reasoner import ReasonerArgs, check_reasoner
 from deployments.routing.sessions import SessionKey, SessionPeers, SessionState
 from scope import EMBEDDED_BANK
-from scope.bank.store import load_bank, verify_bank
+from scope.bank import load_bank, verify_bank
 from scope.config import parse
 from scope.errors import ScopeError
-from scope.reasoner.engine import check_capacity
+from scope.reasoner import check_capacity
 
 # No `from __future__ import annotations` in this file: Serve looks at the annotation of
 # `args`, and a string there silently turns validation off.

@@ -19,17 +19,16 @@ from ray.serve.schema import (
 )
 
 from deployments.app import AppConfig
-from deployments.protocol.validation_messages import format_error
-from deployments.replicas.embedder import Batching
+from deployments.protocol import format_error
+from deployments.replicas import Batching
 from deployments.replicas.engine import DEPLOYMENT_NAME
 from deployments.replicas.reasoner import ReasonerArgs, check_reasoner
-from deployments.settings.access import check_bind
-from deployments.settings.active import ActiveSettings, parse_settings
-from scope.bank.store import is_bank, load_bank
+from deployments.settings import ActiveSettings, check_bind, parse_settings
+from scope.bank import is_bank, load_bank
 from scope.config import parse
 from scope.errors import ConfigError, ScopeError
 from scope.pool import ModelSpec
-from scope.reasoner.engine import check_capacity
+from scope.reasoner import check_capacity
 
 IMPORT_PATH = "deployments.app:build_app"
 DEPLOYMENT_NAMES = ("Router", "Embedder", "Predictor")
@@ -103,8 +102,8 @@ def _engines(reasoner: ReasonerArgs, block: Mapping[str, Any]) -> str:
     """
     if misplaced := [name for name in PLACEMENT_KEYS if name in block]:
         raise ConfigError(
-            f"{DEPLOYMENT_NAME}.{misplaced[0]} would overrule args.reasoner.engine, which says what an "
-            "engine runs on; say it there"
+            f"{DEPLOYMENT_NAME}.{misplaced[0]} would overrule args.reasoner.engine, "
+            "which says what an engine runs on; say it there"
         )
     engine, scaling = reasoner.engine, block.get("autoscaling_config", {})
     if engine.gpus_per_node is not None:
@@ -112,8 +111,9 @@ def _engines(reasoner: ReasonerArgs, block: Mapping[str, Any]) -> str:
     at_once, target = block.get("max_ongoing_requests"), scaling.get("target_ongoing_requests")
     if at_once is not None and target is not None and target > at_once:
         raise ConfigError(
-            f"{DEPLOYMENT_NAME}.autoscaling_config.target_ongoing_requests is {target}, but an engine never "
-            f"has more than max_ongoing_requests, {at_once}: no other would be started"
+            f"{DEPLOYMENT_NAME}.autoscaling_config.target_ongoing_requests is {target}, "
+            f"but an engine never has more than max_ongoing_requests, {at_once}: "
+            "no other would be started"
         )
     n_engines = scaling.get("max_replicas", block.get("num_replicas", 1))
     if engine.accelerator == "cpu":

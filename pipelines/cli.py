@@ -19,7 +19,7 @@ from pipelines.commands import predict as predict_command
 from pipelines.commands import replay as replay_command
 from pipelines.commands.options import Allow, Alpha, Budget, Deny, Json, MaxCost, MinQuality, Pool
 from pipelines.commands.two_stage import ReferenceFiles, route_two_stage
-from pipelines.terminal.console import (
+from pipelines.terminal import (
     err,
     format_score,
     frontier_table,
@@ -30,10 +30,15 @@ from pipelines.terminal.console import (
 )
 from scope.errors import ConfigError, ScopeError
 from scope.pool import load_pool
-from scope.routing.prediction_store import StoredPredictions
-from scope.routing.route import Objective, restrict_models, route_to_file
-from scope.routing.routing import RoutingSummary, format_usd
-from scope.storage.files import write_json
+from scope.routing import (
+    Objective,
+    RoutingSummary,
+    StoredPredictions,
+    format_usd,
+    restrict_models,
+    route_to_file,
+)
+from scope.storage import write_json
 
 app = typer.Typer(
     help="Send each prompt to the model that is worth its price for this prompt.",

@@ -6,9 +6,8 @@ from typing import Self
 import yaml
 
 from scope.config import AnchorConfig, EncoderConfig, StrictModel, parse
-from scope.errors import ConfigError
-from scope.reasoner.engine import EngineConfig
-from scope.reasoner.spec import ReasonerConfig
+from scope.errors import ConfigError, one_line
+from scope.reasoner import EngineConfig, ReasonerConfig
 
 
 class JobConfig(StrictModel):
@@ -38,7 +37,3 @@ class JobConfig(StrictModel):
         except yaml.YAMLError as error:
             raise ConfigError(f"{path} is not YAML: {one_line(error)}") from error
         return parse(cls, {} if data is None else data, str(path))
-
-
-def one_line(error: yaml.YAMLError) -> str:
-    return " ".join(str(error).split())

@@ -1,21 +1,27 @@
 """Foretell how every model of a pool would do on a question, and choose one.
 
-Nothing here imports Ray, torch or an HTTP client; `scope.encoder` loads a model
+Nothing here imports Ray, torch or an HTTP client; `scope.embedding.encoder` loads a model
 when one is made.
 """
 
 from pathlib import Path
 
-from scope.bank.bank import Bank
-from scope.bank.store import load_bank, save_bank, verify_bank
+from scope.bank import Bank, load_bank, save_bank, verify_bank
 from scope.config import AnchorConfig
 from scope.errors import ScopeError
-from scope.policy.alpha_scale import AlphaScale
-from scope.policy.budget import BudgetPlan, plan_budget
-from scope.policy.policy import Choices, ExpectedValue, MaxCost, MinQuality, filter_models
+from scope.policy import (
+    AlphaScale,
+    Choices,
+    ExpectedValue,
+    MaxCost,
+    MinQuality,
+    filter_models,
+    plan_budget,
+)
+from scope.policy.budget import BudgetPlan
 from scope.pool import PUBLISHED_MODELS, PUBLISHED_POOLS, ModelSpec
 from scope.predictions import Estimates, Predictions
-from scope.predictor.predictor import AnchorPredictor
+from scope.predictor import AnchorPredictor
 
 BANKS = Path(__file__).parent / "banks"
 EMBEDDED_BANK = BANKS / "mmlu_pro_anchors"

@@ -158,3 +158,14 @@ class EngineError(ScopeError, RuntimeError):
 
 class NoEvidenceError(ScopeError, RuntimeError):
     """Nothing is known about any of the allowed models."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or the name of its type if it has none."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's text with every run of white space as one space."""
+    return " ".join(str(error).split())

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, Predictions, load_bank
 from scope.bank.bank import Bank
 from scope.evaluation.evaluation import evaluate, predict_test_set
-from scope.evaluation.test_set import TestSet
+from scope.evaluation.test_set import EvaluationSet
 from scope.routing.metrics import RoutingScore
 from scope.routing.prediction_set import PredictionSet
 from scope.routing.route import Objective, route
@@ -53,7 +53,7 @@ class Case:
     """A bank, labelled questions put to it, and what is predicted for them."""
 
     bank: Bank
-    exam: TestSet
+    exam: EvaluationSet
     predictions: Predictions
 
 
@@ -104,7 +104,7 @@ def golden():
 
 def _case(rows):
     bank, questions = load_bank(EMBEDDED_BANK), rows_of(load_bank(EMBEDDED_QUESTIONS), rows)
-    exam = TestSet.from_banks(bank, questions)
+    exam = EvaluationSet.from_banks(bank, questions)
     with threadpool_limits(1):
         return Case(bank, exam, predict_test_set(bank, exam))
 

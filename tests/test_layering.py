@@ -3,17 +3,76 @@
 import ast
 import subprocess
 import sys
+from collections import defaultdict
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ALLOWED = {
-    "scope": {"scope"},
-    "deployments": {"deployments", "scope"},
-    "pipelines": {"pipelines", "scope"},
+PACKAGES = ("scope", "deployments", "pipelines")
+MAY_IMPORT = {
+    "scope": "",
+    "scope.storage": "scope",
+    "scope.reasoner": "scope scope.storage",
+    "scope.embedding": "scope scope.storage",
+    "scope.policy": "scope",
+    "scope.forecast": "scope",
+    "scope.fusion": "scope scope.storage scope.reasoner scope.policy scope.forecast",
+    "scope.bank": (
+        "scope scope.storage scope.reasoner scope.embedding scope.policy scope.forecast "
+        "scope.fusion"
+    ),
+    "scope.questions": "scope",
+    "scope.routing": ("scope scope.storage scope.reasoner scope.embedding scope.policy scope.bank"),
+    "scope.predictor": "scope scope.embedding scope.forecast scope.bank",
+    "scope.evaluation": (
+        "scope scope.storage scope.reasoner scope.embedding scope.policy scope.forecast "
+        "scope.fusion scope.bank scope.routing scope.predictor"
+    ),
+    "scope.reference": "scope scope.storage scope.forecast scope.routing",
+    "scope.upstream": "scope",
+    "deployments.protocol": "",
+    "deployments.upstream": "deployments.protocol",
+    "deployments.telemetry": "deployments.protocol deployments.upstream",
+    "deployments.settings": "deployments.protocol deployments.upstream deployments.telemetry",
+    "deployments.requests": "deployments.protocol deployments.settings",
+    "deployments.routing": (
+        "deployments.protocol deployments.telemetry deployments.settings deployments.requests"
+    ),
+    "deployments.gateway": (
+        "deployments.protocol deployments.upstream deployments.telemetry deployments.settings "
+        "deployments.requests deployments.routing"
+    ),
+    "deployments.replicas": "deployments.protocol",
+    "deployments": (
+        "deployments.protocol deployments.settings deployments.routing deployments.gateway "
+        "deployments.replicas"
+    ),
+    "pipelines.config": "",
+    "pipelines.terminal": "",
+    "pipelines.cluster": "pipelines.terminal",
+    "pipelines.embedding": "pipelines.terminal pipelines.cluster",
+    "pipelines.reasoner": (
+        "pipelines.config pipelines.terminal pipelines.cluster pipelines.embedding"
+    ),
+    "pipelines.bank": "pipelines.config pipelines.terminal pipelines.embedding",
+    "pipelines.predict": (
+        "pipelines.config pipelines.terminal pipelines.cluster pipelines.embedding "
+        "pipelines.reasoner pipelines.bank"
+    ),
+    "pipelines.measure": "pipelines.terminal",
+    "pipelines.commands": (
+        "pipelines.config pipelines.terminal pipelines.cluster pipelines.reasoner "
+        "pipelines.bank pipelines.predict pipelines.measure"
+    ),
+    "pipelines": "pipelines.terminal pipelines.commands",
 }
-OURS = set(ALLOWED)
+"""Room -> rooms of its own package that it may import, ground floor first.
+
+`deployments` and `pipelines` may import all of `scope`, and never each other. ``scope``,
+``deployments`` and ``pipelines`` stand for the modules outside any room.
+"""
 LIGHT = {"scope", "numpy", "scipy", "pydantic", "pyarrow", "yaml", "threadpoolctl"}
 HEAVY = {
     "faiss",
@@ -32,57 +91,167 @@ HEAVY = {
     "jinja2",
     "datasets",
 }
+TREES = {
+    path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): ast.parse(path.read_text())
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+"""Module name -> syntax tree; ``scope.bank.__init__`` for the file of a room."""
 
 
-def imported(path):
-    """Top-level names `path` imports, wherever in the file the import stands."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+def imports(tree):
+    """Yield every (module, name) that a file imports, wherever the import stands."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            yield from ((alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.split(".")[0])
-    return names
+            yield from ((node.module, alias.name) for alias in node.names)
 
 
-@pytest.mark.parametrize("package", ALLOWED)
-def test_arrows_point_down(package):
+def module_of(imported, name):
+    """The file of ours that an import reads, or None; an exported name is in its own file."""
+    if name and f"{imported}.{name}" in TREES:
+        return f"{imported}.{name}"
+    if imported in TREES:
+        return imported
+    if f"{imported}.{name}.__init__" in TREES:
+        return f"{imported}.{name}.__init__"
+    if f"{imported}.__init__" in TREES:
+        for inner, inner_name in imports(TREES[f"{imported}.__init__"]):
+            if inner_name == name:
+                return module_of(inner, inner_name)
+        return f"{imported}.__init__"
+    return None
+
+
+def room_of(module):
+    """The room a module belongs to, as `MAY_IMPORT` names it."""
+    if module in MAY_IMPORT:
+        return module
+    return module.rpartition(".")[0]
+
+
+def libraries(tree):
+    """Top-level names that a file imports, wherever the import stands."""
+    return {module.split(".")[0] for module, _ in imports(tree)}
+
+
+def test_the_table_lists_the_ground_floor_first():
     """
-    deployments -> scope <- pipelines, and no other arrow.
+    A room may import only rooms above it in the table, so that no circle can be allowed.
     """
-    files = sorted((ROOT / package).rglob("*.py"))
+    rooms = list(MAY_IMPORT)
 
-    assert files
-    for path in files:
-        assert imported(path) & OURS <= ALLOWED[package], path
+    for place, room in enumerate(rooms):
+        assert set(MAY_IMPORT[room].split()) <= set(rooms[:place]), room
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_arrows_point_down(room):
+    """
+    A room imports only what the table allows, and `scope` from the other two packages.
+    """
+    allowed = {room, *MAY_IMPORT[room].split()}
+    modules = [
+        module
+        for module in TREES
+        if room_of(module) == room and not (room == "scope" and module == "scope.__init__")
+    ]
+
+    assert modules
+    for module in modules:
+        for imported, name in imports(TREES[module]):
+            target = module_of(imported, name)
+            if target is None or (target.startswith("scope.") and not room.startswith("scope")):
+                continue
+            assert room_of(target) in allowed, f"{module} imports {target}"
+
+
+def test_every_room_is_in_the_table():
+    """
+    A new folder names what it may import before it does.
+    """
+    assert {room_of(module) for module in TREES} == set(MAY_IMPORT)
+
+
+def test_every_room_says_what_it_is_for():
+    """
+    In one sentence, at the head of its `__init__.py`.
+    """
+    for module, tree in TREES.items():
+        if module.endswith(".__init__"):
+            assert ast.get_docstring(tree), module
+
+
+def test_a_room_exports_what_it_imports():
+    """
+    `__all__` of a room is the list of names in its `__init__.py`, sorted.
+    """
+    for module, tree in TREES.items():
+        if module.count(".") != 2 or not module.endswith(".__init__"):
+            continue
+        names = sorted(name for _, name in imports(tree))
+        listed = [
+            ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
+        ]
+        assert sorted(listed[0] if listed else []) == names, module
+
+
+def test_modules_form_no_circle():
+    """
+    Imports inside functions and for type checking count, too.
+    """
+    graph = {
+        module: {
+            target
+            for imported, name in imports(tree)
+            if (target := module_of(imported, name)) and target != module
+        }
+        for module, tree in TREES.items()
+        if not module.endswith(".__init__")
+    }
+
+    TopologicalSorter(graph).prepare()
+
+
+def test_a_class_name_exists_once():
+    """
+    A reader who meets a class name knows which class it is.
+    """
+    where = defaultdict(list)
+    for module, tree in TREES.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                where[node.name].append(module)
+
+    assert {name: modules for name, modules in where.items() if len(modules) > 1} == {}
 
 
 def test_scope_never_imports_ray():
     """
     Not even inside a function: the algorithm runs without a cluster.
     """
-    for path in sorted((ROOT / "scope").rglob("*.py")):
-        assert "ray" not in imported(path), path
+    for module, tree in TREES.items():
+        if module.startswith("scope."):
+            assert "ray" not in libraries(tree), module
 
 
 def test_scope_stands_on_few_libraries():
     """
     At the head of a file only these; anything heavier is imported where it is used.
     """
-    for path in sorted((ROOT / "scope").rglob("*.py")):
-        tree = ast.parse(path.read_text())
-        names = set()
-        for node in tree.body:
-            if isinstance(node, ast.Import):
-                names |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                names.add(node.module.split(".")[0])
-        assert names - set(sys.stdlib_module_names) <= LIGHT, path
+    for module, tree in TREES.items():
+        if not module.startswith("scope."):
+            continue
+        head = ast.Module([n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)], [])
+        assert libraries(head) - set(sys.stdlib_module_names) <= LIGHT, module
 
 
 def test_importing_scope_loads_no_heavy_library():
     """
-    `import scope` stays light: whatever wraps a heavy library imports it when used.
+    `import scope` stays light: a module that wraps a heavy library imports it when used.
     """
     code = f"import scope, sys; print({HEAVY} & set(sys.modules) or 'none')"
     done = subprocess.run(
@@ -94,13 +263,12 @@ def test_importing_scope_loads_no_heavy_library():
 
 def test_one_module_of_each_side_speaks_http():
     """
-    Offline and online; everything else asks through them.
+    One offline and one online; everything else calls through them.
     """
     speakers = [
-        path.relative_to(ROOT).as_posix()
-        for package in ALLOWED
-        for path in sorted((ROOT / package).rglob("*.py"))
-        if imported(path) & {"httpx", "httpx_aiohttp", "aiohttp", "requests"}
+        module
+        for module, tree in TREES.items()
+        if libraries(tree) & {"httpx", "httpx_aiohttp", "aiohttp", "requests"}
     ]
 
-    assert speakers == ["scope/upstream.py", "deployments/calls.py"]
+    assert speakers == ["scope.upstream.client", "deployments.upstream.client"]

@@ -13,10 +13,8 @@ from deployments.gateway.http_errors import install_error_handlers
 from deployments.gateway.model_list import model_list
 from deployments.gateway.request_context import RequestContext
 from deployments.gateway.router import Router
-from deployments.requests.chat import ChatBody
-from deployments.requests.parsing import read_body
-from deployments.requests.routing_request import ROUTE_BODIES
-from deployments.upstream.responses import UpstreamResponse, UpstreamStream
+from deployments.requests import ROUTE_BODIES, ChatBody, read_body
+from deployments.upstream import UpstreamResponse, UpstreamStream
 
 
 def one_of(*forms: type[BaseModel]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from deployments.protocol.request_errors import (
+from deployments.protocol import (
     AuthenticationError,
     ModelNotFoundError,
     NotConfiguredError,
@@ -13,7 +13,7 @@ from deployments.protocol.request_errors import (
     RateLimitError,
     RequestError,
 )
-from deployments.upstream.errors import error_body
+from deployments.upstream import error_body
 from scope.errors import ScopeError
 
 STATUS: dict[type[ScopeError], int] = {

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from deployments.requests.chat import AUTO_NAMES
+from deployments.requests import AUTO_NAMES
 from scope.pool import ModelSpec
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from deployments.protocol.decision import Decision
-from deployments.settings.active import ActiveSettings
-from deployments.upstream.responses import UpstreamResponse, UpstreamStream
-from scope.upstream.client import token_count
+from deployments.protocol import Decision
+from deployments.settings import ActiveSettings
+from deployments.upstream import UpstreamResponse, UpstreamStream
+from scope.upstream import token_count
 
 
 class RequestContext:

@@ -3,9 +3,9 @@
 import logging
 
 from deployments.gateway.request_context import RequestContext
-from deployments.telemetry.decision_log import DecisionLog, LogSettings
+from deployments.telemetry import DecisionLog, LogSettings
 from deployments.telemetry.metrics import Metrics
-from deployments.upstream.upstreams import UpstreamRegistry
+from deployments.upstream import UpstreamRegistry
 
 log = logging.getLogger("ray.serve")
 

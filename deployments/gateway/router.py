@@ -7,27 +7,19 @@ from typing import Any
 
 from deployments.gateway.request_context import RequestContext
 from deployments.gateway.request_log import RequestLog
-from deployments.protocol.decision import pinned_decision
+from deployments.protocol import NotConfiguredError, OverloadedError, pinned_decision
 from deployments.protocol.remote_call import RemoteMethod
-from deployments.protocol.request_errors import NotConfiguredError, OverloadedError
-from deployments.requests.chat import ChatRequest
-from deployments.requests.routing_request import RouteBody, RoutingRequest
-from deployments.routing.chooser import PolicyChooser
+from deployments.requests import ChatRequest, RouteBody, RoutingRequest
+from deployments.routing import FallbackPredictor, PolicyChooser, PredictionCache
 from deployments.routing.decider import DecisionService, deadline_s
-from deployments.routing.fallback_predictor import FallbackPredictor
-from deployments.routing.prediction_cache import PredictionCache
 from deployments.routing.prediction_client import PredictionClient
 from deployments.routing.readiness import Readiness
 from deployments.routing.reasoning_client import ReasoningClient
 from deployments.routing.sessions import LocalSessions, SessionPeers, SessionStore
-from deployments.settings.access import RateLimiter, check_bind
-from deployments.settings.active import ActiveSettings
-from deployments.settings.settings import SessionSettings
+from deployments.settings import ActiveSettings, RateLimiter, SessionSettings, check_bind
 from deployments.telemetry.metrics import Metrics
-from deployments.upstream.client import UpstreamClient
-from deployments.upstream.executor import FallbackExecutor
-from deployments.upstream.upstreams import UpstreamRegistry
-from scope.bank.bank import Bank
+from deployments.upstream import FallbackExecutor, UpstreamClient, UpstreamRegistry
+from scope.bank import Bank
 from scope.errors import ConfigError
 from scope.pool import ModelSpec
 

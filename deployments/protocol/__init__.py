@@ -1,1 +1,50 @@
 """What crosses replicas: messages, errors, and a remote call with deadline and breaker."""
+
+from deployments.protocol.circuit_breaker import CircuitBreaker
+from deployments.protocol.decision import Decision, pinned_decision
+from deployments.protocol.messages import (
+    EmbeddedTexts,
+    Prediction,
+    PredictionRequest,
+    ReasoningQuestion,
+    ReasoningRequest,
+    ReasoningResult,
+    eligible_prediction_set,
+    stack_estimates,
+)
+from deployments.protocol.request_errors import (
+    AuthenticationError,
+    ModelNotFoundError,
+    NoEligibleModelError,
+    NotConfiguredError,
+    OverloadedError,
+    PayloadTooLargeError,
+    RateLimitError,
+    RequestError,
+)
+from deployments.protocol.validation_messages import field_path, format_error, short_repr
+
+__all__ = [
+    "AuthenticationError",
+    "CircuitBreaker",
+    "Decision",
+    "EmbeddedTexts",
+    "ModelNotFoundError",
+    "NoEligibleModelError",
+    "NotConfiguredError",
+    "OverloadedError",
+    "PayloadTooLargeError",
+    "Prediction",
+    "PredictionRequest",
+    "RateLimitError",
+    "ReasoningQuestion",
+    "ReasoningRequest",
+    "ReasoningResult",
+    "RequestError",
+    "eligible_prediction_set",
+    "field_path",
+    "format_error",
+    "pinned_decision",
+    "short_repr",
+    "stack_estimates",
+]

@@ -7,13 +7,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from scope.arrays import Float32Array, FloatArray, IntArray
-from scope.bank.bank import Bank
-from scope.embedding.spec import EmbedderSpec
-from scope.policy.policy import Policy
+from scope.bank import Bank
+from scope.embedding import EmbedderSpec
+from scope.policy import Policy
 from scope.pool import ModelSpec
 from scope.predictions import ESTIMATE_FIELDS, Estimates, Predictions
-from scope.predictor.predictor import Neighbours
-from scope.routing.prediction_set import PredictionSet
+from scope.predictor import Neighbours
+from scope.routing import PredictionSet
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from deployments.protocol.messages import EmbeddedTexts
+from deployments.protocol import EmbeddedTexts
 from scope.config import StrictModel
-from scope.embedding.encoder import Encoder
-from scope.embedding.text_features import text_features
+from scope.embedding import Encoder, text_features
 from scope.errors import ConfigError
 
 HEALTH_TIMEOUT_S = 60.0

@@ -11,7 +11,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.replicas.reasoner import Continuation, EngineRequest, ReasonerArgs
 from scope.errors import ConfigError
-from scope.reasoner.engine import vllm_engine_kwargs
+from scope.reasoner import vllm_engine_kwargs
 
 DEPLOYMENT_NAME = "ScopeEngine"
 """As ``serve status`` and serve_config.yaml know it."""

@@ -5,19 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from deployments.protocol.messages import (
-    Prediction,
-    PredictionRequest,
-    ReasoningRequest,
-    ReasoningResult,
-)
+from deployments.protocol import Prediction, PredictionRequest, ReasoningRequest, ReasoningResult
 from deployments.protocol.remote_call import RemoteMethod
 from deployments.replicas.reasoner import EngineReasoner, ReasonerArgs
 from deployments.replicas.selective_reasoning import answer_request
-from scope.bank.store import load_bank
+from scope.bank import load_bank
 from scope.errors import ConfigError
-from scope.predictor.predictor import AnchorPredictor
-from scope.reasoner.tokenizer import PromptTokenizer
+from scope.predictor import AnchorPredictor
+from scope.reasoner import PromptTokenizer
 
 
 class Predictor:

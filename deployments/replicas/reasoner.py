@@ -13,19 +13,19 @@ from pydantic import Field
 
 from deployments.protocol.remote_call import RemoteMethod
 from scope.arrays import IntArray
-from scope.bank.bank import Bank
-from scope.bank.examples import nearest_examples
+from scope.bank import Bank, nearest_examples
 from scope.errors import ConfigError
-from scope.reasoner.answers import (
+from scope.reasoner import (
+    EngineConfig,
+    PromptBuilder,
+    PromptTokenizer,
+    ReasonerConfig,
     ReasonerPrediction,
+    ReasonerSpec,
     average_predictions,
     parse_prediction,
     sampling_params,
 )
-from scope.reasoner.engine import EngineConfig
-from scope.reasoner.prompt import PromptBuilder
-from scope.reasoner.spec import ReasonerConfig, ReasonerSpec
-from scope.reasoner.tokenizer import PromptTokenizer
 
 TEMPLATE_TOKENS = 300
 """Of a prompt without any text of anchors and question."""
@@ -40,7 +40,7 @@ class EngineRequest(NamedTuple):
     prompt: str
     """All of it, wrapped as a chat."""
     sampling: dict[str, Any]
-    """As `scope.answers.sampling` says, under vLLM's names."""
+    """As `scope.reasoner.answers.sampling` says, under vLLM's names."""
 
 
 class Continuation(NamedTuple):

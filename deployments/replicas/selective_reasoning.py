@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from deployments.protocol.messages import (
+from deployments.protocol import (
     ReasoningQuestion,
     ReasoningRequest,
     ReasoningResult,
@@ -18,10 +18,10 @@ from deployments.protocol.messages import (
 )
 from deployments.protocol.remote_call import RemoteCallError
 from deployments.replicas.reasoner import EngineReasoner
-from scope.bank.bank import Bank
-from scope.fusion.selective_query import QueryRule, SelectiveQuery
+from scope.bank import Bank
+from scope.fusion import QueryRule, SelectiveQuery
 from scope.pool import indices_of
-from scope.reasoner.answers import ReasonerPrediction
+from scope.reasoner import ReasonerPrediction
 
 TERMINAL_KINDS = ("down", "full")
 """How an engine fails that will fail the next question just the same."""

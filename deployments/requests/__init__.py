@@ -1,1 +1,17 @@
 """Read and validate request bodies, and derive what a model must be able to do."""
+
+from deployments.requests.chat import AUTO_NAMES, ChatBody, ChatRequest
+from deployments.requests.parsing import read_body
+from deployments.requests.requirements import eligible_models
+from deployments.requests.routing_request import ROUTE_BODIES, RouteBody, RoutingRequest
+
+__all__ = [
+    "AUTO_NAMES",
+    "ROUTE_BODIES",
+    "ChatBody",
+    "ChatRequest",
+    "RouteBody",
+    "RoutingRequest",
+    "eligible_models",
+    "read_body",
+]

@@ -5,16 +5,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from deployments.protocol.request_errors import ModelNotFoundError, RequestError
-from deployments.protocol.validation_messages import short_repr
+from deployments.protocol import ModelNotFoundError, RequestError, short_repr
 from deployments.requests.parsing import parse_json_object, validate
-from deployments.settings.preferences import (
-    AUTO_ROUTER,
-    AutoRouterPlugin,
-    RequestOptions,
-    ScopeField,
-)
-from deployments.settings.settings import Limits
+from deployments.settings import AUTO_ROUTER, AutoRouterPlugin, Limits, RequestOptions, ScopeField
 from scope.errors import join_names
 
 AUTO_NAMES = ("auto", "scope/auto")

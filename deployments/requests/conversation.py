@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from pydantic_core import to_json
 
-from deployments.protocol.request_errors import RequestError
+from deployments.protocol import RequestError
 from deployments.requests.chat import Message
 
 CONTEXT_CHARS = 1_000

@@ -8,8 +8,13 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from deployments.protocol.request_errors import PayloadTooLargeError, RequestError
-from deployments.protocol.validation_messages import field_path, format_error, short_repr
+from deployments.protocol import (
+    PayloadTooLargeError,
+    RequestError,
+    field_path,
+    format_error,
+    short_repr,
+)
 
 HUGE_EXPONENT = re.compile(rb"[eE]\+?\d{3}")
 """What a number too large for a float looks like; text may look so too."""

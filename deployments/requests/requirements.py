@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from deployments.protocol.request_errors import NoEligibleModelError, RequestError
+from deployments.protocol import NoEligibleModelError, RequestError
 from deployments.requests.chat import ChatBody
-from deployments.settings.preferences import RequestOptions
+from deployments.settings import RequestOptions
 from scope.errors import join_names
 from scope.pool import ModelSpec
 
@@ -22,7 +22,7 @@ MESSAGE_TOKENS = 8
 IMAGE_TOKENS = 1_600
 """What the largest image costs with most providers."""
 
-IMAGES = ("image_url", "input_image", "image")
+IMAGE_PARTS = ("image_url", "input_image", "image")
 _WORDS = (string.ascii_letters + string.whitespace).encode() + bytes(range(0x80, 0x100))
 
 
@@ -98,10 +98,10 @@ def _token_sources(chat: ChatBody) -> Iterator[bytes]:
 
 
 def _is_image(part: dict[str, Any]) -> bool:
-    return part["type"] in IMAGES
+    return part["type"] in IMAGE_PARTS
 
 
-IMAGES = ("vision",)
+VISION = ("vision",)
 TOOLS = ("function_calling",)
 FORMATS = {
     "json_schema": ("response_schema",),
@@ -169,7 +169,7 @@ def _failed_rule(model: ModelSpec, needs: Requirements, wish: RequestOptions) ->
 def _required_capabilities(needs: Requirements) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield what is needed, with the capabilities that would do."""
     if needs.images:
-        yield "images", IMAGES
+        yield "images", VISION
     if needs.tools:
         yield "tools", TOOLS
     if needs.answer_format is not None:

@@ -5,13 +5,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployments.protocol.request_errors import RequestError
+from deployments.protocol import RequestError
 from deployments.requests.chat import ChatRequest, RouteChatBody
 from deployments.requests.conversation import carries_only_tool_results, routing_text, turn_key
 from deployments.requests.parsing import parse_json_object, validate
 from deployments.requests.requirements import Requirements, estimated_tokens
-from deployments.settings.preferences import RequestOptions, ScopeField
-from deployments.settings.settings import Limits
+from deployments.settings import Limits, RequestOptions, ScopeField
 
 BODY_FIELDS = ("prompt", "prompts", "messages")
 """Fields of which a body of ``/v1/route`` has one."""

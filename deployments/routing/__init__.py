@@ -1,1 +1,11 @@
 """Decide for a request: predict, query the reasoner, choose, keep the session's model."""
+
+from deployments.routing.chooser import PolicyChooser
+from deployments.routing.fallback_predictor import FallbackPredictor
+from deployments.routing.prediction_cache import PredictionCache
+
+__all__ = [
+    "FallbackPredictor",
+    "PolicyChooser",
+    "PredictionCache",
+]

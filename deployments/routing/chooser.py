@@ -7,18 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from deployments.protocol.decision import Decision
-from deployments.protocol.messages import Prediction, eligible_prediction_set
+from deployments.protocol import Decision, Prediction, eligible_prediction_set
 from scope.arrays import FloatArray
-from scope.bank.bank import Bank
-from scope.bank.reference_population import fit_alpha_scale
-from scope.policy.alpha_scale import AlphaScale
-from scope.policy.policy import Policy
+from scope.bank import Bank, fit_alpha_scale
+from scope.policy import AlphaScale, Policy
 from scope.pool import ModelSpec, indices_of
 from scope.predictions import ESTIMATE_FIELDS, Predictions
-from scope.routing.metrics import finite_or_none
-from scope.routing.route import Objective, build_policy, route
-from scope.routing.routing import RoutingResult
+from scope.routing import Objective, RoutingResult, build_policy, finite_or_none, route
 
 
 def rank_models(

@@ -4,19 +4,21 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from deployments.protocol.decision import Decision
-from deployments.protocol.messages import Prediction, ReasoningQuestion
-from deployments.protocol.request_errors import NoEligibleModelError, RequestError
-from deployments.requests.requirements import eligible_models
-from deployments.requests.routing_request import RoutingRequest
+from deployments.protocol import (
+    Decision,
+    NoEligibleModelError,
+    Prediction,
+    ReasoningQuestion,
+    RequestError,
+)
+from deployments.requests import RoutingRequest, eligible_models
 from deployments.routing.chooser import PolicyChooser
 from deployments.routing.prediction_client import PredictionClient
 from deployments.routing.reasoning_client import ReasonedPrediction, ReasoningClient
 from deployments.routing.sessions import SessionState, SessionStore
 from deployments.routing.stickiness import keeps_session_model
-from deployments.settings.active import ActiveSettings
-from deployments.settings.settings import Limits
-from scope.policy.policy import Policy
+from deployments.settings import ActiveSettings, Limits
+from scope.policy import Policy
 from scope.pool import ModelSpec
 
 Constraints = tuple[tuple[str, ...], tuple[tuple[str, float], ...]]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deployments.protocol.messages import Prediction
+from deployments.protocol import Prediction
 from scope.arrays import Float32Array, FloatArray
-from scope.bank.bank import Bank
-from scope.embedding.text_features import text_features
-from scope.predictor.predictor import AnchorPredictor
+from scope.bank import Bank
+from scope.embedding import text_features
+from scope.predictor import AnchorPredictor
 
 
 class FallbackPredictor:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from cachetools import LRUCache
 
-from deployments.protocol.messages import Prediction
+from deployments.protocol import Prediction
 
 
 class PredictionCache:

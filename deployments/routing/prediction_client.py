@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from deployments.protocol.messages import EmbeddedTexts, Prediction, PredictionRequest
+from deployments.protocol import EmbeddedTexts, Prediction, PredictionRequest
 from deployments.protocol.remote_call import RemoteCallError, RemoteMethod
 from deployments.routing.fallback_predictor import FallbackPredictor
 from deployments.routing.prediction_cache import PredictionCache
 from deployments.telemetry.metrics import Metrics
-from scope.bank.bank import Bank
+from scope.bank import Bank
 
 MAX_TEXTS_PER_CALL = 16
 """Of a long list; a single prompt waits for one such batch at most."""

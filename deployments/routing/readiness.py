@@ -5,9 +5,9 @@ import time
 
 import numpy as np
 
-from deployments.protocol.messages import PredictionRequest
+from deployments.protocol import PredictionRequest
 from deployments.protocol.remote_call import RemoteCallError, RemoteMethod
-from scope.bank.bank import Bank
+from scope.bank import Bank
 
 PATIENCE_S = 2.0
 PROBE_TTL_S = 1.0

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deployments.protocol.messages import (
+from deployments.protocol import (
     Prediction,
     ReasoningQuestion,
     ReasoningRequest,
@@ -17,12 +17,12 @@ from deployments.protocol.messages import (
 )
 from deployments.protocol.remote_call import RemoteCallError, RemoteMethod
 from deployments.routing.prediction_cache import PredictionCache
-from deployments.settings.settings import ReasoningSettings
+from deployments.settings import ReasoningSettings
 from deployments.telemetry.metrics import Metrics
 from scope.arrays import FloatArray
-from scope.bank.bank import Bank
+from scope.bank import Bank
 from scope.predictions import ESTIMATE_FIELDS
-from scope.reasoner.answers import ReasonerPredictions
+from scope.reasoner import ReasonerPredictions
 
 GRACE_S = 0.25
 """The Predictor ends in time by itself; the way to it and back takes a moment."""

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from cachetools import TTLCache
 
 from deployments.protocol.remote_call import RemoteCallError, RemoteMethod
-from deployments.requests.routing_request import RoutingRequest
-from deployments.settings.settings import SessionSettings
+from deployments.requests import RoutingRequest
+from deployments.settings import SessionSettings
 
 SessionKey = tuple[str, str]
 """Client, and session or turn."""

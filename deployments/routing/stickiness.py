@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from deployments.protocol.decision import Decision
+from deployments.protocol import Decision
 from deployments.routing.sessions import SessionState
-from deployments.settings.settings import SessionSettings
+from deployments.settings import SessionSettings
 from scope.pool import ModelSpec
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiolimiter import AsyncLimiter
 
-from deployments.protocol.request_errors import AuthenticationError, RateLimitError
+from deployments.protocol import AuthenticationError, RateLimitError
 from deployments.settings.settings import Access, ApiKey
 from scope.errors import ConfigError
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from deployments.protocol.validation_messages import format_error
+from deployments.protocol import format_error
 from deployments.settings.access import Keyring
 from deployments.settings.settings import RouterSettings
 from scope.errors import ConfigError

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from deployments.protocol.request_errors import RequestError
+from deployments.protocol import RequestError
 from scope.config import Usd
 
 MAX_COST_QUALITY_TRADEOFF = 10

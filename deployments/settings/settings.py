@@ -6,13 +6,12 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from deployments.settings.preferences import ObjectiveFields
-from deployments.telemetry.decision_log import LogSettings
-from deployments.upstream.retries import RetrySettings
-from deployments.upstream.upstreams import UpstreamSettings
+from deployments.telemetry import LogSettings
+from deployments.upstream import RetrySettings, UpstreamSettings
 from scope.config import StrictModel, Usd
 from scope.errors import ConfigError, join_names
 from scope.pool import ModelSpec
-from scope.questions.questions import MAX_PROMPT_CHARS
+from scope.questions import MAX_PROMPT_CHARS
 
 
 class DefaultObjective(ObjectiveFields):

@@ -1,1 +1,8 @@
 """Metrics and the decision log."""
+
+from deployments.telemetry.decision_log import DecisionLog, LogSettings
+
+__all__ = [
+    "DecisionLog",
+    "LogSettings",
+]

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from scope.config import StrictModel
 from scope.errors import ConfigError, OutputWriteError
-from scope.storage.files import check_writable
+from scope.storage import check_writable
 
 LOGGER = logging.getLogger("ray.serve")
 

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 
 from ray.serve.metrics import Counter, Gauge, Histogram
 
-from deployments.protocol.decision import Decision
-from deployments.upstream.responses import Attempt
-from deployments.upstream.upstreams import Upstream
+from deployments.protocol import Decision
+from deployments.upstream import Attempt, Upstream
 
 BOUNDARIES_MS = [1.0, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 3e4, 6e4]
 STATES = {"closed": 0, "half-opened": 1, "opened": 2}

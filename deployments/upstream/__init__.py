@@ -1,1 +1,21 @@
 """Call the chosen model, fall back to the next, and pass streams through."""
+
+from deployments.upstream.client import UpstreamClient
+from deployments.upstream.errors import error_body
+from deployments.upstream.executor import FallbackExecutor
+from deployments.upstream.responses import Attempt, UpstreamResponse, UpstreamStream
+from deployments.upstream.retries import RetrySettings
+from deployments.upstream.upstreams import Upstream, UpstreamRegistry, UpstreamSettings
+
+__all__ = [
+    "Attempt",
+    "FallbackExecutor",
+    "RetrySettings",
+    "Upstream",
+    "UpstreamClient",
+    "UpstreamRegistry",
+    "UpstreamResponse",
+    "UpstreamSettings",
+    "UpstreamStream",
+    "error_body",
+]

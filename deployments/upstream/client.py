@@ -13,8 +13,14 @@ import httpx
 
 from deployments.upstream.errors import DEADLINE, UpstreamStatusError, error_body
 from deployments.upstream.upstreams import Upstream
-from scope.upstream.client import CONNECT_S, MAX_ERROR_CHARS, map_transport_error, open_transport
-from scope.upstream.endpoint import UpstreamError, retry_after_s
+from scope.upstream import (
+    CONNECT_S,
+    MAX_ERROR_CHARS,
+    UpstreamError,
+    map_transport_error,
+    open_transport,
+    retry_after_s,
+)
 
 FORWARDED_HEADERS = ("idempotency-key", "x-request-id", "x-client-request-id")
 """Headers of the client that the upstream gets, too; never its key, nor its cookies."""

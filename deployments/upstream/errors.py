@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from scope.upstream.endpoint import RETRIED_STATUSES, UpstreamError
+from scope.upstream import RETRIED_STATUSES, UpstreamError
 
 OPERATOR_STATUSES = frozenset({401, 402, 403, 404})
 """About our key, our credit or our settings: nothing that the client could mend."""

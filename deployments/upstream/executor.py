@@ -25,7 +25,7 @@ from deployments.upstream.retries import AttemptHistory, RetrySettings, retry_ro
 from deployments.upstream.sse import SSEPassthrough
 from deployments.upstream.upstreams import Upstream, UpstreamRegistry
 from scope.errors import ConfigError
-from scope.upstream.endpoint import UpstreamError
+from scope.upstream import UpstreamError
 
 
 async def call_upstream(
@@ -165,7 +165,8 @@ class FallbackExecutor:
         Returns
         -------
         Answer or Stream
-            A `UpstreamStream` if ``stream`` is true and one began; every failure is an `UpstreamResponse`.
+            An `UpstreamStream` if ``stream`` is true and one began; every failure is an
+            `UpstreamResponse`.
 
         Raises
         ------

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.upstream.upstreams import Upstream
-from scope.upstream.client import token_count
-from scope.upstream.endpoint import UpstreamError
+from scope.upstream import UpstreamError, token_count
 
 
 @dataclass(frozen=True, slots=True)

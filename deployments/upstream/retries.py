@@ -19,7 +19,7 @@ from deployments.upstream.errors import DEADLINE, NOT_ATTEMPTED, OPERATOR_STATUS
 from deployments.upstream.responses import Attempt
 from deployments.upstream.upstreams import Seconds
 from scope.config import StrictModel
-from scope.upstream.endpoint import UpstreamError
+from scope.upstream import UpstreamError
 
 NON_RETRYABLE = NOT_ATTEMPTED | {DEADLINE} | {f"http {status}" for status in OPERATOR_STATUSES}
 """Failures that waiting does not mend, or that the client had better wait for itself."""

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scope.upstream.endpoint import UpstreamError
+from scope.upstream import UpstreamError
 
 USAGE = re.compile(rb'"usage"\s*:\s*\{')
 ENDED = re.compile(rb'"finish_reason"\s*:\s*"')

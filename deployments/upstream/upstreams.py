@@ -9,12 +9,12 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from deployments.protocol.circuit_breaker import CircuitBreaker
+from deployments.protocol import CircuitBreaker
 from deployments.upstream.errors import DEADLINE, FULL, OPEN, is_client_error, not_attempted_error
 from scope.config import StrictModel
 from scope.errors import ConfigError, UnknownModelError
 from scope.pool import ModelSpec
-from scope.upstream.endpoint import UpstreamError
+from scope.upstream import UpstreamError
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

@@ -1,1 +1,9 @@
 """Build a bank from questions and outcomes."""
+
+from pipelines.bank.files import check_new, load_bank_for_pool, save_bank_now
+
+__all__ = [
+    "check_new",
+    "load_bank_for_pool",
+    "save_bank_now",
+]

@@ -10,17 +10,15 @@ from pipelines.bank.files import check_new, save_bank_now
 from pipelines.config import JobConfig
 from pipelines.embedding.cached import embed_texts
 from pipelines.embedding.encoder_actor import EncoderSpec
-from pipelines.terminal.stages import Stages
-from scope.bank.bank import Bank, BankManifest
+from pipelines.terminal import Stages
+from scope.bank import Bank, BankManifest
 from scope.config import AnchorConfig
-from scope.embedding.spec import MINILM, EmbedderSpec, resolve_model
-from scope.embedding.text_features import text_features
+from scope.embedding import MINILM, EmbedderSpec, resolve_model, text_features
 from scope.errors import BankError
 from scope.outcomes import Outcomes, read_outcomes_table
-from scope.predictor.reference_population import predict_reference_population
+from scope.predictor import predict_reference_population
 from scope.prices import load_prices, select_specs
-from scope.questions.questions import read_questions
-from scope.questions.readers import HubDataset
+from scope.questions import HubDataset, read_questions
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from scope.bank.bank import Bank, BankManifest
-from scope.bank.store import load_bank, save_bank
+from scope.bank import Bank, BankManifest, load_bank, save_bank
 from scope.errors import BankError
 from scope.prices import load_prices, select_specs
 

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import ray
 
 from scope.errors import ClusterError, ConfigError
-from scope.reasoner.engine import EngineConfig, check_capacity, n_engines_that_fit
+from scope.reasoner import EngineConfig, check_capacity, n_engines_that_fit
 
 RESERVED_CPUS = 2.0
 """Of a pipeline around its engines: its actors and tasks must not wait for theirs."""
@@ -42,8 +42,9 @@ def check_engine_capacity(engine: EngineConfig, n_engines: int) -> None:
     wanted = n_engines * engine.tensor_parallel * engine.cpus_per_worker
     if wanted + RESERVED_CPUS > cpus:
         raise ClusterError(
-            f"{n_engines} engines reserve {wanted:g} CPUs, and the job around them {RESERVED_CPUS:g}: "
-            f"more than the {cpus:g} of this machine; lower engine.cpus_per_worker"
+            f"{n_engines} engines reserve {wanted:g} CPUs, and the job around them "
+            f"{RESERVED_CPUS:g}: more than the {cpus:g} of this machine; "
+            "lower engine.cpus_per_worker"
         )
 
 

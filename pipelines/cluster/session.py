@@ -13,7 +13,7 @@ from ray.data.exceptions import ExecutionTimeoutError
 from ray.exceptions import RayError, RayTaskError
 
 from pipelines.cluster.watchdog import RERUN_ADVICE, watchdog
-from pipelines.terminal.stages import FreeResources, Stages
+from pipelines.terminal import FreeResources, Stages
 from scope.errors import ClusterError, ScopeError
 
 MIN_LOGICAL_CPUS = 4

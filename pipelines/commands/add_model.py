@@ -9,24 +9,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import typer
 
-from pipelines.bank.files import check_new, save_bank_now
+from pipelines.bank import check_new, save_bank_now
 from pipelines.commands.options import Json
-from pipelines.terminal.console import out, table
+from pipelines.terminal import out, table
 from scope import EMBEDDED_BANK
-from scope.bank.bank import Bank
-from scope.bank.store import load_bank, read_manifest
+from scope.bank import Bank, load_bank, read_manifest
 from scope.errors import BankError, ConfigError
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
-from scope.predictor.add_model import (
-    MeasurementLimits,
-    MeasurementPlan,
-    add_model,
-    plan_measurement,
-)
+from scope.predictor import MeasurementLimits, MeasurementPlan, add_model, plan_measurement
 from scope.prices import load_prices, select_specs
-from scope.routing.routing import format_usd
-from scope.storage.files import write_json
+from scope.routing import format_usd
+from scope.storage import write_json
 
 TABLE_STEPS = (10, 25, 50, 100, 250, 500, 1000)
 """Numbers of anchors at which the bill of a plan is printed."""

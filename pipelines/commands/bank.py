@@ -19,12 +19,10 @@ from pipelines.commands.options import (
     encoder_settings,
     question_source_from_flags,
 )
-from pipelines.terminal.console import err, out, table
-from pipelines.terminal.progress import progress
+from pipelines.terminal import err, out, progress, table
 from scope import EMBEDDED_BANK
-from scope.bank.bank import Bank
-from scope.bank.store import load_bank, read_manifest
-from scope.embedding.spec import MINILM
+from scope.bank import Bank, load_bank, read_manifest
+from scope.embedding import MINILM
 from scope.errors import BankIntegrityError
 
 app = typer.Typer(help="Build, look at and check anchor banks.", no_args_is_help=True)
@@ -98,7 +96,7 @@ def build(
 @app.command()
 def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
     """Show what a bank is made of and how its models did."""
-    from scope.routing.metrics import GroundTruth
+    from scope.routing import GroundTruth
 
     loaded, manifest = load_bank(bank), read_manifest(bank)
     if as_json:

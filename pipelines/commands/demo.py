@@ -8,16 +8,20 @@ from pipelines.cluster.session import ray_session
 from pipelines.commands import frontier
 from pipelines.predict.merge import PredictionSummary
 from pipelines.predict.run import PredictInputs, predict
-from pipelines.terminal.console import format_score, frontier_table, out, table
-from pipelines.terminal.progress import progress
+from pipelines.terminal import format_score, frontier_table, out, progress, table
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS
 from scope.errors import ConfigError
-from scope.routing.frontier import mix_accuracy
-from scope.routing.metrics import GroundTruth, RoutingScore
-from scope.routing.prediction_set import PredictionSet
-from scope.routing.prediction_store import load_predictions
-from scope.routing.route import Objective, route
-from scope.routing.routing import RoutingResult, format_usd
+from scope.routing import (
+    GroundTruth,
+    Objective,
+    PredictionSet,
+    RoutingResult,
+    RoutingScore,
+    format_usd,
+    load_predictions,
+    mix_accuracy,
+    route,
+)
 
 EXAMPLES = Path("examples/questions.jsonl")
 BUDGET_SHARES = (0.01, 0.03, 0.1, 0.3, 0.6)

@@ -8,26 +8,35 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
-from pipelines.bank.files import load_bank_for_pool
+from pipelines.bank import load_bank_for_pool
 from pipelines.commands.options import Json, Pool, Prices
 from pipelines.config import JobConfig
-from pipelines.terminal.console import err, out, table
-from pipelines.terminal.progress import progress
-from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, tables
-from scope.bank.bank import Bank
-from scope.bank.reference_population import fit_alpha_scale
-from scope.bank.store import load_bank
+from pipelines.terminal import err, out, progress, table
+from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS
+from scope.bank import Bank, fit_alpha_scale, load_bank
 from scope.errors import ConfigError, EvaluationError
-from scope.evaluation.evaluation import N_STEPS, Evaluation, evaluate, predict_test_set
-from scope.evaluation.export import curves, prediction_entries, to_json, to_table
-from scope.evaluation.planned_cost import choices_at
-from scope.evaluation.report import to_html
-from scope.evaluation.test_set import TestSet
-from scope.evaluation.thresholds import CEILINGS, FLOORS, MetricThreshold, parse_limits
+from scope.evaluation import (
+    CEILINGS,
+    FLOORS,
+    N_STEPS,
+    Evaluation,
+    EvaluationSet,
+    MetricThreshold,
+    choices_at,
+    curves,
+    evaluate,
+    parse_limits,
+    predict_test_set,
+    prediction_entries,
+    tables,
+    to_html,
+    to_json,
+    to_table,
+)
 from scope.pool import load_pool
 from scope.predictions import Predictions
-from scope.predictor.reference_population import predict_reference_population
-from scope.storage.files import atomic_folder, write_json
+from scope.predictor import predict_reference_population
+from scope.storage import atomic_folder, write_json
 
 METRICS = "metrics.json"
 FILES = "report.html metrics.json scores.parquet curves.parquet predictions.json"
@@ -62,7 +71,7 @@ def evaluate_bank(
         stages.plan("predicting", "fitting baselines", "writing")
         stages.begin("predicting")
         learned = load_bank_for_pool(bank, load_pool(pool) if pool else None, prices)
-        exam = TestSet.from_banks(learned, load_bank(questions))
+        exam = EvaluationSet.from_banks(learned, load_bank(questions))
         predictions = predict_test_set(learned, exam, settings.anchors)
         entries = _entries(learned, exam, predictions, alpha)
         stages.advance(len(exam.ids))
@@ -91,7 +100,7 @@ def _check_output(output: Path, *, fresh: bool) -> None:
 
 
 def _entries(
-    bank: Bank, exam: TestSet, predictions: Predictions, alpha: float
+    bank: Bank, exam: EvaluationSet, predictions: Predictions, alpha: float
 ) -> list[dict[str, Any]]:
     """Return our decisions at `alpha` in RouterArena's form."""
     dial = fit_alpha_scale(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from pipelines.bank.files import check_new, save_bank_now
+from pipelines.bank import check_new, save_bank_now
 from pipelines.commands.options import (
     Checkpoint,
     Json,
@@ -19,19 +19,12 @@ from pipelines.commands.options import (
     TensorParallel,
 )
 from pipelines.config import JobConfig
-from pipelines.reasoner.options import (
-    ReasonerFlags,
-    ReasonerOptions,
-    answer_cache_folder,
-    uses_reasoner,
-)
-from pipelines.terminal.console import err, print_result
-from pipelines.terminal.progress import progress
+from pipelines.reasoner import ReasonerFlags, ReasonerOptions, answer_cache_folder, uses_reasoner
+from pipelines.terminal import err, print_result, progress
 from scope import EMBEDDED_BANK
-from scope.bank.bank import Bank, BankManifest
-from scope.bank.store import load_bank, read_manifest
+from scope.bank import Bank, BankManifest, load_bank, read_manifest
 from scope.errors import join_names
-from scope.predictor.reference_population import fit_bank
+from scope.predictor import fit_bank
 
 if TYPE_CHECKING:
     from pipelines.reasoner.fit import ReasonerFitReport

@@ -7,12 +7,18 @@ from typing import Any
 import numpy as np
 
 from scope.errors import ConfigError
-from scope.evaluation.frontier_plot import plot_frontier
-from scope.policy.policy import Choices
-from scope.routing.frontier import AlphaSweep, FrontierPoint, PlannedAndRealised
-from scope.routing.metrics import RoutingScore, finite_or_none, score_json
-from scope.routing.prediction_set import PredictionSource
-from scope.routing.routing import SCORE_COLUMNS
+from scope.evaluation import plot_frontier
+from scope.policy import Choices
+from scope.routing import (
+    SCORE_COLUMNS,
+    AlphaSweep,
+    FrontierPoint,
+    PlannedAndRealised,
+    PredictionSource,
+    RoutingScore,
+    finite_or_none,
+    score_json,
+)
 
 PICTURE_ALPHAS = [step / 100 for step in range(101)]
 PICTURES = (".png", ".svg", ".pdf")

@@ -10,31 +10,34 @@ import typer
 
 from pipelines.commands.measure_display import show_quote, show_summary
 from pipelines.commands.options import Pool
-from pipelines.measure.call_plan import Call, CallKey, MeasurementRequest, plan_calls
-from pipelines.measure.journal import (
+from pipelines.measure import (
+    ANCHOR_RESULTS,
+    OUTCOMES,
+    Call,
+    CallKey,
     CallResult,
     EarlierResults,
     Journal,
+    MeasurementRequest,
+    MeasureProgress,
+    Quote,
+    RequestSettings,
+    SpendCap,
+    check_folder_collisions,
     check_questions,
     check_settings,
-)
-from pipelines.measure.results import (
-    ANCHOR_RESULTS,
-    OUTCOMES,
-    check_folder_collisions,
+    measure,
+    plan_calls,
     summary,
     write_anchor_results,
     write_outcomes,
 )
-from pipelines.measure.run import RequestSettings, measure
-from pipelines.measure.spend_cap import MeasureProgress, Quote, SpendCap
-from pipelines.terminal.console import err, out
-from pipelines.terminal.progress import progress
+from pipelines.terminal import err, out, progress
 from scope.errors import ConfigError
 from scope.pool import load_pool
-from scope.questions.grading import GRADER_NAMES
-from scope.routing.routing import format_usd
-from scope.upstream.endpoint import OPENROUTER, EndpointConfig
+from scope.questions import GRADER_NAMES
+from scope.routing import format_usd
+from scope.upstream import OPENROUTER, EndpointConfig
 
 KEY_VARIABLE = "OPENROUTER_API_KEY"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import typer
 
-from pipelines.measure.spend_cap import MeasureProgress, Quote
-from pipelines.terminal.console import out, table
-from scope.routing.routing import format_usd
+from pipelines.measure import MeasureProgress, Quote
+from pipelines.terminal import out, table
+from scope.routing import format_usd
 
 
 def event(name: str, **facts: Any) -> None:  # noqa: ANN401 (JSON is anything)

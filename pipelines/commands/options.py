@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pipelines.config import JobConfig
 from scope.config import EncoderConfig
 from scope.errors import ConfigError
-from scope.questions.readers import PUBLISHED_DATASETS, HubDataset
+from scope.questions import PUBLISHED_DATASETS, HubDataset
 
 CACHE = "~/.cache/scope-router/embeddings"
 

@@ -25,14 +25,8 @@ from pipelines.commands.options import (
     encoder_settings,
     question_source_from_flags,
 )
-from pipelines.reasoner.options import (
-    ReasonerFlags,
-    ReasonerOptions,
-    answer_cache_folder,
-    uses_reasoner,
-)
-from pipelines.terminal.console import err, print_result
-from pipelines.terminal.progress import progress
+from pipelines.reasoner import ReasonerFlags, ReasonerOptions, answer_cache_folder, uses_reasoner
+from pipelines.terminal import err, print_result, progress
 from scope import EMBEDDED_BANK
 from scope.pool import load_pool
 

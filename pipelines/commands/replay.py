@@ -10,19 +10,24 @@ import numpy as np
 import typer
 
 from pipelines.commands.options import Allow, Alpha, Budget, Deny, Json, MaxCost, MinQuality, Pool
-from pipelines.terminal.console import err, format_score, out, table
+from pipelines.terminal import err, format_score, out, table
 from scope import EMBEDDED_BANK
-from scope.bank.store import load_bank
+from scope.bank import load_bank
 from scope.errors import ConfigError, join_names
 from scope.pool import load_pool
 from scope.prices import load_prices, select_specs
-from scope.routing.decision_log import DecisionHistory
-from scope.routing.logged import LoggedDecisions
-from scope.routing.prediction_set import PredictionSet
-from scope.routing.prediction_store import load_predictions
-from scope.routing.replay import ReplayComparison
-from scope.routing.route import Objective, restrict_models, route
-from scope.routing.routing import RoutingResult, format_usd
+from scope.routing import (
+    DecisionHistory,
+    LoggedDecisions,
+    Objective,
+    PredictionSet,
+    ReplayComparison,
+    RoutingResult,
+    format_usd,
+    load_predictions,
+    restrict_models,
+    route,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,8 @@ class ReplayInput:
         read = load_bank(bank or EMBEDDED_BANK)
         if strangers := [version[:12] for version in log.banks if version != read.version]:
             err.print(
-                f"note: decided with bank {join_names(strangers)}; prices and the dial are now those "
-                f"of bank {read.version[:12]}",
+                f"note: decided with bank {join_names(strangers)}; prices and the alpha "
+                f"scale are now those of bank {read.version[:12]}",
                 markup=False,
             )
         return cls(log.logged, log.predicted(read), log.offers.route, log)
@@ -170,8 +175,9 @@ def _show_log(log: DecisionHistory) -> None:
     n_decided = len(log.logged.model_of)
     if log.n_billed:
         out.print(
-            f"real bill as decided: {format_usd(log.bill_usd)} for {log.n_billed:,} of {n_decided:,} "
-            "requests" + ("; nobody knows the rest" if log.n_billed < n_decided else "")
+            f"real bill as decided: {format_usd(log.bill_usd)} for {log.n_billed:,} of "
+            f"{n_decided:,} requests"
+            + ("; nobody knows the rest" if log.n_billed < n_decided else "")
         )
     if log.n_left_out:
         out.print(f"left out: {log.n_left_out:,} requests for which no policy chose")

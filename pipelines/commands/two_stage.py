@@ -5,9 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scope.reference.formats import read_anchor_performance, read_selection, read_similarity
-from scope.reference.parity import SelectionGroundTruth, oracle_budgets, routing_results
-from scope.reference.two_stage import prepare
+from scope.reference import (
+    SelectionGroundTruth,
+    oracle_budgets,
+    prepare,
+    read_anchor_performance,
+    read_selection,
+    read_similarity,
+    routing_results,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from ray.data import DataContext, Dataset
 
 from pipelines.cluster.session import ray_session
 from pipelines.embedding.encoder_actor import EncoderSpec, check_gpus, embed_dataset, prompt_dataset
-from pipelines.terminal.stages import Stages
+from pipelines.terminal import Stages
 from scope.arrays import AnyArray, Float32Array
-from scope.embedding.spec import EmbeddingCache, EmbeddingFingerprint, resolve_model
+from scope.embedding import EmbeddingCache, EmbeddingFingerprint, resolve_model
 from scope.errors import ConfigError
 
 

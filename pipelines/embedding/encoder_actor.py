@@ -14,8 +14,7 @@ from ray.data import ActorPoolStrategy, Dataset
 from pipelines.cluster.session import RESTART_OPTIONS
 from scope.arrays import AnyArray
 from scope.config import EncoderConfig
-from scope.embedding.encoder import Encoder
-from scope.embedding.spec import MAX_CHARS
+from scope.embedding import MAX_CHARS, Encoder
 from scope.errors import ConfigError, ScopeError
 
 Batch = dict[str, AnyArray]

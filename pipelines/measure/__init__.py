@@ -1,1 +1,43 @@
 """Run a pool of models on questions within a spend cap."""
+
+from pipelines.measure.call_plan import Call, CallKey, MeasurementRequest, plan_calls
+from pipelines.measure.journal import (
+    CallResult,
+    EarlierResults,
+    Journal,
+    check_questions,
+    check_settings,
+)
+from pipelines.measure.results import (
+    ANCHOR_RESULTS,
+    OUTCOMES,
+    check_folder_collisions,
+    summary,
+    write_anchor_results,
+    write_outcomes,
+)
+from pipelines.measure.run import RequestSettings, measure
+from pipelines.measure.spend_cap import MeasureProgress, Quote, SpendCap
+
+__all__ = [
+    "ANCHOR_RESULTS",
+    "OUTCOMES",
+    "Call",
+    "CallKey",
+    "CallResult",
+    "EarlierResults",
+    "Journal",
+    "MeasureProgress",
+    "MeasurementRequest",
+    "Quote",
+    "RequestSettings",
+    "SpendCap",
+    "check_folder_collisions",
+    "check_questions",
+    "check_settings",
+    "measure",
+    "plan_calls",
+    "summary",
+    "write_anchor_results",
+    "write_outcomes",
+]

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from scope.bank.bank import Bank
-from scope.bank.store import is_bank, load_bank
+from scope.bank import Bank, is_bank, load_bank
 from scope.errors import BankError, ConfigError, FormatError, join_names
 from scope.pool import PUBLISHED_MODELS, ModelSpec
 from scope.prices import load_prices, select_specs
-from scope.questions.grading import Grader, grader_for
-from scope.questions.questions import read_questions
-from scope.storage.files import read_json
+from scope.questions import Grader, grader_for, read_questions
+from scope.storage import read_json
 
 GUESSED_TOKENS = 500
 """Length of an answer where nothing is known about it."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pipelines.measure.call_plan import Call, CallKey
 from scope.errors import ConfigError, FormatError, OutputWriteError, join_names
-from scope.storage.files import read_json, write_json
+from scope.storage import read_json, write_json
 
 JOURNAL, SETTINGS = "journal.jsonl", "settings.json"
 BACKUP_PREFIX = "replaced-"

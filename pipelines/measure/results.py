@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from pipelines.measure.journal import TRUNCATED, CallResult
 from scope.errors import ConfigError
-from scope.reference.formats import anchor_result
-from scope.storage.files import atomic_file, atomic_folder, stream_json_array
+from scope.reference import anchor_result
+from scope.storage import atomic_file, atomic_folder, stream_json_array
 
 OUTCOMES, ANCHOR_RESULTS = "outcomes.parquet", "anchor_results"
 

@@ -8,10 +8,9 @@ from typing import Any
 from pipelines.measure.call_plan import Call
 from pipelines.measure.journal import TRUNCATED, CallResult, Journal
 from pipelines.measure.spend_cap import MeasureProgress
-from pipelines.terminal.stages import Stages
+from pipelines.terminal import Stages
 from scope.errors import ConfigError
-from scope.upstream.client import ChatClient
-from scope.upstream.endpoint import CompletionResult, EndpointConfig, UpstreamError
+from scope.upstream import ChatClient, CompletionResult, EndpointConfig, UpstreamError
 
 SYNC_S = 1.0
 """Results older than this survive a power cut."""

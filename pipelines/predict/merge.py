@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 from pipelines.embedding.encoder_actor import Batch
 from pipelines.predict.output import FAILED, PredictionFiles
 from pipelines.predict.question_source import QuestionSource
-from pipelines.reasoner.request import ReasonerUsage
-from pipelines.terminal.stages import Stages
+from pipelines.reasoner import ReasonerUsage
+from pipelines.terminal import Stages
 from scope.arrays import AnyArray, BoolArray
-from scope.bank.bank import Bank
+from scope.bank import Bank
 from scope.config import AnchorConfig
-from scope.reasoner.spec import ReasonerSpec
-from scope.routing.prediction_store import FOLDER
-from scope.storage.shards import SETTINGS_FILE, ShardFolder
+from scope.reasoner import ReasonerSpec
+from scope.routing import FOLDER
+from scope.storage import SETTINGS_FILE, ShardFolder
 
 
 @dataclass(slots=True)

@@ -11,22 +11,22 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pipelines.embedding.encoder_actor import Batch
-from scope.bank.bank import Bank
+from scope.bank import Bank
 from scope.config import AnchorConfig
 from scope.outcomes import Outcomes
 from scope.predictions import ESTIMATE_FIELDS, Estimates, Predictions
-from scope.reasoner.spec import ReasonerSpec
-from scope.reference.formats import selection_entry, similarity_entry
-from scope.routing.metrics import GroundTruth
-from scope.routing.prediction_store import (
+from scope.reasoner import ReasonerSpec
+from scope.reference import selection_entry, similarity_entry
+from scope.routing import (
     FOLDER,
     OUTCOMES,
     REFERENCE,
+    GroundTruth,
     PredictionsManifest,
     write_manifest,
     write_shard,
 )
-from scope.storage.files import atomic_file, atomic_folder, stream_json_array
+from scope.storage import atomic_file, atomic_folder, stream_json_array
 
 SELECTION = "selection.json"
 SIMILARITY = "similarity.json"

@@ -14,16 +14,13 @@ from ray.data import Dataset
 
 from pipelines.embedding.cached import dataset_with_embeddings
 from pipelines.embedding.encoder_actor import EncoderSpec
-from pipelines.terminal.stages import Stages
+from pipelines.terminal import Stages
 from scope.arrays import IntArray
-from scope.bank.bank import Bank
-from scope.bank.labelled import LabelledQuestions
-from scope.bank.store import is_bank
-from scope.embedding.spec import EmbedderSpec, resolve_model
+from scope.bank import Bank, LabelledQuestions, is_bank
+from scope.embedding import EmbedderSpec, resolve_model
 from scope.errors import ConfigError, EmbedderMismatchError
 from scope.outcomes import Outcomes
-from scope.questions.questions import read_questions
-from scope.questions.readers import HubDataset
+from scope.questions import HubDataset, read_questions
 
 
 @dataclass(frozen=True, slots=True)

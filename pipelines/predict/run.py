@@ -9,25 +9,28 @@ import numpy as np
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 
-from pipelines.bank.files import load_bank_for_pool
+from pipelines.bank import load_bank_for_pool
 from pipelines.cluster.session import RESTART_OPTIONS, ray_session
 from pipelines.config import JobConfig
 from pipelines.embedding.encoder_actor import EncoderSpec
 from pipelines.predict.merge import PredictionSummary, merge, summarise
 from pipelines.predict.question_source import QuestionSource, question_source
 from pipelines.predict.shard_actor import ShardActor, ShardTask
-from pipelines.reasoner.options import ReasonerOptions
+from pipelines.reasoner import QueryBatch, QueryResult, ReasonerOptions, ReasonerRun, ReasonerUsage
 from pipelines.reasoner.query import query_reasoner
-from pipelines.reasoner.request import QueryBatch, QueryResult, ReasonerRun, ReasonerUsage
-from pipelines.terminal.stages import Stages
+from pipelines.terminal import Stages
 from scope.arrays import IntArray
-from scope.bank.bank import Bank
-from scope.bank.store import content_digest
+from scope.bank import Bank, content_digest
 from scope.config import AnchorConfig
-from scope.questions.readers import HubDataset
-from scope.routing.prediction_store import FOLDER
-from scope.storage.files import check_writable
-from scope.storage.shards import ShardFolder, assign_shards, check_settings_match, read_settings
+from scope.questions import HubDataset
+from scope.routing import FOLDER
+from scope.storage import (
+    ShardFolder,
+    assign_shards,
+    check_settings_match,
+    check_writable,
+    read_settings,
+)
 
 UNFINISHED_FOLDER = "unfinished"
 """Folder of the shards of a run, beside its predictions, until it is finished."""

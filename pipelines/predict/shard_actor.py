@@ -10,16 +10,15 @@ import ray
 from pipelines.embedding.cached import to_fixed_size_list
 from pipelines.embedding.encoder_actor import Batch
 from pipelines.predict.output import ANSWERED, FAILED, NO_ANCHOR, NOT_QUERIED
-from pipelines.reasoner.request import QueryResult
+from pipelines.reasoner import QueryResult
 from scope.arrays import AnyArray, BoolArray, Float32Array, FloatArray, IntArray
-from scope.bank.bank import Bank
-from scope.bank.labelled import StoredFeatures
+from scope.bank import Bank, StoredFeatures
 from scope.config import AnchorConfig
-from scope.embedding.text_features import text_features
+from scope.embedding import text_features
 from scope.predictions import ESTIMATE_FIELDS, Estimates
-from scope.predictor.predictor import AnchorPredictor
-from scope.reasoner.answers import ReasonerPredictions
-from scope.storage.shards import ShardFolder
+from scope.predictor import AnchorPredictor
+from scope.reasoner import ReasonerPredictions
+from scope.storage import ShardFolder
 
 
 @dataclass(frozen=True, slots=True)

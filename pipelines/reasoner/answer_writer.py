@@ -11,7 +11,7 @@ from pipelines.embedding.encoder_actor import Batch
 from pipelines.reasoner.request import ReasonerUsage
 from scope.arrays import Float32Array
 from scope.errors import ConfigError
-from scope.reasoner.answer_cache import AnswerCache, CachedAnswer
+from scope.reasoner import AnswerCache, CachedAnswer
 
 FLUSH_ROWS, FLUSH_S = 256, 10.0
 """Answers are written so many at a time, or after so long: what a kill can lose."""

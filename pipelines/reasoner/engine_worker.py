@@ -15,14 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from ray.llm._internal.batch.stages.vllm_engine_stage import vLLMEngineStageUDF
 from ray.llm._internal.common.errors import VLLM_FATAL_ERRORS
 
 from pipelines.reasoner.answer_writer import ERROR
-from scope.errors import EngineError
-from scope.reasoner.answers import ReasonerPrediction, average_predictions, parse_prediction
-from scope.reasoner.spec import ReasonerConfig
+from scope.errors import EngineError, first_line
+from scope.reasoner import ReasonerConfig, ReasonerPrediction, average_predictions, parse_prediction
 
 STDERR, STDOUT = 2, 1
 
@@ -167,7 +165,7 @@ class EngineWorker(vLLMEngineStageUDF):
             said = {
                 **MISSING_PREDICTION,
                 **ZERO_USAGE,
-                ERROR: f"{type(error).__name__}: {_first_line(error)}",
+                ERROR: f"{type(error).__name__}: {first_line(error)}",
             }
         when = {"up_s": self._up_s, "begun_s": begun_s, "ended_s": time.time()}
         return {**said, **when, "engine": self._name, self.IDX_IN_BATCH_COLUMN: place}
@@ -213,14 +211,6 @@ class EngineWorker(vLLMEngineStageUDF):
         try:
             super().__init__(**self._arguments)
         except Exception as error:
-            told = self._words.last_error or _first_line(error)
+            told = self._words.last_error or first_line(error)
             checkpoint = self._reading.config.checkpoint
             raise EngineError(f"no engine could be started for {checkpoint!r}: {told}") from error
-
-
-def _first_line(error: Exception) -> str:
-    """Return what an error says, of several mistakes in its settings the first."""
-    if isinstance(error, ValidationError):
-        return str(error.errors()[0]["msg"]).splitlines()[0]
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

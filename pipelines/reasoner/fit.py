@@ -13,17 +13,13 @@ from pipelines.cluster.session import ray_session
 from pipelines.embedding.cached import to_fixed_size_list
 from pipelines.reasoner.query import query_reasoner
 from pipelines.reasoner.request import QueryBatch, QueryResult, ReasonerRun, ReasonerUsage
-from pipelines.terminal.stages import Stages
+from pipelines.terminal import Stages
 from scope.arrays import IntArray
-from scope.bank.bank import Bank
-from scope.bank.reference_population import ReferencePopulation
-from scope.bank.store import content_digest
+from scope.bank import Bank, ReferencePopulation, content_digest
 from scope.errors import BankError
-from scope.evaluation.reasoner_gain import CrossValidatedGain
-from scope.fusion.blend import Blend
-from scope.fusion.calibrated_reasoner import CalibratedReasoner
-from scope.fusion.fit import fit_blend
-from scope.predictor.predictor import AnchorPredictor
+from scope.evaluation import CrossValidatedGain
+from scope.fusion import Blend, CalibratedReasoner, fit_blend
+from scope.predictor import AnchorPredictor
 from scope.sampling import hash_sample
 
 BLOCK_ROWS = 512

@@ -8,10 +8,14 @@ from ray.data.llm import Processor, build_processor, vLLMEngineProcessorConfig
 
 from pipelines.cluster.session import RESTART_OPTIONS
 from pipelines.reasoner.engine_worker import EngineWorker, ReplyParser
-from scope.reasoner.answers import sampling_params
-from scope.reasoner.engine import EngineConfig, vllm_engine_kwargs
-from scope.reasoner.spec import ReasonerConfig, is_local_path
-from scope.reasoner.tokenizer import PromptTokenizer
+from scope.reasoner import (
+    EngineConfig,
+    PromptTokenizer,
+    ReasonerConfig,
+    is_local_path,
+    sampling_params,
+    vllm_engine_kwargs,
+)
 
 BATCH_ROWS = 32
 """Prompts of one batch: few enough that a batch need not wait long for its slowest."""

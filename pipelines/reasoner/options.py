@@ -7,11 +7,10 @@ from typing import Any
 
 from pipelines.config import JobConfig
 from pipelines.reasoner.request import ReasonerRun
-from scope.bank.bank import Bank
+from scope.bank import Bank
 from scope.config import parse
 from scope.errors import ConfigError
-from scope.reasoner.engine import EngineConfig
-from scope.reasoner.spec import ReasonerConfig, ReasonerSpec, is_local_path
+from scope.reasoner import EngineConfig, ReasonerConfig, ReasonerSpec, is_local_path
 
 PREDICTORS = ("anchors", "scope")
 

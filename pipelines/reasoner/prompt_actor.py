@@ -8,15 +8,11 @@ import ray
 
 from pipelines.embedding.encoder_actor import Batch
 from scope.arrays import BoolArray, Float32Array, IntArray
-from scope.bank.bank import Bank
-from scope.bank.examples import nearest_examples
-from scope.bank.labelled import StoredFeatures
-from scope.embedding.index import AnchorIndex
+from scope.bank import Bank, StoredFeatures, nearest_examples
+from scope.embedding import AnchorIndex
 from scope.errors import ScopeError
-from scope.predictor.predictor import N_REPORTED_ANCHORS
-from scope.reasoner.prompt import PromptBuilder
-from scope.reasoner.spec import ReasonerConfig
-from scope.reasoner.tokenizer import PromptTokenizer
+from scope.predictor import N_REPORTED_ANCHORS
+from scope.reasoner import PromptBuilder, PromptTokenizer, ReasonerConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,15 @@ from pipelines.cluster.session import RESTART_OPTIONS, quiet_logging
 from pipelines.reasoner.answer_writer import AnswerWriter, cache_write_error
 from pipelines.reasoner.prompt_actor import PromptActor, PromptTask
 from pipelines.reasoner.request import QueryBatch, QueryResult, ReasonerRun, ReasonerUsage
-from pipelines.terminal.stages import Stages
+from pipelines.terminal import Stages
 from scope.arrays import AnyArray, IntArray
-from scope.reasoner.answer_cache import AnswerCache, CachedAnswer, ReasonerFingerprint
-from scope.reasoner.answers import ReasonerPredictions
-from scope.reasoner.tokenizer import PromptTokenizer
+from scope.reasoner import (
+    AnswerCache,
+    CachedAnswer,
+    PromptTokenizer,
+    ReasonerFingerprint,
+    ReasonerPredictions,
+)
 
 PROMPT_QUESTIONS = 128
 """Questions whose prompts are sorted together: what begins alike is read once."""

@@ -9,11 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scope.arrays import BoolArray, IntArray
-from scope.bank.bank import Bank
-from scope.reasoner.answer_cache import AnswerKey
-from scope.reasoner.answers import ReasonerPredictions
-from scope.reasoner.engine import EngineConfig
-from scope.reasoner.spec import ReasonerConfig, ReasonerSpec
+from scope.bank import Bank
+from scope.reasoner import (
+    AnswerKey,
+    EngineConfig,
+    ReasonerConfig,
+    ReasonerPredictions,
+    ReasonerSpec,
+)
 
 HOUR_S = 3_600.0
 
@@ -147,7 +150,7 @@ class QueryBatch:
     bank : Bank
         Whose models are asked about, and whose anchors are the examples.
     evidence : str
-        Digest of those (`scope.bank_store.evidence`).
+        Digest of those (`scope.bank.store.evidence`).
     """
 
     questions: Sequence[str]

@@ -1,1 +1,26 @@
 """What a person sees of long work: results, progress, seconds per stage."""
+
+from pipelines.terminal.console import (
+    err,
+    format_score,
+    frontier_table,
+    out,
+    print_cache_warnings,
+    print_result,
+    table,
+)
+from pipelines.terminal.progress import progress
+from pipelines.terminal.stages import FreeResources, Stages
+
+__all__ = [
+    "FreeResources",
+    "Stages",
+    "err",
+    "format_score",
+    "frontier_table",
+    "out",
+    "print_cache_warnings",
+    "print_result",
+    "progress",
+    "table",
+]

@@ -12,10 +12,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from scope.routing.frontier import FrontierPoint
-from scope.routing.metrics import RoutingScore
-from scope.routing.routing import format_usd
-from scope.storage.vector_cache import CorruptShardWarning
+from scope.routing import FrontierPoint, RoutingScore, format_usd
+from scope.storage import CorruptShardWarning
 
 # A pipe has no width: tables meant to be read should not be folded to 80 columns.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 100)

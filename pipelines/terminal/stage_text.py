@@ -8,7 +8,7 @@ from rich.console import Group
 
 from pipelines.terminal.console import table
 from pipelines.terminal.stages import IDLE_S, FreeResources, Stage, Stages
-from scope.routing.routing import format_usd
+from scope.routing import format_usd
 
 UNKNOWN = "–"
 

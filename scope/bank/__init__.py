@@ -1,1 +1,30 @@
 """The anchor bank: value, files, reference population, labelled questions and examples."""
+
+from scope.bank.bank import Bank, BankManifest
+from scope.bank.examples import nearest_examples
+from scope.bank.labelled import LabelledQuestions, StoredFeatures
+from scope.bank.reference_population import ReferencePopulation, fit_alpha_scale
+from scope.bank.store import (
+    content_digest,
+    is_bank,
+    load_bank,
+    read_manifest,
+    save_bank,
+    verify_bank,
+)
+
+__all__ = [
+    "Bank",
+    "BankManifest",
+    "LabelledQuestions",
+    "ReferencePopulation",
+    "StoredFeatures",
+    "content_digest",
+    "fit_alpha_scale",
+    "is_bank",
+    "load_bank",
+    "nearest_examples",
+    "read_manifest",
+    "save_bank",
+    "verify_bank",
+]

@@ -9,10 +9,10 @@ from pydantic import Field
 from scope.arrays import Float32Array, FloatArray
 from scope.bank.reference_population import ReferencePopulation
 from scope.config import AnchorConfig, StrictModel
-from scope.embedding.spec import EmbedderSpec, norms
+from scope.embedding import EmbedderSpec, norms
 from scope.errors import BankError
-from scope.forecast.forecaster import Forecaster
-from scope.fusion.calibrated_reasoner import CalibratedReasoner
+from scope.forecast import Forecaster
+from scope.fusion import CalibratedReasoner
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec, indices_of
 
@@ -45,7 +45,7 @@ class Bank:
     embedding_ad : ndarray of shape (n_anchors, n_dimensions)
         Unit vectors.
     features_af : ndarray of shape (n_anchors, n_features)
-        As `scope.features.text_features` counts them.
+        As `scope.embedding.text_features.text_features` counts them.
     models : tuple of ModelSpec
         In the order of the columns of `outcomes`.
     outcomes : Outcomes

@@ -6,7 +6,7 @@ import numpy as np
 
 from scope.bank.bank import Bank
 from scope.errors import ConfigError
-from scope.reasoner.prompt import Example
+from scope.reasoner import Example
 
 CORRECT_THRESHOLD = 0.5
 """Least outcome that is shown as correct; part credit is told as yes or no."""

@@ -8,9 +8,14 @@ import numpy as np
 
 from scope.arrays import AnyArray, Float32Array, FloatArray
 from scope.errors import BankError
-from scope.forecast.categories import CategoryClassifier, TextFeatureScaler
-from scope.forecast.forecaster import Forecaster, Head
-from scope.forecast.kernel import Kernel, kernel_features
+from scope.forecast import (
+    CategoryClassifier,
+    Forecaster,
+    Head,
+    Kernel,
+    TextFeatureScaler,
+    kernel_features,
+)
 
 FLOAT16_FIELDS = (
     "posterior_nc",

@@ -20,7 +20,7 @@ from scope.bank.store import (
     read_manifest,
     verify_bank,
 )
-from scope.embedding.spec import EmbedderSpec
+from scope.embedding import EmbedderSpec
 from scope.errors import ConfigError
 from scope.outcomes import Outcomes, read_outcomes_table
 

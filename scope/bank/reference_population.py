@@ -9,7 +9,7 @@ import numpy as np
 from scope.arrays import FloatArray
 from scope.config import AnchorConfig
 from scope.errors import ConfigError
-from scope.policy.alpha_scale import AlphaScale
+from scope.policy import AlphaScale
 from scope.pool import ModelSpec, cost_usd
 
 ARRAYS = ("p_correct_qm", "prompt_tokens_qm", "completion_tokens_qm")

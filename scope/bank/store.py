@@ -14,12 +14,12 @@ from scope.bank.bank import Bank, BankManifest
 from scope.bank.forecaster_store import load_forecaster, save_forecaster
 from scope.bank.reference_population import ReferencePopulation
 from scope.config import AnchorConfig, parse
-from scope.embedding.text_features import FEATURES
+from scope.embedding import FEATURES
 from scope.errors import BankError, BankIntegrityError, FormatError
-from scope.fusion.calibrated_reasoner import CalibratedReasoner
+from scope.fusion import CalibratedReasoner
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
-from scope.storage.files import atomic_folder, read_json, sha256, write_json
+from scope.storage import atomic_folder, read_json, sha256, write_json
 
 MANIFEST = "manifest.json"
 QUESTIONS = "questions.parquet"

@@ -1,1 +1,28 @@
 """Texts as vectors: which embedder, the encoder, text features and the exact nearest anchors."""
+
+from scope.embedding.encoder import Encoder
+from scope.embedding.index import AnchorIndex
+from scope.embedding.spec import (
+    MAX_CHARS,
+    MINILM,
+    EmbedderSpec,
+    EmbeddingCache,
+    EmbeddingFingerprint,
+    norms,
+    resolve_model,
+)
+from scope.embedding.text_features import FEATURES, text_features
+
+__all__ = [
+    "FEATURES",
+    "MAX_CHARS",
+    "MINILM",
+    "AnchorIndex",
+    "EmbedderSpec",
+    "EmbeddingCache",
+    "EmbeddingFingerprint",
+    "Encoder",
+    "norms",
+    "resolve_model",
+    "text_features",
+]

@@ -7,7 +7,7 @@ import numpy as np
 from scope.arrays import Float32Array
 from scope.config import BATCH_CHARS
 from scope.embedding.spec import MAX_CHARS, MINILM, EmbedderSpec, norms, resolve_model
-from scope.errors import ConfigError
+from scope.errors import ConfigError, first_line
 
 
 class Encoder:
@@ -143,7 +143,3 @@ def _validate_norms(embedding_nd: Float32Array) -> tuple[Float32Array, list[str]
 def uses_last_token_pooling(model: object) -> bool:
     """Say whether a vector is read off the last token, so that padding must stand on the left."""
     return any(getattr(module, "pooling_mode", None) == "lasttoken" for module in model)  # type: ignore[attr-defined]
-
-
-def first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

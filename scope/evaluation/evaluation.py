@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits
 
 from scope.arrays import BoolArray, FloatArray
-from scope.bank.bank import Bank
+from scope.bank import Bank
 from scope.config import AnchorConfig
 from scope.evaluation.baselines import BASELINES, BaselineForecast, fit_baselines
 from scope.evaluation.bootstrap import bootstrap_weights
@@ -28,9 +28,9 @@ from scope.evaluation.strategies import (
     ShuffledControl,
     Strategy,
 )
-from scope.evaluation.test_set import TestSet
+from scope.evaluation.test_set import EvaluationSet
 from scope.predictions import Predictions
-from scope.predictor.predictor import AnchorPredictor
+from scope.predictor import AnchorPredictor
 
 OURS, MIX, ORACLE = "scope", "mix of single models", "oracle"
 SINGLES, RANDOM, SHUFFLED = "single models", "random model", "scope, shuffled"
@@ -81,7 +81,7 @@ class Evaluation:
 
 def evaluate(
     bank: Bank,
-    exam: TestSet,
+    exam: EvaluationSet,
     predictions: Predictions,
     *,
     seed: int = 0,
@@ -93,7 +93,7 @@ def evaluate(
     ----------
     bank : Bank
         What everybody learns from; its models at its prices are the pool.
-    exam : TestSet
+    exam : EvaluationSet
         Labelled questions put to that bank.
     predictions : Predictions
         Ours, for every question of the exam, as `predicted` makes them.
@@ -116,13 +116,15 @@ def evaluate(
     return evaluation
 
 
-def predict_test_set(bank: Bank, exam: TestSet, config: AnchorConfig | None = None) -> Predictions:
+def predict_test_set(
+    bank: Bank, exam: EvaluationSet, config: AnchorConfig | None = None
+) -> Predictions:
     """Return our predictions for every question of the exam.
 
     Parameters
     ----------
     bank : Bank
-    exam : TestSet
+    exam : EvaluationSet
     config : AnchorConfig, optional
         Default: as the bank was calibrated.
     """
@@ -133,7 +135,7 @@ def predict_test_set(bank: Bank, exam: TestSet, config: AnchorConfig | None = No
 
 def _compare(
     bank: Bank,
-    exam: TestSet,
+    exam: EvaluationSet,
     predictions: Predictions,
     forecasts: Sequence[BaselineForecast],
     seed: int,

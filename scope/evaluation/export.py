@@ -11,10 +11,10 @@ from scope.evaluation.bootstrap import Interval
 from scope.evaluation.evaluation import Evaluation
 from scope.evaluation.forecast_quality import ALL_MODELS, ForecastQuality
 from scope.evaluation.reliability import ProbabilityMetrics
-from scope.evaluation.test_set import TestSet
-from scope.policy.policy import Choices
+from scope.evaluation.test_set import EvaluationSet
+from scope.policy import Choices
 from scope.predictions import Predictions
-from scope.routing.metrics import finite_or_none
+from scope.routing import finite_or_none
 
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("table", "name", "at", "metric")]
@@ -136,7 +136,7 @@ def _json_safe(value: object) -> Any:  # noqa: ANN401 (JSON is anything)
 
 
 def prediction_entries(
-    exam: TestSet, predictions: Predictions, choices: Choices
+    exam: EvaluationSet, predictions: Predictions, choices: Choices
 ) -> list[dict[str, Any]]:
     """Return decisions in the form of RouterArena's ``router_inference/predictions``.
 
@@ -147,7 +147,7 @@ def prediction_entries(
 
     Parameters
     ----------
-    exam : TestSet
+    exam : EvaluationSet
     predictions : Predictions
         For the questions of the exam, in its order.
     choices : Choices

@@ -8,7 +8,7 @@ import numpy as np
 from scope.arrays import FloatArray
 from scope.evaluation.bootstrap import Interval
 from scope.evaluation.reliability import ProbabilityMetrics, ProbabilityScores
-from scope.evaluation.test_set import TestSet
+from scope.evaluation.test_set import EvaluationSet
 from scope.evaluation.weighted import TokenCountError, WeightedPairs, safe_ratio
 
 ALL_MODELS = "all models"
@@ -46,7 +46,7 @@ class ForecastQuality:
 def forecast_qualities(
     p_correct: Mapping[str, FloatArray],
     models: tuple[str, ...],
-    exam: TestSet,
+    exam: EvaluationSet,
     tokens_qm: FloatArray,
     weight_rq: FloatArray,
 ) -> tuple[ForecastQuality, ...]:
@@ -57,11 +57,11 @@ def forecast_qualities(
     p_correct : mapping of str to ndarray of shape (n_questions, n_models)
         By router, ours first, for every question of the exam; NaN is left out.
     models : tuple of str
-    exam : TestSet
+    exam : EvaluationSet
     tokens_qm : ndarray of shape (n_questions, n_models)
         Completion tokens that our router foretells.
     weight_rq : ndarray of shape (n_replicates + 1, n_questions)
-        Of all questions of the exam, as `scope.bootstrap.resamples` draws them.
+        Of all questions of the exam, as `scope.evaluation.bootstrap.resamples` draws them.
     """
     correct_qm = exam.truth.correct_qm
     drawn = [

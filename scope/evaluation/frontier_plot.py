@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scope.routing.frontier import FrontierPoint, mix_hull
-from scope.routing.metrics import RoutingScore
-from scope.storage.files import atomic_file
+from scope.routing import FrontierPoint, RoutingScore, mix_hull
+from scope.storage import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,17 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from scope.arrays import BoolArray, FloatArray
-from scope.bank.bank import Bank
-from scope.bank.reference_population import fit_alpha_scale
+from scope.bank import Bank, fit_alpha_scale
 from scope.evaluation.bootstrap import Interval
 from scope.evaluation.strategies import ResampledOutcomes
-from scope.policy.alpha_scale import AlphaScale
-from scope.policy.budget import plan_budget
-from scope.policy.policy import Choices, ExpectedValue
+from scope.policy import AlphaScale, Choices, ExpectedValue, plan_budget
 from scope.predictions import ESTIMATE_FIELDS, Estimates, Predictions
-from scope.predictor.reference_population import predict_reference_population
-from scope.routing.frontier import planned_score
-from scope.routing.routing import format_usd
+from scope.predictor import predict_reference_population
+from scope.routing import format_usd, planned_score
 
 PER_1K = 1_000
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -8,12 +8,11 @@ import numpy as np
 
 from scope.arrays import BoolArray, FloatArray
 from scope.evaluation.reliability import pointwise_log_loss
-from scope.fusion.fit import fit_blend
-from scope.fusion.fit_data import N_FOLDS
+from scope.fusion import N_FOLDS, fit_blend
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec
 from scope.predictions import ESTIMATE_FIELDS, Estimates
-from scope.reasoner.answers import ReasonerPredictions
+from scope.reasoner import ReasonerPredictions
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class ProbabilityScores:
     auc_r, brier_r, log_loss_r : ndarray of shape (n_replicates + 1,)
         NaN where not defined.
     gap_rb : ndarray of shape (n_replicates + 1, n_bins)
-        As `scope.bins.gaps` returns them.
+        As `scope.evaluation.calibration_bins.gaps` returns them.
     bins : tuple of CalibrationBin
         Of the sample.
     """

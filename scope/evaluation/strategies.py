@@ -7,8 +7,7 @@ import numpy as np
 
 from scope.arrays import FloatArray, IntArray
 from scope.evaluation.budget_curve import BudgetCurve, best_within_budget, dual_bound, mixture_curve
-from scope.policy.alpha_scale import MIN_COST_SHARE
-from scope.policy.hull import HullIncrements, Hulls
+from scope.policy import MIN_COST_SHARE, HullIncrements, Hulls
 
 N_SETTINGS = 256
 """Settings of lambda tried between the cheapest and the likeliest models."""
@@ -23,7 +22,7 @@ class ResampledOutcomes:
     correct_qm, cost_usd_qm : ndarray of shape (n_questions, n_models)
         Without a gap: a question with one is no question of a contest.
     weight_rq : ndarray of shape (n_resamples, n_questions)
-        As `scope.bootstrap.resamples` draws them.
+        As `scope.evaluation.bootstrap.resamples` draws them.
     accuracy_rm, mean_usd_rm : ndarray of shape (n_resamples, n_models)
         Of each model asked everything.
     """

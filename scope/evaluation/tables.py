@@ -20,7 +20,7 @@ from scope.evaluation.formatting import (
 from scope.evaluation.leaderboard import BudgetPoint
 from scope.evaluation.reliability import ProbabilityMetrics
 from scope.evaluation.weighted import TokenCountError
-from scope.routing.routing import format_usd
+from scope.routing import format_usd
 
 
 @dataclass(frozen=True, slots=True)

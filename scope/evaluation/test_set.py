@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from scope.arrays import BoolArray, Float32Array, FloatArray
-from scope.bank.bank import Bank
+from scope.bank import Bank
 from scope.errors import EmbedderMismatchError, EvaluationError
-from scope.routing.metrics import GroundTruth
+from scope.routing import GroundTruth
 
 MIN_ANCHORS = 20
 """With fewer there is nothing to fit a baseline on."""
@@ -16,7 +16,7 @@ MIN_QUESTIONS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class TestSet:
+class EvaluationSet:
     """What is asked and what every model of the bank really did, in the order of ids.
 
     Attributes
@@ -38,7 +38,7 @@ class TestSet:
     completion_tokens_qm: FloatArray
 
     @classmethod
-    def from_banks(cls, bank: Bank, questions: Bank) -> "TestSet":
+    def from_banks(cls, bank: Bank, questions: Bank) -> "EvaluationSet":
         """Put labelled questions to the models of a bank.
 
         Parameters

@@ -23,7 +23,7 @@ class WeightedPairs:
     question_n : ndarray of shape (n_cells,)
         Column of the weights: the cells of one question come and go together.
     weight_rq : ndarray of shape (n_replicates + 1, n_questions)
-        As `scope.bootstrap.resamples` draws them.
+        As `scope.evaluation.bootstrap.resamples` draws them.
     """
 
     forecast_n: FloatArray
@@ -115,7 +115,8 @@ def weighted_medians(cells: WeightedPairs, value_n: FloatArray) -> FloatArray:
 
     Examples
     --------
-    >>> cells = WeightedPairs(np.zeros(3), np.zeros(3), np.arange(3), np.array([[1.0, 1, 1], [2, 0, 2]]))
+    >>> weight_rq = np.array([[1.0, 1, 1], [2, 0, 2]])
+    >>> cells = WeightedPairs(np.zeros(3), np.zeros(3), np.arange(3), weight_rq)
     >>> weighted_medians(cells, np.array([10.0, 20.0, 90.0]))
     array([20., 50.])
     """

@@ -1,1 +1,46 @@
 """Forecasts from anchors, on arrays alone: kNN, Gaussian process, categories, transfer."""
+
+from scope.forecast.anchor_selection import AnchorSelection, select_anchors
+from scope.forecast.categories import (
+    CategoryClassifier,
+    TextFeatureScaler,
+    classifier_inputs,
+    encode_labels,
+)
+from scope.forecast.forecast import TOKEN_QUANTILES, Forecast
+from scope.forecast.forecaster import MIN_P, Forecaster, Head, mean_top_similarity
+from scope.forecast.gaussian_process import GaussianProcess, KernelEigen
+from scope.forecast.kernel import Kernel, kernel_features
+from scope.forecast.knn import KNNForecaster
+from scope.forecast.neighbour_statistics import (
+    effective_sample_size,
+    similarity_weights,
+    weighted_means,
+)
+from scope.forecast.prompt_tokens import PromptTokenRegression
+from scope.forecast.transfer import TransferModel
+
+__all__ = [
+    "MIN_P",
+    "TOKEN_QUANTILES",
+    "AnchorSelection",
+    "CategoryClassifier",
+    "Forecast",
+    "Forecaster",
+    "GaussianProcess",
+    "Head",
+    "KNNForecaster",
+    "Kernel",
+    "KernelEigen",
+    "PromptTokenRegression",
+    "TextFeatureScaler",
+    "TransferModel",
+    "classifier_inputs",
+    "effective_sample_size",
+    "encode_labels",
+    "kernel_features",
+    "mean_top_similarity",
+    "select_anchors",
+    "similarity_weights",
+    "weighted_means",
+]

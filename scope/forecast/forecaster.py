@@ -44,7 +44,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Forecaster:
-    """Forecasts learned on a bank by `scope.fitting.fit_forecaster`; plain arrays.
+    """Forecasts learned on a bank by `scope.predictor.fit.fit_forecaster`; plain arrays.
 
     Attributes
     ----------

@@ -25,7 +25,7 @@ def kernel_features(form_qf: Float32Array, posterior_qc: Float32Array) -> Float3
     Parameters
     ----------
     form_qf : ndarray of shape (n_questions, n_features)
-        As `scope.traits.Form` scales them.
+        As `scope.forecast.categories.Form` scales them.
     posterior_qc : ndarray of shape (n_questions, n_categories)
     """
     logs_qc = np.log(posterior_qc + MIN_PROBABILITY)

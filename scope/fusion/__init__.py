@@ -1,1 +1,16 @@
 """Combine the forecast of the anchors with the reasoner's, and decide when to query it."""
+
+from scope.fusion.blend import Blend
+from scope.fusion.calibrated_reasoner import CalibratedReasoner
+from scope.fusion.fit import fit_blend
+from scope.fusion.fit_data import N_FOLDS
+from scope.fusion.selective_query import QueryRule, SelectiveQuery
+
+__all__ = [
+    "N_FOLDS",
+    "Blend",
+    "CalibratedReasoner",
+    "QueryRule",
+    "SelectiveQuery",
+    "fit_blend",
+]

@@ -1,7 +1,7 @@
 """How an answer of the reasoner changes what the anchors say.
 
 Both speak in log odds, where independent evidence adds up. The anchors' are stretched by a
-slope; the answer's count by the weight it has earned (`scope.blend_fit`), from where it stands
+slope; the answer's count by the weight it has earned (`scope.fusion.fit`), from where it stands
 for the model in question: that the reasoner finds a model good in general is no news.
 """
 
@@ -12,10 +12,10 @@ import numpy as np
 from scipy.special import expit, logit
 
 from scope.arrays import BoolArray, FloatArray
-from scope.forecast.forecaster import MIN_P
+from scope.forecast import MIN_P
 from scope.pool import ModelSpec, cost_usd
 from scope.predictions import Estimates
-from scope.reasoner.answers import ReasonerPredictions
+from scope.reasoner import ReasonerPredictions
 
 MAX_LOG_ODDS = 4.0
 """Log odds beyond which no answer is believed: 98.2 %."""
@@ -32,7 +32,7 @@ BOUND_SLACK = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """What answers are worth beside the anchors; fitted on a bank by `scope.blend_fit`.
+    """What answers are worth beside the anchors; fitted on a bank by `scope.fusion.fit`.
 
     ``logit p' = slope * logit p + weight * clip(logit p_yes - center, low, high)`` and
     ``tokens' = tokens * exp(length_weight * clip(log ratio - length_center, ±LENGTH_LIMIT))``

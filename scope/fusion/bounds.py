@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scope.arrays import BoolArray, FloatArray, IntArray
-from scope.policy.policy import ExpectedValue, MaxCost, MinQuality, Policy
+from scope.policy import ExpectedValue, MaxCost, MinQuality, Policy
 
 TIE_TOLERANCE = 1e-12
 """Values nearer than this, relative to the sums they are made of, count as tied: rounding may

@@ -11,8 +11,8 @@ from scope.arrays import FloatArray
 from scope.config import StrictModel, parse
 from scope.errors import BankError
 from scope.fusion.blend import Blend
-from scope.reasoner.spec import ReasonerSpec
-from scope.storage.files import read_json, write_json
+from scope.reasoner import ReasonerSpec
+from scope.storage import read_json, write_json
 
 
 @dataclass(frozen=True, slots=True)

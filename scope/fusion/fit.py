@@ -15,7 +15,7 @@ from scipy.special import expit, logit
 from scope.arrays import FloatArray
 from scope.fusion.blend import MAX_LOG_ODDS, MAX_LOG_RATIO, Blend, log_odds, log_ratio
 from scope.fusion.fit_data import PRIOR_STRENGTH, LabelledAnswers
-from scope.reasoner.answers import ReasonerPredictions
+from scope.reasoner import ReasonerPredictions
 
 CLIP_QUANTILES = (0.05, 0.95)
 """Quantiles at which the news of an answer is cut: what no answer can exceed need not be asked

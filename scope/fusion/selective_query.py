@@ -24,10 +24,10 @@ from scope.errors import ConfigError
 from scope.fusion.blend import Blend
 from scope.fusion.bounds import EstimateBounds, undecided_models
 from scope.fusion.value_of_information import UpdateStd, expected_value_of_information, query_cost
-from scope.policy.policy import Policy
+from scope.policy import Policy
 from scope.pool import ModelSpec
 from scope.predictions import Estimates
-from scope.reasoner.answers import ReasonerPrediction, ReasonerPredictions
+from scope.reasoner import ReasonerPrediction, ReasonerPredictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class QueryRule:
     mode : str
         ``exact``: as long as it could change the decision, which is then that of asking about
         everybody. ``expected``: as long as what it will change is expected to be worth its
-        price (`scope.information`).
+        price (`scope.fusion.value_of_information`).
     ask_usd : float
         Price of one answer; only ``expected`` goes by it.
     """

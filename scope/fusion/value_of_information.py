@@ -9,7 +9,7 @@ from scipy.special import expit
 from scope.arrays import FloatArray, IntArray
 from scope.fusion.blend import log_odds
 from scope.fusion.bounds import EstimateBounds
-from scope.policy.policy import ExpectedValue, MaxCost, MinQuality, Policy
+from scope.policy import ExpectedValue, MaxCost, MinQuality, Policy
 
 N_QUADRATURE_NODES = 7
 """Answers that stand for all: exact for polynomials up to degree 13."""

@@ -1,1 +1,21 @@
 """From estimates to a choice: policies, budgets, hulls and the alpha scale, on arrays alone."""
+
+from scope.policy.alpha_scale import MIN_COST_SHARE, AlphaScale
+from scope.policy.budget import plan_budget, plan_budget_streamed
+from scope.policy.hull import HullIncrements, Hulls
+from scope.policy.policy import Choices, ExpectedValue, MaxCost, MinQuality, Policy, filter_models
+
+__all__ = [
+    "MIN_COST_SHARE",
+    "AlphaScale",
+    "Choices",
+    "ExpectedValue",
+    "HullIncrements",
+    "Hulls",
+    "MaxCost",
+    "MinQuality",
+    "Policy",
+    "filter_models",
+    "plan_budget",
+    "plan_budget_streamed",
+]

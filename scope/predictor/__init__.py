@@ -1,1 +1,22 @@
 """Fit a bank, predict from a bank, and add a model to a bank."""
+
+from scope.predictor.add_model import (
+    MeasurementLimits,
+    MeasurementPlan,
+    add_model,
+    plan_measurement,
+)
+from scope.predictor.predictor import N_REPORTED_ANCHORS, AnchorPredictor, Neighbours
+from scope.predictor.reference_population import fit_bank, predict_reference_population
+
+__all__ = [
+    "N_REPORTED_ANCHORS",
+    "AnchorPredictor",
+    "MeasurementLimits",
+    "MeasurementPlan",
+    "Neighbours",
+    "add_model",
+    "fit_bank",
+    "plan_measurement",
+    "predict_reference_population",
+]

@@ -5,12 +5,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scope.arrays import BoolArray, FloatArray, IntArray
-from scope.bank.bank import Bank
+from scope.bank import Bank
 from scope.errors import BankError
-from scope.forecast.anchor_selection import AnchorSelection, select_anchors
-from scope.forecast.forecaster import MIN_P, Forecaster, Head
-from scope.forecast.prompt_tokens import PromptTokenRegression
-from scope.forecast.transfer import TransferModel
+from scope.forecast import (
+    MIN_P,
+    AnchorSelection,
+    Forecaster,
+    Head,
+    PromptTokenRegression,
+    TransferModel,
+    select_anchors,
+)
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec
 from scope.predictor.fit import round_float16
@@ -84,7 +89,7 @@ def add_model(bank: Bank, spec: ModelSpec, outcomes: Outcomes, limits: Measureme
     """Return the bank with one more model; nothing of the others is fitted again.
 
     Only the count of prompt tokens is, as for every pool: one fit of what its models
-    counted (`scope.prompt_tokens`); a new tokenizer moves it, by 1 in 1,000 on average.
+    counted (`scope.forecast.prompt_tokens`); a new tokenizer moves it, by 1 in 1,000 on average.
     A reasoner of the bank was never asked about the new model: what it may say of it changes
     nothing until the bank is calibrated with it again.
 

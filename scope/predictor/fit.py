@@ -8,18 +8,23 @@ from functools import partial
 import numpy as np
 
 from scope.arrays import BoolArray, Float32Array, FloatArray, IntArray
-from scope.bank.bank import Bank
+from scope.bank import Bank
 from scope.errors import BankError
-from scope.forecast.categories import (
+from scope.forecast import (
+    MIN_P,
+    TOKEN_QUANTILES,
     CategoryClassifier,
+    Forecaster,
+    GaussianProcess,
+    Head,
+    Kernel,
+    KernelEigen,
     TextFeatureScaler,
     classifier_inputs,
     encode_labels,
+    kernel_features,
+    mean_top_similarity,
 )
-from scope.forecast.forecast import TOKEN_QUANTILES
-from scope.forecast.forecaster import MIN_P, Forecaster, Head, mean_top_similarity
-from scope.forecast.gaussian_process import GaussianProcess, KernelEigen
-from scope.forecast.kernel import Kernel, kernel_features
 from scope.sampling import hash_sample
 
 MIN_ANCHORS = 20

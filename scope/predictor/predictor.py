@@ -6,13 +6,16 @@ import numpy as np
 from scipy.special import betaincinv
 
 from scope.arrays import Float32Array, FloatArray, IntArray
-from scope.bank.bank import Bank
+from scope.bank import Bank
 from scope.config import AnchorConfig
-from scope.embedding.index import AnchorIndex
-from scope.forecast.forecast import Forecast
-from scope.forecast.knn import KNNForecaster
-from scope.forecast.neighbour_statistics import effective_sample_size, similarity_weights
-from scope.forecast.prompt_tokens import PromptTokenRegression
+from scope.embedding import AnchorIndex
+from scope.forecast import (
+    Forecast,
+    KNNForecaster,
+    PromptTokenRegression,
+    effective_sample_size,
+    similarity_weights,
+)
 from scope.pool import cost_usd
 from scope.predictions import Estimates
 
@@ -69,7 +72,7 @@ class AnchorPredictor:
         embedding_qd : ndarray of shape (n_questions, n_dimensions)
             Unit vectors of the bank's embedder.
         features_qf : ndarray of shape (n_questions, n_features)
-            As `scope.features.text_features` counts them.
+            As `scope.embedding.text_features.text_features` counts them.
         self_index_q : ndarray of shape (n_questions,), optional
             Where the questions are anchors themselves: their positions in the
             bank, so that none votes for itself; -1 for a question that is none.

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from scope.bank.bank import Bank
-from scope.bank.reference_population import ReferencePopulation
+from scope.bank import Bank, ReferencePopulation
 from scope.config import AnchorConfig
 from scope.predictor.fit import fit_forecaster
 from scope.predictor.predictor import AnchorPredictor

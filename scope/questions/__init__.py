@@ -1,1 +1,15 @@
 """Read question sets and grade answers."""
+
+from scope.questions.grading import GRADER_NAMES, Grader, grader_for
+from scope.questions.questions import MAX_PROMPT_CHARS, read_questions
+from scope.questions.readers import PUBLISHED_DATASETS, HubDataset
+
+__all__ = [
+    "GRADER_NAMES",
+    "MAX_PROMPT_CHARS",
+    "PUBLISHED_DATASETS",
+    "Grader",
+    "HubDataset",
+    "grader_for",
+    "read_questions",
+]

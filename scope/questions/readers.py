@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scope.errors import QuestionError, join_names
+from scope.errors import QuestionError, join_names, one_line
 
 BATCH_ROWS = 1_024
 """Rows of a Parquet file in memory at a time."""
@@ -130,7 +130,7 @@ class HubDataset:
         except QuestionError:
             raise
         except Exception as error:  # the library's own, its HTTP client's, its file readers'
-            raise QuestionError(f"{self} cannot be read: {_one_line(error)}") from error
+            raise QuestionError(f"{self} cannot be read: {one_line(error)}") from error
 
     def _stream(self) -> Iterator[object]:
         from datasets import disable_progress_bars, load_dataset
@@ -148,7 +148,3 @@ class HubDataset:
                 f"data set {self.name}: {asked}; it has {join_names(sorted(names))}"
             )
         return iter(splits[self.split])
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

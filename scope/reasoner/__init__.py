@@ -1,1 +1,41 @@
-"""The reasoning predictor: prompt, reply grammar, probabilities and engine settings of a small LLM."""
+"""The reasoning predictor: prompt, reply grammar, probabilities and engine of a small LLM."""
+
+from scope.reasoner.answer_cache import AnswerCache, AnswerKey, CachedAnswer, ReasonerFingerprint
+from scope.reasoner.answers import (
+    ReasonerPrediction,
+    ReasonerPredictions,
+    average_predictions,
+    parse_prediction,
+    sampling_params,
+)
+from scope.reasoner.engine import (
+    EngineConfig,
+    check_capacity,
+    n_engines_that_fit,
+    vllm_engine_kwargs,
+)
+from scope.reasoner.prompt import Example, PromptBuilder
+from scope.reasoner.spec import ReasonerConfig, ReasonerSpec, is_local_path
+from scope.reasoner.tokenizer import PromptTokenizer
+
+__all__ = [
+    "AnswerCache",
+    "AnswerKey",
+    "CachedAnswer",
+    "EngineConfig",
+    "Example",
+    "PromptBuilder",
+    "PromptTokenizer",
+    "ReasonerConfig",
+    "ReasonerFingerprint",
+    "ReasonerPrediction",
+    "ReasonerPredictions",
+    "ReasonerSpec",
+    "average_predictions",
+    "check_capacity",
+    "is_local_path",
+    "n_engines_that_fit",
+    "parse_prediction",
+    "sampling_params",
+    "vllm_engine_kwargs",
+]

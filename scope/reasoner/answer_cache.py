@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from scope.config import StrictModel
 from scope.reasoner.spec import ReasonerSpec
-from scope.storage.vector_cache import VectorCache
+from scope.storage import VectorCache
 
 
 class ReasonerFingerprint(StrictModel):

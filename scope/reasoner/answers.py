@@ -134,7 +134,8 @@ def average_predictions(answers: Sequence[ReasonerPrediction]) -> ReasonerPredic
 
     Examples
     --------
-    >>> average_predictions([ReasonerPrediction(0.2, 100.0), ReasonerPrediction(0.4, 200.0), ReasonerPrediction()])
+    >>> first, second = ReasonerPrediction(0.2, 100.0), ReasonerPrediction(0.4, 200.0)
+    >>> average_predictions([first, second, ReasonerPrediction()])
     ReasonerPrediction(p_yes=0.30000000000000004, tokens=150.0)
     """
     return ReasonerPrediction(

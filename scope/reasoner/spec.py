@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from scope.config import StrictModel
 from scope.errors import ConfigError
 from scope.reasoner.template import Template
-from scope.storage.files import WEIGHT_FILE_PATTERNS, folder_digest
+from scope.storage import WEIGHT_FILE_PATTERNS, folder_digest
 
 Reasoning = Literal["full", "short", "none"]
 
@@ -153,7 +153,7 @@ def is_local_path(checkpoint: str) -> bool:
 
     Examples
     --------
-    >>> is_local_path("Cooolder/SCOPE"), is_local_path("./checkpoints/scope"), is_local_path("/models/scope")
+    >>> is_local_path("Cooolder/SCOPE"), is_local_path("./scope"), is_local_path("/models/scope")
     (False, True, True)
     """
     written_so = checkpoint.startswith(("/", ".", "~")) or checkpoint.count("/") > 1

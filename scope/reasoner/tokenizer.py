@@ -4,7 +4,7 @@ import re
 from functools import cached_property
 from typing import Any, cast
 
-from scope.errors import ConfigError
+from scope.errors import ConfigError, first_line
 from scope.reasoner.spec import check_folder, is_local_path
 
 TRUNCATION_MARK = " […] "
@@ -64,7 +64,7 @@ class PromptTokenizer:
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise ConfigError(
                 f"the tokenizer of checkpoint {checkpoint!r} cannot be loaded; expected a folder "
-                f"or a Hugging Face name: {_first_line(error)}"
+                f"or a Hugging Face name: {first_line(error)}"
             ) from error
         return cls(tokenizer, checkpoint)
 
@@ -125,7 +125,3 @@ class PromptTokenizer:
         added = self._tokenizer.added_tokens_decoder.values()
         words = {str(token) for token in added if token.special or _TAG.fullmatch(str(token))}
         return tuple(sorted(word for word in words if len(word) > 1 and word.strip() == word))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from scope.errors import FormatError
 from scope.predictions import Predictions
-from scope.storage.files import read_json
+from scope.storage import read_json
 
 AnchorPerformance = Mapping[str, Mapping[str, tuple[float, float]]]
 """For each anchor, (correct, USD) of each model that was run on it."""

@@ -9,7 +9,7 @@ from scope.arrays import FloatArray, Int16Array
 from scope.errors import ConfigError, FormatError
 from scope.reference.formats import Selection
 from scope.reference.two_stage import TwoStage
-from scope.routing.metrics import finite_or_none
+from scope.routing import finite_or_none
 
 ORACLE_ALPHAS = tuple(step / 100 for step in range(101))
 """The grid on which the reference looks for a budget's alpha."""

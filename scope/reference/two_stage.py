@@ -14,7 +14,7 @@ import numpy as np
 
 from scope.arrays import FloatArray, Int16Array, IntArray
 from scope.errors import ConfigError, FormatError
-from scope.forecast.neighbour_statistics import weighted_means
+from scope.forecast import weighted_means
 from scope.reference.formats import AnchorPerformance, Selection, Similarity
 
 N_ANCHORS = 6

@@ -1,1 +1,62 @@
 """Route predictions under an objective, and score, store, sweep or replay the result."""
+
+from scope.routing.decision_log import DecisionHistory
+from scope.routing.frontier import (
+    AlphaSweep,
+    FrontierPoint,
+    PlannedAndRealised,
+    mix_accuracy,
+    mix_hull,
+    planned_score,
+)
+from scope.routing.logged import LoggedDecisions
+from scope.routing.metrics import GroundTruth, RoutingScore, finite_or_none, score_json
+from scope.routing.prediction_set import PredictionSet, PredictionSource
+from scope.routing.prediction_store import (
+    FOLDER,
+    OUTCOMES,
+    REFERENCE,
+    PredictionsManifest,
+    StoredPredictions,
+    load_predictions,
+    write_manifest,
+    write_shard,
+)
+from scope.routing.replay import ReplayComparison
+from scope.routing.route import Objective, build_policy, restrict_models, route, route_to_file
+from scope.routing.routing import SCORE_COLUMNS, RoutingResult, RoutingSummary, format_usd
+
+__all__ = [
+    "FOLDER",
+    "OUTCOMES",
+    "REFERENCE",
+    "SCORE_COLUMNS",
+    "AlphaSweep",
+    "DecisionHistory",
+    "FrontierPoint",
+    "GroundTruth",
+    "LoggedDecisions",
+    "Objective",
+    "PlannedAndRealised",
+    "PredictionSet",
+    "PredictionSource",
+    "PredictionsManifest",
+    "ReplayComparison",
+    "RoutingResult",
+    "RoutingScore",
+    "RoutingSummary",
+    "StoredPredictions",
+    "build_policy",
+    "finite_or_none",
+    "format_usd",
+    "load_predictions",
+    "mix_accuracy",
+    "mix_hull",
+    "planned_score",
+    "restrict_models",
+    "route",
+    "route_to_file",
+    "score_json",
+    "write_manifest",
+    "write_shard",
+]

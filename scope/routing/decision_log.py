@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scope.arrays import FloatArray
-from scope.bank.bank import Bank
+from scope.bank import Bank
 from scope.errors import FormatError
 from scope.predictions import COLUMNS, Estimates, Predictions
 from scope.routing.log_records import DecisionLogReader, LoggedRequest

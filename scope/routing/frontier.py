@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scope.arrays import FloatArray
-from scope.policy.alpha_scale import AlphaScale
-from scope.policy.hull import Hulls
-from scope.policy.policy import Choices
+from scope.policy import AlphaScale, Choices, Hulls
 from scope.predictions import Predictions
 from scope.routing.metrics import GroundTruth, RoutingScore, ScoreAccumulator
 

@@ -7,12 +7,12 @@ import numpy as np
 
 from scope.arrays import BoolArray
 from scope.errors import ConfigError, FormatError
-from scope.policy.policy import Choices, ExpectedValue
+from scope.policy import Choices, ExpectedValue
 from scope.pool import indices_of
 from scope.routing.prediction_set import PredictionSet
 from scope.routing.route import Objective, route
 from scope.routing.routing import RoutingResult
-from scope.storage.files import read_json
+from scope.storage import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class EligibleModels:
     def route(self, predicted: PredictionSet, target: Objective) -> RoutingResult:
         """Choose for every question as the endpoint does: by the dial of its own models.
 
-        Without rules this is `scope.router.route`.
+        Without rules this is `scope.routing.route.route`.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class EligibleModels:
 
         Raises
         ------
-        As `scope.router.route`.
+        As `scope.routing.route.route`.
         """
         if target.alpha is None:
             return route(predicted, target)

@@ -8,7 +8,7 @@ import numpy as np
 
 from scope.arrays import FloatArray
 from scope.outcomes import Outcomes
-from scope.policy.policy import Choices
+from scope.policy import Choices
 from scope.pool import ModelSpec, cost_usd
 
 

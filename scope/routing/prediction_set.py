@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
-from scope.bank.reference_population import ReferencePopulation, fit_alpha_scale
+from scope.bank import ReferencePopulation, fit_alpha_scale
 from scope.outcomes import Outcomes
-from scope.policy.alpha_scale import AlphaScale
+from scope.policy import AlphaScale
 from scope.pool import ModelSpec, cost_usd, indices_of
 from scope.predictions import COLUMNS, Predictions
 from scope.routing.metrics import GroundTruth

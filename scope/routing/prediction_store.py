@@ -10,17 +10,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from scope.bank.reference_population import ReferencePopulation, fit_alpha_scale
+from scope.bank import ReferencePopulation, fit_alpha_scale
 from scope.config import AnchorConfig, StrictModel, parse
-from scope.embedding.spec import EmbedderSpec
+from scope.embedding import EmbedderSpec
 from scope.errors import ConfigError, FormatError, PredictionsError
 from scope.outcomes import Outcomes, read_outcomes_batches
-from scope.policy.alpha_scale import AlphaScale
+from scope.policy import AlphaScale
 from scope.pool import ModelSpec, indices_of
 from scope.predictions import COLUMNS, Predictions
-from scope.reasoner.spec import ReasonerSpec
+from scope.reasoner import ReasonerSpec
 from scope.routing.prediction_set import PredictionSet
-from scope.storage.files import read_json, sha256, write_json
+from scope.storage import read_json, sha256, write_json
 
 FOLDER = "predictions"
 MANIFEST = "manifest.json"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scope.policy.policy import Choices
+from scope.policy import Choices
 from scope.pool import indices_of
 from scope.routing.frontier import planned_score
 from scope.routing.logged import LoggedDecisions

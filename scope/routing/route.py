@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from scope.errors import ConfigError
-from scope.policy.alpha_scale import AlphaScale
-from scope.policy.budget import plan_budget_streamed
-from scope.policy.policy import Choices, ExpectedValue, MaxCost, MinQuality, Policy, filter_models
+from scope.policy import (
+    AlphaScale,
+    Choices,
+    ExpectedValue,
+    MaxCost,
+    MinQuality,
+    Policy,
+    filter_models,
+    plan_budget_streamed,
+)
 from scope.predictions import COLUMNS, Predictions
 from scope.routing.metrics import GroundTruth
 from scope.routing.prediction_set import PredictionSet, PredictionSource

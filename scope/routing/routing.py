@@ -1,25 +1,20 @@
 """Route a set of questions: the decisions, why, and what they are expected to cost."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from scope.routing.frontier import PlannedAndRealised
-from scope.routing.metrics import GroundTruth, RoutingScore, finite_or_none, score_json
-from scope.storage.files import atomic_file, stream_json_array
-
-if TYPE_CHECKING:
-    from scope.routing.routing import RoutingResult
-import math
+from typing import Any
 
 import numpy as np
 
-from scope.policy.policy import Choices
+from scope.policy import Choices
 from scope.predictions import Predictions
-from scope.routing.frontier import planned_score
+from scope.routing.frontier import PlannedAndRealised, planned_score
+from scope.routing.metrics import GroundTruth, RoutingScore, finite_or_none, score_json
+from scope.storage import atomic_file, stream_json_array
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 needs_vllm = pytest.mark.skipif(
     find_spec("vllm") is None, reason="needs vLLM: make test-vllm installs it"
 )
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BLOCKS = """Predicted Performance: {len: 312, correct: yes}
 Predicted Performance: {len: 47, correct: no}
 """

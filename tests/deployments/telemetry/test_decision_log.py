@@ -235,7 +235,7 @@ def test_a_folder_nobody_can_write_to_is_refused(tmp_path):
 
 ENDLESS = """
 import itertools, sys
-from deployments.decision_log import DecisionLog, LogSettings
+from deployments.telemetry.decision_log import DecisionLog, LogSettings
 log = DecisionLog(LogSettings(folder=sys.argv[1], max_file_mib=0.1, max_files=10_000), "Router#1")
 for n in itertools.count():
     log.write({"id": n, "text": "x" * 5000})

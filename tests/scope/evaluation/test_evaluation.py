@@ -12,13 +12,13 @@ from scope.evaluation.export import curves, to_json, to_table
 from scope.evaluation.forecast_quality import ALL_MODELS
 from scope.evaluation.report import to_html
 from scope.evaluation.tables import TableCell, area_table, forecast_table, headline, model_table
-from scope.evaluation.test_set import TestSet
+from scope.evaluation.test_set import EvaluationSet
 from scope.evaluation.thresholds import CEILINGS, FLOORS, MetricThreshold, parse_limits
 from tests.factories.banks import LARGE, SMALL, labelled_pair, rows_of, with_correct
 
 
 def evaluated(bank, questions, seed=0):
-    exam = TestSet.from_banks(bank, questions)
+    exam = EvaluationSet.from_banks(bank, questions)
     return evaluate(bank, exam, predict_test_set(bank, exam), seed=seed)
 
 
@@ -80,7 +80,7 @@ def test_progress_is_told_as_often_as_promised():
     So that a bar ends where it should.
     """
     bank, questions = labelled_pair()
-    exam, calls = TestSet.from_banks(bank, questions), []
+    exam, calls = EvaluationSet.from_banks(bank, questions), []
 
     evaluate(bank, exam, predict_test_set(bank, exam), advance=lambda: calls.append(1))
 

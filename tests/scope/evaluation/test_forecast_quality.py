@@ -5,7 +5,7 @@ import pytest
 
 from scope.evaluation.bootstrap import bootstrap_weights
 from scope.evaluation.forecast_quality import ALL_MODELS, forecast_qualities
-from scope.evaluation.test_set import TestSet
+from scope.evaluation.test_set import EvaluationSet
 from tests.factories.banks import labelled_pair, with_correct
 
 MODELS = ("small", "large")
@@ -14,7 +14,7 @@ MODELS = ("small", "large")
 @pytest.fixture
 def exam():
     """Forty questions with two models."""
-    return TestSet.from_banks(*labelled_pair())
+    return EvaluationSet.from_banks(*labelled_pair())
 
 
 def measured(exam, p_correct):
@@ -60,7 +60,7 @@ def test_all_cells_of_a_question_are_drawn_at_once():
     """
     bank, questions = labelled_pair()
     twin = np.repeat(questions.outcomes.correct_am[:, :1], 2, axis=1)
-    exam = TestSet.from_banks(bank, with_correct(questions, twin))
+    exam = EvaluationSet.from_banks(bank, with_correct(questions, twin))
     p = np.repeat(np.random.default_rng(0).random((40, 1)), 2, axis=1)
 
     (got,) = measured(exam, {"ours": p})
@@ -92,7 +92,7 @@ def test_a_model_always_right_takes_no_part_in_the_mean():
     correct = questions.outcomes.correct_am.copy()
     correct[:, 1] = 1
 
-    exam = TestSet.from_banks(bank, with_correct(questions, correct))
+    exam = EvaluationSet.from_banks(bank, with_correct(questions, correct))
     (got,) = measured(exam, {"ours": np.random.default_rng(0).random((40, 2))})
 
     assert math.isnan(got.by_model["large"].auc.low)

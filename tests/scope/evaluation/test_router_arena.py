@@ -5,12 +5,12 @@ import numpy as np
 from scope import Choices
 from scope.evaluation.evaluation import predict_test_set
 from scope.evaluation.export import prediction_entries
-from scope.evaluation.test_set import TestSet
+from scope.evaluation.test_set import EvaluationSet
 from tests.factories.banks import labelled_pair
 
 
 def entries(questions, bank, model):
-    exam = TestSet.from_banks(bank, questions)
+    exam = EvaluationSet.from_banks(bank, questions)
     choices = Choices(np.full(len(exam.ids), model), np.ones(len(exam.ids), bool))
     return prediction_entries(exam, predict_test_set(bank, exam), choices), exam
 

@@ -5,7 +5,7 @@ import pytest
 
 from scope.embedding.spec import EmbedderSpec
 from scope.errors import EmbedderMismatchError, EvaluationError
-from scope.evaluation.test_set import TestSet
+from scope.evaluation.test_set import EvaluationSet
 from tests.factories.banks import LARGE, SMALL, labelled_pair, rows_of, with_correct
 
 NAN = np.nan
@@ -25,7 +25,10 @@ def test_questions_stand_in_the_order_of_their_ids():
     bank, questions = labelled_pair()
     turned = rows_of(questions, slice(None, None, -1))
 
-    first, second = TestSet.from_banks(bank, questions), TestSet.from_banks(bank, turned)
+    first, second = (
+        EvaluationSet.from_banks(bank, questions),
+        EvaluationSet.from_banks(bank, turned),
+    )
 
     assert first.ids == second.ids == tuple(sorted(questions.ids))
     np.testing.assert_array_equal(first.truth.cost_usd_qm, second.truth.cost_usd_qm)
@@ -38,8 +41,8 @@ def test_real_costs_are_at_the_prices_of_the_bank():
     bank, questions = labelled_pair()
     double = SMALL.model_copy(update={"usd_per_mtok_in": 0.2, "usd_per_mtok_out": 0.4})
 
-    cheap = TestSet.from_banks(bank, questions).truth.cost_usd_qm
-    dear = TestSet.from_banks(bank.with_prices((double, LARGE)), questions).truth.cost_usd_qm
+    cheap = EvaluationSet.from_banks(bank, questions).truth.cost_usd_qm
+    dear = EvaluationSet.from_banks(bank.with_prices((double, LARGE)), questions).truth.cost_usd_qm
 
     np.testing.assert_allclose(dear, cheap * [2, 1])
 
@@ -50,7 +53,7 @@ def test_what_nobody_measured_is_left_out_not_wrong():
     """
     bank, questions = labelled_pair()
 
-    exam = TestSet.from_banks(bank, gaps(questions, [3, 3, 5], [0, 1, 1]))
+    exam = EvaluationSet.from_banks(bank, gaps(questions, [3, 3, 5], [0, 1, 1]))
 
     assert exam.unknown_qm.sum() == 3
     assert exam.complete_q.sum() == 38
@@ -63,7 +66,7 @@ def test_unknown_token_counts_leave_a_question_out_as_well():
     bank, questions = labelled_pair()
     questions.outcomes.completion_tokens_am[7, 0] = NAN
 
-    exam = TestSet.from_banks(bank, questions)
+    exam = EvaluationSet.from_banks(bank, questions)
 
     assert exam.complete_q.sum() == 39
     assert exam.unknown_qm.sum() == 1
@@ -81,7 +84,7 @@ def test_too_few_are_refused(n_anchors, n_questions, message):
     Nothing is said about nothing.
     """
     with pytest.raises(EvaluationError, match=message):
-        TestSet.from_banks(*labelled_pair(n_anchors, n_questions))
+        EvaluationSet.from_banks(*labelled_pair(n_anchors, n_questions))
 
 
 def test_a_model_nobody_measured_is_named():
@@ -91,9 +94,9 @@ def test_a_model_nobody_measured_is_named():
     bank, questions = labelled_pair()
 
     with pytest.raises(EvaluationError, match="'large' has no outcome in the bank; name a --pool"):
-        TestSet.from_banks(gaps(bank, slice(None), 1), questions)
+        EvaluationSet.from_banks(gaps(bank, slice(None), 1), questions)
     with pytest.raises(EvaluationError, match="'small' has no outcome in the labelled questions"):
-        TestSet.from_banks(bank, gaps(questions, slice(None), 0))
+        EvaluationSet.from_banks(bank, gaps(questions, slice(None), 0))
 
 
 def test_a_model_without_token_counts_is_named():
@@ -104,7 +107,7 @@ def test_a_model_without_token_counts_is_named():
     bank.outcomes.completion_tokens_am[:, 0] = NAN
 
     with pytest.raises(EvaluationError, match="'small' has no token counts in the bank"):
-        TestSet.from_banks(bank, questions)
+        EvaluationSet.from_banks(bank, questions)
 
 
 def test_a_question_that_is_an_anchor_is_named():
@@ -114,7 +117,7 @@ def test_a_question_that_is_an_anchor_is_named():
     bank, _ = labelled_pair()
 
     with pytest.raises(EvaluationError, match="question 'a0' is itself an anchor, as are 39 more"):
-        TestSet.from_banks(bank, bank)
+        EvaluationSet.from_banks(bank, bank)
 
 
 def test_an_anchor_under_another_name_is_found():
@@ -126,7 +129,7 @@ def test_an_anchor_under_another_name_is_found():
     questions.features_af[4] = bank.features_af[9]
 
     with pytest.raises(EvaluationError, match="question 'a44' is anchor 'a9' under another name"):
-        TestSet.from_banks(bank, questions)
+        EvaluationSet.from_banks(bank, questions)
 
 
 def test_a_common_beginning_is_no_copy():
@@ -136,7 +139,7 @@ def test_a_common_beginning_is_no_copy():
     bank, questions = labelled_pair()
     questions.embedding_ad[4] = bank.embedding_ad[9]
 
-    assert len(TestSet.from_banks(bank, questions).ids) == 40
+    assert len(EvaluationSet.from_banks(bank, questions).ids) == 40
 
 
 def test_too_many_gaps_are_refused_with_the_worst_model():
@@ -146,7 +149,7 @@ def test_too_many_gaps_are_refused_with_the_worst_model():
     bank, questions = labelled_pair()
 
     with pytest.raises(EvaluationError, match=r"only 20 of 40 .* large lacks most, 20: name a"):
-        TestSet.from_banks(bank, gaps(questions, slice(0, 20), 1))
+        EvaluationSet.from_banks(bank, gaps(questions, slice(0, 20), 1))
 
 
 def test_questions_of_another_embedder_are_refused():
@@ -157,4 +160,4 @@ def test_questions_of_another_embedder_are_refused():
     other = EmbedderSpec(name="other", revision="2", dimension=4)
 
     with pytest.raises(EmbedderMismatchError, match="the questions by other@2"):
-        TestSet.from_banks(bank, replace(questions, embedder=other))
+        EvaluationSet.from_banks(bank, replace(questions, embedder=other))

@@ -92,16 +92,16 @@ def test_threads_change_nothing(learned):
 
 SAME_BITS = """
 import numpy as np
-from scope.forecaster import Forecaster, Head
-from scope.kernel import Kernel
-from scope.traits import Categories, Form
+from scope.forecast.forecaster import Forecaster, Head
+from scope.forecast.kernel import Kernel
+from scope.forecast.categories import CategoryClassifier, TextFeatureScaler
 rng = np.random.default_rng(0)
 normal = rng.standard_normal
 embedding_qd = (normal((345, 64)) / 8).astype(np.float32)
 head = Head(np.zeros(3), normal((300, 3)), normal((2, 3)))
 forecaster = Forecaster(
-    Form(np.zeros(4), np.ones(4)),
-    Categories(normal((68, 2)).astype(np.float32), np.zeros(2, np.float32)),
+    TextFeatureScaler(np.zeros(4), np.ones(4)),
+    CategoryClassifier(normal((68, 2)).astype(np.float32), np.zeros(2, np.float32)),
     Kernel(embedding_qd[:300], normal((300, 6)).astype(np.float32)),
     head, head, np.ones((3, 3)), 0.1, np.arange(300), np.ones((300, 2), np.float32),
     np.zeros((300, 3)), np.zeros((300, 3)),
@@ -122,7 +122,7 @@ def test_the_company_counts_on_no_processor():
     """
     done = subprocess.run(
         [sys.executable, "-c", SAME_BITS],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         env={**os.environ, "OPENBLAS_CORETYPE": "Haswell"},
         capture_output=True,
         text=True,

@@ -3,10 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scope import AnchorPredictor, fitting
+from scope import AnchorPredictor
 from scope.errors import BankError
 from scope.forecast.forecaster import MIN_P
 from scope.outcomes import Outcomes
+from scope.predictor import fit as fitting
 from scope.predictor.fit import fit_forecaster
 from scope.predictor.reference_population import fit_bank
 from tests.factories.banks import (

@@ -9,7 +9,7 @@ from scope.reasoner.prompt import Example, PromptBuilder, Template
 from scope.reasoner.reply import FORCED_PREFIX
 from scope.reasoner.tokenizer import TRUNCATION_MARK, PromptTokenizer
 
-SHARED_PREFIX = Path(__file__).parents[2] / "examples" / "shared_prefix.jinja"
+SHARED_PREFIX = Path(__file__).parents[3] / "examples" / "shared_prefix.jinja"
 QUESTION = "Which of these is a prime number? A. 21 B. 23 C. 25"
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scope.reasoner.reply import MAX_TOKENS, ParsedReply, parse_reply
 
-PUBLISHED = json.loads((Path(__file__).parents[1] / "golden" / "parse.json").read_text())
+PUBLISHED = json.loads((Path(__file__).parents[2] / "golden" / "parse.json").read_text())
 
 OURS = [
     (312, True),

@@ -6,7 +6,7 @@ import pytest
 from scope.errors import ConfigError
 from scope.reasoner.template import Example, Template
 
-SHARED_PREFIX = Path(__file__).parents[2] / "examples" / "shared_prefix.jinja"
+SHARED_PREFIX = Path(__file__).parents[3] / "examples" / "shared_prefix.jinja"
 EXAMPLES = [Example("What is one and one?", 12.4, True), Example("Who was it?", 340, False)]
 SECTIONS = [
     "## Task",

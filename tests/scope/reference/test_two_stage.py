@@ -22,7 +22,7 @@ from scope.reference.parity import (
 )
 from scope.reference.two_stage import prepare, stage1
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 EXPECTED = json.loads((GOLDEN / "routing.json").read_text())
 
 
