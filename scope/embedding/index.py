@@ -27,9 +27,6 @@ class AnchorIndex:
         self._flat = self._faiss.IndexFlatIP(self._embedding_ad.shape[1])
         self._flat.add(self._embedding_ad)
 
-    def __len__(self) -> int:
-        return len(self._embedding_ad)
-
     def search(self, embedding_qd: Float32Array, n_neighbours: int) -> tuple[FloatArray, IntArray]:
         """Return the nearest anchors of each question, nearest first.
 
@@ -48,8 +45,9 @@ class AnchorIndex:
             Positions in the bank; equal similarities in rising order.
         """
         embedding_qd = np.ascontiguousarray(embedding_qd, dtype=np.float32)
-        n_found = min(n_neighbours, len(self))
-        _, candidate_qk = self._flat.search(embedding_qd, min(n_found + OVERSAMPLE, len(self)))
+        n_anchors = len(self._embedding_ad)
+        n_found = min(n_neighbours, n_anchors)
+        _, candidate_qk = self._flat.search(embedding_qd, min(n_found + OVERSAMPLE, n_anchors))
         # In the order of the bank, so that a stable sort breaks ties by it.
         candidate_qk.sort(axis=1)
         similarity_qk = self._similarity(embedding_qd, candidate_qk)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scope.errors import ConfigError, QuestionError
 from scope.questions.multiple_choice import LETTERS, extract_choice, option_letters
-from scope.questions.numeric import extract_number, is_close, parse_numbers
+from scope.questions.numeric import BOXED, extract_number, is_close, parse_numbers
 
 Grade = Callable[[str, str | None, str], float | None]
 """(reply, gold, question) to 0 … 1, or None where it cannot be told."""
@@ -24,7 +24,6 @@ GRADER_NAMES = (
 )
 
 _STATEMENT = re.compile(r"\banswer\s*(?:is\b|:)\s*:?\s*(?P<rest>\S[^\n]*)", re.IGNORECASE)
-_BOXED = re.compile(r"\\boxed\s*\{(?P<rest>(?:[^{}]|\{[^{}]*\})*)\}")
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 
 
@@ -122,7 +121,7 @@ def _text(reply: str, gold: str | None, question: str) -> float | None:
     """Compare words; a gold answer that stands among other words leaves the case open."""
     wanted = normalise_text(gold or "")
     said = [reply, *(found["rest"] for found in _STATEMENT.finditer(reply))]
-    said += [found["rest"] for found in _BOXED.finditer(reply)]
+    said += [found["rest"] for found in BOXED.finditer(reply)]
     texts = [text for text in map(normalise_text, (reply, said[-1])) if text]
     if not texts:
         return None

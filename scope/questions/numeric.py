@@ -20,7 +20,7 @@ _STATEMENT = re.compile(
     r"(?i:\banswers?\b\s*(?:is|are|would\s+be|should\s+be|must\s+be|=|:)\s*:?|####)"
     r"(?P<rest>[^\n]*)"
 )
-_BOXED = re.compile(r"\\boxed\s*\{(?P<rest>(?:[^{}]|\{[^{}]*\})*)\}")
+BOXED = re.compile(r"\\boxed\s*\{(?P<rest>(?:[^{}]|\{[^{}]*\})*)\}")
 
 ParsedNumber = tuple[float, bool]
 """A value, and whether it was written as a percentage (50 % is .5 and True)."""
@@ -48,8 +48,8 @@ def extract_number(reply: str) -> ParsedNumber | None:
     stands there (after the last equals sign, if any). Without such a statement it is the only
     number of the last line, or of the whole reply.
     """
-    boxed = [found["rest"] for found in _BOXED.finditer(reply)]
-    bare = _BOXED.sub(r"\g<rest>", reply)
+    boxed = [found["rest"] for found in BOXED.finditer(reply)]
+    bare = BOXED.sub(r"\g<rest>", reply)
     told = [found["rest"] for found in _STATEMENT.finditer(bare)]
     for statement in (*boxed[-1:], *told[-1:]):
         if parse_numbers(statement):

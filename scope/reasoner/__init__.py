@@ -14,8 +14,9 @@ from scope.reasoner.engine import (
     n_engines_that_fit,
     vllm_engine_kwargs,
 )
-from scope.reasoner.prompt import Example, PromptBuilder
+from scope.reasoner.prompt import PromptBuilder
 from scope.reasoner.spec import ReasonerConfig, ReasonerSpec, is_local_path
+from scope.reasoner.template import Example
 from scope.reasoner.tokenizer import PromptTokenizer
 
 __all__ = [

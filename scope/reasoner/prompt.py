@@ -82,9 +82,6 @@ def water_fill(lengths: Sequence[int], room: int) -> int:
     return max(lengths, default=0)
 
 
-__all__ = ["Example", "PromptBuilder", "Template"]
-
-
 class PromptBuilder:
     """Writes prompts that fit a context.
 

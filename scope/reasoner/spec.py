@@ -143,10 +143,6 @@ class ReasonerSpec(StrictModel):
             differing = [name for name in differing if name != "checkpoint"]
         return tuple(differing)
 
-    def agrees_with(self, other: "ReasonerSpec") -> bool:
-        """Say whether both would give the same answers."""
-        return not self.differences(other)
-
 
 def is_local_path(checkpoint: str) -> bool:
     """Say whether `checkpoint` is meant as a folder: it is one, or is written like a path.

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from scope.reasoner.answers import ENGINE_ARGS, parse_prediction, sampling_params
-from scope.reasoner.prompt import Example, PromptBuilder, Template
+from scope.reasoner.prompt import PromptBuilder
 from scope.reasoner.reply import FORCED_PREFIX, parse_reply
 from scope.reasoner.spec import ReasonerConfig
+from scope.reasoner.template import Example, Template
 from scope.reasoner.tokenizer import PromptTokenizer
 from tests.factories.checkpoints import needs_vllm
 
@@ -107,7 +108,7 @@ def test_every_reply_parses_and_its_probability_is_that_of_the_weights(
 
     for prompt, output in zip(prompts, outputs, strict=True):
         [made] = output.outputs
-        assert len(output.prompt_token_ids) == tokens.count(prompt) + tokens.n_added
+        assert len(output.prompt_token_ids) == tokens.count(prompt) + tokens.n_special_tokens
         assert len(output.prompt_token_ids) <= config.max_prompt_tokens
         assert made.finish_reason == "stop"
         whole = (FORCED_PREFIX if reasoning == "none" else "") + made.text

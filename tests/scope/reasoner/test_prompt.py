@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scope.errors import ConfigError
-from scope.reasoner.prompt import Example, PromptBuilder, Template
+from scope.reasoner.prompt import PromptBuilder
 from scope.reasoner.reply import FORCED_PREFIX
+from scope.reasoner.template import Example, Template
 from scope.reasoner.tokenizer import TRUNCATION_MARK, PromptTokenizer
 
 SHARED_PREFIX = Path(__file__).parents[3] / "examples" / "shared_prefix.jinja"
