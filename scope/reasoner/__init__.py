@@ -1,4 +1,4 @@
-"""The reasoning predictor: prompt, reply grammar, probabilities and engine of a small LLM."""
+"""The reasoner, a small LLM that predicts outcomes: prompt, reply grammar, answers, engine."""
 
 from scope.reasoner.answer_cache import AnswerCache, AnswerKey, CachedAnswer, ReasonerFingerprint
 from scope.reasoner.answers import (
