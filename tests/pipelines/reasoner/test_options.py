@@ -97,7 +97,7 @@ def test_labelled_questions_without_texts_are_refused(scope, tmp_path, fitted):
             ["--predictor", "scope", "--reasoning", "much"], "reasoning: Input should be", id="word"
         ),
         pytest.param(
-            ["--predictor", "scope", "--checkpoint", "/nowhere"], "is not there", id="no folder"
+            ["--predictor", "scope", "--checkpoint", "/nowhere"], "does not exist", id="no folder"
         ),
     ],
 )
