@@ -87,7 +87,7 @@ def evaluation_json():
     """The headline numbers of ``scope eval`` on all embedded questions: ours, each baseline."""
     case = _case(slice(None))
     evaluation = evaluate(case.bank, case.exam, case.predictions)
-    return [_headline(evaluation.standing(one.name), one) for one in evaluation.quality]
+    return [_headline(evaluation.row(one.name), one) for one in evaluation.quality]
 
 
 def golden():
