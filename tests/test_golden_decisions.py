@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scope.predictions import COLUMNS
 from tests.golden_decisions import (
-    FIELDS,
     TARGETS,
     decision_json,
     estimates_json,
@@ -47,7 +47,7 @@ def test_the_questions_and_models_are_the_pinned_ones(case):
     assert list(case.predictions.models) == EXPECTED["model"]
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", COLUMNS)
 def test_every_predicted_number_is_the_pinned_one(estimates, field):
     """
     For every question and every model.

@@ -11,7 +11,7 @@ from scope.evaluation.reliability import pointwise_log_loss
 from scope.fusion import N_FOLDS, fit_blend
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec
-from scope.predictions import ESTIMATE_FIELDS, Estimates
+from scope.predictions import Estimates
 from scope.reasoner import ReasonerPredictions
 
 
@@ -96,7 +96,7 @@ def _out_of_fold(
         outcomes.correct_am[~exam_q],
         outcomes.completion_tokens_am[~exam_q],
     )
-    exam = Estimates(*(getattr(estimates, name)[exam_q] for name in ESTIMATE_FIELDS))
+    exam = estimates.select_questions(exam_q)
     return blend.apply(exam, _select_questions(answers, exam_q), models).p_correct_qm
 
 

@@ -17,7 +17,7 @@ from scope.forecast import (
     similarity_weights,
 )
 from scope.pool import cost_usd
-from scope.predictions import Estimates
+from scope.predictions import Estimates, IntervalEstimate
 
 CHUNK_QUESTIONS = 256
 """Questions worked on at once: bounds memory to about 20 MB per array."""
@@ -110,9 +110,14 @@ class AnchorPredictor:
         prompt_qm = self._prompt_fit.predict(features_qf)
         costs = [cost_usd(self._bank.models, prompt_qm, tokens_qm) for tokens_qm in said.tokens_sqm]
         in_distribution_qm = np.repeat(said.in_distribution_q[:, None], prompt_qm.shape[1], axis=1)
-        probability = [said.p_correct_qm, *interval]
-        columns = [*probability, prompt_qm, *said.tokens_sqm, *costs, in_distribution_qm]
-        return Estimates(*columns), near
+        estimates = Estimates(
+            IntervalEstimate(said.p_correct_qm, *interval),
+            prompt_qm,
+            IntervalEstimate(*said.tokens_sqm),
+            IntervalEstimate(*costs),
+            in_distribution_qm,
+        )
+        return estimates, near
 
     def _forecast(
         self,

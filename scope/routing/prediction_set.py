@@ -8,7 +8,7 @@ from scope.bank import ReferencePopulation, fit_alpha_scale
 from scope.outcomes import Outcomes
 from scope.policy import AlphaScale
 from scope.pool import ModelSpec, cost_usd, indices_of
-from scope.predictions import COLUMNS, Predictions
+from scope.predictions import COLUMNS, IntervalEstimate, Predictions
 from scope.routing.metrics import GroundTruth
 
 
@@ -64,15 +64,12 @@ class PredictionSet:
     def with_prices(self, models: tuple[ModelSpec, ...]) -> "PredictionSet":
         """Return the same predictions at other prices; `models` are in their order."""
         estimates = self.predictions.estimates
-        costs = {
-            f"cost_usd{end}_qm": cost_usd(
-                models,
-                estimates.prompt_tokens_qm,
-                getattr(estimates, f"completion_tokens{end}_qm"),
-            )
-            for end in ("", "_low", "_high")
-        }
-        priced = replace(self.predictions, estimates=replace(estimates, **costs))
+        costs = (
+            cost_usd(models, estimates.prompt_tokens_qm, tokens_qm)
+            for tokens_qm in estimates.completion_tokens
+        )
+        estimates = replace(estimates, cost_usd=IntervalEstimate(*costs))
+        priced = replace(self.predictions, estimates=estimates)
         return replace(self, predictions=priced, models=models)
 
     def alpha_scale(self) -> AlphaScale:

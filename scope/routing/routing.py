@@ -159,7 +159,8 @@ class RoutingResult:
             return "nothing is known about any permitted model on this question"
         e, names = self.predictions.estimates, self.predictions.models
         p, cost = e.p_correct_qm[q, m], e.cost_usd_qm[q, m]
-        text = f"p {p:.2f} ({e.p_low_qm[q, m]:.2f}–{e.p_high_qm[q, m]:.2f}) for {format_usd(cost)}"
+        low, high = e.p_correct.low_qm[q, m], e.p_correct.high_qm[q, m]
+        text = f"p {p:.2f} ({low:.2f}–{high:.2f}) for {format_usd(cost)}"
         if not self.choices.satisfied_q[q]:
             text += "; no permitted model meets the target"
         better = self._next_better(q, m)
@@ -174,9 +175,9 @@ class RoutingResult:
 
     def _decision(self, q: int) -> dict[str, Any]:
         m = int(self.choices.model_q[q])
-        e = self.predictions.estimates
+        columns = self.predictions.estimates.to_columns()
         numbers = {
-            name: finite_or_none(getattr(e, f"{name}_qm")[q, m]) if m >= 0 else None
+            name: finite_or_none(columns[name][q, m]) if m >= 0 else None
             for name in DECISION_COLUMNS
         }
         return {

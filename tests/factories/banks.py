@@ -8,6 +8,7 @@ from scope import Bank, Estimates, ModelSpec, Predictions
 from scope.embedding.spec import EmbedderSpec
 from scope.embedding.text_features import FEATURES
 from scope.outcomes import Outcomes
+from scope.predictions import IntervalEstimate
 
 SMALL = ModelSpec(id="small", usd_per_mtok_in=0.1, usd_per_mtok_out=0.2)
 LARGE = ModelSpec(id="large", usd_per_mtok_in=3.0, usd_per_mtok_out=15.0)
@@ -54,7 +55,11 @@ def predictions_of(p_qm, cost_qm, models=None):
     tokens = np.full(p_qm.shape, 100.0)
     in_distribution = np.full(p_qm.shape, np.nan)
     estimates = Estimates(
-        p_qm, p_qm, p_qm, tokens, tokens, tokens, tokens, cost_qm, cost_qm, cost_qm, in_distribution
+        IntervalEstimate(p_qm, p_qm, p_qm),
+        tokens,
+        IntervalEstimate(tokens, tokens, tokens),
+        IntervalEstimate(cost_qm, cost_qm, cost_qm),
+        in_distribution,
     )
     names = models or tuple(f"m{m}" for m in range(p_qm.shape[1]))
     return Predictions(tuple(f"q{q:03d}" for q in range(len(p_qm))), names, estimates)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from scope import Estimates, ModelSpec
 from scope.fusion.blend import Blend
 from scope.pool import cost_usd
+from scope.predictions import IntervalEstimate
 from scope.reasoner.answers import ReasonerPredictions
 from scope.reasoner.spec import ReasonerSpec
 
@@ -36,12 +37,10 @@ def estimates_of(p_qm, tokens_qm, models):
     prompt_qm = np.full(p_qm.shape, 1_000.0)
     tokens = [tokens_qm, tokens_qm * 0.5, tokens_qm * 1.5]
     return Estimates(
-        p_qm,
-        (p_qm - 0.1).clip(0),
-        (p_qm + 0.1).clip(max=1),
+        IntervalEstimate(p_qm, (p_qm - 0.1).clip(0), (p_qm + 0.1).clip(max=1)),
         prompt_qm,
-        *tokens,
-        *(cost_usd(models, prompt_qm, one_qm) for one_qm in tokens),
+        IntervalEstimate(*tokens),
+        IntervalEstimate(*(cost_usd(models, prompt_qm, end_qm) for end_qm in tokens)),
         np.ones(p_qm.shape),
     )
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scope.bank.reference_population import ReferencePopulation
 from scope.outcomes import Outcomes
 from scope.policy.alpha_scale import AlphaScale
-from scope.predictions import ESTIMATE_FIELDS, Estimates, Predictions
+from scope.predictions import Predictions
 from scope.routing.prediction_set import PredictionSet
 
 
@@ -19,7 +19,7 @@ def cut(data, n):
 
 def rows_of(predictions, rows):
     """The predictions for some of the questions."""
-    estimates = Estimates(*(getattr(predictions.estimates, name)[rows] for name in ESTIMATE_FIELDS))
+    estimates = predictions.estimates.select_questions(rows)
     return Predictions(predictions.question_ids[rows], predictions.models, estimates)
 
 

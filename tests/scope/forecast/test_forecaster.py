@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from scope import AnchorConfig, AnchorPredictor
 from scope.embedding.text_features import FEATURES
 from scope.forecast.forecaster import MIN_P, mean_top_similarity
-from scope.predictions import ESTIMATE_FIELDS
+from scope.predictions import COLUMNS
 from scope.predictor.fit import fit_forecaster
 from scope.predictor.reference_population import fit_bank
 from tests.factories.banks import LARGE, MIDDLE, SMALL, rows_of, two_kinds, unit
@@ -147,10 +147,10 @@ def test_the_rest_of_the_pool_changes_nothing(learned, order, n_kept):
 
     assert (whole.in_distribution_qm == 1).any()
     familiar = whole.in_distribution_qm[:, 0] == 1
-    for name in ESTIMATE_FIELDS:
-        expected_qm = getattr(whole, name)[:, kept]
+    for name in COLUMNS:
+        expected_qm = whole.to_columns()[name][:, kept]
         np.testing.assert_allclose(
-            getattr(part, name)[familiar], expected_qm[familiar], rtol=1e-12, err_msg=name
+            part.to_columns()[name][familiar], expected_qm[familiar], rtol=1e-12, err_msg=name
         )
 
 
@@ -189,8 +189,11 @@ def test_a_stranger_falls_back_to_the_means_and_is_unsure(learned):
     mean_m = np.nanmean(bank.outcomes.correct_am, axis=0)
     assert odd.in_distribution_qm.max() < 0.01
     np.testing.assert_allclose(odd.p_correct_qm[0], mean_m, atol=0.02)
-    width_qm = known.p_high_qm - known.p_low_qm
-    assert (odd.p_high_qm - odd.p_low_qm > 2 * width_qm[known.in_distribution_qm[:, 0] == 1]).all()
+    width_qm = known.p_correct.high_qm - known.p_correct.low_qm
+    assert (
+        odd.p_correct.high_qm - odd.p_correct.low_qm
+        > 2 * width_qm[known.in_distribution_qm[:, 0] == 1]
+    ).all()
 
 
 def test_a_question_half_known_lies_between(learned):
@@ -240,8 +243,8 @@ def test_without_learning_the_votes_are_those_of_a_bank_never_learned_from(learn
     got, _ = AnchorPredictor(bank, AnchorConfig(use_forecaster=False)).predict(*questions)
     expected, _ = AnchorPredictor(plain).predict(*questions)
 
-    for name in ESTIMATE_FIELDS:
-        np.testing.assert_array_equal(getattr(got, name), getattr(expected, name))
+    for name in COLUMNS:
+        np.testing.assert_array_equal(got.to_columns()[name], expected.to_columns()[name])
     assert np.isnan(got.in_distribution_qm).all()
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scope import AnchorConfig, AnchorPredictor
 from scope.embedding.text_features import FEATURES
 from scope.forecast.neighbour_statistics import model_means
-from scope.predictions import ESTIMATE_FIELDS
+from scope.predictions import COLUMNS
 from scope.predictor.reference_population import fit_bank, predict_reference_population
 from tests.factories.banks import LARGE, MIDDLE, SMALL, bank_of, two_kinds, unit
 
@@ -55,7 +55,10 @@ def test_more_evidence_narrows_the_interval():
     few = predict(bank_of([[1, 0], [0, 1]] * 5, embedding=unit([[1, 0, 0, 0]] * 10)))
     many = predict(bank_of([[1, 0], [0, 1]] * 50, embedding=unit([[1, 0, 0, 0]] * 100)))
 
-    assert (many.p_high_qm - many.p_low_qm < few.p_high_qm - few.p_low_qm).all()
+    assert (
+        many.p_correct.high_qm - many.p_correct.low_qm
+        < few.p_correct.high_qm - few.p_correct.low_qm
+    ).all()
 
 
 def test_near_anchors_count_more_than_far_ones():
@@ -77,7 +80,7 @@ def test_a_model_never_measured_stays_unknown():
     got = predict(bank_of([[1, np.nan]] * 10, embedding=SAME))
 
     assert got.p_correct_qm[0, 0] > 0.5
-    assert all(np.isnan(getattr(got, name)[0, 1]) for name in ESTIMATE_FIELDS)
+    assert all(np.isnan(got.to_columns()[name][0, 1]) for name in COLUMNS)
 
 
 def test_a_model_measured_elsewhere_keeps_its_mean():
@@ -92,8 +95,8 @@ def test_a_model_measured_elsewhere_keeps_its_mean():
     # Common mean: 1 trusted 5/15 and 0 trusted 20/30 make 1/3. Ten pseudo-anchors at
     # that beside 20 wrong answers: (10 / 3) / 30.
     np.testing.assert_allclose(got.p_correct_qm[0, 1], 1 / 9)
-    assert got.completion_tokens_low_qm[0, 1] == got.completion_tokens_qm[0, 1] == 100
-    assert got.p_high_qm[0, 1] - got.p_low_qm[0, 1] > 0.25
+    assert got.completion_tokens.low_qm[0, 1] == got.completion_tokens_qm[0, 1] == 100
+    assert got.p_correct.high_qm[0, 1] - got.p_correct.low_qm[0, 1] > 0.25
 
 
 def test_three_lucky_answers_do_not_make_a_favourite():
@@ -106,7 +109,7 @@ def test_three_lucky_answers_do_not_make_a_favourite():
     got = predict(bank_of(correct, embedding=unit([[1, 0, 0, 0]] * 100)))
 
     assert got.p_correct_qm[0, 1] < 1
-    assert got.p_low_qm[0, 1] < got.p_low_qm[0, 0]
+    assert got.p_correct.low_qm[0, 1] < got.p_correct.low_qm[0, 0]
 
 
 def test_an_anchor_does_not_vote_for_itself():
@@ -217,15 +220,15 @@ def test_estimates_are_in_range_and_the_same_in_any_batch(seed, n_anchors, n_que
 
     got, _ = predictor.predict(queries, rows)
 
-    assert ((got.p_low_qm >= 0) & (got.p_low_qm <= got.p_correct_qm)).all()
-    assert ((got.p_high_qm <= 1) & (got.p_high_qm >= got.p_correct_qm)).all()
+    assert ((got.p_correct.low_qm >= 0) & (got.p_correct.low_qm <= got.p_correct_qm)).all()
+    assert ((got.p_correct.high_qm <= 1) & (got.p_correct.high_qm >= got.p_correct_qm)).all()
     assert (got.prompt_tokens_qm >= 1).all()
     assert (got.cost_usd_qm > 0).all()
-    assert (got.cost_usd_low_qm <= got.cost_usd_high_qm).all()
+    assert (got.cost_usd.low_qm <= got.cost_usd.high_qm).all()
     for q in range(n_questions):
         alone, _ = predictor.predict(queries[[q]], rows[[q]])
-        for name in ESTIMATE_FIELDS:
-            np.testing.assert_array_equal(getattr(got, name)[[q]], getattr(alone, name))
+        for name in COLUMNS:
+            np.testing.assert_array_equal(got.to_columns()[name][[q]], alone.to_columns()[name])
 
 
 @settings(max_examples=30)
@@ -241,8 +244,10 @@ def test_the_order_of_the_pool_changes_nothing(seed, order):
     got, _ = AnchorPredictor(bank).predict(queries, rows)
     moved, _ = AnchorPredictor(shuffled).predict(queries, rows)
 
-    for name in ESTIMATE_FIELDS:
-        np.testing.assert_allclose(getattr(moved, name), getattr(got, name)[:, order], rtol=1e-12)
+    for name in COLUMNS:
+        np.testing.assert_allclose(
+            moved.to_columns()[name], got.to_columns()[name][:, order], rtol=1e-12
+        )
 
 
 def test_a_bank_learned_from_is_read_by_what_it_learned(one_thread):
@@ -277,10 +282,12 @@ def test_what_is_learned_is_in_range_for_any_question(one_thread, seed, size):
     got, _ = AnchorPredictor(bank).predict(queries, rows)
 
     assert ((got.p_correct_qm >= 0.01) & (got.p_correct_qm <= 0.99)).all()
-    assert ((got.p_low_qm <= got.p_correct_qm) & (got.p_correct_qm <= got.p_high_qm)).all()
-    assert (got.completion_tokens_low_qm <= got.completion_tokens_qm).all()
-    assert (got.completion_tokens_qm <= got.completion_tokens_high_qm).all()
+    assert (
+        (got.p_correct.low_qm <= got.p_correct_qm) & (got.p_correct_qm <= got.p_correct.high_qm)
+    ).all()
+    assert (got.completion_tokens.low_qm <= got.completion_tokens_qm).all()
+    assert (got.completion_tokens_qm <= got.completion_tokens.high_qm).all()
     assert ((got.in_distribution_qm >= 0) & (got.in_distribution_qm <= 1)).all()
     alone, _ = AnchorPredictor(bank).predict(queries[[1]], rows[[1]])
-    for name in ESTIMATE_FIELDS:
-        np.testing.assert_array_equal(getattr(got, name)[[1]], getattr(alone, name))
+    for name in COLUMNS:
+        np.testing.assert_array_equal(got.to_columns()[name][[1]], alone.to_columns()[name])
