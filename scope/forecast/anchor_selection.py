@@ -17,14 +17,14 @@ class AnchorSelection:
 
     Attributes
     ----------
-    anchor_s : ndarray of shape (n_chosen,)
+    anchor_j : ndarray of shape (n_chosen,)
         Positions, none twice.
-    half_width_s : ndarray of shape (n_chosen,)
+    half_width_j : ndarray of shape (n_chosen,)
         Of the 90 % interval of a forecast after each, root mean square over questions.
     """
 
-    anchor_s: IntArray
-    half_width_s: FloatArray
+    anchor_j: IntArray
+    half_width_j: FloatArray
 
 
 def select_anchors(

@@ -16,7 +16,7 @@ class Forecast:
     ----------
     p_correct_qm : ndarray of shape (n_questions, n_models)
         Within [0, 1]; NaN for a model never measured.
-    tokens_sqm : ndarray of shape (3, n_questions, n_models)
+    tokens_uqm : ndarray of shape (3, n_questions, n_models)
         Completion tokens: expected, and the 10th and 90th percentile.
     in_distribution_q : ndarray of shape (n_questions,)
         1 where the anchors speak for the question; the less below, the less they do.
@@ -24,7 +24,7 @@ class Forecast:
     """
 
     p_correct_qm: FloatArray
-    tokens_sqm: FloatArray
+    tokens_uqm: FloatArray
     in_distribution_q: FloatArray
 
     def blend_out_of_distribution(self, others: "Forecast", rows: IntArray) -> "Forecast":
@@ -37,10 +37,10 @@ class Forecast:
         rows : ndarray of shape (n_rows,)
         """
         share_q1 = self.in_distribution_q[rows, None]
-        p_qm, tokens_sqm = self.p_correct_qm.copy(), self.tokens_sqm.copy()
+        p_qm, tokens_uqm = self.p_correct_qm.copy(), self.tokens_uqm.copy()
         for ours, theirs in (
             (p_qm[None], others.p_correct_qm[None]),
-            (tokens_sqm, others.tokens_sqm),
+            (tokens_uqm, others.tokens_uqm),
         ):
             ours[:, rows] = share_q1 * ours[:, rows] + (1 - share_q1) * theirs
-        return Forecast(p_qm, tokens_sqm, self.in_distribution_q)
+        return Forecast(p_qm, tokens_uqm, self.in_distribution_q)

@@ -1,6 +1,5 @@
 """What a bank has learned from its own outcomes: correctness and length of every model."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,10 +35,9 @@ class Head:
         outcome_qm += posterior_qc @ self.category_cm
         return self.mean_m + outcome_qm
 
-    def select_models(self, positions: Sequence[int]) -> "Head":
-        """Return the head of some models, in the order of `positions`."""
-        m = list(positions)
-        return Head(self.mean_m[m], self.weight_nm[:, m], self.category_cm[:, m])
+    def select_models(self, columns: list[int]) -> "Head":
+        """Return the head of some models, in the order of `columns`."""
+        return Head(self.mean_m[columns], self.weight_nm[:, columns], self.category_cm[:, columns])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class Forecaster:
         Of the probability of a right answer.
     length : Head
         Of ``log(1 + completion tokens)``.
-    smearing_sm : ndarray of shape (3, n_models)
+    smearing_um : ndarray of shape (3, n_models)
         Expected tokens, and the ends of their spread, over the exponential of `length`.
     familiar : float
         Mean similarity of the `NEAREST` anchors below which a question is a stranger.
@@ -73,7 +71,7 @@ class Forecaster:
     kernel: Kernel
     correct: Head
     length: Head
-    smearing_sm: FloatArray
+    smearing_um: FloatArray
     in_distribution_threshold: float
     anchor_index_n: IntArray
     posterior_nc: Float32Array
@@ -100,19 +98,18 @@ class Forecaster:
         if not learned_q.all():
             new = self._predict_new(embedding_qd[~learned_q], features_qf[~learned_q])
             p_qm[~learned_q], length_qm[~learned_q], in_distribution_q[~learned_q] = new
-        tokens_sqm = np.exp(length_qm) * self.smearing_sm[:, None, :]
-        return Forecast(p_qm.clip(MIN_P, 1 - MIN_P), tokens_sqm, in_distribution_q)
+        tokens_uqm = np.exp(length_qm) * self.smearing_um[:, None, :]
+        return Forecast(p_qm.clip(MIN_P, 1 - MIN_P), tokens_uqm, in_distribution_q)
 
-    def select_models(self, positions: Sequence[int]) -> "Forecaster":
-        """Return the forecaster of some models, in the order of `positions`."""
-        m = list(positions)
+    def select_models(self, columns: list[int]) -> "Forecaster":
+        """Return the forecaster of some models, in the order of `columns`."""
         return replace(
             self,
-            correct=self.correct.select_models(m),
-            length=self.length.select_models(m),
-            smearing_sm=self.smearing_sm[:, m],
-            loo_p_nm=self.loo_p_nm[:, m],
-            loo_log_length_nm=self.loo_log_length_nm[:, m],
+            correct=self.correct.select_models(columns),
+            length=self.length.select_models(columns),
+            smearing_um=self.smearing_um[:, columns],
+            loo_p_nm=self.loo_p_nm[:, columns],
+            loo_log_length_nm=self.loo_log_length_nm[:, columns],
         )
 
     def _row_of(self, self_index_q: IntArray) -> IntArray:

@@ -34,20 +34,20 @@ class KernelEigen:
         )
         return cls(np.maximum(value_n, 0.0), vector_an)
 
-    def solve(self, inner_nr: Float32Array, noise_r: FloatArray) -> Float32Array:
+    def solve(self, inner_nz: Float32Array, noise_z: FloatArray) -> Float32Array:
         """Return ``(K + noise)^-1 outcome`` from outcomes in the eigenvectors' coordinates.
 
         Parameters
         ----------
-        inner_nr : ndarray of shape (n_anchors, n_columns)
-            ``vector_an.T @ outcome_ar``.
-        noise_r : ndarray of shape (n_columns,)
+        inner_nz : ndarray of shape (n_anchors, n_columns)
+            ``vector_an.T @ outcome_az``.
+        noise_z : ndarray of shape (n_columns,)
         """
-        shrunk_nr = inner_nr / (self.value_n[:, None] + noise_r)
-        weight_ar: Float32Array = self.vector_an @ shrunk_nr.astype(np.float32)
-        return weight_ar
+        shrunk_nz = inner_nz / (self.value_n[:, None] + noise_z)
+        weight_az: Float32Array = self.vector_an @ shrunk_nz.astype(np.float32)
+        return weight_az
 
-    def loo_predictions(self, outcome_ar: Float32Array) -> FloatArray:
+    def loo_predictions(self, outcome_az: Float32Array) -> FloatArray:
         """Return what the other anchors say of each, at every noise of `NOISES`.
 
         The closed form of leaving one out, ``y - (K + noise)^-1 y / diag (K + noise)^-1``.
@@ -60,12 +60,12 @@ class KernelEigen:
         ----------
         .. [1] Rasmussen and Williams, Gaussian Processes for Machine Learning, eq. 5.12.
         """
-        inner_nr, square_an = self.vector_an.T @ outcome_ar, np.square(self.vector_an)
+        inner_nz, square_an = self.vector_an.T @ outcome_az, np.square(self.vector_an)
         said = []
         for noise in NOISE_GRID:
             diagonal_a1 = (square_an @ (1 / (self.value_n + np.float32(noise))))[:, None]
-            weight_ar = self.solve(inner_nr, np.full(outcome_ar.shape[1], noise))
-            said.append(outcome_ar - weight_ar / diagonal_a1)
+            weight_az = self.solve(inner_nz, np.full(outcome_az.shape[1], noise))
+            said.append(outcome_az - weight_az / diagonal_a1)
         return np.stack(said).astype(np.float64)
 
 
@@ -83,7 +83,7 @@ class GaussianProcess:
     ----------
     mean_m : ndarray of shape (n_models,)
         Over the anchors; far from all of them the posterior returns to it.
-    noise_r : ndarray of shape (n_models,)
+    noise_z : ndarray of shape (n_models,)
         Noise-to-signal ratio picked for each direction, widest direction first.
     weight_am : ndarray of shape (n_anchors, n_models)
         What each anchor adds to each model, times its similarity.
@@ -92,7 +92,7 @@ class GaussianProcess:
     """
 
     mean_m: FloatArray
-    noise_r: FloatArray
+    noise_z: FloatArray
     weight_am: FloatArray
     loo_am: FloatArray
 
@@ -110,38 +110,27 @@ class GaussianProcess:
         """
         known_am = ~np.isnan(outcome_am)
         mean_m = model_means(outcome_am, PRIOR_STRENGTH)
-        shift_am = np.where(known_am, outcome_am - mean_m, 0.0)
-        fitted = cls._fit_complete(spectrum, mean_m, shift_am)
+        centred_am = np.where(known_am, outcome_am - mean_m, 0.0)
+        fitted = cls._fit_complete(spectrum, mean_m, centred_am)
         for _ in range(0 if known_am.all() else N_IMPUTATIONS):
-            shift_am = np.where(known_am, shift_am, fitted.loo_am - mean_m)
-            fitted = cls._fit_complete(spectrum, mean_m, shift_am)
+            centred_am = np.where(known_am, centred_am, fitted.loo_am - mean_m)
+            fitted = cls._fit_complete(spectrum, mean_m, centred_am)
         return fitted
-
-    def predict(self, similarity_qa: Float32Array) -> FloatArray:
-        """Return posterior means of shape (n_questions, n_models).
-
-        Parameters
-        ----------
-        similarity_qa : ndarray of shape (n_questions, n_anchors)
-            Of the kernel that was decomposed.
-        """
-        posterior_qm: FloatArray = self.mean_m + similarity_qa.astype(np.float64) @ self.weight_am
-        return posterior_qm
 
     @classmethod
     def _fit_complete(
-        cls, spectrum: KernelEigen, mean_m: FloatArray, shift_am: FloatArray
+        cls, spectrum: KernelEigen, mean_m: FloatArray, centred_am: FloatArray
     ) -> "GaussianProcess":
-        _, _, direction_rm = np.linalg.svd(np.atleast_2d(np.cov(shift_am.T)))
-        shift_ar = (shift_am @ direction_rm.T).astype(np.float32)
-        said_kar = spectrum.loo_predictions(shift_ar)
-        best_r = np.square(said_kar - shift_ar).sum(axis=1).argmin(axis=0)
-        noise_r = np.array(NOISE_GRID)[best_r]
-        weight_ar = spectrum.solve(spectrum.vector_an.T @ shift_ar, noise_r)
-        left_out_ar = np.take_along_axis(said_kar, best_r[None, None], axis=0)[0]
+        _, _, direction_zm = np.linalg.svd(np.atleast_2d(np.cov(centred_am.T)))
+        centred_az = (centred_am @ direction_zm.T).astype(np.float32)
+        loo_gaz = spectrum.loo_predictions(centred_az)
+        best_z = np.square(loo_gaz - centred_az).sum(axis=1).argmin(axis=0)
+        noise_z = np.array(NOISE_GRID)[best_z]
+        weight_az = spectrum.solve(spectrum.vector_an.T @ centred_az, noise_z)
+        loo_az = np.take_along_axis(loo_gaz, best_z[None, None], axis=0)[0]
         return cls(
             mean_m,
-            noise_r,
-            weight_ar.astype(np.float64) @ direction_rm,
-            mean_m + left_out_ar @ direction_rm,
+            noise_z,
+            weight_az.astype(np.float64) @ direction_zm,
+            mean_m + loo_az @ direction_zm,
         )

@@ -48,30 +48,30 @@ class Kernel:
     ----------
     embedding_ad : ndarray of shape (n_anchors, n_dimensions)
         Unit vectors.
-    trait_at : ndarray of shape (n_anchors, n_traits)
+    feature_ai : ndarray of shape (n_anchors, n_traits)
     """
 
     embedding_ad: Float32Array
-    feature_at: Float32Array
+    feature_ai: Float32Array
 
-    def similarity(self, embedding_qd: Float32Array, trait_qt: Float32Array) -> Float32Array:
+    def similarity(self, embedding_qd: Float32Array, feature_qi: Float32Array) -> Float32Array:
         """Return ``k`` of shape (n_questions, n_anchors), within [0, 1]; 1 is the same question."""
         apart_qa = embedding_qd @ self.embedding_ad.T
         apart_qa -= 1
         apart_qa /= EMBEDDING_LENGTHSCALE
-        unlike_qa = trait_qt @ self.feature_at.T
+        unlike_qa = feature_qi @ self.feature_ai.T
         unlike_qa *= 2
         apart_qa += unlike_qa
-        apart_qa -= _square(trait_qt)[:, None] + _square(self.feature_at)
+        apart_qa -= _square(feature_qi)[:, None] + _square(self.feature_ai)
         # Rounding may put a question a hair nearer than itself.
         similarity_qa: Float32Array = np.exp(np.minimum(apart_qa, 0, out=apart_qa), out=apart_qa)
         return similarity_qa
 
     def gram_matrix(self) -> Float32Array:
         """Return ``k`` between all anchors, shape (n_anchors, n_anchors)."""
-        return self.similarity(self.embedding_ad, self.feature_at)
+        return self.similarity(self.embedding_ad, self.feature_ai)
 
 
-def _square(trait_qt: Float32Array) -> FloatArray:
-    square_q: FloatArray = np.einsum("qt,qt->q", trait_qt, trait_qt)
+def _square(feature_qi: Float32Array) -> FloatArray:
+    square_q: FloatArray = np.einsum("qi,qi->q", feature_qi, feature_qi)
     return square_q

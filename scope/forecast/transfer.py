@@ -67,8 +67,8 @@ class TransferModel:
     ----------
     mean_m : ndarray of shape (n_known,)
         What the forecaster says of each model far from all anchors.
-    direction_mr : ndarray of shape (n_known, n_factors)
-        Of unit spread over the anchors, so that ``z = (said - mean_m) @ direction_mr``.
+    direction_mz : ndarray of shape (n_known, n_factors)
+        Of unit spread over the anchors, so that ``z = (said - mean_m) @ direction_mz``.
     design_nx : ndarray of shape (n_anchors, 1 + 2 n_factors)
         ``1, z, e``.
     prior_x : ndarray of shape (1 + 2 n_factors,)
@@ -80,7 +80,7 @@ class TransferModel:
     """
 
     mean_m: FloatArray
-    direction_mr: FloatArray
+    direction_mz: FloatArray
     design_nx: FloatArray
     prior_x: FloatArray
     covariance_xx: FloatArray
@@ -103,27 +103,27 @@ class TransferModel:
         """
         centred_nm = predicted_nm - mean_m
         residual_nm = np.where(np.isnan(outcome_nm), 0.0, outcome_nm - predicted_nm)
-        direction_mr = _directions(centred_nm)
+        direction_mz = _directions(centred_nm)
         everyone_m = np.ones(len(mean_m), dtype=np.bool_)
-        design_nx, spread_r = _design(centred_nm, residual_nm, direction_mr, everyone_m)
+        design_nx, spread_z = _design(centred_nm, residual_nm, direction_mz, everyone_m)
         fits = []
         for m in range(len(mean_m)):
             others = everyone_m.copy()
             others[m] = len(mean_m) == 1
             known_n = ~np.isnan(outcome_nm[:, m])
-            inputs_nx, _ = _design(centred_nm, residual_nm, direction_mr, others)
+            inputs_nx, _ = _design(centred_nm, residual_nm, direction_mz, others)
             fits.append(_least_squares(inputs_nx[known_n], outcome_nm[known_n, m]))
         coefficient_mx = np.array([fit[0] for fit in fits])
         return cls(
             mean_m,
-            direction_mr / spread_r,
+            direction_mz / spread_z,
             design_nx,
             coefficient_mx.mean(axis=0),
             _covariance(coefficient_mx),
             max(float(np.mean([fit[1] for fit in fits])), MIN_VARIANCE),
         )
 
-    def fit_model(self, measured: IntArray, outcome_s: FloatArray) -> ModelCombination:
+    def fit_model(self, measured: IntArray, outcome_j: FloatArray) -> ModelCombination:
         """Return the posterior mean of a new model, by Bayesian linear regression [1]_.
 
         What is said of a measured anchor takes its outcome out of the posterior again,
@@ -134,52 +134,52 @@ class TransferModel:
         ----------
         measured : ndarray of shape (n_measured,)
             Positions of the anchors it was asked, none twice.
-        outcome_s : ndarray of shape (n_measured,)
+        outcome_j : ndarray of shape (n_measured,)
             What it did there; no NaN.
 
         References
         ----------
         .. [1] Bishop, Pattern Recognition and Machine Learning, eq. 3.50 and 3.51.
         """
-        design_sx = self.design_nx[measured]
+        design_jx = self.design_nx[measured]
         precision_xx = np.linalg.inv(self.covariance_xx)
-        posterior_xx = np.linalg.inv(precision_xx + design_sx.T @ design_sx / self.noise)
-        weighed_x = precision_xx @ self.prior_x + design_sx.T @ outcome_s / self.noise
+        posterior_xx = np.linalg.inv(precision_xx + design_jx.T @ design_jx / self.noise)
+        weighed_x = precision_xx @ self.prior_x + design_jx.T @ outcome_j / self.noise
         coefficient_x = posterior_xx @ weighed_x
         coefficient_nx = np.tile(coefficient_x, (len(self.design_nx), 1))
-        influence_sx = design_sx @ posterior_xx / self.noise
-        leverage_s1 = (influence_sx * design_sx).sum(axis=1, keepdims=True)
-        missed_s1 = (outcome_s - design_sx @ coefficient_x)[:, None]
-        coefficient_nx[measured] -= influence_sx * missed_s1 / (1 - leverage_s1)
+        influence_jx = design_jx @ posterior_xx / self.noise
+        leverage_j1 = (influence_jx * design_jx).sum(axis=1, keepdims=True)
+        residual_j1 = (outcome_j - design_jx @ coefficient_x)[:, None]
+        coefficient_nx[measured] -= influence_jx * residual_j1 / (1 - leverage_j1)
         return ModelCombination(
             float(coefficient_x[0]),
-            self.direction_mr @ coefficient_x[self._factor_columns],
+            self.direction_mz @ coefficient_x[self._factor_columns],
             (self.predictive_design_nx * coefficient_nx).sum(axis=1),
         )
 
     @property
     def _factor_columns(self) -> slice:
-        return slice(1, 1 + self.direction_mr.shape[1])
+        return slice(1, 1 + self.direction_mz.shape[1])
 
     @property
     def predictive_design_nx(self) -> FloatArray:
         """The design of anchors whose surprise is not known, as that of a new question."""
         foreknown_nx = self.design_nx.copy()
-        foreknown_nx[:, 1 + self.direction_mr.shape[1] :] = 0.0
+        foreknown_nx[:, 1 + self.direction_mz.shape[1] :] = 0.0
         return foreknown_nx
 
 
 def _directions(centred_nm: FloatArray) -> FloatArray:
     """Return the principal directions of what is said, widest first, (n_known, n_factors)."""
-    direction_mr, variance_r, _ = np.linalg.svd(np.atleast_2d(np.cov(centred_nm.T)))
-    n_wide = int((variance_r > MIN_STD**2).sum())
-    n_factors = min(N_FACTORS, n_wide, len(variance_r) // MIN_MODELS_PER_FACTOR)
-    leading_mr: FloatArray = direction_mr[:, : max(n_factors, 1)]
-    return leading_mr
+    direction_mz, variance_z, _ = np.linalg.svd(np.atleast_2d(np.cov(centred_nm.T)))
+    n_wide = int((variance_z > MIN_STD**2).sum())
+    n_factors = min(N_FACTORS, n_wide, len(variance_z) // MIN_MODELS_PER_FACTOR)
+    leading_mz: FloatArray = direction_mz[:, : max(n_factors, 1)]
+    return leading_mz
 
 
 def _design(
-    centred_nm: FloatArray, residual_nm: FloatArray, direction_mr: FloatArray, among_m: BoolArray
+    centred_nm: FloatArray, residual_nm: FloatArray, direction_mz: FloatArray, among_m: BoolArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return ``1, z, e`` of unit spread from some of the models, and the spread of ``z``.
 
@@ -187,12 +187,12 @@ def _design(
     """
     columns, spreads = [np.ones((len(centred_nm), 1))], []
     for values_nm in (centred_nm, residual_nm):
-        factor_nr = values_nm[:, among_m] @ direction_mr[among_m]
-        spread_r = factor_nr.std(axis=0)
-        varies_r = spread_r > MIN_STD
-        spread_r = np.where(varies_r, spread_r, 1.0)
-        columns.append(np.where(varies_r, factor_nr / spread_r, 0.0))
-        spreads.append(spread_r)
+        factor_nz = values_nm[:, among_m] @ direction_mz[among_m]
+        spread_z = factor_nz.std(axis=0)
+        varies_z = spread_z > MIN_STD
+        spread_z = np.where(varies_z, spread_z, 1.0)
+        columns.append(np.where(varies_z, factor_nz / spread_z, 0.0))
+        spreads.append(spread_z)
     return np.hstack(columns), spreads[0]
 
 

@@ -206,14 +206,14 @@ def _smearing_factors(length_nm: FloatArray, tokens_nm: FloatArray) -> FloatArra
     The exponential of a mean of logarithms is below the mean; its ratio to the mean of
     all tokens is made good (Duan's smearing, as one ratio).
     """
-    smearing_sm = np.full((3, tokens_nm.shape[1]), np.nan)
+    smearing_um = np.full((3, tokens_nm.shape[1]), np.nan)
     for m in np.flatnonzero(~np.isnan(tokens_nm).all(axis=0)):
         known_n = ~np.isnan(tokens_nm[:, m])
         bare_n, tokens_n = np.exp(length_nm[known_n, m]), tokens_nm[known_n, m]
         smear = tokens_n.sum() / bare_n.sum()
         low, high = np.quantile(tokens_n / bare_n, TOKEN_QUANTILES)
-        smearing_sm[:, m] = smear, min(low, smear), max(high, smear)
-    return smearing_sm
+        smearing_um[:, m] = smear, min(low, smear), max(high, smear)
+    return smearing_um
 
 
 def _in_distribution_threshold(similarity_nn: Float32Array) -> float:

@@ -108,12 +108,12 @@ class AnchorPredictor:
         strength_qm = effective_sample_size(weight_qk, correct_qkm) + self._config.prior_strength
         interval = credible_interval(said, strength_qm)
         prompt_qm = self._prompt_fit.predict(features_qf)
-        costs = [cost_usd(self._bank.models, prompt_qm, tokens_qm) for tokens_qm in said.tokens_sqm]
+        costs = [cost_usd(self._bank.models, prompt_qm, tokens_qm) for tokens_qm in said.tokens_uqm]
         in_distribution_qm = np.repeat(said.in_distribution_q[:, None], prompt_qm.shape[1], axis=1)
         estimates = Estimates(
             IntervalEstimate(said.p_correct_qm, *interval),
             prompt_qm,
-            IntervalEstimate(*said.tokens_sqm),
+            IntervalEstimate(*said.tokens_uqm),
             IntervalEstimate(*costs),
             in_distribution_qm,
         )

@@ -114,7 +114,7 @@ def test_a_single_array_is_refused(saved):
         pytest.param(
             "in_distribution_threshold", None, "it lacks in_distribution_threshold", id="missing"
         ),
-        pytest.param("smearing_sm", lambda v: v[:2], r"smearing_sm has shape \(2, 2\)", id="short"),
+        pytest.param("smearing_um", lambda v: v[:2], r"smearing_um has shape \(2, 2\)", id="short"),
         pytest.param(
             "correct_weight_nm", lambda v: v[:, :1], r"expected numbers of \(60, 2\)", id="narrow"
         ),

@@ -21,10 +21,10 @@ def level_only(n=8):
 
 def expected_width(kinship, chosen):
     """The half-width after measuring `chosen`, by inverting the posterior precision."""
-    design_sx = kinship.design_nx[chosen]
-    precision_xx = np.linalg.inv(kinship.covariance_xx) + design_sx.T @ design_sx / kinship.noise
+    design_jx = kinship.design_nx[chosen]
+    precision_xx = np.linalg.inv(kinship.covariance_xx) + design_jx.T @ design_jx / kinship.noise
     new_nx = kinship.design_nx.copy()
-    new_nx[:, 1 + kinship.direction_mr.shape[1] :] = 0  # the surprise of a new question is unknown
+    new_nx[:, 1 + kinship.direction_mz.shape[1] :] = 0  # the surprise of a new question is unknown
     variance_n = (new_nx * np.linalg.solve(precision_xx, new_nx.T).T).sum(axis=1)
     return 1.645 * np.sqrt(variance_n.mean())
 
@@ -40,7 +40,7 @@ def test_widths_are_those_of_a_mean():
     """
     got = choose(level_only())
 
-    np.testing.assert_allclose(got.half_width_s, 1.645 / np.sqrt(np.arange(2, 10)), rtol=1e-6)
+    np.testing.assert_allclose(got.half_width_j, 1.645 / np.sqrt(np.arange(2, 10)), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_choosing_stops(rules, n_chosen):
     """
     At whatever comes first; widths are 1.16, .95, .82, .74, .67, .62 …
     """
-    assert len(choose(level_only(), **rules).anchor_s) == n_chosen
+    assert len(choose(level_only(), **rules).anchor_j) == n_chosen
 
 
 def test_the_cheaper_of_two_alike_comes_first():
@@ -72,7 +72,7 @@ def test_the_cheaper_of_two_alike_comes_first():
 
     got = choose(level_only(), price=price, budget=10.0)
 
-    assert got.anchor_s.tolist() == [2, 3, 1, 7]
+    assert got.anchor_j.tolist() == [2, 3, 1, 7]
 
 
 def test_an_anchor_without_a_price_is_never_chosen():
@@ -82,7 +82,7 @@ def test_an_anchor_without_a_price_is_never_chosen():
     price = np.array([1.0, np.nan, 1, 1, np.nan, 1, 1, 1])
 
     for budget in (np.inf, 100.0):
-        assert sorted(choose(level_only(), price=price, budget=budget).anchor_s) == [
+        assert sorted(choose(level_only(), price=price, budget=budget).anchor_j) == [
             *(0, 2, 3),
             *(5, 6, 7),
         ]
@@ -100,12 +100,12 @@ def test_choices_keep_to_the_budget_and_only_narrow(seed, budget):
 
     got = choose(kinship, price=price_n, budget=budget)
 
-    bill = price_n[got.anchor_s].sum()
-    rest_n = np.delete(price_n, got.anchor_s)
-    assert len(np.unique(got.anchor_s)) == len(got.anchor_s)
+    bill = price_n[got.anchor_j].sum()
+    rest_n = np.delete(price_n, got.anchor_j)
+    assert len(np.unique(got.anchor_j)) == len(got.anchor_j)
     assert bill <= budget + 1e-9
     assert not rest_n.size or rest_n.min() > budget - bill - 1e-9
-    assert (np.diff(got.half_width_s) < 0).all()
+    assert (np.diff(got.half_width_j) < 0).all()
 
 
 @settings(max_examples=25)
@@ -120,5 +120,5 @@ def test_chosen_anchors_tell_more_than_random_ones(seed, n_chosen):
 
     draws = [rng.choice(60, n_chosen, replace=False) for _ in range(20)]
     random = np.mean([expected_width(kinship, draw) for draw in draws])
-    assert got.half_width_s[-1] == pytest.approx(expected_width(kinship, got.anchor_s), rel=1e-6)
-    assert got.half_width_s[-1] < random
+    assert got.half_width_j[-1] == pytest.approx(expected_width(kinship, got.anchor_j), rel=1e-6)
+    assert got.half_width_j[-1] < random

@@ -38,7 +38,7 @@ def foretell(bank, embedding_qd, features_qf, self_index_q=None):
 
 def everything(said):
     """All numbers of a forecast, one row a question."""
-    return np.hstack([said.p_correct_qm, *said.tokens_sqm, said.in_distribution_q[:, None]])
+    return np.hstack([said.p_correct_qm, *said.tokens_uqm, said.in_distribution_q[:, None]])
 
 
 @settings(max_examples=30)
@@ -109,7 +109,7 @@ forecaster = Forecaster(
 def said(rows):
     features_qf = np.outer(rows, np.ones(4))
     told = forecaster.predict(embedding_qd[rows], features_qf, np.full(len(rows), -1))
-    return np.hstack([told.p_correct_qm, told.tokens_sqm[0]])
+    return np.hstack([told.p_correct_qm, told.tokens_uqm[0]])
 rows = np.arange(300, 345)
 alone = np.concatenate([said(rows[[q]]) for q in range(45)])
 print(np.array_equal(said(rows), alone), np.array_equal(said(rows[::-1])[::-1], alone))
@@ -166,8 +166,8 @@ def test_what_the_bank_has_seen_is_foretold(learned):
 
     assert said.p_correct_qm[maths, 0].mean() > 0.7
     assert said.p_correct_qm[~maths, 0].mean() < 0.3
-    assert ((said.tokens_sqm[0, maths] > 400) & (said.tokens_sqm[0, maths] < 1087)).all()
-    assert ((said.tokens_sqm[0, ~maths] > 100) & (said.tokens_sqm[0, ~maths] < 272)).all()
+    assert ((said.tokens_uqm[0, maths] > 400) & (said.tokens_uqm[0, maths] < 1087)).all()
+    assert ((said.tokens_uqm[0, ~maths] > 100) & (said.tokens_uqm[0, ~maths] < 272)).all()
 
 
 def strangers(n):
@@ -229,7 +229,7 @@ def test_no_question_gives_no_row(learned):
     said = foretell(bank, embedding_qd[:0], features_qf[:0])
 
     assert said.p_correct_qm.shape == (0, 3)
-    assert said.tokens_sqm.shape == (3, 0, 3)
+    assert said.tokens_uqm.shape == (3, 0, 3)
 
 
 def test_without_learning_the_votes_are_those_of_a_bank_never_learned_from(learned):

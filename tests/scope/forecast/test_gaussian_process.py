@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from scope.forecast.forecaster import Head
 from scope.forecast.gaussian_process import NOISE_GRID, GaussianProcess, KernelEigen
 from scope.forecast.kernel import Kernel
 
@@ -10,8 +11,15 @@ def anchors():
     """Sixty anchors on a circle, with two traits each."""
     angle_a = np.linspace(0, 2 * np.pi, 60, endpoint=False)
     embedding_ad = np.column_stack([np.cos(angle_a), np.sin(angle_a)]).astype(np.float32)
-    trait_at = 0.1 * np.column_stack([np.arange(60) % 7, np.arange(60) % 5]).astype(np.float32)
-    return angle_a, Kernel(embedding_ad, trait_at), trait_at
+    feature_ai = 0.1 * np.column_stack([np.arange(60) % 7, np.arange(60) % 5]).astype(np.float32)
+    return angle_a, Kernel(embedding_ad, feature_ai), feature_ai
+
+
+def predict(process, similarity_qa):
+    """Posterior means, as `Head` computes them without categories."""
+    n_models = len(process.mean_m)
+    head = Head(process.mean_m, process.weight_am, np.zeros((0, n_models)))
+    return head.predict(similarity_qa, np.zeros((len(similarity_qa), 0)))
 
 
 def test_a_question_is_most_similar_to_itself(anchors):
@@ -38,12 +46,12 @@ def test_leaving_one_out_is_fitting_without_it(anchors):
 
 def test_what_two_models_share_is_learned_and_noise_is_not(anchors):
     """Models that follow a wave are foretold; a difference that is coin flips is silenced."""
-    angle_a, kernel, trait_at = anchors
+    angle_a, kernel, feature_ai = anchors
     flips_a = 0.3 * np.random.default_rng(1).choice([-1, 1], 60)
     outcome_am = np.column_stack([np.sin(angle_a) + flips_a, np.sin(angle_a) - flips_a])
     process = GaussianProcess.fit(KernelEigen.from_similarity(kernel.gram_matrix()), outcome_am)
-    assert process.noise_r[1] > 10 * process.noise_r[0]
-    posterior_am = process.predict(kernel.similarity(kernel.embedding_ad, trait_at))
+    assert process.noise_z[1] > 10 * process.noise_z[0]
+    posterior_am = predict(process, kernel.similarity(kernel.embedding_ad, feature_ai))
     assert np.abs(posterior_am - np.sin(angle_a)[:, None]).mean() < 0.15
 
 
@@ -57,18 +65,18 @@ def test_far_from_every_anchor_the_mean_is_left():
         np.array([[0, 0, -1]], dtype=np.float32), np.array([[1e3]], dtype=np.float32)
     )
     # Ten pseudo-anchors at the common mean, a half: (2 + 5) / 13 and (1 + 5) / 13.
-    np.testing.assert_allclose(process.predict(stranger)[0], [7 / 13, 6 / 13], atol=1e-6)
+    np.testing.assert_allclose(predict(process, stranger)[0], [7 / 13, 6 / 13], atol=1e-6)
 
 
 def test_an_unknown_outcome_counts_neither_as_right_nor_as_wrong(anchors):
     """Hiding a tenth of the cells moves predictions little; calling them wrong moves them more."""
-    angle_a, kernel, trait_at = anchors
+    angle_a, kernel, feature_ai = anchors
     outcome_am = np.column_stack([0.5 + 0.4 * np.sin(angle_a), 0.6 + 0.3 * np.sin(angle_a)])
     hidden_am = np.random.default_rng(1).random(outcome_am.shape) < 0.1
     spectrum = KernelEigen.from_similarity(kernel.gram_matrix())
-    similarity_qa = kernel.similarity(kernel.embedding_ad, trait_at)
+    similarity_qa = kernel.similarity(kernel.embedding_ad, feature_ai)
     whole, unknown, wrong = (
-        GaussianProcess.fit(spectrum, np.where(hidden_am, fill, outcome_am)).predict(similarity_qa)
+        predict(GaussianProcess.fit(spectrum, np.where(hidden_am, fill, outcome_am)), similarity_qa)
         for fill in (outcome_am, np.nan, 0.0)
     )
     assert np.abs(unknown - whole).mean() < 0.3 * np.abs(wrong - whole).mean()

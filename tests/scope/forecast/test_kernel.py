@@ -46,9 +46,9 @@ def test_two_sure_categories_are_far_apart():
     Both of two log probabilities differ by log(1.01 / .01) = 4.6; half its square.
     """
     form_qf = np.zeros((2, 1), dtype=np.float32)
-    trait_qt = kernel_features(form_qf, np.eye(2, dtype=np.float32))
+    feature_qi = kernel_features(form_qf, np.eye(2, dtype=np.float32))
 
-    got = Kernel(HERE, trait_qt[:1]).similarity(HERE, trait_qt[1:])
+    got = Kernel(HERE, feature_qi[:1]).similarity(HERE, feature_qi[1:])
 
     apart = np.log((1 + MIN_PROBABILITY) / MIN_PROBABILITY)
     np.testing.assert_allclose(got, [[np.exp(-(apart**2) / CATEGORY_LENGTHSCALE)]], rtol=1e-4)
@@ -62,8 +62,8 @@ def test_a_similarity_is_within_0_and_1(seed, n_questions, size):
     """
     rng = np.random.default_rng(seed)
     embedding_ad = unit(rng.standard_normal((n_questions, 5)))
-    trait_at = (size * rng.standard_normal((n_questions, 3))).astype(np.float32)
+    feature_ai = (size * rng.standard_normal((n_questions, 3))).astype(np.float32)
 
-    got = Kernel(embedding_ad, trait_at).gram_matrix()
+    got = Kernel(embedding_ad, feature_ai).gram_matrix()
 
     assert ((got >= 0) & (got <= 1)).all()

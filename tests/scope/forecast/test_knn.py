@@ -45,7 +45,7 @@ def test_lengths_are_pulled_to_those_of_the_bank():
 
     said = votes(np.ones((20, 2)), tokens=tokens).predict(*NEAR, np.array([np.nan]))
 
-    np.testing.assert_allclose(said.tokens_sqm[:, 0, 0], [150, 100, 200])
+    np.testing.assert_allclose(said.tokens_uqm[:, 0, 0], [150, 100, 200])
 
 
 def foretold(p, tokens, in_distribution_q):
@@ -65,7 +65,7 @@ def test_a_stranger_is_given_to_others_as_far_as_it_is_one():
     got = ours.blend_out_of_distribution(theirs, np.array([1, 2]))
 
     np.testing.assert_allclose(got.p_correct_qm[:, 0], [0.8, 0.5, 0.4])
-    np.testing.assert_allclose(got.tokens_sqm[:, :, 0], [[100, 400, 500]] * 3)
+    np.testing.assert_allclose(got.tokens_uqm[:, :, 0], [[100, 400, 500]] * 3)
     np.testing.assert_array_equal(got.in_distribution_q, [1, 0.25, 0])
     np.testing.assert_array_equal(ours.p_correct_qm[:, 0], [0.8] * 3)
 
@@ -79,4 +79,4 @@ def test_with_no_stranger_nobody_else_is_asked():
     got = ours.blend_out_of_distribution(foretold(0.4, 500.0, []), np.array([], dtype=np.int64))
 
     np.testing.assert_array_equal(got.p_correct_qm, ours.p_correct_qm)
-    np.testing.assert_array_equal(got.tokens_sqm, ours.tokens_sqm)
+    np.testing.assert_array_equal(got.tokens_uqm, ours.tokens_uqm)

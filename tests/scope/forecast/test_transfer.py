@@ -119,13 +119,13 @@ def test_leaving_an_anchor_out_is_fitting_without_it(seed, n_measured):
     """
     kinship, rng = kinship_of(seed), np.random.default_rng(seed)
     measured = rng.choice(60, n_measured, replace=False)
-    outcome_s = rng.integers(0, 2, n_measured).astype(float)
+    outcome_j = rng.integers(0, 2, n_measured).astype(float)
     place = int(rng.integers(n_measured))
     rest = np.arange(n_measured) != place
 
-    line = kinship.fit_model(measured, outcome_s)
+    line = kinship.fit_model(measured, outcome_j)
 
-    without = kinship.fit_model(measured[rest], outcome_s[rest])
+    without = kinship.fit_model(measured[rest], outcome_j[rest])
     anchor = measured[place]
     assert line.loo_n[anchor] == pytest.approx(without.loo_n[anchor], abs=1e-9)
 
@@ -138,12 +138,12 @@ def test_an_outcome_has_no_say_in_its_own_anchor(seed):
     """
     kinship, rng = kinship_of(seed), np.random.default_rng(seed)
     measured = rng.choice(60, 15, replace=False)
-    outcome_s = rng.integers(0, 2, 15).astype(float)
-    flipped_s = outcome_s.copy()
+    outcome_j = rng.integers(0, 2, 15).astype(float)
+    flipped_s = outcome_j.copy()
     flipped_s[7] = 1 - flipped_s[7]
 
     before_n, after_n = (
-        kinship.fit_model(measured, given).loo_n for given in (outcome_s, flipped_s)
+        kinship.fit_model(measured, given).loo_n for given in (outcome_j, flipped_s)
     )
 
     assert after_n[measured[7]] == pytest.approx(before_n[measured[7]], abs=1e-9)
@@ -158,12 +158,12 @@ def test_the_order_of_the_known_models_does_not_matter(seed):
     """
     predicted_nm, outcome_nm = pool(60, seed=seed)
     order, measured = np.arange(12)[::-1], np.arange(20)
-    outcome_s = outcome_nm[measured, 3]
+    outcome_j = outcome_nm[measured, 3]
 
-    line = TransferModel.fit_prior(MEAN, predicted_nm, outcome_nm).fit_model(measured, outcome_s)
+    line = TransferModel.fit_prior(MEAN, predicted_nm, outcome_nm).fit_model(measured, outcome_j)
     turned = TransferModel.fit_prior(
         MEAN[order], predicted_nm[:, order], outcome_nm[:, order]
-    ).fit_model(measured, outcome_s)
+    ).fit_model(measured, outcome_j)
 
     np.testing.assert_allclose(turned.weight_m, line.weight_m[order], atol=1e-6)
     np.testing.assert_allclose(turned.loo_n, line.loo_n, atol=1e-6)
@@ -208,7 +208,7 @@ def test_known_models_that_differ_by_rounding_alone_are_no_direction():
     kinship = TransferModel.fit_prior(MEAN, alike_nm, outcome_nm)
     line = kinship.fit_model(np.arange(2000), outcome_nm[:, 0])
 
-    assert kinship.direction_mr.shape == (12, 1)
+    assert kinship.direction_mz.shape == (12, 1)
     assert np.abs(line.weight_m).max() < 1
 
 
@@ -226,7 +226,7 @@ def test_few_models_have_few_factors(n_known, n_factors):
         MEAN[:n_known], predicted_nm[:, :n_known], outcome_nm[:, :n_known]
     )
 
-    assert kinship.direction_mr.shape == (n_known, n_factors)
+    assert kinship.direction_mz.shape == (n_known, n_factors)
     assert kinship.design_nx.shape == (2000, 1 + 2 * n_factors)
 
 

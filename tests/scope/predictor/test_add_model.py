@@ -12,8 +12,9 @@ from scope.embedding.text_features import FEATURES
 from scope.errors import BankError
 from scope.fusion.calibrated_reasoner import CalibratedReasoner
 from scope.outcomes import Outcomes
-from scope.predictor.add_model import MIN_MEASURED, MeasurementLimits, add_model, plan_measurement
+from scope.predictor.add_model import add_model
 from scope.predictor.fit import fit_forecaster
+from scope.predictor.measurement_plan import MIN_MEASURED, MeasurementLimits, plan_measurement
 from scope.predictor.reference_population import fit_bank
 from tests.factories.banks import LARGE, MIDDLE, SMALL, bank_of, unit, with_correct
 from tests.factories.blends import SPEC, blend_of
@@ -101,7 +102,7 @@ def test_the_known_models_stay_as_they_were(bank):
     grown = grow(bank, bank.outcomes.correct_am[:, 1])
 
     back = grown.select_models(bank.model_ids)
-    for name in ("loo_p_nm", "loo_log_length_nm", "smearing_sm"):
+    for name in ("loo_p_nm", "loo_log_length_nm", "smearing_um"):
         np.testing.assert_array_equal(
             getattr(back.forecaster, name), getattr(bank.forecaster, name)
         )
@@ -124,7 +125,7 @@ def test_what_is_foretold_of_known_models_does_not_change(bank):
     before, after = (each.forecaster.predict(*unseen()) for each in (bank, grown))
 
     np.testing.assert_allclose(after.p_correct_qm[:, :-1], before.p_correct_qm, rtol=1e-12)
-    np.testing.assert_allclose(after.tokens_sqm[:, :, :-1], before.tokens_sqm, rtol=1e-12)
+    np.testing.assert_allclose(after.tokens_uqm[:, :, :-1], before.tokens_uqm, rtol=1e-12)
     np.testing.assert_array_equal(after.in_distribution_q, before.in_distribution_q)
 
 
@@ -227,12 +228,12 @@ def test_a_wordy_model_is_foretold_to_be_wordy(bank):
     """
     grown = add_model(bank, NEW, asked(at(np.arange(0, N, 3)), tokens=300.0), MeasurementLimits())
 
-    tokens_sqm = grown.forecaster.predict(*unseen()).tokens_sqm
-    low_q, high_q = tokens_sqm[1, :, -1], tokens_sqm[2, :, -1]
-    np.testing.assert_allclose(tokens_sqm[0, :, 0], 100, rtol=0.01)
-    np.testing.assert_allclose(tokens_sqm[0, :, -1], 300, rtol=0.05)
-    assert (low_q <= tokens_sqm[0, :, -1]).all()
-    assert (high_q >= tokens_sqm[0, :, -1]).all()
+    tokens_uqm = grown.forecaster.predict(*unseen()).tokens_uqm
+    low_q, high_q = tokens_uqm[1, :, -1], tokens_uqm[2, :, -1]
+    np.testing.assert_allclose(tokens_uqm[0, :, 0], 100, rtol=0.01)
+    np.testing.assert_allclose(tokens_uqm[0, :, -1], 300, rtol=0.05)
+    assert (low_q <= tokens_uqm[0, :, -1]).all()
+    assert (high_q >= tokens_uqm[0, :, -1]).all()
 
 
 def test_expected_tokens_are_a_mean_not_a_typical_count(bank):
@@ -244,7 +245,7 @@ def test_expected_tokens_are_a_mean_not_a_typical_count(bank):
 
     grown = add_model(bank, NEW, outcomes, MeasurementLimits())
 
-    expected_q = grown.forecaster.predict(*unseen()).tokens_sqm[0, :, -1]
+    expected_q = grown.forecaster.predict(*unseen()).tokens_uqm[0, :, -1]
     np.testing.assert_allclose(expected_q, 500, rtol=0.15)
 
 
@@ -388,7 +389,7 @@ def test_the_bill_is_tokens_times_prices(bank):
     planned = plan_measurement(bank, NEW, MeasurementLimits(max_anchors=20))
 
     prompt_tokens = np.array([10 * (bank.ids.index(anchor) + 1) for anchor in planned.ids])
-    np.testing.assert_allclose(planned.cost_usd_s, (prompt_tokens + 200) / 1e6, rtol=0.01)
+    np.testing.assert_allclose(planned.cost_usd_j, (prompt_tokens + 200) / 1e6, rtol=0.01)
 
 
 def test_a_plan_stops_where_p_is_known_well_enough(bank):
@@ -396,13 +397,13 @@ def test_a_plan_stops_where_p_is_known_well_enough(bank):
     At the first width within the wish.
     """
     every = plan_measurement(bank, NEW, MeasurementLimits(max_anchors=N))
-    wish = float(every.half_width_s[29]) + 1e-9
+    wish = float(every.half_width_j[29]) + 1e-9
 
     planned = plan_measurement(bank, NEW, MeasurementLimits(half_width=wish))
 
     assert len(every.ids) == len(set(every.ids)) == N
     assert planned.ids == every.ids[:30]
-    assert (np.diff(every.half_width_s) < 0).all()
+    assert (np.diff(every.half_width_j) < 0).all()
 
 
 def test_no_plan_is_too_small_to_use(bank):
@@ -424,7 +425,7 @@ def test_a_plan_nobody_could_use_is_refused(bank, limits, message):
     """
     Before money is spent on it.
     """
-    with pytest.raises(BankError, match=message + " to place 'new' by; at least 10 are needed"):
+    with pytest.raises(BankError, match=message + " for 'new'; at least 10 are needed"):
         plan_measurement(bank, NEW, MeasurementLimits(**limits))
 
 
@@ -436,7 +437,7 @@ def test_a_plan_keeps_to_its_budget(bank, budget_usd):
     """
     planned = plan_measurement(bank, NEW, MeasurementLimits(budget_usd=budget_usd))
 
-    assert planned.cost_usd_s.sum() <= budget_usd
+    assert planned.cost_usd_j.sum() <= budget_usd
     assert (len(planned.ids) == N) == (budget_usd > 0.0966)
 
 

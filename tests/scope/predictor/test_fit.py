@@ -144,7 +144,7 @@ def test_expected_tokens_average_what_was_counted():
     said = forecaster.predict(bank.embedding_ad, bank.features_af, np.arange(120))
 
     known_am = ~np.isnan(tokens_am)
-    expected_m = np.where(known_am, said.tokens_sqm[0], 0).sum(axis=0)
+    expected_m = np.where(known_am, said.tokens_uqm[0], 0).sum(axis=0)
     np.testing.assert_allclose(expected_m, np.nansum(tokens_am, axis=0), rtol=1e-9)
 
 
@@ -156,7 +156,7 @@ def test_eight_in_ten_lengths_lie_in_their_spread():
 
     said = fit_forecaster(bank).predict(bank.embedding_ad, bank.features_af, np.arange(120))
 
-    low_am, high_am = said.tokens_sqm[1:]
+    low_am, high_am = said.tokens_uqm[1:]
     tokens_am = bank.outcomes.completion_tokens_am
     inside_m = ((low_am <= tokens_am) & (tokens_am <= high_am)).mean(axis=0)
     np.testing.assert_allclose(inside_m, 0.8, atol=0.02)
@@ -202,7 +202,7 @@ def test_a_model_never_measured_stays_unknown():
 
     alone = foretold(bank.select_models(("small",)))
     assert np.isnan(got.p_correct_qm[:, 1]).all()
-    assert np.isnan(got.tokens_sqm[:, :, 1]).all()
+    assert np.isnan(got.tokens_uqm[:, :, 1]).all()
     np.testing.assert_allclose(got.p_correct_qm[:, 0], alone.p_correct_qm[:, 0], rtol=1e-12)
 
 
@@ -267,7 +267,7 @@ def test_answers_of_no_token_are_foretold_as_such():
     bank = two_kinds()
     bank.outcomes.completion_tokens_am[:] = 0
 
-    assert (foretold(bank).tokens_sqm == 0).all()
+    assert (foretold(bank).tokens_uqm == 0).all()
 
 
 @pytest.mark.parametrize(
