@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from scope.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from scope.arrays import BoolArray, FloatArray, IntArray, nan_to_null
 from scope.errors import BankError, join_names
 
 VALUE_COLUMNS = ("correct", "prompt_tokens", "completion_tokens")
@@ -40,14 +40,13 @@ class Outcomes:
     prompt_tokens_am: FloatArray
     completion_tokens_am: FloatArray
 
-    def select_models(self, positions: Sequence[int]) -> "Outcomes":
-        """Return the outcomes of some models, in the order of `positions`."""
-        m = list(positions)
+    def select_models(self, columns: list[int]) -> "Outcomes":
+        """Return the outcomes of some models, in the order of `columns`."""
         return Outcomes(
-            tuple(self.models[i] for i in m),
-            self.correct_am[:, m],
-            self.prompt_tokens_am[:, m],
-            self.completion_tokens_am[:, m],
+            tuple(self.models[i] for i in columns),
+            self.correct_am[:, columns],
+            self.prompt_tokens_am[:, columns],
+            self.completion_tokens_am[:, columns],
         )
 
     def reindex(self, models: tuple[str, ...], n_questions: int) -> "Outcomes":
@@ -71,9 +70,9 @@ class Outcomes:
                 "model": pa.DictionaryArray.from_arrays(
                     pa.array(model, pa.int16()), pa.array(self.models, pa.string())
                 ),
-                "correct": _nan_to_null(self.correct_am[run], pa.float32()),
-                "prompt_tokens": _nan_to_null(self.prompt_tokens_am[run], pa.int32()),
-                "completion_tokens": _nan_to_null(self.completion_tokens_am[run], pa.int32()),
+                "correct": nan_to_null(self.correct_am[run], pa.float32()),
+                "prompt_tokens": nan_to_null(self.prompt_tokens_am[run], pa.int32()),
+                "completion_tokens": nan_to_null(self.completion_tokens_am[run], pa.int32()),
             }
         )
 
@@ -172,11 +171,6 @@ def _flat_indices(
         strange = pc.unique(table["model"].filter(pa.array(kept & (model < 0)))).to_pylist()
         raise BankError(f"{source} has outcomes of models without a price: {join_names(strange)}")
     return question[kept] * len(models) + model[kept], kept
-
-
-def _nan_to_null(values: AnyArray, kind: pa.DataType) -> pa.Array:
-    missing = np.isnan(values)
-    return pa.array(np.where(missing, 0, values), mask=missing).cast(kind)
 
 
 def _index_in(column: pa.ChunkedArray, known: pa.StringArray) -> IntArray:

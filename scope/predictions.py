@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from scope.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from scope.arrays import AnyArray, BoolArray, FloatArray, IntArray, nan_to_null
 from scope.errors import PredictionsError
 from scope.pool import indices_of
 
@@ -110,9 +110,8 @@ class Estimates:
         """Return the estimates of some questions."""
         return self.map(lambda value_qm: value_qm[wanted])
 
-    def select_models(self, wanted: Sequence[int]) -> "Estimates":
-        """Return the estimates of some models, in the order of `wanted`."""
-        columns = list(wanted)
+    def select_models(self, columns: list[int]) -> "Estimates":
+        """Return the estimates of some models, in the order of `columns`."""
         return self.map(lambda value_qm: value_qm[:, columns])
 
     @classmethod
@@ -168,7 +167,10 @@ class Predictions:
             Predictions that lack a part: their error is told beside them.
         """
         n_questions, n_models = len(self.question_ids), len(self.models)
-        values = [_nan_to_null(value_qm) for value_qm in self.estimates.to_columns().values()]
+        values = [
+            nan_to_null(value_qm.ravel(), pa.float64())
+            for value_qm in self.estimates.to_columns().values()
+        ]
         unknown = np.isnan(self.estimates.p_correct_qm + self.estimates.cost_usd_qm).ravel()
         reasons = np.array(errors or [""] * n_questions, dtype=object)
         reason = np.repeat(np.where(reasons == "", "no evidence", reasons), n_models)
@@ -226,11 +228,6 @@ class Predictions:
         return cls(
             tuple(ids[code] for code in id_n[::n_models]), models, Estimates.from_stack(grids)
         )
-
-
-def _nan_to_null(values: FloatArray) -> pa.Array:
-    flat = np.ascontiguousarray(values).ravel()
-    return pa.array(flat, pa.float64(), mask=np.isnan(flat))
 
 
 def _dictionary_encode(column: pa.ChunkedArray) -> tuple[list[str], IntArray]:

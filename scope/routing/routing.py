@@ -140,10 +140,6 @@ class RoutingResult:
         """Return the expected accuracy and the predicted bill."""
         return planned_score(self.predictions, self.choices)
 
-    def distribution(self) -> dict[str, int]:
-        """Return how many questions each chosen model gets, most first."""
-        return self.summary().distribution
-
     def summary(self, truth: GroundTruth | None = None) -> RoutingSummary:
         """Return what the decisions amount to."""
         return RoutingSummary.from_routings([(self, truth)])
@@ -168,10 +164,6 @@ class RoutingResult:
             return text + "; no model is likelier to be right"
         gain, extra = e.p_correct_qm[q, better] - p, e.cost_usd_qm[q, better] - cost
         return text + f"; {names[better]} would add {gain:.2f} for {format_usd(extra)} more"
-
-    def to_json(self, truth: GroundTruth | None) -> dict[str, Any]:
-        """Return the content of a routing file."""
-        return self.summary(truth).to_json(self.decisions())
 
     def _decision(self, q: int) -> dict[str, Any]:
         m = int(self.choices.model_q[q])

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from scope.bank.reference_population import ReferencePopulation
 from scope.outcomes import Outcomes
-from scope.policy.alpha_scale import AlphaScale
 from scope.predictions import Predictions
 from scope.routing.prediction_set import PredictionSet
 
@@ -37,8 +36,13 @@ class Portions:
     def select_models(self, wanted):
         return Portions(self.whole.select_models(wanted), self.cuts)
 
-    def alpha_scale(self) -> AlphaScale:
-        return self.whole.alpha_scale()
+    @property
+    def models(self):
+        return self.whole.models
+
+    @property
+    def reference(self):
+        return self.whole.reference
 
     def iter_shards(self, columns=()):
         for rows in self.cuts:
