@@ -144,7 +144,7 @@ class Predictions:
         Raises
         ------
         UnknownModelError
-            If nothing was predicted for one of them.
+            If one of them has no predictions.
         """
         columns = indices_of(wanted, self.models, "the predictions")
         return replace(self, models=wanted, estimates=self.estimates.select_models(columns))
@@ -160,11 +160,11 @@ class Predictions:
         Parameters
         ----------
         source : str or ndarray of shape (n_questions, n_models)
-            What made the predictions.
+            Source of each prediction, such as ``anchors`` or ``scope``.
         errors : sequence of str, optional
-            Why a question has none, or lacks a part; empty where it does not.
+            Error of each question; empty if there is none.
         failed_qm : ndarray of shape (n_questions, n_models), optional
-            Predictions that lack a part: their error is told beside them.
+            Predictions that lack the reasoner's answer; their error is written beside them.
         """
         n_questions, n_models = len(self.question_ids), len(self.models)
         values = [
@@ -174,8 +174,8 @@ class Predictions:
         unknown = np.isnan(self.estimates.p_correct_qm + self.estimates.cost_usd_qm).ravel()
         reasons = np.array(errors or [""] * n_questions, dtype=object)
         reason = np.repeat(np.where(reasons == "", "no evidence", reasons), n_models)
-        told = unknown if failed_qm is None else unknown | failed_qm.ravel()
-        error = pa.array(reason, pa.string(), mask=~told)
+        has_error = unknown if failed_qm is None else unknown | failed_qm.ravel()
+        error = pa.array(reason, pa.string(), mask=~has_error)
         sources = np.broadcast_to(np.asarray(source, dtype=object), (n_questions, n_models))
         columns = [
             pa.array(np.repeat(np.array(self.question_ids, dtype=object), n_models), pa.string()),
@@ -196,32 +196,32 @@ class Predictions:
     def from_table(
         cls, table: pa.Table, source: str, columns: Sequence[str] = COLUMNS
     ) -> "Predictions":
-        """Rebuild what `to_table` wrote, or some `columns` of it; the others are NaN.
+        """Rebuild predictions from a table of `to_table`; estimates not in `columns` are NaN.
 
         Raises
         ------
         PredictionsError
-            If columns are missing or the rows are no full (question, model) grid.
+            If columns are missing or the rows are not a full (question, model) grid.
         """
         needed = ("question_id", "model", *columns)
         if missing := [name for name in needed if name not in table.column_names]:
             raise PredictionsError(f"{source} lacks the columns {', '.join(missing)}")
         if not table.num_rows:
             raise PredictionsError(f"{source} holds no prediction")
-        # As numbers: a Python text for every row would weigh more than all estimates.
+        # Codes, since a Python string for every row would take more memory than all estimates.
         ids, id_n = _dictionary_encode(table["question_id"])
         names, name_n = _dictionary_encode(table["model"])
         n_models = int(np.argmax(id_n != id_n[0])) or len(id_n)
-        whole = len(id_n) % n_models == 0
-        if not whole or (id_n.reshape(-1, n_models) != id_n[::n_models, None]).any():
+        is_grid = len(id_n) % n_models == 0
+        if not is_grid or (id_n.reshape(-1, n_models) != id_n[::n_models, None]).any():
             raise PredictionsError(f"{source} is not one row per question and model")
         if (name_n.reshape(-1, n_models) != name_n[:n_models]).any():
             raise PredictionsError(f"{source} does not list the same models for every question")
-        nobody = np.broadcast_to(np.nan, (len(id_n) // n_models, n_models))
+        unread_qm = np.broadcast_to(np.nan, (len(id_n) // n_models, n_models))
         grids = [
             table[name].to_numpy().astype(np.float64).reshape(-1, n_models)
             if name in columns
-            else nobody
+            else unread_qm
             for name in COLUMNS
         ]
         models = tuple(names[name] for name in name_n[:n_models])
@@ -231,6 +231,6 @@ class Predictions:
 
 
 def _dictionary_encode(column: pa.ChunkedArray) -> tuple[list[str], IntArray]:
-    """Return the distinct texts of a column, and which of them stands in each row."""
+    """Return the distinct texts of a column, and the index of each row's text among them."""
     coded = column.combine_chunks().dictionary_encode()
     return coded.dictionary.to_pylist(), coded.indices.to_numpy()

@@ -1,17 +1,16 @@
-"""Sets of questions cut into portions, as shards on disk cut them."""
+"""Sets of questions in portions, like shards on disk."""
 
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from scope.bank.reference_population import ReferencePopulation
 from scope.outcomes import Outcomes
 from scope.predictions import Predictions
 from scope.routing.prediction_set import PredictionSet
 
 
 def cut(data, n):
-    """Slices that cover ``range(n)`` in order; Hypothesis chooses where one ends."""
+    """Slices that cover ``range(n)`` in order, with ends drawn by Hypothesis."""
     ends = sorted(data.draw(st.sets(st.integers(1, max(n, 1)), max_size=5)) | {n})
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
@@ -24,7 +23,7 @@ def rows_of(predictions, rows):
 
 @dataclass(frozen=True)
 class Portions:
-    """A predicted set that hands out its questions a portion at a time."""
+    """A prediction set that yields its questions in portions."""
 
     whole: PredictionSet
     cuts: list[slice]
@@ -47,10 +46,9 @@ class Portions:
     def iter_shards(self, columns=()):
         for rows in self.cuts:
             outcomes: Outcomes | None = self.whole.outcomes
-            calibration: ReferencePopulation | None = self.whole.reference
             yield PredictionSet(
                 rows_of(self.whole.predictions, rows),
                 self.whole.models,
-                calibration,
+                self.whole.reference,
                 outcomes and outcomes.select_questions(rows),
             )
