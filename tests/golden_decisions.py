@@ -24,21 +24,6 @@ from tests.factories.banks import rows_of
 STEP, N_QUESTIONS = 24, 50
 """The first `N_QUESTIONS` of every `STEP`-th labelled question."""
 
-FIELDS = {
-    "p_correct": "p_correct_qm",
-    "p_low": "p_low_qm",
-    "p_high": "p_high_qm",
-    "prompt_tokens": "prompt_tokens_qm",
-    "completion_tokens": "completion_tokens_qm",
-    "completion_tokens_low": "completion_tokens_low_qm",
-    "completion_tokens_high": "completion_tokens_high_qm",
-    "cost_usd": "cost_usd_qm",
-    "cost_usd_low": "cost_usd_low_qm",
-    "cost_usd_high": "cost_usd_high_qm",
-    "in_distribution": "in_distribution_qm",
-}
-"""Name in the golden file -> attribute of the estimates."""
-
 TARGETS = {
     **{f"alpha {alpha}": Objective(alpha=alpha) for alpha in (0.0, 0.25, 0.5, 0.75, 1.0)},
     **{f"budget {usd} USD": Objective(budget_usd=usd) for usd in (0.01, 0.1)},
@@ -70,8 +55,8 @@ def sample_case():
 
 def estimates_json(case):
     """Return every estimate by field, one row per question, one column per model."""
-    estimates = case.predictions.estimates
-    return {name: _plain(getattr(estimates, attribute)) for name, attribute in FIELDS.items()}
+    columns = case.predictions.estimates.to_columns()
+    return {name: _plain(value_qm) for name, value_qm in columns.items()}
 
 
 def decision_json(case, target):

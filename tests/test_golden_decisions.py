@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scope.predictions import COLUMNS
 from tests.golden_decisions import (
-    FIELDS,
     TARGETS,
     blas_architecture,
     decision_json,
@@ -53,7 +53,7 @@ def test_questions_and_models_equal_the_golden_file(case):
     assert list(case.predictions.models) == EXPECTED["model"]
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", COLUMNS)
 def test_every_estimate_equals_the_golden_file(estimates, field):
     """
     For every question and every model.

@@ -14,7 +14,6 @@ from pydantic import Field
 from deployments.protocol.remote_call import RemoteMethod
 from scope.arrays import IntArray
 from scope.bank import Bank, nearest_examples
-from scope.errors import ConfigError
 from scope.reasoner import (
     EngineConfig,
     PromptBuilder,
@@ -162,28 +161,12 @@ class ReasonerArgs(ReasonerConfig):
 
 
 def check_reasoner(args: ReasonerArgs, bank: Bank) -> None:
-    """Refuse a bank that has no texts to show, or has not learned what answers are worth.
+    """Check that a bank has question texts and was fitted for this reasoner.
 
     Raises
     ------
     ConfigError
-        Also where it has learned so of another reasoner, naming what differs.
+        If it has no texts, or was fitted for none or another; names what differs.
     """
-    name = f"bank {bank.version or 'in memory'}"
-    if bank.prompts is None:
-        raise ConfigError(
-            f"{name} has no question texts; the reasoning predictor needs them: "
-            "build it without --drop-prompts"
-        )
-    if bank.reasoner is None:
-        raise ConfigError(
-            f"{name} does not say what a reasoner's answers are worth; "
-            "run `scope bank fit --predictor scope`"
-        )
-    spec = ReasonerSpec.from_config(args)
-    if differing := bank.reasoner.spec.differences(spec):
-        raise ConfigError(
-            f"{name} was calibrated for {bank.reasoner.spec}, args has {spec}: they differ in "
-            f"{', '.join(differing)}; name that one, or run `scope bank fit "
-            "--predictor scope` for this one"
-        )
+    bank.require_prompts()
+    bank.require_reasoner(ReasonerSpec.from_config(args))

@@ -12,7 +12,7 @@ from scope.arrays import FloatArray
 from scope.bank import Bank, fit_alpha_scale
 from scope.policy import AlphaScale, Policy
 from scope.pool import ModelSpec, indices_of
-from scope.predictions import ESTIMATE_FIELDS, Predictions
+from scope.predictions import COLUMNS, Predictions
 from scope.routing import Objective, RoutingResult, build_policy, finite_or_none, route
 
 
@@ -146,12 +146,13 @@ def _candidates(
 ) -> tuple[dict[str, Any], ...]:
     """Return every estimate of every permitted model; unknown is None."""
     estimates = predictions.estimates
-    value_me = np.column_stack([getattr(estimates, name)[q] for name in ESTIMATE_FIELDS]).tolist()
-    names = [name.removesuffix("_qm") for name in ESTIMATE_FIELDS]
+    value_me = np.column_stack(
+        [value_qm[q] for value_qm in estimates.to_columns().values()]
+    ).tolist()
     return tuple(
         {
             "model": model,
-            **{name: finite_or_none(value) for name, value in zip(names, values, strict=True)},
+            **{name: finite_or_none(value) for name, value in zip(COLUMNS, values, strict=True)},
             "utility": finite_or_none(utility[m]),
         }
         for m, (model, values) in enumerate(zip(predictions.models, value_me, strict=True))

@@ -21,7 +21,6 @@ from deployments.settings import ReasoningSettings
 from deployments.telemetry.metrics import Metrics
 from scope.arrays import FloatArray
 from scope.bank import Bank
-from scope.predictions import ESTIMATE_FIELDS
 from scope.reasoner import ReasonerPredictions
 
 GRACE_S = 0.25
@@ -145,8 +144,7 @@ class ReasoningClient:
             ReasonerPredictions(p_yes_qm, tokens_qm),
             self._bank.models,
         )
-        value_em = np.stack([getattr(estimates, name)[0] for name in ESTIMATE_FIELDS])
-        return replace(prediction, value_em=value_em, source="scope")
+        return replace(prediction, value_em=estimates.stack()[:, 0], source="scope")
 
 
 def _merge_answers(before_2m: FloatArray | None, now_2m: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ from scope.bank import Bank, fit_alpha_scale
 from scope.evaluation.bootstrap import Interval
 from scope.evaluation.strategies import ResampledOutcomes
 from scope.policy import AlphaScale, Choices, ExpectedValue, plan_budget
-from scope.predictions import ESTIMATE_FIELDS, Estimates, Predictions
+from scope.predictions import Predictions
 from scope.predictor import predict_reference_population
 from scope.routing import format_usd, planned_score
 
@@ -74,9 +74,7 @@ def choices_at(predictions: Predictions, scale: AlphaScale, alpha: float) -> Cho
 
 def select_questions(predictions: Predictions, kept_q: BoolArray) -> Predictions:
     """Return the predictions for some of the questions."""
-    estimates = Estimates(
-        *(getattr(predictions.estimates, name)[kept_q] for name in ESTIMATE_FIELDS)
-    )
+    estimates = predictions.estimates.select_questions(kept_q)
     ids = tuple(predictions.question_ids[q] for q in np.flatnonzero(kept_q))
     return Predictions(ids, predictions.models, estimates)
 

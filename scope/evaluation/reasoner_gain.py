@@ -11,7 +11,7 @@ from scope.evaluation.reliability import pointwise_log_loss
 from scope.fusion import N_FOLDS, fit_blend
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec
-from scope.predictions import ESTIMATE_FIELDS, Estimates
+from scope.predictions import Estimates
 from scope.reasoner import ReasonerPredictions
 
 
@@ -96,8 +96,8 @@ def _out_of_fold(
         outcomes.correct_am[~fold_q],
         outcomes.completion_tokens_am[~fold_q],
     )
-    test_set = Estimates(*(getattr(estimates, name)[fold_q] for name in ESTIMATE_FIELDS))
-    return blend.apply(test_set, _select_questions(answers, fold_q), models).p_correct_qm
+    in_fold = estimates.select_questions(fold_q)
+    return blend.apply(in_fold, _select_questions(answers, fold_q), models).p_correct_qm
 
 
 def _select_questions(answers: ReasonerPredictions, chosen_q: BoolArray) -> ReasonerPredictions:

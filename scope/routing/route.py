@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from scope.bank import fit_alpha_scale
 from scope.errors import ConfigError
 from scope.policy import (
     AlphaScale,
@@ -122,7 +123,7 @@ class BoundPolicy:
             settings = {"budget_usd": target.budget_usd, "trade_off": spent.trade_off}
             return cls("expected_value", settings, spent.choose, spent.overshoot_usd)
         if target.alpha is not None and dial is None:
-            dial = predicted.alpha_scale()
+            dial = fit_alpha_scale(predicted.reference, predicted.models)
         name, policy, settings = build_policy(target, dial)
         return cls(name, settings, partial(_by_policy, policy))
 
