@@ -52,6 +52,9 @@ class Estimates:
         return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in ESTIMATE_FIELDS))
 
 
+MIN_P = 0.01
+"""Predicted probabilities of a correct answer stay within ``[MIN_P, 1 - MIN_P]``."""
+
 ESTIMATE_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Estimates))
 COLUMNS: tuple[str, ...] = tuple(name.removesuffix("_qm") for name in ESTIMATE_FIELDS)
 

@@ -9,12 +9,10 @@ from scope.arrays import Float32Array, FloatArray, IntArray
 from scope.forecast.categories import CategoryClassifier, TextFeatureScaler, classifier_inputs
 from scope.forecast.forecast import Forecast
 from scope.forecast.kernel import Kernel, kernel_features
+from scope.predictions import MIN_P
 
 N_NEAREST = 10
 """Most similar anchors whose mean similarity says how familiar a question is."""
-
-MIN_P = 0.01
-"""No forecast is surer than this, either way."""
 
 
 @dataclass(frozen=True, slots=True)

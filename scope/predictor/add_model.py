@@ -8,7 +8,6 @@ from scope.arrays import BoolArray, FloatArray, IntArray
 from scope.bank import Bank
 from scope.errors import BankError
 from scope.forecast import (
-    MIN_P,
     AnchorSelection,
     Forecaster,
     Head,
@@ -18,6 +17,7 @@ from scope.forecast import (
 )
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec
+from scope.predictions import MIN_P
 from scope.predictor.fit import round_float16
 from scope.predictor.reference_population import predict_reference_population
 
