@@ -12,9 +12,8 @@ import numpy as np
 from scipy.special import expit, logit
 
 from scope.arrays import BoolArray, FloatArray
-from scope.forecast import MIN_P
 from scope.pool import ModelSpec, cost_usd
-from scope.predictions import Estimates
+from scope.predictions import MIN_P, Estimates
 from scope.reasoner import ReasonerPredictions
 
 MAX_LOG_ODDS = 4.0

@@ -1,7 +1,7 @@
-"""Which models could still change a decision, given what their answers can at most do.
+"""Which models can still change a decision when each estimate is only known to lie in an interval.
 
-Every number of a question is known to lie in an interval: a point where nothing can change
-it any more. A model is asked only where two ends of intervals leave the decision open.
+A point is an interval whose ends are equal. The policies build their `undecided_models` from
+the functions below.
 """
 
 from dataclasses import dataclass
@@ -9,23 +9,30 @@ from dataclasses import dataclass
 import numpy as np
 
 from scope.arrays import BoolArray, FloatArray, IntArray
-from scope.policy import ExpectedValue, MaxCost, MinQuality, Policy
 
 TIE_TOLERANCE = 1e-12
-"""Values nearer than this, relative to the sums they are made of, count as tied: rounding may
+"""Utilities closer than this, relative to the sums they are made of, count as tied: rounding may
 decide between them."""
 
 
 @dataclass(frozen=True, slots=True)
+class KeyBounds:
+    """Bounds of a number that a policy minimises; arrays of shape (n_models,)."""
+
+    low_m: FloatArray
+    high_m: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class EstimateBounds:
-    """All that one question may come to; arrays of shape (n_models,), NaN unknown.
+    """Bounds of the estimates for one question; arrays of shape (n_models,), NaN unknown.
 
     Attributes
     ----------
     p_low_m, p_high_m : ndarray
-        Ends of the probability of a right answer.
+        Bounds of the probability of a correct answer.
     cost_low_m, cost_high_m : ndarray
-        Ends of the price of the call, USD.
+        Bounds of the cost of the call, USD.
     """
 
     p_low_m: FloatArray
@@ -41,11 +48,21 @@ class EstimateBounds:
 
     @property
     def undetermined_m(self) -> BoolArray:
-        """Models of which an answer would still change a number."""
+        """Models whose probability or cost is not yet a point."""
         return (self.p_low_m < self.p_high_m) | (self.cost_low_m < self.cost_high_m)
 
+    @property
+    def negative_p(self) -> KeyBounds:
+        """Bounds of ``-p_correct``."""
+        return KeyBounds(-self.p_high_m, -self.p_low_m)
+
+    @property
+    def cost(self) -> KeyBounds:
+        """Bounds of the cost, USD."""
+        return KeyBounds(self.cost_low_m, self.cost_high_m)
+
     def with_fixed(self, model: int, p_correct: float, cost_usd: float) -> "EstimateBounds":
-        """Return the box once no answer can change the numbers of a model any more."""
+        """Return the bounds with the estimates of one model fixed to points."""
         ends = [self.p_low_m.copy(), self.p_high_m.copy()]
         ends += [self.cost_low_m.copy(), self.cost_high_m.copy()]
         for end_m, value in zip(ends, (p_correct, p_correct, cost_usd, cost_usd), strict=True):
@@ -53,98 +70,65 @@ class EstimateBounds:
         return EstimateBounds(*ends)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyBounds:
-    """Something of each model that a rule wants low, between its ends."""
-
-    low_m: FloatArray
-    high_m: FloatArray
-
-
-def undecided_models(policy: Policy, box: EstimateBounds) -> IntArray:
-    """Return the models whose answer could still change the decision, most promising first.
-
-    If none are left, the choice, and whether it meets the rule, is the same whatever the
-    answers will be. First comes the model that the rule would take if every answer were as good
-    as it can be: whoever is never asked then was worse at best than somebody who was asked, so
-    that no other order could have settled the matter without asking that far.
-
-    Raises
-    ------
-    TypeError
-        If it is not known how the policy decides.
-    """
-    doubt, price = (
-        KeyBounds(-box.p_high_m, -box.p_low_m),
-        KeyBounds(box.cost_low_m, box.cost_high_m),
-    )
-    match policy:
-        case ExpectedValue(trade_off) if np.isinf(trade_off):
-            return _candidates_for_min(box, price, doubt)
-        case ExpectedValue(trade_off):
-            return _candidates_for_utility(box, trade_off)
-        case MinQuality(target):
-            return _candidates_under_constraint(box, doubt, -target, price)
-        case MaxCost(limit_usd):
-            return _candidates_under_constraint(box, price, limit_usd, doubt)
-    raise TypeError(f"{type(policy).__name__} is no policy whose decisions can be bounded")
-
-
-def _candidates_for_utility(box: EstimateBounds, trade_off: float) -> IntArray:
-    """Return who may have the highest ``p - trade_off * cost``."""
+def undecided_by_utility(bounds: EstimateBounds, trade_off: float) -> IntArray:
+    """Return the models that decide which has the highest ``p - trade_off * cost``."""
     with np.errstate(over="ignore"):
-        high_m = box.p_high_m - trade_off * box.cost_low_m
-        low_m = box.p_low_m - trade_off * box.cost_high_m
-        margin = TIE_TOLERANCE * (1 + trade_off * np.nanmax(box.cost_high_m, initial=0.0))
-    best = low_m[box.known_m].max(initial=-np.inf)
-    rivals_m = box.known_m & (high_m >= best - margin)
+        high_m = bounds.p_high_m - trade_off * bounds.cost_low_m
+        low_m = bounds.p_low_m - trade_off * bounds.cost_high_m
+        margin = TIE_TOLERANCE * (1 + trade_off * np.nanmax(bounds.cost_high_m, initial=0.0))
+    best = low_m[bounds.known_m].max(initial=-np.inf)
+    rivals_m = bounds.known_m & (high_m >= best - margin)
     if rivals_m.sum() <= 1:
         return _empty()
-    # Where those who are tied have all answered, rounding decides, and anybody's number may
-    # have a part in it.
-    asked_m = rivals_m & box.undetermined_m
-    return _sorted(asked_m if asked_m.any() else box.known_m & box.undetermined_m, -high_m)
+    # If all tied models are determined, rounding decides, and any model's numbers can affect it.
+    undecided_m = rivals_m & bounds.undetermined_m
+    if not undecided_m.any():
+        undecided_m = bounds.known_m & bounds.undetermined_m
+    return _sorted(undecided_m, -high_m)
 
 
-def _candidates_for_min(box: EstimateBounds, key: KeyBounds, tie: KeyBounds) -> IntArray:
-    """Return who may be lowest in `key`, then in `tie`; pool order asks for no answer."""
-    rivals_m = _possible_minima(box.known_m, key)
+def undecided_by_key(bounds: EstimateBounds, key: KeyBounds, tie: KeyBounds) -> IntArray:
+    """Return the models that decide which has the lowest `key`, then the lowest `tie`."""
+    rivals_m = _possible_minima(bounds.known_m, key)
     if (key.low_m[rivals_m] == key.high_m[rivals_m]).all():
         rivals_m = _possible_minima(rivals_m, tie)
     if rivals_m.sum() <= 1:
         return _empty()
-    return _sorted(rivals_m & box.undetermined_m, key.low_m, tie.low_m)
+    return _sorted(rivals_m & bounds.undetermined_m, key.low_m, tie.low_m)
 
 
-def _candidates_under_constraint(
-    box: EstimateBounds, gate: KeyBounds, limit: float, key: KeyBounds
+def undecided_under_limit(
+    bounds: EstimateBounds, limited: KeyBounds, limit: float, key: KeyBounds
 ) -> IntArray:
-    """Return who may be lowest in `key` of those within the limit, else lowest in `gate`."""
-    may_m = box.known_m & (gate.low_m <= limit)
-    if not may_m.any():
-        return _candidates_for_min(box, gate, key)
-    sure_m = box.known_m & (gate.high_m <= limit)
-    rivals_m = may_m
-    if sure_m.any():
-        rivals_m = may_m & (key.low_m <= key.high_m[sure_m].min())
-        # Who is surely within the limit is asked only to tell it from another.
-        met_m = (key.high_m[rivals_m] >= key.low_m[:, None]).sum(axis=1)
-        rivals_m = rivals_m & (~sure_m | (met_m > 1))
-    return _sorted(rivals_m & box.undetermined_m, key.low_m, gate.low_m)
+    """Return the models that decide which has the lowest `key` with ``limited <= limit``.
+
+    If no model can meet the limit, those that decide which has the lowest `limited`.
+    """
+    possible_m = bounds.known_m & (limited.low_m <= limit)
+    if not possible_m.any():
+        return undecided_by_key(bounds, limited, key)
+    certain_m = bounds.known_m & (limited.high_m <= limit)
+    rivals_m = possible_m
+    if certain_m.any():
+        rivals_m = possible_m & (key.low_m <= key.high_m[certain_m].min())
+        # A model certain to meet the limit is only undecided if its key overlaps another's.
+        n_overlapping_m = (key.high_m[rivals_m] >= key.low_m[:, None]).sum(axis=1)
+        rivals_m = rivals_m & (~certain_m | (n_overlapping_m > 1))
+    return _sorted(rivals_m & bounds.undetermined_m, key.low_m, limited.low_m)
 
 
 def _possible_minima(among_m: BoolArray, key: KeyBounds) -> BoolArray:
-    """Return who of some may have the lowest key."""
-    least = key.high_m[among_m].min(initial=np.inf)
-    lowest_m: BoolArray = among_m & (key.low_m <= least)
+    """Return the models that can have the lowest key of those in `among_m`."""
+    lowest_high = key.high_m[among_m].min(initial=np.inf)
+    lowest_m: BoolArray = among_m & (key.low_m <= lowest_high)
     return lowest_m
 
 
-def _sorted(asked_m: BoolArray, *keys: FloatArray) -> IntArray:
-    """Return the models asked for by rising keys, then in pool order."""
+def _sorted(undecided_m: BoolArray, *keys: FloatArray) -> IntArray:
+    """Return the indices of the undecided models by rising keys, then in pool order."""
     order_m = np.lexsort(keys[::-1])
-    asked: IntArray = order_m[asked_m[order_m]]
-    return asked
+    undecided: IntArray = order_m[undecided_m[order_m]]
+    return undecided
 
 
 def _empty() -> IntArray:

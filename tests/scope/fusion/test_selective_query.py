@@ -16,20 +16,20 @@ MODELS = pool(1.0, 2.0, 4.0)
 TOKENS = [[1_000.0] * 3]
 
 
-def cascade_of(policy, p, *, asking=None, models=MODELS, **blend):
+def query_of(policy, p, *, rule=None, models=MODELS, **blend):
     """One question; answers move log odds by one at most."""
     settings = {"low": -1.0, "high": 1.0, **blend}
     before = estimates_of([p], [[1_000.0] * len(p)], models)
-    return SelectiveQuery(policy, blend_of(len(p), **settings), before, models, asking)
+    return SelectiveQuery(policy, blend_of(len(p), **settings), before, models, rule)
 
 
-def played(cascade, p_yes, tokens=None):
+def played(query, p_yes, tokens=None):
     """Ask one after another until it is done; returns whom."""
     order = []
-    while not cascade.done:
-        (model,) = cascade.start_next(1)
+    while not query.done:
+        (model,) = query.start_next(1)
         order.append(model)
-        cascade.record(
+        query.record(
             model, ReasonerPrediction(p_yes[model], NAN if tokens is None else tokens[model])
         )
     return order
@@ -39,68 +39,68 @@ def test_only_who_could_win_is_asked():
     """
     At .9 and .85 both could; .2 becomes .4 at best.
     """
-    cascade = cascade_of(ExpectedValue(0.0), [0.9, 0.85, 0.2])
+    query = query_of(ExpectedValue(0.0), [0.9, 0.85, 0.2])
 
-    assert played(cascade, [0.5, 0.5, 0.5]) == [0, 1]
-    assert (cascade.n_started, cascade.n_avoided) == (2, 1)
+    assert played(query, [0.5, 0.5, 0.5]) == [0, 1]
+    assert (query.n_started, query.n_avoided) == (2, 1)
 
 
 def test_a_good_answer_spares_the_others():
     """
     The first is asked, and is better than the second can become.
     """
-    cascade = cascade_of(ExpectedValue(0.0), [0.9, 0.75, 0.2])
+    query = query_of(ExpectedValue(0.0), [0.9, 0.75, 0.2])
 
-    assert played(cascade, [0.9, 0.5, 0.5]) == [0]
-    np.testing.assert_allclose(cascade.estimates().p_correct_qm[0, 1:], [0.75, 0.2])
+    assert played(query, [0.9, 0.5, 0.5]) == [0]
+    np.testing.assert_allclose(query.estimates().p_correct_qm[0, 1:], [0.75, 0.2])
 
 
 def test_nobody_is_asked_where_only_money_counts():
     """
     The cheapest is the cheapest whatever the answers are.
     """
-    cascade = cascade_of(ExpectedValue(INF), [0.5, 0.5, 0.5])
+    query = query_of(ExpectedValue(INF), [0.5, 0.5, 0.5])
 
-    assert cascade.done
-    assert cascade.start_next(5) == []
-    assert (cascade.n_started, cascade.n_avoided) == (0, 3)
+    assert query.done
+    assert query.start_next(5) == []
+    assert (query.n_started, query.n_avoided) == (0, 3)
 
 
 def test_who_has_no_say_is_not_asked():
     """
     Without weight no answer could change anything, so that none is counted as saved.
     """
-    cascade = cascade_of(ExpectedValue(0.0), [0.5, 0.5, 0.5], weight=0.0)
+    query = query_of(ExpectedValue(0.0), [0.5, 0.5, 0.5], weight=0.0)
 
-    assert cascade.done
-    assert (cascade.n_started, cascade.n_avoided) == (0, 0)
+    assert query.done
+    assert (query.n_started, query.n_avoided) == (0, 0)
 
 
 def test_the_cheapest_that_may_be_good_enough_comes_first():
     """
     Target .6, all at .5: the cheapest is asked, and its answer of .73 settles the matter.
     """
-    cascade = cascade_of(MinQuality(0.6), [0.5, 0.5, 0.5])
+    query = query_of(MinQuality(0.6), [0.5, 0.5, 0.5])
 
-    assert played(cascade, [0.9, 0.9, 0.9]) == [0]
+    assert played(query, [0.9, 0.9, 0.9]) == [0]
 
 
 def test_who_is_surely_good_enough_is_not_asked():
     """
     .9 stays above .6; the model is dearer, though, than one that may be good enough.
     """
-    cascade = cascade_of(MinQuality(0.6), [0.5, 0.9, 0.9])
+    query = query_of(MinQuality(0.6), [0.5, 0.9, 0.9])
 
-    assert played(cascade, [0.1, 0.5, 0.5]) == [0]
+    assert played(query, [0.1, 0.5, 0.5]) == [0]
 
 
 def test_nobody_too_dear_is_asked():
     """
     2,000 tokens at 4 USD a million are .008 USD.
     """
-    cascade = cascade_of(MaxCost(0.005), [0.5, 0.5, 0.9])
+    query = query_of(MaxCost(0.005), [0.5, 0.5, 0.9])
 
-    assert sorted(played(cascade, [0.5, 0.5, 0.5])) == [0, 1]
+    assert sorted(played(query, [0.5, 0.5, 0.5])) == [0, 1]
 
 
 def test_lengths_alone_can_decide():
@@ -108,7 +108,7 @@ def test_lengths_alone_can_decide():
     .004 and .006 USD, a limit of .005: only answers on lengths tell who is within it.
     """
     models = pool(2.0, 3.0)
-    cascade = cascade_of(
+    query = query_of(
         MaxCost(0.005),
         [0.5, 0.9],
         models=models,
@@ -117,9 +117,9 @@ def test_lengths_alone_can_decide():
         baseline_log_ratio_m=np.zeros(2),
     )
 
-    assert played(cascade, [NAN, NAN], [1_000.0, 400.0]) == [1]
+    assert played(query, [NAN, NAN], [1_000.0, 400.0]) == [1]
     assert MaxCost(0.005).choose(
-        cascade.estimates().p_correct_qm, cascade.estimates().cost_usd_qm
+        query.estimates().p_correct_qm, query.estimates().cost_usd_qm
     ).model_q == [1]
 
 
@@ -127,68 +127,65 @@ def test_no_more_run_at_once_than_asked_for():
     """
     Three are wanted, two at once: the third starts when there is room.
     """
-    cascade = cascade_of(ExpectedValue(0.0), [0.5, 0.5, 0.5])
+    query = query_of(ExpectedValue(0.0), [0.5, 0.5, 0.5])
 
-    assert cascade.start_next(2) == [0, 1]
-    assert cascade.running == (0, 1)
-    assert cascade.start_next(0) == []
-    cascade.record(0, ReasonerPrediction(0.5, NAN))
-    assert cascade.start_next(2 - len(cascade.running)) == [2]
-    assert not cascade.done
+    assert query.start_next(2) == [0, 1]
+    assert query.start_next(0) == []
+    query.record(0, ReasonerPrediction(0.5, NAN))
+    assert query.start_next(1) == [2]
+    assert not query.done
 
 
 def test_who_became_superfluous_is_named_and_counts_as_asked():
     """
     Both are asked at once; after a good answer of one the other cannot win.
     """
-    cascade = cascade_of(ExpectedValue(0.0), [0.8, 0.6, 0.2])
-    assert cascade.start_next(2) == [0, 1]
+    query = query_of(ExpectedValue(0.0), [0.8, 0.6, 0.2])
+    assert query.start_next(2) == [0, 1]
 
-    cascade.record(0, ReasonerPrediction(0.99, NAN))
+    query.record(0, ReasonerPrediction(0.99, NAN))
 
-    assert cascade.cancellable == (1,)
-    assert cascade.done
-    cascade.cancel(1)
-    assert cascade.running == ()
-    assert (cascade.n_started, cascade.n_avoided) == (2, 1)
+    assert query.cancellable == (1,)
+    assert query.done
+    query.cancel(1)
+    assert query.cancellable == ()
+    assert (query.n_started, query.n_avoided) == (2, 1)
 
 
 def test_an_answer_that_comes_after_all_still_counts():
     """
     A cancelled model may have answered before it heard of it.
     """
-    cascade = cascade_of(ExpectedValue(0.0), [0.8, 0.6, 0.2])
-    cascade.start_next(2)
-    cascade.record(0, ReasonerPrediction(0.99, NAN))
-    cascade.cancel(1)
+    query = query_of(ExpectedValue(0.0), [0.8, 0.6, 0.2])
+    query.start_next(2)
+    query.record(0, ReasonerPrediction(0.99, NAN))
+    query.cancel(1)
 
-    cascade.record(1, ReasonerPrediction(0.99, NAN))
+    query.record(1, ReasonerPrediction(0.99, NAN))
 
-    np.testing.assert_allclose(
-        cascade.estimates().p_correct_qm[0, 1], 1.5 * np.e / (1 + 1.5 * np.e)
-    )
+    np.testing.assert_allclose(query.estimates().p_correct_qm[0, 1], 1.5 * np.e / (1 + 1.5 * np.e))
 
 
 def test_who_failed_stays_as_the_anchors_say():
     """
     And is not asked again.
     """
-    cascade = cascade_of(ExpectedValue(0.0), [0.5, 0.5, 0.1])
-    assert cascade.start_next(1) == [0]
+    query = query_of(ExpectedValue(0.0), [0.5, 0.5, 0.1])
+    assert query.start_next(1) == [0]
 
-    cascade.record(0, None)
+    query.record(0, None)
 
-    assert played(cascade, [NAN, 0.4, NAN]) == [1]
-    np.testing.assert_array_equal(cascade.estimates().p_correct_qm[0, [0, 2]], [0.5, 0.1])
+    assert played(query, [NAN, 0.4, NAN]) == [1]
+    np.testing.assert_array_equal(query.estimates().p_correct_qm[0, [0, 2]], [0.5, 0.1])
 
 
-@pytest.mark.parametrize("ask_usd", [-1.0, NAN, INF])
-def test_a_price_of_asking_is_an_amount(ask_usd):
+@pytest.mark.parametrize("query_cost_usd", [-1.0, NAN, INF])
+def test_a_price_of_rule_is_an_amount(query_cost_usd):
     """
     With the value and what is allowed.
     """
-    with pytest.raises(ConfigError, match=r"ask_usd is .*; expected a number of USD"):
-        QueryRule("expected", ask_usd)
+    with pytest.raises(ConfigError, match=r"query_cost_usd is .*; expected a finite number of USD"):
+        QueryRule("expected", query_cost_usd)
 
 
 def test_what_is_expected_to_be_worth_nothing_is_not_asked():
@@ -196,21 +193,21 @@ def test_what_is_expected_to_be_worth_nothing_is_not_asked():
     At a USD an answer nobody is, at a thousandth of a cent those who might win are.
     """
     p = [0.5, 0.5, 0.5]
-    for ask_usd, asked in ((1.0, 0), (1e-5, 3)):
-        cascade = cascade_of(ExpectedValue(10.0), p, asking=QueryRule("expected", ask_usd))
-        assert len(cascade.start_next(3)) == asked
-        assert cascade.done == (asked == 0)
+    for query_cost_usd, asked in ((1.0, 0), (1e-5, 3)):
+        query = query_of(ExpectedValue(10.0), p, rule=QueryRule("expected", query_cost_usd))
+        assert len(query.start_next(3)) == asked
+        assert query.done == (asked == 0)
 
 
-def test_who_is_hardly_worth_asking_is_left_out():
+def test_who_is_hardly_worth_rule_is_left_out():
     """
     .4 becomes .64 at best, and the others are at .6: exact asks about all three, expected
     leaves out one whose answer will move the choice by next to nothing.
     """
     p, policy = [0.4, 0.6, 0.55], ExpectedValue(1.0)
 
-    assert cascade_of(policy, p).start_next(3) == [1, 2, 0]
-    expected = cascade_of(policy, p, asking=QueryRule("expected", 0.005), shift_std=0.5)
+    assert query_of(policy, p).start_next(3) == [1, 2, 0]
+    expected = query_of(policy, p, rule=QueryRule("expected", 0.005), shift_std=0.5)
     assert expected.start_next(3) == [1, 2]
 
 
@@ -221,16 +218,19 @@ policies = st.one_of(
 )
 
 
-def run(cascade, answers, random, failing=frozenset()):
+def run(query, answers, random, failing=frozenset(), running=()):
     """Ask up to three at once, which answer in any order; cancel who is not needed any more."""
-    while not cascade.done:
-        cascade.start_next(random.randint(1, 3) - len(cascade.running))
-        model = random.choice(cascade.running)
+    running = list(running)
+    while not query.done:
+        running += query.start_next(random.randint(1, 3) - len(running))
+        model = running.pop(random.randrange(len(running)))
         answer = ReasonerPrediction(answers.p_yes_qm[0, model], answers.tokens_qm[0, model])
-        cascade.record(model, None if model in failing else answer)
-        for other in cascade.cancellable:
+        query.record(model, None if model in failing else answer)
+        for other in query.cancellable:
             if random.random() < 0.8:
-                cascade.cancel(other)
+                query.cancel(other)
+                running.remove(other)
+    return running
 
 
 def decided(policy, estimates):
@@ -245,31 +245,31 @@ def test_exact_decides_as_if_everybody_had_been_asked(case, policy, random):
     Whatever the answers, the order they come in, ties, gaps and failures.
     """
     blend, models, before, answers = case
-    cascade = SelectiveQuery(policy, blend, before, models)
+    query = SelectiveQuery(policy, blend, before, models)
     failing = {m for m in range(len(models)) if random.random() < 0.1}
 
-    run(cascade, answers, random, failing)
+    run(query, answers, random, failing)
 
     heard = [NAN if m in failing else 1.0 for m in range(len(models))]
     everybody = ReasonerPredictions(answers.p_yes_qm * heard, answers.tokens_qm * heard)
     after = blend.apply(before, everybody, models)
-    assert decided(policy, cascade.estimates()) == decided(policy, after)
+    assert decided(policy, query.estimates()) == decided(policy, after)
 
 
 @given(asked_questions(), policies, st.floats(0, 1e-2), st.randoms(use_true_random=False))
-def test_expected_asks_nobody_whom_exact_would_not(case, policy, ask_usd, random):
+def test_expected_asks_nobody_whom_exact_would_not(case, policy, query_cost_usd, random):
     """
     And comes to an end, with a choice wherever there was one.
     """
     blend, models, before, answers = case
-    cascade = SelectiveQuery(policy, blend, before, models, QueryRule("expected", ask_usd))
+    query = SelectiveQuery(policy, blend, before, models, QueryRule("expected", query_cost_usd))
     able = set(SelectiveQuery(policy, blend, before, models).start_next(len(models)))
 
-    worth = cascade.start_next(len(models))
+    worth = query.start_next(len(models))
     assert set(worth) <= able
-    run(cascade, answers, random)
+    run(query, answers, random, running=worth)
 
-    assert (decided(policy, cascade.estimates())[0] < 0) == (decided(policy, before)[0] < 0)
+    assert (decided(policy, query.estimates())[0] < 0) == (decided(policy, before)[0] < 0)
 
 
 @given(asked_questions(), policies, st.randoms(use_true_random=False))
@@ -278,9 +278,9 @@ def test_nobody_is_needed_again(case, policy, random):
     Who was superfluous stays so while answers come, unless rounding decides.
     """
     blend, models, before, answers = case
-    cascade = SelectiveQuery(policy, blend, before, models)
+    query = SelectiveQuery(policy, blend, before, models)
 
-    run(cascade, answers, random)
+    running = run(query, answers, random)
 
-    assert cascade.n_started + cascade.n_avoided >= cascade.n_started
-    assert set(cascade.running) == set(cascade.cancellable)
+    assert query.n_started + query.n_avoided >= query.n_started
+    assert set(running) == set(query.cancellable)

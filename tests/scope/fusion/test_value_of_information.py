@@ -6,8 +6,8 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from scope import ExpectedValue, MaxCost, MinQuality
-from scope.fusion.bounds import EstimateBounds
-from scope.fusion.value_of_information import UpdateStd, expected_value_of_information, query_cost
+from scope.fusion.value_of_information import UpdateStd, expected_value_of_information
+from scope.policy.bounds import EstimateBounds
 
 INF = float("inf")
 WIDE = UpdateStd(1.0, 0.0)
@@ -113,4 +113,4 @@ def test_the_price_of_asking_is_in_the_same_unit(policy, price):
     """
     For $.00002 an answer.
     """
-    assert query_cost(policy, 2e-5) == pytest.approx(price)
+    assert policy.query_cost(2e-5) == pytest.approx(price)

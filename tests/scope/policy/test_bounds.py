@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scope import ExpectedValue, MaxCost, MinQuality
-from scope.fusion.bounds import EstimateBounds, undecided_models
+from scope.policy.bounds import EstimateBounds
 
 INF, NAN = float("inf"), float("nan")
 
@@ -108,7 +108,7 @@ def test_who_may_change_the_decision(policy, p, cost, asked):
     """
     In the order to ask.
     """
-    assert undecided_models(policy, box_of(p, cost)).tolist() == asked
+    assert policy.undecided_models(box_of(p, cost)).tolist() == asked
 
 
 @pytest.mark.parametrize(
@@ -119,15 +119,7 @@ def test_who_is_unknown_is_not_asked(policy, unknown):
     """
     No answer makes up for what the anchors do not know.
     """
-    assert undecided_models(policy, box_of(*unknown)).size == 0
-
-
-def test_a_policy_of_another_kind_is_refused():
-    """
-    Nobody knows how it decides.
-    """
-    with pytest.raises(TypeError, match="str is no policy whose decisions can be bounded"):
-        undecided_models("cheapest", box_of([0.5], [1]))
+    assert policy.undecided_models(box_of(*unknown)).size == 0
 
 
 values = st.one_of(st.sampled_from([NAN, 0.0, 0.5, 1.0]), st.floats(0, 1))
@@ -161,7 +153,7 @@ def test_where_nobody_is_left_the_decision_is_made(case, policy, random):
     """
     p, cost = case
     box = EstimateBounds(p.min(axis=0), p.max(axis=0), cost.min(axis=0), cost.max(axis=0))
-    while (asked := undecided_models(policy, box)).size:
+    while (asked := policy.undecided_models(box)).size:
         end, model = random.randint(0, 1), random.choice(asked.tolist())
         box = box.with_fixed(model, p[end, model], cost[end, model])
 
