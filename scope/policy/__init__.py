@@ -1,4 +1,4 @@
-"""From estimates to a choice: policies, budgets, hulls and the alpha scale, on arrays alone."""
+"""From estimates to choices, on arrays: policies, budgets, hulls and the alpha scale."""
 
 from scope.policy.alpha_scale import MIN_COST_SHARE, AlphaScale
 from scope.policy.bounds import EstimateBounds
