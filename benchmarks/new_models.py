@@ -22,10 +22,10 @@ from scope.evaluation.reliability import ProbabilityMetrics, ProbabilityScores
 from scope.evaluation.strategies import LambdaSweep, ResampledOutcomes
 from scope.evaluation.weighted import WeightedPairs
 from scope.forecast.anchor_selection import select_anchors
-from scope.forecast.forecaster import MIN_P
 from scope.forecast.transfer import TransferModel
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
+from scope.predictions import MIN_P
 from scope.predictor.predictor import AnchorPredictor
 from scope.predictor.reference_population import fit_bank
 from scope.routing.metrics import GroundTruth

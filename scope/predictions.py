@@ -122,6 +122,9 @@ class Estimates:
         )
 
 
+MIN_P = 0.01
+"""Predicted probabilities of a correct answer stay within ``[MIN_P, 1 - MIN_P]``."""
+
 SCHEMA = pa.schema(
     [("question_id", pa.string()), ("model", pa.string())]
     + [(name, pa.float64()) for name in COLUMNS]

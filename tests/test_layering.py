@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "scope.embedding": "scope scope.storage",
     "scope.policy": "scope",
     "scope.forecast": "scope",
-    "scope.fusion": "scope scope.storage scope.reasoner scope.policy scope.forecast",
+    "scope.fusion": "scope scope.storage scope.reasoner scope.policy",
     "scope.bank": (
         "scope scope.storage scope.reasoner scope.embedding scope.policy scope.forecast "
         "scope.fusion"

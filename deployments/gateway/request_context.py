@@ -10,6 +10,18 @@ from deployments.settings import ActiveSettings
 from deployments.upstream import UpstreamResponse, UpstreamStream
 from scope.upstream import token_count
 
+DECISION_FIELDS = (
+    "policy",
+    "settings",
+    "model",
+    "source",
+    "degraded",
+    "reasoning",
+    "candidates",
+    "sticky",
+)
+"""Fields of a decision in the decision log."""
+
 
 class RequestContext:
     """What is known of a request so far; whoever opens one closes it, however it ends.
@@ -76,20 +88,14 @@ class RequestContext:
         happened = self._outcome_fields()
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         for decision, text in zip(self.decisions, self.texts, strict=True):
+            body = decision.to_json()
             yield {
                 "id": decision.id,
                 "time": now,
                 "endpoint": self.endpoint,
                 "key": self.client,
                 "bank": bank,
-                "policy": decision.policy,
-                "settings": decision.settings,
-                "model": decision.model,
-                "source": decision.source,
-                "degraded": decision.degraded,
-                "reasoning": decision.reasoning,
-                "candidates": decision.candidates,
-                "sticky": decision.sticky,
+                **{name: body.get(name) for name in DECISION_FIELDS},
                 "prompt": text,
                 **happened,
             }

@@ -6,6 +6,7 @@ from deployments.gateway.request_context import RequestContext
 from deployments.telemetry import DecisionLog, LogSettings
 from deployments.telemetry.metrics import Metrics
 from deployments.upstream import UpstreamRegistry
+from scope.routing import finite_or_none
 
 log = logging.getLogger("ray.serve")
 
@@ -58,7 +59,8 @@ class RequestLog:
         if answer is not None:
             self._meters.observe("upstream", exchange.upstream_s)
             self._meters.count_attempts(answer.attempts, self._upstreams)
-            predicted_usd = exchange.decisions[0].estimate(answer.model, "cost_usd")
+            candidate = exchange.decisions[0].candidate(answer.model)
+            predicted_usd = finite_or_none(candidate.cost_usd) if candidate else None
             self._meters.count_cost(answer.model, predicted_usd, answer.cost_usd)
         for record in exchange.log_records(self._bank):
             self._decisions.write(record)

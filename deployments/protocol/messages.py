@@ -92,9 +92,9 @@ class ReasoningRequest(NamedTuple):
 
     bank: str
     """Version of the bank that was predicted from."""
-    cases: list[ReasoningQuestion]
+    questions: list[ReasoningQuestion]
     mode: ReasoningMode
-    at_once: int
+    max_concurrency: int
     timeout_s: float
     """When the answers are wanted, counted from their being asked for."""
     usd_per_mtok: float

@@ -181,11 +181,14 @@ async def answer_request(
     """
     # Of hundreds of questions this is hundreds of milliseconds of numpy.
     inquiries = await asyncio.to_thread(
-        lambda: [_build_query(bank, reasoner, case, wanted) for case in wanted.cases]
+        lambda: [_build_query(bank, reasoner, case, wanted) for case in wanted.questions]
     )
-    await QueryScheduler(inquiries, at_once=wanted.at_once, timeout_s=wanted.timeout_s).run()
+    await QueryScheduler(
+        inquiries, at_once=wanted.max_concurrency, timeout_s=wanted.timeout_s
+    ).run()
     return [
-        _result(bank, inquiry, case) for inquiry, case in zip(inquiries, wanted.cases, strict=True)
+        _result(bank, inquiry, case)
+        for inquiry, case in zip(inquiries, wanted.questions, strict=True)
     ]
 
 

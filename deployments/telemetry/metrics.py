@@ -88,7 +88,10 @@ class Metrics:
     def count_decisions(self, decisions: Iterable[Decision], overhead_s: float) -> None:
         """Count the decisions of one request."""
         labels = ("model", "policy", "source", "degraded")
-        tally = Tally(tuple(getattr(one, label) or "none" for label in labels) for one in decisions)
+        tally = Tally(
+            (d.model or "none", d.policy_name or "none", d.source, d.degraded or "none")
+            for d in decisions
+        )
         for values, n in tally.items():
             self._decisions.inc(n, dict(zip(labels, values, strict=True)))
         self.observe("overhead", overhead_s)

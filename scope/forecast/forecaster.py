@@ -8,12 +8,10 @@ from scope.arrays import Float32Array, FloatArray, IntArray
 from scope.forecast.categories import CategoryClassifier, TextFeatureScaler, classifier_inputs
 from scope.forecast.forecast import Forecast
 from scope.forecast.kernel import Kernel, kernel_features
+from scope.predictions import MIN_P
 
 N_NEAREST = 10
 """Number of nearest anchors in the mean similarity that gives the in-distribution score."""
-
-MIN_P = 0.01
-"""Forecast probabilities lie in [MIN_P, 1 - MIN_P]."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ import numpy as np
 
 from scope.arrays import BoolArray, FloatArray, IntArray
 from scope.bank import Bank
-from scope.forecast import MIN_P, Forecaster, Head
+from scope.forecast import Forecaster, Head
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec
+from scope.predictions import MIN_P
 from scope.predictor.fit import round_float16
 from scope.predictor.measurement_plan import (
     MeasurementLimits,

@@ -11,7 +11,6 @@ from scope.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from scope.bank import Bank
 from scope.errors import BankError
 from scope.forecast import (
-    MIN_P,
     TOKEN_QUANTILES,
     CategoryClassifier,
     Forecaster,
@@ -25,6 +24,7 @@ from scope.forecast import (
     kernel_features,
     mean_top_similarity,
 )
+from scope.predictions import MIN_P
 from scope.sampling import hash_sample
 
 MIN_ANCHORS = 20

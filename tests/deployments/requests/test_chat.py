@@ -81,7 +81,7 @@ def test_a_null_is_absent_where_a_field_is_optional():
 
     got = parse(**dict.fromkeys(optional))
 
-    assert got.options.objective() == {}
+    assert got.options.objective_settings == {}
 
 
 def test_an_upstream_gets_what_came():

@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from scope import AnchorConfig, AnchorPredictor
 from scope.embedding.text_features import FEATURES
-from scope.forecast.forecaster import MIN_P, mean_top_similarity
-from scope.predictions import COLUMNS
+from scope.forecast.forecaster import mean_top_similarity
+from scope.predictions import COLUMNS, MIN_P
 from scope.predictor.fit import fit_forecaster
 from scope.predictor.reference_population import fit_bank
 from tests.factories.banks import LARGE, MIDDLE, SMALL, rows_of, two_kinds, unit

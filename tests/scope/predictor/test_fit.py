@@ -5,8 +5,8 @@ import pytest
 
 from scope import AnchorPredictor
 from scope.errors import BankError
-from scope.forecast.forecaster import MIN_P
 from scope.outcomes import Outcomes
+from scope.predictions import MIN_P
 from scope.predictor import fit
 from scope.predictor.fit import fit_forecaster
 from scope.predictor.reference_population import fit_bank
