@@ -127,7 +127,7 @@ class ReasoningClient:
             nothing = {"n_queries": 0, "n_avoided": 0, "cancelled": 0}
             return replace(prediction, degraded=why), {"mode": mode, **nothing, "degraded": why}
         counts = {name: getattr(opinion, name) for name in ("n_queries", "n_avoided", "cancelled")}
-        self._meters.count_reasoning({**counts, "failed": opinion.failed})
+        self._meters.count_reasoning(opinion)
         told = {"mode": mode, **counts, "degraded": opinion.degraded}
         if np.isnan(opinion.answer_2m).all():
             return replace(prediction, degraded=opinion.degraded), told
