@@ -88,7 +88,13 @@ class Metrics:
         """Count the decisions of one request."""
         _, labels = COUNTERS["scope_decisions_total"]
         n_decisions = Multiset(
-            tuple(getattr(decision, label) or "none" for label in labels) for decision in decisions
+            (
+                decision.model or "none",
+                decision.policy or "none",
+                decision.source,
+                decision.degraded or "none",
+            )
+            for decision in decisions
         )
         for values, n in n_decisions.items():
             self._count("scope_decisions_total", n, **dict(zip(labels, values, strict=True)))
