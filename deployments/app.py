@@ -11,12 +11,12 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 from ray import serve
 from ray.serve import Application
-from ray.serve.context import _get_global_client
 from ray.serve.handle import DeploymentHandle
 
 from deployments.gateway.api import make_api
 from deployments.gateway.router import Router
 from deployments.protocol import EmbeddedTexts, Prediction, PredictionRequest
+from deployments.protocol.ray_internals import http_host
 from deployments.protocol.remote_call import RemoteCall
 from deployments.replicas import Batching, Embedder, batch_size
 from deployments.replicas.engine import build_engine, engine_call
@@ -96,7 +96,7 @@ class RouterReplica:
     def __init__(
         self, bank: str, embedder: DeploymentHandle, predictor: DeploymentHandle, *, reasons: bool
     ) -> None:
-        host = _get_global_client().http_config.host
+        host = http_host()
         embed = RemoteCall("embedder", embedder.embed.remote)
         predict = RemoteCall("predictor", predictor.predict.remote)
         context = serve.get_replica_context()
@@ -105,8 +105,8 @@ class RouterReplica:
             embed,
             predict,
             SessionPeers(
-                RemoteCall("session", self._session_owner_call("held")),
-                RemoteCall("session", self._session_owner_call("note")),
+                RemoteCall("session", self._session_owner_call("get_session")),
+                RemoteCall("session", self._session_owner_call("put_session")),
             ),
             host=host,
             name=context.replica_tag,

@@ -136,8 +136,7 @@ class ReasoningClient:
             summary = ReasoningSummary(mode, degraded=degraded)
             return ReasonedPrediction(replace(prediction, degraded=degraded), summary)
         counts = result.n_queries, result.n_avoided, result.cancelled
-        names = ("n_queries", "n_avoided", "cancelled", "failed")
-        self._metrics.count_reasoning(dict(zip(names, (*counts, result.failed), strict=True)))
+        self._metrics.count_reasoning(result)
         summary = ReasoningSummary(mode, *counts, result.degraded)
         if not np.isnan(result.answer_2m).all():
             answers_2m = _merge_answers(prediction.reasoner_2m, result.answer_2m)
