@@ -105,8 +105,8 @@ class RouterReplica:
             embed,
             predict,
             SessionPeers(
-                RemoteCall("session", self._session_owner_call("held")),
-                RemoteCall("session", self._session_owner_call("note")),
+                RemoteCall("session", self._session_owner_call("get_session")),
+                RemoteCall("session", self._session_owner_call("put_session")),
             ),
             host=host,
             name=context.replica_tag,
