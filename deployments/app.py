@@ -15,7 +15,7 @@ from ray.serve.context import _get_global_client
 from ray.serve.handle import DeploymentHandle
 
 from deployments.gateway.api import make_api
-from deployments.gateway.router import Router
+from deployments.gateway.wiring import build_router
 from deployments.protocol import EmbeddedTexts, Prediction, PredictionRequest
 from deployments.protocol.remote_call import RemoteCall
 from deployments.replicas import Batching, Embedder, batch_size
@@ -100,7 +100,7 @@ class RouterReplica:
         embed = RemoteCall("embedder", embedder.embed.remote)
         predict = RemoteCall("predictor", predictor.predict.remote)
         context = serve.get_replica_context()
-        self._router = Router(
+        self._router = build_router(
             load_bank(Path(bank)),
             embed,
             predict,
@@ -121,10 +121,10 @@ class RouterReplica:
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take other settings, or stay with those in force."""
         try:
-            await self._router.configure(user_config)
+            await self._router.settings.replace(user_config)
         except ScopeError as error:
             _reject_settings(error, configured=self._configured)
-            self._router.mark_settings_rejected()
+            self._router.settings.mark_rejected()
         self._configured = True
 
     async def get_session(self, key: SessionKey) -> SessionState | None:
