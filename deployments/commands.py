@@ -100,7 +100,7 @@ def _serve_until_stopped(settings: dict[str, Any]) -> bool:
             signal.signal(signal.SIGINT, stop)  # a shell's background job ignores it otherwise
             ray.init(namespace="serve")  # sets a SIGTERM handler, which ours replaces
             signal.signal(signal.SIGTERM, stop)
-            cli.main(["run", str(file)], standalone_mode=False)
+            cli.main(["run", "--address", "auto", str(file)], standalone_mode=False)
         except (KeyboardInterrupt, Abort, SystemExit):
             pass  # `serve run` ends with SystemExit, whether stopped or failed
         finally:
