@@ -8,12 +8,12 @@ import pytest
 from pipelines.reasoner.answer_writer import ERROR, FLUSH_ROWS, AnswerWriter
 from pipelines.reasoner.request import ReasonerUsage
 from scope.reasoner.answer_cache import AnswerCache, AnswerKey
-from tests.scope.reasoner.test_answer_cache import RECIPE
+from tests.scope.reasoner.test_answer_cache import FINGERPRINT
 
 
 @pytest.fixture
 def cache(tmp_path):
-    return AnswerCache(tmp_path, RECIPE)
+    return AnswerCache(tmp_path, FINGERPRINT)
 
 
 def asks(n):
@@ -68,7 +68,7 @@ def test_answers_are_on_the_disk_before_the_end(cache, tmp_path):
 
     keeper.add(batch(range(FLUSH_ROWS - 1, FLUSH_ROWS + 1)))
 
-    assert AnswerCache(tmp_path, RECIPE).missing(asks(2 * FLUSH_ROWS)) == list(
+    assert AnswerCache(tmp_path, FINGERPRINT).missing(asks(2 * FLUSH_ROWS)) == list(
         range(FLUSH_ROWS + 1, 2 * FLUSH_ROWS)
     )
 
