@@ -25,7 +25,7 @@ def test_outcomes_are_those_of_the_requested_models(saved):
     """
     labelled = LabelledQuestions.open(saved[1])
 
-    got = labelled.outcomes(("large", "nobody"))
+    got = labelled.outcomes(("large", "unknown"))
 
     assert labelled.ids == ("a0", "a1", "a2")
     np.testing.assert_array_equal(got.correct_am, [[0, np.nan], [1, np.nan], [np.nan, np.nan]])
@@ -35,7 +35,7 @@ def test_unknown_models_give_no_outcomes(saved):
     """
     None, not an array of NaN.
     """
-    assert LabelledQuestions.open(saved[1]).outcomes(("nobody",)) is None
+    assert LabelledQuestions.open(saved[1]).outcomes(("unknown",)) is None
 
 
 def test_head_keeps_the_first_questions_with_their_outcomes(saved):

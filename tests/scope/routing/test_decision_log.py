@@ -183,8 +183,8 @@ def test_different_objectives_have_no_common_one(read):
     """
     Each objective is counted once.
     """
-    asked = [{"alpha": 0.5, "trade_off": n} for n in (1.0, 2.0)] + [{"min_quality": 0.5}]
-    past = read(*(two_models(f"{n}", settings=one) for n, one in enumerate(asked)))
+    settings = [{"alpha": 0.5, "trade_off": n} for n in (1.0, 2.0)] + [{"min_quality": 0.5}]
+    past = read(*(two_models(f"{n}", settings=one) for n, one in enumerate(settings)))
 
     with pytest.raises(ConfigError, match="have 2 different objectives"):
         _ = past.logged.objective
