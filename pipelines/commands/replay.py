@@ -61,7 +61,7 @@ class ReplayInput:
                 f"scale are now those of bank {read.version[:12]}",
                 markup=False,
             )
-        return cls(log.logged, log.predicted(read), log.offers.route, log)
+        return cls(log.logged, log.predicted(read), log.eligible.route, log)
 
 
 def _check_flags(
@@ -132,7 +132,9 @@ def replay(
     wanted = load_pool(pool) if pool else past.logged.models
     narrow = restrict_models(after, wanted, tuple(allow or ()), tuple(deny or ()))
     given = (alpha, budget, min_quality, max_cost)
-    target = Objective(*given) if any(value is not None for value in given) else past.logged.target
+    target = (
+        Objective(*given) if any(value is not None for value in given) else past.logged.objective
+    )
     if past.log and prices is None and target.alpha is not None:
         warn_other_prices(before)
     anew = past.decide(narrow, target)
@@ -173,13 +175,13 @@ def _show(result: ReplayComparison, anew: RoutingResult) -> None:
 def _show_log(log: DecisionHistory) -> None:
     """Print the real bill of what was decided, and what the comparison leaves out."""
     n_decided = len(log.logged.model_of)
-    if log.n_billed:
+    if log.n_with_cost:
         out.print(
-            f"real bill as decided: {format_usd(log.bill_usd)} for {log.n_billed:,} of "
+            f"real cost as logged: {format_usd(log.real_cost_usd)} for {log.n_with_cost:,} of "
             f"{n_decided:,} requests"
-            + ("; nobody knows the rest" if log.n_billed < n_decided else "")
+            + ("; the others are unknown" if log.n_with_cost < n_decided else "")
         )
-    if log.n_left_out:
-        out.print(f"left out: {log.n_left_out:,} requests for which no policy chose")
+    if log.n_skipped:
+        out.print(f"left out: {log.n_skipped:,} requests for which no policy chose")
     if log.n_truncated:
         out.print(f"skipped: {log.n_truncated:,} half lines, torn by a kill")

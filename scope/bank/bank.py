@@ -1,4 +1,4 @@
-"""An anchor bank: questions whose outcomes are known for every model."""
+"""An anchor bank: questions with known outcomes of every model."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -19,7 +19,7 @@ from scope.reasoner import ReasonerSpec
 
 
 class BankManifest(StrictModel):
-    """What a bank is made of; `files` ties it to the bytes beside it."""
+    """Description of a stored bank, with the hashes of its files."""
 
     schema_version: Literal[1] = 1
     n_questions: int = Field(ge=1)
@@ -30,7 +30,7 @@ class BankManifest(StrictModel):
     created_at: str
     sources: tuple[str, ...]
     files: dict[str, str]
-    """SHA-256 of every file of the bank but the manifest itself."""
+    """SHA-256 of every file of the bank except the manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +46,18 @@ class Bank:
     embedding_ad : ndarray of shape (n_anchors, n_dimensions)
         Unit vectors.
     features_af : ndarray of shape (n_anchors, n_features)
-        As `scope.embedding.text_features.text_features` counts them.
+        From `scope.embedding.text_features.text_features`.
     models : tuple of ModelSpec
         In the order of the columns of `outcomes`.
     outcomes : Outcomes
     embedder : EmbedderSpec
-    calibration : ReferencePopulation or None
-        The population of its dial; None until it is drawn.
+    reference : ReferencePopulation or None
+        Population of the alpha scale; None if the bank was not fitted.
     forecaster : Forecaster or None
-        What was learned from its outcomes; None until it is.
+        Fitted to the outcomes; None if the bank was not fitted.
     reasoner : CalibratedReasoner or None
-        The reasoner that was put to its anchors, and what its answers are worth beside the
-        rest; None until one is.
+        The reasoner that the bank was fitted for, with the weights of its answers; None if
+        there is none.
     version : str
         Digest of the manifest; empty for a bank that was never saved.
     """
@@ -92,7 +92,7 @@ class Bank:
 
     @property
     def anchor_config(self) -> AnchorConfig:
-        """How the bank was calibrated to be read, else the defaults."""
+        """Settings of the anchor predictor: of the reference population, else the defaults."""
         return self.reference.config if self.reference else AnchorConfig()
 
     def select_models(self, wanted: tuple[str, ...]) -> "Bank":
@@ -101,7 +101,7 @@ class Bank:
         Raises
         ------
         UnknownModelError
-            If the bank has never measured one of them.
+            If the bank has no outcomes of one of them.
         """
         columns = indices_of(wanted, self.model_ids, "the bank")
         return replace(
@@ -173,12 +173,12 @@ def missing_prompts(source: str) -> ConfigError:
 
 
 def check_unit_norm(embedding_nd: Float32Array, ids: tuple[str, ...]) -> None:
-    """Refuse vectors that are not finite and of length 1.
+    """Check that all vectors are finite and of length 1.
 
     Raises
     ------
     BankError
-        Naming the first question whose vector is not.
+        Names the first question whose vector is not.
     """
     length, unit = norms(embedding_nd)
     wrong = np.flatnonzero(~unit)

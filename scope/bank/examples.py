@@ -1,4 +1,4 @@
-"""Anchors that are shown to the reasoner: what a model did on similar questions."""
+"""Few-shot examples for the reasoner: outcomes of a model on similar anchors."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from scope.bank.bank import Bank
 from scope.reasoner import Example
 
 CORRECT_THRESHOLD = 0.5
-"""Least outcome that is shown as correct; part credit is told as yes or no."""
+"""Outcomes of at least this are shown as correct; partial credit becomes yes or no."""
 
 
 def nearest_examples(bank: Bank, anchor_k: Iterable[int], m: int, n: int) -> list[Example]:
@@ -18,11 +18,11 @@ def nearest_examples(bank: Bank, anchor_k: Iterable[int], m: int, n: int) -> lis
     ----------
     bank : Bank
     anchor_k : iterable of int
-        Positions of anchors in the bank, most similar to the question first.
+        Indices of anchors in the bank, most similar to the question first.
     m : int
         Column of the model.
     n : int
-        Most examples wanted; fewer are returned where fewer are known.
+        Maximum number of examples; fewer if fewer outcomes are known.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def nearest_examples(bank: Bank, anchor_k: Iterable[int], m: int, n: int) -> lis
     Notes
     -----
     The reference shows an anchor the model was never run on as ``{len: 0, correct: no}``;
-    here it is left out.
+    here it is skipped.
     """
     prompts = bank.require_prompts()
     examples: list[Example] = []
@@ -42,6 +42,6 @@ def nearest_examples(bank: Bank, anchor_k: Iterable[int], m: int, n: int) -> lis
         if len(examples) == n:
             break
         if not (np.isnan(correct) or np.isnan(tokens)):
-            shown = Example(prompts[anchor], float(tokens), bool(correct >= CORRECT_THRESHOLD))
-            examples.append(shown)
+            is_correct = bool(correct >= CORRECT_THRESHOLD)
+            examples.append(Example(prompts[anchor], float(tokens), is_correct))
     return examples

@@ -1,4 +1,4 @@
-"""A forecaster on disk: the arrays that its bank does not hold already."""
+"""A forecaster on disk: the arrays that are not in the other files of its bank."""
 
 import zlib
 from pathlib import Path
@@ -24,7 +24,7 @@ FLOAT16_FIELDS = (
     "loo_p_nm",
     "loo_log_length_nm",
 )
-"""Large and known to few digits: stored in half precision, and fitted so."""
+"""Large arrays of few significant digits: stored in half precision, and rounded so when fitted."""
 
 SHAPES = {
     "form_mean_f": "f",
@@ -44,11 +44,11 @@ SHAPES = {
     "loo_p_nm": "nm",
     "loo_log_length_nm": "nm",
 }
-"""Axes of every array; the letters stand for the same length in all of them."""
+"""Axes of every array; a letter has the same length in all of them."""
 
 
 def save_forecaster(forecaster: Forecaster, path: Path) -> None:
-    """Write ``.npz``."""
+    """Write the arrays as ``.npz``."""
     arrays: dict[str, AnyArray] = {
         "form_mean_f": forecaster.form.mean_f,
         "form_spread_f": forecaster.form.spread_f,
@@ -77,7 +77,7 @@ def save_forecaster(forecaster: Forecaster, path: Path) -> None:
 def load_forecaster(
     path: Path, embedding_ad: Float32Array, features_af: FloatArray, n_models: int
 ) -> Forecaster:
-    """Read what `save_forecaster` wrote.
+    """Read a forecaster that `save_forecaster` wrote.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def load_forecaster(
     Raises
     ------
     BankError
-        If the arrays are not those of a forecaster of this bank.
+        If the arrays are not a forecaster of this bank.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -107,7 +107,7 @@ def load_forecaster(
 def _check(
     stored: dict[str, AnyArray], embedding_ad: Float32Array, features_af: FloatArray, n_models: int
 ) -> None:
-    """Refuse arrays that are not numbers, or of other lengths than each other and the bank's."""
+    """Check that the arrays are numbers of consistent lengths."""
     if missing := [name for name in SHAPES if name not in stored]:
         raise ValueError(f"it lacks {', '.join(missing)}")
     (n_anchors, n_dimensions), n_features = embedding_ad.shape, features_af.shape[1]

@@ -1,4 +1,4 @@
-"""Questions of a bank taken as questions: their labels now, their vectors as they are needed."""
+"""The questions of a bank as labelled questions; embeddings are read on demand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from scope.outcomes import Outcomes, read_outcomes_table
 
 @dataclass(frozen=True, slots=True)
 class LabelledQuestions:
-    """What is in memory of a bank whose questions are asked: not its vectors.
+    """Ids of the questions of a stored bank; the rest is read on demand.
 
     Attributes
     ----------
@@ -49,11 +49,11 @@ class LabelledQuestions:
         Raises
         ------
         BankError
-            If it is none, or was altered.
+            If the folder is not a bank, or was altered.
         """
         manifest = verify_bank(path)
         ids = pq.read_table(path / QUESTIONS, columns=["question_id"])["question_id"]
-        # Workers stand elsewhere: the folder needs its whole name.
+        # Workers run in another directory, so the path must be absolute.
         return cls(path.resolve(), bank_version(path), manifest.embedder, tuple(ids.to_pylist()))
 
     def head(self, limit: int | None) -> "LabelledQuestions":
@@ -61,7 +61,7 @@ class LabelledQuestions:
         return replace(self, ids=self.ids[:limit])
 
     def texts(self) -> tuple[str, ...]:
-        """Return the questions themselves.
+        """Return the question texts.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class LabelledQuestions:
         return tuple(prompts.to_pylist()[: len(self.ids)])
 
     def outcomes(self, models: tuple[str, ...]) -> Outcomes | None:
-        """Return what `models` did on these questions; None if nothing is known of any."""
+        """Return the outcomes of `models` on these questions; None if none is known."""
         rows = read_outcomes_table(self.path / OUTCOMES)
         rows = rows.filter(pc.is_in(rows["model"].cast(pa.string()), pa.array(models, pa.string())))
         outcomes = Outcomes.from_table(rows, self.ids, models, str(self.path / OUTCOMES))
@@ -82,12 +82,12 @@ class LabelledQuestions:
 
 
 class StoredFeatures:
-    """What a bank has stored of its questions' texts: embeddings on the disk, features here.
+    """Stored embeddings (memory-mapped) and text features of a bank's questions.
 
     Parameters
     ----------
     path : Path
-        Of a bank that was verified.
+        A bank that was verified.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is fitted on a bank: the predictor's settings and the population of the dial."""
+"""The reference population of a bank: predictions of a sample of its own anchors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ ARRAYS = ("p_correct_qm", "prompt_tokens_qm", "completion_tokens_qm")
 class ReferencePopulation:
     """Predictions of a bank for a sample of its own anchors.
 
-    No anchor took part in its own prediction. The sample stands for the
-    questions to come: the dial learns from it what a bill will be, for any
-    subset of the models and any prices.
+    Each anchor is left out of its own prediction. The sample represents future
+    questions: the alpha scale is fitted to it, for any subset of the models and
+    any prices.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class ReferencePopulation:
     completion_tokens_qm: FloatArray
 
     def select_models(self, columns: list[int]) -> "ReferencePopulation":
-        """Return the calibration of some models, in the order of `columns`."""
+        """Return the population of some models, in the order of `columns`."""
         return ReferencePopulation(
             self.config,
             self.p_correct_qm[:, columns],
@@ -46,7 +46,7 @@ class ReferencePopulation:
         )
 
     def cost_usd_qm(self, models: Sequence[ModelSpec]) -> FloatArray:
-        """Return what the sampled calls cost at the prices of `models`, USD."""
+        """Return the costs of the sampled questions at the prices of `models`, USD."""
         return cost_usd(models, self.prompt_tokens_qm, self.completion_tokens_qm)
 
     def save(self, path: Path) -> None:
@@ -59,27 +59,30 @@ class ReferencePopulation:
 
     @classmethod
     def load(cls, path: Path, config: AnchorConfig) -> "ReferencePopulation":
-        """Read what `save` wrote; pickled content is refused."""
+        """Read the arrays that `save` wrote; pickled content is refused."""
         with np.load(path, allow_pickle=False) as stored:
             return cls(config, *(stored[name].astype(np.float64) for name in ARRAYS))
 
 
 def fit_alpha_scale(
-    calibration: ReferencePopulation | None, models: Sequence[ModelSpec]
+    reference: ReferencePopulation | None, models: Sequence[ModelSpec]
 ) -> AlphaScale:
-    """Fit the dial of exactly these models at their prices.
+    """Fit the alpha scale of exactly these models at their prices.
 
     Parameters
     ----------
-    calibration : ReferencePopulation or None
+    reference : ReferencePopulation or None
         Its columns are `models`.
     models : sequence of ModelSpec
 
     Raises
     ------
     ConfigError
-        If the bank was never calibrated.
+        If there is no reference population: the bank was not fitted.
     """
-    if calibration is None:
-        raise ConfigError("the bank behind these predictions has no calibration; no alpha")
-    return AlphaScale.fit(calibration.p_correct_qm, calibration.cost_usd_qm(models))
+    if reference is None:
+        raise ConfigError(
+            "no alpha: the bank of these predictions has no reference population; "
+            "run `scope bank fit`"
+        )
+    return AlphaScale.fit(reference.p_correct_qm, reference.cost_usd_qm(models))

@@ -1,4 +1,4 @@
-"""A bank on disk: plain files, each tied to the manifest by its hash."""
+"""A bank on disk: plain files with their hashes in a manifest."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ REASONER = "reasoner.json"
 
 
 def save_bank(bank: Bank, path: Path, *, created_at: str, sources: tuple[str, ...]) -> BankManifest:
-    """Write `bank` as a new folder, whole or not at all.
+    """Write `bank` as a new folder, atomically.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def save_bank(bank: Bank, path: Path, *, created_at: str, sources: tuple[str, ..
     created_at : str
         ISO 8601 time for the manifest.
     sources : tuple of str
-        Where the questions and outcomes came from.
+        Origins of the questions and outcomes.
 
     Raises
     ------
@@ -71,14 +71,14 @@ def save_bank(bank: Bank, path: Path, *, created_at: str, sources: tuple[str, ..
 
 
 def load_bank(path: Path) -> Bank:
-    """Read and verify a bank; nothing in it is ever unpickled or executed.
+    """Read and verify a bank; no content is unpickled or executed.
 
     Raises
     ------
     BankError
         If `path` is not a bank of this schema.
     BankIntegrityError
-        If a file is not the one the manifest names.
+        If a file differs from its hash in the manifest.
     """
     manifest = verify_bank(path)
     try:
@@ -88,22 +88,22 @@ def load_bank(path: Path) -> Bank:
             raise
         raise BankError(f"bank {path} does not fit its manifest: {error}") from error
     if FORECASTER in manifest.files:
-        learned = load_forecaster(
+        forecaster = load_forecaster(
             path / FORECASTER, bank.embedding_ad, bank.features_af, len(bank.models)
         )
-        bank = replace(bank, forecaster=learned)
+        bank = replace(bank, forecaster=forecaster)
     return replace(bank, version=bank_version(path))
 
 
 def verify_bank(path: Path) -> BankManifest:
-    """Check every file of a bank against its manifest and return that.
+    """Check every file of a bank against its manifest; return the manifest.
 
     Raises
     ------
     BankError
-        If there is no valid manifest, or a file is missing or not named by it.
+        If there is no valid manifest, or a file is missing.
     BankIntegrityError
-        If a file has other bytes than the manifest says.
+        If a file differs from its hash in the manifest.
     """
     manifest = read_manifest(path)
     for name, expected in manifest.files.items():
@@ -115,7 +115,7 @@ def verify_bank(path: Path) -> BankManifest:
 
 
 def read_manifest(path: Path) -> BankManifest:
-    """Read what a bank says it is made of, without checking that it is.
+    """Read the manifest of a bank without checking the files.
 
     Raises
     ------
@@ -133,22 +133,22 @@ def read_manifest(path: Path) -> BankManifest:
 
 
 def is_bank(path: Path) -> bool:
-    """Say whether `path` is a folder with a manifest."""
+    """Return whether `path` is a folder with a manifest."""
     return (path / MANIFEST).is_file()
 
 
 def content_digest(path: Path) -> str:
-    """Return 12 digits that change whenever a question, a vector or an outcome of a bank does.
+    """Return 12 hex digits that depend on the questions, embeddings and outcomes of a bank.
 
-    They stay where only prices change, or what is learned from the outcomes.
+    They do not depend on prices or on what is fitted.
     """
     files = read_manifest(path).files
-    told = json.dumps([files.get(name) for name in (QUESTIONS, EMBEDDINGS, OUTCOMES)])
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    hashes = json.dumps([files.get(name) for name in (QUESTIONS, EMBEDDINGS, OUTCOMES)])
+    return hashlib.sha256(hashes.encode()).hexdigest()[:12]
 
 
 def bank_version(path: Path) -> str:
-    """Return 12 digits that change whenever anything in the bank does."""
+    """Return 12 hex digits that depend on all content of the bank."""
     return hashlib.sha256((path / MANIFEST).read_bytes()).hexdigest()[:12]
 
 

@@ -1,4 +1,4 @@
-"""What the endpoint decided, read from its log so that it can be decided anew."""
+"""Decisions of the endpoint, read from its log for a replay."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,36 +19,36 @@ from scope.routing.route import Objective
 
 @dataclass(frozen=True, slots=True)
 class DecisionHistory:
-    """The requests of a log for which a policy chose among candidates.
+    """The requests of a decision log for which a policy chose among candidates.
 
     Attributes
     ----------
     logged : LoggedDecisions
-        What was asked for and chosen; a question id is a decision id.
+        Objectives and chosen models; a question id is a decision id.
     predictions : Predictions
-        Of every model that was a candidate, in the order of their first appearance; NaN where
-        it was none, so that it is never chosen.
-    offers : EligibleModels
-        Which were candidates.
+        Of every model that was a candidate, in the order of first appearance; NaN for requests
+        in which it was not, so that it is not chosen.
+    eligible : EligibleModels
+        The candidates of each request.
     banks : tuple of str
-        Versions of the banks that foretold.
-    bill_usd : float
-        What these requests really cost, as far as it is known; NaN where it is of none.
-    n_billed : int
-        Requests whose real cost is known.
-    n_left_out : int
-        Requests without such a choice: the client named the model, or nothing was foretold.
+        Versions of the banks of the predictions.
+    real_cost_usd : float
+        Sum of the known real costs; NaN if none is known.
+    n_with_cost : int
+        Requests with a known real cost.
+    n_skipped : int
+        Requests without such a choice: the client named the model, or there was no prediction.
     n_truncated : int
-        Files that a kill ended in the middle of a line.
+        Files that end in a truncated line.
     """
 
     logged: LoggedDecisions
     predictions: Predictions
-    offers: EligibleModels
+    eligible: EligibleModels
     banks: tuple[str, ...]
-    bill_usd: float
-    n_billed: int
-    n_left_out: int
+    real_cost_usd: float
+    n_with_cost: int
+    n_skipped: int
     n_truncated: int
 
     @classmethod
@@ -58,93 +58,93 @@ class DecisionHistory:
         Raises
         ------
         FormatError
-            If a line is no request, an id stands twice, or no request can be decided anew.
+            If a line is not a request, an id occurs twice, or no request can be replayed.
         """
-        lines, rows, places = DecisionLogReader(path), list[_Row](), dict[str, str]()
-        for place, request in lines:
-            if request.id in places:
+        reader, rows, line_of = DecisionLogReader(path), list[_Row](), dict[str, str]()
+        for line, request in reader:
+            if request.id in line_of:
                 raise FormatError(
-                    f"{place} decides {request.id!r} again, which {places[request.id]} did; "
-                    "leave out the copy"
+                    f"{line} repeats the id {request.id!r} of {line_of[request.id]}; "
+                    "remove the copy"
                 )
-            places[request.id] = place
+            line_of[request.id] = line
             if request.decided:
                 rows.append(_Row.from_request(request))
         if not rows:
             raise FormatError(
-                f"{path} holds no decision to make anew; in {len(places):,} requests no policy "
+                f"{path} holds no decision to replay; in {len(line_of):,} requests no policy "
                 "chose among candidates"
             )
-        return cls._of(rows, n_left_out=len(places) - len(rows), n_truncated=lines.n_truncated)
+        return cls._from_rows(rows, len(line_of) - len(rows), reader.n_truncated)
 
     @classmethod
-    def _of(cls, rows: "list[_Row]", *, n_left_out: int, n_truncated: int) -> "DecisionHistory":
+    def _from_rows(cls, rows: "list[_Row]", n_skipped: int, n_truncated: int) -> "DecisionHistory":
         models = tuple(dict.fromkeys(model for row in rows for model in row.models))
-        place = {model: position for position, model in enumerate(models)}
-        grids_cqm = np.full((len(COLUMNS), len(rows), len(models)), np.nan)
-        offered_qm = np.zeros((len(rows), len(models)), dtype=bool)
+        column_of = {model: column for column, model in enumerate(models)}
+        value_eqm = np.full((len(COLUMNS), len(rows), len(models)), np.nan)
+        eligible_qm = np.zeros((len(rows), len(models)), dtype=bool)
         for q, row in enumerate(rows):
-            columns = [place[model] for model in row.models]
-            grids_cqm[:, q, columns] = row.estimates_cm
-            offered_qm[q, columns] = True
-        bills = [row.cost_usd for row in rows if row.cost_usd is not None]
+            columns = [column_of[model] for model in row.models]
+            value_eqm[:, q, columns] = row.value_em
+            eligible_qm[q, columns] = True
+        costs = [row.cost_usd for row in rows if row.cost_usd is not None]
         return cls(
             LoggedDecisions(
-                tuple(dict.fromkeys(row.target for row in rows)),
+                tuple(dict.fromkeys(row.objective for row in rows)),
                 models,
                 {row.id: row.model for row in rows},
             ),
-            Predictions(tuple(row.id for row in rows), models, Estimates.from_stack(grids_cqm)),
-            EligibleModels(models, offered_qm),
+            Predictions(tuple(row.id for row in rows), models, Estimates.from_stack(value_eqm)),
+            EligibleModels(models, eligible_qm),
             tuple(dict.fromkeys(row.bank for row in rows if row.bank is not None)),
-            bill_usd=sum(bills) if bills else np.nan,
-            n_billed=len(bills),
-            n_left_out=n_left_out,
+            real_cost_usd=sum(costs) if costs else np.nan,
+            n_with_cost=len(costs),
+            n_skipped=n_skipped,
             n_truncated=n_truncated,
         )
 
     def predicted(self, bank: Bank) -> PredictionSet:
-        """Return the predictions with a bank's prices and the population of its dial.
+        """Return the predictions with a bank's prices and reference population.
 
         Raises
         ------
         UnknownModelError
-            If the bank has never measured one of the models.
+            If the bank has no outcomes of one of the models.
         """
         pool = bank.select_models(self.predictions.models)
         return PredictionSet(self.predictions, pool.models, pool.reference, None)
 
     def to_json(self) -> dict[str, Any]:
-        """Return bill and gaps as JSON values; unknown is null."""
+        """Return real cost and counts as JSON values; unknown is null."""
         return {
-            "bill_usd": finite_or_none(self.bill_usd),
-            "n_billed": self.n_billed,
-            "n_left_out": self.n_left_out,
+            "real_cost_usd": finite_or_none(self.real_cost_usd),
+            "n_with_cost": self.n_with_cost,
+            "n_skipped": self.n_skipped,
             "n_truncated": self.n_truncated,
         }
 
 
 class _Row(NamedTuple):
-    """What is kept of one request: arrays, since a log may hold many."""
+    """The data kept of one request, as arrays: a log may hold many."""
 
     id: str
     model: str | None
-    target: Objective
+    objective: Objective
     bank: str | None
     cost_usd: float | None
     models: tuple[str, ...]
-    estimates_cm: FloatArray
+    value_em: FloatArray
 
     @classmethod
     def from_request(cls, request: LoggedRequest) -> "_Row":
         candidates = request.candidates or ()
-        numbers = [[getattr(one, name) for one in candidates] for name in COLUMNS]
+        numbers = [[getattr(candidate, name) for candidate in candidates] for name in COLUMNS]
         return cls(
             request.id,
             request.model,
-            request.target(),
+            request.objective(),
             request.bank,
             request.real_cost_usd,
-            tuple(one.model for one in candidates),
+            tuple(candidate.model for candidate in candidates),
             np.array(numbers, dtype=np.float64),
         )

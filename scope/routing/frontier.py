@@ -1,4 +1,4 @@
-"""What every setting of the dial buys, beside the models themselves."""
+"""Cost and accuracy at every alpha, and of random mixtures of single models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,32 +13,33 @@ from scope.routing.metrics import GroundTruth, RoutingScore, ScoreAccumulator
 
 @dataclass(frozen=True, slots=True)
 class FrontierPoint:
-    """One setting of the dial: what was planned, and what came of it if known."""
+    """Planned and realised score at one alpha."""
 
     alpha: float
     trade_off: float
     planned: RoutingScore
-    """Accuracy is the mean predicted probability; its standard error is not known."""
+    """Its accuracy is the mean predicted probability, without a standard error."""
     realised: RoutingScore | None
+    """None without outcomes."""
 
 
 class AlphaSweep:
-    """Routes questions at every alpha as they come; holds sums, not questions.
+    """Routes questions at every alpha, shard by shard; holds sums, not questions.
 
     Parameters
     ----------
-    dial : AlphaScale
+    alpha_scale : AlphaScale
         Fitted for the models of the predictions.
     alphas : sequence of float
         Within [0, 1].
     """
 
-    def __init__(self, dial: AlphaScale, alphas: Sequence[float]) -> None:
-        self._settings = [(alpha, dial.trade_off(alpha)) for alpha in alphas]
+    def __init__(self, alpha_scale: AlphaScale, alphas: Sequence[float]) -> None:
+        self._settings = [(alpha, alpha_scale.trade_off(alpha)) for alpha in alphas]
         self._scores = [PlannedAndRealised() for _ in alphas]
 
     def add(self, predictions: Predictions, truth: GroundTruth | None = None) -> None:
-        """Route some more questions."""
+        """Add questions."""
         estimates = predictions.estimates
         hulls = Hulls.from_estimates(estimates.p_correct_qm, estimates.cost_usd_qm)
         for (_, trade_off), scores in zip(self._settings, self._scores, strict=True):
@@ -46,7 +47,7 @@ class AlphaSweep:
             scores.add(predictions, Choices(model_q, model_q >= 0), truth)
 
     def points(self) -> list[FrontierPoint]:
-        """Return what every setting bought on all questions so far."""
+        """Return the point at every alpha over all questions so far."""
         return [
             FrontierPoint(*setting, scores.planned, scores.realised)
             for setting, scores in zip(self._settings, self._scores, strict=True)
@@ -54,7 +55,7 @@ class AlphaSweep:
 
 
 class PlannedAndRealised:
-    """What choices were expected to bring, and what they did, as questions come."""
+    """Accumulates the planned and realised score of choices, shard by shard."""
 
     def __init__(self) -> None:
         self._planned, self._realised = ScoreAccumulator(spread=False), ScoreAccumulator()
@@ -63,7 +64,7 @@ class PlannedAndRealised:
     def add(
         self, predictions: Predictions, choices: Choices, truth: GroundTruth | None = None
     ) -> None:
-        """Add the choices for some more questions."""
+        """Add the choices for some questions."""
         e = predictions.estimates
         self._planned.add(choices.pick(e.p_correct_qm), choices.pick(e.cost_usd_qm))
         if truth is not None:
@@ -72,12 +73,12 @@ class PlannedAndRealised:
 
     @property
     def planned(self) -> RoutingScore:
-        """Expected accuracy and cost; the standard error is not known."""
+        """Expected accuracy and cost, without a standard error."""
         return self._planned.score()
 
     @property
     def realised(self) -> RoutingScore | None:
-        """What came of it; None if nobody knows."""
+        """Realised accuracy and cost; None without outcomes."""
         return self._realised.score() if self._labelled else None
 
 
@@ -89,7 +90,7 @@ def planned_score(predictions: Predictions, choices: Choices) -> RoutingScore:
 
 
 def mix_hull(scores: Sequence[RoutingScore]) -> tuple[FloatArray, FloatArray]:
-    """Return the upper hull of single models: what a random mix of two can reach.
+    """Return the upper hull of single models: the scores of random mixtures of two models.
 
     Sending a share of the questions, drawn at random, to one model and the rest
     to another gives any point on the line between them.
@@ -97,7 +98,7 @@ def mix_hull(scores: Sequence[RoutingScore]) -> tuple[FloatArray, FloatArray]:
     Returns
     -------
     usd_per_1k, accuracy : ndarray of shape (n_corners,)
-        Corners from the cheapest model to the most accurate, both rising.
+        Corners from the cheapest model to the most accurate, both ascending.
     """
     usd = np.array([[score.usd_per_1k for score in scores]])
     accuracy = np.array([[score.accuracy for score in scores]])
@@ -108,7 +109,7 @@ def mix_hull(scores: Sequence[RoutingScore]) -> tuple[FloatArray, FloatArray]:
 
 
 def mix_accuracy(scores: Sequence[RoutingScore], usd_per_1k: float) -> float:
-    """Return the best accuracy that a random mix of single models has at this cost.
+    """Return the best accuracy of a random mixture of single models at this cost.
 
     NaN below the cost of the cheapest model.
     """

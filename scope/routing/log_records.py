@@ -1,4 +1,4 @@
-"""Lines of a decision log, checked one at a time."""
+"""Records of a decision log, validated line by line."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,17 +10,17 @@ from scope.errors import ConfigError, FormatError
 from scope.routing.route import Objective
 
 FiniteOrNone = FiniteFloat | None
-"""A number, or null where nobody knows it."""
+"""A number, or null if unknown."""
 
 
 class _Line(BaseModel):
-    """What replay needs of a JSON object; what else it holds is for other readers."""
+    """The fields of a JSON object that a replay needs; other fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
 class Candidate(_Line):
-    """A model that a request could have got, with all of `scope.predictions.COLUMNS`."""
+    """A candidate model of a request, with all of `scope.predictions.COLUMNS`."""
 
     model: str
     p_correct: FiniteOrNone
@@ -37,12 +37,12 @@ class Candidate(_Line):
 
 
 class LoggedRequest(_Line):
-    """One request, its decision and its bill."""
+    """One request with its decision and real cost."""
 
     id: Annotated[str, Field(min_length=1)]
     bank: str | None
     policy: str | None
-    """None where none was applied."""
+    """None if no policy was applied."""
     settings: Mapping[str, FiniteOrNone] | None
     model: str | None
     candidates: tuple[Candidate, ...] | None
@@ -50,31 +50,31 @@ class LoggedRequest(_Line):
 
     @property
     def decided(self) -> bool:
-        """Whether a policy chose among the candidates: only that can be decided anew."""
-        chosen = self.model in {one.model for one in self.candidates or ()}
+        """Whether a policy chose among the candidates; only such a request can be replayed."""
+        chosen = self.model in {candidate.model for candidate in self.candidates or ()}
         return self.policy is not None and chosen
 
-    def target(self) -> Objective:
-        """Return what the request asked for.
+    def objective(self) -> Objective:
+        """Return the objective of the request.
 
         Raises
         ------
         ConfigError
-            If the settings are of no policy.
+            If the settings are not an objective.
         """
-        asked = {k: v for k, v in (self.settings or {}).items() if k != "trade_off"}
-        if strangers := asked.keys() - Objective.__dataclass_fields__.keys():
-            raise ConfigError(f"settings name {', '.join(sorted(strangers))}")
-        return Objective(**asked)
+        settings = {k: v for k, v in (self.settings or {}).items() if k != "trade_off"}
+        if unknown := settings.keys() - Objective.__dataclass_fields__.keys():
+            raise ConfigError(f"settings name {', '.join(sorted(unknown))}")
+        return Objective(**settings)
 
 
 class DecisionLogReader:
-    """The requests in one file, or in all files of a folder by the order of their names.
+    """Reads the requests of one file, or of all files of a folder in order of name.
 
     Attributes
     ----------
     n_truncated : int
-        Files, of those read so far, that a kill ended in the middle of a line.
+        Files read so far that end in a truncated line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -82,13 +82,13 @@ class DecisionLogReader:
         self.n_truncated = 0
 
     def __iter__(self) -> Iterator[tuple[str, LoggedRequest]]:
-        """Yield every request after the place where it stands.
+        """Yield the file and line number of every request, and the request.
 
         Raises
         ------
         FormatError
-            If a file cannot be read, or a line other than a torn one is no request; the message
-            names both.
+            If a file cannot be read, or a line is not a request and not truncated; the message
+            names file and line.
         """
         for file in self._files():
             try:
@@ -106,11 +106,11 @@ class DecisionLogReader:
             raise FormatError(f"{self._path} holds no decision log; expected files *.jsonl")
         return files
 
-    def _request(self, place: str, line: bytes) -> Iterator[tuple[str, LoggedRequest]]:
+    def _request(self, position: str, line: bytes) -> Iterator[tuple[str, LoggedRequest]]:
         try:
             request = LoggedRequest.model_validate_json(line)
             if request.decided:
-                request.target()
+                request.objective()
         except ValidationError as error:
             if not line.endswith(b"\n"):
                 self.n_truncated += 1
@@ -118,7 +118,7 @@ class DecisionLogReader:
             mistake = error.errors(include_url=False)[0]
             where = ".".join(map(str, mistake["loc"]))
             what = f"{where}: {mistake['msg']}" if where else mistake["msg"]
-            raise FormatError(f"{place} is no logged decision: {what}") from error
+            raise FormatError(f"{position} is not a logged decision: {what}") from error
         except ConfigError as error:
-            raise FormatError(f"{place} is no logged decision: {error}") from error
-        yield place, request
+            raise FormatError(f"{position} is not a logged decision: {error}") from error
+        yield position, request

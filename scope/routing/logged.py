@@ -1,4 +1,4 @@
-"""Decisions that were made once, to be compared with new ones."""
+"""Logged decisions, and the models that were eligible for each request."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,37 +18,37 @@ from scope.storage import read_json
 
 @dataclass(frozen=True, slots=True)
 class LoggedDecisions:
-    """Decisions as ``scope route`` or the endpoint made them.
+    """Decisions of a routing file or a decision log.
 
     Attributes
     ----------
-    targets : tuple of Objective
-        Everything that was asked for, each once.
+    objectives : tuple of Objective
+        The distinct objectives.
     models : tuple of str
-        Those that could have been chosen.
+        The models that could be chosen.
     model_of : dict of str to (str or None)
-        Chosen model by question; None where nothing was known.
+        Chosen model by question id; None without an estimate.
     """
 
-    targets: tuple[Objective, ...]
+    objectives: tuple[Objective, ...]
     models: tuple[str, ...]
     model_of: dict[str, str | None]
 
     @property
-    def target(self) -> Objective:
-        """What all of them asked for.
+    def objective(self) -> Objective:
+        """The objective of all decisions.
 
         Raises
         ------
         ConfigError
-            If they did not ask for the same.
+            If there is more than one.
         """
-        if len(self.targets) > 1:
+        if len(self.objectives) > 1:
             raise ConfigError(
-                f"the logged requests asked for {len(self.targets)} different things; say what "
-                "to aim for now: --alpha, --budget, --min-quality or --max-cost"
+                f"the logged requests have {len(self.objectives)} different objectives; name "
+                "one for the replay: --alpha, --budget, --min-quality or --max-cost"
             )
-        return self.targets[0]
+        return self.objectives[0]
 
     @classmethod
     def load(cls, path: Path) -> "LoggedDecisions":
@@ -57,93 +57,95 @@ class LoggedDecisions:
         Raises
         ------
         FormatError
-            If it is not one that ``scope route`` wrote for our own policies.
+            If ``scope route`` did not write it, or wrote it for a reference policy.
         """
         log = read_json(path)
         try:
             settings = {k: v for k, v in log["settings"].items() if k != "trade_off"}
             decisions = log["routing"][0]["routing_decisions"]
-            model_of = {one["question_id"]: one["selected_model"] for one in decisions}
+            model_of = {
+                decision["question_id"]: decision["selected_model"] for decision in decisions
+            }
             return cls((Objective(**settings),), tuple(log["models"]), model_of)
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise FormatError(
-                f"{path} is no routing file of `scope route`; expected settings, models "
+                f"{path} is not a routing file of `scope route`; expected settings, models "
                 "and routing_decisions"
             ) from error
 
     def choices(self, predicted: PredictionSet) -> Choices:
-        """Return the decisions as positions among the models of `predicted`.
+        """Return the decisions as indices among the models of `predicted`.
 
         Raises
         ------
         FormatError
-            If they are about other questions.
+            If they are for other questions.
         UnknownModelError
-            If nothing was predicted for a chosen model.
+            If a chosen model has no predictions.
         """
         ids = predicted.predictions.question_ids
         if set(ids) != set(self.model_of) or len(ids) != len(self.model_of):
             raise FormatError(
-                f"the routing decides {len(self.model_of):,} questions, the predictions are of "
-                f"{len(ids):,} and not the same; replay needs the predictions it was made from"
+                f"the routing has {len(self.model_of):,} questions, the predictions have "
+                f"{len(ids):,} and other ids; a replay needs the predictions of the routing"
             )
         chosen = [self.model_of[question_id] for question_id in ids]
         known = tuple(sorted({model for model in chosen if model is not None}))
-        place = dict(
+        index_of = dict(
             zip(
                 known,
                 indices_of(known, predicted.predictions.models, "the predictions"),
                 strict=True,
             )
         )
-        model_q = np.array([-1 if model is None else place[model] for model in chosen])
+        model_q = np.array([-1 if model is None else index_of[model] for model in chosen])
         return Choices(model_q, model_q >= 0)
 
 
 @dataclass(frozen=True, slots=True)
 class EligibleModels:
-    """The models that were left to each question by its own rules.
+    """The models that were eligible for each question.
 
     Attributes
     ----------
     models : tuple of str
-    offered_qm : ndarray of bool, shape (n_questions, n_models)
+    eligible_qm : ndarray of bool, shape (n_questions, n_models)
     """
 
     models: tuple[str, ...]
     eligible_qm: BoolArray
 
-    def route(self, predicted: PredictionSet, target: Objective) -> RoutingResult:
-        """Choose for every question as the endpoint does: by the dial of its own models.
+    def route(self, predicted: PredictionSet, objective: Objective) -> RoutingResult:
+        """Choose for every question as the endpoint does: with the alpha scale of its own models.
 
-        Without rules this is `scope.routing.route.route`.
+        If all models are eligible, this is `scope.routing.route.route`.
 
         Parameters
         ----------
         predicted : PredictionSet
-            Of the same questions and some of the models; NaN where a model was not offered.
-        target : Objective
+            Of the same questions and some of the models; NaN where a model was not eligible.
+        objective : Objective
 
         Raises
         ------
-        As `scope.routing.route.route`.
+        The errors of `scope.routing.route.route`.
         """
-        if target.alpha is None:
-            return route(predicted, target)
+        if objective.alpha is None:
+            return route(predicted, objective)
         columns = indices_of(predicted.model_ids, self.models, "the log")
-        sets_sm, set_q = np.unique(self.eligible_qm[:, columns], axis=0, return_inverse=True)
+        set_nm, set_q = np.unique(self.eligible_qm[:, columns], axis=0, return_inverse=True)
         estimates = predicted.predictions.estimates
         model_q = np.full(len(set_q), -1)
-        for s, offered_m in enumerate(sets_sm):
-            if not offered_m.any():
+        for n, eligible_m in enumerate(set_nm):
+            if not eligible_m.any():
                 continue
-            offered = tuple(np.array(predicted.model_ids)[offered_m].tolist())
-            pool = predicted.select_models(offered)
+            eligible = tuple(np.array(predicted.model_ids)[eligible_m].tolist())
+            pool = predicted.select_models(eligible)
             scale = fit_alpha_scale(pool.reference, pool.models)
-            policy = ExpectedValue(scale.trade_off(target.alpha))
-            rows_q = set_q == s
+            policy = ExpectedValue(scale.trade_off(objective.alpha))
+            rows_q = set_q == n
             chosen = policy.choose(estimates.p_correct_qm[rows_q], estimates.cost_usd_qm[rows_q])
             model_q[rows_q] = chosen.model_q
         choices = Choices(model_q, model_q >= 0)
-        settings = {"alpha": target.alpha}
+        settings = {"alpha": objective.alpha}
         return RoutingResult("expected_value", settings, predicted.predictions, choices)

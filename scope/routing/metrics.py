@@ -1,4 +1,4 @@
-"""How well choices turned out, with the uncertainty of saying so."""
+"""Scores of choices against known outcomes, with standard errors."""
 
 import math
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from scope.pool import ModelSpec, cost_usd
 
 
 class ExactSum:
-    """A sum that rounds once, at the end, however many portions it is made of.
+    """A sum that is rounded once, at the end, for any number of additions.
 
-    It holds the few floats (two or three, as a rule) that add up to exactly what was added, so that
-    a set that streams by in shards has the same total as one held in memory.
+    It holds a few floats, usually two or three, with exactly the sum of all terms. The total of
+    shards is therefore that of a set in memory.
 
     Examples
     --------
@@ -30,7 +30,7 @@ class ExactSum:
 
     def __init__(self) -> None:
         self.partials: list[float] = []
-        """Floats whose exact sum is that of all terms."""
+        """Floats with the exact sum of all terms."""
 
     @property
     def value(self) -> float:
@@ -38,7 +38,7 @@ class ExactSum:
         return math.fsum(self.partials)
 
     def add(self, terms: FloatArray) -> None:
-        """Add all of `terms`; an infinite or NaN one makes the sum so."""
+        """Add all of `terms`; an infinite or NaN term makes the sum infinite or NaN."""
         rest = [*self.partials, *terms.tolist()]
         self.partials = []
         while part := math.fsum(rest):
@@ -50,12 +50,12 @@ class ExactSum:
 
 @dataclass(frozen=True, slots=True)
 class RoutingScore:
-    """Accuracy and cost of one way of choosing, over questions with known outcomes.
+    """Accuracy and cost of choices, over questions with known outcomes.
 
     Attributes
     ----------
     accuracy : float
-        Share of right answers, in [0, 1]; NaN if no outcome is known.
+        Share of correct answers, in [0, 1]; NaN if no outcome is known.
     standard_error : float
         Of the accuracy; NaN with fewer than two outcomes.
     cost_usd : float
@@ -71,13 +71,13 @@ class RoutingScore:
 
     @property
     def usd_per_1k(self) -> float:
-        """Cost of a thousand such questions, USD."""
+        """Mean cost of a thousand questions, USD."""
         return 1000 * self.cost_usd / self.n_questions if self.n_questions else math.nan
 
 
 @dataclass(frozen=True, slots=True)
 class GroundTruth:
-    """What really happened: correctness and cost of every model on every question.
+    """Real correctness and cost of every model on every question.
 
     NaN where a model was never run.
     """
@@ -87,7 +87,7 @@ class GroundTruth:
 
     @classmethod
     def from_outcomes(cls, outcomes: Outcomes, models: tuple[ModelSpec, ...]) -> "GroundTruth":
-        """Price the outcomes; `models` are in the order of their columns."""
+        """Compute the costs of outcomes; `models` are in the order of their columns."""
         tokens = outcomes.prompt_tokens_am, outcomes.completion_tokens_am
         return cls(outcomes.correct_am, cost_usd(models, *tokens))
 
@@ -96,7 +96,7 @@ class GroundTruth:
         return score(choices.pick(self.correct_qm), choices.pick(self.cost_usd_qm))
 
     def score_model(self, m: int) -> RoutingScore:
-        """Score one model asked everything."""
+        """Score one model on all questions."""
         return score(self.correct_qm[:, m], self.cost_usd_qm[:, m])
 
     def score_random(self) -> RoutingScore:
@@ -112,14 +112,14 @@ class GroundTruth:
 
 
 class ScoreAccumulator:
-    """Adds up a score over portions of the questions; the portions do not change it.
+    """Accumulates a score over shards of the questions; the result does not depend on the shards.
 
-    Holds some floats, whatever the number of questions.
+    Holds a few floats for any number of questions.
 
     Parameters
     ----------
     spread : bool, default=True
-        Whether the first numbers are outcomes, whose mean has a standard error.
+        Whether the accuracy gets a standard error: its values are outcomes, not probabilities.
     """
 
     def __init__(self, *, spread: bool = True) -> None:
@@ -127,7 +127,7 @@ class ScoreAccumulator:
         self._correct, self._squares, self._cost_usd = ExactSum(), ExactSum(), ExactSum()
 
     def add(self, correct_q: FloatArray, cost_usd_q: FloatArray) -> None:
-        """Add questions; those where either number is NaN are left out."""
+        """Add questions; those where either number is NaN are skipped."""
         known_q = ~np.isnan(correct_q + cost_usd_q)
         correct_q = correct_q[known_q]
         self._n += len(correct_q)
@@ -145,13 +145,13 @@ class ScoreAccumulator:
         if not self._spread or self._n < 2:
             return math.nan
         total, squares = (sum(map(Fraction, s.partials)) for s in (self._correct, self._squares))
-        # Exact but for the rounding of single squares: nothing cancels.
+        # Exact except for the rounding of single squares: no cancellation.
         variance = max((squares - total * total / self._n) / (self._n - 1), Fraction(0))
         return math.sqrt(variance / self._n)
 
 
 def score(correct_q: FloatArray, cost_usd_q: FloatArray) -> RoutingScore:
-    """Average outcomes of questions; those where either is NaN are left out.
+    """Average outcomes of questions; those where either is NaN are skipped.
 
     Examples
     --------

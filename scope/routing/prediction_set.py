@@ -1,4 +1,4 @@
-"""Predictions with all that is needed to route them, whole or a portion at a time."""
+"""Predictions with prices, reference population and outcomes, whole or in shards."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from scope.routing.metrics import GroundTruth
 
 
 class PredictionSource(Protocol):
-    """Predictions for a set of questions, in memory or not."""
+    """Predictions for a set of questions, in memory or on disk."""
 
     @property
     def model_ids(self) -> tuple[str, ...]:
@@ -34,13 +34,13 @@ class PredictionSource(Protocol):
         ...
 
     def iter_shards(self, columns: Sequence[str] = COLUMNS) -> Iterator["PredictionSet"]:
-        """Yield all questions, some at a time, as often as asked; other estimates may be NaN."""
+        """Yield all questions in shards; estimates not in `columns` may be NaN."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionSet:
-    """Predictions with their prices, the population of their dial and, if known, the truth."""
+    """Predictions with prices, the reference population and, if known, the outcomes."""
 
     predictions: Predictions
     models: tuple[ModelSpec, ...]
@@ -53,7 +53,7 @@ class PredictionSet:
         return self.predictions.models
 
     def iter_shards(self, columns: Sequence[str] = COLUMNS) -> Iterator["PredictionSet"]:
-        """Yield the set itself: all of it is in memory."""
+        """Yield the set itself, which is in memory."""
         yield self
 
     def select_models(self, wanted: tuple[str, ...]) -> "PredictionSet":
@@ -78,7 +78,7 @@ class PredictionSet:
         return replace(self, predictions=priced, models=models)
 
     def truth(self) -> GroundTruth | None:
-        """Return what really happened, at these prices; None if nobody knows."""
+        """Return the outcomes at these prices; None if unknown."""
         return (
             None if self.outcomes is None else GroundTruth.from_outcomes(self.outcomes, self.models)
         )

@@ -1,4 +1,4 @@
-"""A folder of predictions: Parquet shards and all that is needed to route them."""
+"""A folder of predictions: Parquet shards, reference population, outcomes and a manifest."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ SHARD = "part-"
 
 
 class PredictionsManifest(StrictModel):
-    """What the predictions were made of."""
+    """Description of stored predictions, with the hashes of the files."""
 
     schema_version: Literal[1] = 1
     n_questions: int = Field(ge=1)
@@ -37,15 +37,15 @@ class PredictionsManifest(StrictModel):
     embedder: EmbedderSpec
     anchors: AnchorConfig
     models: tuple[ModelSpec, ...]
-    """With the prices that the predicted costs were computed with."""
+    """With the prices of the predicted costs."""
     reasoner: ReasonerSpec | None = None
-    """Who was asked beside the anchors; None: nobody."""
+    """The reasoner that was queried; None if none was."""
     files: dict[str, str]
-    """SHA-256 of every other file."""
+    """SHA-256 of every file except the manifest."""
 
 
 def write_shard(folder: Path, number: int, table: pa.Table) -> None:
-    """Write whole questions as the shard of this number; shards are read in their order."""
+    """Write all models of some questions as shard `number`; shards are read in that order."""
     pq.write_table(table, folder / f"{SHARD}{number:05d}.parquet", compression="zstd")
 
 
@@ -58,9 +58,9 @@ def write_manifest(folder: Path, manifest: PredictionsManifest) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StoredPredictions:
-    """Predictions on disk, read a shard at a time, as often as they are needed.
+    """Predictions on disk, read shard by shard, any number of times.
 
-    In memory are the calibration and, where they are known, the outcomes: 12 bytes for each
+    The reference population and the outcomes, if known, are in memory: 12 bytes for each
     question and model.
     """
 
@@ -69,7 +69,7 @@ class StoredPredictions:
     models: tuple[ModelSpec, ...]
     reference: ReferencePopulation | None
     outcomes: Outcomes | None
-    """In single precision, question by question as the shards have them."""
+    """In single precision, in the order of the shards."""
 
     @classmethod
     def open(cls, path: Path) -> "StoredPredictions":
@@ -78,14 +78,14 @@ class StoredPredictions:
         Raises
         ------
         PredictionsError
-            If it is none, or a file is missing, altered or of another form.
+            If it is not one, or a file is missing, altered or in another format.
         """
         folder = path / FOLDER if (path / FOLDER).is_dir() else path
         manifest = _manifest(path, folder)
-        calibration = None
+        reference = None
         if REFERENCE in manifest.files:
-            calibration = ReferencePopulation.load(folder / REFERENCE, manifest.anchors)
-        opened = cls(folder, manifest, manifest.models, calibration, None)
+            reference = ReferencePopulation.load(folder / REFERENCE, manifest.anchors)
+        opened = cls(folder, manifest, manifest.models, reference, None)
         return replace(opened, outcomes=opened._known_outcomes())
 
     @property
@@ -104,7 +104,7 @@ class StoredPredictions:
         )
 
     def iter_shards(self, columns: Sequence[str] = COLUMNS) -> Iterator[PredictionSet]:
-        """Yield the questions of one shard after the other.
+        """Yield the questions shard by shard.
 
         Parameters
         ----------
@@ -114,18 +114,18 @@ class StoredPredictions:
         Raises
         ------
         PredictionsError
-            If a shard is no grid of the models that the manifest names.
+            If a shard is not a grid of the models in the manifest.
         """
         first = 0
         for predictions in self._predictions(columns):
             rows = slice(first, first + len(predictions.question_ids))
             outcomes = self.outcomes and self.outcomes.select_questions(rows)
-            narrow = predictions.select_models(self.model_ids)
-            yield PredictionSet(narrow, self.models, self.reference, outcomes)
+            selected = predictions.select_models(self.model_ids)
+            yield PredictionSet(selected, self.models, self.reference, outcomes)
             first = rows.stop
 
     def load_all(self) -> PredictionSet:
-        """Read everything."""
+        """Read all shards."""
         predictions = Predictions.concatenate([s.predictions for s in self.iter_shards()])
         outcomes = self.outcomes and self.outcomes.select_questions(slice(None))
         return PredictionSet(predictions, self.models, self.reference, outcomes)
@@ -141,7 +141,7 @@ class StoredPredictions:
             yield predictions
 
     def _known_outcomes(self) -> Outcomes | None:
-        """Read what really happened; None if nobody knows."""
+        """Read the outcomes; None if unknown."""
         if OUTCOMES not in self.manifest.files:
             return None
         ids = [pa.array(p.question_ids, pa.string()) for p in self._predictions(())]
@@ -158,7 +158,7 @@ def load_predictions(path: Path) -> PredictionSet:
     Raises
     ------
     PredictionsError
-        If it is none, or a file is missing, altered or of another form.
+        If it is not one, or a file is missing, altered or in another format.
     """
     return StoredPredictions.open(path).load_all()
 

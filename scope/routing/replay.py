@@ -1,4 +1,4 @@
-"""What if: decide logged predictions anew, and compare with what was decided."""
+"""Compare logged decisions with a replay of the same predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from scope.routing.routing import RoutingResult
 
 @dataclass(frozen=True, slots=True)
 class ReplayRow:
-    """Decisions with what they were expected to bring, and what they really did if known."""
+    """Planned and, if known, realised score of some decisions."""
 
     name: str
     planned: RoutingScore
@@ -33,14 +33,14 @@ class ReplayRow:
 
 @dataclass(frozen=True, slots=True)
 class ReplayComparison:
-    """Logged decisions beside new ones.
+    """Logged decisions compared with replayed ones.
 
     Attributes
     ----------
     sides : tuple of ReplayRow
-        As decided; where prices changed, the same decisions at the new ones; decided anew.
+        Logged; if prices changed, logged at the new prices; replayed.
     n_changed, n_questions : int
-        Questions that would now go to another model.
+        Questions whose model changes, and all questions.
     """
 
     sides: tuple[ReplayRow, ...]
@@ -53,25 +53,25 @@ class ReplayComparison:
         logged: LoggedDecisions,
         before: PredictionSet,
         after: PredictionSet,
-        anew: RoutingResult,
+        replayed: RoutingResult,
     ) -> "ReplayComparison":
-        """Compare.
+        """Compare logged and replayed decisions.
 
         Parameters
         ----------
         logged : LoggedDecisions
         before, after : PredictionSet
-            All models predicted, at the prices then and now.
-        anew : RoutingResult
-            Of some of the models of `after`.
+            All predicted models, at the logged and at the current prices.
+        replayed : RoutingResult
+            For some of the models of `after`.
         """
-        was = logged.choices(before)
-        now = _reindex(anew, after)
-        sides = [ReplayRow.from_choices("as decided", before, was)]
+        old = logged.choices(before)
+        new = _reindex(replayed, after)
+        sides = [ReplayRow.from_choices("logged", before, old)]
         if before.models != after.models:
-            sides.append(ReplayRow.from_choices("the same at the new prices", after, was))
-        sides.append(ReplayRow.from_choices("decided anew", after, now))
-        return cls(tuple(sides), int((was.model_q != now.model_q).sum()), len(was.model_q))
+            sides.append(ReplayRow.from_choices("logged, new prices", after, old))
+        sides.append(ReplayRow.from_choices("replayed", after, new))
+        return cls(tuple(sides), int((old.model_q != new.model_q).sum()), len(old.model_q))
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison as a JSON object; unknown is null."""
@@ -89,11 +89,11 @@ class ReplayComparison:
         }
 
 
-def _reindex(anew: RoutingResult, predicted: PredictionSet) -> Choices:
-    """Return new decisions as positions among all models predicted."""
-    place: Sequence[int] = indices_of(
-        anew.predictions.models, predicted.predictions.models, "the predictions"
+def _reindex(replayed: RoutingResult, predicted: PredictionSet) -> Choices:
+    """Return replayed decisions as indices among all predicted models."""
+    index: Sequence[int] = indices_of(
+        replayed.predictions.models, predicted.predictions.models, "the predictions"
     )
-    chosen_q = anew.choices.model_q
-    model_q = np.where(chosen_q >= 0, np.array(place)[np.maximum(chosen_q, 0)], -1)
-    return Choices(model_q, anew.choices.satisfied_q)
+    chosen_q = replayed.choices.model_q
+    model_q = np.where(chosen_q >= 0, np.array(index)[np.maximum(chosen_q, 0)], -1)
+    return Choices(model_q, replayed.choices.satisfied_q)

@@ -1,4 +1,4 @@
-"""Route a set of questions: the decisions, why, and what they are expected to cost."""
+"""Decisions for a set of questions: their reasons, their score, and the routing file."""
 
 import json
 import math
@@ -19,21 +19,21 @@ from scope.storage import atomic_file, stream_json_array
 
 @dataclass(frozen=True, slots=True)
 class RoutingSummary:
-    """What decisions amount to, however many: all of a routing file but the decisions.
+    """Summary of decisions: the content of a routing file except the decisions.
 
     Attributes
     ----------
     policy, settings, overshoot_usd
         As in a `RoutingResult`.
     models : tuple of str
-        The permitted ones.
+        The eligible models.
     n_questions : int
     distribution : dict of str to int
-        How many questions each chosen model gets, most first; those without a model are in
-        no count.
+        Number of questions of each chosen model, most first; questions without a model are
+        not counted.
     planned : RoutingScore
     realised : RoutingScore or None
-        None where nobody knows what happened.
+        None without outcomes.
     """
 
     policy: str
@@ -49,7 +49,7 @@ class RoutingSummary:
     def from_routings(
         cls, routings: Iterable[tuple["RoutingResult", GroundTruth | None]]
     ) -> "RoutingSummary":
-        """Add up the routings of one rule on sets of questions, one after the other."""
+        """Summarise the routings of one policy on several sets of questions."""
         scores, counts, n_questions = PlannedAndRealised(), Counter[int](), 0
         for routing, truth in routings:
             scores.add(routing.predictions, routing.choices, truth)
@@ -69,10 +69,10 @@ class RoutingSummary:
         )
 
     def to_json(self, decisions: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
-        """Return the reference's routing form, with what was planned beside it.
+        """Return the reference's routing format, with the planned score added.
 
-        `accuracy` and the costs of the reference's keys are those that really
-        occurred; null where nobody knows.
+        `accuracy` and the costs under the reference's keys are realised values; null
+        without outcomes.
         """
         realised = self.realised
         result = {
@@ -95,7 +95,7 @@ class RoutingSummary:
         }
 
     def write(self, path: Path, decisions: Iterable[dict[str, Any]]) -> None:
-        """Write a routing file, atomically, its decisions as they come: one a line."""
+        """Write a routing file atomically, one decision a line, as they are produced."""
         opening, closing = json.dumps(self.to_json(), indent=1, allow_nan=False).rsplit("[]", 1)
         with (
             atomic_file(path) as draft,
@@ -106,10 +106,10 @@ class RoutingSummary:
 
 
 SCORE_COLUMNS = ("p_correct", "cost_usd")
-"""Estimates that a choice and its score need."""
+"""Estimates needed to choose and to score."""
 
 DECISION_COLUMNS = ("p_correct", "p_low", "p_high", "cost_usd", "completion_tokens")
-"""Estimates that a decision names."""
+"""Estimates in a decision of a routing file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +119,15 @@ class RoutingResult:
     Attributes
     ----------
     policy : str
-        Name of the rule.
+        Name of the policy.
     settings : dict of str to float
-        What it was asked: alpha, budget_usd, min_quality or max_cost_usd, and
-        the lambda that came of it.
+        Alpha, budget_usd, min_quality or max_cost_usd, and the resulting
+        trade_off.
     predictions : Predictions
-        Of the permitted models.
+        Of the eligible models.
     choices : Choices
     overshoot_usd : float
-        By how much the plan exceeds the budget; 0 if there was none.
+        Excess of the plan over the budget; 0 without a budget.
     """
 
     policy: str
@@ -137,22 +137,22 @@ class RoutingResult:
     overshoot_usd: float = 0.0
 
     def planned(self) -> RoutingScore:
-        """Return the expected accuracy and the predicted bill."""
+        """Return the expected accuracy and cost."""
         return planned_score(self.predictions, self.choices)
 
     def summary(self, truth: GroundTruth | None = None) -> RoutingSummary:
-        """Return what the decisions amount to."""
+        """Return the summary of the decisions."""
         return RoutingSummary.from_routings([(self, truth)])
 
     def decisions(self) -> list[dict[str, Any]]:
-        """Return one JSON object a question; unknown is null."""
+        """Return one JSON object for each question; unknown is null."""
         return [self._decision(q) for q in range(len(self.predictions.question_ids))]
 
     def explain(self, q: int) -> str:
-        """Say in one line why question `q` goes where it goes."""
+        """Return the reason for the choice on question `q`, in one line."""
         m = int(self.choices.model_q[q])
         if m < 0:
-            return "nothing is known about any permitted model on this question"
+            return "no permitted model has an estimate for this question"
         e, names = self.predictions.estimates, self.predictions.models
         p, cost = e.p_correct_qm[q, m], e.cost_usd_qm[q, m]
         low, high = e.p_correct.low_qm[q, m], e.p_correct.high_qm[q, m]
@@ -161,7 +161,7 @@ class RoutingResult:
             text += "; no permitted model meets the target"
         better = self._next_better(q, m)
         if better is None:
-            return text + "; no model is likelier to be right"
+            return text + "; no model has a higher probability"
         gain, extra = e.p_correct_qm[q, better] - p, e.cost_usd_qm[q, better] - cost
         return text + f"; {names[better]} would add {gain:.2f} for {format_usd(extra)} more"
 
@@ -182,7 +182,7 @@ class RoutingResult:
         }
 
     def _next_better(self, q: int, m: int) -> int | None:
-        """Return the likelier model that gains most per USD, if there is one."""
+        """Return the model of higher probability that gains most per USD; None if there is none."""
         e = self.predictions.estimates
         gain_m = e.p_correct_qm[q] - e.p_correct_qm[q, m]
         extra_m = e.cost_usd_qm[q] - e.cost_usd_qm[q, m]
@@ -194,7 +194,7 @@ class RoutingResult:
 
 
 def format_usd(value: float) -> str:
-    """Return an amount of any size with three significant digits.
+    """Return an amount with three significant digits.
 
     Examples
     --------

@@ -24,7 +24,7 @@ def replayed(scope, routed, predicted, *flags):
 def test_another_policy_is_compared_with_what_was_decided(scope, predicted, routed):
     """From cheapest to most accurate: p .5 to .767 and $3 to $6, and the truth beside it."""
     sides, answer = replayed(scope, routed, predicted, "--alpha", 1)
-    before, after = sides["as decided"], sides["decided anew"]
+    before, after = sides["logged"], sides["replayed"]
     assert before["planned"]["accuracy"] == pytest.approx(0.5)
     assert before["planned"]["cost_usd"] == pytest.approx(3.0)
     assert after["planned"]["accuracy"] == pytest.approx(2.3 / 3)
@@ -37,7 +37,7 @@ def test_nothing_asked_changes_nothing(scope, predicted, routed):
     """Without a flag the old decisions come out again."""
     sides, answer = replayed(scope, routed, predicted)
     assert answer["n_changed"] == 0
-    assert sides["as decided"]["planned"] == sides["decided anew"]["planned"]
+    assert sides["logged"]["planned"] == sides["replayed"]["planned"]
 
 
 def test_new_prices_are_told_apart_from_new_decisions(scope, predicted, routed, tmp_path):
@@ -48,7 +48,7 @@ def test_new_prices_are_told_apart_from_new_decisions(scope, predicted, routed, 
     )
     sides, answer = replayed(scope, routed, predicted, "--prices", prices)
     # 100 completion tokens at $9 a million, prompts as predicted.
-    kept, anew = sides["the same at the new prices"], sides["decided anew"]
+    kept, anew = sides["logged, new prices"], sides["replayed"]
     assert kept["planned"]["cost_usd"] == pytest.approx(3 * (100 + 100) * 9e-6)
     assert anew["planned"]["cost_usd"] == pytest.approx(3 * (100 + 100) * 1e-6)
     assert answer["n_changed"] == 3
@@ -74,7 +74,7 @@ def test_a_file_of_another_kind_is_refused(scope, predicted, tmp_path):
     path.write_text("[]")
     code, _, err = scope("replay", "--routing", path, "--predictions", predicted)
     assert code == 2
-    assert "is no routing file of `scope route`" in err
+    assert "is not a routing file of `scope route`" in err
 
 
 def test_decisions_about_other_questions_are_refused(scope, predicted, routed):
@@ -84,4 +84,4 @@ def test_decisions_about_other_questions_are_refused(scope, predicted, routed):
     routed.write_text(json.dumps(log))
     code, _, err = scope("replay", "--routing", routed, "--predictions", predicted)
     assert code == 2
-    assert "the routing decides 2 questions, the predictions are of 3" in err
+    assert "the routing has 2 questions, the predictions have 3" in err

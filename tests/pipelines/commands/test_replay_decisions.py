@@ -46,8 +46,8 @@ def test_another_policy_is_compared_with_what_was_decided(replay):
     assert (before["accuracy"], before["cost_usd"]) == (0.5, 2.0)
     assert (after["accuracy"], after["cost_usd"]) == (0.8, 4.0)
     assert (answer["n_changed"], answer["n_questions"]) == (2, 2)
-    gaps = {"n_left_out": 0, "n_truncated": 0}
-    assert answer.items() >= {"bill_usd": 0.5, "n_billed": 2, **gaps}.items()
+    gaps = {"n_skipped": 0, "n_truncated": 0}
+    assert answer.items() >= {"real_cost_usd": 0.5, "n_with_cost": 2, **gaps}.items()
 
 
 def test_a_person_reads_the_bill_and_the_gaps(replay, tmp_path):
@@ -61,7 +61,7 @@ def test_a_person_reads_the_bill_and_the_gaps(replay, tmp_path):
 
     assert "2 questions, now with min_quality 0.8" in out
     assert "expected accuracy +30.0 points, cost +$2; 2 of 2 decisions change" in out
-    assert "real bill as decided: $0.25 for 1 of 2 requests; nobody knows the rest" in out
+    assert "real cost as logged: $0.25 for 1 of 2 requests; the others are unknown" in out
     assert "left out: 1 requests for which no policy chose" in out
     assert "skipped: 1 half lines, torn by a kill" in out
 
@@ -156,7 +156,7 @@ def test_requests_that_asked_for_different_things_need_a_target(replay):
     code, _, err = replay(requests=told)
 
     assert code == 2
-    assert "the logged requests asked for 2 different things; say what to aim for now" in err
+    assert "the logged requests have 2 different objectives; name one for the replay" in err
 
 
 def test_another_bank_is_told(replay):
@@ -167,7 +167,9 @@ def test_another_bank_is_told(replay):
     code, _, err = replay("--min-quality", 0.8, requests=told)
 
     assert code == 0
-    assert "note: decided with bank 0123456789ab; prices and the dial are now those of" in err
+    assert (
+        "note: decided with bank 0123456789ab; prices and the alpha scale are now those of" in err
+    )
 
 
 def test_other_prices_than_the_banks_are_told(scope, endpoint, tmp_path):

@@ -22,9 +22,9 @@ def bank():
     return replace(made, outcomes=replace(made.outcomes, completion_tokens_am=tokens))
 
 
-def test_anchors_the_model_was_not_run_on_are_left_out(bank):
+def test_anchors_without_an_outcome_are_skipped(bank):
     """
-    The next nearest take their place; nothing is shown as 0 tokens and wrong.
+    The next nearest are used instead.
     """
     assert nearest_examples(bank, [1, 3, 2, 0], 0, 2) == [
         Example("four?", 100.0, True),
@@ -32,25 +32,25 @@ def test_anchors_the_model_was_not_run_on_are_left_out(bank):
     ]
 
 
-def test_only_so_many_are_shown(bank):
+def test_the_number_of_examples_is_limited(bank):
     """
-    The nearest first.
+    Nearest first.
     """
     shown = nearest_examples(bank, np.array([2, 1, 0]), 1, 2)
 
     assert shown == [Example("three?", 100.0, True), Example("two?", 100.0, False)]
 
 
-def test_few_may_be_known(bank):
+def test_fewer_examples_if_fewer_outcomes_are_known(bank):
     """
-    Then few are shown.
+    No error, no padding.
     """
     assert nearest_examples(bank, [1, 2], 0, 5) == []
 
 
-def test_a_bank_without_texts_gets_a_sentence(bank):
+def test_a_bank_without_texts_is_refused(bank):
     """
-    Which says what to do.
+    The message says what to do.
     """
     with pytest.raises(ConfigError, match=r"has no question texts.*without --drop-prompts"):
         nearest_examples(replace(bank, prompts=None), [0], 0, 5)

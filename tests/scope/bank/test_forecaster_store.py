@@ -27,9 +27,9 @@ def saved(bank, tmp_path):
     return tmp_path / "bank"
 
 
-def test_a_saved_bank_foretells_the_same(bank, saved):
+def test_a_saved_bank_predicts_the_same(bank, saved):
     """
-    To the last bit: of anchors, and of questions it has not seen.
+    To the last bit, for anchors and new questions.
     """
     new = rows_of(two_kinds(100), slice(60, 100))
     own_a = np.arange(60)
@@ -48,7 +48,7 @@ def test_a_saved_bank_foretells_the_same(bank, saved):
 
 def test_a_model_never_measured_is_stored_as_unknown(tmp_path):
     """
-    NaN comes back as NaN.
+    NaN is read as NaN.
     """
     unmeasured = two_kinds()
     unmeasured.outcomes.correct_am[:, 1] = np.nan
@@ -59,9 +59,9 @@ def test_a_model_never_measured_is_stored_as_unknown(tmp_path):
     assert np.isnan(mean_m).tolist() == [False, True]
 
 
-def test_one_altered_byte_is_found(saved):
+def test_one_altered_byte_is_refused(saved):
     """
-    The manifest ties the forecaster to the bank.
+    The manifest has the hash of the forecaster.
     """
     file = saved / FORECASTER
     file.write_bytes(file.read_bytes()[:-1] + b"x")
@@ -70,8 +70,8 @@ def test_one_altered_byte_is_found(saved):
         verify_bank(saved)
 
 
-def vouched(path):
-    """Make the manifest agree with whatever the forecaster is now."""
+def update_hash(path):
+    """Write the current hash of the forecaster into the manifest."""
     manifest = json.loads((path / MANIFEST).read_text())
     manifest["files"][FORECASTER] = sha256(path / FORECASTER)
     (path / MANIFEST).write_text(json.dumps(manifest))
@@ -87,25 +87,25 @@ def vouched(path):
         pytest.param(pickle.dumps({"anchor_index_n": [0]}), id="a pickle"),
     ],
 )
-def test_a_file_that_is_no_archive_is_refused(saved, content):
+def test_a_file_that_is_not_an_archive_is_refused(saved, content):
     """
-    One sentence that names the file, even where the hash matches.
+    The message names the file, even if the hash matches.
     """
     (saved / FORECASTER).write_bytes(content)
 
     with pytest.raises(BankError, match=r"forecaster\.npz does not fit its bank"):
-        load_bank(vouched(saved))
+        load_bank(update_hash(saved))
 
 
 def test_a_single_array_is_refused(saved):
     """
-    What numpy stores as .npy.
+    Numpy stores it as .npy.
     """
     with (saved / FORECASTER).open("wb") as file:
         np.save(file, np.zeros(3))
 
     with pytest.raises(BankError, match=r"forecaster\.npz does not fit its bank"):
-        load_bank(vouched(saved))
+        load_bank(update_hash(saved))
 
 
 @pytest.mark.parametrize(
@@ -135,9 +135,9 @@ def test_a_single_array_is_refused(saved):
         ),
     ],
 )
-def test_arrays_that_fit_neither_each_other_nor_the_bank_are_refused(saved, name, change, message):
+def test_inconsistent_arrays_are_refused(saved, name, change, message):
     """
-    Before anything is foretold with them.
+    When the bank is loaded.
     """
     with np.load(saved / FORECASTER) as file:
         arrays = dict(file.items())
@@ -147,14 +147,14 @@ def test_arrays_that_fit_neither_each_other_nor_the_bank_are_refused(saved, name
     np.savez(saved / FORECASTER, allow_pickle=True, **arrays)
 
     with pytest.raises(BankError, match=message) as caught:
-        load_bank(vouched(saved))
+        load_bank(update_hash(saved))
 
     assert "forecaster.npz does not fit its bank" in str(caught.value)
 
 
 def test_a_forecaster_of_another_pool_is_refused(bank, saved):
     """
-    It was fitted on two models; the bank it is read for has three.
+    It was fitted on two models; the bank has three.
     """
     with pytest.raises(BankError, match=r"correct_mean_m has shape \(2,\)"):
         load_forecaster(saved / FORECASTER, bank.embedding_ad, bank.features_af, 3)
@@ -162,15 +162,15 @@ def test_a_forecaster_of_another_pool_is_refused(bank, saved):
 
 def test_every_stored_array_is_checked(saved):
     """
-    None is written whose shape nobody looks at.
+    `SHAPES` lists every array of the file.
     """
     with np.load(saved / FORECASTER) as file:
         assert set(file) == set(SHAPES)
 
 
-def test_a_bank_never_learned_from_has_no_forecaster(tmp_path):
+def test_a_bank_that_was_not_fitted_has_no_forecaster(tmp_path):
     """
-    Nothing is stored, and nothing found.
+    No file, and None after loading.
     """
     save_bank(two_kinds(), tmp_path / "b", created_at="2026-01-01", sources=())
 

@@ -1,4 +1,4 @@
-"""A bank whose questions are asked."""
+"""A bank as labelled questions."""
 
 import numpy as np
 import pytest
@@ -19,28 +19,28 @@ def saved(tmp_path):
     return bank, tmp_path / "bank"
 
 
-def test_labels_are_those_of_the_bank_for_the_models_asked(saved):
+def test_outcomes_are_those_of_the_requested_models(saved):
     """
-    In the order asked; a model it never measured is unknown.
+    In the requested order; a model that was never measured is unknown.
     """
     labelled = LabelledQuestions.open(saved[1])
 
-    got = labelled.outcomes(("large", "nobody"))
+    got = labelled.outcomes(("large", "unknown"))
 
     assert labelled.ids == ("a0", "a1", "a2")
     np.testing.assert_array_equal(got.correct_am, [[0, np.nan], [1, np.nan], [np.nan, np.nan]])
 
 
-def test_models_of_which_nothing_is_known_leave_no_labels(saved):
+def test_unknown_models_give_no_outcomes(saved):
     """
-    Not a table of unknowns.
+    None, not an array of NaN.
     """
-    assert LabelledQuestions.open(saved[1]).outcomes(("nobody",)) is None
+    assert LabelledQuestions.open(saved[1]).outcomes(("unknown",)) is None
 
 
-def test_the_first_questions_have_their_own_labels(saved):
+def test_head_keeps_the_first_questions_with_their_outcomes(saved):
     """
-    As --limit takes them.
+    As --limit does.
     """
     labelled = LabelledQuestions.open(saved[1]).head(1)
 
@@ -48,9 +48,9 @@ def test_the_first_questions_have_their_own_labels(saved):
     np.testing.assert_array_equal(labelled.outcomes(("small",)).correct_am, [[1]])
 
 
-def test_vectors_are_read_for_the_rows_asked(saved):
+def test_features_are_read_for_the_requested_rows(saved):
     """
-    In their order, as half precision keeps them.
+    In their order, in half precision.
     """
     bank, path = saved
 
@@ -62,7 +62,7 @@ def test_vectors_are_read_for_the_rows_asked(saved):
 
 def test_an_altered_bank_is_refused(saved):
     """
-    Its hashes are checked before anything is read.
+    Its hashes are checked first.
     """
     (saved[1] / "embeddings.npy").write_bytes(b"rubbish")
 

@@ -26,9 +26,9 @@ def saved(tmp_path):
     return bank, tmp_path / "bank"
 
 
-def test_a_bank_comes_back_as_it_was(saved):
+def test_a_bank_survives_save_and_load(saved):
     """
-    Holes included; vectors in half precision.
+    With its missing outcomes; embeddings in half precision.
     """
     bank, path = saved
 
@@ -48,9 +48,9 @@ def test_a_bank_comes_back_as_it_was(saved):
     np.testing.assert_allclose(back.reference.p_correct_qm, bank.reference.p_correct_qm, rtol=1e-6)
 
 
-def test_the_manifest_counts_what_is_there(saved):
+def test_the_manifest_counts_the_content(saved):
     """
-    Absent outcomes are absent rows.
+    Missing outcomes are not counted.
     """
     manifest = verify_bank(saved[1])
 
@@ -59,7 +59,7 @@ def test_the_manifest_counts_what_is_there(saved):
     assert manifest.sources == ("by hand",)
 
 
-def test_any_altered_file_is_found(saved):
+def test_any_altered_file_is_refused(saved):
     """
     One changed byte in any file of the bank.
     """
@@ -80,7 +80,7 @@ def test_any_altered_file_is_found(saved):
 
 def test_a_missing_file_is_named(saved):
     """
-    A bank that was copied in part.
+    A bank that was copied incompletely.
     """
     (saved[1] / OUTCOMES).unlink()
 
@@ -89,7 +89,7 @@ def test_a_missing_file_is_named(saved):
 
 
 def replace_embeddings(path, values):
-    """Put other embeddings into a bank, with a hash that matches them."""
+    """Replace the embeddings of a bank and their hash."""
     np.save(path / EMBEDDINGS, values, allow_pickle=True)
     manifest = json.loads((path / MANIFEST).read_text())
     manifest["files"][EMBEDDINGS] = sha256(path / EMBEDDINGS)
@@ -98,7 +98,7 @@ def replace_embeddings(path, values):
 
 def test_nan_in_stored_embeddings_is_refused(saved):
     """
-    Even if the manifest agrees with them: no similarity to that anchor means anything.
+    Even if the hash matches: no similarity to that anchor would be valid.
     """
     values = np.load(saved[1] / EMBEDDINGS)
     values[2, 0] = np.nan
@@ -110,7 +110,7 @@ def test_nan_in_stored_embeddings_is_refused(saved):
 
 def test_pickled_content_is_refused(saved):
     """
-    A bank from a stranger must not run code, even with a matching hash.
+    A bank must not run code, even with a matching hash.
     """
     path = saved[1]
     replace_embeddings(path, np.array([{"x": 1}], dtype=object))
@@ -123,14 +123,14 @@ def test_pickled_content_is_refused(saved):
     ("change", "message"),
     [
         pytest.param({"schema_version": 99}, "schema_version", id="another schema"),
-        pytest.param({"surprise": 1}, "Extra inputs", id="unknown key"),
+        pytest.param({"unknown": 1}, "Extra inputs", id="unknown key"),
         pytest.param({"files": {"../x": "0"}}, r"lacks '\.\./x'", id="a path out of the bank"),
         pytest.param({"files": {}}, "is incomplete", id="no files"),
     ],
 )
-def test_a_strange_manifest_is_refused(saved, change, message):
+def test_an_invalid_manifest_is_refused(saved, change, message):
     """
-    Every field is checked before anything is read.
+    Every field is checked before any file is read.
     """
     path = saved[1]
     manifest = json.loads((path / MANIFEST).read_text())
@@ -140,9 +140,9 @@ def test_a_strange_manifest_is_refused(saved, change, message):
         load_bank(path)
 
 
-def test_a_folder_that_is_no_bank_is_named(tmp_path):
+def test_a_folder_that_is_not_a_bank_is_named(tmp_path):
     """
-    The commonest mistake: the wrong folder.
+    The message says what is missing.
     """
     with pytest.raises(BankError, match=r"is not a bank: it has no manifest\.json"):
         load_bank(tmp_path)
@@ -150,7 +150,7 @@ def test_a_folder_that_is_no_bank_is_named(tmp_path):
 
 def test_a_bank_is_never_overwritten(saved):
     """
-    Banks are immutable: a new one gets a new folder.
+    A bank is immutable: a new one needs a new folder.
     """
     bank, path = saved
     before = (path / MANIFEST).read_bytes()
@@ -169,9 +169,9 @@ def test_a_bank_is_never_overwritten(saved):
         pytest.param([0, 0, 0, 0], r"has length 0\.0; expected 1", id="zero"),
     ],
 )
-def test_embeddings_that_are_no_unit_vectors_are_refused(row, message):
+def test_embeddings_that_are_not_unit_vectors_are_refused(row, message):
     """
-    One NaN would poison every similarity of that anchor.
+    A NaN would make every similarity of that anchor NaN.
     """
     embedding = unit(np.eye(4))
     embedding[1] = row
@@ -182,7 +182,7 @@ def test_embeddings_that_are_no_unit_vectors_are_refused(row, message):
 
 def test_a_pool_must_be_measured_in_the_bank():
     """
-    The message names the model and those that are there.
+    The message names the model and the known ones.
     """
     bank = bank_of(CORRECT)
 

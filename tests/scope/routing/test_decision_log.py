@@ -18,9 +18,9 @@ def read(tmp_path):
     return lambda *requests: DecisionHistory.read(write_log(tmp_path / "log.jsonl", requests))
 
 
-def test_estimates_stand_where_their_model_does(read):
+def test_estimates_are_in_the_column_of_their_model(read):
     """
-    Models in the order in which they appear; one that was no candidate is unknown.
+    Models in order of appearance; NaN for one that was not a candidate.
     """
     past = read(
         request("a", "small", [candidate("small", 0.5, 1.0)]),
@@ -32,29 +32,29 @@ def test_estimates_stand_where_their_model_does(read):
     assert past.predictions.models == past.logged.models == ("small", "large")
     np.testing.assert_array_equal(estimates.p_correct_qm, [[0.5, np.nan], [np.nan, 0.8]])
     np.testing.assert_array_equal(estimates.cost_usd.high_qm, [[1.0, np.nan], [3.0, 2.0]])
-    np.testing.assert_array_equal(past.offers.eligible_qm, [[True, False], [True, True]])
+    np.testing.assert_array_equal(past.eligible.eligible_qm, [[True, False], [True, True]])
 
 
-def test_the_decisions_are_those_that_were_made(read):
+def test_objective_and_decisions_are_read(read):
     """
-    What was asked for, without the lambda that came of it, and what was chosen.
+    The objective without its trade-off, and the chosen models.
     """
     past = read(two_models("a"), two_models("b", "large"))
 
-    assert past.logged.target == Objective(alpha=0.0)
+    assert past.logged.objective == Objective(alpha=0.0)
     assert past.logged.model_of == {"a": "small", "b": "large"}
 
 
 def test_every_estimate_is_read():
     """
-    A log and a folder of predictions know the same columns.
+    A log has the same columns as a folder of predictions.
     """
     assert tuple(Candidate.model_fields) == ("model", *COLUMNS)
 
 
-def test_what_no_policy_decided_is_counted_and_left_out(read):
+def test_requests_without_a_policy_are_counted_and_skipped(read):
     """
-    The client named a model, nobody knew of one, or a default stood in.
+    The client named a model, there was no estimate, or a default was used.
     """
     past = read(
         two_models("a"),
@@ -64,12 +64,12 @@ def test_what_no_policy_decided_is_counted_and_left_out(read):
     )
 
     assert list(past.logged.model_of) == ["a"]
-    assert past.n_left_out == 3
+    assert past.n_skipped == 3
 
 
-def test_the_bill_adds_up_what_is_known(read):
+def test_the_real_cost_is_the_sum_of_the_known_costs(read):
     """
-    Two of three requests told their cost, and the one that was not decided is none of them.
+    Two of three requests have a cost; a request without a decision does not count.
     """
     past = read(
         two_models("a", real_cost_usd=0.25),
@@ -78,19 +78,19 @@ def test_the_bill_adds_up_what_is_known(read):
         named_by_client("d", "small"),
     )
 
-    assert (past.bill_usd, past.n_billed) == (0.75, 2)
+    assert (past.real_cost_usd, past.n_with_cost) == (0.75, 2)
 
 
-def test_no_bill_is_not_a_bill_of_nothing(read):
+def test_an_unknown_real_cost_is_null(read):
     """
-    Unknown is null.
+    It is not 0.
     """
-    assert read(two_models("a", real_cost_usd=None)).to_json()["bill_usd"] is None
+    assert read(two_models("a", real_cost_usd=None)).to_json()["real_cost_usd"] is None
 
 
-def test_a_folder_is_all_its_files(tmp_path):
+def test_all_log_files_of_a_folder_are_read(tmp_path):
     """
-    Of all replicas, and under the names that log shippers give them; others are left alone.
+    Of all replicas, also renamed by log shippers; other files are ignored.
     """
     for name, one in (("x.1.jsonl", "a"), ("x.2.jsonl", "b"), ("y.jsonl.1", "c")):
         write_log(tmp_path / name, [two_models(one)])
@@ -100,9 +100,9 @@ def test_a_folder_is_all_its_files(tmp_path):
     assert DecisionHistory.read(tmp_path).predictions.question_ids == ("a", "b", "c")
 
 
-def test_half_a_line_at_the_end_of_a_file_is_skipped(tmp_path):
+def test_a_truncated_line_at_the_end_of_a_file_is_skipped(tmp_path):
     """
-    A killed replica may leave one; the files after it are read.
+    A killed replica may leave one; later files are read.
     """
     write_log(tmp_path / "1.jsonl", [two_models("a")])
     with (tmp_path / "1.jsonl").open("a") as file:
@@ -117,8 +117,8 @@ def test_half_a_line_at_the_end_of_a_file_is_skipped(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        pytest.param("{oops}", "Invalid JSON", id="no JSON"),
-        pytest.param("[]", "Input should be an object", id="no object"),
+        pytest.param("{oops}", "Invalid JSON", id="not JSON"),
+        pytest.param("[]", "Input should be an object", id="not an object"),
         pytest.param("{}", "id: Field required", id="no fields"),
         pytest.param(two_models("b") | {"id": ""}, "id: String should have", id="no id"),
         pytest.param(
@@ -132,14 +132,14 @@ def test_half_a_line_at_the_end_of_a_file_is_skipped(tmp_path):
             id="NaN",
         ),
         pytest.param(
-            two_models("b", settings={"alhpa": 0.5}), "settings name alhpa", id="no policy's"
+            two_models("b", settings={"alhpa": 0.5}), "settings name alhpa", id="unknown setting"
         ),
-        pytest.param(two_models("b", settings={}), "exactly one of alpha", id="no target"),
+        pytest.param(two_models("b", settings={}), "exactly one of alpha", id="no objective"),
     ],
 )
-def test_a_line_that_is_no_request_is_named(tmp_path, line, message):
+def test_an_invalid_line_is_named(tmp_path, line, message):
     """
-    File, line, and the first thing that is wrong with it.
+    The message has file, line and first error.
     """
     path = write_log(tmp_path / "log.jsonl", [two_models("a")])
     with path.open("a") as file:
@@ -148,12 +148,12 @@ def test_a_line_that_is_no_request_is_named(tmp_path, line, message):
     with pytest.raises(FormatError) as refused:
         DecisionHistory.read(path)
 
-    assert f"{path}: line 2 is no logged decision: {message}" in str(refused.value)
+    assert f"{path}: line 2 is not a logged decision: {message}" in str(refused.value)
 
 
-def test_an_id_that_stands_twice_is_refused(tmp_path):
+def test_a_repeated_id_is_refused(tmp_path):
     """
-    A file that was copied beside itself would count every request twice; undecided ones, too.
+    A copied file would count every request twice, also those without a decision.
     """
     first = write_log(tmp_path / "1.jsonl", [two_models("b"), named_by_client("a", "small")])
     again = write_log(tmp_path / "2.jsonl", [two_models("c"), two_models("a")])
@@ -161,13 +161,13 @@ def test_an_id_that_stands_twice_is_refused(tmp_path):
         DecisionHistory.read(tmp_path)
 
     assert str(refused.value) == (
-        f"{again}: line 2 decides 'a' again, which {first}: line 2 did; leave out the copy"
+        f"{again}: line 2 repeats the id 'a' of {first}: line 2; remove the copy"
     )
 
 
-def test_a_log_with_nothing_to_decide_is_refused(read, tmp_path):
+def test_a_log_without_decisions_is_refused(read, tmp_path):
     """
-    And so is a folder without a log, and no folder at all.
+    So are a folder without a log and a missing folder.
     """
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -179,22 +179,22 @@ def test_a_log_with_nothing_to_decide_is_refused(read, tmp_path):
         DecisionHistory.read(tmp_path / "nowhere")
 
 
-def test_requests_that_asked_for_different_things_share_no_target(read):
+def test_different_objectives_have_no_common_one(read):
     """
-    Each of them is counted once, however many asked for it.
+    Each objective is counted once.
     """
-    asked = [{"alpha": 0.5, "trade_off": n} for n in (1.0, 2.0)] + [{"min_quality": 0.5}]
-    past = read(*(two_models(f"{n}", settings=one) for n, one in enumerate(asked)))
+    settings = [{"alpha": 0.5, "trade_off": n} for n in (1.0, 2.0)] + [{"min_quality": 0.5}]
+    past = read(*(two_models(f"{n}", settings=one) for n, one in enumerate(settings)))
 
-    with pytest.raises(ConfigError, match="asked for 2 different things"):
-        _ = past.logged.target
+    with pytest.raises(ConfigError, match="have 2 different objectives"):
+        _ = past.logged.objective
 
 
 def test_a_model_the_bank_lacks_is_named(read):
     """
-    It would have neither a price nor a place in the dial.
+    It would have no price and no reference population.
     """
-    past = read(request("a", "stranger", [candidate("stranger")]))
+    past = read(request("a", "unknown", [candidate("unknown")]))
 
-    with pytest.raises(UnknownModelError, match="'stranger'; the bank has small, large"):
+    with pytest.raises(UnknownModelError, match="'unknown'; the bank has small, large"):
         past.predicted(bank_of([[1, 0]], models=(SMALL, LARGE)))

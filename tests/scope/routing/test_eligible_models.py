@@ -14,7 +14,7 @@ NAMES = ("small", "middle", "large")
 
 @pytest.fixture
 def predicted():
-    """Forty questions like those of the calibration: the dearer, the likelier to be right."""
+    """Forty questions like the reference population; costlier models have higher probabilities."""
     rng = np.random.default_rng(0)
     p_qm = np.sort(rng.random((80, 3)), axis=1)
     tokens_qm = rng.integers(50, 500, (80, 3)).astype(float)
@@ -37,25 +37,25 @@ def chosen(routing):
         Objective(budget_usd=1),
     ],
 )
-def test_without_rules_it_is_the_router(predicted, target):
+def test_if_all_models_are_eligible_it_is_route(predicted, target):
     """
-    Every policy decides the same whether the requests came from a log or from a folder.
+    For every policy.
     """
     offers = EligibleModels(NAMES, np.full((40, 3), True))
 
     assert chosen(offers.route(predicted, target)) == chosen(route(predicted, target))
 
 
-def test_a_request_is_decided_by_the_dial_of_its_own_models(predicted):
+def test_each_request_has_the_alpha_scale_of_its_own_models(predicted):
     """
-    As if it had been routed among them alone: every other request may not have the large one.
+    As if routed among them alone; the large model is not eligible for every other request.
     """
-    offered_qm = np.full((40, 3), True)
-    offered_qm[::2, 2] = False
+    eligible_qm = np.full((40, 3), True)
+    eligible_qm[::2, 2] = False
     known = predicted.predictions.estimates
     for values_qm in (known.p_correct_qm, known.cost_usd_qm):
-        values_qm[~offered_qm] = np.nan
-    got = chosen(EligibleModels(NAMES, offered_qm).route(predicted, Objective(alpha=0.4)))
+        values_qm[~eligible_qm] = np.nan
+    got = chosen(EligibleModels(NAMES, eligible_qm).route(predicted, Objective(alpha=0.4)))
 
     assert got[1::2] == chosen(route(predicted, Objective(alpha=0.4)))[1::2]
     cheaper = predicted.select_models(("small", "middle"))
@@ -63,13 +63,13 @@ def test_a_request_is_decided_by_the_dial_of_its_own_models(predicted):
     assert got[::2] != chosen(route(predicted, Objective(alpha=0.4)))[::2]
 
 
-def test_a_request_without_a_model_left_gets_none(predicted):
+def test_a_request_without_eligible_models_gets_none(predicted):
     """
-    Where a new list forbids all that it could have had.
+    A new list excludes all its candidates.
     """
-    offered_qm = np.full((40, 3), True)
-    offered_qm[0] = [False, False, True]
-    got = EligibleModels(NAMES, offered_qm).route(
+    eligible_qm = np.full((40, 3), True)
+    eligible_qm[0] = [False, False, True]
+    got = EligibleModels(NAMES, eligible_qm).route(
         predicted.select_models(("small", "middle")), Objective(alpha=0)
     )
 

@@ -11,9 +11,9 @@ NUMBERS = st.lists(st.floats(-1e12, 1e12), max_size=40)
 
 
 @given(NUMBERS, st.data())
-def test_a_sum_is_the_same_in_any_portions(numbers, data):
+def test_the_sum_does_not_depend_on_the_portions(numbers, data):
     """
-    And in any order: the correctly rounded one.
+    Nor on the order: it is correctly rounded.
     """
     shuffled = np.array(data.draw(st.permutations(numbers)), dtype=float)
     total = ExactSum()
@@ -24,7 +24,7 @@ def test_a_sum_is_the_same_in_any_portions(numbers, data):
     assert total.value == math.fsum(numbers)
 
 
-def test_it_holds_a_few_numbers_however_many_were_added():
+def test_it_holds_few_numbers():
     """
     A hundred thousand probabilities in a hundred portions: three floats at most.
     """
@@ -38,7 +38,7 @@ def test_it_holds_a_few_numbers_however_many_were_added():
 
 def test_an_infinite_term_makes_an_infinite_sum():
     """
-    Rather than none at all.
+    It is not NaN.
     """
     total = ExactSum()
 

@@ -23,7 +23,7 @@ def sweep_points(predictions, scale, alphas, truth=None):
     return sweep.points()
 
 
-def test_mixes_reach_the_hull_of_the_single_models():
+def test_random_mixtures_reach_the_hull_of_the_single_models():
     """
     Half the questions to the $1 model, half to the $5 model: .7 for $3, better than the $3 model.
     """
@@ -34,37 +34,37 @@ def test_mixes_reach_the_hull_of_the_single_models():
     assert mix_accuracy(SINGLES, 3) == pytest.approx(0.7)
 
 
-def test_no_mix_is_cheaper_than_the_cheapest_or_better_than_the_best():
+def test_mixtures_are_limited_by_the_cheapest_and_the_best_model():
     """
-    Below the first corner there is nothing; beyond the last, nothing more.
+    NaN below the first corner; constant beyond the last.
     """
     assert np.isnan(mix_accuracy(SINGLES, 0.5))
     assert mix_accuracy(SINGLES, 100) == 0.9
 
 
-def test_planned_and_realised_stand_side_by_side():
+def test_a_point_has_planned_and_realised_scores():
     """
-    At alpha 1 both questions go to the second model: .85 expected, 1 of 2 right.
+    At alpha 1 both questions go to the second model: .85 expected, 1 of 2 correct.
     """
     predictions = predictions_of([[0.5, 0.9], [0.6, 0.8]], [[1.0, 2.0], [1.0, 2.0]])
     truth = GroundTruth(np.array([[0, 1], [1, 0]]), np.array([[1.0, 3.0], [1.0, 3.0]]))
-    dial = AlphaScale.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
+    scale = AlphaScale.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
 
-    cheapest, likeliest = sweep_points(predictions, dial, [0.0, 1.0], truth)
+    cheapest, best = sweep_points(predictions, scale, [0.0, 1.0], truth)
 
     assert (cheapest.planned.accuracy, cheapest.planned.cost_usd) == (0.55, 2.0)
-    assert likeliest.planned.accuracy == pytest.approx(0.85)
-    assert (likeliest.realised.accuracy, likeliest.realised.cost_usd) == (0.5, 6.0)
+    assert best.planned.accuracy == pytest.approx(0.85)
+    assert (best.realised.accuracy, best.realised.cost_usd) == (0.5, 6.0)
 
 
 def test_without_outcomes_nothing_is_realised():
     """
-    None, not a guess.
+    The realised score is None.
     """
     predictions = predictions_of([[0.5, 0.9]], [[1.0, 2.0]])
-    dial = AlphaScale.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
+    scale = AlphaScale.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
 
-    assert sweep_points(predictions, dial, [0.5])[0].realised is None
+    assert sweep_points(predictions, scale, [0.5])[0].realised is None
 
 
 @pytest.mark.parametrize("n", [1, 7, 30])
@@ -75,12 +75,12 @@ def test_a_sweep_in_portions_gives_the_same_points(n):
     rng = np.random.default_rng(0)
     predictions = predictions_of(rng.random((30, 4)), rng.random((30, 4)))
     truth = GroundTruth(rng.random((30, 4)).round(), rng.random((30, 4)))
-    dial = AlphaScale.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
-    sweep = AlphaSweep(dial, ALPHAS)
+    scale = AlphaScale.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
+    sweep = AlphaSweep(scale, ALPHAS)
 
     for start in range(0, 30, n):
         rows = slice(start, start + n)
         part = GroundTruth(truth.correct_qm[rows], truth.cost_usd_qm[rows])
         sweep.add(rows_of(predictions, rows), part)
 
-    assert repr(sweep.points()) == repr(sweep_points(predictions, dial, ALPHAS, truth))
+    assert repr(sweep.points()) == repr(sweep_points(predictions, scale, ALPHAS, truth))

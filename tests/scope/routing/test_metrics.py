@@ -28,14 +28,14 @@ def test_the_standard_error_is_that_of_a_mean():
 @pytest.mark.parametrize(
     ("correct", "n", "accuracy"),
     [
-        pytest.param([], 0, NAN, id="nothing"),
-        pytest.param([NAN], 0, NAN, id="nothing known"),
-        pytest.param([1.0], 1, 1.0, id="one, without an error bar"),
+        pytest.param([], 0, NAN, id="no outcome"),
+        pytest.param([NAN], 0, NAN, id="no known outcome"),
+        pytest.param([1.0], 1, 1.0, id="one outcome"),
     ],
 )
-def test_too_few_outcomes_have_no_error_bar(correct, n, accuracy):
+def test_too_few_outcomes_have_no_standard_error(correct, n, accuracy):
     """
-    NaN, never 0: zero would claim certainty.
+    NaN, not 0.
     """
     got = score(np.array(correct), np.ones(len(correct)))
 
@@ -44,7 +44,7 @@ def test_too_few_outcomes_have_no_error_bar(correct, n, accuracy):
     assert math.isnan(got.standard_error)
 
 
-def test_truth_prices_what_was_really_used():
+def test_ground_truth_prices_the_real_tokens():
     """
     10 prompt tokens and 100 completion tokens for the first anchor.
     """
@@ -56,9 +56,9 @@ def test_truth_prices_what_was_really_used():
     assert np.isnan(truth.cost_usd_qm[1, 1])
 
 
-def test_choices_are_scored_on_what_they_chose():
+def test_choices_are_scored_on_the_chosen_models():
     """
-    A question without a choice or without an outcome is not counted as wrong.
+    A question without a choice or an outcome is not counted.
     """
     truth = GroundTruth(np.array([[1, 0], [0, 1], [1, 1], [NAN, 1]]), np.full((4, 2), 0.5))
 
@@ -80,9 +80,9 @@ def test_a_random_model_is_the_mean_of_those_that_ran():
 
 
 @given(st.lists(st.tuples(OUTCOMES, st.floats(0, 10)), max_size=30), st.data())
-def test_portions_change_no_score(questions, data):
+def test_scores_do_not_depend_on_the_portions(questions, data):
     """
-    Not even in the last bit.
+    To the last bit.
     """
     correct, cost = np.array(questions, dtype=float).reshape(-1, 2).T
     tally = ScoreAccumulator()

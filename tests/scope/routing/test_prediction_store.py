@@ -30,7 +30,7 @@ TOKENS = np.array([[10.0, 20.0], [np.nan, 40.0], [50.0, 60.0]])
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two shards, of two questions and of one, not sealed yet."""
+    """Two shards, of two questions and of one, without a manifest."""
     for number, rows in enumerate((slice(0, 2), slice(2, 3))):
         write_shard(tmp_path, number, rows_of(P, rows).to_table("anchors"))
     return tmp_path
@@ -57,9 +57,9 @@ def with_outcomes(folder, order=(0, 1, 2)):
     return sealed(folder)
 
 
-def test_shards_come_one_after_the_other_as_often_as_asked(folder):
+def test_shards_are_read_in_order_any_number_of_times(folder):
     """
-    Each is a predicted set of its questions.
+    Each is a prediction set of its questions.
     """
     opened = StoredPredictions.open(sealed(folder))
 
@@ -70,9 +70,9 @@ def test_shards_come_one_after_the_other_as_often_as_asked(folder):
         ]
 
 
-def test_only_the_columns_asked_for_are_known(folder):
+def test_only_requested_columns_are_read(folder):
     """
-    The others are NaN, so that none is taken for a number.
+    The others are NaN.
     """
     (first, _) = StoredPredictions.open(sealed(folder)).iter_shards(("p_correct",))
 
@@ -81,9 +81,9 @@ def test_only_the_columns_asked_for_are_known(folder):
     assert np.isnan(estimates.cost_usd_qm).all()
 
 
-def test_outcomes_find_their_questions_whatever_their_order(folder):
+def test_outcomes_are_matched_by_id(folder):
     """
-    A labelled file has its own order, predictions are sorted by id.
+    The outcomes may have another order than the predictions.
     """
     opened = StoredPredictions.open(with_outcomes(folder, order=(2, 0, 1)))
 
@@ -92,7 +92,7 @@ def test_outcomes_find_their_questions_whatever_their_order(folder):
     np.testing.assert_array_equal(load_predictions(folder).outcomes.prompt_tokens_am, TOKENS)
 
 
-def test_a_pool_is_cut_out_of_every_shard(folder):
+def test_select_models_applies_to_every_shard(folder):
     """
     With its prices and outcomes, in its order.
     """
@@ -104,9 +104,9 @@ def test_a_pool_is_cut_out_of_every_shard(folder):
     assert last.outcomes.correct_am.tolist() == [[1.0]]
 
 
-def test_the_whole_is_all_shards(folder):
+def test_load_predictions_reads_all_shards(folder):
     """
-    Estimate by estimate.
+    With every estimate.
     """
     whole = load_predictions(sealed(folder))
 
@@ -118,9 +118,9 @@ def test_the_whole_is_all_shards(folder):
         )
 
 
-def test_a_shard_of_other_models_than_the_manifests_is_refused(folder):
+def test_a_shard_with_other_models_than_the_manifest_is_refused(folder):
     """
-    Its numbers would be read under wrong names and prices.
+    Its numbers would get wrong names and prices.
     """
     opened = StoredPredictions.open(sealed(folder, models=(LARGE, SMALL)))
 
@@ -130,7 +130,7 @@ def test_a_shard_of_other_models_than_the_manifests_is_refused(folder):
 
 def test_a_shard_without_a_column_is_refused(folder):
     """
-    Named, with the file.
+    The message names the column and the file.
     """
     write_shard(folder, 1, rows_of(P, slice(2, 3)).to_table("anchors").drop(["cost_usd"]))
 
@@ -146,7 +146,7 @@ def test_a_folder_without_shards_holds_no_prediction(tmp_path):
         StoredPredictions.open(sealed(tmp_path))
 
 
-def test_impossible_outcomes_are_refused_before_anything_is_routed(folder):
+def test_invalid_outcomes_are_refused(folder):
     """
     When the folder is opened.
     """

@@ -1,4 +1,4 @@
-"""One way to decide, whether the questions are in memory or come in portions."""
+"""Routing, of questions in memory and in portions."""
 
 import json
 
@@ -29,7 +29,7 @@ TARGETS = [
 
 @st.composite
 def predicted_sets(draw):
-    """Up to nine questions, some about which nothing is known, with or without outcomes."""
+    """Up to nine questions, some without estimates, with or without outcomes."""
     shape = (draw(st.integers(1, 9)), 3)
     p = draw(arrays(float, shape, elements=st.sampled_from([0.1, 0.3, 0.5, 0.7, np.nan])))
     cost = draw(arrays(float, shape, elements=st.sampled_from([0.0, 0.1, 0.2, 0.7, 1.3])))
@@ -48,7 +48,7 @@ def predicted_sets(draw):
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: next(iter(target)))
 @settings(max_examples=25)
 @given(predicted_sets(), st.data())
-def test_a_routing_file_does_not_tell_how_the_questions_came(tmp_path_factory, target, whole, data):
+def test_a_routing_file_does_not_depend_on_the_portions(tmp_path_factory, target, whole, data):
     """
     Portions or all at once: the same decisions, sums and keys, in the same order.
     """
@@ -70,14 +70,14 @@ def test_a_routing_file_does_not_tell_how_the_questions_came(tmp_path_factory, t
 
 
 def two_questions():
-    """One where the large model is worth it, one where nothing is known."""
+    """One where the large model is chosen, one without estimates."""
     predictions = predictions_of([[0.5, 0.9], [np.nan] * 2], [[1.0, 2.0]] * 2, ("small", "large"))
     return PredictionSet(predictions, (SMALL, LARGE), None, None)
 
 
-def test_a_question_about_which_nothing_is_known_is_written_all_the_same(tmp_path):
+def test_a_question_without_estimates_is_written(tmp_path):
     """
-    Without a model, and in no sum.
+    Without a model; it is not in the sums.
     """
     output = tmp_path / "routing.json"
 
@@ -89,9 +89,9 @@ def test_a_question_about_which_nothing_is_known_is_written_all_the_same(tmp_pat
     assert summary.distribution == {"large": 1}
 
 
-def test_each_decision_is_a_line(tmp_path):
+def test_each_decision_is_one_line(tmp_path):
     """
-    So that a file of millions can be read with line tools.
+    Line tools can read a large file.
     """
     output = tmp_path / "routing.json"
 
@@ -101,9 +101,9 @@ def test_each_decision_is_a_line(tmp_path):
     assert [json.loads(line.rstrip(","))["question_id"] for line in lines] == ["q000", "q001"]
 
 
-def test_a_wrong_target_leaves_the_file_that_was_there(tmp_path):
+def test_an_invalid_objective_keeps_the_existing_file(tmp_path):
     """
-    Nothing is replaced before all is decided.
+    The file is replaced after all decisions.
     """
     output = tmp_path / "routing.json"
     output.write_text("before")
@@ -114,9 +114,9 @@ def test_a_wrong_target_leaves_the_file_that_was_there(tmp_path):
     assert output.read_text() == "before"
 
 
-def test_portions_are_narrowed_like_the_whole():
+def test_portions_are_restricted_like_the_whole():
     """
-    Allow and deny lists know one form of a set.
+    Allow and deny lists apply to both forms.
     """
     portions = Portions(two_questions(), [slice(0, 1), slice(1, 2)])
 

@@ -31,24 +31,24 @@ def routing_json(policy, truth=None):
     ("target", "question", "reason"),
     [
         (0.4, 0, "p 0.50 (0.50–0.50) for $0.001; large would add 0.25 for $0.009 more"),
-        (0.7, 0, "p 0.75 (0.75–0.75) for $0.01; no model is likelier to be right"),
+        (0.7, 0, "p 0.75 (0.75–0.75) for $0.01; no model has a higher probability"),
         (
             0.7,
             1,
             "p 0.50 (0.50–0.50) for $0.001; no permitted model meets the target; "
-            "no model is likelier to be right",
+            "no model has a higher probability",
         ),
-        (0.4, 2, "nothing is known about any permitted model on this question"),
+        (0.4, 2, "no permitted model has an estimate for this question"),
     ],
 )
-def test_a_reason_names_the_evidence_and_the_alternative(target, question, reason):
+def test_a_reason_names_the_estimate_and_the_alternative(target, question, reason):
     """
-    What was chosen, how sure, and what more money would buy.
+    The chosen model's estimate, and the gain of a costlier model.
     """
     assert routing(MinQuality(target)).explain(question) == reason
 
 
-def test_the_file_keeps_the_references_keys_and_says_what_is_unknown():
+def test_the_file_has_the_references_keys_and_null_for_unknown():
     """
     Without outcomes accuracy and cost are null; an unroutable question has no model.
     """
@@ -68,9 +68,9 @@ def test_the_file_keeps_the_references_keys_and_says_what_is_unknown():
     }
 
 
-def test_outcomes_are_reported_where_they_are_known():
+def test_known_outcomes_are_reported():
     """
-    Planned and realised stand side by side.
+    The file has planned and realised scores.
     """
     truth = GroundTruth(np.array([[1, 1], [0, 1], [1, 1]]), np.full((3, 2), 0.002))
 
@@ -80,9 +80,9 @@ def test_outcomes_are_reported_where_they_are_known():
     assert result["realised"]["cost_usd"] == 0.004
 
 
-def test_the_distribution_counts_the_most_used_first():
+def test_the_distribution_is_in_descending_order():
     """
-    Questions without a model are in no count.
+    Questions without a model are not counted.
     """
     choices = Choices(np.array([1, 1, -1]), np.array([True, True, False]))
 
@@ -95,6 +95,6 @@ def test_the_distribution_counts_the_most_used_first():
 )
 def test_amounts_keep_three_significant_digits(value, text):
     """
-    Prices differ by a factor of a million; both ends must be readable.
+    Prices differ by a factor of a million.
     """
     assert format_usd(value) == text
