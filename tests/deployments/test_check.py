@@ -200,7 +200,7 @@ def test_to_reason_without_a_reasoner_is_refused(changed):
     """
     path = changed(lambda c: router(c)["user_config"].update(reasoning={"mode": "exact"}))
 
-    with pytest.raises(ScopeError, match="there is no engine to ask"):
+    with pytest.raises(ScopeError, match="there is no engine to query"):
         check(path)
 
 
