@@ -61,7 +61,7 @@ def test_the_ranking_is_that_of_repeated_choice(models, policy_class, value):
 
 def test_only_a_finite_trade_off_has_a_utility():
     """
-    p - 10 * cost; where cost only counts there is no such number.
+    p - 10 * cost; NaN elsewhere.
     """
     assert ExpectedValue(10.0).utility(P, USD)[:3] == pytest.approx([0.5, 0.5, 0.6])
     assert np.isnan(ExpectedValue(float("inf")).utility(P, USD)).all()
