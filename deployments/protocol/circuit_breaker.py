@@ -1,65 +1,68 @@
-"""A circuit breaker: stops calls to an upstream that fails repeatedly."""
+"""A circuit breaker: stops calls of a service after several failures in a row."""
 
 import time
+from typing import Literal
 
-from purgatory.domain.model import HALF_OPENED, OPENED, Context
+CircuitState = Literal["closed", "half-open", "open"]
 
 
 class CircuitBreaker:
-    """purgatory's states, with explicit outcomes and one trial call at a time.
+    """Consecutive failures open the circuit; after a rest one trial call decides whether it closes.
 
-    purgatory's ``async with`` knows success and failure only. A client that disconnects while the
-    upstream is silent is neither: counted as a failure, clients could open the circuit; counted
-    as a success, they could keep it closed.
+    The caller reports three outcomes, not two: a client that disconnects while the service is
+    silent is neither a failure, by which clients could open the circuit, nor a success, by which
+    they would keep it closed.
 
     Parameters
     ----------
-    name : str
     failures : int
         Consecutive failures that open the circuit.
     open_s : float
-        Seconds until a trial call.
+        Seconds until an open circuit allows a trial call.
+
+    Attributes
+    ----------
+    state : str
+        ``closed``, ``half-open`` or ``open``.
     """
 
-    def __init__(self, name: str, *, failures: int, open_s: float) -> None:
-        self._circuit = Context(name, threshold=failures, ttl=open_s)
-        self._in_trial = False
-
-    @property
-    def state(self) -> str:
-        """``closed``, ``half-opened`` or ``opened``, for metrics."""
-        return self._circuit.state
+    def __init__(self, *, failures: int, open_s: float) -> None:
+        self._max_failures, self._open_s = failures, open_s
+        self._failures = 0
+        self._opened_at = 0.0
+        self._trial_running = False
+        self.state: CircuitState = "closed"
 
     @property
     def reopens_in_s(self) -> float:
-        """Seconds until a call is allowed; at most 0 if one is."""
-        opened_at = self._circuit.opened_at
-        return 0.0 if opened_at is None else opened_at + self._circuit.ttl - time.time()
+        """Seconds until a call is allowed; 0 or less if one is."""
+        if self.state != "open":
+            return 0.0
+        return self._opened_at + self._open_s - time.monotonic()
 
     def try_acquire(self) -> bool:
-        """Return whether a call is allowed; the caller must record its outcome."""
-        # purgatory refuses by raising the same exception object each time, whose traceback keeps
-        # every frame alive: check the clock first.
-        if self._in_trial or (self.state == OPENED and self.reopens_in_s >= 0):
+        """Return whether a call is allowed; the caller of an allowed one reports its outcome."""
+        if self._trial_running or self.reopens_in_s > 0:
             return False
-        self._circuit.handle_new_request()
-        self._in_trial = self.state == HALF_OPENED
+        if self.state != "closed":
+            self.state, self._trial_running = "half-open", True
         return True
 
     def record_success(self) -> None:
-        """Close the circuit."""
-        self._circuit.handle_end_request()
-        self._end_trial()
+        """Close the circuit, unless it has opened since the call began."""
+        self._trial_running = False
+        if self.state != "open":
+            self.state, self._failures = "closed", 0
 
-    def record_failure(self, error: Exception) -> None:
-        """Count a failure; open the circuit at the limit."""
-        self._circuit.handle_exception(error)
-        self._end_trial()
+    def record_failure(self) -> None:
+        """Count a failure; open the circuit if it is one too many or the call was a trial."""
+        self._trial_running = False
+        self._failures += 1
+        if self.state == "half-open" or (
+            self.state == "closed" and self._failures >= self._max_failures
+        ):
+            self.state, self._opened_at = "open", time.monotonic()
 
     def release(self) -> None:
-        """Record no outcome and allow the next trial: the call was abandoned, or has begun well."""
-        self._end_trial()
-
-    def _end_trial(self) -> None:
-        self._in_trial = False
-        self._circuit.messages.clear()  # of purgatory's message bus, which is not used
+        """Report no outcome, and allow another trial: the call began well, or was given up."""
+        self._trial_running = False

@@ -11,7 +11,7 @@ from scope.bank import Bank
 from scope.embedding import EmbedderSpec
 from scope.policy import Policy
 from scope.pool import ModelSpec
-from scope.predictions import ESTIMATE_FIELDS, Estimates, Predictions
+from scope.predictions import Estimates, Predictions
 from scope.predictor import Neighbours
 from scope.routing import PredictionSet
 
@@ -23,7 +23,7 @@ class Prediction:
     Attributes
     ----------
     value_em : ndarray of shape (n_estimates, n_models)
-        Rows as in `scope.predictions.ESTIMATE_FIELDS`; NaN is unknown.
+        Rows as in `scope.predictions.COLUMNS`; NaN is unknown.
     similarity_k : ndarray of shape (n_near,)
     anchor_k : ndarray of int, shape (n_near,)
         Indices of the nearest anchors in the bank.
@@ -52,8 +52,7 @@ class Prediction:
         degraded: str | None = None,
     ) -> "list[Prediction]":
         """Return one prediction for each question of a batch."""
-        value_qem = np.stack([getattr(estimates, name) for name in ESTIMATE_FIELDS], axis=1)
-        rows = zip(value_qem, near.similarity_qk, near.anchor_qk, strict=True)
+        rows = zip(estimates.stack(axis=1), near.similarity_qk, near.anchor_qk, strict=True)
         return [cls(*row, source, degraded) for row in rows]
 
 
@@ -70,7 +69,7 @@ def eligible_prediction_set(
 def stack_estimates(predictions: Sequence[Prediction]) -> Estimates:
     """Return the estimates of several prompts as arrays of shape (n_prompts, n_models)."""
     value_eqm = np.stack([prediction.value_em for prediction in predictions], axis=1)
-    return Estimates(*value_eqm)
+    return Estimates.from_stack(value_eqm)
 
 
 ReasoningMode = Literal["exact", "expected"]

@@ -1,10 +1,9 @@
-"""A call to another replica, with a time limit and one retry if the replica dies."""
+"""A call of another deployment: with a deadline, and a retry if the replica dies during it."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 from ray.exceptions import RayActorError, TaskCancelledError
@@ -17,24 +16,24 @@ from ray.serve.exceptions import (
 from deployments.protocol.circuit_breaker import CircuitBreaker
 
 MAX_ATTEMPTS = 2
-"""Serve does not move the calls of a replica that dies to another one."""
+"""The calls of a replica that dies are lost; Serve passes them to no other."""
 
 FAILURES, OPEN_S = 5, 1.0
-"""After this many consecutive failures calls fail at once, for this many seconds."""
+"""After so many consecutive failures no call is made for so many seconds."""
 
 BREAKER_KINDS = ("down", "broken")
-"""Kinds of failures that count for the circuit breaker; a full replica is healthy."""
+"""Failures that count for the breaker; a full replica is healthy, and refuses at once."""
 
 log = logging.getLogger("ray.serve")
 
 
 class RemoteCallError(Exception):
-    """A replica does not answer.
+    """A call that failed.
 
     Attributes
     ----------
     kind : str
-        ``late``, ``full``, ``down``, ``broken`` or ``of another bank``.
+        ``late``, ``full``, ``down`` or ``broken``.
     reason : str
         Name of the deployment and the kind.
     """
@@ -53,47 +52,47 @@ class RemoteCall:
     name : str
         Name of the deployment in `RemoteCallError.reason`.
     call : callable
-        ``handle.method.remote``: returns an awaitable that can be cancelled.
+        ``handle.method.remote``; its result can be awaited and cancelled.
     open_s : float, default=OPEN_S
-        How long the circuit stays open.
+        Seconds until an open circuit allows a trial call.
     """
 
     def __init__(self, name: str, call: Callable[[Any], Any], *, open_s: float = OPEN_S) -> None:
         self._name, self._call = name, call
-        self._breaker = CircuitBreaker(name, failures=FAILURES, open_s=open_s)
+        self._breaker = CircuitBreaker(failures=FAILURES, open_s=open_s)
 
-    async def call(self, argument: object, *, timeout_s: float, slow_call_s: float) -> Any:  # noqa: ANN401 - any type the replica returns
-        """Return the answer of the replica.
+    async def call(self, argument: object, *, timeout_s: float, slow_call_s: float) -> Any:  # noqa: ANN401 - whatever the replica returns
+        """Call the method and return its result.
 
         Parameters
         ----------
         argument : object
         timeout_s : float
         slow_call_s : float
-            Latency that a healthy replica may have: a time-out below it is no failure of the
+            Time that a healthy replica may take: a time-out before counts as no failure of the
             replica.
 
         Raises
         ------
         RemoteCallError
-            If it does not answer in time, or at all.
+            If there is no result in time, or none at all.
         """
         if not self._breaker.try_acquire():
             raise RemoteCallError(self._name, "down")
         began_at = time.monotonic()
         record: Callable[[], None] = self._breaker.release
         try:
-            answer = await self._call_with_retry(argument, timeout_s)
+            result = await self._call_with_retry(argument, timeout_s)
             record = self._breaker.record_success
         except RemoteCallError as error:
             if error.kind in BREAKER_KINDS or (
                 error.kind == "late" and time.monotonic() - began_at >= slow_call_s
             ):
-                record = partial(self._breaker.record_failure, error)
+                record = self._breaker.record_failure
             raise
         finally:
             record()
-        return answer
+        return result
 
     async def _call_with_retry(self, argument: object, timeout_s: float) -> Any:  # noqa: ANN401
         try:
@@ -102,8 +101,9 @@ class RemoteCall:
                     try:
                         return await self._call(argument)
                     except (RayActorError, ReplicaUnavailableError) as error:
-                        died = type(error).__name__
-                        log.warning("the %s died during a call: %s", self._name, died)
+                        log.warning(
+                            "the %s died during a call: %s", self._name, type(error).__name__
+                        )
                 raise RemoteCallError(self._name, "down")
         except TimeoutError:
             raise RemoteCallError(self._name, "late") from None
@@ -119,14 +119,14 @@ class RemoteCall:
             raise RemoteCallError(self._name, "down") from None
         except RemoteCallError:
             raise
-        except Exception as error:  # the request continues without this replica: log the cause
+        except Exception as error:  # logged here, since the request goes on without the result
             log.exception("the %s failed", self._name, exc_info=error)
             raise RemoteCallError(self._name, "broken") from None
 
 
 class RemoteMethod(Protocol):
-    """One method of another deployment, as `RemoteCall` calls it."""
+    """One method of another deployment, such as a `RemoteCall`."""
 
-    async def call(self, argument: object, *, timeout_s: float, slow_call_s: float) -> Any:  # noqa: ANN401 - any type it returns
-        """Return the answer, or raise `RemoteCallError`."""
+    async def call(self, argument: object, *, timeout_s: float, slow_call_s: float) -> Any:  # noqa: ANN401 - whatever it returns
+        """Return its result, or raise `RemoteCallError`."""
         ...

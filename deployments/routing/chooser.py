@@ -17,7 +17,6 @@ from scope.arrays import FloatArray
 from scope.bank import Bank, fit_alpha_scale
 from scope.policy import AlphaScale, Policy
 from scope.pool import ModelSpec, indices_of
-from scope.predictions import ESTIMATE_FIELDS
 from scope.routing import Objective, RoutingResult, route
 
 MAX_CACHED_SCALES = 128
@@ -88,7 +87,7 @@ class PolicyChooser:
         chosen = int(routing.choices.model_q[q])
         ranking = rank_models(policy, p_m, cost_m, chosen)
         utility_m = policy.utility(p_m, cost_m)
-        columns = [*(getattr(estimates, name)[q] for name in ESTIMATE_FIELDS), utility_m]
+        columns = [*estimates.stack()[:, q], utility_m]
         values = np.column_stack(columns).tolist()
         in_distribution = float(estimates.in_distribution_qm[q, 0])
         return Decision(

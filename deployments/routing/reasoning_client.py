@@ -23,7 +23,6 @@ from deployments.settings import ReasoningSettings
 from deployments.telemetry.metrics import Metrics
 from scope.arrays import FloatArray
 from scope.bank import Bank
-from scope.predictions import ESTIMATE_FIELDS
 from scope.reasoner import ReasonerPredictions
 
 GRACE_S = 0.25
@@ -137,8 +136,7 @@ class ReasoningClient:
             summary = ReasoningSummary(mode, degraded=degraded)
             return ReasonedPrediction(replace(prediction, degraded=degraded), summary)
         counts = result.n_queries, result.n_avoided, result.cancelled
-        names = ("n_queries", "n_avoided", "cancelled", "failed")
-        self._metrics.count_reasoning(dict(zip(names, (*counts, result.failed), strict=True)))
+        self._metrics.count_reasoning(result)
         summary = ReasoningSummary(mode, *counts, result.degraded)
         if not np.isnan(result.answer_2m).all():
             answers_2m = _merge_answers(prediction.reasoner_2m, result.answer_2m)
@@ -155,8 +153,7 @@ class ReasoningClient:
             ReasonerPredictions(p_yes_qm, tokens_qm),
             self._bank.models,
         )
-        value_em = np.stack([getattr(estimates, name)[0] for name in ESTIMATE_FIELDS])
-        return replace(prediction, value_em=value_em, source="scope")
+        return replace(prediction, value_em=estimates.stack()[:, 0], source="scope")
 
 
 def _merge_answers(known_2m: FloatArray | None, new_2m: FloatArray) -> FloatArray:

@@ -88,10 +88,10 @@ def _plan(
     if as_json:
         typer.echo(json.dumps({**facts, "output": str(path)}))
         return
-    bill_usd = np.cumsum(chosen.cost_usd_s)
+    bill_usd = np.cumsum(chosen.cost_usd_j)
     n_chosen = len(chosen.ids)
     rows = [
-        (f"{n:,}", format_usd(bill_usd[n - 1]), f"± {chosen.half_width_s[n - 1]:.3f}")
+        (f"{n:,}", format_usd(bill_usd[n - 1]), f"± {chosen.half_width_j[n - 1]:.3f}")
         for n in (*(n for n in TABLE_STEPS if n < n_chosen), n_chosen)
     ]
     title = f"What asking {spec.id} will cost, and how well it is known then"
@@ -104,11 +104,11 @@ def _plan_facts(bank: Bank, spec: ModelSpec, chosen: MeasurementPlan) -> dict[st
     return {
         "model": spec.id,
         "bank_version": bank.version,
-        "expected_cost_usd": float(chosen.cost_usd_s.sum()),
+        "expected_cost_usd": float(chosen.cost_usd_j.sum()),
         "anchors": [
             {"id": anchor, "cost_usd": float(cost), "half_width_after": float(width)}
             for anchor, cost, width in zip(
-                chosen.ids, chosen.cost_usd_s, chosen.half_width_s, strict=True
+                chosen.ids, chosen.cost_usd_j, chosen.half_width_j, strict=True
             )
         ],
     }

@@ -135,7 +135,7 @@ def _print(output: Path, evaluation: Evaluation, facts: dict[str, Any], *, as_js
         typer.echo(json.dumps({**facts, "output": str(output)}))
         return
     out.print(tables.title(evaluation))
-    if left_out := tables.headline(evaluation):
+    if left_out := tables.exclusion_note(evaluation):
         out.print(left_out)
     views = (
         tables.area_table,

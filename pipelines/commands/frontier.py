@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from scope.bank import fit_alpha_scale
 from scope.errors import ConfigError
 from scope.evaluation import plot_frontier
 from scope.policy import Choices
@@ -32,7 +33,7 @@ def check_output(output: Path | None) -> None:
 
 def points(predicted: PredictionSource, alphas: Sequence[float]) -> list[FrontierPoint]:
     """Route the questions at every alpha."""
-    sweep = AlphaSweep(predicted.alpha_scale(), alphas)
+    sweep = AlphaSweep(fit_alpha_scale(predicted.reference, predicted.models), alphas)
     for shard in predicted.iter_shards(SCORE_COLUMNS):
         sweep.add(shard.predictions, shard.truth())
     return sweep.points()

@@ -37,7 +37,7 @@ from scope.errors import ConfigError
 from scope.pool import load_pool
 from scope.questions import GRADER_NAMES
 from scope.routing import format_usd
-from scope.upstream import OPENROUTER, EndpointConfig
+from scope.upstream import OPENROUTER, EndpointConfig, RetryPolicy
 
 KEY_VARIABLE = "OPENROUTER_API_KEY"
 
@@ -109,7 +109,7 @@ def measure_pool(
         concurrency=concurrency,
         rate=rate,
         timeout_s=timeout,
-        attempts=attempts,
+        retries=RetryPolicy(attempts=attempts),
     )
     asking = RequestSettings(endpoint, temperature, keep_answers)
     with Journal(output, settings, fresh=fresh) as journal:  # from here nobody else adds to it

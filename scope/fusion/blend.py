@@ -13,7 +13,7 @@ from scipy.special import expit, logit
 
 from scope.arrays import BoolArray, FloatArray
 from scope.pool import ModelSpec, cost_usd
-from scope.predictions import MIN_P, Estimates
+from scope.predictions import MIN_P, Estimates, IntervalEstimate
 from scope.reasoner import ReasonerPredictions
 
 MAX_LOG_ODDS = 4.0
@@ -113,14 +113,15 @@ class Blend:
             if self.weight > 0:
                 shift_qm = np.where(np.isnan(self.baseline_log_odds_m), np.nan, shift)
                 moved = self._shifted(estimates, np.broadcast_to(shift_qm, end.p_correct_qm.shape))
-                end = _outer_bound(estimates, moved, "p_correct_qm", sign)
+                p_correct = _outer_bound(estimates.p_correct, moved.p_correct, sign)
+                end = replace(estimates, p_correct=p_correct)
             if self.length_weight > 0:
                 limit = sign * self.length_weight * MAX_LOG_RATIO
                 log_factor_qm = np.where(np.isnan(self.baseline_log_ratio_m), np.nan, limit)
                 scaled = scale_tokens(
                     end, np.broadcast_to(log_factor_qm, end.cost_usd_qm.shape), models
                 )
-                end = _outer_bound(end, scaled, "cost_usd_qm", sign)
+                end = replace(end, cost_usd=_outer_bound(end.cost_usd, scaled.cost_usd, sign))
             ends.append(end)
         return ends[0], ends[1]
 
@@ -158,19 +159,14 @@ class Blend:
     def _shifted(self, estimates: Estimates, news_qm: FloatArray) -> Estimates:
         """Return the estimates with probabilities and their intervals moved by news."""
         predicted_qm, shift_qm = ~np.isnan(news_qm), self.weight * news_qm
+        least = (MIN_P, MIN_INTERVAL_P, MIN_INTERVAL_P)
         p_qm, low_qm, high_qm = (
-            expit(self.slope * log_odds(ends_qm, least) + shift_qm)
-            for ends_qm, least in (
-                (estimates.p_correct_qm, MIN_P),
-                (estimates.p_low_qm, MIN_INTERVAL_P),
-                (estimates.p_high_qm, MIN_INTERVAL_P),
-            )
+            expit(self.slope * log_odds(ends_qm, end_least) + shift_qm)
+            for ends_qm, end_least in zip(estimates.p_correct, least, strict=True)
         )
+        moved = (p_qm, np.minimum(low_qm, p_qm), np.maximum(high_qm, p_qm))
         return replace(
-            estimates,
-            p_correct_qm=np.where(predicted_qm, p_qm, estimates.p_correct_qm),
-            p_low_qm=np.where(predicted_qm, np.minimum(low_qm, p_qm), estimates.p_low_qm),
-            p_high_qm=np.where(predicted_qm, np.maximum(high_qm, p_qm), estimates.p_high_qm),
+            estimates, p_correct=_where(predicted_qm, IntervalEstimate(*moved), estimates.p_correct)
         )
 
 
@@ -191,19 +187,27 @@ def scale_tokens(
 ) -> Estimates:
     """Return the estimates with other completion tokens, and the costs that go with them."""
     predicted_qm, factor_qm = ~np.isnan(log_factor_qm), np.exp(log_factor_qm)
-    changed: dict[str, FloatArray] = {}
-    for end in ("", "_low", "_high"):
-        tokens_qm = getattr(estimates, f"completion_tokens{end}_qm")
-        more_qm = tokens_qm * factor_qm
-        usd_qm = cost_usd(models, estimates.prompt_tokens_qm, more_qm)
-        changed[f"completion_tokens{end}_qm"] = np.where(predicted_qm, more_qm, tokens_qm)
-        known_usd_qm = getattr(estimates, f"cost_usd{end}_qm")
-        changed[f"cost_usd{end}_qm"] = np.where(predicted_qm, usd_qm, known_usd_qm)
-    return replace(estimates, **changed)
+    tokens = IntervalEstimate(*(tokens_qm * factor_qm for tokens_qm in estimates.completion_tokens))
+    cost = IntervalEstimate(
+        *(cost_usd(models, estimates.prompt_tokens_qm, tokens_qm) for tokens_qm in tokens)
+    )
+    return replace(
+        estimates,
+        completion_tokens=_where(predicted_qm, tokens, estimates.completion_tokens),
+        cost_usd=_where(predicted_qm, cost, estimates.cost_usd),
+    )
 
 
-def _outer_bound(now: Estimates, moved: Estimates, name: str, sign: int) -> Estimates:
-    """Return `now` with the farther of two numbers, by a hair where an answer could move it."""
-    now_qm, moved_qm = getattr(now, name), getattr(moved, name)
+def _where(
+    condition_qm: BoolArray, chosen: IntervalEstimate, other: IntervalEstimate
+) -> IntervalEstimate:
+    return IntervalEstimate(
+        *(np.where(condition_qm, *pair) for pair in zip(chosen, other, strict=True))
+    )
+
+
+def _outer_bound(now: IntervalEstimate, moved: IntervalEstimate, sign: int) -> IntervalEstimate:
+    """Return `now` with the farther of two values, by a hair where an answer could move it."""
+    now_qm, moved_qm = now.value_qm, moved.value_qm
     farther_qm = sign * np.maximum(sign * now_qm, sign * moved_qm) * (1 + sign * BOUND_SLACK)
-    return replace(now, **{name: np.where(now_qm == moved_qm, now_qm, farther_qm)})
+    return now._replace(value_qm=np.where(now_qm == moved_qm, now_qm, farther_qm))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
+from scope.bank import fit_alpha_scale
 from scope.errors import ConfigError
 from scope.policy import (
     AlphaScale,
@@ -153,7 +154,7 @@ class BoundPolicy:
             spent = ExpectedValue(plan.trade_off)
             return cls(spent, objective.settings | spent.settings, plan.choose, plan.overshoot_usd)
         if objective.alpha is not None and alpha_scale is None:
-            alpha_scale = predicted.alpha_scale()
+            alpha_scale = fit_alpha_scale(predicted.reference, predicted.models)
         policy = objective.policy(alpha_scale)
 
         def choose(predictions: Predictions, _: int) -> Choices:

@@ -6,7 +6,7 @@ from hypothesis import given
 from scipy.special import expit, logit
 
 from scope.fusion.blend import MAX_LOG_RATIO, Blend
-from scope.predictions import ESTIMATE_FIELDS
+from scope.predictions import COLUMNS
 from tests.factories.blends import NAN, asked_questions, blend_of, estimates_of, pool, said
 
 MODELS = pool(1.0, 10.0)
@@ -54,8 +54,8 @@ def test_the_interval_moves_with_the_probability():
     """
     after = blend_of().apply(estimates(), said([[0.75, NAN]]), MODELS)
 
-    np.testing.assert_allclose(after.p_low_qm[0, 0], 2 / 3)
-    np.testing.assert_allclose(after.p_high_qm[0, 0], 4.5 / 5.5)
+    np.testing.assert_allclose(after.p_correct.low_qm[0, 0], 2 / 3)
+    np.testing.assert_allclose(after.p_correct.high_qm[0, 0], 4.5 / 5.5)
 
 
 @pytest.mark.parametrize(("p_yes", "limit"), [(1.0, 2.0), (0.9999, 2.0), (0.0, -1.0)])
@@ -79,11 +79,11 @@ def test_lengths_move_tokens_and_cost():
     after = blend.apply(estimates(), said([[NAN, NAN]], [[2_001.0, NAN]]), MODELS)
 
     factor = 2_002 / 1_001
-    tokens = [after.completion_tokens_low_qm, after.completion_tokens_high_qm]
+    tokens = [after.completion_tokens.low_qm, after.completion_tokens.high_qm]
     np.testing.assert_allclose(after.completion_tokens_qm, [[1_000 * factor, 2_000]])
     np.testing.assert_allclose([one[0, 0] for one in tokens], [500 * factor, 1_500 * factor])
     np.testing.assert_allclose(after.cost_usd_qm, [[3_000e-6, 0.03]])
-    np.testing.assert_allclose(after.cost_usd_high_qm[0, 0], 4_000e-6)
+    np.testing.assert_allclose(after.cost_usd.high_qm[0, 0], 4_000e-6)
 
 
 def test_a_predicted_length_is_clipped():
@@ -114,8 +114,8 @@ def test_without_weight_or_baseline_nothing_changes(blend):
     after = blend.apply(before, said([[0.99, 0.01]], [[5.0, 5.0]]), MODELS)
 
     for changed in (after, *blend.bounds(before, MODELS)):
-        for name in ESTIMATE_FIELDS:
-            np.testing.assert_array_equal(getattr(changed, name), getattr(before, name))
+        for name in COLUMNS:
+            np.testing.assert_array_equal(changed.to_columns()[name], before.to_columns()[name])
     assert not blend.informative_m.any()
 
 
@@ -133,11 +133,13 @@ def test_without_an_answer_estimates_stay_bit_identical(case):
     )
     same_tokens_qm = np.isnan(answers.tokens_qm) | np.isnan(blend.baseline_log_ratio_m)
     same_tokens_qm |= blend.length_weight == 0
-    for name in ESTIMATE_FIELDS:
+    for name in COLUMNS:
         same_qm = same_p_qm if name.startswith("p_") else same_tokens_qm
-        if name in ("prompt_tokens_qm", "in_distribution_qm"):
+        if name in ("prompt_tokens", "in_distribution"):
             same_qm = np.ones_like(same_tokens_qm)
-        np.testing.assert_array_equal(getattr(after, name)[same_qm], getattr(before, name)[same_qm])
+        np.testing.assert_array_equal(
+            after.to_columns()[name][same_qm], before.to_columns()[name][same_qm]
+        )
 
 
 @given(asked_questions(n_questions=2))
@@ -150,14 +152,14 @@ def test_bounds_hold_whatever_the_answers(case):
     after = blend.apply(before, answers, models)
     lower, upper = blend.bounds(before, models)
 
-    for name in ("p_correct_qm", "cost_usd_qm"):
-        low_qm, high_qm = getattr(lower, name), getattr(upper, name)
-        for seen in (getattr(before, name), getattr(after, name)):
+    for name in ("p_correct", "cost_usd"):
+        low_qm, high_qm = lower.to_columns()[name], upper.to_columns()[name]
+        for seen in (before.to_columns()[name], after.to_columns()[name]):
             assert ((low_qm <= seen) | np.isnan(seen)).all()
             assert ((seen <= high_qm) | np.isnan(seen)).all()
     known_qm = ~np.isnan(after.p_correct_qm)
-    assert (after.p_low_qm <= after.p_correct_qm)[known_qm].all()
-    assert (after.p_correct_qm <= after.p_high_qm)[known_qm].all()
+    assert (after.p_correct.low_qm <= after.p_correct_qm)[known_qm].all()
+    assert (after.p_correct_qm <= after.p_correct.high_qm)[known_qm].all()
 
 
 @given(asked_questions(n_questions=2))
@@ -177,9 +179,11 @@ def test_an_answer_changes_only_its_own_cell(case):
         for m in range(len(models))
     ]
 
-    for name in ("p_correct_qm", "cost_usd_qm"):
+    for name in ("p_correct", "cost_usd"):
         np.testing.assert_allclose(
-            np.hstack([getattr(one, name) for one in alone]), getattr(together, name), rtol=1e-12
+            np.hstack([one.to_columns()[name] for one in alone]),
+            together.to_columns()[name],
+            rtol=1e-12,
         )
 
 

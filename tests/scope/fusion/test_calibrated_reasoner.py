@@ -123,13 +123,13 @@ def test_bank_info_names_the_reasoner(saved, scope, tmp_path, has_reasoner):
     code, shown, _ = scope("bank", "info", "--bank", path)
     _, printed, _ = scope("bank", "info", "--bank", path, "--json")
 
-    line = "reasoner acme/foreteller@1234 (reasoning none, 1 samples, temperature 0, 5 examples)"
+    line = "reasoner acme/reasoner@1234 (reasoning none, 1 samples, temperature 0, 5 examples)"
     assert code == 0
     assert (f"{line}: weight 0.30, of lengths 0.20" in shown) == has_reasoner
     facts = json.loads(printed)["reasoner"]
     if has_reasoner:
         assert (facts["checkpoint"], facts["weight"], facts["length_weight"]) == (
-            "acme/foreteller",
+            "acme/reasoner",
             0.3,
             0.2,
         )
