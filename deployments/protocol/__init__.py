@@ -1,4 +1,4 @@
-"""What crosses replicas: messages, errors, and a remote call with deadline and breaker."""
+"""Messages and errors between replicas, and a remote call with time limit and circuit breaker."""
 
 from deployments.protocol.circuit_breaker import CircuitBreaker
 from deployments.protocol.decision import (

@@ -96,7 +96,7 @@ class Decision:
         One for each eligible model.
     anchors : tuple of NearestAnchor
     source : str
-        ``anchors``, ``cache``, ``scope``, ``votes``, ``averages``, ``default`` or ``client``.
+        ``anchors``, ``cache``, ``scope``, ``knn``, ``means``, ``default`` or ``client``.
     degraded : str or None
         Why the prediction uses less than all replicas.
     out_of_distribution : bool or None

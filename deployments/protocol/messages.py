@@ -1,4 +1,4 @@
-"""What the Router asks of the reasoner, by way of the Predictor, and under which settings."""
+"""Messages between the Router, the Embedder and the Predictor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from scope.routing import PredictionSet
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Estimates of every model of a bank for one prompt; small enough to keep by the thousand.
+    """Estimates for every model of a bank on one prompt, compact enough to cache by the thousand.
 
     Attributes
     ----------
@@ -26,15 +26,14 @@ class Prediction:
         Rows as in `scope.predictions.COLUMNS`; NaN is unknown.
     similarity_k : ndarray of shape (n_near,)
     anchor_k : ndarray of int, shape (n_near,)
-        The nearest anchors by their place in the bank.
+        Indices of the nearest anchors in the bank.
     source : str
-        What it rests on: ``anchors``; ``votes`` of anchors or ``averages`` where a replica failed.
+        ``anchors``; ``knn`` (of anchors) or ``means`` (of models) where a replica failed.
     degraded : str or None
-        Why it does not rest on more.
-    answer_2m : ndarray of shape (2, n_models), or None
-        What the reasoner has said so far: probability of yes, and tokens; NaN where nothing.
-        It is kept beside the estimates and not in them: which answers count is for each
-        request to say.
+        Why the source is not a better one.
+    reasoner_2m : ndarray of shape (2, n_models), or None
+        Answers of the reasoner so far: probability of yes, and tokens; NaN where there is none.
+        They are not blended into the estimates: each request selects the answers it uses.
     """
 
     value_em: FloatArray
@@ -60,15 +59,15 @@ class Prediction:
 def eligible_prediction_set(
     predictions: Sequence[Prediction], bank: Bank, models: tuple[ModelSpec, ...]
 ) -> PredictionSet:
-    """Return what is foretold of the permitted models, in their order and at their prices."""
+    """Return the predictions for the eligible models, in their order and at their prices."""
     names = ("",) * len(predictions)
-    everyone = Predictions(names, bank.model_ids, stack_estimates(predictions))
-    unpriced = PredictionSet(everyone, bank.models, None, None)
+    all_models = Predictions(names, bank.model_ids, stack_estimates(predictions))
+    unpriced = PredictionSet(all_models, bank.models, None, None)
     return unpriced.select_models(tuple(model.id for model in models)).with_prices(models)
 
 
 def stack_estimates(predictions: Sequence[Prediction]) -> Estimates:
-    """Return what is foretold for several prompts as arrays of shape (n_prompts, n_models)."""
+    """Return the estimates of several prompts as arrays of shape (n_prompts, n_models)."""
     value_eqm = np.stack([prediction.value_em for prediction in predictions], axis=1)
     return Estimates.from_stack(value_eqm)
 
@@ -77,13 +76,13 @@ ReasoningMode = Literal["exact", "expected"]
 
 
 class ReasoningQuestion(NamedTuple):
-    """One question, with all that its decision rests on."""
+    """One question, with everything that its decision depends on."""
 
     text: str
     prediction: Prediction
-    """Of all models of the bank."""
+    """For all models of the bank."""
     models: tuple[ModelSpec, ...]
-    """The permitted ones, at today's prices."""
+    """The eligible models at current prices."""
     policy: Policy
 
 
@@ -96,43 +95,43 @@ class ReasoningRequest(NamedTuple):
     mode: ReasoningMode
     max_concurrency: int
     timeout_s: float
-    """When the answers are wanted, counted from their being asked for."""
+    """Time limit of the answers, from the call on."""
     usd_per_mtok: float
 
 
 class ReasoningResult(NamedTuple):
-    """What asking came to for one question."""
+    """Queries and answers for one question."""
 
     answer_2m: FloatArray
-    """As in a `Prediction`: what takes part in the decision."""
+    """As `Prediction.reasoner_2m`: the answers to use in the decision."""
     n_queries: int
-    """Calls of the engine."""
+    """Queries to the engine."""
     n_avoided: int
-    """Permitted models about which nothing had to be asked."""
+    """Eligible models without a query."""
     cancelled: int
-    """Calls that became needless under way."""
+    """Queries cancelled because they had become unnecessary."""
     failed: int
-    """Calls that brought nothing."""
+    """Queries without an answer."""
     degraded: str | None
-    """Why less is known than could be."""
+    """Why answers are missing."""
 
 
 class EmbeddedTexts(NamedTuple):
-    """What became of the texts of one call."""
+    """The vectors of the texts of one call."""
 
     embedding_qd: Float32Array
     """NaN where a text could not be embedded."""
     features_qf: FloatArray
     errors: list[str]
-    """Why not; empty where it could."""
+    """One for each text; empty where it was embedded."""
     embedder: EmbedderSpec
-    """What the vectors were made with; while a new bank rolls out, not always what was wanted."""
+    """Embedder of the vectors; during the roll-out of a bank it may be another than expected."""
 
 
 class PredictionRequest(NamedTuple):
-    """Prompts of one call, embedded."""
+    """Embedded prompts of one call."""
 
     bank: str
-    """Version of the bank whose predictions are wanted."""
+    """Version of the bank to predict from."""
     embedding_qd: Float32Array
     features_qf: FloatArray

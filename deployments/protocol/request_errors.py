@@ -1,16 +1,16 @@
 """
-Every reason for which a request is turned away before any model sees it.
+Errors of requests that are refused before a model is called.
 
-* RefusedError        a field of it is wrong
-  - NoModelLeftError  no model of the pool may or can answer it
-  - NoSuchModelError  it names a model that is not in the pool
-  - TooLargeError     its body is over the limit
-  - NoAccessError     its API key is missing or unknown
-  - TooManyError      its API key has used up its rate
-  - BusyError         too many requests are under way
-  - NotReadyError     the service lacks settings or upstreams
+* RequestError              a field of the request is wrong
+  - NoEligibleModelError    no model of the pool may or can answer it
+  - ModelNotFoundError      it names a model that is not in the pool
+  - PayloadTooLargeError    its body exceeds the limit
+  - AuthenticationError     its API key is missing or unknown
+  - RateLimitError          its API key exceeds its rate
+  - OverloadedError         too many requests are in flight
+  - NotConfiguredError      the service has no settings or upstreams
 
-The messages are sentences for the client. None of them holds the text of a prompt.
+The messages are sentences for the client and never contain the text of a prompt.
 """
 
 from scope.errors import ScopeError
@@ -22,11 +22,11 @@ class RequestError(ScopeError, ValueError):
     Parameters
     ----------
     message : str
-        One sentence: field, value and what is allowed.
+        One sentence: field, value and the allowed values.
     param : str, optional
         The field.
     code : str, optional
-        What OpenAI's clients tell errors apart by.
+        Machine-readable code, as in the OpenAI API.
     """
 
     def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
@@ -48,7 +48,7 @@ class ModelNotFoundError(RequestError):
 
 
 class PayloadTooLargeError(RequestError):
-    """The body is over the limit."""
+    """The body exceeds the limit."""
 
 
 class AuthenticationError(RequestError):
@@ -56,29 +56,29 @@ class AuthenticationError(RequestError):
 
 
 class RateLimitError(RequestError):
-    """The API key has used up its rate.
+    """The API key exceeds its rate.
 
     Parameters
     ----------
     message : str
     retry_after_s : int
-        After this long the next request is let in.
+        Seconds until the next request is admitted.
     """
 
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message, None, "rate_limit_exceeded")
-        self.args = (message, retry_after_s)  # what pickling calls the constructor with
+        self.args = (message, retry_after_s)  # arguments of the constructor, for pickle
         self.retry_after_s = retry_after_s
 
 
 class OverloadedError(RequestError):
-    """More requests are under way than the replica may have.
+    """The replica has as many requests in flight as allowed.
 
     Parameters
     ----------
     message : str
     retry_after_s : int
-        When to come again.
+        Seconds until a retry.
     """
 
     def __init__(self, message: str, retry_after_s: int = 1) -> None:
@@ -88,4 +88,4 @@ class OverloadedError(RequestError):
 
 
 class NotConfiguredError(RequestError):
-    """The service cannot answer for a reason that its operator must mend."""
+    """The service cannot answer until its operator changes the configuration."""

@@ -1,51 +1,51 @@
-"""Say what is wrong with a value that pydantic refused."""
+"""Format the errors of pydantic for clients."""
 
 from pydantic_core import ErrorDetails
 
 SHOWN_CHARS = 40
-"""Longest text that is shown; what is longer may be a prompt or a key, and is counted only."""
+"""Longest text that is shown; of longer text, a prompt or a key, only the length is shown."""
 
 NO_VALUE_TYPES = ("missing", "value_error", "extra_forbidden")
-"""Kinds of mistakes whose message says all, or whose value says nothing."""
+"""Error types whose value adds nothing to the message."""
 
 JSON_WORDING = {
     "tuple_type": "Input should be a list",
     "dict_type": "Input should be an object",
     "model_type": "Input should be an object",
 }
-"""What pydantic says in the words of Python, for clients that may not know it."""
+"""Messages of pydantic in terms of JSON, where its own use Python types."""
 
 PROMPTS = ("prompt", "prompts", "messages")
-"""Fields that hold what people wrote: their text is counted, however short."""
+"""Fields with text of users: only the length of their text is shown."""
 
 SECRET = "sha256"
-"""A field in which somebody may have put the key itself."""
+"""A field whose value may be an API key by error."""
 
 
-def field_path(mistake: ErrorDetails) -> str:
+def field_path(error: ErrorDetails) -> str:
     """Return the field as a client would write it, such as ``messages[0].role``."""
     field = ""
-    for part in mistake["loc"]:
-        # A key that is not known here may have any length.
+    for part in error["loc"]:
+        # An unknown key may have any length.
         field += f"[{part}]" if isinstance(part, int) else f".{part[:SHOWN_CHARS]}"
     return field.removeprefix(".")
 
 
-def format_error(mistake: ErrorDetails) -> str:
-    """Return field, what is allowed, and the value where it tells something."""
-    field = field_path(mistake) or "all of it"
-    said = JSON_WORDING.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
-    told = f"{field}: {said}"
-    if mistake["type"] in NO_VALUE_TYPES or SECRET in mistake["loc"]:
-        return told
-    value = mistake["input"]
-    if isinstance(value, str) and set(mistake["loc"][:1]) & set(PROMPTS):
-        return f"{told}, got text of length {len(value)}"
-    return f"{told}, got {short_repr(value)}"
+def format_error(error: ErrorDetails) -> str:
+    """Return the field, the message and, where it helps, the value."""
+    field = field_path(error) or "the whole value"
+    message = JSON_WORDING.get(error["type"], error["msg"].removeprefix("Value error, "))
+    text = f"{field}: {message}"
+    if error["type"] in NO_VALUE_TYPES or SECRET in error["loc"]:
+        return text
+    value = error["input"]
+    if isinstance(value, str) and set(error["loc"][:1]) & set(PROMPTS):
+        return f"{text}, got text of length {len(value)}"
+    return f"{text}, got {short_repr(value)}"
 
 
 def short_repr(value: object) -> str:
-    """Return a value in a few words.
+    """Return a short description of a value.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Decide for a request: predict, query the reasoner, choose, keep the session's model."""
+"""Make the decision for a request: predict, query the reasoner, choose, apply the session."""
 
 from deployments.routing.chooser import PolicyChooser
 from deployments.routing.fallback_predictor import FallbackPredictor

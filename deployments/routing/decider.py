@@ -185,7 +185,7 @@ def _constraints(
 def _with_default_model(decision: Decision, settings: RouterSettings) -> Decision:
     """Replace a decision that no replica predicted for by the default model, if eligible."""
     default = settings.default_model
-    if decision.source != "averages" or default not in decision.ranking:
+    if decision.source != "means" or default not in decision.ranking:
         return decision
     decision = decision.with_model(default, f"no replica answered; {default} is the default model")
     return replace(decision, objective=None, policy=None, source="default")

@@ -1,4 +1,4 @@
-"""The Router's own light copy of a bank: what is left to say when a replica fails."""
+"""Predictions that the Router makes itself when a replica fails."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from scope.predictor import AnchorPredictor
 
 
 class FallbackPredictor:
-    """Stage I by votes of the nearest anchors, without anything learned: no torch, 2 ms a prompt.
+    """kNN estimates from the anchors, without a fitted forecaster: no torch, 2 ms a prompt.
 
     Parameters
     ----------
@@ -20,23 +20,23 @@ class FallbackPredictor:
     """
 
     def __init__(self, bank: Bank) -> None:
-        votes_only = bank.anchor_config.model_copy(update={"use_forecaster": False})
-        self._predictor = AnchorPredictor(bank, votes_only)
+        knn_config = bank.anchor_config.model_copy(update={"use_forecaster": False})
+        self._predictor = AnchorPredictor(bank, knn_config)
         self._dimension = bank.embedder.dimension
 
     def predict_knn(
         self, embedding_qd: Float32Array, features_qf: FloatArray, degraded: str
     ) -> list[Prediction]:
-        """Return what the nearest anchors say, in place of the predictor."""
+        """Return kNN estimates from the nearest anchors."""
         estimates, near = self._predictor.predict(embedding_qd, features_qf)
-        return Prediction.from_batch(estimates, near, source="votes", degraded=degraded)
+        return Prediction.from_batch(estimates, near, source="knn", degraded=degraded)
 
     def predict_means(self, texts: Sequence[str], degraded: str) -> list[Prediction]:
-        """Return how the models did on all anchors; of the texts, only their length is heard.
+        """Return the mean outcome of each model on all anchors; of a text only its length counts.
 
-        A vector of zeros is like no anchor, so that nothing but the models' means votes.
+        A zero vector is similar to no anchor, so that only the means of the models have weight.
         """
-        nowhere_qd = np.zeros((len(texts), self._dimension), dtype=np.float32)
-        estimates, near = self._predictor.predict(nowhere_qd, text_features(texts))
-        nobody = type(near)(near.similarity_qk[:, :0], near.anchor_qk[:, :0])
-        return Prediction.from_batch(estimates, nobody, source="averages", degraded=degraded)
+        zero_qd = np.zeros((len(texts), self._dimension), dtype=np.float32)
+        estimates, near = self._predictor.predict(zero_qd, text_features(texts))
+        no_neighbours = type(near)(near.similarity_qk[:, :0], near.anchor_qk[:, :0])
+        return Prediction.from_batch(estimates, no_neighbours, source="means", degraded=degraded)

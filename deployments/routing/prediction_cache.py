@@ -1,4 +1,4 @@
-"""Predictions kept for prompts that come again; they hold for every policy and price."""
+"""A cache of predictions by prompt; they are valid for every policy and price."""
 
 import hashlib
 from collections.abc import Iterable
@@ -14,35 +14,35 @@ class PredictionCache:
     Parameters
     ----------
     size : int
-        Most predictions kept; 0 keeps none. One of 17 models takes 2 KB.
+        Maximum number of predictions; 0 caches none. One for 17 models takes 2 KB.
     bank : str
-        Version of the bank they rest on, part of their keys.
+        Version of the bank, part of the keys.
     """
 
     def __init__(self, size: int, bank: str) -> None:
-        self._kept: LRUCache[bytes, Prediction] = LRUCache(size)
+        self._predictions: LRUCache[bytes, Prediction] = LRUCache(size)
         self._bank = bank.encode()
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._predictions)
 
     def get(self, text: str) -> Prediction | None:
-        """Return what was foretold for this text; None if it is not kept."""
-        return self._kept.get(self._key(text))
+        """Return the prediction for a text; None if it is not cached."""
+        return self._predictions.get(self._key(text))
 
     def put(self, texts: Iterable[str], predictions: Iterable[Prediction]) -> None:
-        """Keep what rests on all there is; what a failing replica left is not worth it."""
+        """Cache the predictions that are not degraded."""
         for text, prediction in zip(texts, predictions, strict=True):
-            if prediction.degraded is None and self._kept.maxsize:
-                self._kept[self._key(text)] = prediction
+            if prediction.degraded is None and self._predictions.maxsize:
+                self._predictions[self._key(text)] = prediction
 
     def resize(self, size: int) -> None:
-        """Take another size; what is kept stays as far as it fits, the latest first."""
-        if size != self._kept.maxsize:
+        """Change the size; the latest predictions stay, as far as they fit."""
+        if size != self._predictions.maxsize:
             kept = LRUCache[bytes, Prediction](size)
-            for key in list(self._kept) if size else []:
-                kept[key] = self._kept[key]
-            self._kept = kept
+            for key in list(self._predictions) if size else []:
+                kept[key] = self._predictions[key]
+            self._predictions = kept
 
     def _key(self, text: str) -> bytes:
         return hashlib.sha256(self._bank + b"\0" + text.encode()).digest()

@@ -1,4 +1,4 @@
-"""Foretell prompts by way of the replicas; where one fails, by what the Router has itself."""
+"""Predict for prompts through the replicas; where one fails, by the fallback predictor."""
 
 import asyncio
 import time
@@ -15,23 +15,23 @@ from deployments.telemetry.metrics import Metrics
 from scope.bank import Bank
 
 MAX_TEXTS_PER_CALL = 16
-"""Of a long list; a single prompt waits for one such batch at most."""
+"""Batch size of a list of prompts; a single prompt waits for at most one batch."""
 
 MAX_CONCURRENT_CALLS = 4
-"""Of one list: each next call goes to whichever replica is done first, and other clients' prompts
-do not stand behind all of it."""
+"""Concurrent calls for one list: the next call goes to the first free replica, and prompts of other
+clients do not wait for the whole list."""
 
 
 class PredictionClient:
-    """Asks embedder and predictor, and does without them when it must.
+    """Calls embedder and predictor, and falls back where one fails.
 
     Parameters
     ----------
     bank : Bank
     embedder, predictor : RemoteMethod
-    light_copy : FallbackPredictor
+    fallback : FallbackPredictor
     cache : PredictionCache
-    meters : Metrics
+    metrics : Metrics
     """
 
     def __init__(
@@ -39,13 +39,13 @@ class PredictionClient:
         bank: Bank,
         embedder: RemoteMethod,
         predictor: RemoteMethod,
-        light_copy: FallbackPredictor,
+        fallback: FallbackPredictor,
         cache: PredictionCache,
-        meters: Metrics,
+        metrics: Metrics,
     ) -> None:
         self._version, self._spec = bank.version, bank.embedder
         self._embedder, self._predictor = embedder, predictor
-        self._light_copy, self._cache, self._meters = light_copy, cache, meters
+        self._fallback, self._cache, self._metrics = fallback, cache, metrics
 
     async def predict(
         self, texts: Sequence[str], *, timeout_s: float, slow_call_s: float
@@ -56,29 +56,29 @@ class PredictionClient:
         ----------
         texts : sequence of str
         timeout_s : float
-            When the replicas' time is over, and what the Router has itself must do.
+            Time limit of the replicas; the fallback predicts what is missing by then.
         slow_call_s : float
-            As for `Hop.ask`.
+            As for `RemoteCall.call`.
         """
         found = {text: self._cache.get(text) for text in texts}
-        self._meters.count_cache(sum(found[text] is not None for text in texts), len(texts))
-        # Texts of one length waste no padding: a quarter of the encoder's time.
-        missing = sorted((text for text, one in found.items() if one is None), key=len)
+        self._metrics.count_cache(sum(found[text] is not None for text in texts), len(texts))
+        # Batches of similar length need less padding: a quarter of the encoder's time.
+        missing = sorted((text for text, cached in found.items() if cached is None), key=len)
         ends_at = time.monotonic() + timeout_s
-        calls = [
+        batches = [
             missing[start : start + MAX_TEXTS_PER_CALL]
             for start in range(0, len(missing), MAX_TEXTS_PER_CALL)
         ]
-        some_at_once = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
+        semaphore = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
 
-        async def ask(call: list[str]) -> list[Prediction]:
-            async with some_at_once:
-                return await self._call(call, ends_at, slow_call_s)
+        async def predict_batch(batch: list[str]) -> list[Prediction]:
+            async with semaphore:
+                return await self._predict_batch(batch, ends_at, slow_call_s)
 
-        asked = await asyncio.gather(*map(ask, calls))
-        for call, predictions in zip(calls, asked, strict=True):
-            self._cache.put(call, predictions)
-            found |= zip(call, predictions, strict=True)
+        predicted = await asyncio.gather(*map(predict_batch, batches))
+        for batch, predictions in zip(batches, predicted, strict=True):
+            self._cache.put(batch, predictions)
+            found |= zip(batch, predictions, strict=True)
         fresh = set(missing)
         return [
             prediction if text in fresh else replace(prediction, source="cache")
@@ -86,49 +86,49 @@ class PredictionClient:
             if (prediction := found[text]) is not None
         ]
 
-    async def _call(self, texts: list[str], ends_at: float, slow_call_s: float) -> list[Prediction]:
-        """Foretell a few texts together."""
+    async def _predict_batch(
+        self, texts: list[str], ends_at: float, slow_call_s: float
+    ) -> list[Prediction]:
+        """Predict for the texts of one batch; never fails."""
         try:
-            with self._meters.timer("embed"):
-                vectors = await self._embedded(texts, ends_at, slow_call_s)
+            with self._metrics.timer("embed"):
+                embedded = await self._embed(texts, ends_at, slow_call_s)
         except RemoteCallError as error:
-            return self._light_copy.predict_means(texts, error.reason)
+            return self._fallback.predict_means(texts, error.reason)
         try:
-            with self._meters.timer("predict"):
-                predictions = await self._predicted(vectors, ends_at, slow_call_s)
+            with self._metrics.timer("predict"):
+                predictions = await self._call_predictor(embedded, ends_at, slow_call_s)
         except RemoteCallError as error:
             predictions = await asyncio.to_thread(
-                self._light_copy.predict_knn,
-                vectors.embedding_qd,
-                vectors.features_qf,
+                self._fallback.predict_knn,
+                embedded.embedding_qd,
+                embedded.features_qf,
                 error.reason,
             )
-        for place, wrong in enumerate(vectors.errors):
-            if wrong:
-                (predictions[place],) = self._light_copy.predict_means(
-                    [texts[place]], "embedder broken"
+        for index, error_text in enumerate(embedded.errors):
+            if error_text:
+                (predictions[index],) = self._fallback.predict_means(
+                    [texts[index]], "embedder broken"
                 )
         return predictions
 
-    async def _embedded(
-        self, texts: list[str], ends_at: float, slow_call_s: float
-    ) -> EmbeddedTexts:
-        """Ask the embedder; while a new bank rolls out, it may be that of another."""
-        vectors: EmbeddedTexts = await self._embedder.call(
+    async def _embed(self, texts: list[str], ends_at: float, slow_call_s: float) -> EmbeddedTexts:
+        """Call the embedder; during a roll-out it may belong to another bank."""
+        embedded: EmbeddedTexts = await self._embedder.call(
             texts, timeout_s=ends_at - time.monotonic(), slow_call_s=slow_call_s
         )
-        if not vectors.embedder.is_compatible_with(self._spec):
+        if not embedded.embedder.is_compatible_with(self._spec):
             raise RemoteCallError("embedder", "of another bank")
-        # Whoever comes next gets numbers; what rests on none of them is replaced by its error.
-        return vectors._replace(embedding_qd=np.nan_to_num(vectors.embedding_qd))
+        # The predictor needs finite numbers; texts without a vector get a fallback afterwards.
+        return embedded._replace(embedding_qd=np.nan_to_num(embedded.embedding_qd))
 
-    async def _predicted(
-        self, vectors: EmbeddedTexts, ends_at: float, slow_call_s: float
+    async def _call_predictor(
+        self, embedded: EmbeddedTexts, ends_at: float, slow_call_s: float
     ) -> list[Prediction]:
-        """Ask the predictor; it too may have another bank."""
-        wanted = PredictionRequest(self._version, vectors.embedding_qd, vectors.features_qf)
+        """Call the predictor; it too may have another bank."""
+        request = PredictionRequest(self._version, embedded.embedding_qd, embedded.features_qf)
         predictions: list[Prediction] | None = await self._predictor.call(
-            wanted, timeout_s=ends_at - time.monotonic(), slow_call_s=slow_call_s
+            request, timeout_s=ends_at - time.monotonic(), slow_call_s=slow_call_s
         )
         if predictions is None:
             raise RemoteCallError("predictor", "of another bank")

@@ -1,4 +1,4 @@
-"""Whether decisions rest on all there is: both replicas answer, and settings are there."""
+"""Readiness: both replicas answer and settings are active."""
 
 import asyncio
 import time
@@ -9,13 +9,13 @@ from deployments.protocol import PredictionRequest
 from deployments.protocol.remote_call import RemoteCallError, RemoteMethod
 from scope.bank import Bank
 
-PATIENCE_S = 2.0
+TIMEOUT_S = 2.0
 PROBE_TTL_S = 1.0
-"""Probes that come faster get the state as it was: nobody needs a key to ask."""
+"""Faster probes get the cached state: the endpoint needs no API key."""
 
 
 class Readiness:
-    """Asks the replicas for one prompt's worth of work.
+    """Probes the replicas with one prompt each.
 
     Parameters
     ----------
@@ -27,19 +27,19 @@ class Readiness:
         vector_qd = bank.embedding_ad[:1].astype(np.float32)
         anchor = PredictionRequest(bank.version, vector_qd, bank.features_af[:1])
         self._probes = {"embedder": (embedder, ["ready?"]), "predictor": (predictor, anchor)}
-        self._asking, self._known_at = asyncio.Lock(), -PROBE_TTL_S
+        self._probing, self._probed_at = asyncio.Lock(), -PROBE_TTL_S
         self._replicas: dict[str, str] = {}
         self.settings = "missing"
-        """``ok``, ``missing``, or ``rejected`` where older ones are in force: no reason to stop."""
+        """``ok``, ``missing``, or ``rejected`` where older settings stay active (still ready)."""
 
     async def state(self) -> dict[str, str]:
-        """Return ``status`` and what is the matter with each part, ``ok`` if nothing is."""
-        async with self._asking:
-            if time.monotonic() - self._known_at >= PROBE_TTL_S:
-                said = await asyncio.gather(*(self._probe(name) for name in self._probes))
-                self._replicas = dict(zip(self._probes, said, strict=True))
-                self._known_at = time.monotonic()
-        replicas_ok = all(said == "ok" for said in self._replicas.values())
+        """Return ``status`` and the state of each part, ``ok`` or what is wrong."""
+        async with self._probing:
+            if time.monotonic() - self._probed_at >= PROBE_TTL_S:
+                states = await asyncio.gather(*(self._probe(name) for name in self._probes))
+                self._replicas = dict(zip(self._probes, states, strict=True))
+                self._probed_at = time.monotonic()
+        replicas_ok = all(state == "ok" for state in self._replicas.values())
         ready = replicas_ok and self.settings != "missing"
         status = "ready" if ready else "not ready"
         return {"status": status, "settings": self.settings, **self._replicas}
@@ -47,7 +47,7 @@ class Readiness:
     async def _probe(self, name: str) -> str:
         replica, argument = self._probes[name]
         try:
-            answer = await replica.call(argument, timeout_s=PATIENCE_S, slow_call_s=PATIENCE_S)
+            answer = await replica.call(argument, timeout_s=TIMEOUT_S, slow_call_s=TIMEOUT_S)
         except RemoteCallError as error:
             return error.kind
         return "ok" if answer is not None else "of another bank"

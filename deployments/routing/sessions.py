@@ -1,4 +1,4 @@
-"""Sessions wherever they are known: each belongs to one replica of the Router, by its id."""
+"""Sessions: each belongs to one replica of the Router, by the hash of its id."""
 
 import asyncio
 import time
@@ -12,15 +12,15 @@ from deployments.requests import RoutingRequest
 from deployments.settings import SessionSettings
 
 SessionKey = tuple[str, str]
-"""Client, and session or turn."""
+"""Name of the API key, and the session or turn."""
 
 
 class SessionState(NamedTuple):
-    """What a session is on."""
+    """The model of a session."""
 
     model: str
     prompt_tokens: int
-    """Of its last request: what the upstream may have cached."""
+    """Prompt tokens of its last request, which the upstream may have cached."""
 
 
 class LocalSessions:
@@ -30,57 +30,57 @@ class LocalSessions:
     ----------
     settings : SessionSettings
     clock : callable, optional
-        Seconds that only grow.
+        Monotonic seconds.
     """
 
     def __init__(
         self, settings: SessionSettings, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._clock = clock
-        self._held: TTLCache[SessionKey, SessionState] = TTLCache(
+        self._sessions: TTLCache[SessionKey, SessionState] = TTLCache(
             settings.max_sessions, settings.ttl_s, timer=clock
         )
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._sessions)
 
     def with_settings(self, settings: SessionSettings) -> "LocalSessions":
-        """Return the same sessions under other settings; their time starts anew if it changes."""
-        if (settings.max_sessions, settings.ttl_s) == (self._held.maxsize, self._held.ttl):
+        """Return the same sessions under other settings; if these differ, their TTL restarts."""
+        if (settings.max_sessions, settings.ttl_s) == (self._sessions.maxsize, self._sessions.ttl):
             return self
-        renewed = LocalSessions(settings, self._clock)
-        renewed._held.update(self._held)
-        return renewed
+        copy = LocalSessions(settings, self._clock)
+        copy._sessions.update(self._sessions)
+        return copy
 
     def get(self, key: SessionKey) -> SessionState | None:
-        """Return what a session is on; None for a new one."""
-        return self._held.get(key)
+        """Return the state of a session; None for a new one."""
+        return self._sessions.get(key)
 
-    def put(self, key: SessionKey, held: SessionState) -> None:
-        """Remember what a session is on; its time starts anew."""
-        self._held[key] = held
+    def put(self, key: SessionKey, state: SessionState) -> None:
+        """Store the state of a session; its TTL restarts."""
+        self._sessions[key] = state
 
 
-def session_key(client: str, ask: RoutingRequest) -> SessionKey | None:
-    """Return what an ask belongs to: its session, else its turn; None where there is neither.
+def session_key(client: str, request: RoutingRequest) -> SessionKey | None:
+    """Return the key of a request: its session, else its turn; None if it has neither.
 
     Parameters
     ----------
     client : str
         Name of the API key: two clients may use the same session id.
-    ask : RoutingRequest
+    request : RoutingRequest
     """
-    if ask.options.session_id is not None:
-        return client, f"session {ask.options.session_id}"
-    return None if ask.turn is None else (client, f"turn {ask.turn}")
+    if request.options.session_id is not None:
+        return client, f"session {request.options.session_id}"
+    return None if request.turn is None else (client, f"turn {request.turn}")
 
 
-PATIENCE_S = 0.5
-"""A session that cannot be asked for so long is taken for a new one."""
+TIMEOUT_S = 0.5
+"""Time limit of a call for a session; after it the session counts as new."""
 
 
 class SessionPeers(NamedTuple):
-    """The replicas of the Router, each asked by the session that belongs to it."""
+    """The replicas of the Router, addressed by session id."""
 
     get: RemoteMethod
     """Takes a session id and a key, returns `SessionState` or None."""
@@ -89,56 +89,55 @@ class SessionPeers(NamedTuple):
 
 
 class SessionStore:
-    """The sessions that this replica knows, and those it knows whom to ask for.
+    """The sessions of this replica, and access to those of the other replicas.
 
-    Serve sends requests that carry ``x-session-id`` to one replica, by the hash of the id. An
-    id in the body alone is only seen after a replica was chosen: then the one to which the
-    header would have led is asked, and told.
+    Serve sends requests with the header ``x-session-id`` to one replica, by the hash of the id.
+    An id in the body alone is only seen after the replica is chosen: the state is then read from
+    and written to the replica that the header would have selected.
 
     Parameters
     ----------
     local : LocalSessions
-        May be exchanged at any time.
+        May be replaced at any time.
     peers : SessionPeers
     """
 
     def __init__(self, local: LocalSessions, peers: SessionPeers) -> None:
         self.local, self._peers = local, peers
-        self._telling: set[asyncio.Task[None]] = set()
+        self._writes: set[asyncio.Task[None]] = set()
 
-    async def get(self, client: str, ask: RoutingRequest) -> SessionState | None:
-        """Return what an ask's session is on; None for a new one, or where nobody can tell.
+    async def get(self, client: str, request: RoutingRequest) -> SessionState | None:
+        """Return the state of a request's session; None if it is new or its replica fails.
 
-        Without a session id, only a turn of tool results belongs to something: its own turn.
+        Without a session id only a turn of tool results has a state: that of its own turn.
         """
-        key, session_id = session_key(client, ask), ask.options.session_id
-        if key is None or (session_id is None and not ask.is_tool_turn):
+        key, session_id = session_key(client, request), request.options.session_id
+        if key is None or (session_id is None and not request.is_tool_turn):
             return None
-        if ask.session_is_remote:
+        if request.session_is_remote:
             try:
-                asked = (session_id, key)
-                held: SessionState | None = await self._peers.get.call(
-                    asked, timeout_s=PATIENCE_S, slow_call_s=PATIENCE_S
+                state: SessionState | None = await self._peers.get.call(
+                    (session_id, key), timeout_s=TIMEOUT_S, slow_call_s=TIMEOUT_S
                 )
             except RemoteCallError:
-                held = None
-            return held or self.local.get(key)
+                state = None
+            return state or self.local.get(key)
         return self.local.get(key)
 
-    def put(self, client: str, ask: RoutingRequest, model: str) -> None:
-        """Remember which model answers; nobody waits for it."""
-        key = session_key(client, ask)
+    def put(self, client: str, request: RoutingRequest, model: str) -> None:
+        """Store the model that answers, without waiting for another replica."""
+        key = session_key(client, request)
         if key is None:
             return
-        held = SessionState(model, ask.needs.prompt_tokens)
-        self.local.put(key, held)
-        if ask.session_is_remote:
-            task = asyncio.create_task(self._replicate((ask.options.session_id, key, held)))
-            self._telling.add(task)  # else nobody would hold it
-            task.add_done_callback(self._telling.discard)
+        state = SessionState(model, request.needs.prompt_tokens)
+        self.local.put(key, state)
+        if request.session_is_remote:
+            task = asyncio.create_task(self._replicate((request.options.session_id, key, state)))
+            self._writes.add(task)  # keeps a reference, as asyncio requires
+            task.add_done_callback(self._writes.discard)
 
-    async def _replicate(self, told: tuple[object, ...]) -> None:
+    async def _replicate(self, message: tuple[object, ...]) -> None:
         try:
-            await self._peers.put.call(told, timeout_s=PATIENCE_S, slow_call_s=PATIENCE_S)
+            await self._peers.put.call(message, timeout_s=TIMEOUT_S, slow_call_s=TIMEOUT_S)
         except RemoteCallError:
-            return  # the session may move once; no request fails for it
+            return  # the session may switch models once; no request fails

@@ -1,4 +1,4 @@
-"""What an operator configures (user_config, API keys) and a request may override."""
+"""Settings of the operator (user_config, API keys) and options of a request."""
 
 from deployments.settings.access import RateLimiter, check_bind
 from deployments.settings.active import ActiveSettings, parse_settings

@@ -1,4 +1,4 @@
-"""Who may call: API keys by their digests, compared in constant time."""
+"""Access: API keys by their digests, compared in constant time, and rate limits."""
 
 import hashlib
 import hmac
@@ -14,25 +14,25 @@ from deployments.settings.settings import Access, ApiKey
 from scope.errors import ConfigError
 
 ANONYMOUS = ApiKey(name="anyone", sha256=64 * "0")
-"""Who calls where no key is asked for; no known text has this digest."""
+"""The caller where no key is required; no known text has this digest."""
 
 DIGEST_DIGITS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The keys that are accepted; none means that everyone is."""
+    """The accepted keys; an empty keyring accepts every caller."""
 
     keys: tuple[ApiKey, ...]
 
     @classmethod
     def from_access(cls, access: Access) -> "Keyring":
-        """Gather the keys of the settings and of the file they name.
+        """Collect the keys of the settings and of their key file.
 
         Raises
         ------
         ConfigError
-            If the file cannot be read or holds anything else, or two keys share a name.
+            If the file cannot be read or is malformed, or two keys have the same name.
         """
         keys = (*access.keys, *_read_key_file(access.key_file))
         names = [key.name for key in keys]
@@ -41,31 +41,31 @@ class Keyring:
         return cls(keys)
 
     def authenticate(self, authorization: str | None) -> ApiKey:
-        """Return whose key an ``Authorization`` header carries.
+        """Return the key of an ``Authorization`` header.
 
-        Every key is compared, in constant time: how long it takes tells nothing.
+        Every key is compared in constant time, so that the duration reveals nothing.
 
         Raises
         ------
         AuthenticationError
-            If it carries none, or an unknown one.
+            If the header has no key, or an unknown one.
         """
         if not self.keys:
             return ANONYMOUS
-        scheme, _, key = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
+        scheme, _, secret = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip():
             raise AuthenticationError(
                 "no API key; send the header 'Authorization: Bearer KEY'", code="missing_api_key"
             )
-        digest = hashlib.sha256(key.strip().encode("utf-8", "surrogateescape")).hexdigest()
-        found = [one for one in self.keys if hmac.compare_digest(one.sha256, digest)]
+        digest = hashlib.sha256(secret.strip().encode("utf-8", "surrogateescape")).hexdigest()
+        found = [key for key in self.keys if hmac.compare_digest(key.sha256, digest)]
         if not found:
-            raise AuthenticationError("the API key is not known here", code="invalid_api_key")
+            raise AuthenticationError("unknown API key", code="invalid_api_key")
         return found[0]
 
 
 def check_bind(host: str, access: Access) -> None:
-    """Refuse to serve other machines without keys, even where keys were switched off.
+    """Refuse to serve other machines without API keys.
 
     Raises
     ------
@@ -74,8 +74,8 @@ def check_bind(host: str, access: Access) -> None:
     """
     if access.anonymous and not _is_loopback(host):
         raise ConfigError(
-            f"{host} can be reached from other machines and no API key is asked for; "
-            "bind 127.0.0.1, or give keys in place of anonymous: true"
+            f"{host} can be reached from other machines and no API key is required; "
+            "bind 127.0.0.1, or set keys instead of anonymous: true"
         )
 
 
@@ -103,7 +103,7 @@ def _read_key_file(path: str | None) -> tuple[ApiKey, ...]:
 
 
 def _parse_key_line(path: str, n: int, words: list[str]) -> ApiKey:
-    """Return the key of one line; a message never quotes it."""
+    """Return the key of one line; an error never quotes the line."""
     digest = words[0].lower()
     if len(words) != 2 or len(digest) != DIGEST_DIGITS or set(digest) - set("0123456789abcdef"):
         raise ConfigError(
@@ -117,28 +117,28 @@ MINUTE_S = 60.0
 
 
 class RateLimiter:
-    """One leaky bucket for each key; they live in this replica only.
+    """One leaky bucket for each key, in this replica only.
 
-    A bucket holds one minute's requests, so that a key that was silent may send them at once.
+    A bucket holds the requests of one minute: an idle key may send that many at once.
     """
 
     def __init__(self) -> None:
         self._buckets: dict[str, tuple[float, AsyncLimiter]] = {}
 
     async def acquire(self, name: str, requests_per_minute: float) -> None:
-        """Count one request of a key; nobody waits.
+        """Count one request of a key, without waiting.
 
         Parameters
         ----------
         name : str
-            Of the key; configured, not chosen by requests, so that buckets are bounded.
+            Of the key; the configuration bounds the number of names.
         requests_per_minute : float
             A changed rate starts with an empty bucket.
 
         Raises
         ------
         RateLimitError
-            If the bucket is full. After its `retry_after_s` there is room for one.
+            If the bucket is full; after `retry_after_s` it has room for one request.
         """
         rate, bucket = self._buckets.get(name, (None, None))
         if bucket is None or rate != requests_per_minute:
@@ -148,7 +148,7 @@ class RateLimiter:
         if not bucket.has_capacity():
             wait_s = math.ceil(MINUTE_S / requests_per_minute)
             raise RateLimitError(
-                f"more than {requests_per_minute:g} requests a minute with this key; "
+                f"more than {requests_per_minute:g} requests per minute with this key; "
                 f"try again in {wait_s} s",
                 wait_s,
             )

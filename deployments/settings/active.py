@@ -1,4 +1,4 @@
-"""Settings that change while requests run: whole, or not at all."""
+"""The settings in force, replaced as a whole while requests run."""
 
 import json
 from collections.abc import Mapping
@@ -16,23 +16,23 @@ from scope.pool import ModelSpec
 
 @dataclass(frozen=True, slots=True)
 class ActiveSettings:
-    """Settings with what follows from them; a request holds on to one from start to end."""
+    """Settings and values derived from them; a request keeps the same ones from start to end."""
 
     settings: RouterSettings
     models: tuple[ModelSpec, ...]
-    """The pool at its prices."""
+    """The pool at current prices."""
     keyring: Keyring
 
     @classmethod
     def from_user_config(
         cls, user_config: Mapping[str, Any], bank: tuple[ModelSpec, ...]
     ) -> "ActiveSettings":
-        """Check a ``user_config`` against a bank and read the key file it names.
+        """Check a ``user_config`` against a bank and read its key file.
 
         Raises
         ------
         ConfigError
-            One sentence with every mistake.
+            One sentence with every error.
         """
         settings = parse_settings(user_config)
         return cls(settings, settings.pool_of(bank), Keyring.from_access(settings.access))
@@ -44,11 +44,11 @@ def parse_settings(user_config: Mapping[str, Any]) -> RouterSettings:
     Raises
     ------
     ConfigError
-        One sentence with every mistake, and no value that may be a key.
+        One sentence with every error, without values that may be keys.
     """
     try:
-        # By way of JSON, whose types count: a list may be a tuple, text is no number.
+        # As JSON: a list is accepted for a tuple, text is not accepted for a number.
         return RouterSettings.model_validate_json(json.dumps(user_config, default=str))
     except ValidationError as error:
-        mistakes = "; ".join(format_error(mistake) for mistake in error.errors(include_url=False))
-    raise ConfigError(f"user_config is not valid and changes nothing: {mistakes}") from None
+        errors = "; ".join(format_error(e) for e in error.errors(include_url=False))
+    raise ConfigError(f"user_config is not valid and not applied: {errors}") from None

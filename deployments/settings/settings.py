@@ -1,4 +1,4 @@
-"""What may change while the router serves: ``user_config`` in serve_config.yaml."""
+"""Settings that may change while the router serves: ``user_config`` in serve_config.yaml."""
 
 from collections.abc import Sequence
 from typing import Literal, Self
@@ -26,86 +26,86 @@ class DefaultObjective(ObjectiveFields):
 
 
 class Limits(StrictModel):
-    """How much one request may ask for."""
+    """Limits of requests."""
 
     max_body_bytes: int = Field(default=4 * 2**20, ge=1)
-    """Longest body, images included."""
+    """Maximum size of a body, images included."""
     max_prompt_chars: int = Field(default=MAX_PROMPT_CHARS, ge=1)
-    """Longest text of one turn."""
+    """Maximum length of one turn."""
     max_prompts: int = Field(default=512, ge=1)
-    """Most prompts in one call of ``/v1/route``."""
+    """Maximum number of prompts in one call of ``/v1/route``."""
     max_choices: int = Field(default=8, ge=1)
-    """Largest ``n``: each of them is billed."""
+    """Maximum of ``n``: each choice is billed."""
     max_completion_tokens: int = Field(default=32_768, ge=1)
-    """Largest ``max_tokens`` or ``max_completion_tokens``."""
+    """Maximum of ``max_tokens`` and ``max_completion_tokens``."""
     requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Rate of an API key that has none of its own, in each replica; None: no limit."""
+    """Default rate of an API key, in each replica; None: no limit."""
     max_in_flight: int = Field(default=512, ge=1)
-    """Requests under way at once in each replica; more get a 503."""
+    """Concurrent requests in each replica; further ones get a 503."""
     deadline_ms: int = Field(default=60_000, ge=1)
-    """What a request may take that does not say."""
+    """Time limit of a request: the default and the maximum."""
     decision_ms: int = Field(default=2_000, ge=1)
     """How long one prompt waits for embedder and predictor, at most half of its deadline."""
 
 
 class SessionSettings(StrictModel):
-    """How long, and how firmly, a session keeps its model."""
+    """How long a session is stored, and what a switch of models must gain."""
 
     ttl_s: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
-    """A session that is silent for this long is forgotten."""
+    """Sessions without requests for this long are removed."""
     max_sessions: int = Field(default=100_000, ge=1)
-    """The longest silent is forgotten beyond this; in each replica."""
+    """Maximum number of sessions in each replica; the longest idle one is removed."""
     margin: float = Field(default=0.05, ge=0, allow_inf_nan=False)
-    """Right answers a turn, at the price of the dial, for which it is worth switching."""
+    """Net gain, in correct answers per turn, that a switch of models must exceed."""
     cache_discount: float = Field(default=0.9, ge=0, le=1)
-    """Share of the prompt price that an upstream does not charge for what it has cached."""
+    """Share of the prompt price that an upstream does not charge for cached tokens."""
 
 
 class ApiKey(StrictModel):
-    """An API key, by its digest; nobody can read the key out of it."""
+    """An API key, stored as a digest."""
 
     name: str = Field(min_length=1)
-    """What logs and metrics call it."""
+    """Name in logs and metrics."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False)
     """``printf %s KEY | sha256sum``."""
     requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class Access(StrictModel):
-    """Who may call."""
+    """Callers that are admitted."""
 
     anonymous: bool = False
-    """Serve anyone, without a key."""
+    """Serve every caller, without a key."""
     keys: tuple[ApiKey, ...] = ()
     key_file: str | None = None
     """Lines of digest and name, as sha256sum prints them; ``#`` starts a comment."""
 
     @model_validator(mode="after")
-    def _decided(self) -> Self:
+    def _keys_or_anonymous(self) -> Self:
         keyed = bool(self.keys) or self.key_file is not None
         if keyed and self.anonymous:
-            raise ValueError("anonymous serves anyone, so that keys mean nothing; give one of them")
+            raise ValueError("anonymous serves every caller, which excludes keys; give one of them")
         if not keyed and not self.anonymous:
             raise ValueError(
-                "no API key; give keys or key_file, or anonymous: true to serve anyone"
+                "no API key; give keys or key_file, or anonymous: true to serve every caller"
             )
         return self
 
 
 class ReasoningSettings(StrictModel):
-    """When the reasoner is asked, and for how long."""
+    """When the reasoner is queried, and for how long."""
 
     mode: Literal["off", "exact", "expected"] = "off"
-    """``exact``: whoever may still change the decision; ``expected``: whoever is worth it."""
+    """``exact``: while an answer can change the decision; ``expected``: while it is worth it."""
     deadline_ms: int = Field(default=1_000, ge=1)
-    """How long one prompt waits for it, at most half of the request's deadline."""
+    """Time limit of the queries for one prompt, at most half of the request's deadline."""
     max_concurrency: int = Field(default=8, ge=1)
-    """Most calls of one request under way."""
+    """Maximum number of concurrent queries of one request."""
     usd_per_mtok: Usd = 0.0
-    """What a million of the engine's own tokens cost; ``expected`` weighs answers against it."""
+    """Cost of a million tokens of the engine; ``expected`` uses it as the cost of queries."""
 
     def check(self, *, engine: bool) -> None:
-        """Refuse to ask where nobody answers.
+        """Refuse to query without an engine.
 
         Raises
         ------
@@ -114,8 +114,8 @@ class ReasoningSettings(StrictModel):
         """
         if self.mode != "off" and not engine:
             raise ConfigError(
-                f"reasoning.mode is {self.mode!r}, and there is no engine to ask; "
-                "give args a reasoner, or let it be 'off'"
+                f"reasoning.mode is {self.mode!r}, and there is no engine to query; "
+                "give args a reasoner, or set it to 'off'"
             )
 
 
@@ -123,27 +123,27 @@ class RouterSettings(StrictModel):
     """Root of the Router's ``user_config``."""
 
     access: Access
-    """Has no default: nobody serves the world by forgetting a line."""
+    """Has no default: a forgotten line must not open the endpoint."""
     policy: DefaultObjective = DefaultObjective(alpha=0.6)
     pool: tuple[str, ...] | None = None
-    """Models to choose among, in this order; None means all of the bank."""
+    """Models to choose from, in this order; None means all of the bank."""
     models: tuple[ModelSpec, ...] = ()
-    """Today's prices, windows and capabilities of models, in place of the bank's."""
+    """Current prices, windows and capabilities of models; they replace the bank's."""
     default_model: str | None = None
-    """Answers when no decision can be made."""
+    """Used when no replica predicts."""
     limits: Limits = Limits()
     sessions: SessionSettings = SessionSettings()
     max_cached_predictions: int = Field(default=10_000, ge=0)
-    """Prompts whose predictions each replica keeps, 2 KB each."""
+    """Prompts whose predictions each replica caches, 2 KB each."""
     upstreams: dict[str, UpstreamSettings] = Field(default_factory=dict)
-    """Where each model is called; one without an upstream is decided for, and never called."""
+    """Where each model is called; ``/v1/route`` also chooses models without an upstream."""
     reasoning: ReasoningSettings = ReasoningSettings()
-    """When the reasoner is asked, where there is one."""
+    """When the reasoner is queried, if there is one."""
     retries: RetrySettings = RetrySettings()
     decisions: LogSettings = LogSettings()
 
     def pool_of(self, bank: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
-        """Return the models to choose among, at their prices.
+        """Return the models to choose from, at current prices.
 
         Raises
         ------
@@ -166,10 +166,10 @@ class RouterSettings(StrictModel):
 
 
 def _check_names(field: str, names: Sequence[str], known: tuple[str, ...]) -> None:
-    """Refuse repeated names and strangers."""
+    """Refuse repeated and unknown names."""
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"{field} names a model twice: {', '.join(repeated)}")
-    if strangers := [name for name in names if name not in known]:
+    if unknown := [name for name in names if name not in known]:
         raise ConfigError(
-            f"{field}: {join_names(strangers)} not in the bank, which has {join_names(known)}"
+            f"{field}: {join_names(unknown)} not in the bank, which has {join_names(known)}"
         )

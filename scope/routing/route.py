@@ -35,8 +35,8 @@ class Objective:
     def __post_init__(self) -> None:
         if len(self.settings) != 1:
             raise ConfigError(
-                f"exactly one of {', '.join(field.name for field in fields(self))} says what to "
-                f"aim for; got {' and '.join(self.settings) or 'none'}"
+                f"exactly one of {', '.join(field.name for field in fields(self))} must be the "
+                f"objective; got {' and '.join(self.settings) or 'none'}"
             )
 
     @property

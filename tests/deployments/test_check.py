@@ -215,5 +215,5 @@ def test_a_reasoning_mode_without_a_reasoner_is_rejected():
     """
     config = changed(lambda c: router(c)["user_config"].update(reasoning={"mode": "exact"}))
 
-    with pytest.raises(ScopeError, match="there is no engine to ask"):
+    with pytest.raises(ScopeError, match="there is no engine to query"):
         check_config(config)

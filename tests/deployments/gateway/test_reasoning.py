@@ -400,7 +400,7 @@ def test_without_a_prediction_nobody_is_asked(site, engine):
         got = routed(client, "a law")
 
     assert engine.asked == []
-    assert (got["source"], got["degraded"]) == ("averages", "embedder down")
+    assert (got["source"], got["degraded"]) == ("means", "embedder down")
 
 
 def test_it_is_switched_on_while_it_serves(site, engine):

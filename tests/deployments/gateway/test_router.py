@@ -86,9 +86,9 @@ def test_a_fallback_stays_among_the_allowed(local, upstream, upstreams):
 @pytest.mark.parametrize(
     ("failing", "source", "degraded"),
     [
-        pytest.param(("predictor", "late"), "votes", "predictor late", id="predictor late"),
-        pytest.param(("predictor", "full"), "votes", "predictor full", id="predictor full"),
-        pytest.param(("embedder", "down"), "averages", "embedder down", id="embedder down"),
+        pytest.param(("predictor", "late"), "knn", "predictor late", id="predictor late"),
+        pytest.param(("predictor", "full"), "knn", "predictor full", id="predictor full"),
+        pytest.param(("embedder", "down"), "means", "embedder down", id="embedder down"),
     ],
 )
 def test_a_replica_that_fails_costs_quality_and_not_the_answer(local, failing, source, degraded):
@@ -102,7 +102,7 @@ def test_a_replica_that_fails_costs_quality_and_not_the_answer(local, failing, s
     assert got.status_code == 200
     assert got.json()["source"] == source
     assert got.headers["x-scope-degraded"] == got.json()["degraded"] == degraded
-    assert len(got.json()["anchors"]) == (10 if source == "votes" else 0)
+    assert len(got.json()["anchors"]) == (10 if source == "knn" else 0)
 
 
 def test_without_a_vector_the_default_model_answers(local):
@@ -126,7 +126,7 @@ def test_the_default_model_is_no_way_around_a_deny_list(local):
         body = {"prompt": "a sum", "scope": {"denied_models": ["large"]}}
         got = client.post("/v1/route", json=body).json()
 
-    assert (got["model"], got["source"]) == ("small", "averages")
+    assert (got["model"], got["source"]) == ("small", "means")
 
 
 def test_a_prompt_that_comes_again_is_foretold_from_the_cache(local):

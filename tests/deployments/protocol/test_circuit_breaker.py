@@ -1,11 +1,11 @@
-"""When an upstream is left alone, and when it is tried again."""
+"""When the circuit opens, and when a trial call is allowed."""
 
 import time
 
 from deployments.protocol.circuit_breaker import CircuitBreaker
 
 
-def broken(failures=2, open_s=60.0):
+def open_breaker(failures=2, open_s=60.0):
     breaker = CircuitBreaker(failures=failures, open_s=open_s)
     for _ in range(failures):
         assert breaker.try_acquire()
@@ -13,26 +13,26 @@ def broken(failures=2, open_s=60.0):
     return breaker
 
 
-def rested():
-    """A breaker whose time is up."""
-    breaker = broken(open_s=0.001)
+def due_for_trial():
+    """An open breaker whose trial is due."""
+    breaker = open_breaker(open_s=0.001)
     time.sleep(0.002)
     return breaker
 
 
-def test_failures_in_a_row_open_it():
+def test_consecutive_failures_open_the_circuit():
     """
-    After the last of them no call goes out, and it tells for how long.
+    Then no call is allowed for the stated time.
     """
-    breaker = broken()
+    breaker = open_breaker()
 
     assert (breaker.state, breaker.try_acquire()) == ("open", False)
     assert 59 < breaker.reopens_in_s <= 60
 
 
-def test_a_success_in_between_starts_the_count_anew():
+def test_a_success_resets_the_count():
     """
-    Only failures in a row count.
+    Only consecutive failures count.
     """
     breaker = CircuitBreaker(failures=2, open_s=60.0)
     breaker.record_failure()
@@ -42,21 +42,21 @@ def test_a_success_in_between_starts_the_count_anew():
     assert breaker.state == "closed"
 
 
-def test_one_call_tries_when_its_time_is_up():
+def test_one_trial_call_is_allowed_when_due():
     """
-    One, not all that wait: the upstream may still be down.
+    Only one: the upstream may still be down.
     """
-    breaker = rested()
+    breaker = due_for_trial()
 
     assert [breaker.try_acquire(), breaker.try_acquire()] == [True, False]
     assert breaker.state == "half-open"
 
 
-def test_a_trial_that_succeeds_closes_it():
+def test_a_successful_trial_closes_the_circuit():
     """
-    Then all calls go out again.
+    Then all calls are allowed.
     """
-    breaker = rested()
+    breaker = due_for_trial()
     breaker.try_acquire()
     breaker.record_success()
 
@@ -64,22 +64,22 @@ def test_a_trial_that_succeeds_closes_it():
     assert [breaker.try_acquire(), breaker.try_acquire()] == [True, True]
 
 
-def test_a_trial_that_fails_opens_it_again():
+def test_a_failed_trial_opens_the_circuit_again():
     """
-    For another rest.
+    For the same time.
     """
-    breaker = rested()
+    breaker = due_for_trial()
     breaker.try_acquire()
     breaker.record_failure()
 
     assert breaker.state == "open"
 
 
-def test_a_trial_given_up_decides_nothing():
+def test_an_abandoned_trial_changes_nothing():
     """
-    A client that hangs up says nothing about the upstream: the next call may try.
+    A disconnected client is no evidence about the upstream: the next call is the trial.
     """
-    breaker = rested()
+    breaker = due_for_trial()
     breaker.try_acquire()
     breaker.release()
 

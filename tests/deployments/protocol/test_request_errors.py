@@ -24,9 +24,9 @@ from deployments.protocol.request_errors import (
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_refusal_survives_the_way_between_replicas(error):
+def test_an_error_survives_pickling_between_replicas(error):
     """
-    Class, sentence and every attribute.
+    Class, message and every attribute.
     """
     copy = pickle.loads(pickle.dumps(error))
 

@@ -21,7 +21,7 @@ def bank():
 
 
 @pytest.fixture(scope="module")
-def foretold(bank):
+def estimated(bank):
     """Estimates of forty questions."""
     rng = np.random.default_rng(1)
     rows = rng.choice(len(bank.ids), 40)
@@ -37,11 +37,11 @@ def foretold(bank):
     ],
     ids=str,
 )
-def test_decisions_are_those_of_scope_route(bank, foretold, objective):
+def test_decisions_are_those_of_scope_route(bank, estimated, objective):
     """
     Model, reason and every number.
     """
-    estimates, near = foretold
+    estimates, near = estimated
     ids = tuple(map(str, range(40)))
     predicted = PredictionSet(
         Predictions(ids, bank.model_ids, estimates), bank.models, bank.reference, None
@@ -52,53 +52,56 @@ def test_decisions_are_those_of_scope_route(bank, foretold, objective):
         Prediction.from_batch(estimates, near), bank.models, objective
     )
 
-    for there, here in zip(offline, online, strict=True):
-        assert here.model == here.ranking[0] == there["selected_model"]
-        assert (here.reason, here.satisfied) == (there["reason"], there["satisfied"])
+    for route_decision, decision in zip(offline, online, strict=True):
+        assert decision.model == decision.ranking[0] == route_decision["selected_model"]
+        assert (decision.reason, decision.satisfied) == (
+            route_decision["reason"],
+            route_decision["satisfied"],
+        )
         for name in ("p_correct", "cost_usd", "completion_tokens"):
-            assert getattr(here.candidate(here.model), name) == there[name]
+            assert getattr(decision.candidate(decision.model), name) == route_decision[name]
 
 
-def test_prices_of_today_change_costs_and_decisions(bank, foretold):
+def test_current_prices_change_costs_and_decisions(bank, estimated):
     """
-    What was foretold holds tokens; a model that becomes free is chosen by the cheapest dial.
+    Predictions hold tokens; at alpha 0 a model that becomes free is chosen.
     """
     small, large = bank.models
-    free = replace_price(large)
-    predictions = Prediction.from_batch(*foretold)
+    free = without_price(large)
+    predictions = Prediction.from_batch(*estimated)
 
     before = PolicyChooser(bank).choose(predictions, (small, large), Objective(alpha=0.0))
     after = PolicyChooser(bank).choose(predictions, (small, free), Objective(alpha=0.0))
 
-    assert {one.model for one in before} == {"small"}
-    assert {one.model for one in after} == {"large"}
-    assert {one.candidate("large").cost_usd for one in after} == {0.0}
+    assert {decision.model for decision in before} == {"small"}
+    assert {decision.model for decision in after} == {"large"}
+    assert {decision.candidate("large").cost_usd for decision in after} == {0.0}
 
 
-def replace_price(model):
-    """The same model for nothing."""
+def without_price(model):
+    """The same model, free of charge."""
     return model.model_copy(update={"usd_per_mtok_in": 0.0, "usd_per_mtok_out": 0.0})
 
 
-def test_the_runner_up_margin_is_the_gap_in_utility(bank, foretold):
+def test_the_margin_is_the_difference_in_utility(bank, estimated):
     """
-    Between the two best of all permitted models.
+    Between the two best eligible models.
     """
-    (one,) = PolicyChooser(bank).choose(
-        Prediction.from_batch(*foretold)[:1], bank.models, Objective(alpha=0.5)
+    (decision,) = PolicyChooser(bank).choose(
+        Prediction.from_batch(*estimated)[:1], bank.models, Objective(alpha=0.5)
     )
 
-    first, second = sorted((c.utility for c in one.candidates), reverse=True)[:2]
-    assert one.margin == pytest.approx(first - second)
+    first, second = sorted((c.utility for c in decision.candidates), reverse=True)[:2]
+    assert decision.margin == pytest.approx(first - second)
 
 
-def test_only_permitted_models_are_candidates(bank, foretold):
+def test_only_eligible_models_are_candidates(bank, estimated):
     """
     In the order of the pool.
     """
-    (one,) = PolicyChooser(bank).choose(
-        Prediction.from_batch(*foretold)[:1], bank.models[1:], Objective(alpha=0.5)
+    (decision,) = PolicyChooser(bank).choose(
+        Prediction.from_batch(*estimated)[:1], bank.models[1:], Objective(alpha=0.5)
     )
 
-    assert [candidate.model for candidate in one.candidates] == ["large"]
-    assert one.margin is None
+    assert [candidate.model for candidate in decision.candidates] == ["large"]
+    assert decision.margin is None

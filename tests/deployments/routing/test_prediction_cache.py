@@ -8,27 +8,27 @@ from deployments.routing.prediction_cache import PredictionCache
 ONE = Prediction(np.zeros((11, 2)), np.zeros(10), np.zeros(10, int))
 
 
-def keeping(size, *texts):
-    """A cache that was told these texts, in this order."""
+def cache_of(size, *texts):
+    """A cache with predictions for these texts, in this order."""
     cache = PredictionCache(size, "bank")
     cache.put(texts, [ONE] * len(texts))
     return cache
 
 
-def test_the_longest_unused_prediction_goes_first():
+def test_the_least_recently_used_prediction_is_evicted():
     """
-    Of three that were kept in room for two.
+    Three predictions in a cache of two.
     """
-    cache = keeping(2, "a", "b")
+    cache = cache_of(2, "a", "b")
     cache.get("a")
     cache.put(["c"], [ONE])
 
     assert [cache.get(text) is ONE for text in "abc"] == [True, False, True]
 
 
-def test_a_degraded_prediction_is_not_kept():
+def test_a_degraded_prediction_is_not_cached():
     """
-    The next time all may be well.
+    The next request may get a full one.
     """
     cache = PredictionCache(2, "bank")
     cache.put(["a"], [replace(ONE, degraded="predictor late")])
@@ -36,18 +36,18 @@ def test_a_degraded_prediction_is_not_kept():
     assert cache.get("a") is None
 
 
-def test_no_room_keeps_nothing():
+def test_size_0_caches_nothing():
     """
-    Size 0 switches it off.
+    It switches the cache off.
     """
-    assert len(keeping(0, "a")) == 0
+    assert len(cache_of(0, "a")) == 0
 
 
-def test_another_size_keeps_the_latest():
+def test_a_change_of_size_keeps_the_latest():
     """
-    A live change of settings does not empty it.
+    A live change of settings does not empty the cache.
     """
-    cache = keeping(3, "a", "b", "c")
+    cache = cache_of(3, "a", "b", "c")
 
     cache.resize(2)
 

@@ -14,23 +14,23 @@ USD = np.array([0.04, 0.01, 0.02, 0.001])
 @pytest.mark.parametrize(
     ("policy", "order"),
     [
-        pytest.param(ExpectedValue(0.0), [0, 2, 1, 3], id="right answers alone"),
-        pytest.param(ExpectedValue(float("inf")), [1, 2, 0, 3], id="money alone"),
+        pytest.param(ExpectedValue(0.0), [0, 2, 1, 3], id="correct answers only"),
+        pytest.param(ExpectedValue(float("inf")), [1, 2, 0, 3], id="cost only"),
         pytest.param(ExpectedValue(8.0), [2, 0, 1, 3], id="both: .58, .52, .64"),
-        pytest.param(MinQuality(0.7), [2, 0, 1, 3], id="good enough, cheapest first"),
-        pytest.param(MaxCost(0.02), [2, 1, 0, 3], id="cheap enough, likeliest first"),
+        pytest.param(MinQuality(0.7), [2, 0, 1, 3], id="reach the target, cheapest first"),
+        pytest.param(MaxCost(0.02), [2, 1, 0, 3], id="within the limit, highest p first"),
     ],
 )
-def test_models_stand_as_the_policy_would_choose_them(policy, order):
+def test_models_are_ranked_by_the_policy(policy, order):
     """
-    Of the last nothing is known.
+    The last has no known estimates.
     """
     assert rank_models(policy, P, USD, chosen=order[0]) == order
 
 
-def test_whom_the_policy_chose_is_first():
+def test_the_chosen_model_is_first():
     """
-    Whatever the last bit of a utility says.
+    Whatever the rounding of the utilities.
     """
     assert rank_models(ExpectedValue(0.0), P, USD, chosen=1)[0] == 1
 
@@ -43,9 +43,9 @@ SHARES = st.integers(0, 16).map(lambda n: n / 16)  # exact: ties are ties
     st.sampled_from([ExpectedValue, MinQuality, MaxCost]),
     SHARES,
 )
-def test_the_order_is_that_of_choosing_again_and_again(models, policy_class, value):
+def test_the_ranking_is_that_of_repeated_choice(models, policy_class, value):
     """
-    Each place goes to the one the policy would take if those before it were gone.
+    Each rank goes to the model that the policy chooses without those before it.
     """
     policy = policy_class(value)
     p_m, usd_m = np.array(models).T
@@ -59,9 +59,9 @@ def test_the_order_is_that_of_choosing_again_and_again(models, policy_class, val
         left.remove(m)
 
 
-def test_utility_is_known_where_a_trade_off_is():
+def test_only_a_finite_trade_off_has_a_utility():
     """
-    p - 10 * cost; where money alone counts there is no such number.
+    p - 10 * cost; NaN elsewhere.
     """
     assert ExpectedValue(10.0).utility(P, USD)[:3] == pytest.approx([0.5, 0.5, 0.6])
     assert np.isnan(ExpectedValue(float("inf")).utility(P, USD)).all()

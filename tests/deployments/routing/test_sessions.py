@@ -17,7 +17,7 @@ from deployments.settings.settings import SessionSettings
 
 
 class Clock:
-    """Time that stands until it is told to go on."""
+    """A clock that is moved by hand."""
 
     now = 0.0
 
@@ -25,36 +25,36 @@ class Clock:
         return self.now
 
 
-def ask(session=None, *, turn="t", continues=False, tokens=10):
+def request(session=None, *, turn="t", is_tool_turn=False, tokens=10):
     return RoutingRequest(
-        "2+2?", RequestOptions(session_id=session), Requirements(tokens), turn, continues
+        "2+2?", RequestOptions(session_id=session), Requirements(tokens), turn, is_tool_turn
     )
 
 
 def test_clients_do_not_share_sessions():
     """
-    Two of them may choose the same id.
+    Two clients may choose the same id.
     """
-    assert session_key("ann", ask("s")) != session_key("bob", ask("s"))
+    assert session_key("ann", request("s")) != session_key("bob", request("s"))
 
 
-def test_a_session_is_not_a_turn_of_its_name():
+def test_a_session_and_a_turn_of_the_same_name_differ():
     """
-    Nor the other way round.
+    Their keys have different prefixes.
     """
-    assert session_key("ann", ask("t")) != session_key("ann", ask(turn="t"))
+    assert session_key("ann", request("t")) != session_key("ann", request(turn="t"))
 
 
-def test_a_bare_prompt_belongs_to_nothing():
+def test_a_single_prompt_has_no_key():
     """
-    It has no conversation.
+    It belongs to no conversation.
     """
-    assert session_key("ann", ask(turn=None)) is None
+    assert session_key("ann", request(turn=None)) is None
 
 
-def test_a_silent_session_is_forgotten():
+def test_an_idle_session_expires():
     """
-    Its time starts anew whenever it speaks.
+    Each request restarts its TTL.
     """
     clock = Clock()
     sessions, key = LocalSessions(SessionSettings(ttl_s=60.0), clock), ("ann", "s")
@@ -70,7 +70,7 @@ def test_a_silent_session_is_forgotten():
 
 def test_sessions_are_bounded():
     """
-    The one that is silent for longest makes room.
+    The longest idle session is removed.
     """
     sessions = LocalSessions(SessionSettings(max_sessions=2))
     for name in ("first", "second", "third"):
@@ -81,9 +81,9 @@ def test_sessions_are_bounded():
     assert len(sessions) == 2
 
 
-def test_other_settings_keep_what_is_known():
+def test_a_change_of_settings_keeps_the_sessions():
     """
-    As far as there is room.
+    As far as they fit.
     """
     sessions = LocalSessions(SessionSettings())
     sessions.put(("ann", "s"), SessionState("large", 10))
@@ -94,8 +94,8 @@ def test_other_settings_keep_what_is_known():
     )
 
 
-class Home:
-    """The replica that a session belongs to, reached over a hop that may fail."""
+class RemoteReplica:
+    """The replica that a session belongs to, reached by a remote call that may fail."""
 
     def __init__(self):
         self.sessions, self.failing = LocalSessions(SessionSettings()), False
@@ -103,63 +103,63 @@ class Home:
     async def call(self, argument, *, timeout_s, slow_call_s):
         if self.failing:
             raise RemoteCallError("session", "late")
-        _, key, *held = argument
-        return self.sessions.put(key, *held) if held else self.sessions.get(key)
+        _, key, *state = argument
+        return self.sessions.put(key, *state) if state else self.sessions.get(key)
 
 
-def said(*turns, failing=False):
-    """What is known at each turn; a turn is an ask, and each is answered by large."""
-    home = Home()
-    home.failing = failing
+def known_at_each(*turns, failing=False):
+    """The state at each request, and the number of remote sessions; large answers each."""
+    remote = RemoteReplica()
+    remote.failing = failing
 
-    async def talk():
-        shared = SessionStore(LocalSessions(SessionSettings()), SessionPeers(home, home))
+    async def run():
+        store = SessionStore(LocalSessions(SessionSettings()), SessionPeers(remote, remote))
         known = []
         for turn in turns:
-            known.append(await shared.get("ann", turn))
-            shared.put("ann", turn, "large")
+            known.append(await store.get("ann", turn))
+            store.put("ann", turn, "large")
             await asyncio.sleep(0)
         return known
 
-    return asyncio.run(talk()), len(home.sessions)
+    return asyncio.run(run()), len(remote.sessions)
 
 
 def by(header, session="s", **more):
-    """An ask of a session that a header names, or none."""
-    return ask(session, **more).with_session(header)
+    """A request of a session, with a header or none."""
+    return request(session, **more).with_session(header)
 
 
 @pytest.mark.parametrize(
-    ("header", "at_home"),
+    ("header", "n_remote"),
     [
-        pytest.param("s", 0, id="the header led here"),
-        pytest.param(None, 1, id="no header: asked of whom it belongs to"),
-        pytest.param("other", 1, id="the header of another"),
+        pytest.param("s", 0, id="the header selects this replica"),
+        pytest.param(None, 1, id="no header: read from its own replica"),
+        pytest.param("other", 1, id="the header of another session"),
     ],
 )
-def test_a_session_is_found_again(header, at_home):
+def test_the_state_of_a_session_is_found(header, n_remote):
     """
-    With its model and what the upstream has cached of it, whoever it belongs to.
+    With its model and prompt tokens, on any replica.
     """
-    known, told = said(by(header, tokens=500), by(header, turn="next"))
+    known, stored = known_at_each(by(header, tokens=500), by(header, turn="next"))
 
     assert known == [None, SessionState("large", 500)]
-    assert told == at_home
+    assert stored == n_remote
 
 
-def test_a_session_whose_replica_is_gone_is_what_is_known_here():
+def test_if_the_replica_of_a_session_fails_the_local_state_counts():
     """
     No request fails for it.
     """
-    known, _ = said(by(None), by(None), failing=True)
+    known, _ = known_at_each(by(None), by(None), failing=True)
 
     assert known == [None, SessionState("large", 10)]
 
 
-def test_tool_results_find_the_turn_they_belong_to():
+def test_tool_results_find_the_state_of_their_turn():
     """
-    Without a session id; a new question finds nothing.
+    Without a session id; a new question finds none.
     """
-    known, _ = said(ask(), ask(continues=True), ask())
+    known, _ = known_at_each(request(), request(is_tool_turn=True), request())
 
     assert known == [None, SessionState("large", 10), None]

@@ -31,16 +31,20 @@ def candidate(model, p_correct, cost_usd):
     [
         pytest.param((0.6, 0.01), (0.8, 0.01), 0, 0, 0.1, False, id="gain above margin"),
         pytest.param((0.6, 0.01), (0.8, 0.01), 0, 0, 0.3, True, id="gain below margin"),
-        pytest.param((0.6, 0.01), (0.8, 0.01), 10, 0.03, 0, True, id="cache worth more than gain"),
-        pytest.param((0.6, 0.01), (0.8, 0.01), 10, 0.01, 0, False, id="gain worth more than cache"),
+        pytest.param(
+            (0.6, 0.01), (0.8, 0.01), 10, 0.03, 0, True, id="cache worth more than the gain"
+        ),
+        pytest.param(
+            (0.6, 0.01), (0.8, 0.01), 10, 0.01, 0, False, id="gain worth more than the cache"
+        ),
         pytest.param((0.8, 0.05), (0.8, 0.01), 10, 0.0, 0.1, False, id="saving above margin"),
-        pytest.param((0.9, 0.05), (0.2, 0.01), math.inf, 0.03, 1, False, id="money alone: saves"),
-        pytest.param((0.9, 0.05), (0.2, 0.01), math.inf, 0.05, 0, True, id="money alone: loses"),
-        pytest.param((0.9, 0.05), (0.9, 0.05), math.inf, 0.0, 0, True, id="money alone: equal"),
-        pytest.param((math.nan, 0.01), (0.2, 0.01), 1, 9.0, 1, False, id="held is unknown"),
+        pytest.param((0.9, 0.05), (0.2, 0.01), math.inf, 0.03, 1, False, id="cost only: saves"),
+        pytest.param((0.9, 0.05), (0.2, 0.01), math.inf, 0.05, 0, True, id="cost only: loses"),
+        pytest.param((0.9, 0.05), (0.9, 0.05), math.inf, 0.0, 0, True, id="cost only: equal"),
+        pytest.param((math.nan, 0.01), (0.2, 0.01), 1, 9.0, 1, False, id="held model unknown"),
     ],
 )
-def test_a_session_switches_only_for_more_than_it_loses(
+def test_a_session_switches_only_for_a_net_gain(
     held, best, cost_weight, switching_usd, margin, keeps
 ):
     """
@@ -60,7 +64,7 @@ def test_a_session_switches_only_for_more_than_it_loses(
 @given(SHARES, SHARES, SHARES, SHARES, SHARES)
 def test_a_longer_conversation_never_makes_switching_easier(p_held, p_best, usd, extra, margin):
     """
-    To a model whose prompts are no cheaper than cached ones.
+    Where the other model's prompts cost at least as much as cached ones.
     """
     held, best = candidate("held", p_held, usd), candidate("best", p_best, usd)
     short, long = (
@@ -76,12 +80,12 @@ def test_a_longer_conversation_never_makes_switching_easier(p_held, p_best, usd,
 @pytest.mark.parametrize(
     ("held", "best", "discount", "usd"),
     [
-        pytest.param(LARGE, SMALL, 0.9, 0.0, id="cached large costs what small does"),
+        pytest.param(LARGE, SMALL, 0.9, 0.0, id="cached large costs as much as small"),
         pytest.param(LARGE, SMALL, 0.0, -0.9, id="no cache: small is cheaper"),
-        pytest.param(SMALL, LARGE, 1.0, 1.0, id="free cache: large is paid in full"),
+        pytest.param(SMALL, LARGE, 1.0, 1.0, id="free cache: large at full price"),
     ],
 )
-def test_switching_means_reading_everything_anew(held, best, discount, usd):
+def test_a_switch_pays_for_the_whole_conversation(held, best, discount, usd):
     """
     A hundred thousand tokens at both prices.
     """
@@ -106,7 +110,7 @@ def test_each_policy_weighs_cost_against_correct_answers(policy, cost_weight):
     assert policy.cost_weight(0.8, 0.01) == cost_weight
 
 
-def decided(model, small=(0.7, 0.001), large=(0.8, 0.01)):
+def decision_for(model, small=(0.7, 0.001), large=(0.8, 0.01)):
     """Return a decision between two models, with a trade-off of 10 correct answers per USD."""
     return Decision(
         model,
@@ -121,20 +125,26 @@ def decided(model, small=(0.7, 0.001), large=(0.8, 0.01)):
 @pytest.mark.parametrize(
     ("decision", "held", "is_tool_turn", "kept"),
     [
-        pytest.param(decided("small"), "small", False, True, id="the same again"),
-        pytest.param(decided("large"), "small", False, True, id="gain below the lost cache"),
-        pytest.param(decided("large", small=(0.1, 0.001)), "small", False, False, id="gain above"),
-        pytest.param(decided("large", small=(0.1, 0.001)), "small", True, True, id="tools only"),
-        pytest.param(decided("large"), "gone", True, False, id="no candidate any more"),
+        pytest.param(decision_for("small"), "small", False, True, id="same model"),
         pytest.param(
-            decided("large", small=(math.nan, math.nan)), "small", False, False, id="unknown"
+            decision_for("large"), "small", False, True, id="gain below the cost of the cache"
         ),
-        pytest.param(decided(None), "small", False, True, id="nothing was decided"),
+        pytest.param(
+            decision_for("large", small=(0.1, 0.001)), "small", False, False, id="gain above"
+        ),
+        pytest.param(
+            decision_for("large", small=(0.1, 0.001)), "small", True, True, id="tools only"
+        ),
+        pytest.param(decision_for("large"), "gone", True, False, id="no longer a candidate"),
+        pytest.param(
+            decision_for("large", small=(math.nan, math.nan)), "small", False, False, id="unknown"
+        ),
+        pytest.param(decision_for(None), "small", False, True, id="no decision"),
     ],
 )
 def test_a_session_keeps_its_model(decision, held, is_tool_turn, kept):
     """
-    Five thousand tokens are cached: reading them anew with large costs small 0.05 USD more.
+    Five thousand tokens are cached: reading them with large costs 0.05 USD more.
     """
     got = keeps_session_model(
         decision, SessionState(held, 5_000), MODELS, SessionSettings(), is_tool_turn=is_tool_turn

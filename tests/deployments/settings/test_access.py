@@ -21,10 +21,10 @@ KEYRING = Keyring((ANN, BOB))
     [
         pytest.param("Bearer sk-ann", ANN, id="first"),
         pytest.param("Bearer sk-bob", BOB, id="second"),
-        pytest.param("bearer  sk-bob ", BOB, id="sloppy"),
+        pytest.param("bearer  sk-bob ", BOB, id="case and spaces"),
     ],
 )
-def test_a_key_is_known_by_its_digest(header, owner):
+def test_a_key_is_recognised_by_its_digest(header, owner):
     """
     Its name is what logs and metrics show.
     """
@@ -43,9 +43,9 @@ def test_a_key_is_known_by_its_digest(header, owner):
         pytest.param("Bearer sk-\udcff", "invalid_api_key", id="no text"),
     ],
 )
-def test_without_a_known_key_nobody_is_served(header, code):
+def test_a_request_without_a_known_key_is_refused(header, code):
     """
-    The message does not repeat what was sent.
+    The message does not contain the header.
     """
     with pytest.raises(AuthenticationError) as refused:
         KEYRING.authenticate(header)
@@ -54,18 +54,18 @@ def test_without_a_known_key_nobody_is_served(header, code):
     assert "sk-eve" not in str(refused.value)
 
 
-def test_where_keys_are_off_everyone_is_anyone():
+def test_without_keys_every_caller_is_anonymous():
     """
-    Whatever the header; metrics and rates then have one name.
+    With any header; metrics and rates have one name.
     """
     keyring = Keyring.from_access(Access(anonymous=True))
 
     assert keyring.authenticate(None) == keyring.authenticate("Bearer sk-eve") == ANONYMOUS
 
 
-def test_keys_come_from_a_file_too(tmp_path):
+def test_keys_are_also_read_from_a_file(tmp_path):
     """
-    In the form that sha256sum prints, with comments.
+    In the format of sha256sum, with comments.
     """
     file = tmp_path / "keys"
     file.write_text(f"# who may call\n\n{ANN.sha256.upper()}  ann # since May\n")
@@ -84,7 +84,7 @@ def test_keys_come_from_a_file_too(tmp_path):
 )
 def test_a_wrong_key_file_is_refused(tmp_path, text, message):
     """
-    The line is named, never quoted: it may be a key.
+    The error gives the number of the line, never its text: it may be a key.
     """
     file = tmp_path / "keys"
     file.write_text(text)
@@ -97,26 +97,26 @@ def test_a_wrong_key_file_is_refused(tmp_path, text, message):
 
 def test_an_absent_key_file_is_refused(tmp_path):
     """
-    Not taken for an empty one.
+    It does not count as empty.
     """
     with pytest.raises(ConfigError, match="cannot be read"):
         Keyring.from_access(Access(key_file=str(tmp_path / "nowhere")))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "::1", "[::1]"])
-def test_without_keys_this_machine_alone_is_served(host):
+def test_without_keys_loopback_addresses_are_allowed(host):
     """
-    Nobody else can reach it.
+    No other machine can reach them.
     """
     check_bind(host, Access(anonymous=True))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "router.example", ""])
-def test_without_keys_no_other_machine_is_served(host):
+def test_without_keys_other_addresses_are_refused(host):
     """
-    Even where keys were switched off.
+    Also with `anonymous: true`.
     """
-    with pytest.raises(ConfigError, match="no API key is asked for"):
+    with pytest.raises(ConfigError, match="no API key is required"):
         check_bind(host, Access(anonymous=True))
 
     check_bind(host, Access(keys=(ANN,)))

@@ -7,23 +7,23 @@ from deployments.settings.preferences import AutoRouterPlugin, RequestOptions
 @pytest.mark.parametrize(
     ("trade_off", "alpha"),
     [
-        pytest.param(0, 1.0, id="quality alone"),
+        pytest.param(0, 1.0, id="quality only"),
         pytest.param(7, 0.3, id="OpenRouter's default"),
         pytest.param(10, 0.0, id="cheapest"),
     ],
 )
-def test_openrouters_dial_is_ours_turned_round(trade_off, alpha):
+def test_openrouters_tradeoff_is_one_minus_alpha(trade_off, alpha):
     """
-    Their 0 is our 1.
+    0 of 10 is alpha 1.
     """
     plugin = AutoRouterPlugin(id="auto-router", cost_quality_tradeoff=trade_off)
 
     assert plugin.merged_into(RequestOptions()).alpha == pytest.approx(alpha)
 
 
-def test_a_plugin_adds_to_what_scope_says():
+def test_a_plugin_adds_to_the_field_scope():
     """
-    Their list of models and our dial go together.
+    Its list of models and our alpha combine.
     """
     plugin = AutoRouterPlugin(id="auto-router", allowed_models=["openai/*"])
 
@@ -32,9 +32,9 @@ def test_a_plugin_adds_to_what_scope_says():
     assert got == RequestOptions(alpha=0.2, session_id="s", allowed_models=("openai/*",))
 
 
-def test_a_plugin_that_is_switched_off_says_nothing():
+def test_a_disabled_plugin_changes_nothing():
     """
-    ``enabled: false`` is part of OpenRouter's form.
+    ``enabled: false`` is part of OpenRouter's format.
     """
     plugin = AutoRouterPlugin(id="auto-router", enabled=False, cost_quality_tradeoff=10)
 
@@ -42,13 +42,13 @@ def test_a_plugin_that_is_switched_off_says_nothing():
 
 
 @pytest.mark.parametrize(
-    ("wish", "plugin", "message"),
+    ("options", "plugin", "message"),
     [
         pytest.param(
             {"min_quality": 0.9},
             {"cost_quality_tradeoff": 3},
             "scope.min_quality and cost_quality_tradeoff",
-            id="two aims",
+            id="two objectives",
         ),
         pytest.param(
             {"allowed_models": ["a"]},
@@ -58,9 +58,9 @@ def test_a_plugin_that_is_switched_off_says_nothing():
         ),
     ],
 )
-def test_scope_and_plugin_may_not_contradict(wish, plugin, message):
+def test_scope_and_plugin_must_not_conflict(options, plugin, message):
     """
-    Neither wins in silence.
+    Neither overrides the other.
     """
     with pytest.raises(RequestError, match=message):
-        AutoRouterPlugin(id="auto-router", **plugin).merged_into(RequestOptions(**wish))
+        AutoRouterPlugin(id="auto-router", **plugin).merged_into(RequestOptions(**options))

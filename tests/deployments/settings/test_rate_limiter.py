@@ -7,7 +7,7 @@ from deployments.settings.access import RateLimiter
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """An event loop whose time stands until it is told to go on."""
+    """An event loop whose clock is moved by hand."""
 
     now = 1_000.0
 
@@ -16,21 +16,21 @@ class Loop(asyncio.SelectorEventLoop):
 
 
 def run(coroutine):
-    """Run a coroutine in a loop of standing time."""
+    """Run a coroutine in a loop with this clock."""
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(coroutine)
 
 
-def test_a_key_that_calls_too_often_is_told_when_to_come_back():
+def test_a_key_over_its_rate_gets_a_retry_time():
     """
-    Two a minute: after a burst of two, one every 30 seconds.
+    Two per minute: after a burst of two, one every 30 seconds.
     """
 
     async def calls():
         rates = RateLimiter()
         await rates.acquire("ann", 2)
         await rates.acquire("ann", 2)
-        with pytest.raises(RateLimitError, match="more than 2 requests a minute") as refused:
+        with pytest.raises(RateLimitError, match="more than 2 requests per minute") as refused:
             await rates.acquire("ann", 2)
         assert refused.value.retry_after_s == 30
         asyncio.get_running_loop().now += refused.value.retry_after_s
@@ -41,9 +41,9 @@ def test_a_key_that_calls_too_often_is_told_when_to_come_back():
     run(calls())
 
 
-def test_keys_do_not_use_up_each_others_rate():
+def test_keys_have_separate_rates():
     """
-    Each has a bucket of its own.
+    Each key has its own bucket.
     """
 
     async def calls():
@@ -54,7 +54,7 @@ def test_keys_do_not_use_up_each_others_rate():
     run(calls())
 
 
-def test_a_changed_rate_holds_at_once():
+def test_a_changed_rate_applies_at_once():
     """
     Without a restart.
     """
@@ -67,9 +67,9 @@ def test_a_changed_rate_holds_at_once():
     run(calls())
 
 
-def test_a_rate_below_one_a_minute_admits_one():
+def test_a_rate_below_one_per_minute_admits_one():
     """
-    One in two minutes.
+    One request in two minutes.
     """
 
     async def calls():

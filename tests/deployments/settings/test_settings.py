@@ -8,9 +8,9 @@ OPEN = {"access": {"anonymous": True}}
 BANK = tuple(ModelSpec(id=name, usd_per_mtok_in=1.0, usd_per_mtok_out=2.0) for name in "abc")
 
 
-def test_the_least_that_can_be_said_is_who_may_call():
+def test_only_access_has_no_default():
     """
-    All else has a default, but for facts about the world.
+    Except facts such as prices, everything else has one.
     """
     settings = parse_settings(OPEN)
 
@@ -21,21 +21,21 @@ def test_the_least_that_can_be_said_is_who_may_call():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        pytest.param(None, "all of it: Input should be an object, got null", id="nothing"),
-        pytest.param("x", "all of it: Input should be an object, got 'x'", id="text"),
-        pytest.param({}, "access: Field required", id="nobody said who may call"),
+        pytest.param(None, "the whole value: Input should be an object, got null", id="nothing"),
+        pytest.param("x", "the whole value: Input should be an object, got 'x'", id="text"),
+        pytest.param({}, "access: Field required", id="no access"),
         pytest.param({"access": {}}, "access: no API key; give keys", id="no key, and not open"),
         pytest.param(
             {"access": {"anonymous": True, "key_file": "k"}},
-            "access: anonymous serves anyone",
+            "access: anonymous serves every caller",
             id="both",
         ),
         pytest.param(OPEN | {"polcy": {}}, "polcy: Extra inputs", id="typo"),
-        pytest.param(OPEN | {"policy": {}}, "policy: give one of alpha", id="no aim"),
+        pytest.param(OPEN | {"policy": {}}, "policy: give one of alpha", id="no objective"),
         pytest.param(
             OPEN | {"policy": {"alpha": 1, "min_quality": 1}},
             "got alpha and min_quality",
-            id="two aims",
+            id="two objectives",
         ),
         pytest.param(
             OPEN | {"policy": {"alpha": -0.1}}, "policy.alpha: .* equal to 0, got -0.1", id="alpha"
@@ -53,9 +53,9 @@ def test_the_least_that_can_be_said_is_who_may_call():
         ),
     ],
 )
-def test_a_wrong_setting_is_named(config, message):
+def test_an_invalid_setting_is_named(config, message):
     """
-    In one sentence, with its value and what is allowed.
+    In one sentence, with its value and the allowed values.
     """
     with pytest.raises(ConfigError, match=message) as refused:
         parse_settings(config)
@@ -63,15 +63,15 @@ def test_a_wrong_setting_is_named(config, message):
     assert "\n" not in str(refused.value)
 
 
-def test_all_mistakes_are_named_at_once():
+def test_all_errors_are_named_at_once():
     """
-    Nobody corrects a file line by line.
+    In one message.
     """
     with pytest.raises(ConfigError, match=r"policy\.alpha.*; limits\.max_choices"):
         parse_settings(OPEN | {"policy": {"alpha": 2}, "limits": {"max_choices": 0}})
 
 
-def test_a_key_in_place_of_its_digest_is_not_repeated():
+def test_a_key_in_place_of_its_digest_is_not_shown():
     """
     The message goes to logs.
     """
@@ -81,14 +81,14 @@ def test_a_key_in_place_of_its_digest_is_not_repeated():
     assert "sk-secret" not in str(refused.value)
 
 
-def test_the_pool_is_a_part_of_the_bank_at_todays_prices():
+def test_the_pool_is_a_subset_of_the_bank_at_current_prices():
     """
     In the order of the settings, which decides ties.
     """
-    dearer = BANK[0].model_copy(update={"usd_per_mtok_in": 9.0})
-    config = OPEN | {"pool": ["c", "a"], "models": [dearer.model_dump()]}
+    repriced = BANK[0].model_copy(update={"usd_per_mtok_in": 9.0})
+    config = OPEN | {"pool": ["c", "a"], "models": [repriced.model_dump()]}
 
-    assert parse_settings(config).pool_of(BANK) == (BANK[2], dearer)
+    assert parse_settings(config).pool_of(BANK) == (BANK[2], repriced)
 
 
 @pytest.mark.parametrize(
@@ -103,13 +103,13 @@ def test_the_pool_is_a_part_of_the_bank_at_todays_prices():
         pytest.param(
             {"models": [BANK[0].model_copy(update={"id": "z"}).model_dump()]},
             "models: z not in the bank",
-            id="price of a stranger",
+            id="price of an unknown model",
         ),
     ],
 )
 def test_settings_that_do_not_fit_the_bank_are_refused(config, message):
     """
-    Before any request meets them.
+    Before they are applied.
     """
     with pytest.raises(ConfigError, match=message):
         ActiveSettings.from_user_config(OPEN | config, BANK)

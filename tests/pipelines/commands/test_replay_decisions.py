@@ -12,6 +12,7 @@ from deployments.routing.chooser import PolicyChooser
 from deployments.telemetry.decision_log import DecisionLog, LogSettings
 from scope import load_bank, save_bank
 from scope.predictor.reference_population import predict_reference_population
+from scope.routing import Objective
 from tests.factories.banks import LARGE, MIDDLE, SMALL, bank_of, labelled_pair
 from tests.factories.decision_logs import candidate, named_by_client, request, two_models, write_log
 
@@ -98,7 +99,7 @@ def decided(folder, alpha):
     (predictions,) = Predictor(str(folder / "bank")).predict([call])
     chooser = PolicyChooser(bank)
     return [
-        chooser.choose([one], ALLOWED[n % 3], {"alpha": alpha})[0]
+        chooser.choose([one], ALLOWED[n % 3], Objective(alpha=alpha))[0]
         for n, one in enumerate(predictions)
     ]
 

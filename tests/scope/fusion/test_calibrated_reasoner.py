@@ -110,13 +110,13 @@ def test_a_pool_selects_the_columns_of_its_models(saved):
     np.testing.assert_array_equal(pool.reasoner.blend.baseline_log_ratio_m, [-0.7, NAN])
 
 
-@pytest.mark.parametrize("asked", [True, False], ids=["reasoner", "none"])
-def test_bank_info_names_the_reasoner(saved, scope, tmp_path, asked):
+@pytest.mark.parametrize("has_reasoner", [True, False], ids=["reasoner", "none"])
+def test_bank_info_names_the_reasoner(saved, scope, tmp_path, has_reasoner):
     """
     Checkpoint, reasoning and weights; null and no line without one.
     """
     path = saved[1]
-    if not asked:
+    if not has_reasoner:
         path = tmp_path / "bare"
         save_bank(bank_of(CORRECT), path, created_at="2026-01-01", sources=())
 
@@ -125,9 +125,9 @@ def test_bank_info_names_the_reasoner(saved, scope, tmp_path, asked):
 
     line = "reasoner acme/reasoner@1234 (reasoning none, 1 samples, temperature 0, 5 examples)"
     assert code == 0
-    assert (f"{line}: weight 0.30, of lengths 0.20" in shown) == asked
+    assert (f"{line}: weight 0.30, of lengths 0.20" in shown) == has_reasoner
     facts = json.loads(printed)["reasoner"]
-    if asked:
+    if has_reasoner:
         assert (facts["checkpoint"], facts["weight"], facts["length_weight"]) == (
             "acme/reasoner",
             0.3,
