@@ -1,11 +1,11 @@
-"""When an upstream is left alone, and when it is tried again."""
+"""When the circuit breaker stops calls, and when it allows a trial."""
 
 import time
 
 from deployments.protocol.circuit_breaker import CircuitBreaker
 
 
-def broken(failures=2, open_s=60.0):
+def opened(failures=2, open_s=60.0):
     breaker = CircuitBreaker(failures=failures, open_s=open_s)
     for _ in range(failures):
         assert breaker.try_acquire()
@@ -13,26 +13,26 @@ def broken(failures=2, open_s=60.0):
     return breaker
 
 
-def rested():
-    """A breaker whose time is up."""
-    breaker = broken(open_s=0.001)
+def opened_and_rested():
+    """An open breaker that allows a trial."""
+    breaker = opened(open_s=0.001)
     time.sleep(0.002)
     return breaker
 
 
 def test_failures_in_a_row_open_it():
     """
-    After the last of them no call goes out, and it tells for how long.
+    After the last one it allows no call, and gives the time until the next.
     """
-    breaker = broken()
+    breaker = opened()
 
     assert (breaker.state, breaker.try_acquire()) == ("open", False)
     assert 59 < breaker.reopens_in_s <= 60
 
 
-def test_a_success_in_between_starts_the_count_anew():
+def test_a_success_resets_the_count():
     """
-    Only failures in a row count.
+    Only consecutive failures count.
     """
     breaker = CircuitBreaker(failures=2, open_s=60.0)
     breaker.record_failure()
@@ -42,11 +42,11 @@ def test_a_success_in_between_starts_the_count_anew():
     assert breaker.state == "closed"
 
 
-def test_one_call_tries_when_its_time_is_up():
+def test_a_rested_breaker_allows_one_trial():
     """
-    One, not all that wait: the upstream may still be down.
+    Only one at a time: the service may still be down.
     """
-    breaker = rested()
+    breaker = opened_and_rested()
 
     assert [breaker.try_acquire(), breaker.try_acquire()] == [True, False]
     assert breaker.state == "half-open"
@@ -54,9 +54,9 @@ def test_one_call_tries_when_its_time_is_up():
 
 def test_a_trial_that_succeeds_closes_it():
     """
-    Then all calls go out again.
+    All calls are allowed again.
     """
-    breaker = rested()
+    breaker = opened_and_rested()
     breaker.try_acquire()
     breaker.record_success()
 
@@ -66,20 +66,20 @@ def test_a_trial_that_succeeds_closes_it():
 
 def test_a_trial_that_fails_opens_it_again():
     """
-    For another rest.
+    For the same time.
     """
-    breaker = rested()
+    breaker = opened_and_rested()
     breaker.try_acquire()
     breaker.record_failure()
 
     assert breaker.state == "open"
 
 
-def test_a_trial_given_up_decides_nothing():
+def test_a_released_trial_decides_nothing():
     """
-    A client that hangs up says nothing about the upstream: the next call may try.
+    A client that disconnects is no outcome of the service: the next call is a trial.
     """
-    breaker = rested()
+    breaker = opened_and_rested()
     breaker.try_acquire()
     breaker.release()
 

@@ -7,8 +7,8 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from deployments.protocol.remote_call import FAILURES, RemoteCall, RemoteCallError
 
 
-def asked(*answers, times=1, timeout_s=5.0, slow_call_s=0.0):
-    """Ask a replica that answers so, in this order; returns what came, and how often it was."""
+def call_repeatedly(*answers, times=1, timeout_s=5.0, slow_call_s=0.0):
+    """Call a replica that gives these answers in turn; returns results and number of calls."""
     calls = []
 
     async def call(argument):
@@ -20,17 +20,19 @@ def asked(*answers, times=1, timeout_s=5.0, slow_call_s=0.0):
             await asyncio.sleep(60)
         return answer
 
-    async def ask():
-        hop = RemoteCall("predictor", call)
+    async def run():
+        remote_call = RemoteCall("predictor", call)
         got = []
         for _ in range(times):
             try:
-                got.append(await hop.call("x", timeout_s=timeout_s, slow_call_s=slow_call_s))
+                got.append(
+                    await remote_call.call("x", timeout_s=timeout_s, slow_call_s=slow_call_s)
+                )
             except RemoteCallError as error:
                 got.append(error.reason)
         return got
 
-    return asyncio.run(ask()), len(calls)
+    return asyncio.run(run()), len(calls)
 
 
 def full():
@@ -49,57 +51,57 @@ def full():
         pytest.param([asyncio.CancelledError()], "predictor down", 1, id="call lost"),
     ],
 )
-def test_a_hop_answers_or_says_why_not(answers, got, calls):
+def test_a_remote_call_returns_or_raises(answers, got, calls):
     """
-    Only a replica that died under the call is asked once more.
+    Only a call whose replica died is repeated, once.
     """
-    assert asked(*answers) == ([got], calls)
+    assert call_repeatedly(*answers) == ([got], calls)
 
 
-def test_a_late_replica_is_not_waited_for():
+def test_a_late_replica_is_a_timeout():
     """
-    A minute's work within 10 ms.
+    A call of a minute with a time-out of 10 ms.
     """
-    assert asked(asyncio, timeout_s=0.01) == (["predictor late"], 1)
+    assert call_repeatedly(asyncio, timeout_s=0.01) == (["predictor late"], 1)
 
 
-def test_a_replica_that_fails_again_and_again_is_left_alone():
+def test_consecutive_failures_open_the_circuit():
     """
-    Whoever comes then gets the lesser decision at once.
+    Further calls fail at once.
     """
-    got, calls = asked(asyncio, times=FAILURES + 3, timeout_s=0.01)
+    got, calls = call_repeatedly(asyncio, times=FAILURES + 3, timeout_s=0.01)
 
     assert calls == FAILURES
     assert got[FAILURES:] == ["predictor down"] * 3
 
 
-def test_a_full_replica_is_not_ill():
+def test_a_full_replica_does_not_open_the_circuit():
     """
-    It says no at once, and may have room the next moment.
+    It refuses at once, and may have room for the next call.
     """
-    assert asked(full(), times=FAILURES + 3) == (["predictor full"] * 8, 8)
+    assert call_repeatedly(full(), times=FAILURES + 3) == (["predictor full"] * 8, 8)
 
 
-def test_clients_in_a_hurry_do_not_make_a_replica_ill():
+def test_short_timeouts_do_not_open_the_circuit():
     """
-    Their deadline was shorter than the replica's patience.
+    They end before the time of a slow call.
     """
-    _, calls = asked(asyncio, times=FAILURES + 3, timeout_s=0.01, slow_call_s=1.0)
+    _, calls = call_repeatedly(asyncio, times=FAILURES + 3, timeout_s=0.01, slow_call_s=1.0)
 
     assert calls == FAILURES + 3
 
 
-def test_a_client_that_leaves_is_no_failure():
+def test_a_cancelled_call_is_cancelled():
     """
-    Its own cancellation goes through.
+    It is not mapped to a `RemoteCallError`.
     """
 
-    async def leave():
-        hop = RemoteCall("predictor", lambda _: asyncio.sleep(60))
-        task = asyncio.create_task(hop.call("x", timeout_s=5.0, slow_call_s=1.0))
+    async def cancel():
+        remote_call = RemoteCall("predictor", lambda _: asyncio.sleep(60))
+        task = asyncio.create_task(remote_call.call("x", timeout_s=5.0, slow_call_s=1.0))
         await asyncio.sleep(0)
         task.cancel()
         await task
 
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(leave())
+        asyncio.run(cancel())
