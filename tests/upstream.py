@@ -1,7 +1,7 @@
-"""An OpenAI-compatible upstream in a process of its own, which can be told to misbehave.
+"""An OpenAI-compatible upstream in a process of its own, with configurable failures.
 
 ``with running({"small": {"way": "status", "status": 503, "times": 2}}) as upstream:`` serves
-``upstream.base_url`` until the block ends; ``upstream.log()`` lists every request it got.
+``upstream.base_url`` until the block ends; ``upstream.log()`` lists every request.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ NORMAL = {
     "answer": "The answer is (A).",
     "delay_s": 0.0,
     "way": "ok",  # or status, cut, silent, garbage, no_usage, error; see also `stream`
-    "times": -1,  # this many first attempts at a prompt go that way; -1: all
+    "times": -1,  # number of first attempts at a prompt that go that way; -1: all
     "share": 1.0,  # of the attempts, drawn by a hash of prompt and attempt
     "status": 500,
-    "message": "told to fail",
+    "message": "configured failure",
     "shaped": True,  # as OpenAI shapes errors
     "retry_after": None,
     "finish_reason": "stop",
     "prompt_tokens": 20,
     "completion_tokens": 10,
-    "events": 2,  # of a stream, until it goes its way
+    "events": 2,  # of a stream, before the failure
 }
 FAULTS = ("status", "cut", "garbage", "silent")
 
@@ -46,7 +46,7 @@ class Upstream:
             return json.load(answer)
 
     def behave(self, behaviours):
-        """Behave like this from now on."""
+        """Set the behaviour of each model."""
         data = json.dumps(behaviours).encode()
         request = urllib.request.Request(f"{self.root}/behave", data=data, method="POST")
         urllib.request.urlopen(request, timeout=10).close()
@@ -54,7 +54,7 @@ class Upstream:
 
 @contextlib.contextmanager
 def running(behaviours=None):
-    """Serve until the block ends; ``"*"`` speaks of every model not named."""
+    """Serve until the block ends; ``"*"`` is the behaviour of all other models."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
         fd = listening.fileno()
         process = subprocess.Popen(
@@ -64,7 +64,7 @@ def running(behaviours=None):
         )
         port = listening.getsockname()[1]
     try:
-        yield Upstream(port)  # connections wait in the socket's queue until it serves
+        yield Upstream(port)  # connections wait in the socket's queue
     finally:
         process.kill()
         process.wait()
@@ -102,11 +102,11 @@ class App:
                 self.in_flight -= 1
 
     async def complete(self, request, headers, client, receive, send):
-        """Answer one chat completion, in the way its model is told to."""
+        """Answer one chat completion, with the behaviour of its model."""
         model, prompt = request["model"], request["messages"][-1]["content"]
-        told = {**NORMAL, **self.behaviours.get("*", {}), **self.behaviours.get(model, {})}
+        behaviour = {**NORMAL, **self.behaviours.get("*", {}), **self.behaviours.get(model, {})}
         attempt = self.attempts[model, prompt] = self.attempts.get((model, prompt), 0) + 1
-        way = self.way(told, f"{model} {prompt} {attempt}", attempt)
+        way = self.way(behaviour, f"{model} {prompt} {attempt}", attempt)
         call = {
             "model": model,
             "prompt": prompt,
@@ -123,47 +123,51 @@ class App:
         }
         self.calls.append(call)
         authorization = headers.get(b"authorization", b"").decode()
-        if told["delay_s"]:
-            await asyncio.sleep(told["delay_s"])
+        if behaviour["delay_s"]:
+            await asyncio.sleep(behaviour["delay_s"])
         if way == "silent":
-            await receive()  # until the client hangs up
+            await receive()  # until the client disconnects
             call["hung_up"] = True
         elif request.get("stream") and way not in ("status", "garbage"):
-            call["hung_up"] = await stream(way, told, authorization, receive, send)
+            call["hung_up"] = await stream(way, behaviour, authorization, receive, send)
         else:
-            await self.reply(way, told, authorization, send)
+            await self.reply(way, behaviour, authorization, send)
 
-    def way(self, told, key, attempt):
+    def way(self, behaviour, key, attempt):
         """Return how this attempt goes."""
         draw = random.Random(key)  # by its own hash of the text: the same in every process
-        if 0 <= told["times"] < attempt or draw.random() >= told["share"]:
+        if 0 <= behaviour["times"] < attempt or draw.random() >= behaviour["share"]:
             return "ok"
-        return draw.choice(FAULTS) if told["way"] == "any" else told["way"]
+        return draw.choice(FAULTS) if behaviour["way"] == "any" else behaviour["way"]
 
-    async def reply(self, way, told, authorization, send):
+    async def reply(self, way, behaviour, authorization, send):
         if way == "status":
-            extra = {} if told["retry_after"] is None else {"retry-after": told["retry_after"]}
-            error = {"message": told["message"].replace("{authorization}", authorization)}
-            error = {"error": error} if told["shaped"] else error
-            await answer(send, told["status"], error, **extra)
+            extra = (
+                {}
+                if behaviour["retry_after"] is None
+                else {"retry-after": behaviour["retry_after"]}
+            )
+            error = {"message": behaviour["message"].replace("{authorization}", authorization)}
+            error = {"error": error} if behaviour["shaped"] else error
+            await answer(send, behaviour["status"], error, **extra)
         elif way == "cut":
             start = {"type": "http.response.start", "status": 200}
             await send({**start, "headers": [(b"content-length", b"1000")]})
             await send({"type": "http.response.body", "body": b'{"choices": [{"mess'})
         elif way == "error":
-            error = {"message": told["message"], "code": told["status"]}
+            error = {"message": behaviour["message"], "code": behaviour["status"]}
             await answer(send, 200, {"error": error})
         elif way == "garbage":
             await answer(send, 200, ["what", "is", "this"])
         else:
-            await answer(send, 200, completion(told, authorization, usage=way != "no_usage"))
+            await answer(send, 200, completion(behaviour, authorization, usage=way != "no_usage"))
 
 
-def completion(told, authorization, *, usage):
-    text = told["answer"].replace("{authorization}", authorization)
+def completion(behaviour, authorization, *, usage):
+    text = behaviour["answer"].replace("{authorization}", authorization)
     counts = {
-        "prompt_tokens": told["prompt_tokens"],
-        "completion_tokens": told["completion_tokens"],
+        "prompt_tokens": behaviour["prompt_tokens"],
+        "completion_tokens": behaviour["completion_tokens"],
     }
     return {
         "id": "chatcmpl-1",
@@ -171,7 +175,7 @@ def completion(told, authorization, *, usage):
         "choices": [
             {
                 "index": 0,
-                "finish_reason": told["finish_reason"],
+                "finish_reason": behaviour["finish_reason"],
                 "message": {"role": "assistant", "content": text},
             }
         ],
@@ -179,36 +183,37 @@ def completion(told, authorization, *, usage):
     }
 
 
-async def stream(way, told, authorization, receive, send):
-    """Send a stream; returns whether the client hung up on it.
+async def stream(way, behaviour, authorization, receive, send):
+    """Send a stream; returns whether the client disconnected.
 
-    After `events` events, ``cut`` breaks the connection, ``short`` ends as if all were well,
-    ``held`` says no more until the client hangs up and ``error`` ends with an error.
+    After `events` events, ``cut`` breaks the connection, ``short`` ends without an error,
+    ``held`` is silent until the client disconnects and ``error`` ends with an error.
     """
     headers = [(b"content-type", b"text/event-stream")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    text = told["answer"].replace("{authorization}", authorization)
-    events = list(chunks(told, text, usage=way != "no_usage"))
-    for event in events if way in ("ok", "no_usage") else events[: told["events"]]:
+    text = behaviour["answer"].replace("{authorization}", authorization)
+    events = list(chunks(behaviour, text, usage=way != "no_usage"))
+    for event in events if way in ("ok", "no_usage") else events[: behaviour["events"]]:
         await send_event(send, event)
     if way == "held":
         await receive()
         return True
     if way == "error":
         await send_event(
-            send, json.dumps({"error": {"message": told["message"], "code": told["status"]}})
+            send,
+            json.dumps({"error": {"message": behaviour["message"], "code": behaviour["status"]}}),
         )
     if way != "cut":
         await send({"type": "http.response.body"})
     return False
 
 
-def chunks(told, text, *, usage):
-    """The events of a stream: a chunk for each word, then how it ended, the usage and the end."""
-    counts = {name: told[name] for name in ("prompt_tokens", "completion_tokens")}
+def chunks(behaviour, text, *, usage):
+    """The events of a stream: a chunk per word, the finish reason, the usage and the end."""
+    counts = {name: behaviour[name] for name in ("prompt_tokens", "completion_tokens")}
     for word in text.split():
         yield chunk([{"index": 0, "delta": {"content": f"{word} "}, "finish_reason": None}])
-    yield chunk([{"index": 0, "delta": {}, "finish_reason": told["finish_reason"]}])
+    yield chunk([{"index": 0, "delta": {}, "finish_reason": behaviour["finish_reason"]}])
     if usage:
         yield chunk([], usage=counts)
     yield "[DONE]"

@@ -25,7 +25,7 @@ def show_quote(quote: Quote, n_answered: int, *, as_json: bool) -> None:
             calls=quote.n_calls,
             answered=n_answered,
             expected_usd=quote.expected_usd,
-            at_most_usd=quote.at_most_usd,
+            max_usd=quote.max_usd,
             basis=quote.basis(),
         )
         return
@@ -35,7 +35,7 @@ def show_quote(quote: Quote, n_answered: int, *, as_json: bool) -> None:
     before = f" ({n_answered:,} answered before)" if n_answered else ""
     out.print(
         f"{quote.n_calls:,} calls to make{before}: expected bill {format_usd(quote.expected_usd)} "
-        f"({quote.basis()}), at most {format_usd(quote.at_most_usd)} before retries",
+        f"({quote.basis()}), at most {format_usd(quote.max_usd)} before retries",
         soft_wrap=True,
     )
 
@@ -60,7 +60,7 @@ def show_summary(
     ]
     headers = ("model", "answered", "right", "ungradable", "failed", "billed")
     out.print(table("What the models did", headers, rows))
-    if n_cut := sum(entry["cut"] for entry in entries):
+    if n_cut := sum(entry["truncated"] for entry in entries):
         out.print(f"{n_cut:,} answers were cut at --max-tokens, so they are not graded")
     kinds = sum((Counter(entry["errors"]) for entry in entries), Counter())
     if kinds:
@@ -75,15 +75,15 @@ def _facts(tally: MeasureProgress) -> dict[str, Any]:
         "of": tally.total,
         "failed": sum(tally.errors.values()),
         "ungradable": tally.ungradable,
-        "usd": tally.purse.usd,
-        "possibly_billed_usd": tally.purse.possibly_billed_usd,
+        "usd": tally.spend_cap.usd,
+        "possibly_billed_usd": tally.spend_cap.possibly_billed_usd,
     }
 
 
 def _cost_text(tally: MeasureProgress) -> str:
     doubt = (
-        f", perhaps {format_usd(tally.purse.possibly_billed_usd)} more"
-        if tally.purse.possibly_billed_usd
+        f", perhaps {format_usd(tally.spend_cap.possibly_billed_usd)} more"
+        if tally.spend_cap.possibly_billed_usd
         else ""
     )
-    return f"{format_usd(tally.purse.usd)}{doubt}"
+    return f"{format_usd(tally.spend_cap.usd)}{doubt}"

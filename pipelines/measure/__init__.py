@@ -1,4 +1,4 @@
-"""Run a pool of models on questions within a spend cap."""
+"""Call a pool of models on questions within a spend cap, and grade the answers."""
 
 from pipelines.measure.call_plan import Call, CallKey, MeasurementRequest, plan_calls
 from pipelines.measure.journal import (

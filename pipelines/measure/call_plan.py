@@ -1,4 +1,4 @@
-"""Which calls a measurement makes: models times questions, each with its grader and its price."""
+"""The calls of a measurement: one per question and model, with grader and price."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,38 +15,38 @@ from scope.questions import Grader, grader_for, read_questions
 from scope.storage import read_json
 
 GUESSED_TOKENS = 500
-"""Length of an answer where nothing is known about it."""
+"""Expected length of an answer if nothing is known about it."""
 
 CallKey = tuple[str, str]
-"""A question's id and a model's."""
+"""Id of the question, id of the model."""
 
 PlannedCosts = Mapping[str, float | None]
-"""Anchors of a plan in its order, and what asking each is expected to cost, USD."""
+"""Expected cost of a call on each anchor of a plan, USD, in its order; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredQuestion:
-    """A question as it is asked: how it is graded, and what is known about its answers."""
+    """A question with its grader and the expected length of its answers."""
 
     id: str
     prompt: str
     gold: str | None
     grader: Grader
     expected_tokens: float | None
-    """Mean length of the answers a bank has seen, None where it has none."""
+    """Mean length of the answers in a bank, None if there are none."""
     planned_usd: float | None = None
-    """What the plan expects the call to cost, None without one."""
+    """Cost of the call by the plan, None without a plan."""
 
     @property
     def digest(self) -> str:
-        """Twelve digits that change with the text, the gold answer or the grader."""
+        """Twelve hex digits that change with the text, the gold answer or the grader."""
         text = "\0".join((self.prompt, self.gold or "", self.grader.name))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One model to ask one question."""
+    """One call of one model on one question."""
 
     question: MeasuredQuestion
     model: ModelSpec
@@ -54,18 +54,18 @@ class Call:
 
     @property
     def key(self) -> CallKey:
-        """What identifies it in the results."""
+        """Identifies the call in the results."""
         return self.question.id, self.model.id
 
     @property
-    def at_most_usd(self) -> float:
-        """The price if the answer is as long as allowed, and a token is two bytes of prompt."""
+    def max_usd(self) -> float:
+        """Cost of an answer of `max_tokens`, at two bytes of prompt per token."""
         prompt_tokens = len(self.question.prompt.encode()) / 2 + 32
         return self.usd(prompt_tokens, self.max_tokens)
 
     @property
     def expected_usd(self) -> float:
-        """As planned, else at the length expected and four bytes of prompt a token."""
+        """Cost by the plan, else at the expected length and four bytes of prompt per token."""
         if self.question.planned_usd is not None:
             return self.question.planned_usd
         tokens = self.question.expected_tokens or GUESSED_TOKENS
@@ -73,18 +73,18 @@ class Call:
         return self.usd(prompt_tokens, min(tokens, self.max_tokens))
 
     def usd(self, prompt_tokens: float, completion_tokens: float) -> float:
-        """Return the price of these tokens."""
+        """Return the cost of these tokens."""
         return float(self.model.cost_usd(np.array(prompt_tokens), np.array(completion_tokens)))
 
 
 @dataclass(frozen=True, slots=True)
 class MeasurementRequest:
-    """What to measure, as a user names it."""
+    """Questions, models and limits of a measurement, as the user passes them."""
 
     questions: Path
     """A question file, or a bank with prompts."""
     models: tuple[str, ...]
-    """Empty: the model of the plan."""
+    """Empty: the model of `plan`."""
     prices: Path | None = None
     plan: Path | None = None
     limit: int | None = None
@@ -92,27 +92,27 @@ class MeasurementRequest:
     max_tokens: int = 4096
 
 
-def plan_calls(wanted: MeasurementRequest) -> list[Call]:
-    """Return the calls in the order to make them: all models on a question, then the next.
+def plan_calls(request: MeasurementRequest) -> list[Call]:
+    """Return the calls in their order: all models on one question, then the next question.
 
     Raises
     ------
     ScopeError
-        If a model is unknown or has no price, a question no prompt or no gold answer its grader
-        can use, or the plan is not for these questions.
+        If a model is unknown or has no price, a question has no prompt or no gold answer for its
+        grader, or the plan is not for these questions.
     """
-    bank = load_bank(wanted.questions) if is_bank(wanted.questions) else None
-    planned_model, planned = _read_plan(wanted.plan, bank) if wanted.plan else (None, None)
-    names = wanted.models or ((planned_model,) if planned_model else ())
+    bank = load_bank(request.questions) if is_bank(request.questions) else None
+    planned_model, planned = _read_plan(request.plan, bank) if request.plan else (None, None)
+    names = request.models or ((planned_model,) if planned_model else ())
     if not names:
         raise ConfigError("no model to measure; pass --models, --pool or --plan")
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"--models names a model twice: {join_names(repeated)}")
-    specs = _specs(names, wanted.prices, bank)
+    specs = _specs(names, request.prices, bank)
     if planned is not None and names != (planned_model,):
-        planned = dict.fromkeys(planned)  # its prices are those of another model
-    questions = _questions(wanted, bank, planned)
-    return [Call(question, spec, wanted.max_tokens) for question in questions for spec in specs]
+        planned = dict.fromkeys(planned)  # its costs are those of another model
+    questions = _questions(request, bank, planned)
+    return [Call(question, spec, request.max_tokens) for question in questions for spec in specs]
 
 
 def _specs(names: tuple[str, ...], prices: Path | None, bank: Bank | None) -> tuple[ModelSpec, ...]:
@@ -123,42 +123,42 @@ def _specs(names: tuple[str, ...], prices: Path | None, bank: Bank | None) -> tu
 
 
 def _questions(
-    wanted: MeasurementRequest, bank: Bank | None, planned: PlannedCosts | None
+    request: MeasurementRequest, bank: Bank | None, planned: PlannedCosts | None
 ) -> list[MeasuredQuestion]:
-    """Return the questions, those of a plan in its order."""
-    rows = _bank_rows(bank, wanted) if bank else _file_rows(wanted)
+    """Return the questions, with a plan its anchors in its order."""
+    rows = _bank_rows(bank, request) if bank else _file_rows(request)
     if planned is not None:
         by_id = {row[0]: row for row in rows}
         if missing := [anchor for anchor in planned if anchor not in by_id]:
             raise ConfigError(
-                f"{wanted.questions} lacks anchors of {wanted.plan}: {join_names(missing)}"
+                f"{request.questions} lacks anchors of {request.plan}: {join_names(missing)}"
             )
         rows = [by_id[anchor] for anchor in planned]
-    asked = []
-    for question_id, prompt, gold, grader, tokens in rows[: wanted.limit]:
-        place = f"{wanted.questions}: question {question_id}"
-        chosen = grader_for(grader or wanted.grader, gold, prompt, place)
+    measured = []
+    for question_id, prompt, gold, grader_name, tokens in rows[: request.limit]:
+        source = f"{request.questions}: question {question_id}"
+        grader = grader_for(grader_name or request.grader, gold, prompt, source)
         planned_usd = planned[question_id] if planned else None
-        asked.append(MeasuredQuestion(question_id, prompt, gold, chosen, tokens, planned_usd))
-    return asked
+        measured.append(MeasuredQuestion(question_id, prompt, gold, grader, tokens, planned_usd))
+    return measured
 
 
 Row = tuple[str, str, str | None, str | None, float | None]
-"""Id, prompt, gold answer, grader of its own, expected tokens."""
+"""Id, prompt, gold answer, name of its own grader, expected tokens."""
 
 
-def _file_rows(wanted: MeasurementRequest) -> list[Row]:
-    limit = None if wanted.plan else wanted.limit
-    questions = read_questions(wanted.questions, limit=limit)
+def _file_rows(request: MeasurementRequest) -> list[Row]:
+    limit = None if request.plan else request.limit
+    questions = read_questions(request.questions, limit=limit)
     columns = (questions.ids, questions.prompts, questions.gold_answers, questions.graders)
     return [(*row, None) for row in zip(*columns, strict=True)]
 
 
-def _bank_rows(bank: Bank, wanted: MeasurementRequest) -> list[Row]:
+def _bank_rows(bank: Bank, request: MeasurementRequest) -> list[Row]:
     if bank.prompts is None:
         raise BankError(
-            f"bank {wanted.questions} has no prompts, so its questions cannot be asked; build it "
-            "without --drop-prompts, or pass the file with the questions' texts"
+            f"bank {request.questions} has no prompts, so models cannot be called on its "
+            "questions; build it without --drop-prompts, or pass the question file"
         )
     tokens_am = bank.outcomes.completion_tokens_am
     known_a = (~np.isnan(tokens_am)).sum(axis=1)
@@ -169,7 +169,7 @@ def _bank_rows(bank: Bank, wanted: MeasurementRequest) -> list[Row]:
 
 
 def _read_plan(path: Path, bank: Bank | None) -> tuple[str, PlannedCosts]:
-    """Return the model and the anchors of a file by ``scope bank add-model --plan``."""
+    """Return the model and the anchors of a file of ``scope bank add-model --plan``."""
     data = read_json(path)
     try:
         model, version = str(data["model"]), data["bank_version"]
@@ -178,7 +178,7 @@ def _read_plan(path: Path, bank: Bank | None) -> tuple[str, PlannedCosts]:
         }
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(
-            f"{path} is not a plan by `scope bank add-model --plan`: {type(error).__name__} {error}"
+            f"{path} is not a plan of `scope bank add-model --plan`: {type(error).__name__} {error}"
         ) from error
     if bank is not None and bank.version != version:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Results on disk the moment they arrive: one JSON line each, so that a kill loses none of them."""
+"""The journal of a measurement: one JSON line per result, written as soon as it arrives."""
 
 import fcntl
 import json
@@ -14,36 +14,36 @@ from scope.storage import read_json, write_json
 
 JOURNAL, SETTINGS = "journal.jsonl", "settings.json"
 BACKUP_PREFIX = "replaced-"
-TRUNCATED = "cut at max_tokens"
+TRUNCATED = "truncated at max_tokens"
 
 JournalSettings = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """What came of one call; what nobody told is None, never 0."""
+    """The result of one call; unknown values are None, never 0."""
 
     question_id: str
     model: str
     digest: str
     correct: float | None = None
-    """0 … 1; None where it was not graded."""
+    """Grade in [0, 1]; None if the answer was not graded."""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     usd: float = 0.0
-    """Known to be billed."""
+    """Known cost."""
     possibly_billed_usd: float = 0.0
-    """At most this more, for attempts whose bill nobody told."""
+    """Upper bound of the further cost of attempts whose token counts are unknown."""
     attempts: int = 1
     error: str | None = None
-    """Kind of failure; such a call is made again by the next run."""
+    """Kind of failure; the next run repeats the call."""
     message: str | None = None
-    """What the upstream or a failing grader said."""
+    """Error text of the upstream or of a grader."""
     answer: str | None = None
 
     @property
     def key(self) -> CallKey:
-        """What identifies it."""
+        """Identifies the call."""
         return self.question_id, self.model
 
 
@@ -51,20 +51,20 @@ FIELDS = tuple(field.name for field in fields(CallResult))
 
 
 class Journal:
-    """The results in a folder; only one process may add to them at a time.
+    """The journal in a folder, open for one process at a time.
 
     Parameters
     ----------
     folder : Path
     settings : mapping
-        What an answer depends on beside question and model.
+        What an answer depends on besides question and model.
     fresh : bool
-        Put earlier results aside and start anew.
+        Rename an earlier journal and start an empty one.
 
     Raises
     ------
     ConfigError
-        If the folder holds results under other settings, or another process writes to it.
+        If the folder holds results of other settings, or another process writes to it.
     """
 
     def __init__(self, folder: Path, settings: JournalSettings, *, fresh: bool) -> None:
@@ -72,11 +72,11 @@ class Journal:
         if not fresh:
             check_settings(folder, settings)
         self._path = folder / JOURNAL
-        self._file = self._locked()
+        self._file = self._open_locked()
         if fresh and self._path.stat().st_size:
             self._path.rename(folder / f"{BACKUP_PREFIX}{JOURNAL}")
             os.close(self._file)
-            self._file = self._locked()
+            self._file = self._open_locked()
         write_json(folder / SETTINGS, dict(settings))
         os.ftruncate(self._file, _complete_bytes(self._path))
 
@@ -88,15 +88,15 @@ class Journal:
         os.close(self._file)
 
     def append(self, row: CallResult) -> None:
-        """Add one result: safe from a kill at once, from a power cut after `sync`.
+        """Add one result: it survives a kill of the process, and after `sync` a power cut.
 
         Raises
         ------
         OutputWriteError
-            If the disk refuses; nothing of the result is there then.
+            If it cannot be written; then no part of it is in the file.
         """
-        facts = {name: value for name in FIELDS if (value := getattr(row, name)) is not None}
-        line, written = json.dumps(facts).encode() + b"\n", 0
+        fields = {name: value for name in FIELDS if (value := getattr(row, name)) is not None}
+        line, written = json.dumps(fields).encode() + b"\n", 0
         try:
             while written < len(line):
                 written += os.write(self._file, line[written:])
@@ -105,10 +105,10 @@ class Journal:
             raise OutputWriteError.from_os_error(error, self._path) from error
 
     def sync(self) -> None:
-        """Wait until everything is on the disk."""
+        """Wait until all results are on the disk."""
         os.fsync(self._file)
 
-    def _locked(self) -> int:
+    def _open_locked(self) -> int:
         file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -122,21 +122,21 @@ class Journal:
 
 
 def check_settings(folder: Path, settings: JournalSettings) -> None:
-    """Raise `ConfigError` if results in `folder` were made under other settings."""
+    """Raise `ConfigError` if `folder` was measured with other settings."""
     if not (folder / SETTINGS).exists():
         return
-    before = read_json(folder / SETTINGS)
+    earlier = read_json(folder / SETTINGS)
     changed = [
-        f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"
-        for key in sorted({*before, *settings})
-        if before.get(key) != settings.get(key)
+        f"{key} was {earlier.get(key)!r}, is {settings.get(key)!r}"
+        for key in sorted({*earlier, *settings})
+        if earlier.get(key) != settings.get(key)
     ]
     if changed:
-        raise _changed(folder, "; ".join(changed))
+        raise _changed_error(folder, "; ".join(changed))
 
 
 def check_questions(folder: Path, rows: Mapping[CallKey, CallResult], calls: list[Call]) -> None:
-    """Raise `ConfigError` if a question measured in `folder` is another one now."""
+    """Raise `ConfigError` if a question measured in `folder` has changed since."""
     digests = {call.question.id: call.question.digest for call in calls}
     changed = {
         row.question_id
@@ -144,23 +144,23 @@ def check_questions(folder: Path, rows: Mapping[CallKey, CallResult], calls: lis
         if digests.get(row.question_id, row.digest) != row.digest
     }
     if changed:
-        raise _changed(
+        raise _changed_error(
             folder, f"questions (text, gold answer or grader) of {join_names(sorted(changed))}"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierResults:
-    """What earlier runs into a folder did, and what all their calls cost, failed ones included."""
+    """The results of earlier runs in a folder, and the cost of all their calls."""
 
     rows: dict[CallKey, CallResult]
-    """The latest of each cell."""
+    """The latest result of each call."""
     usd: float = 0.0
     possibly_billed_usd: float = 0.0
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read a folder; it may hold nothing yet.
+        """Read a folder, which may be empty.
 
         Raises
         ------
@@ -176,8 +176,8 @@ class EarlierResults:
         return cls(rows, usd, possibly_billed_usd)
 
     def todo(self, calls: list[Call]) -> list[Call]:
-        """Return the calls that have no answer yet: never made, or failed."""
-        answered = {cell for cell, row in self.rows.items() if row.error is None}
+        """Return the calls without an answer: not made yet, or failed."""
+        answered = {key for key, row in self.rows.items() if row.error is None}
         return [call for call in calls if call.key not in answered]
 
 
@@ -189,7 +189,7 @@ def _lines(path: Path) -> Iterator[CallResult]:
         for number, line in enumerate(lines, start=1):
             left -= len(line)
             if left < 0:
-                return  # torn by a kill
+                return  # truncated by a kill
             try:
                 yield CallResult(**json.loads(line))
             except (ValueError, TypeError) as error:
@@ -197,7 +197,7 @@ def _lines(path: Path) -> Iterator[CallResult]:
 
 
 def _complete_bytes(path: Path) -> int:
-    """Return how many bytes whole lines take; a kill may have torn the last."""
+    """Return the length of the complete lines; a kill may have truncated the last."""
     size = path.stat().st_size
     with path.open("rb") as file:
         file.seek(max(size - (1 << 20), 0))
@@ -205,8 +205,8 @@ def _complete_bytes(path: Path) -> int:
     return size - (len(tail) - tail.rfind(b"\n") - 1)
 
 
-def _changed(folder: Path, what: str) -> ConfigError:
+def _changed_error(folder: Path, changes: str) -> ConfigError:
     return ConfigError(
-        f"{folder} was measured under other settings: {what}; choose another --output, or pass "
-        "--fresh to ask, and pay for, everything anew"
+        f"{folder} was measured with other settings: {changes}; choose another --output, or pass "
+        "--fresh to make, and pay for, all calls again"
     )

@@ -1,4 +1,4 @@
-"""What a measurement leaves: outcomes for a bank, the published code's files, a summary."""
+"""Outputs of a measurement: outcomes for a bank, files of the published code, a summary."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,9 +17,9 @@ OUTCOMES, ANCHOR_RESULTS = "outcomes.parquet", "anchor_results"
 
 
 def write_outcomes(folder: Path, rows: Iterable[CallResult]) -> None:
-    """Write what ``scope bank build`` and ``add-model`` read; a failed call was never run.
+    """Write the outcomes for ``scope bank build`` and ``add-model``, without failed calls.
 
-    The bytes depend on the results alone, not on the order they came in.
+    The bytes depend on the results only, not on their order.
     """
     answered = sorted((row for row in rows if row.error is None), key=lambda row: row.key)
     columns: dict[str, tuple[list[Any], pa.DataType]] = {
@@ -35,19 +35,19 @@ def write_outcomes(folder: Path, rows: Iterable[CallResult]) -> None:
 
 
 def write_anchor_results(folder: Path, rows: Iterable[CallResult]) -> None:
-    """Write ``anchor_results/MODEL/anchor_results.json``, as ``--anchor-dir`` wants it.
+    """Write ``anchor_results/MODEL/anchor_results.json``, as ``--anchor-dir`` expects it.
 
-    Only graded answers: the published code takes anything else for wrong.
+    Only graded answers: the published code counts all others as wrong.
     """
-    of_model: Mapping[str, list[CallResult]] = defaultdict(list)
+    rows_of: Mapping[str, list[CallResult]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.key):
         if row.error is None and row.correct is not None:
-            of_model[row.model].append(row)
+            rows_of[row.model].append(row)
     with atomic_folder(folder / ANCHOR_RESULTS, replace=True) as draft:
-        for model, graded in of_model.items():
-            place = draft / _folder_of(model)
-            place.mkdir()
-            with stream_json_array(place / "anchor_results.json", "[", "]") as append:
+        for model, graded in rows_of.items():
+            model_folder = draft / _folder_of(model)
+            model_folder.mkdir()
+            with stream_json_array(model_folder / "anchor_results.json", "[", "]") as append:
                 for row in graded:
                     append(
                         anchor_result(
@@ -60,12 +60,7 @@ def write_anchor_results(folder: Path, rows: Iterable[CallResult]) -> None:
 
 
 def check_folder_collisions(models: Iterable[str]) -> None:
-    """Refuse models whose results would share a folder, before any of them is asked.
-
-    Raises
-    ------
-    ConfigError
-    """
+    """Raise `ConfigError` if the results of two models would share a folder."""
     taken: dict[str, str] = {}
     for model in models:
         other = taken.setdefault(_folder_of(model), model)
@@ -77,15 +72,15 @@ def check_folder_collisions(models: Iterable[str]) -> None:
 
 
 def summary(rows: Iterable[CallResult], models: Sequence[str]) -> list[dict[str, Any]]:
-    """Return one entry a model: what is known of it, and what failed."""
-    of_model: Mapping[str, list[CallResult]] = defaultdict(list)
+    """Return one entry per model: answers, grades, errors and cost."""
+    rows_of: Mapping[str, list[CallResult]] = defaultdict(list)
     for row in rows:
-        of_model[row.model].append(row)
-    return [_entry(model, of_model[model]) for model in models]
+        rows_of[row.model].append(row)
+    return [_entry(model, rows_of[model]) for model in models]
 
 
 def _folder_of(model: str) -> str:
-    """Return the folder of a model's results: a slash would make it two."""
+    """Return the name of a model's folder, without slashes."""
     return model.replace("/", "_")
 
 
@@ -97,7 +92,7 @@ def _entry(model: str, rows: Sequence[CallResult]) -> dict[str, Any]:
         "answered": len(answered),
         "accuracy": sum(grades) / len(grades) if grades else None,
         "ungradable": len(answered) - len(grades),
-        "cut": sum(row.message == TRUNCATED for row in answered),
+        "truncated": sum(row.message == TRUNCATED for row in answered),
         "errors": dict(Counter(row.error for row in rows if row.error is not None)),
         "usd": sum(row.usd for row in rows),
         "possibly_billed_usd": sum(row.possibly_billed_usd for row in rows),

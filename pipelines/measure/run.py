@@ -1,4 +1,4 @@
-"""Ask every model of a pool every question, grade the answers, and keep what they cost."""
+"""Make the calls of a measurement, grade the answers, and record the results."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -13,12 +13,12 @@ from scope.errors import ConfigError
 from scope.upstream import ChatClient, CompletionResult, EndpointConfig, UpstreamError
 
 SYNC_S = 1.0
-"""Results older than this survive a power cut."""
+"""Interval between two syncs of the journal; older results survive a power cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestSettings:
-    """How the questions are asked."""
+    """Endpoint and parameters of all calls."""
 
     endpoint: EndpointConfig
     temperature: float = 0.0
@@ -27,48 +27,50 @@ class RequestSettings:
 
 async def measure(
     calls: Sequence[Call],
-    asking: RequestSettings,
+    settings: RequestSettings,
     journal: Journal,
-    tally: MeasureProgress,
+    progress: MeasureProgress,
     stages: Stages | None = None,
 ) -> None:
-    """Make the calls, as many at once as the endpoint allows, until all are made or the purse ends.
+    """Make the calls until all are made or the spend cap is reached.
 
-    Every result is in the journal before the next call of its worker starts.
+    As many run at once as the endpoint allows. Each result is in the journal before the next call
+    of its worker starts.
 
     Raises
     ------
     ConfigError
         If the upstream refuses the key or the credit: all further calls would fail alike.
     OSError
-        If the disk takes no more results.
+        If the journal cannot be written.
     """
-    queue, purse, stages = iter(calls), tally.purse, stages or Stages()
-    stages.begin("asking", len(calls), usd=purse.usd, possibly_billed_usd=purse.possibly_billed_usd)
-    async with ChatClient(asking.endpoint) as upstream:
+    queue, cap, stages = iter(calls), progress.spend_cap, stages or Stages()
+    stages.begin("measuring", len(calls), usd=cap.usd, possibly_billed_usd=cap.possibly_billed_usd)
+    async with ChatClient(settings.endpoint) as client:
 
         async def work() -> None:
             for call in queue:
-                reserved_usd = call.at_most_usd
-                if not await purse.reserve(reserved_usd):
+                reserved_usd = call.max_usd
+                if not await cap.reserve(reserved_usd):
                     return
-                row, error = await _call(call, upstream, asking)
+                row, error = await _call(call, client, settings)
                 journal.append(row)
-                await purse.settle(reserved_usd, row)
-                tally.add(row)
-                failed = int(error is not None)
+                await cap.settle(reserved_usd, row)
+                progress.add(row)
                 stages.advance(
-                    errors=failed, usd=row.usd, possibly_billed_usd=row.possibly_billed_usd
+                    errors=int(error is not None),
+                    usd=row.usd,
+                    possibly_billed_usd=row.possibly_billed_usd,
                 )
                 if error is not None and error.is_fatal:
-                    url = asking.endpoint.base_url
+                    url = settings.endpoint.base_url
                     raise ConfigError(f"{url} refuses every call: {error}") from error
 
-        await _run_workers([work] * min(asking.endpoint.concurrency, len(calls)), journal)
+        await _run_workers([work] * min(settings.endpoint.concurrency, len(calls)), journal)
 
 
 async def _run_workers(workers: Sequence[Callable[[], Any]], journal: Journal) -> None:
-    """Run the workers to their end; the first error ends all, and is raised as itself."""
+    """Run the workers; the first error cancels the others and is raised without a group."""
     try:
         async with asyncio.TaskGroup() as group:
             syncing = group.create_task(_sync_loop(journal))
@@ -87,50 +89,55 @@ async def _sync_loop(journal: Journal) -> None:
 
 
 async def _call(
-    call: Call, upstream: ChatClient, asking: RequestSettings
+    call: Call, client: ChatClient, settings: RequestSettings
 ) -> tuple[CallResult, UpstreamError | None]:
-    """Make one call and grade it; a failure is a result too."""
+    """Make one call and grade the answer; a failure is a result, too."""
     question, model = call.question, call.model
-    settings = {"max_tokens": call.max_tokens, "temperature": asking.temperature}
     try:
-        reply = await upstream.complete(model.upstream_id or model.id, question.prompt, **settings)
+        completion = await client.complete(
+            model.upstream_id or model.id,
+            question.prompt,
+            max_tokens=call.max_tokens,
+            temperature=settings.temperature,
+        )
     except UpstreamError as error:
         failed = CallResult(
             question.id,
             model.id,
             question.digest,
-            possibly_billed_usd=error.possibly_billed_attempts * call.at_most_usd,
+            possibly_billed_usd=error.possibly_billed_attempts * call.max_usd,
             attempts=error.attempts,
             error=error.kind,
             message=error.message,
         )
         return failed, error
-    return _grade(call, reply, asking.keep_answers), None
+    return _grade(call, completion, settings.keep_answers), None
 
 
-def _grade(call: Call, reply: CompletionResult, keep_answers: bool) -> CallResult:
-    question, told = call.question, None
+def _grade(call: Call, completion: CompletionResult, keep_answers: bool) -> CallResult:
+    question, message = call.question, None
     try:
-        if reply.truncated:  # what it would have settled on is not known
-            correct, told = None, TRUNCATED
+        if completion.truncated:  # its final answer is unknown
+            correct, message = None, TRUNCATED
         else:
-            correct = question.grader.grade(reply.text, question.gold, question.prompt)
-    except Exception as error:  # whatever a grader of the user's own raises: the answer is paid
-        correct, told = None, f"{question.grader.name}: {type(error).__name__}: {error}"
-    known = reply.prompt_tokens is not None and reply.completion_tokens is not None
-    possibly_billed_attempts = reply.possibly_billed_attempts + (not known)
+            correct = question.grader.grade(completion.text, question.gold, question.prompt)
+    except Exception as error:  # a grader of the user's may raise anything; the answer is paid for
+        correct, message = None, f"{question.grader.name}: {type(error).__name__}: {error}"
+    prompt_tokens, completion_tokens = completion.prompt_tokens, completion.completion_tokens
+    known = prompt_tokens is not None and completion_tokens is not None
+    possibly_billed_attempts = completion.possibly_billed_attempts + (not known)
     return CallResult(
         question.id,
         call.model.id,
         question.digest,
         correct=correct,
-        prompt_tokens=reply.prompt_tokens,
-        completion_tokens=reply.completion_tokens,
-        usd=call.usd(reply.prompt_tokens or 0, reply.completion_tokens or 0) if known else 0.0,
-        possibly_billed_usd=possibly_billed_attempts * call.at_most_usd,
-        attempts=reply.attempts,
-        message=told,
-        answer=reply.text if keep_answers else None,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        usd=call.usd(prompt_tokens or 0, completion_tokens or 0) if known else 0.0,
+        possibly_billed_usd=possibly_billed_attempts * call.max_usd,
+        attempts=completion.attempts,
+        message=message,
+        answer=completion.text if keep_answers else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a measurement will cost, what it has cost, and a cap it does not pass."""
+"""The expected cost of a measurement, its cost so far, and the cap on it."""
 
 import asyncio
 import math
@@ -11,26 +11,26 @@ from pipelines.measure.journal import CallResult
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The bill before the first call."""
+    """The cost of a measurement before the first call."""
 
     n_calls: int
     expected_usd: float
-    at_most_usd: float
-    """If every answer is as long as allowed; retries that are billed come on top."""
+    max_usd: float
+    """If every answer has the maximum length; billed retries are not included."""
     n_guessed: int
-    """Calls of which nothing is known but the prompt."""
+    """Calls for which only the prompt is known."""
     planned: bool = False
-    """Whether the plan said what to expect."""
+    """Whether the expected cost is that of a plan."""
     guessed_tokens: int = 0
-    """What their answers are taken for."""
+    """Length assumed for the answers of these calls."""
 
     @classmethod
     def from_calls(cls, calls: Sequence[Call]) -> "Quote":
-        """Add up what the calls cost."""
+        """Add up the costs of the calls."""
         return cls(
             len(calls),
             sum(call.expected_usd for call in calls),
-            sum(call.at_most_usd for call in calls),
+            sum(call.max_usd for call in calls),
             sum(
                 call.question.expected_tokens is None and call.question.planned_usd is None
                 for call in calls
@@ -40,59 +40,59 @@ class Quote:
         )
 
     def basis(self) -> str:
-        """Say where the expectation comes from."""
+        """Return what the expected cost is based on."""
         if self.planned:
             return "as planned"
         if not self.n_guessed:
-            return "answers as long as those the bank has seen"
-        whose = "answers" if self.n_guessed == self.n_calls else f"{self.n_guessed:,} answers"
-        return f"{whose} of {self.guessed_tokens} tokens, a guess"
+            return "answers as long as those in the bank"
+        answers = "answers" if self.n_guessed == self.n_calls else f"{self.n_guessed:,} answers"
+        return f"{answers} of {self.guessed_tokens} tokens, a guess"
 
 
 class SpendCap:
-    """Money for calls, shared by all that make them.
+    """A cap on the cost of all workers together.
 
-    A call starts only if what is spent, what may have been billed, and the most that all calls
-    under way can cost, its own included, fit the cap. Attempts that a call under way has to
-    repeat are not foreseen: by these alone the cap can be passed.
+    A call starts only if the known cost, the possible cost, and the maximum cost of all calls in
+    flight, its own included, fit the cap. Retries of the calls in flight are not included: only
+    they can exceed the cap.
 
     Parameters
     ----------
     cap_usd : float
         ``inf`` for none.
     usd, possibly_billed_usd : float
-        Spent by earlier runs: known to be billed, and perhaps billed.
+        Known and possible further cost of earlier runs.
     """
 
     def __init__(self, cap_usd: float, usd: float, possibly_billed_usd: float) -> None:
         self.usd, self.possibly_billed_usd = usd, possibly_billed_usd
         self._cap_usd = cap_usd
         self._reserved_usd = 0.0
-        self._under_way = 0
+        self._in_flight = 0
         self._changed = asyncio.Condition()
 
     async def reserve(self, usd: float) -> bool:
-        """Wait until `usd` can be set aside; False once it cannot any more."""
+        """Wait until `usd` can be reserved; return False if it never can."""
         if math.isinf(self._cap_usd):
             return True
         async with self._changed:
             while not self._fits(usd):
-                if not self._under_way:
+                if not self._in_flight:
                     return False
                 await self._changed.wait()
             self._reserved_usd += usd
-            self._under_way += 1
+            self._in_flight += 1
             return True
 
     async def settle(self, reserved_usd: float, row: CallResult) -> None:
-        """Replace what was set aside by what was billed."""
+        """Replace a reservation by the cost of the call."""
         self.usd += row.usd
         self.possibly_billed_usd += row.possibly_billed_usd
         if math.isinf(self._cap_usd):
             return
         async with self._changed:
             self._reserved_usd -= reserved_usd
-            self._under_way -= 1
+            self._in_flight -= 1
             self._changed.notify_all()
 
     def _fits(self, usd: float) -> bool:
@@ -101,14 +101,14 @@ class SpendCap:
 
 @dataclass(slots=True)
 class MeasureProgress:
-    """How far a measurement is."""
+    """Counts of a running measurement."""
 
     total: int
-    purse: SpendCap
+    spend_cap: SpendCap
     done: int = 0
     ungradable: int = 0
     errors: dict[str, int] = field(default_factory=dict)
-    """Calls that failed, by kind."""
+    """Number of failed calls by kind."""
 
     def add(self, row: CallResult) -> None:
         """Count one result."""

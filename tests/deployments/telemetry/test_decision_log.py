@@ -26,7 +26,7 @@ def record(n):
 
 @pytest.fixture
 def log_of(tmp_path):
-    """Make the log of a replica; its settings by name."""
+    """A function that makes the log of a replica with these settings."""
 
     def make(replica="Router#1", **settings):
         return DecisionLog(LogSettings(folder=str(tmp_path / "log"), **settings), replica)
@@ -36,14 +36,14 @@ def log_of(tmp_path):
 
 @pytest.fixture
 def kept(tmp_path):
-    """Return file names, each with what its lines hold; only a kill may leave half a line."""
+    """A function that reads the log: the records by file; only a kill may truncate a line."""
 
-    def read(*, torn=False):
+    def read(*, truncated=False):
         files = sorted((tmp_path / "log").iterdir())
         lines = {file.name: file.read_text().splitlines(keepends=True) for file in files}
         return {
-            name: [json.loads(line) for line in told if line.endswith("\n") or not torn]
-            for name, told in lines.items()
+            name: [json.loads(line) for line in file_lines if line.endswith("\n") or not truncated]
+            for name, file_lines in lines.items()
         }
 
     return read
@@ -55,7 +55,7 @@ def ids(rows):
 
 def test_no_folder_means_no_log(tmp_path, monkeypatch):
     """
-    Nothing is written anywhere.
+    Nothing is written.
     """
     monkeypatch.chdir(tmp_path)
     DecisionLog(LogSettings(), "Router#1").write(record(0))
@@ -65,25 +65,25 @@ def test_no_folder_means_no_log(tmp_path, monkeypatch):
 
 def test_a_decision_is_a_line_of_strict_json(log_of, kept):
     """
-    What JSON has no number for is null, at any depth; half a character is escaped.
+    NaN and infinite become null at any depth; half a character is escaped.
     """
     log = log_of()
-    odd = {"p": float("nan"), "all": [{"cost": float("-inf")}, (1, 2.5)], "said": "é\ud800\n"}
+    odd = {"p": float("nan"), "all": [{"cost": float("-inf")}, (1, 2.5)], "text": "é\ud800\n"}
     log.write({"id": "a", **odd})
     log.write({"id": "b"})
 
     assert kept() == {
         "decisions-Router-1.00000001.jsonl": [
-            {"id": "a", "p": None, "all": [{"cost": None}, [1, 2.5]], "said": "é\ud800\n"},
+            {"id": "a", "p": None, "all": [{"cost": None}, [1, 2.5]], "text": "é\ud800\n"},
             {"id": "b"},
         ]
     }
 
 
 @pytest.mark.parametrize("prompts", [False, True])
-def test_prompts_are_kept_only_if_asked_for(log_of, kept, prompts):
+def test_prompts_are_written_only_on_request(log_of, kept, prompts):
     """
-    Whatever the caller hands over.
+    Although the record always holds the prompt.
     """
     log_of(prompts=prompts).write({"id": "a", "prompt": "secret"})
 
@@ -91,9 +91,9 @@ def test_prompts_are_kept_only_if_asked_for(log_of, kept, prompts):
     assert ("prompt" in rows[0]) is prompts
 
 
-def test_files_become_neither_too_long_nor_too_many(log_of, kept):
+def test_size_and_number_of_files_are_limited(log_of, kept):
     """
-    Nine lines, two to a file, of five files the last three: lines 5 to 9 are left, none torn.
+    Nine lines, two to a file, of five files the last three: lines 5 to 9 remain, none truncated.
     """
     log = log_of(max_file_mib=2 * LINE / 2**20, max_files=3)
     for n in range(1, 10):
@@ -141,9 +141,9 @@ def test_a_replica_deletes_no_file_of_another(log_of, kept):
     assert [ids(rows) for rows in kept().values()] == [["d001"], ["d004"]]
 
 
-def test_a_file_that_somebody_deleted_is_replaced(log_of, kept, tmp_path):
+def test_a_deleted_file_is_replaced(log_of, kept, tmp_path):
     """
-    Decisions do not vanish into a file without a name; a closed log opens again, too.
+    Decisions are not written to a deleted file; a closed log opens again, too.
     """
     log = log_of()
     log.write(record(1))
@@ -157,19 +157,20 @@ def test_a_file_that_somebody_deleted_is_replaced(log_of, kept, tmp_path):
 
 @pytest.fixture
 def disk():
-    """Give this process a disk for files of at most so many bytes; None: any size."""
-    least, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    """A function that limits the size of files of this process, bytes; None: no limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def limit(n_bytes):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (least if n_bytes is None else n_bytes, most))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft if n_bytes is None else n_bytes, hard))
 
     yield limit
     limit(None)
 
 
-def test_a_full_disk_spoils_no_line_and_no_request(log_of, kept, disk, caplog):
+def test_a_full_disk_truncates_no_line_and_raises_nothing(log_of, kept, disk, caplog):
     """
-    Room for two and a half lines: three are counted, one warning; with more room it goes on.
+    With room for two and a half lines, three failures are counted, with one warning; with more
+    room it continues.
     """
     log = log_of()
     with caplog.at_level(logging.WARNING, "ray.serve"):
@@ -189,7 +190,7 @@ def test_a_full_disk_spoils_no_line_and_no_request(log_of, kept, disk, caplog):
 
 def test_a_replica_starts_on_a_full_disk(log_of, disk, tmp_path):
     """
-    A disk that is full is no mistake of the settings, and may have room later.
+    A full disk is no error of the settings, and may have room later.
     """
     disk(0)
     log = log_of()
@@ -199,9 +200,9 @@ def test_a_replica_starts_on_a_full_disk(log_of, disk, tmp_path):
     assert log.failed == 1
 
 
-def test_a_folder_that_is_gone_fails_no_request(log_of, tmp_path):
+def test_a_deleted_folder_raises_nothing(log_of, tmp_path):
     """
-    Its decisions are counted.
+    The failures are counted.
     """
     log = log_of()
     (tmp_path / "log").rmdir()
@@ -213,24 +214,24 @@ def test_a_folder_that_is_gone_fails_no_request(log_of, tmp_path):
 @pytest.mark.parametrize(
     "wrong", [{"folder": ""}, {"max_file_mib": 0.0}, {"max_files": 0}, {"max_file": 1}]
 )
-def test_a_setting_that_makes_no_sense_is_refused(wrong):
+def test_an_invalid_setting_is_refused(wrong):
     """
-    An empty folder would be wherever the replica happens to run.
+    An empty folder name would be the working directory of the replica.
     """
     with pytest.raises(ValidationError):
         LogSettings(**wrong)
 
 
-def test_a_folder_nobody_can_write_to_is_refused(tmp_path):
+def test_a_folder_that_is_not_writable_is_refused(tmp_path):
     """
-    Before the first request, in one sentence.
+    When the log is created.
     """
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(ConfigError) as raised:
         DecisionLog(LogSettings(folder=str(tmp_path / "file" / "log")), "Router#1")
 
     where = tmp_path / "file" / "log"
-    assert str(refused.value) == f"decisions.folder {where} cannot be written: Not a directory"
+    assert str(raised.value) == f"decisions.folder {where} cannot be written: Not a directory"
 
 
 ENDLESS = """
@@ -243,17 +244,17 @@ for n in itertools.count():
 """
 
 
-def test_a_kill_loses_nothing_that_was_written(kept, tmp_path):
+def test_a_kill_loses_no_written_line(kept, tmp_path):
     """
-    Every number that was told after its line is there, in files of at most .1 MiB.
+    Every number printed after its line is in the log, in files of at most 0.1 MiB.
     """
     command = [sys.executable, "-c", ENDLESS, str(tmp_path / "log")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
-        told = [int(writer.stdout.readline()) for _ in range(100)]
+        printed = [int(writer.stdout.readline()) for _ in range(100)]
         os.kill(writer.pid, signal.SIGKILL)
-        told += [int(line) for line in writer.stdout if line.endswith("\n")]
+        printed += [int(line) for line in writer.stdout if line.endswith("\n")]
 
-    numbers = [n for rows in kept(torn=True).values() for n in ids(rows)]
-    assert numbers[: len(told)] == told == list(range(len(told)))
-    assert len(numbers) <= len(told) + 1
+    numbers = [n for rows in kept(truncated=True).values() for n in ids(rows)]
+    assert numbers[: len(printed)] == printed == list(range(len(printed)))
+    assert len(numbers) <= len(printed) + 1
     assert all(file.stat().st_size <= 0.1 * 2**20 for file in (tmp_path / "log").iterdir())

@@ -1,13 +1,13 @@
-"""Upstreams that are full, or left alone for a while."""
+"""Upstreams that are full, or whose circuit is open."""
 
 import asyncio
 
 from tests.deployments.conftest import failing, outcomes, read
 
 
-def test_a_hasty_client_opens_no_circuit(site):
+def test_a_short_deadline_opens_no_circuit(site):
     """
-    Running out of the client's time is no failure of the upstream.
+    Reaching the deadline of the client is no failure of the upstream.
     """
 
     async def run():
@@ -18,9 +18,9 @@ def test_a_hasty_client_opens_no_circuit(site):
     assert asyncio.run(run()) == "closed"
 
 
-def test_an_open_circuit_is_passed_by(site):
+def test_an_open_circuit_is_skipped(site):
     """
-    The model is not called, and is no attempt that counts.
+    The model is not called, and the attempt does not count.
     """
 
     async def run():
@@ -33,9 +33,9 @@ def test_an_open_circuit_is_passed_by(site):
     assert outcomes(answer) == [("small", "open circuit"), ("large", "ok")]
 
 
-def test_with_all_circuits_open_the_client_learns_when_to_come_back(site):
+def test_with_all_circuits_open_the_client_gets_a_retry_after(site):
     """
-    503 and ``Retry-After``, without a call.
+    With status 503, without a call.
     """
 
     async def run():
@@ -49,9 +49,9 @@ def test_with_all_circuits_open_the_client_learns_when_to_come_back(site):
     assert answer.body["error"]["code"] == "upstreams_down"
 
 
-def test_a_full_upstream_is_passed_by(site):
+def test_a_full_upstream_is_skipped(site):
     """
-    The third of three requests finds the only place of each model taken.
+    The third of three requests finds the only slot of each model occupied.
     """
 
     async def run():
@@ -66,7 +66,7 @@ def test_a_full_upstream_is_passed_by(site):
     assert third.headers == {"retry-after": "1"}
 
 
-def test_a_stream_holds_its_place_until_it_ends(site):
+def test_a_stream_holds_its_slot_until_it_ends(site):
     """
     Not only until its first byte.
     """

@@ -1,4 +1,4 @@
-"""Clients that leave, in every way there is."""
+"""Clients that disconnect."""
 
 import asyncio
 import gc
@@ -9,9 +9,9 @@ import pytest
 from tests.deployments.conftest import read
 
 
-def test_a_cancelled_request_hangs_up(site):
+def test_a_cancelled_request_closes_the_connection(site):
     """
-    At once, and its place is free again.
+    At once, and its slot is free again.
     """
 
     async def run():
@@ -43,28 +43,28 @@ async def cancelled(answer):
     await asyncio.wait([task])
 
 
-async def cancelled_again_and_again(answer):
-    with anyio.move_on_after(0.02):  # as Starlette does: every await that follows is cancelled
+async def cancelled_at_every_await(answer):
+    with anyio.move_on_after(0.02):  # as in Starlette: all further awaits are cancelled
         await read(answer)
 
 
-async def forgotten(answer):
+async def garbage_collected(answer):
     answer.chunks = None
     gc.collect()
 
 
-LEAVING = [closed, closed_unread, cancelled, cancelled_again_and_again, forgotten]
+DISCONNECTS = [closed, closed_unread, cancelled, cancelled_at_every_await, garbage_collected]
 
 
-@pytest.mark.parametrize("leave", LEAVING)
-def test_a_client_that_leaves_hangs_up(site, leave):
+@pytest.mark.parametrize("disconnect", DISCONNECTS)
+def test_a_disconnect_closes_the_connection(site, disconnect):
     """
-    At once, however it leaves; the place is free, and the upstream is not to blame.
+    At once; the slot is free, and the breaker counts no failure.
     """
 
     async def run():
         async with site.open({"*": {"way": "held"}}, breaker_failures=1):
-            await leave(await site.execute(stream=True))
+            await disconnect(await site.execute(stream=True))
             await site.hung_up()
             small = site.upstreams["small"]
             return small.in_flight, small.breaker.state

@@ -1,4 +1,4 @@
-"""What the client is told of a failure."""
+"""The response to the client after a failure."""
 
 import json
 import pickle
@@ -14,42 +14,50 @@ from deployments.upstream.errors import (
 )
 from scope.upstream.failure import UpstreamError, http_error
 
-REFUSED = http_error(429, '{"error": {"message": "slow down"}}', None, str)
+RATE_LIMITED = http_error(429, '{"error": {"message": "slow down"}}', None, str)
 
 
-def test_a_refusal_survives_pickling():
+def test_a_status_error_survives_pickling():
     """
     Replicas send errors to each other.
     """
-    again = pickle.loads(pickle.dumps(REFUSED))
+    copy = pickle.loads(pickle.dumps(RATE_LIMITED))
 
-    assert (again.status, again.message, again.body) == (429, "slow down", REFUSED.body)
+    assert (copy.status, copy.message, copy.body) == (429, "slow down", RATE_LIMITED.body)
 
 
 @pytest.mark.parametrize(
     ("error", "status", "code", "retry_after"),
     [
-        pytest.param(REFUSED, 429, "upstream_rate_limited", "1", id="429 without a hint"),
+        pytest.param(RATE_LIMITED, 429, "upstream_rate_limited", "1", id="429 without Retry-After"),
         pytest.param(
-            not_attempted_error(FULL, 1.2), 503, "upstreams_full", "2", id="whole seconds, upward"
+            not_attempted_error(FULL, 1.2),
+            503,
+            "upstreams_full",
+            "2",
+            id="rounded up to whole seconds",
         ),
-        pytest.param(UpstreamError(DEADLINE, ""), 504, "deadline_exceeded", None, id="out of time"),
-        pytest.param(UpstreamError("timeout", ""), 504, "upstream_timeout", None, id="too slow"),
-        pytest.param(UpstreamError("garbage", ""), 502, "upstream_failed", None, id="nonsense"),
+        pytest.param(UpstreamError(DEADLINE, ""), 504, "deadline_exceeded", None, id="deadline"),
+        pytest.param(UpstreamError("timeout", ""), 504, "upstream_timeout", None, id="timeout"),
+        pytest.param(UpstreamError("garbage", ""), 502, "upstream_failed", None, id="garbage"),
     ],
 )
 def test_each_failure_has_its_status(error, status, code, retry_after):
     """
-    And says when to come back where that helps.
+    And a ``Retry-After`` where a retry may help.
     """
-    told, body, headers = error_answer(error)
+    answer_status, body, headers = error_answer(error)
 
-    assert (told, body["error"]["code"], headers.get("retry-after")) == (status, code, retry_after)
+    assert (answer_status, body["error"]["code"], headers.get("retry-after")) == (
+        status,
+        code,
+        retry_after,
+    )
 
 
-def test_the_last_event_of_a_broken_stream_is_one_whole_event():
+def test_the_error_event_of_a_broken_stream_is_complete():
     """
-    Whose error names the model.
+    Its error names the model.
     """
     event = error_event(UpstreamError("cut connection", "gone"), "small")
 

@@ -1,4 +1,4 @@
-"""Whole answers, from a real upstream that misbehaves on request."""
+"""Whole answers, from a real upstream with configurable failures."""
 
 import json
 import socket
@@ -22,23 +22,23 @@ def test_an_answer_names_its_model_and_its_cost(ask):
 
 
 @pytest.mark.parametrize(
-    ("told", "model"),
+    ("behaviours", "model"),
     [
         pytest.param({"small": failing("no_usage")}, "small", id="no usage"),
         pytest.param({}, "priceless", id="no price"),
     ],
 )
-def test_an_unknown_cost_is_null(ask, told, model):
+def test_an_unknown_cost_is_null(ask, behaviours, model):
     """
     Not zero.
     """
-    answer, _ = ask(told, models=[model])
+    answer, _ = ask(behaviours, models=[model])
 
     assert (answer.status, answer.cost_usd, answer.body["scope"]["cost_usd"]) == (200, None, None)
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 408, 409, 425, 429, 500, 503, 529])
-def test_a_status_that_is_not_the_clients_falls_back(ask, status):
+def test_a_status_other_than_a_client_error_falls_back(ask, status):
     """
     To the next allowed model, at once.
     """
@@ -56,9 +56,9 @@ def test_a_status_that_is_not_the_clients_falls_back(ask, status):
         pytest.param("silent", "timeout", id="never answers"),
     ],
 )
-def test_what_is_no_answer_falls_back(ask, way, outcome):
+def test_a_missing_answer_falls_back(ask, way, outcome):
     """
-    Whatever the upstream does instead of answering.
+    For every kind of failure without a status.
     """
     answer, _ = ask({"small": failing(way)}, settings={"timeout_s": patience_s(way)})
 
@@ -66,9 +66,9 @@ def test_what_is_no_answer_falls_back(ask, way, outcome):
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_a_wrong_request_is_passed_on_as_it_is(ask, status):
+def test_a_client_error_is_passed_on(ask, status):
     """
-    In the upstream's words; another model would refuse it alike.
+    In the upstream's words; all other models would refuse it, too.
     """
     answer, _ = ask({"small": failing(status=status, message="messages: too many")})
 
@@ -76,9 +76,9 @@ def test_a_wrong_request_is_passed_on_as_it_is(ask, status):
     assert outcomes(answer) == [("small", f"http {status}")]
 
 
-def test_an_error_of_another_shape_gets_ours(ask):
+def test_an_error_of_another_shape_gets_that_of_openai(ask):
     """
-    With all that the upstream said as its message.
+    With the upstream's text as its message.
     """
     answer, _ = ask({"small": failing(status=422, message="no", shaped=False)})
 
@@ -92,13 +92,13 @@ def test_an_error_of_another_shape_gets_ours(ask):
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        pytest.param(429, [("small", "http 429"), ("large", "ok")], id="not the client's"),
-        pytest.param(400, [("small", "http 400")], id="the client's"),
+        pytest.param(429, [("small", "http 429"), ("large", "ok")], id="not a client error"),
+        pytest.param(400, [("small", "http 400")], id="client error"),
     ],
 )
 def test_an_error_with_status_200_is_an_error(ask, status, expected):
     """
-    OpenRouter's have their status in the body.
+    OpenRouter sends the status in the body.
     """
     answer, _ = ask({"small": failing("error", status=status)})
 
@@ -107,19 +107,19 @@ def test_an_error_with_status_200_is_an_error(ask, status, expected):
 
 def test_a_retry_after_before_the_deadline_is_waited_for(ask, site):
     """
-    As long as the upstream asked, not as long as our own wait.
+    Instead of our own back-off.
     """
-    told = failing(status=429, retry_after="0.1", times=1)
-    answer, _ = ask({"small": told}, models=["small"])
+    behaviour = failing(status=429, retry_after="0.1", times=1)
+    answer, _ = ask({"small": behaviour}, models=["small"])
     first, second = site.log()
 
     assert answer.status == 200
     assert second["at"] - first["at"] >= 0.1
 
 
-def test_a_model_alone_is_asked_again(ask):
+def test_a_single_model_is_retried(ask):
     """
-    After a short wait, where no other is left.
+    After a short wait.
     """
     answer, _ = ask({"small": failing(times=2)}, models=["small"])
 
@@ -127,9 +127,9 @@ def test_a_model_alone_is_asked_again(ask):
     assert outcomes(answer) == [("small", "http 500")] * 2 + [("small", "ok")]
 
 
-def test_attempts_are_bounded(ask):
+def test_attempts_are_limited(ask):
     """
-    Over all models and rounds together.
+    In total over all models and rounds.
     """
     answer, _ = ask({"*": failing()}, attempts=3)
 
@@ -137,9 +137,9 @@ def test_attempts_are_bounded(ask):
     assert (answer.status, answer.body["error"]["code"]) == (502, "upstream_failed")
 
 
-def test_an_error_has_the_shape_of_openais(ask):
+def test_an_error_has_the_shape_of_openai(ask):
     """
-    All four fields, whatever failed.
+    With all four fields.
     """
     answer, _ = ask({"*": failing()}, attempts=1)
 
@@ -147,9 +147,9 @@ def test_an_error_has_the_shape_of_openais(ask):
     assert set(answer.body["error"]) == {"message", "type", "code", "param"}
 
 
-def test_a_retry_after_beyond_the_deadline_is_the_clients_to_wait_for(ask):
+def test_a_retry_after_beyond_the_deadline_is_passed_on(ask):
     """
-    A 429 of the upstream comes back as one, at once, with its header.
+    The client receives 429 with the header at once.
     """
     answer, _ = ask({"*": failing(status=429, retry_after="30")}, models=["small"])
 
@@ -157,9 +157,9 @@ def test_a_retry_after_beyond_the_deadline_is_the_clients_to_wait_for(ask):
     assert len(answer.attempts) == 1
 
 
-def test_the_deadline_ends_it_all(ask):
+def test_the_deadline_ends_the_request(ask):
     """
-    With 504, long before the upstream's own timeout.
+    With 504, before the time-out of the upstream.
     """
     answer, _ = ask({"*": failing("silent")}, deadline_s=0.1)
 
@@ -169,16 +169,16 @@ def test_the_deadline_ends_it_all(ask):
 
 def test_half_a_character_can_be_sent(ask):
     """
-    Models cut at a limit end in one.
+    A truncated answer may end in one.
     """
     answer, _ = ask({"small": {"answer": "\ud83d"}})
 
     assert json.loads(answer.content)["choices"][0]["message"]["content"] == "\ud83d"
 
 
-def test_nobody_listens(ask, site):
+def test_a_refused_connection_does_not_show_the_address(ask, site):
     """
-    A refused connection is named, the address is not.
+    The outcome names only the kind.
     """
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -190,7 +190,7 @@ def test_nobody_listens(ask, site):
 
 def test_models_without_upstreams_are_an_error(ask):
     """
-    Before any call; one among others is passed over.
+    Before any call; among others such a model is skipped.
     """
     assert outcomes(ask(models=["huge", "small"])[0]) == [("small", "ok")]
     with pytest.raises(UnknownModelError, match="'huge'"):
@@ -199,7 +199,7 @@ def test_models_without_upstreams_are_an_error(ask):
 
 def test_no_model_is_an_error(ask):
     """
-    Not an empty loop.
+    Before any call.
     """
     with pytest.raises(ConfigError, match="no model"):
         ask(models=[])

@@ -1,4 +1,4 @@
-"""Server-sent events on their way through, byte by byte."""
+"""Server-sent events pass through byte by byte."""
 
 import pytest
 
@@ -25,38 +25,42 @@ def events(*, show_usage=False):
 
 def test_events_go_through_byte_by_byte():
     """
-    Comments, nulls and words that look like usage are none of our business.
+    Comments, null usage and text that looks like usage are unchanged.
     """
-    passing = events()
+    passthrough = events()
 
-    assert passing.feed(COMMENT + WORD + NULL) == COMMENT + WORD + NULL
-    assert passing.usage is None
+    assert passthrough.feed(COMMENT + WORD + NULL) == COMMENT + WORD + NULL
+    assert passthrough.usage is None
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
 @pytest.mark.parametrize("ends", [b"\n", b"\r\n"])
-def test_how_the_network_cuts_them_changes_nothing(size, ends):
+def test_chunk_boundaries_change_nothing(size, ends):
     """
-    Any chunks, either kind of line end: the same bytes, without the usage nobody asked for.
+    For any chunks and both line ends, the same bytes, without the usage chunk.
     """
-    passing, sent = events(), WHOLE.replace(b"\n", ends)
-    got = b"".join(passing.feed(sent[at : at + size]) for at in range(0, len(sent), size))
+    passthrough, sent = events(), WHOLE.replace(b"\n", ends)
+    got = b"".join(passthrough.feed(sent[at : at + size]) for at in range(0, len(sent), size))
 
     assert got == WHOLE.replace(USAGE, b"").replace(b"\n", ends)
-    assert (passing.usage, passing.done, passing.finish()) == ({"prompt_tokens": 1}, True, b"")
+    assert (passthrough.usage, passthrough.done, passthrough.finish()) == (
+        {"prompt_tokens": 1},
+        True,
+        b"",
+    )
 
 
 def test_a_whole_event_does_not_wait_for_the_next():
     """
-    Half an event does: no client can read it.
+    An incomplete event does: no client can read it.
     """
-    passing = events()
+    passthrough = events()
 
-    assert passing.feed(WORD + STOP[:10]) == WORD
-    assert passing.feed(STOP[10:]) == STOP
+    assert passthrough.feed(WORD + STOP[:10]) == WORD
+    assert passthrough.feed(STOP[10:]) == STOP
 
 
-def test_usage_that_was_asked_for_comes_with_its_cost():
+def test_requested_usage_comes_with_its_cost():
     """
     In the field ``scope`` beside it.
     """
@@ -71,40 +75,40 @@ def test_usage_that_was_asked_for_comes_with_its_cost():
     }
 
 
-def test_a_chunk_that_says_more_than_usage_is_not_dropped():
+def test_a_chunk_with_choices_and_usage_is_not_dropped():
     """
-    Some upstreams put both into one.
+    Some upstreams send both in one.
     """
-    passing = events()
+    passthrough = events()
 
-    assert passing.feed(BOTH) == BOTH
-    assert passing.usage == {"prompt_tokens": 1}
+    assert passthrough.feed(BOTH) == BOTH
+    assert passthrough.usage == {"prompt_tokens": 1}
 
 
 @pytest.mark.parametrize("sent", [b"", WORD, WORD + STOP[:-9]])
-def test_an_end_before_the_end_is_a_cut(sent):
+def test_a_stream_that_ends_before_the_answer_is_cut(sent):
     """
-    However politely the connection is closed.
+    Also if the connection is closed without an error.
     """
-    passing = events()
-    passing.feed(sent)
+    passthrough = events()
+    passthrough.feed(sent)
 
     with pytest.raises(UpstreamError, match="cut connection"):
-        passing.finish()
+        passthrough.finish()
 
 
 @pytest.mark.parametrize(
     ("sent", "left"),
     [
-        pytest.param(WORD + STOP, b"", id="no DONE after the last word"),
+        pytest.param(WORD + STOP, b"", id="no DONE after the finish reason"),
         pytest.param(WORD + b"data: [DONE]\n", DONE, id="no empty line after DONE"),
     ],
 )
-def test_a_sloppy_end_is_an_end(sent, left):
+def test_an_incomplete_end_is_accepted(sent, left):
     """
-    The answer is whole.
+    The answer is complete.
     """
-    passing = events()
-    passing.feed(sent)
+    passthrough = events()
+    passthrough.feed(sent)
 
-    assert passing.finish() == left
+    assert passthrough.finish() == left

@@ -1,4 +1,4 @@
-"""Streams, from a real upstream that misbehaves on request."""
+"""Streams, from a real upstream with configurable failures."""
 
 import asyncio
 import json
@@ -12,12 +12,12 @@ from tests.deployments.conftest import KEY, patience_s, read
 WORDS = ["The ", "answer ", "is ", "(A). "]
 
 
-def said(got):
-    """What a client reads from these bytes: the JSON of each event, and ``[DONE]``."""
+def parse(got):
+    """The events that a client reads from these bytes: their JSON, and ``[DONE]``."""
     events = got.decode().removesuffix("\n\n").split("\n\n")
     assert all(event.startswith("data: ") for event in events)
     data = [event.removeprefix("data: ") for event in events]
-    return [one if one == "[DONE]" else json.loads(one) for one in data]
+    return [text if text == "[DONE]" else json.loads(text) for text in data]
 
 
 def words(events):
@@ -25,15 +25,15 @@ def words(events):
     return [choice[0]["delta"].get("content") for choice in choices if choice]
 
 
-def stream(ask, told=None, **request):
-    answer, got = ask(told, stream=True, **request)
+def stream(ask, behaviours=None, **request):
+    answer, got = ask(behaviours, stream=True, **request)
     assert isinstance(answer, UpstreamStream)
-    return answer, said(got)
+    return answer, parse(got)
 
 
 def test_a_stream_goes_through(ask):
     """
-    Every event as the upstream sent it, without the usage that the client did not ask for.
+    Every event as the upstream sent it, without the usage that was not requested.
     """
     answer, events = stream(ask)
 
@@ -43,9 +43,9 @@ def test_a_stream_goes_through(ask):
     assert (answer.model, answer.error) == ("small", None)
 
 
-def test_usage_and_cost_are_known_whether_asked_for_or_not(ask, site):
+def test_usage_and_cost_are_always_known(ask, site):
     """
-    The upstream is always asked: 20 × 1 + 10 × 2 per million.
+    The usage is always requested: 20 × 1 + 10 × 2 per million.
     """
     answer, _ = stream(ask)
 
@@ -54,9 +54,9 @@ def test_usage_and_cost_are_known_whether_asked_for_or_not(ask, site):
     assert answer.cost_usd == pytest.approx(40e-6)
 
 
-def test_a_client_that_asks_gets_usage_and_cost_in_the_last_chunk(ask, site):
+def test_requested_usage_and_cost_are_in_the_last_chunk(ask, site):
     """
-    Beside its other options, which go through.
+    The other stream options pass through.
     """
     options = {"include_usage": True, "exotic": 1}
     _, events = stream(ask, stream_options=options)
@@ -75,9 +75,9 @@ def test_without_usage_the_cost_is_unknown(ask):
     assert (answer.usage, answer.cost_usd) == (None, None)
 
 
-def test_nothing_waits_for_the_end(site):
+def test_events_are_passed_on_at_once(site):
     """
-    The first words are there while the upstream says no more.
+    The first words arrive while the upstream is silent.
     """
 
     async def run():
@@ -89,11 +89,11 @@ def test_nothing_waits_for_the_end(site):
             await chunks.aclose()
             return got
 
-    assert words(said(asyncio.run(run()))) == WORDS[:2]
+    assert words(parse(asyncio.run(run()))) == WORDS[:2]
 
 
 @pytest.mark.parametrize(
-    "told",
+    "behaviour",
     [
         pytest.param({"way": "status", "status": 503}, id="503"),
         pytest.param({"way": "garbage"}, id="garbage"),
@@ -103,11 +103,13 @@ def test_nothing_waits_for_the_end(site):
         pytest.param({"way": "held", "events": 0}, id="silent after the head"),
     ],
 )
-def test_before_the_first_byte_another_model_answers(ask, told):
+def test_before_the_first_byte_another_model_answers(ask, behaviour):
     """
-    The client sees nothing of it.
+    The failure is invisible to the client.
     """
-    answer, events = stream(ask, {"small": told}, settings={"timeout_s": patience_s(told["way"])})
+    answer, events = stream(
+        ask, {"small": behaviour}, settings={"timeout_s": patience_s(behaviour["way"])}
+    )
 
     assert answer.model == "large"
     assert words(events) == [*WORDS, None]
@@ -118,17 +120,17 @@ def test_before_the_first_byte_another_model_answers(ask, told):
     ("way", "code"),
     [
         pytest.param("cut", "upstream_failed", id="cut"),
-        pytest.param("short", "upstream_failed", id="closed as if all were well"),
+        pytest.param("short", "upstream_failed", id="closed without an error"),
         pytest.param("error", "upstream_failed", id="an error"),
-        pytest.param("held", "upstream_timeout", id="no further word"),
+        pytest.param("held", "upstream_timeout", id="silent"),
     ],
 )
-def test_a_stream_that_breaks_says_so(ask, way, code):
+def test_a_broken_stream_ends_with_an_error(ask, way, code):
     """
-    What came, then an error, and no ``[DONE]``; no other model begins anew.
+    After the events so far, without ``[DONE]`` and without another model.
     """
-    told = {"small": {"way": way, "events": 2}}
-    answer, events = stream(ask, told, settings={"timeout_s": patience_s(way)})
+    behaviours = {"small": {"way": way, "events": 2}}
+    answer, events = stream(ask, behaviours, settings={"timeout_s": patience_s(way)})
 
     assert (len(events), words(events)) == (3, WORDS[:2])
     assert events[-1]["error"]["code"] == code
@@ -137,9 +139,9 @@ def test_a_stream_that_breaks_says_so(ask, way, code):
     assert [attempt.model for attempt in answer.attempts] == ["small"]
 
 
-def test_wrong_stream_options_are_the_upstreams_to_refuse(ask, site):
+def test_wrong_stream_options_are_passed_on(ask, site):
     """
-    They go through as they are.
+    The upstream refuses them.
     """
     ask(stream=True, stream_options="all")
 
@@ -148,7 +150,7 @@ def test_wrong_stream_options_are_the_upstreams_to_refuse(ask, site):
 
 def test_broken_streams_open_the_circuit(site):
     """
-    Beginning well is no success: a model that never ends is as good as down.
+    A first event is no success: the breaker counts the end of the stream.
     """
 
     async def run():
@@ -160,9 +162,9 @@ def test_broken_streams_open_the_circuit(site):
     assert asyncio.run(run()) == "open"
 
 
-def test_a_failure_before_the_stream_is_a_plain_answer(ask):
+def test_a_failure_before_the_stream_is_a_response(ask):
     """
-    With a status: nothing has been sent.
+    With a status, since nothing has been sent.
     """
     answer, _ = ask({"*": {"way": "status", "status": 400}}, stream=True)
 
@@ -172,7 +174,7 @@ def test_a_failure_before_the_stream_is_a_plain_answer(ask):
 
 def test_the_deadline_is_for_the_first_byte(site):
     """
-    What has begun may take its time.
+    A stream that has begun may last longer.
     """
 
     async def run():
@@ -182,24 +184,24 @@ def test_the_deadline_is_for_the_first_byte(site):
 
     got, answer = asyncio.run(run())
 
-    assert words(said(b"".join(got))) == WORDS[:1]
+    assert words(parse(b"".join(got))) == WORDS[:1]
     assert answer.error.kind == "timeout"
 
 
-def test_a_stream_does_not_hold_the_key(ask):
+def test_the_key_is_redacted_from_a_stream(ask):
     """
-    Even if the upstream says it.
+    If the upstream sends it.
     """
-    told = {"small": {"answer": "{authorization}"}}
+    behaviours = {"small": {"answer": "{authorization}"}}
     environ = {"KEY": KEY}
-    _, events = stream(ask, told, environ=environ, settings={"key_variable": "KEY"})
+    _, events = stream(ask, behaviours, environ=environ, settings={"key_variable": "KEY"})
 
     assert words(events) == ["Bearer ", "*** ", None]
 
 
-def test_connections_are_used_again(site):
+def test_connections_are_reused(site):
     """
-    The second stream and the third call find one open.
+    By a second stream and by a third call.
     """
 
     async def run():
@@ -213,9 +215,9 @@ def test_connections_are_used_again(site):
     assert len(asyncio.run(run())) == 1
 
 
-def test_new_settings_cut_no_stream(site):
+def test_new_settings_do_not_break_a_stream(site):
     """
-    What is under way ends as it began; the next call goes by the new ones.
+    It ends with the old settings; the next call uses the new ones.
     """
 
     async def run():
@@ -227,5 +229,5 @@ def test_new_settings_cut_no_stream(site):
 
     got, after = asyncio.run(run())
 
-    assert words(said(got)) == [*WORDS, None]
+    assert words(parse(got)) == [*WORDS, None]
     assert after.status == 502

@@ -1,4 +1,4 @@
-"""Settings of upstreams: what is refused, and what a change leaves alone."""
+"""Settings of upstreams: their checks, and what a change keeps."""
 
 import pytest
 
@@ -12,34 +12,34 @@ SMALL = ModelSpec(id="small", usd_per_mtok_in=1, usd_per_mtok_out=2, upstream_id
 
 
 def upstreams(environ=None, **settings):
-    made = UpstreamRegistry()
-    told = {name: UpstreamSettings(base_url=URL, **fields) for name, fields in settings.items()}
-    made.configure(told, {"small": SMALL}, environ or {})
-    return made
+    registry = UpstreamRegistry()
+    models = {name: UpstreamSettings(base_url=URL, **fields) for name, fields in settings.items()}
+    registry.configure(models, {"small": SMALL}, environ or {})
+    return registry
 
 
 def test_every_missing_key_is_named():
     """
-    By variable and model, all at once, and before the first request.
+    With its variable and model, all in one error.
     """
     with pytest.raises(ConfigError, match=r"(?s)small: .*KEY_A.*large: .*KEY_B"):
         upstreams({"KEY_B": " "}, small={"key_variable": "KEY_A"}, large={"key_variable": "KEY_B"})
 
 
-def test_a_key_no_header_may_carry_is_refused_unseen():
+def test_a_key_with_a_line_break_is_refused_and_not_shown():
     """
     The message names the variable, never its value.
     """
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(ConfigError) as raised:
         upstreams({"KEY": "sk-secret\n123"}, small={"key_variable": "KEY"})
 
-    assert "KEY" in str(refused.value)
-    assert "secret" not in str(refused.value)
+    assert "KEY" in str(raised.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_a_key_is_in_no_repr():
     """
-    Nor in what the upstream is told to say.
+    And is redacted from texts.
     """
     small = upstreams({"KEY": "sk-secret"}, small={"key_variable": "KEY"})["small"]
 
@@ -48,75 +48,80 @@ def test_a_key_is_in_no_repr():
 
 
 @pytest.mark.parametrize(
-    ("base_url", "said"),
+    ("base_url", "message"),
     [
         pytest.param("ftp://host/v1", "http://", id="another scheme"),
         pytest.param("https://me:sk-1@host/v1", "variable", id="a key in the address"),
         pytest.param("https://host/v1?key=sk-1", "variable", id="a key in the query"),
     ],
 )
-def test_only_an_address_is_an_address(base_url, said):
+def test_a_base_url_holds_only_an_address(base_url, message):
     """
-    Secrets come from environment variables alone.
+    Secrets come from environment variables only.
     """
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         parse(UpstreamSettings, {"base_url": base_url}, "user_config")
 
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        pytest.param({"model": "asked-for"}, "asked-for", id="as the settings say"),
-        pytest.param({}, "small-2026", id="else as the pool says"),
+        pytest.param({"model": "their-name"}, "their-name", id="settings"),
+        pytest.param({}, "small-2026", id="otherwise the pool"),
     ],
 )
-def test_the_upstream_knows_the_model_by_its_own_name(fields, expected):
+def test_the_upstream_has_its_own_name_of_the_model(fields, expected):
     """
-    Settings win over the pool's price list.
+    The settings take precedence over the pool's price list.
     """
     assert upstreams(small=fields)["small"].model == expected
 
 
 def test_a_model_without_an_upstream_is_named():
     """
-    With the ones that have one.
+    With the models that have one.
     """
     with pytest.raises(UnknownModelError, match=r"unknown model 'large'.*small"):
         upstreams(small={})["large"]
 
 
-def test_what_stays_as_it_is_keeps_its_state():
+def test_an_unchanged_upstream_keeps_its_state():
     """
-    New prices or another model's new timeout close no open circuit.
+    New prices, or a new time-out of another model, close no open circuit.
     """
-    made = upstreams(small={}, large={})
-    small, large = made["small"], made["large"]
-    told = {
+    registry = upstreams(small={}, large={})
+    small, large = registry["small"], registry["large"]
+    settings = {
         "small": UpstreamSettings(base_url=URL),
         "large": UpstreamSettings(base_url=URL, timeout_s=1),
     }
-    made.configure(told, {"small": SMALL.model_copy(update={"usd_per_mtok_in": 9.0})}, {})
+    registry.configure(settings, {"small": SMALL.model_copy(update={"usd_per_mtok_in": 9.0})}, {})
 
-    assert made["small"] is small
-    assert made["large"] is not large
+    assert registry["small"] is small
+    assert registry["large"] is not large
     assert small.price.usd_per_mtok_in == 9.0
 
 
 def test_an_invalid_change_changes_nothing():
     """
-    It is refused whole.
+    It is refused as a whole.
     """
-    made = upstreams(small={})
+    registry = upstreams(small={})
     with pytest.raises(ConfigError):
-        made.configure({"small": UpstreamSettings(base_url=URL, key_variable="NOT_SET")}, {}, {})
+        registry.configure(
+            {"small": UpstreamSettings(base_url=URL, key_variable="NOT_SET")}, {}, {}
+        )
 
-    assert made["small"].settings.key_variable is None
+    assert registry["small"].settings.key_variable is None
 
 
 def test_metrics_can_read_every_upstream():
     """
-    How many calls are under way, and whether it is left alone.
+    The number of calls in flight and the state of the breaker.
     """
-    told = {each.name: (each.in_flight, each.breaker.state) for each in upstreams(a={}, b={})}
+    states = {
+        upstream.name: (upstream.in_flight, upstream.breaker.state)
+        for upstream in upstreams(a={}, b={})
+    }
 
-    assert told == {"a": (0, "closed"), "b": (0, "closed")}
+    assert states == {"a": (0, "closed"), "b": (0, "closed")}

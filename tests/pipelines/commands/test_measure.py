@@ -1,4 +1,4 @@
-"""``scope measure`` against a real upstream in a process of its own, as a user meets it."""
+"""``scope measure`` against a real upstream in a process of its own."""
 
 import json
 import signal
@@ -19,7 +19,7 @@ from tests.upstream import running
 
 KEY = "sk-very-secret-0123"
 CALL_USD = (20 * 1.0 + 10 * 2.0) / 1e6
-"""What one answer of the upstream costs at the prices below."""
+"""Cost of one answer of the upstream at the prices below."""
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def upstream():
 
 
 class Bench:
-    """A folder with questions and prices, and the command on them for one model."""
+    """A folder with questions and prices, and the command for one model."""
 
     def __init__(self, run, upstream, folder, model):
         self.run, self.upstream, self.folder, self.model = run, upstream, folder, model
@@ -39,7 +39,7 @@ class Bench:
         (folder / "prices.json").write_text(json.dumps({model: price, f"{model}/b": price}))
 
     def write(self, n, **fields):
-        """Write `n` questions; the right answer is A for those of even number."""
+        """Write `n` questions; the gold answer is A for even numbers."""
         rows = [
             {"id": f"q{i:03d}", "prompt": f"{i}?\nA. x\nB. y", "gt": "AB"[i % 2], **fields}
             for i in range(n)
@@ -61,9 +61,9 @@ class Bench:
         pairs = [(flag, value) for flag, value in given.items() if value is not None]
         return ["measure", *(str(part) for pair in pairs for part in pair if part is not True)]
 
-    def __call__(self, *flags, **told):
-        """Run with these flags; the upstream behaves as told."""
-        self.upstream.behave({self.model: told, f"{self.model}/b": told})
+    def __call__(self, *flags, **behaviour):
+        """Run with these flags and this behaviour of the upstream."""
+        self.upstream.behave({self.model: behaviour, f"{self.model}/b": behaviour})
         return self.run(*self.arguments(*flags))
 
     def log(self):
@@ -84,7 +84,7 @@ def bench(scope, upstream, tmp_path, monkeypatch, request):
 
 def test_outcomes_are_what_a_bank_is_built_from(bench):
     """
-    One row a question and model: right or wrong, and both token counts.
+    One row per question and model: correct or not, and both token counts.
     """
     code, _, _ = bench()
 
@@ -97,9 +97,9 @@ def test_outcomes_are_what_a_bank_is_built_from(bench):
     assert set(outcomes.completion_tokens_am.ravel()) == {10}
 
 
-def test_the_published_code_finds_its_files(bench):
+def test_the_files_of_the_published_code_are_written(bench):
     """
-    A folder a model, slashes made underscores, and the entries its loader reads.
+    One folder per model, with underscores for slashes, and the entries that its loader reads.
     """
     bench("--models", f"{bench.model}/b", "--limit", 2)
 
@@ -111,9 +111,9 @@ def test_the_published_code_finds_its_files(bench):
     ]
 
 
-def test_an_answer_nobody_can_grade_is_not_wrong(bench):
+def test_an_ungradable_answer_is_not_wrong(bench):
     """
-    Null in the outcomes, absent where the published code would take it for wrong.
+    Null in the outcomes, and left out of the files of the published code.
     """
     code, out, _ = bench(answer="A or B, who knows?")
 
@@ -123,9 +123,9 @@ def test_an_answer_nobody_can_grade_is_not_wrong(bench):
     assert "ungradable" in out
 
 
-def test_an_answer_cut_short_is_not_graded(bench):
+def test_a_truncated_answer_is_not_graded(bench):
     """
-    What it would have settled on is unknown; the summary says how many there were.
+    The summary counts truncated answers.
     """
     code, out, _ = bench(finish_reason="length")
 
@@ -135,31 +135,31 @@ def test_an_answer_cut_short_is_not_graded(bench):
 
 
 @pytest.mark.slow
-def test_a_fifth_of_calls_failing_loses_and_doubles_nothing(bench):
+def test_failures_of_a_fifth_of_the_calls_lose_and_repeat_nothing(bench):
     """
-    Every call ends with an answer or a recorded error, every request is accounted for, and an
-    answer is bought twice only where a lost one was counted as perhaps billed.
+    Every call ends with an answer or a recorded error, every request is counted, and an answer
+    is paid twice only if a lost one was counted as possibly billed.
     """
     bench.write(60)
 
     bench(*("--attempts", 2, "--concurrency", 32, "--timeout", 1), way="any", share=0.2)
 
     rows, log = bench.journal(), bench.log()
-    bought = Counter(call["prompt"] for call in log if call["way"] == "ok")
+    n_answers = Counter(call["prompt"] for call in log if call["way"] == "ok")
     prompts = {row["question_id"]: f"{int(row['question_id'][1:])}?\nA. x\nB. y" for row in rows}
     answered = {prompts[row["question_id"]] for row in rows if "error" not in row}
-    doubtful = {prompts[row["question_id"]] for row in rows if row["possibly_billed_usd"]}
+    possibly_billed = {prompts[row["question_id"]] for row in rows if row["possibly_billed_usd"]}
     assert sorted(prompts) == [f"q{i:03d}" for i in range(60)]
     assert sum(row["attempts"] for row in rows) == len(log) > 60
-    assert answered <= set(bought) <= answered | doubtful
-    assert {prompt for prompt, times in bought.items() if times > 1} <= doubtful
+    assert answered <= set(n_answers) <= answered | possibly_billed
+    assert {prompt for prompt, times in n_answers.items() if times > 1} <= possibly_billed
 
 
 @pytest.mark.slow
 def test_a_kill_loses_only_calls_in_flight(bench):
     """
-    SIGKILL in the middle, then a second run: nothing answered before is asked again, and the
-    outcomes are, byte for byte, those of an undisturbed run.
+    After SIGKILL and a second run no answered call was repeated, and the outcomes are, byte for
+    byte, those of an uninterrupted run.
     """
     bench.write(120)
     flags = ("--concurrency", 4)
@@ -174,27 +174,27 @@ def test_a_kill_loses_only_calls_in_flight(bench):
 
     code, _, _ = bench(*flags)
 
-    asked = Counter(call["prompt"] for call in bench.log())
+    n_calls = Counter(call["prompt"] for call in bench.log())
     assert code == 0
     assert n_before < 120
-    assert len(asked) == 120
-    assert sum(asked.values()) - 120 <= 4
-    disturbed = (bench.output / "outcomes.parquet").read_bytes()
-    bench.output = bench.folder / "undisturbed"
+    assert len(n_calls) == 120
+    assert sum(n_calls.values()) - 120 <= 4
+    interrupted = (bench.output / "outcomes.parquet").read_bytes()
+    bench.output = bench.folder / "uninterrupted"
     bench(*flags)
-    assert (bench.output / "outcomes.parquet").read_bytes() == disturbed
+    assert (bench.output / "outcomes.parquet").read_bytes() == interrupted
 
 
-def wait_until(condition, patience_s=60.0):
-    end = time.monotonic() + patience_s
+def wait_until(condition, timeout_s=60.0):
+    end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
 
 
-def test_a_torn_last_line_is_asked_again(bench):
+def test_the_call_of_a_truncated_last_line_is_repeated(bench):
     """
-    What a kill left half written counts as never made.
+    It counts as not made.
     """
     bench()
     journal = bench.output / "journal.jsonl"
@@ -207,9 +207,9 @@ def test_a_torn_last_line_is_asked_again(bench):
     assert len(bench.outcomes()) == 8
 
 
-def test_a_spoilt_journal_is_refused(bench):
+def test_a_corrupt_journal_is_refused(bench):
     """
-    A broken line in the middle is no torn end; nothing is guessed.
+    Only the last line may be truncated.
     """
     bench()
     journal = bench.output / "journal.jsonl"
@@ -221,9 +221,9 @@ def test_a_spoilt_journal_is_refused(bench):
     assert "line 1 is not a result" in err
 
 
-def test_failed_calls_are_made_again_by_the_next_run(bench):
+def test_failed_calls_are_repeated_by_the_next_run(bench):
     """
-    Recorded with the upstream's words, exit 1, no outcome; then only they are asked.
+    They are recorded with the upstream's message, exit 1 and no outcome; only they are repeated.
     """
     code, out, _ = bench(way="status", status=422, message="too hot", times=1, share=0.5)
     failed = [row for row in bench.journal() if "error" in row]
@@ -238,9 +238,9 @@ def test_failed_calls_are_made_again_by_the_next_run(bench):
     assert len(bench.outcomes()) == 8
 
 
-def test_a_second_run_asks_nothing(bench):
+def test_a_second_run_makes_no_call(bench):
     """
-    Nothing is paid for twice.
+    Nothing is paid twice.
     """
     bench()
 
@@ -253,7 +253,7 @@ def test_a_second_run_asks_nothing(bench):
 
 def test_another_model_joins_the_same_folder(bench):
     """
-    Only the new one is asked; the outcomes hold both.
+    Only the new model is called; the outcomes hold both.
     """
     bench()
 
@@ -263,9 +263,9 @@ def test_another_model_joins_the_same_folder(bench):
     assert len(bench.outcomes()) == 16
 
 
-def test_models_that_would_share_a_folder_are_refused_unasked(bench):
+def test_models_that_would_share_a_folder_are_refused(bench):
     """
-    A slash becomes an underscore there; nothing is bought, nothing written.
+    A slash becomes an underscore there; no call is made and nothing is written.
     """
     price = {"input": 1.0, "output": 2.0}
     names = [f"{bench.model}/b", f"{bench.model}_b"]
@@ -280,16 +280,16 @@ def test_models_that_would_share_a_folder_are_refused_unasked(bench):
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         pytest.param(("--max-tokens", 7), "max_tokens was 4096, is 7", id="length"),
         pytest.param(("--temperature", 1), "temperature was 0.0, is 1.0", id="temperature"),
         pytest.param(("--grader", "choice"), "grader was 'auto', is 'choice'", id="grader"),
     ],
 )
-def test_changed_settings_are_refused(bench, flags, told):
+def test_changed_settings_are_refused(bench, flags, message):
     """
-    With the differing key named; --fresh puts the old results aside and asks anew.
+    The message names the key; --fresh renames the old journal and makes all calls again.
     """
     bench()
 
@@ -297,13 +297,13 @@ def test_changed_settings_are_refused(bench, flags, told):
     fresh, _, _ = bench(*flags, "--fresh", True)
 
     assert (code, fresh) == (2, 0)
-    assert told in err
+    assert message in err
     assert (bench.output / "replaced-journal.jsonl").read_bytes().count(b"\n") == 8
 
 
 def test_a_changed_question_is_refused(bench):
     """
-    An answer belongs to the text it was given to.
+    Its answers belong to the old text.
     """
     bench()
     bench.questions.write_text(bench.questions.read_text().replace("3?", "33?"))
@@ -314,9 +314,9 @@ def test_a_changed_question_is_refused(bench):
     assert "q003" in err
 
 
-def test_the_bill_is_quoted_and_nothing_called(bench, monkeypatch):
+def test_a_dry_run_quotes_the_cost_and_makes_no_call(bench, monkeypatch):
     """
-    --dry-run needs no key and leaves no folder.
+    It needs no key and creates no folder.
     """
     monkeypatch.delenv("OPENROUTER_API_KEY")
 
@@ -330,7 +330,7 @@ def test_the_bill_is_quoted_and_nothing_called(bench, monkeypatch):
 @pytest.mark.parametrize("way", ["ok", "no_usage"])
 def test_the_cap_holds(bench, way):
     """
-    No call is started that could pass it, and a call of unknown price counts as the dearest.
+    No call starts that could exceed it; a call of unknown cost counts with its maximum.
     """
     bench.write(40)
     cap_usd = 15 * CALL_USD
@@ -348,7 +348,7 @@ def test_the_cap_holds(bench, way):
 
 def test_the_cap_counts_earlier_runs(bench):
     """
-    It belongs to the folder: asking again does not start from zero.
+    It applies to the folder: another run does not start from zero.
     """
     flags = ("--budget-usd", 6 * CALL_USD, "--max-tokens", 20)
     bench(*flags)
@@ -362,7 +362,7 @@ def test_the_cap_counts_earlier_runs(bench):
 
 def test_a_refused_key_ends_the_run(bench):
     """
-    One sentence with the upstream's words instead of an error for every question.
+    One error with the upstream's message instead of one per question.
     """
     bench.write(100)
 
@@ -374,7 +374,7 @@ def test_a_refused_key_ends_the_run(bench):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "behaviour",
     [
         pytest.param({"answer": "{authorization} is A"}, id="in answers"),
         pytest.param(
@@ -384,11 +384,11 @@ def test_a_refused_key_ends_the_run(bench):
         pytest.param({"way": "garbage"}, id="garbage"),
     ],
 )
-def test_the_key_is_nowhere(bench, told):
+def test_the_key_is_nowhere(bench, behaviour):
     """
-    Not in a file, not on the screen, even if the upstream says it back.
+    Neither in a file nor on the screen, if the upstream sends it back.
     """
-    _, out, err = bench(*("--keep-answers", True, "--json", True, "--attempts", 1), **told)
+    _, out, err = bench(*("--keep-answers", True, "--json", True, "--attempts", 1), **behaviour)
 
     files = [path for path in bench.output.rglob("*") if path.is_file()]
     assert files
@@ -398,7 +398,7 @@ def test_the_key_is_nowhere(bench, told):
 
 def test_answers_are_kept_only_on_request(bench):
     """
-    Text is the user's own: by default only what was measured is stored.
+    By default only grades, token counts and costs are stored.
     """
     bench("--limit", 1, answer="The answer is A, of course.")
     (without,) = bench.journal()
@@ -411,7 +411,7 @@ def test_answers_are_kept_only_on_request(bench):
 
 def test_events_are_json_lines(bench):
     """
-    A quote and what came of it; beside them, on standard error, progress with the money spent.
+    A quote and a summary on standard output, progress with the cost on standard error.
     """
     _, out, err = bench("--json", True)
 
@@ -426,7 +426,7 @@ def test_events_are_json_lines(bench):
 
 def test_a_question_may_name_its_own_grader(bench):
     """
-    It goes before the one of the run.
+    It takes precedence over the grader of the run.
     """
     bench.write(2, grader="exact")
 
@@ -435,9 +435,9 @@ def test_a_question_may_name_its_own_grader(bench):
     assert [row["correct"] for row in bench.outcomes()] == [1, 0]
 
 
-def test_a_failing_grader_of_the_users_own_costs_no_answer(bench, monkeypatch):
+def test_an_error_of_a_custom_grader_loses_no_answer(bench, monkeypatch):
     """
-    The paid answer stays, ungraded, with what the grader raised.
+    The answer is recorded without a grade, with the error of the grader.
     """
     (bench.folder / "bad_marks.py").write_text("def mark(reply, gold, question):\n    1 / 0\n")
     monkeypatch.syspath_prepend(bench.folder)
@@ -452,20 +452,22 @@ def test_a_failing_grader_of_the_users_own_costs_no_answer(bench, monkeypatch):
 
 @pytest.fixture
 def bank(tmp_path):
-    """A bank of four anchors with prompts, right answers A, and lengths of 40 tokens."""
+    """A bank of four anchors with prompts, gold answers A and answers of 40 tokens."""
     prompts = tuple(f"{i}?\nA. x\nB. y" for i in range(4))
-    made = replace(bank_of([[1, 0]] * 4, tokens=40.0, prompts=prompts), gold_answers=("A",) * 4)
-    save_bank(made, tmp_path / "bank", created_at="2026-01-01", sources=())
+    four_anchors = replace(
+        bank_of([[1, 0]] * 4, tokens=40.0, prompts=prompts), gold_answers=("A",) * 4
+    )
+    save_bank(four_anchors, tmp_path / "bank", created_at="2026-01-01", sources=())
     return tmp_path / "bank"
 
 
-def test_a_bank_is_asked_at_the_lengths_it_has_seen(bench, bank):
+def test_a_bank_sets_the_expected_length(bench, bank):
     """
-    Its anchors are the questions; the quote expects answers as long as its models gave.
+    Its anchors are the questions; the quote expects the mean length of its answers.
     """
     _, out, _ = bench("--questions", bank)
 
-    assert "answers as long as those the bank has seen" in out
+    assert "answers as long as those in the bank" in out
     assert [row["question_id"] for row in bench.outcomes()] == ["a0", "a1", "a2", "a3"]
 
 
@@ -482,7 +484,7 @@ def plan_file(bench, version, anchors):
 
 def test_a_plan_is_followed(bench, bank):
     """
-    Only its anchors, in its order, for its model, at the price it foresaw.
+    Only its anchors, in its order, for its model, at its expected cost.
     """
     plan = plan_file(bench, load_bank(bank).version, ["a3", "a1"])
 
@@ -495,7 +497,7 @@ def test_a_plan_is_followed(bench, bank):
 
 def test_a_plan_for_another_bank_is_refused(bench, bank):
     """
-    Its anchors were chosen among others.
+    Its anchors are not those of this bank.
     """
     code, _, err = bench("--questions", bank, "--plan", plan_file(bench, "0" * 12, ["a3"]))
 
@@ -505,7 +507,7 @@ def test_a_plan_for_another_bank_is_refused(bench, bank):
 
 def test_one_folder_one_process(bench):
     """
-    Two at once would pay twice.
+    Two processes would pay twice.
     """
     from pipelines.measure.journal import Journal
 
@@ -520,7 +522,7 @@ def test_one_folder_one_process(bench):
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         pytest.param(("--key-variable", "NO_KEY"), "NO_KEY is not set", id="no key"),
         pytest.param(("--models", "unheard/of"), "'unheard/of' has no price", id="unknown model"),
@@ -537,21 +539,21 @@ def test_one_folder_one_process(bench):
         pytest.param(("--plan", "nowhere.json"), "cannot be read", id="no plan"),
     ],
 )
-def test_a_wrong_input_gets_a_sentence(bench, flags, told):
+def test_a_wrong_input_gets_an_error_message(bench, flags, message):
     """
-    Exit 2, nothing asked, no folder made.
+    On one line, with exit 2, no call and no folder.
     """
     code, _, err = bench(*flags)
 
     assert code == 2
-    assert told in err
+    assert message in err
     assert len(err.strip().splitlines()) == 1
     assert (bench.log(), bench.output.exists()) == ([], False)
 
 
-def test_a_question_without_gold_gets_a_sentence(bench):
+def test_a_question_without_gold_is_refused(bench):
     """
-    Before the first call: an answer nobody can grade is not worth its price.
+    Before the first call, since its answers could not be graded.
     """
     bench.write(3, gt=None)
 
@@ -561,9 +563,9 @@ def test_a_question_without_gold_gets_a_sentence(bench):
     assert "question q000 has no gold answer" in err
 
 
-def test_a_bank_without_prompts_gets_a_sentence(bench, tmp_path):
+def test_a_bank_without_prompts_is_refused(bench, tmp_path):
     """
-    The embedded one, for example.
+    For example, the embedded bank.
     """
     save_bank(bank_of([[1, 0]]), tmp_path / "bare", created_at="2026-01-01", sources=())
 
