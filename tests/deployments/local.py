@@ -38,7 +38,7 @@ class LocalReplica:
 
 
 def kind_of(text):
-    """Return a vector near the anchors of law if the text is about law, else near those of maths."""
+    """Return a vector near the anchors of law for a text about law, else of maths."""
     noise = np.frombuffer(hashlib.sha256(text.encode()).digest()[:7], np.uint8) / 255 - 0.5
     return [-1 if "law" in text else 1, *noise]
 
