@@ -1,4 +1,4 @@
-"""A Router in this process, over replicas in this process, that can be told to fail."""
+"""A Router and its replicas in this process; the replicas can be made to fail."""
 
 import hashlib
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ OPEN = {"access": {"anonymous": True}}
 
 
 class LocalReplica:
-    """Answers by a function of one argument, async or not, or fails as it is told."""
+    """Answers by a function of one argument, async or not; raises if `failing` is set."""
 
     def __init__(self, answer):
         self.answer, self.failing, self.asked = answer, None, []
@@ -38,13 +38,13 @@ class LocalReplica:
 
 
 def kind_of(text):
-    """A vector near the anchors of law if the text is about it, else near those of maths."""
+    """Return a vector near the anchors of law for a text about law, else of maths."""
     noise = np.frombuffer(hashlib.sha256(text.encode()).digest()[:7], np.uint8) / 255 - 0.5
     return [-1 if "law" in text else 1, *noise]
 
 
 class Site:
-    """A router with its replicas and a client; with an engine, if it is given one and its args."""
+    """A Router with its replicas and a client, and with an engine if one is given."""
 
     def __init__(self, folder, bank=None, *, reasoner=None, engine=None):
         bank = bank or two_kinds()
@@ -59,7 +59,7 @@ class Site:
             self.bank,
             self.embedder,
             self.predictor,
-            SessionPeers(LocalReplica(self._held), LocalReplica(self._note)),
+            SessionPeers(LocalReplica(self._get_session), LocalReplica(self._put_session)),
             host="127.0.0.1",
             name="local",
             reasoner=self.reasoner,
@@ -70,20 +70,20 @@ class Site:
         errors = ["" for _ in texts]
         return EmbeddedTexts(vector_qd, text_features(texts), errors, self.bank.embedder)
 
-    def _held(self, asked):
-        return self.router.sessions.local.get(asked[1])
+    def _get_session(self, argument):
+        return self.router.sessions.local.get(argument[1])
 
-    def _note(self, told):
-        self.router.sessions.local.put(*told[1:])
+    def _put_session(self, argument):
+        self.router.sessions.local.put(*argument[1:])
 
     @contextmanager
     def open(self, **settings):
-        """Serve it with these settings; yields a client in whose loop it lives."""
+        """Serve the Router with these settings; yields a client, whose event loop it runs in."""
         with TestClient(make_api(self.router), raise_server_exceptions=False) as client:
             self.client = client
             self.configure(**settings)
             yield client
 
     def configure(self, **settings):
-        """Put other settings in force."""
+        """Put settings in force."""
         self.client.portal.call(self.router.settings.replace, OPEN | settings)

@@ -18,9 +18,9 @@ def client(tmp_path_factory):
         yield client
 
 
-def test_a_request_reaches_the_decision_whole(client):
+def test_all_of_a_request_reaches_the_decision(client):
     """
-    Prompt, aim and lists.
+    Its prompt, its objective and its lists.
     """
     body = {"prompt": "2+2?", "scope": {"alpha": 0.3, "allowed_models": ["sm*"]}}
 
@@ -47,7 +47,7 @@ def test_a_request_reaches_the_decision_whole(client):
             {"prompt": "x", "scope": {"alpha": 1, "min_quality": 1}},
             "scope",
             "alpha and min_quality exclude each other",
-            id="two aims",
+            id="two objectives",
         ),
         pytest.param({"prompt": None}, "prompt", "got null", id="null"),
         pytest.param({"prompt": " \n "}, "prompt", "only spaces", id="only spaces"),
@@ -55,8 +55,10 @@ def test_a_request_reaches_the_decision_whole(client):
             {"prompt": "x", "scope": {"alpha": -1}}, "scope.alpha", "got -1", id="negative alpha"
         ),
         pytest.param({"prompts": []}, "prompts", "at least 1", id="no prompts"),
-        pytest.param({"prompts": ["x", 7]}, "prompts[1]", "got 7", id="one of them no text"),
-        pytest.param({"prompts": ["x", " "]}, "prompts[1]", "only spaces", id="one of them empty"),
+        pytest.param({"prompts": ["x", 7]}, "prompts[1]", "got 7", id="a number among them"),
+        pytest.param(
+            {"prompts": ["x", " "]}, "prompts[1]", "only spaces", id="a blank one among them"
+        ),
         pytest.param({"prompts": ["x"] * 513}, "prompts", "at most 512", id="513 prompts"),
         pytest.param(
             {"prompt": "x", "messages": []}, "messages", "exclude each other", id="two forms"
@@ -66,13 +68,13 @@ def test_a_request_reaches_the_decision_whole(client):
             {"messages": [{"role": "user", "content": " "}]},
             "messages",
             "no user message has text",
-            id="silent chat",
+            id="chat without text",
         ),
     ],
 )
 def test_a_wrong_body_gets_one_sentence(client, body, param, message):
     """
-    400, in the shape of OpenAI's errors, naming the field.
+    The status is 400, the format OpenAI's; the field is named.
     """
     got = client.post("/v1/route", json=body)
 
@@ -94,7 +96,7 @@ def test_a_wrong_body_gets_one_sentence(client, body, param, message):
 )
 def test_bytes_that_are_no_body_get_one_sentence(client, body, status, message):
     """
-    The same shape as for every other mistake.
+    The format is that of every other error.
     """
     got = client.post("/v1/route", content=body)
 
@@ -105,7 +107,7 @@ def test_bytes_that_are_no_body_get_one_sentence(client, body, status, message):
 
 def test_a_list_of_prompts_gets_a_list_of_decisions(client):
     """
-    In its order; their wishes are shared.
+    The order is that of the prompts; they share their options.
     """
     body = {"prompts": ["a sum", "a law", "a sum"], "scope": {"min_quality": 0.6}}
 
@@ -118,7 +120,7 @@ def test_a_list_of_prompts_gets_a_list_of_decisions(client):
 
 def test_a_chat_body_is_decided_on_its_latest_human_message(client):
     """
-    As a client would send it to be answered, with OpenRouter's dial.
+    The body is that of a chat completion, with OpenRouter's plugin.
     """
     body = {
         "model": "auto",
@@ -150,9 +152,9 @@ def test_a_chat_body_is_decided_on_its_latest_human_message(client):
         ),
     ],
 )
-def test_a_refusal_has_the_status_and_header_clients_act_on(error, status, header):
+def test_an_error_has_the_status_and_header_clients_act_on(error, status, header):
     """
-    OpenAI's clients retry a 429 after the time it names.
+    OpenAI's clients retry a 429 after the time in its header.
     """
     got = error_response(error)
 
@@ -160,22 +162,22 @@ def test_a_refusal_has_the_status_and_header_clients_act_on(error, status, heade
     assert got.headers[header[0]] == header[1]
 
 
-def test_the_description_holds_all_it_refers_to(client):
+def test_the_openapi_document_has_no_references_in_bodies(client):
     """
     Tools that read OpenAPI resolve references from its root.
     """
-    description = client.get("/openapi.json").json()
+    document = client.get("/openapi.json").json()
 
-    body = description["paths"]["/v1/route"]["post"]["requestBody"]["content"]["application/json"]
+    body = document["paths"]["/v1/route"]["post"]["requestBody"]["content"]["application/json"]
     forms = body["schema"]["oneOf"]
     assert "$ref" not in str(forms)
     assert [form["required"] for form in forms] == [["prompt"], ["prompts"], ["messages"]]
     assert "alpha" in forms[0]["properties"]["scope"]["properties"]
 
 
-def test_what_the_algorithm_refuses_is_a_400_in_its_words(client):
+def test_an_error_of_the_algorithm_is_a_400_with_its_message(client):
     """
-    Not a 500, and no traceback.
+    It is no 500, and has no traceback.
     """
     got = client.post("/v1/route", json={"prompt": "x", "scope": {"denied_models": ["*"]}})
 
@@ -185,7 +187,7 @@ def test_what_the_algorithm_refuses_is_a_400_in_its_words(client):
     )
 
 
-def test_an_unknown_path_has_the_same_shape(client):
+def test_an_unknown_path_has_the_same_error_format(client):
     """
     Clients parse one kind of error.
     """
@@ -197,6 +199,6 @@ def test_an_unknown_path_has_the_same_shape(client):
 
 def test_health_answers(client):
     """
-    The process lives.
+    The process is alive.
     """
     assert client.get("/health").json() == {"status": "ok"}

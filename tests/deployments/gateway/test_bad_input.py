@@ -1,4 +1,4 @@
-"""Requests that are wrong in every way, over HTTP: refused with a sentence that names the field."""
+"""Wrong requests over HTTP: each is rejected with a sentence that names the field."""
 
 import json
 
@@ -6,27 +6,27 @@ import pytest
 
 pytestmark = pytest.mark.ray
 
-ASKED = {"role": "user", "content": "Is seven a prime?"}
-CHAT = {"model": "auto", "messages": [ASKED]}
+USER_MESSAGE = {"role": "user", "content": "Is seven a prime?"}
+CHAT = {"model": "auto", "messages": [USER_MESSAGE]}
 ENDPOINTS = ["/v1/route", "/v1/chat/completions"]
 
 
 @pytest.fixture(scope="module")
-def asked(served, upstream):
-    """Ask with raw bytes; one model has an upstream, so that chats are refused for themselves."""
+def send(served, upstream):
+    """Return a function that sends raw bytes; one model has an upstream."""
     upstream.behave({})
-    told = {"base_url": upstream.base_url}
-    served.deploy(Router={"user_config": {"upstreams": {"mathstral-7B": told}}})
+    settings = {"base_url": upstream.base_url}
+    served.deploy(Router={"user_config": {"upstreams": {"mathstral-7B": settings}}})
 
-    def ask(endpoint, body):
+    def post(endpoint, body):
         headers = {"content-type": "application/json"}
         return served.http.post(endpoint, content=body, headers=headers)
 
-    return ask
+    return post
 
 
-def refused(response, status, field):
-    """Whether it is OpenAI's shape, and one sentence that begins with the field."""
+def assert_rejected(response, status, field):
+    """Check the format of an error: OpenAI's, with one sentence that begins with the field."""
     error = response.json()["error"]
     assert response.status_code == status, error
     assert error["type"] == "invalid_request_error"
@@ -50,11 +50,11 @@ def refused(response, status, field):
         pytest.param(b'{"prompt": "' + 10_000_000 * b"x" + b'"}', 413, id="10 MB"),
     ],
 )
-def test_a_body_that_is_no_request_is_refused(asked, endpoint, body, status):
+def test_a_body_that_is_no_request_is_rejected(send, endpoint, body, status):
     """
-    Before anything is decided.
+    No decision is made.
     """
-    refused(asked(endpoint, body), status, "body: ")
+    assert_rejected(send(endpoint, body), status, "body: ")
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
@@ -66,10 +66,16 @@ def test_a_body_that_is_no_request_is_refused(asked, endpoint, body, status):
         pytest.param({"messages": None}, "messages", id="messages null"),
         pytest.param({"messages": [None]}, "messages[0]", id="a message null"),
         pytest.param({"messages": [{"content": "x"}]}, "messages[0].role", id="no role"),
-        pytest.param({"messages": [ASKED | {"role": 7}]}, "messages[0].role", id="a role of 7"),
-        pytest.param({"messages": [ASKED | {"content": 7}]}, "messages[0].content", id="a number"),
-        pytest.param({"messages": [ASKED | {"content": "  \n"}]}, "messages", id="only spaces"),
-        pytest.param({"messages": [ASKED | {"content": ""}]}, "messages", id="empty text"),
+        pytest.param(
+            {"messages": [USER_MESSAGE | {"role": 7}]}, "messages[0].role", id="a role of 7"
+        ),
+        pytest.param(
+            {"messages": [USER_MESSAGE | {"content": 7}]}, "messages[0].content", id="a number"
+        ),
+        pytest.param(
+            {"messages": [USER_MESSAGE | {"content": "  \n"}]}, "messages", id="only spaces"
+        ),
+        pytest.param({"messages": [USER_MESSAGE | {"content": ""}]}, "messages", id="empty text"),
         pytest.param({"model": None}, "model", id="model null"),
         pytest.param({"model": ["auto"]}, "model", id="model a list"),
         pytest.param({"stream": "yes"}, "stream", id="stream as text"),
@@ -88,13 +94,13 @@ def test_a_body_that_is_no_request_is_refused(asked, endpoint, body, status):
         pytest.param({"scope": {"allowed_models": "gpt*"}}, "scope.allowed_models", id="no list"),
     ],
 )
-def test_a_wrong_field_is_named(asked, endpoint, wrong, field):
+def test_a_wrong_field_is_named(send, endpoint, wrong, field):
     """
-    The sentence begins with it, and `param` holds it.
+    The sentence begins with the field, and `param` is the field.
     """
-    response = asked(endpoint, json.dumps(CHAT | wrong).encode())
+    response = send(endpoint, json.dumps(CHAT | wrong).encode())
 
-    refused(response, 400, field)
+    assert_rejected(response, 400, field)
     assert response.json()["error"]["param"].startswith(field)
 
 
@@ -116,29 +122,29 @@ def test_a_wrong_field_is_named(asked, endpoint, wrong, field):
         pytest.param({"prompt": "x", "prompts": ["x"]}, "prompt and prompts", id="both"),
     ],
 )
-def test_a_wrong_prompt_is_named(asked, body, field):
+def test_a_wrong_prompt_is_named(send, body, field):
     """
-    The same of the forms that only `/v1/route` takes.
+    The same holds for the bodies that only `/v1/route` accepts.
     """
-    refused(asked("/v1/route", json.dumps(body).encode()), 400, field)
+    assert_rejected(send("/v1/route", json.dumps(body).encode()), 400, field)
 
 
-def test_an_unknown_model_is_named(asked):
+def test_an_unknown_model_is_named(send):
     """
-    With the status that OpenAI gives it.
+    The status is OpenAI's.
     """
-    response = asked("/v1/chat/completions", json.dumps(CHAT | {"model": "gpt-9"}).encode())
+    response = send("/v1/chat/completions", json.dumps(CHAT | {"model": "gpt-9"}).encode())
 
-    refused(response, 404, "model: 'gpt-9' is not in the pool")
+    assert_rejected(response, 404, "model: 'gpt-9' is not in the pool")
 
 
-def test_512_prompts_are_not_too_many(asked):
+def test_512_prompts_are_accepted(send):
     """
-    Each of them is decided for.
+    Each of them gets a decision.
     """
     prompts = [f"What is {n} + {n}?" for n in range(512)]
 
-    response = asked("/v1/route", json.dumps({"prompts": prompts}).encode())
+    response = send("/v1/route", json.dumps({"prompts": prompts}).encode())
 
     assert response.status_code == 200
     assert len(response.json()["decisions"]) == 512

@@ -2,9 +2,9 @@ from deployments.gateway.model_list import model_list
 from scope.pool import ModelSpec
 
 
-def test_auto_holds_what_its_largest_model_holds():
+def test_auto_has_the_largest_context_window_of_its_models():
     """
-    Clients that cut conversations to a window ask for it.
+    Clients truncate conversations to it.
     """
     models = [
         ModelSpec(id="a", usd_per_mtok_in=1, usd_per_mtok_out=2, context_window=8_000),

@@ -9,15 +9,18 @@ CHAT = {"model": "auto", "messages": [{"role": "user", "content": "a sum"}]}
 
 @pytest.fixture
 def upstreams(upstream):
-    """Settings by which both models are called."""
+    """Return settings that give both models an upstream."""
     upstream.behave({})
-    told = {"base_url": upstream.base_url, "timeout_s": 5.0}
-    return {"upstreams": {"small": told, "large": told}, "retries": {"initial_backoff_s": 0.001}}
+    settings = {"base_url": upstream.base_url, "timeout_s": 5.0}
+    return {
+        "upstreams": {"small": settings, "large": settings},
+        "retries": {"initial_backoff_s": 0.001},
+    }
 
 
-def test_auto_is_answered_by_the_model_that_was_chosen(local, upstreams):
+def test_auto_is_answered_by_the_chosen_model(local, upstreams):
     """
-    Its name stands in the body and in the headers, with what was predicted and what it cost.
+    Body and headers have its name; headers have the predictions, the body the real cost.
     """
     with local.open(policy={"min_quality": 0.6}, **upstreams) as client:
         got = client.post("/v1/chat/completions", json=CHAT)
@@ -36,7 +39,7 @@ def test_auto_is_answered_by_the_model_that_was_chosen(local, upstreams):
 
 def test_a_stream_is_passed_through_with_the_same_headers(local, upstreams):
     """
-    And ends as the upstream ended it.
+    It ends as the upstream ended it.
     """
     with local.open(policy={"min_quality": 0.6}, **upstreams) as client:
         got = client.post("/v1/chat/completions", json=CHAT | {"stream": True})
@@ -48,7 +51,7 @@ def test_a_stream_is_passed_through_with_the_same_headers(local, upstreams):
 
 def test_a_model_named_by_the_client_bypasses_the_decision(local, upstreams):
     """
-    No replica is asked.
+    No replica is called.
     """
     with local.open(**upstreams) as client:
         got = client.post("/v1/chat/completions", json=CHAT | {"model": "large"})
@@ -71,7 +74,7 @@ def test_a_model_that_fails_is_replaced_by_the_next_best(local, upstream, upstre
 
 def test_a_fallback_stays_among_the_allowed(local, upstream, upstreams):
     """
-    Nobody is answered by a model that they ruled out.
+    No request is answered by a model that it denies.
     """
     with local.open(policy={"min_quality": 0.6}, **upstreams) as client:
         upstream.behave({"small": {"way": "status", "status": 500}})
@@ -93,7 +96,7 @@ def test_a_fallback_stays_among_the_allowed(local, upstream, upstreams):
 )
 def test_a_replica_that_fails_costs_quality_and_not_the_answer(local, failing, source, degraded):
     """
-    Its votes, then its averages: the Router has a light copy of the bank. The header says so.
+    The Router holds the bank: it falls back to kNN, then to averages, and a header says so.
     """
     with local.open(policy={"min_quality": 0.6}) as client:
         getattr(local, failing[0]).failing = failing
@@ -107,7 +110,7 @@ def test_a_replica_that_fails_costs_quality_and_not_the_answer(local, failing, s
 
 def test_without_a_vector_the_default_model_answers(local):
     """
-    The operator's word counts for more than averages.
+    The operator's choice takes precedence over averages.
     """
     with local.open(policy={"alpha": 0.0}, default_model="large") as client:
         local.embedder.failing = ("embedder", "late")
@@ -117,9 +120,9 @@ def test_without_a_vector_the_default_model_answers(local):
     assert got["fallbacks"] == ["small"]
 
 
-def test_the_default_model_is_no_way_around_a_deny_list(local):
+def test_a_deny_list_holds_for_the_default_model(local):
     """
-    Then averages decide among those that are left.
+    Averages decide among the other models.
     """
     with local.open(default_model="large") as client:
         local.embedder.failing = ("embedder", "late")
@@ -129,9 +132,9 @@ def test_the_default_model_is_no_way_around_a_deny_list(local):
     assert (got["model"], got["source"]) == ("small", "means")
 
 
-def test_a_prompt_that_comes_again_is_foretold_from_the_cache(local):
+def test_a_repeated_prompt_is_predicted_from_the_cache(local):
     """
-    Under another policy, too: only the decision is made anew.
+    This holds under another policy, too: only the decision is made again.
     """
     with local.open() as client:
         first = client.post("/v1/route", json={"prompt": "a law", "scope": {"alpha": 0}}).json()
@@ -142,9 +145,9 @@ def test_a_prompt_that_comes_again_is_foretold_from_the_cache(local):
     assert (first["model"], again["model"]) == ("small", "large")
 
 
-def test_what_was_foretold_without_a_replica_is_not_kept(local):
+def test_a_prediction_without_a_replica_is_not_cached(local):
     """
-    The next time it is asked again.
+    The next request calls the replica again.
     """
     with local.open() as client:
         local.predictor.failing = ("predictor", "late")
@@ -155,9 +158,9 @@ def test_what_was_foretold_without_a_replica_is_not_kept(local):
     assert got["source"] == "anchors"
 
 
-def test_a_long_list_goes_in_calls_of_a_few_prompts(local):
+def test_a_long_list_is_split_into_calls_of_a_few_prompts(local):
     """
-    Forty prompts and one of them twice: three calls, and every decision in its place.
+    Forty prompts and one duplicate make three calls; the decisions are in the order of the prompts.
     """
     prompts = [f"a {'law' if n % 3 else 'sum'} of {n}" for n in range(40)]
     with local.open(policy={"min_quality": 0.6}) as client:
@@ -165,31 +168,33 @@ def test_a_long_list_goes_in_calls_of_a_few_prompts(local):
         got = client.post("/v1/route", json=body).json()["decisions"]
 
     assert [len(texts) for texts in local.embedder.asked] == [16, 16, 8]
-    assert [one["model"] for one in got[:40]] == ["large" if n % 3 else "small" for n in range(40)]
+    assert [decision["model"] for decision in got[:40]] == [
+        "large" if n % 3 else "small" for n in range(40)
+    ]
     assert got[40]["model"] == got[0]["model"]
 
 
 def test_a_session_stays_on_its_model(local):
     """
-    Until the gain outweighs what its prompt cache is worth.
+    It stays until the gain exceeds the value of its prompt cache.
     """
     with local.open(policy={"min_quality": 0.6}, sessions={"cache_discount": 1.0}) as client:
 
-        def routed(prompt, **wish):
-            return client.post("/v1/route", json={"prompt": prompt, "scope": wish}).json()
+        def routed(prompt, **options):
+            return client.post("/v1/route", json={"prompt": prompt, "scope": options}).json()
 
         first = routed("a law", session_id="s")
         again = routed("a law, too", session_id="s")
-        elsewhere = routed("a sum", session_id="t")
+        other = routed("a sum", session_id="t")
 
     assert (first["model"], first["sticky"]) == ("large", False)
     assert (again["model"], again["sticky"]) == ("large", True)
-    assert (elsewhere["model"], elsewhere["sticky"]) == ("small", False)
+    assert (other["model"], other["sticky"]) == ("small", False)
 
 
 def test_the_header_names_a_session_as_well(local):
     """
-    The one by which Serve finds the replica.
+    Serve uses the same header to find the replica.
     """
     with local.open(policy={"min_quality": 0.6}) as client:
         headers = {"x-session-id": "s"}
@@ -199,9 +204,9 @@ def test_the_header_names_a_session_as_well(local):
     assert got["sticky"]
 
 
-def test_settings_change_for_requests_to_come(local):
+def test_new_settings_apply_to_later_requests(local):
     """
-    Policy, prices and pool at once.
+    Policy, prices and pool change at once.
     """
     with local.open(policy={"alpha": 0.0}) as client:
         before = client.post("/v1/route", json={"prompt": "a law"}).json()
@@ -209,7 +214,7 @@ def test_settings_change_for_requests_to_come(local):
         after = client.post("/v1/route", json={"prompt": "a law"}).json()
 
     assert (before["model"], after["model"]) == ("small", "large")
-    assert [one["model"] for one in after["candidates"]] == ["large"]
+    assert [candidate["model"] for candidate in after["candidates"]] == ["large"]
 
 
 @pytest.mark.parametrize(
@@ -227,7 +232,7 @@ def test_settings_change_for_requests_to_come(local):
 )
 def test_an_invalid_change_changes_nothing(local, wrong):
     """
-    Not even the part of it that is right.
+    Not even its valid part is applied.
     """
     with local.open() as client:
         before = local.router.settings.current
@@ -238,14 +243,14 @@ def test_an_invalid_change_changes_nothing(local, wrong):
         assert client.post("/v1/route", json={"prompt": "a law"}).status_code == 200
 
 
-def test_more_requests_than_there_is_room_for_are_told_to_come_again(local):
+def test_requests_over_the_limit_are_told_to_retry(local):
     """
-    503 with Retry-After, before the body is read; those under way are not disturbed.
+    They get a 503 with Retry-After before their body is read; requests in flight are not affected.
     """
     with local.open(limits={"max_in_flight": 1}) as client:
-        exchange = client.portal.call(local.router.admission.admit, "route", None)
+        context = client.portal.call(local.router.admission.admit, "route", None)
         busy = client.post("/v1/route", json={"prompt": "a sum"})
-        client.portal.call(exchange.close)
+        client.portal.call(context.close)
         free = client.post("/v1/route", json={"prompt": "a sum"})
 
     assert busy.status_code == 503
@@ -254,9 +259,9 @@ def test_more_requests_than_there_is_room_for_are_told_to_come_again(local):
     assert free.status_code == 200
 
 
-def test_every_way_to_end_gives_the_room_back(local, upstream, upstreams):
+def test_every_way_to_end_frees_the_place_in_flight(local, upstream, upstreams):
     """
-    Answers, streams, refusals and failures: afterwards nothing is under way.
+    After answers, streams, errors and failures no request is in flight.
     """
     with local.open(limits={"max_in_flight": 2}, **upstreams) as client:
         upstream.behave({"large": {"way": "cut"}})
@@ -277,24 +282,24 @@ def test_every_way_to_end_gives_the_room_back(local, upstream, upstreams):
 
 
 @pytest.mark.parametrize("path", ["/v1/route", "/v1/chat/completions", "/v1/models"])
-def test_nothing_is_told_without_a_key(local, path):
+def test_a_request_without_a_key_gets_a_401(local, path):
     """
-    Where keys are asked for; the digest of one is enough to configure it.
+    Keys are configured by their digests.
     """
     digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"  # of "secret"
     with local.open(access={"keys": [{"name": "ann", "sha256": digest}]}) as client:
         method = client.get if path == "/v1/models" else client.post
-        nobody = method(path)
+        anonymous = method(path)
         ann = method(path, headers={"authorization": "Bearer secret"})
 
-    assert nobody.status_code == 401
-    assert nobody.json()["error"]["code"] == "missing_api_key"
+    assert anonymous.status_code == 401
+    assert anonymous.json()["error"]["code"] == "missing_api_key"
     assert ann.status_code != 401
 
 
-def test_an_address_of_other_machines_wants_keys(local):
+def test_a_public_address_needs_keys(local):
     """
-    Also when it is changed live.
+    This holds for settings that change while it serves.
     """
     local.router.settings._host = "0.0.0.0"
 
@@ -304,7 +309,7 @@ def test_an_address_of_other_machines_wants_keys(local):
 
 def test_models_are_listed_with_their_prices(local):
     """
-    And auto first, as OpenAI's clients show them.
+    `auto` comes first.
     """
     with local.open(pool=["large"]) as client:
         got = client.get("/v1/models").json()
@@ -314,27 +319,27 @@ def test_models_are_listed_with_their_prices(local):
 
 
 @pytest.mark.parametrize(
-    ("failing", "status", "said"),
+    ("failing", "status", "state"),
     [
-        pytest.param(None, 200, "ok", id="all is there"),
+        pytest.param(None, 200, "ok", id="all answer"),
         pytest.param(("predictor", "late"), 503, "late", id="predictor late"),
     ],
 )
-def test_ready_tells_whether_the_replicas_answer(local, failing, status, said):
+def test_ready_returns_whether_the_replicas_answer(local, failing, status, state):
     """
-    503 takes it out of a load balancer while /health keeps it alive.
+    A 503 removes the replica from a load balancer; /health keeps it alive.
     """
     with local.open() as client:
         local.predictor.failing = failing
         got = client.get("/ready")
 
     assert got.status_code == status
-    assert got.json()["predictor"] == said
+    assert got.json()["predictor"] == state
 
 
-def test_without_upstreams_a_chat_is_refused_with_the_reason(local):
+def test_without_upstreams_a_chat_is_rejected_with_the_reason(local):
     """
-    Deciding needs none.
+    A decision needs no upstream.
     """
     with local.open() as client:
         got = client.post("/v1/chat/completions", json=CHAT)
@@ -344,26 +349,28 @@ def test_without_upstreams_a_chat_is_refused_with_the_reason(local):
 
 
 @pytest.mark.parametrize(
-    ("wish", "message"),
+    ("options", "message"),
     [
-        pytest.param({"deadline_ms": 60_001}, "60001 is more than the 60000 allowed", id="long"),
-        pytest.param({"session_id": "s" * 257}, "at most 256", id="name of a session"),
+        pytest.param(
+            {"deadline_ms": 60_001}, "60001 is more than the 60000 allowed", id="long deadline"
+        ),
+        pytest.param({"session_id": "s" * 257}, "at most 256", id="long session id"),
     ],
 )
-def test_a_wish_beyond_the_limits_is_refused(local, wish, message):
+def test_an_option_beyond_the_limits_is_rejected(local, options, message):
     """
-    With the field and what is allowed.
+    The message has the value and the limit.
     """
     with local.open() as client:
-        got = client.post("/v1/route", json={"prompt": "x", "scope": wish})
+        got = client.post("/v1/route", json={"prompt": "x", "scope": options})
 
     assert got.status_code == 400
     assert message in got.json()["error"]["message"]
 
 
-def test_a_mistake_of_our_own_has_the_shape_of_every_error(local, monkeypatch):
+def test_an_internal_error_has_the_format_of_every_error(local):
     """
-    500, and nothing of the inside.
+    It is a 500, and shows nothing of the exception.
     """
     with local.open() as client:
         local.embedder.answer = None  # not callable
@@ -374,28 +381,28 @@ def test_a_mistake_of_our_own_has_the_shape_of_every_error(local, monkeypatch):
     assert "callable" not in json.dumps(got.json())
 
 
-def test_every_decision_is_written_down_with_what_came_of_it(local, upstreams, tmp_path):
+def test_every_decision_is_logged_with_its_outcome(local, upstreams, tmp_path):
     """
-    Ids and numbers; no prompt, unless that is switched on.
+    Ids and numbers are logged, prompts only where the settings say so.
     """
     folder = tmp_path / "decisions"
     with local.open(decisions={"folder": str(folder)}, **upstreams) as client:
         client.post("/v1/route", json={"prompts": ["a sum", "a law"]})
-        told = client.post("/v1/chat/completions", json=CHAT | {"stream": True})
+        answer = client.post("/v1/chat/completions", json=CHAT | {"stream": True})
 
     (file,) = folder.iterdir()
-    one, two, chat = map(json.loads, file.read_text().splitlines())
-    assert [one["endpoint"], two["endpoint"], chat["endpoint"]] == ["route", "route", "chat"]
-    assert chat["id"] == told.headers["x-scope-decision-id"]
+    first, second, chat = map(json.loads, file.read_text().splitlines())
+    assert [first["endpoint"], second["endpoint"], chat["endpoint"]] == ["route", "route", "chat"]
+    assert chat["id"] == answer.headers["x-scope-decision-id"]
     assert chat["answered_by"] == chat["model"]
     assert chat["real_cost_usd"] > 0
     assert chat["attempts"][0]["outcome"] == "ok"
     assert "a sum" not in file.read_text()
 
 
-def test_a_chat_that_nobody_answered_is_not_written_down_as_answered(local, upstreams, tmp_path):
+def test_an_unanswered_chat_is_not_logged_as_answered(local, upstreams, tmp_path):
     """
-    It was decided, and refused for its deadline before any call.
+    It was decided, and rejected for its deadline before any call.
     """
     folder = tmp_path / "decisions"
     body = CHAT | {"model": "large", "scope": {"deadline_ms": 60_001}}
@@ -407,28 +414,28 @@ def test_a_chat_that_nobody_answered_is_not_written_down_as_answered(local, upst
     assert (record["status"], record["answered_by"], record["attempts"]) == (None, None, [])
 
 
-def test_a_model_that_is_dropped_while_a_request_decides_is_passed_over(local, upstreams):
+def test_a_model_that_loses_its_upstream_during_a_decision_is_skipped(local, upstreams):
     """
-    The next best answers: a live change fails no request.
+    The next model answers: a change of settings fails no request.
     """
-    told = dict(upstreams["upstreams"])
+    large = upstreams["upstreams"]["large"]
     with local.open(policy={"min_quality": 0.6}, **upstreams) as client:
-        exchange = client.portal.call(local.router.admission.admit, "chat", None)
-        local.configure(**upstreams | {"upstreams": {"large": told["large"]}})
-        client.portal.call(local.router.chat, exchange, json.dumps(CHAT).encode(), {})
-        client.portal.call(exchange.close)
+        context = client.portal.call(local.router.admission.admit, "chat", None)
+        local.configure(**upstreams | {"upstreams": {"large": large}})
+        client.portal.call(local.router.chat, context, json.dumps(CHAT).encode(), {})
+        client.portal.call(context.close)
 
-    assert exchange.decisions[0].model == "small"
-    assert exchange.model == "large"
+    assert context.decisions[0].model == "small"
+    assert context.model == "large"
 
 
-def test_a_key_that_used_up_its_rate_is_told_when_to_come_again(local):
+def test_a_key_over_its_rate_is_told_when_to_retry(local):
     """
-    429 with Retry-After; the bucket holds two of a minute's requests.
+    It gets a 429 with Retry-After; its bucket holds the two requests of a minute.
     """
     with local.open(limits={"requests_per_minute": 2}) as client:
         got = [client.post("/v1/route", json={"prompt": "a sum"}) for _ in range(3)]
 
-    assert [one.status_code for one in got] == [200, 200, 429]
+    assert [response.status_code for response in got] == [200, 200, 429]
     assert got[2].headers["retry-after"] == "30"
     assert got[2].json()["error"]["type"] == "rate_limit_error"

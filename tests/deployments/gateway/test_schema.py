@@ -1,14 +1,14 @@
-"""Requests made from the OpenAPI schema, within it and beside it: none is answered by a 5xx."""
+"""Requests generated from the OpenAPI schema, valid and invalid: none gets a 5xx."""
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
-# What schemathesis sends is no matter of ours.
+# The warning is about schemathesis' own requests.
 pytestmark = pytest.mark.filterwarnings("ignore:Use .content:DeprecationWarning")
 
-ASKED = {"role": "user", "content": "Is seven a prime?"}
+USER_MESSAGE = {"role": "user", "content": "Is seven a prime?"}
 
 bounded = settings(
     max_examples=12,
@@ -21,19 +21,19 @@ bounded = settings(
 
 @pytest.fixture
 def schema(local, upstream):
-    """The schema that the application tells of itself; ``.ask`` sends it a case."""
+    """Return the schema that the application serves."""
     upstream.behave({})
-    told = {"base_url": upstream.base_url, "timeout_s": 5.0}
-    with local.open(upstreams={"small": told, "large": told}) as client:
+    settings = {"base_url": upstream.base_url, "timeout_s": 5.0}
+    with local.open(upstreams={"small": settings, "large": settings}) as client:
         schema = schemathesis.openapi.from_dict(client.get("/openapi.json").json())
         yield schema
 
 
-def answered(local, case):
-    """The answer to a case, which must not blame us; a refusal is told in OpenAI's shape."""
-    asked = case.as_transport_kwargs(base_url="http://testserver")
-    asked.pop("cookies", None)
-    response = local.client.request(**asked)
+def send(local, case):
+    """Return the response to a case: no 5xx, and an error in OpenAI's format."""
+    request = case.as_transport_kwargs(base_url="http://testserver")
+    request.pop("cookies", None)
+    response = local.client.request(**request)
     assert response.status_code < 500, response.text
     if response.status_code >= 400:
         assert response.json()["error"]["message"]
@@ -41,49 +41,48 @@ def answered(local, case):
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/route"])
-def test_what_the_schema_allows_never_breaks_us(local, schema, path):
+def test_a_body_within_the_schema_gets_no_5xx(local, schema, path):
     """
-    Texts of every kind, nulls, and fields that nobody has heard of. Few chats that are made up so
-    name a model and hold a question: each is sent with both, too, and some of them are answered.
+    Bodies have texts of every kind, nulls and unknown fields. Few generated chats name a model and
+    hold a question: each is also sent with both, and some of them are answered.
     """
     statuses = set()
 
     @bounded
     @given(case=schema[path]["POST"].as_strategy(generation_mode=GenerationMode.POSITIVE))
-    def ask(case):
-        statuses.add(answered(local, case).status_code)
+    def check(case):
+        statuses.add(send(local, case).status_code)
         if "messages" in case.body:
-            case.body |= {"model": "auto", "messages": [*case.body["messages"], ASKED]}
-            statuses.add(answered(local, case).status_code)
+            case.body |= {"model": "auto", "messages": [*case.body["messages"], USER_MESSAGE]}
+            statuses.add(send(local, case).status_code)
 
-    ask()
+    check()
     assert 200 in statuses
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/route"])
-def test_what_the_schema_forbids_is_refused(local, schema, path):
+def test_a_body_outside_the_schema_is_rejected(local, schema, path):
     """
-    Each of the wrong types, missing fields and malformed bodies; the schema promises too little
-    nowhere.
+    Wrong types, missing fields and malformed bodies all get a 4xx: the schema is not too narrow.
     """
 
     @bounded
     @given(case=schema[path]["POST"].as_strategy(generation_mode=GenerationMode.NEGATIVE))
-    def ask(case):
-        assert answered(local, case).status_code >= 400
+    def check(case):
+        assert send(local, case).status_code >= 400
 
-    ask()
+    check()
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/health", "/ready"])
-def test_what_takes_no_body_is_answered(local, schema, path):
+def test_a_request_without_a_body_is_answered(local, schema, path):
     """
-    With whatever headers the schema leaves free.
+    The headers that the schema leaves free do not matter.
     """
 
     @bounded
     @given(case=schema[path]["GET"].as_strategy())
-    def ask(case):
-        assert answered(local, case).status_code == 200
+    def check(case):
+        assert send(local, case).status_code == 200
 
-    ask()
+    check()

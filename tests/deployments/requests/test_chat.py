@@ -6,12 +6,12 @@ from deployments.protocol.request_errors import ModelNotFoundError, RequestError
 from deployments.requests.chat import ChatRequest
 from deployments.settings.settings import Limits
 
-ASKED = [{"role": "user", "content": "2+2?"}]
+MESSAGES = [{"role": "user", "content": "2+2?"}]
 
 
 def parse(**fields):
-    """Read a chat that asks for auto, but for these fields."""
-    body = {"model": "auto", "messages": ASKED} | fields
+    """Parse a chat for `auto` with these fields."""
+    body = {"model": "auto", "messages": MESSAGES} | fields
     return ChatRequest.parse(json.dumps(body).encode(), Limits())
 
 
@@ -58,24 +58,24 @@ def parse(**fields):
             {"plugins": [{"id": "auto-router", "cost_quality_tradeoff": 11}]},
             "plugins[0].cost_quality_tradeoff",
             "less than or equal to 10, got 11",
-            id="OpenRouter's dial",
+            id="OpenRouter's trade-off",
         ),
     ],
 )
 def test_a_wrong_field_is_named(fields, param, message):
     """
-    With its value and what is allowed.
+    The message has its value and the limit.
     """
-    with pytest.raises(RequestError) as refused:
+    with pytest.raises(RequestError) as error:
         parse(**fields)
 
-    assert refused.value.param == param
-    assert message in str(refused.value)
+    assert error.value.param == param
+    assert message in str(error.value)
 
 
-def test_a_null_is_absent_where_a_field_is_optional():
+def test_null_means_absent_in_an_optional_field():
     """
-    Clients write out what they leave empty.
+    Some clients send empty fields as null.
     """
     optional = ("stream", "n", "max_tokens", "tools", "response_format", "plugins", "scope")
 
@@ -84,9 +84,9 @@ def test_a_null_is_absent_where_a_field_is_optional():
     assert got.scope.objective_settings == {}
 
 
-def test_an_upstream_gets_what_came():
+def test_an_upstream_gets_the_body_of_the_client():
     """
-    Fields that nobody here knows included; ours are taken out, the model is the real one.
+    Unknown fields are passed on; our own fields and the model are removed.
     """
     body = {
         "temperature": 0.5,
@@ -101,9 +101,9 @@ def test_an_upstream_gets_what_came():
     assert got == body | {"plugins": [plugins[1]]}
 
 
-def test_no_empty_field_is_left_of_our_plugin():
+def test_our_plugin_leaves_no_empty_field():
     """
-    An upstream that knows no plugins is not told of any.
+    An upstream may not know the field `plugins`.
     """
     assert "plugins" not in parse(plugins=[{"id": "auto-router"}]).upstream_body()
 
@@ -118,14 +118,14 @@ def test_no_empty_field_is_left_of_our_plugin():
 )
 def test_a_concrete_model_bypasses_the_decision(model, pinned):
     """
-    Nobody's explicit choice is taken from them.
+    The client's explicit choice holds.
     """
     assert parse(model=model).explicit_model(("a", "b")) == pinned
 
 
-def test_an_unknown_model_is_refused_with_the_known():
+def test_an_unknown_model_is_rejected_with_the_known_ones():
     """
-    As OpenAI does: 404, ``model_not_found``.
+    The error is OpenAI's ``model_not_found``.
     """
     with pytest.raises(
         ModelNotFoundError, match="'gpt-9' is not in the pool; expected auto or one of a, b"

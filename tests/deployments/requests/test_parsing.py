@@ -36,21 +36,21 @@ JSON = st.recursive(
         pytest.param(b"null", "got null", id="null"),
     ],
 )
-def test_what_is_no_json_object_is_refused(body, message):
+def test_a_body_that_is_no_json_object_is_rejected(body, message):
     """
-    Whatever the bytes, the client is told what was expected.
+    The message says what was expected.
     """
-    with pytest.raises(RequestError, match=message) as refused:
+    with pytest.raises(RequestError, match=message) as error:
         parse_json_object(body)
 
-    assert str(refused.value).startswith("body: expected a JSON object")
+    assert str(error.value).startswith("body: expected a JSON object")
 
 
 @settings(max_examples=50)
 @given(st.dictionaries(st.text(), JSON))
-def test_every_json_object_is_read_as_it_was_meant(data):
+def test_every_json_object_is_parsed_exactly(data):
     """
-    Also those that hold text which looks like a number too large for a float.
+    This includes text that looks like a number too large for a float.
     """
     assert parse_json_object(json.dumps(data | {"text": "1e999"}).encode()) == data | {
         "text": "1e999"
@@ -58,9 +58,9 @@ def test_every_json_object_is_read_as_it_was_meant(data):
 
 
 @given(st.binary() | JSON.map(lambda data: json.dumps({"prompt": data, "scope": data}).encode()))
-def test_no_body_breaks_the_reader(body):
+def test_no_body_breaks_the_parser(body):
     """
-    It is read or refused, and nothing else is ever raised.
+    It is parsed or rejected with a `RequestError`.
     """
     with suppress(RequestError):
         assert RouteBody.parse(body, Limits()).requests
@@ -90,21 +90,21 @@ CHAT = st.fixed_dictionaries(
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(CHAT)
-def test_no_chat_breaks_the_reader_or_the_filter(chat):
+def test_no_chat_breaks_the_parser_or_the_filter(chat):
     """
-    Bodies that are nearly right reach further than noise.
+    Nearly valid bodies reach further than noise.
     """
     pool = (ModelSpec(id="a", usd_per_mtok_in=1.0, usd_per_mtok_out=1.0),)
 
     with suppress(RequestError):
-        (ask,) = RouteBody.parse(json.dumps(chat).encode(), Limits()).requests
-        assert ask.text.strip()
-        assert eligible_models(pool, ask.needs, ask.options) == ("a",)
+        (request,) = RouteBody.parse(json.dumps(chat).encode(), Limits()).requests
+        assert request.text.strip()
+        assert eligible_models(pool, request.needs, request.options) == ("a",)
 
 
 def test_a_body_over_the_limit_is_not_read_to_its_end():
     """
-    The sender is cut off, whatever length it announced.
+    Reading stops at the limit, whatever length the client announced.
     """
     sent = 0
 
@@ -128,24 +128,24 @@ def test_a_body_over_the_limit_is_not_read_to_its_end():
         pytest.param({"prompt": "x", "scope": "secret" * 10}, "text of 60 ch", id="long text"),
     ],
 )
-def test_a_sentence_is_short_and_holds_no_prompt(data, message):
+def test_a_message_is_short_and_has_no_text_of_the_prompt(data, message):
     """
-    It goes to logs, and a client may send anything of any length.
+    It is logged, and a client may send anything of any length.
     """
-    with pytest.raises(RequestError, match=message) as refused:
+    with pytest.raises(RequestError, match=message) as error:
         validate(PromptBody, data)
 
-    assert "secret" not in str(refused.value)
-    assert len(str(refused.value)) < 200
+    assert "secret" not in str(error.value)
+    assert len(str(error.value)) < 200
 
 
-def test_a_traceback_holds_no_prompt():
+def test_a_traceback_has_no_text_of_the_prompt():
     """
-    Logs show tracebacks; pydantic's errors would quote what they refuse.
+    Logs show tracebacks, and pydantic's errors quote their input.
     """
     secret = "my password is hunter2, and what of it"
 
-    with pytest.raises(RequestError) as refused:
+    with pytest.raises(RequestError) as error:
         validate(PromptBody, {"prompt": [secret], "scope": {"alpha": 2}})
 
-    assert secret not in "".join(traceback.format_exception(refused.value))
+    assert secret not in "".join(traceback.format_exception(error.value))
