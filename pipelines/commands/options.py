@@ -10,7 +10,9 @@ from pydantic import ValidationError
 from pipelines.config import JobConfig
 from scope.config import EncoderConfig
 from scope.errors import ConfigError
+from scope.pool import load_pool
 from scope.questions import PUBLISHED_DATASETS, HubDataset
+from scope.routing import StoredPredictions, restrict_models
 
 CACHE = "~/.cache/scope-router/embeddings"
 
@@ -63,6 +65,26 @@ def encoder_settings(
         expected = "a share of one GPU, as 0.5, or a whole number >= 0"
         encoder = _override(encoder, "--num-gpus", "num_gpus", num_gpus, num_gpus, expected)
     return settings.model_copy(update={"encoder": encoder})
+
+
+def open_predictions(
+    path: Path, pool: str | None, allow: list[str] | None, deny: list[str] | None
+) -> StoredPredictions:
+    """Open what ``scope predict`` wrote, narrowed to the permitted models.
+
+    Raises
+    ------
+    ScopeError
+        If there are no predictions, or a model is unknown or none is left.
+    """
+    models = load_pool(pool) if pool else None
+    predicted = StoredPredictions.open(path)
+    return restrict_models(predicted, models, tuple(allow or ()), tuple(deny or ()))
+
+
+def evenly_spaced_alphas(n: int) -> list[float]:
+    """Return `n` alphas from 0 to 1."""
+    return [step / (n - 1) for step in range(n)]
 
 
 def cache_folder() -> Path:

@@ -138,7 +138,8 @@ def replay(
     anew = past.decide(narrow, target)
     result = ReplayComparison.compare(past.logged, before, after, anew)
     if output is not None:
-        anew.summary(narrow.truth()).write(output, anew.decisions())
+        truth = narrow.truth()
+        anew.summary(truth).write(output, anew.decisions(truth))
     if as_json:
         typer.echo(json.dumps({**result.to_json(), **(past.log.to_json() if past.log else {})}))
     else:

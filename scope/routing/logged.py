@@ -60,8 +60,9 @@ class LoggedDecisions:
         """
         log = read_json(path)
         try:
-            settings = {k: v for k, v in log["settings"].items() if k != "trade_off"}
-            decisions = log["routing"][0]["routing_decisions"]
+            derived = ("trade_off", "optimal_alpha")
+            settings = {k: v for k, v in log["settings"].items() if k not in derived}
+            decisions = log["result"]["routing_decisions"]
             model_of = {one["question_id"]: one["selected_model"] for one in decisions}
             return cls((Objective(**settings),), tuple(log["models"]), model_of)
         except (KeyError, TypeError, IndexError, AttributeError) as error:

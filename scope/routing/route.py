@@ -1,7 +1,7 @@
 """Route a predicted set by what is asked of it; the same offline and online."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +18,8 @@ from scope.policy import (
     plan_budget_streamed,
 )
 from scope.predictions import COLUMNS, Predictions
-from scope.routing.metrics import GroundTruth
+from scope.routing.frontier import AlphaSweep
+from scope.routing.metrics import GroundTruth, finite_or_none
 from scope.routing.prediction_set import PredictionSet, PredictionSource
 from scope.routing.routing import DECISION_COLUMNS, SCORE_COLUMNS, RoutingResult, RoutingSummary
 
@@ -80,15 +81,24 @@ def route(
     return routing
 
 
-def route_to_file(output: Path, predicted: PredictionSource, target: Objective) -> RoutingSummary:
+def route_to_file(
+    output: Path,
+    predicted: PredictionSource,
+    target: Objective,
+    curve_alphas: Sequence[float] = (),
+) -> RoutingSummary:
     """Choose a model for every question and write a routing file, a shard at a time.
 
-    Reads the predictions two times, with a budget three times. Raises the same errors.
+    Reads the predictions two times, with a budget three times, and once more for the Pareto
+    curve over `curve_alphas`, which is written where outcomes are known. Raises the same errors
+    as `route`.
     """
     rule = BoundPolicy.bind(predicted, target)
     summary = RoutingSummary.from_routings(rule.routings(predicted, SCORE_COLUMNS))
+    if curve_alphas and summary.realised is not None:
+        summary = replace(summary, pareto_curve=_pareto_curve(predicted, curve_alphas))
     routings = rule.routings(predicted, DECISION_COLUMNS)
-    summary.write(output, (one for routing, _ in routings for one in routing.decisions()))
+    summary.write(output, (one for routing, truth in routings for one in routing.decisions(truth)))
     return summary
 
 
@@ -119,7 +129,11 @@ class BoundPolicy:
         if target.budget_usd is not None:
             shards = (shard.predictions for shard in predicted.iter_shards(SCORE_COLUMNS))
             spent = plan_budget_streamed(shards, target.budget_usd)
-            settings = {"budget_usd": target.budget_usd, "trade_off": spent.trade_off}
+            settings = {
+                "budget_usd": target.budget_usd,
+                "trade_off": spent.trade_off,
+                "optimal_alpha": _equivalent_alpha(predicted, spent.trade_off),
+            }
             return cls("expected_value", settings, spent.choose, spent.overshoot_usd)
         if target.alpha is not None and dial is None:
             dial = predicted.alpha_scale()
@@ -139,6 +153,36 @@ class BoundPolicy:
                 self.name, self.settings, predictions, choices, self.overshoot_usd
             )
             yield routing, shard.truth()
+
+
+def _pareto_curve(
+    predicted: PredictionSource, alphas: Sequence[float]
+) -> list[dict[str, float | None]] | None:
+    """Return realised accuracy and cost at every alpha; None without a reference population."""
+    try:
+        sweep = AlphaSweep(predicted.alpha_scale(), alphas)
+    except ConfigError:
+        return None
+    for shard in predicted.iter_shards(SCORE_COLUMNS):
+        sweep.add(shard.predictions, shard.truth())
+    return [
+        {
+            "alpha": point.alpha,
+            "accuracy": finite_or_none(point.realised.accuracy),
+            "total_cost": finite_or_none(point.realised.cost_usd),
+            "average_cost": finite_or_none(point.realised.usd_per_1k / 1000),
+        }
+        for point in sweep.points()
+        if point.realised is not None
+    ]
+
+
+def _equivalent_alpha(predicted: PredictionSource, trade_off: float) -> float:
+    """Return the alpha with this trade-off; NaN if the bank has no reference population."""
+    try:
+        return predicted.alpha_scale().alpha(trade_off)
+    except ConfigError:
+        return float("nan")
 
 
 def _by_policy(policy: Policy, predictions: Predictions, _: int) -> Choices:

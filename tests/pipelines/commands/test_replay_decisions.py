@@ -141,7 +141,7 @@ def test_another_alpha_changes_what_the_endpoint_would_change(scope, endpoint, t
     flags = ["--bank", endpoint / "bank", "--alpha", 1, "--output", output]
     _, out, err = scope("replay", "--decisions", endpoint / "log", *flags)
 
-    (routing,) = json.loads(output.read_text())["routing"]
+    routing = json.loads(output.read_text())["result"]
     assert [one["selected_model"] for one in routing["routing_decisions"]] == expected
     assert "40 questions, now with alpha 1" in out
     assert "15 of 40 decisions change" in out

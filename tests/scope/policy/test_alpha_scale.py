@@ -43,6 +43,16 @@ def test_lambda_never_rises_with_alpha(one, other):
     assert DIAL.trade_off(low) >= DIAL.trade_off(high)
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.2, 0.555, 0.9, 1.0])
+def test_a_trade_off_has_its_alpha_again(alpha):
+    """
+    The same alpha, or one with the same trade-off where the scale is flat.
+    """
+    trade_off = DIAL.trade_off(alpha)
+
+    assert DIAL.trade_off(DIAL.alpha(trade_off)) == pytest.approx(trade_off)
+
+
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])
 def test_alpha_outside_its_range_is_refused(alpha):
     """

@@ -63,7 +63,7 @@ def test_a_routing_file_does_not_tell_how_the_questions_came(tmp_path_factory, t
 
     summary = route_to_file(output, portions, Objective(**target))
 
-    assert output.read_text(encoding="utf-8").startswith('{\n "policy"')
+    assert output.read_text(encoding="utf-8").startswith('{\n "method"')
     assert json.dumps(json.loads(output.read_text(encoding="utf-8"))) == json.dumps(expected)
     assert summary.n_questions == len(whole.predictions.question_ids)
 
@@ -82,7 +82,7 @@ def test_a_question_about_which_nothing_is_known_is_written_all_the_same(tmp_pat
 
     summary = route_to_file(output, two_questions(), Objective(min_quality=0.8))
 
-    decisions = json.loads(output.read_text())["routing"][0]["routing_decisions"]
+    decisions = json.loads(output.read_text())["result"]["routing_decisions"]
     assert [one["selected_model"] for one in decisions] == ["large", None]
     assert (summary.n_questions, summary.planned.n_questions) == (2, 1)
     assert summary.distribution == {"large": 1}
