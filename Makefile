@@ -47,15 +47,8 @@ bench: $(STAMP)  ## speed as ratios, then quality; SCOPE_DATA names a folder of 
 bench-vllm: $(VLLM)  ## the reasoner offline, on a tiny model and the CPU; minutes
 	$(BIN)/python -m benchmarks.reasoner_offline
 
-# Half the work of a request, no further port (docs/online.md); read by every process of Ray.
-serve: export RAY_ADDRESS ?= local
-serve: export RAY_SERVE_USE_GRPC_BY_DEFAULT ?= 1
-serve: export RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP ?= 0
-serve: export RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH ?= 67108864
 serve: $(STAMP)  ## the endpoint on 127.0.0.1:8000, on a Ray of its own; ctrl-c stops it
-	@$(BIN)/python -m deployments.check serve_config.yaml
-	@echo "try: curl -s localhost:8000/v1/route -H 'content-type: application/json' -d '{\"prompt\": \"2+2?\"}'"
-	$(BIN)/serve run serve_config.yaml
+	$(BIN)/scope serve
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

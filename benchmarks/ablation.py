@@ -20,9 +20,9 @@ from scope.evaluation.leaderboard import Leaderboard
 from scope.evaluation.reliability import ProbabilityMetrics, ProbabilityScores
 from scope.evaluation.strategies import LambdaSweep, Oracle, RandomMixtures, ResampledOutcomes
 from scope.evaluation.weighted import WeightedPairs
-from scope.forecast.forecaster import MIN_P
 from scope.forecast.gaussian_process import GaussianProcess, KernelEigen
 from scope.forecast.kernel import Kernel, kernel_features
+from scope.predictions import MIN_P
 from scope.predictor.predictor import AnchorPredictor
 from scope.routing.metrics import GroundTruth
 

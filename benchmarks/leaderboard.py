@@ -54,9 +54,9 @@ def print_forecasts(evaluation: Evaluation) -> None:
     for one in evaluation.quality:
         cells = [
             text(one.mean_auc, 1, 3),
-            text(one.ours_minus_auc, 1, 3, sign=True),
+            text(one.auc_difference, 1, 3, sign=True),
             text(one.pooled.log_loss, 1, 3),
-            text(one.ours_minus_log_loss, 1, 3, sign=True),
+            text(one.log_loss_difference, 1, 3, sign=True),
             text(one.pooled.ece, 1, 3),
         ]
         print(f"| {one.name} | {' | '.join(cells)} |")

@@ -22,10 +22,10 @@ from scope.evaluation.reliability import ProbabilityMetrics, ProbabilityScores
 from scope.evaluation.strategies import LambdaSweep, ResampledOutcomes
 from scope.evaluation.weighted import WeightedPairs
 from scope.forecast.anchor_selection import select_anchors
-from scope.forecast.forecaster import MIN_P
 from scope.forecast.transfer import TransferModel
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
+from scope.predictions import MIN_P
 from scope.predictor.predictor import AnchorPredictor
 from scope.predictor.reference_population import fit_bank
 from scope.routing.metrics import GroundTruth
@@ -100,7 +100,7 @@ class Host:
         yield ("all", len(known)), judge.score(self.foretell(known, correct_n))
         rng = np.random.default_rng(SEED)
         price_n = np.where(np.isnan(correct_n), np.nan, 1.0)
-        order = select_anchors(self.kinship, price_n, (0, max(SIZES)), np.inf, 0.0).anchor_s
+        order = select_anchors(self.kinship, price_n, (0, max(SIZES)), np.inf, 0.0).anchor_j
         for size in SIZES:
             yield ("chosen", size), judge.score(self.foretell(order[:size], correct_n))
             draws = [rng.choice(known, size, replace=False) for _ in range(N_DRAWS)]

@@ -69,7 +69,7 @@ def _width(predictions: Predictions | None) -> str:
     if predictions is None:
         return "–"
     estimates = predictions.estimates
-    return f"{float(np.mean(estimates.p_high_qm - estimates.p_low_qm)):.2f}"
+    return f"{float(np.mean(estimates.p_correct.high_qm - estimates.p_correct.low_qm)):.2f}"
 
 
 def _flagged(predictions: Predictions) -> str:

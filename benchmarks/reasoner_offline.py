@@ -9,6 +9,7 @@ were under way then the share that was.
 import os
 import sys
 import tempfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def pipeline(asked: ReasonerRun, anchors: Bank) -> tuple[FloatArray, list[str]]:
         keys = cache.keys(inquiry.keys(cells))
         key_of = {(int(q), int(m)): key for (q, m), key in zip(cells, keys, strict=True)}
         blocks = ray.data.from_arrow_refs([ray.put(part) for part in parts])
-        with AnswerWriter(cache, key_of, ReasonerUsage(n)) as keeper:
+        with closing(AnswerWriter(cache, key_of, ReasonerUsage(n))) as keeper:
             plan = query_dataset(blocks, task, asked)
             for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
                 keeper.add(batch)

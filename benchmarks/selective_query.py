@@ -32,7 +32,7 @@ from scope.fusion.blend import Blend
 from scope.fusion.fit import fit_blend
 from scope.fusion.selective_query import QueryRule, SelectiveQuery
 from scope.policy.policy import ExpectedValue
-from scope.predictions import ESTIMATE_FIELDS, Estimates
+from scope.predictions import Estimates
 from scope.predictor.reference_population import MAX_REFERENCE_SIZE
 from scope.reasoner.answers import ReasonerPrediction, ReasonerPredictions
 from scope.sampling import hash_sample
@@ -190,7 +190,7 @@ def ask(
     asking, at_once = MODES[mode]
     model_q, n_asked_q = np.zeros((2, len(answers.p_yes_qm)), dtype=np.int64)
     for q in range(len(model_q)):
-        one = Estimates(*(getattr(anchors, name)[q : q + 1] for name in ESTIMATE_FIELDS))
+        one = anchors.select_questions(slice(q, q + 1))
         cascade = SelectiveQuery(policy, blend, one, bank.models, asking)
         while not cascade.done:
             for model in cascade.start_next(at_once):

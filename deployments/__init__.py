@@ -1,1 +1,1 @@
-"""Ray Serve shells around `scope`: HTTP and replicas."""
+"""The endpoint: `scope` on Ray Serve, with HTTP and replicas."""

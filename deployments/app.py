@@ -11,12 +11,12 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 from ray import serve
 from ray.serve import Application
-from ray.serve.context import _get_global_client
 from ray.serve.handle import DeploymentHandle
 
 from deployments.gateway.api import make_api
-from deployments.gateway.router import Router
+from deployments.gateway.wiring import build_router
 from deployments.protocol import EmbeddedTexts, Prediction, PredictionRequest
+from deployments.protocol.ray_internals import http_host
 from deployments.protocol.remote_call import RemoteCall
 from deployments.replicas import Batching, Embedder, batch_size
 from deployments.replicas.engine import build_engine, engine_call
@@ -29,11 +29,11 @@ from scope.config import parse
 from scope.errors import ScopeError
 from scope.reasoner import check_capacity
 
-# No `from __future__ import annotations` in this file: Serve looks at the annotation of
-# `args`, and a string there silently turns validation off.
+# No `from __future__ import annotations` in this file: Serve reads the annotation of `args`, and
+# silently skips validation if it is a string.
 
 ENGINE_BREAKER_RESET_S = 5.0
-"""How long an engine that failed is left alone; to start one takes a minute."""
+"""Time until a failed engine is called again; starting one takes a minute."""
 
 log = logging.getLogger("ray.serve")
 
@@ -46,17 +46,17 @@ class AppConfig(BaseModel):
     bank: str = str(EMBEDDED_BANK)
     """Folder of the anchor bank, the same on every node."""
     reasoner: ReasonerArgs | None = None
-    """The small LLM that is asked where the anchors leave a decision open; None: there is none."""
+    """The small LLM that is queried where the anchors leave a decision open; None: no engine."""
 
 
 @serve.deployment(name="Embedder")
 class EmbedderReplica(Embedder):
-    """Replica of the embedder. Batching is all it adds."""
+    """Replica of the embedder; it adds batching."""
 
     _configured = False
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take another batch size and wait, or stay with those in force."""
+        """Put a batch size and wait in force; wrong ones change nothing."""
         try:
             batching = parse(Batching, user_config, "the Embedder's user_config")
         except ScopeError as error:
@@ -74,43 +74,48 @@ class EmbedderReplica(Embedder):
 
 @serve.deployment(name="Predictor")
 class PredictorReplica(Predictor):
-    """Replica of the predictor. Batching and the handle of the engine are all it adds."""
+    """Replica of the predictor; it adds batching and the handle of the engine."""
 
     def __init__(
         self, bank: str, reasoner: ReasonerArgs | None, engine: DeploymentHandle | None
     ) -> None:
-        hop = engine and RemoteCall("engine", engine_call(engine), open_s=ENGINE_BREAKER_RESET_S)
-        super().__init__(bank, reasoner, hop)
+        call = engine and RemoteCall("engine", engine_call(engine), open_s=ENGINE_BREAKER_RESET_S)
+        super().__init__(bank, reasoner, call)
 
     @serve.batch(max_batch_size=16, batch_wait_timeout_s=0.0)
     async def predict(self, calls: list[PredictionRequest]) -> list[list[Prediction] | None]:
-        """Foretell what came while the batch before was under way."""
+        """Predict for the calls of one batch."""
         return await asyncio.to_thread(super().predict, calls)
 
 
 @serve.deployment(name="Router")
 @serve.ingress()
 class RouterReplica:
-    """Replica that answers HTTP; no encoder in it, only handles and a light copy of the bank."""
+    """Replica that answers HTTP; it holds the bank and handles of the others, and no encoder."""
 
     def __init__(
-        self, bank: str, embedder: DeploymentHandle, predictor: DeploymentHandle, *, reasons: bool
+        self,
+        bank: str,
+        embedder: DeploymentHandle,
+        predictor: DeploymentHandle,
+        *,
+        has_engine: bool,
     ) -> None:
-        host = _get_global_client().http_config.host
+        host = http_host()
         embed = RemoteCall("embedder", embedder.embed.remote)
         predict = RemoteCall("predictor", predictor.predict.remote)
         context = serve.get_replica_context()
-        self._router = Router(
+        self._router = build_router(
             load_bank(Path(bank)),
             embed,
             predict,
             SessionPeers(
-                RemoteCall("session", self._session_owner_call("held")),
-                RemoteCall("session", self._session_owner_call("note")),
+                RemoteCall("session", self._session_owner_call("get_session")),
+                RemoteCall("session", self._session_owner_call("put_session")),
             ),
             host=host,
             name=context.replica_tag,
-            reasoner=RemoteCall("reasoner", predictor.reason.remote) if reasons else None,
+            reasoner=RemoteCall("reasoner", predictor.reason.remote) if has_engine else None,
         )
         self._configured = False
 
@@ -119,52 +124,52 @@ class RouterReplica:
         return make_api(self._router)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take other settings, or stay with those in force."""
+        """Put settings in force; wrong ones change nothing."""
         try:
-            await self._router.configure(user_config)
+            await self._router.settings.replace(user_config)
         except ScopeError as error:
             _reject_settings(error, configured=self._configured)
-            self._router.mark_settings_rejected()
+            self._router.settings.mark_rejected()
         self._configured = True
 
     async def get_session(self, key: SessionKey) -> SessionState | None:
-        """Tell another replica what a session is on that belongs to this one."""
+        """Return the state of a session that belongs to this replica."""
         return self._router.sessions.local.get(key)
 
-    async def put_session(self, key: SessionKey, held: SessionState) -> None:
-        """Hear from another replica what a session is on."""
-        self._router.sessions.local.put(key, held)
+    async def put_session(self, key: SessionKey, state: SessionState) -> None:
+        """Store the state of a session that belongs to this replica."""
+        self._router.sessions.local.put(key, state)
 
     def _session_owner_call(self, method: str) -> Callable[[Any], Awaitable[Any]]:
-        """Return a call of the replica that a session belongs to."""
+        """Return a call of a method on the replica that a session belongs to."""
         context = serve.get_replica_context()
 
         def call(argument: tuple[Any, ...]) -> Awaitable[Any]:
             session_id, *rest = argument
-            # Not before it is needed: this replica is still starting.
+            # The handle is made here because this replica is still starting in `__init__`.
             router = serve.get_deployment_handle(context.deployment, context.app_name)
             return router.options(method_name=method, session_id=session_id).remote(*rest)
 
         return call
 
     async def check_health(self) -> None:
-        """Have the light copy say something."""
+        """Make a prediction from the local bank; raises if it fails."""
         self._router.check_health()
 
 
 def _reject_settings(error: ScopeError, *, configured: bool) -> None:
-    """Refuse settings; older ones, if there are any, stay in force.
+    """Log the error of rejected settings; raise it if no settings are in force.
 
     Serve stops a replica whose ``reconfigure`` raises, so that a typo would take the service
-    down. Only where there is nothing to stay with it has to.
+    down.
     """
     if not configured:
         raise error
-    log.error("settings stay as they were: %s", error)
+    log.error("new settings rejected, the old ones stay in force: %s", error)
 
 
 def build_app(args: AppConfig) -> Application:
-    """Entry point named by ``import_path`` in serve_config.yaml."""
+    """Return the graph; ``import_path`` in serve_config.yaml names this function."""
     spec = verify_bank(Path(args.bank)).embedder
     embedder = EmbedderReplica.bind(spec.name, spec.revision)
     engine = None
@@ -173,9 +178,9 @@ def build_app(args: AppConfig) -> Application:
         check_capacity(args.reasoner.engine, [node.get("GPU", 0.0) for node in _nodes()])
         engine = build_engine(args.reasoner)
     predictor = PredictorReplica.bind(args.bank, args.reasoner, engine)
-    return RouterReplica.bind(args.bank, embedder, predictor, reasons=engine is not None)
+    return RouterReplica.bind(args.bank, embedder, predictor, has_engine=engine is not None)
 
 
 def _nodes() -> list[dict[str, float]]:
-    """Return what each node of the cluster has."""
+    """Return the resources of each node that is alive."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]

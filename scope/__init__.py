@@ -1,7 +1,7 @@
-"""Foretell how every model of a pool would do on a question, and choose one.
+"""Predict how every model of a pool will do on a question, and choose one.
 
-Nothing here imports Ray, torch or an HTTP client; `scope.embedding.encoder` loads a model
-when one is made.
+Nothing here imports Ray, torch or an HTTP client; `scope.embedding.encoder` imports torch when
+an encoder is created.
 """
 
 from pathlib import Path
@@ -25,9 +25,9 @@ from scope.predictor import AnchorPredictor
 
 BANKS = Path(__file__).parent / "banks"
 EMBEDDED_BANK = BANKS / "mmlu_pro_anchors"
-"""A bank of MMLU-Pro questions and 17 models that comes with the package."""
+"""A bank of MMLU-Pro questions and 17 models, part of the package."""
 EMBEDDED_QUESTIONS = BANKS / "mmlu_pro_eval"
-"""Labelled questions of the same source, none of them in the bank."""
+"""Labelled questions of the same source; none is in the bank."""
 
 __all__ = [
     "EMBEDDED_BANK",

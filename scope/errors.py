@@ -1,35 +1,35 @@
 """
-Every error this project raises on purpose.
+The errors that this project raises.
 
 * ScopeError
   - ConfigError              a configuration, pool or price file is wrong
   - QuestionError            a question file cannot be used as it is
   - BankError                a bank cannot be built, or is not a bank
     - BankIntegrityError     a file of the bank is not the one its manifest names
-    - EmbedderMismatchError  two embeddings do not live in the same space
-  - PredictionsError         a folder of predictions cannot be used as it is
-  - EvaluationError          labelled questions cannot examine a bank
-  - FormatError              a file is not in the form it was read as
-  - UnknownModelError        a model was named that is not among the known ones
+    - EmbedderMismatchError  two sets of embeddings come from different embedders
+  - PredictionsError         a folder of predictions is missing, incomplete or in another format
+  - EvaluationError          labelled questions cannot evaluate a bank
+  - FormatError              a file is not in the expected format
+  - UnknownModelError        a model is not among the known ones
   - UnknownPriceError        a model has no price; an unknown price is not free
-  - NoEvidenceError          nothing is known about any allowed model
-  - OutputWriteError         a disk is full or read-only, or a place is nobody's to write to
-  - ClusterError             Ray, or too much of it, was lost while it was needed
-  - EngineError              no engine of the reasoner starts, or it dies again and again
+  - NoEvidenceError          no allowed model has an estimate
+  - OutputWriteError         a disk is full or read-only, or permission is missing
+  - ClusterError             Ray, or too many of its workers, were lost
+  - EngineError              no engine of the reasoner starts, or it keeps crashing
 
-Two rules keep them usable across Ray processes: every argument goes to
-``super().__init__`` (so pickling works), and ``__str__`` builds the text.
+Two rules keep them picklable between Ray processes: every argument goes to
+``super().__init__``, and ``__str__`` builds the text.
 """
 
 import os
 from collections.abc import Iterable
 
 MAX_NAMES_SHOWN = 8
-"""How many names a message lists before it only counts the rest."""
+"""Number of names that a message lists before it counts the rest."""
 
 
 def join_names(names: Iterable[str]) -> str:
-    """Return `names` as text, the first few spelled out."""
+    """Return the first few of `names` as text, and the number of the others."""
     known = list(names)
     shown = ", ".join(known[:MAX_NAMES_SHOWN]) or "none"
     more = len(known) - MAX_NAMES_SHOWN
@@ -37,11 +37,11 @@ def join_names(names: Iterable[str]) -> str:
 
 
 class ScopeError(Exception):
-    """Base class: ``except ScopeError`` catches everything below."""
+    """Base class of all errors of this project."""
 
 
 class ConfigError(ScopeError, ValueError):
-    """A configuration, pool or price file does not say something valid."""
+    """A configuration, pool or price file is not valid."""
 
 
 class QuestionError(ScopeError, ValueError):
@@ -69,7 +69,7 @@ class BankIntegrityError(BankError):
 
 
 class EmbedderMismatchError(BankError):
-    """Two embeddings do not live in the same space."""
+    """Two sets of embeddings come from different embedders."""
 
     def __init__(self, bank: str, other: str) -> None:
         super().__init__(bank, other)
@@ -79,24 +79,24 @@ class EmbedderMismatchError(BankError):
     def __str__(self) -> str:
         return (
             f"the bank was embedded by {self.bank}, the questions by {self.other}; "
-            "similarities across embedders mean nothing, so use one embedder for both"
+            "their similarities cannot be compared; use one embedder for both"
         )
 
 
 class PredictionsError(ScopeError, ValueError):
-    """A folder of predictions is absent, incomplete or not of this form."""
+    """A folder of predictions is missing, incomplete or in another format."""
 
 
 class EvaluationError(ScopeError, ValueError):
-    """Labelled questions cannot examine a bank, or a floor asked of it makes no sense."""
+    """Labelled questions cannot evaluate a bank, or a threshold of the evaluation is not valid."""
 
 
 class FormatError(ScopeError, ValueError):
-    """A file is not in the form it was read as."""
+    """A file is not in the expected format."""
 
 
 class UnknownModelError(ScopeError, KeyError):
-    """A model was named that is not among the known ones."""
+    """A model is not among the known ones."""
 
     def __init__(self, model: str, known: tuple[str, ...], where: str = "the pool") -> None:
         super().__init__(model, known, where)
@@ -124,40 +124,40 @@ class UnknownPriceError(ScopeError, KeyError):
 
 
 class OutputWriteError(ScopeError, OSError):
-    """A disk is full or read-only, or a place is nobody's to write to.
+    """A disk is full or read-only, or permission is missing.
 
     Its arguments are those of `OSError`: number, reason, path.
     """
 
     def __init__(self, number: int | None, reason: str, path: str) -> None:
         super().__init__(number, reason, path)
-        # Ray Data adds a note to `args`, which then takes the place of `filename`.
+        # Ray Data adds a note to `args`, so that `filename` is no longer the path.
         self.reason = reason
         self.path = path
 
     @classmethod
     def from_os_error(cls, error: OSError, path: object) -> "OutputWriteError":
-        """Return `error` in the words of the system, with the place that a user knows."""
+        """Return `error` with the system's reason and the user's path."""
         reason = os.strerror(error.errno) if error.errno else str(error)
         return cls(error.errno, reason, str(path))
 
     def __str__(self) -> str:
         return (
             f"{self.path} cannot be written: {self.reason}; "
-            "run the same command again once it can be"
+            "run the same command again once it is writable"
         )
 
 
 class ClusterError(ScopeError, RuntimeError):
-    """Ray, or too much of it, was lost while it was needed."""
+    """Ray, or too many of its workers, were lost."""
 
 
 class EngineError(ScopeError, RuntimeError):
-    """No engine of the reasoner can be started, or it dies again and again."""
+    """No engine of the reasoner starts, or it keeps crashing."""
 
 
 class NoEvidenceError(ScopeError, RuntimeError):
-    """Nothing is known about any of the allowed models."""
+    """No allowed model has an estimate."""
 
 
 def first_line(error: BaseException) -> str:
@@ -167,5 +167,5 @@ def first_line(error: BaseException) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's text with every run of white space as one space."""
+    """Return an error's text on one line."""
     return " ".join(str(error).split())

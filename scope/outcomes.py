@@ -1,4 +1,4 @@
-"""What every model did on every question: a dense table with holes."""
+"""Outcomes of every model on every question: dense arrays, NaN where never run."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from scope.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from scope.arrays import BoolArray, FloatArray, IntArray, nan_to_null
 from scope.errors import BankError, join_names
 
 VALUE_COLUMNS = ("correct", "prompt_tokens", "completion_tokens")
 ALIASES = {"is_correct": "correct"}
 
 BATCH_ROWS = 1 << 15
-"""Rows read at once where a file is streamed."""
+"""Rows per batch when a file is streamed."""
 
 BUFFER_BYTES = 1 << 16
 
@@ -30,7 +30,7 @@ class Outcomes:
     ----------
     models : tuple of str
     correct_am : ndarray of shape (n_questions, n_models)
-        1 right, 0 wrong, between for part credit; NaN where never run or never graded.
+        1 is correct, 0 is wrong, partial credit lies between; NaN where never run or never graded.
     prompt_tokens_am, completion_tokens_am : ndarray of shape (n_questions, n_models)
         Token counts, NaN where never run.
     """
@@ -40,24 +40,25 @@ class Outcomes:
     prompt_tokens_am: FloatArray
     completion_tokens_am: FloatArray
 
-    def select_models(self, positions: Sequence[int]) -> "Outcomes":
-        """Return the outcomes of some models, in the order of `positions`."""
-        m = list(positions)
+    def select_models(self, columns: list[int]) -> "Outcomes":
+        """Return the outcomes of some models, in the order of `columns`."""
         return Outcomes(
-            tuple(self.models[i] for i in m),
-            self.correct_am[:, m],
-            self.prompt_tokens_am[:, m],
-            self.completion_tokens_am[:, m],
+            tuple(self.models[i] for i in columns),
+            self.correct_am[:, columns],
+            self.prompt_tokens_am[:, columns],
+            self.completion_tokens_am[:, columns],
         )
 
     def reindex(self, models: tuple[str, ...], n_questions: int) -> "Outcomes":
-        """Return what `models` did on the first questions; NaN for one that is not here."""
-        place = {model: position for position, model in enumerate(self.models)}
+        """Return the outcomes of `models` on the first questions; NaN for a model without any."""
+        column_of = {model: column for column, model in enumerate(self.models)}
         grids = []
         for values in (self.correct_am, self.prompt_tokens_am, self.completion_tokens_am):
-            nobody = np.full(n_questions, np.nan)
+            unknown_a = np.full(n_questions, np.nan)
             rows = values[:n_questions]
-            columns = [rows[:, place[model]] if model in place else nobody for model in models]
+            columns = [
+                rows[:, column_of[model]] if model in column_of else unknown_a for model in models
+            ]
             grids.append(np.column_stack(columns))
         return Outcomes(models, *grids)
 
@@ -71,9 +72,9 @@ class Outcomes:
                 "model": pa.DictionaryArray.from_arrays(
                     pa.array(model, pa.int16()), pa.array(self.models, pa.string())
                 ),
-                "correct": _nan_to_null(self.correct_am[run], pa.float32()),
-                "prompt_tokens": _nan_to_null(self.prompt_tokens_am[run], pa.int32()),
-                "completion_tokens": _nan_to_null(self.completion_tokens_am[run], pa.int32()),
+                "correct": nan_to_null(self.correct_am[run], pa.float32()),
+                "prompt_tokens": nan_to_null(self.prompt_tokens_am[run], pa.int32()),
+                "completion_tokens": nan_to_null(self.completion_tokens_am[run], pa.int32()),
             }
         )
 
@@ -86,13 +87,13 @@ class Outcomes:
     def from_table(
         cls, table: pa.Table, ids: Sequence[str], models: tuple[str, ...], source: str
     ) -> "Outcomes":
-        """Spread long rows over a (question, model) grid; rows of other questions are left out.
+        """Spread long rows over a (question, model) grid; rows of other questions are dropped.
 
         Raises
         ------
         BankError
-            If a (question, model) pair stands twice, a model is not among
-            `models`, or a number is impossible.
+            If a (question, model) pair occurs twice, a model is not among
+            `models`, or a number is out of range.
         """
         return cls.from_batches([table], pa.array(ids, pa.string()), models, source)
 
@@ -105,22 +106,22 @@ class Outcomes:
         source: str,
         dtype: type[np.floating[Any]] = np.float64,
     ) -> "Outcomes":
-        """Do the same with a few rows at a time.
+        """Build the outcomes from long rows as `from_table`, one batch at a time.
 
         Parameters
         ----------
         dtype : type, default=float64
-            Of the grids: float32 holds what a file of `to_table` does, tokens up to 16 million.
+            Of the arrays; float32 is exact for token counts up to 16 million.
         """
         shape = (len(ids), len(models))
         grids: list[FloatArray] = [np.full(shape, np.nan, dtype=dtype) for _ in VALUE_COLUMNS]
         taken = np.zeros(len(ids) * len(models), dtype=np.bool_)
         for table in tables:
-            place, kept = _flat_indices(table, ids, models, source)
-            _check_duplicates(place, taken, ids, models, source)
-            taken[place] = True
+            index, kept = _flat_indices(table, ids, models, source)
+            _check_duplicates(index, taken, ids, models, source)
+            taken[index] = True
             for name, grid in zip(VALUE_COLUMNS, grids, strict=True):
-                grid.reshape(-1)[place] = _numbers(table[name])[kept]
+                grid.reshape(-1)[index] = _numbers(table[name])[kept]
         correct_am, prompt_tokens_am, completion_tokens_am = grids
         _check(correct_am, prompt_tokens_am, completion_tokens_am, source)
         return cls(models, correct_am, prompt_tokens_am, completion_tokens_am)
@@ -141,7 +142,7 @@ def read_outcomes_table(path: Path) -> pa.Table:
 
 
 def read_outcomes_batches(path: Path, n_rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
-    """Read one such file a few rows at a time."""
+    """Read the file of `read_outcomes_table` in batches of `n_rows`; raises the same errors."""
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES) as file:
             for batch in file.iter_batches(n_rows, use_threads=False):
@@ -151,7 +152,7 @@ def read_outcomes_batches(path: Path, n_rows: int = BATCH_ROWS) -> Iterator[pa.T
 
 
 def _columns(table: pa.Table, path: Path) -> pa.Table:
-    """Return the columns of outcomes under their names."""
+    """Return the needed columns under their own names."""
     table = table.rename_columns([ALIASES.get(name, name) for name in table.column_names])
     needed = ("question_id", "model", *VALUE_COLUMNS)
     if missing := [name for name in needed if name not in table.column_names]:
@@ -164,26 +165,21 @@ def _columns(table: pa.Table, path: Path) -> pa.Table:
 def _flat_indices(
     table: pa.Table, ids: pa.StringArray, models: tuple[str, ...], source: str
 ) -> tuple[IntArray, BoolArray]:
-    """Return where in a flat grid the rows of known questions go, and which rows these are."""
+    """Return the flat grid indices of rows with a known question, and a mask of these rows."""
     question = _index_in(table["question_id"], ids)
     model = _index_in(table["model"], pa.array(models, pa.string()))
     kept = question >= 0
     if (model[kept] < 0).any():
-        strange = pc.unique(table["model"].filter(pa.array(kept & (model < 0)))).to_pylist()
-        raise BankError(f"{source} has outcomes of models without a price: {join_names(strange)}")
+        unknown = pc.unique(table["model"].filter(pa.array(kept & (model < 0)))).to_pylist()
+        raise BankError(f"{source} has outcomes of models without a price: {join_names(unknown)}")
     return question[kept] * len(models) + model[kept], kept
 
 
-def _nan_to_null(values: AnyArray, kind: pa.DataType) -> pa.Array:
-    missing = np.isnan(values)
-    return pa.array(np.where(missing, 0, values), mask=missing).cast(kind)
-
-
 def _index_in(column: pa.ChunkedArray, known: pa.StringArray) -> IntArray:
-    """Return where each value stands in `known`, -1 if nowhere."""
+    """Return the index of each value in `known`, -1 if absent."""
     found = pc.index_in(column.cast(pa.string()), value_set=known)
-    positions: IntArray = pc.fill_null(found, -1).to_numpy().astype(np.int64)
-    return positions
+    index: IntArray = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+    return index
 
 
 def _numbers(column: pa.ChunkedArray) -> FloatArray:
@@ -192,11 +188,11 @@ def _numbers(column: pa.ChunkedArray) -> FloatArray:
 
 
 def _check_duplicates(
-    place: IntArray, taken: BoolArray, ids: pa.StringArray, models: tuple[str, ...], source: str
+    index: IntArray, taken: BoolArray, ids: pa.StringArray, models: tuple[str, ...], source: str
 ) -> None:
-    """Raise `BankError` if a place of the flat grid comes twice, or was taken before."""
-    ordered = np.sort(place)
-    repeated = np.concatenate([ordered[1:][ordered[1:] == ordered[:-1]], place[taken[place]]])
+    """Raise `BankError` if a flat index occurs twice or was taken by an earlier batch."""
+    ordered = np.sort(index)
+    repeated = np.concatenate([ordered[1:][ordered[1:] == ordered[:-1]], index[taken[index]]])
     if repeated.size:
         question, model = divmod(int(repeated.min()), len(models))
         raise BankError(f"{source} has two outcomes of {models[model]} on {ids[question]}")

@@ -1,4 +1,4 @@
-"""The models a router may choose among: what they are called and what they charge."""
+"""The models that a router may choose, with their prices."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,14 +21,14 @@ class ModelSpec(StrictModel):
     usd_per_mtok_out: Usd
     """Price of a million completion tokens, reasoning included."""
     context_window: int | None = Field(default=None, ge=1)
-    """Tokens of prompt and completion it can hold; None where nobody said."""
+    """Limit on prompt and completion tokens; None if unknown."""
     capabilities: tuple[str, ...] = ()
-    """What else it takes, such as ``vision`` or ``function_calling``."""
+    """What the model supports, such as ``vision`` or ``function_calling``."""
     upstream_id: str | None = None
-    """Name the provider knows it by; None means `id`."""
+    """The provider's name of the model; None means `id`."""
 
     def cost_usd(self, prompt_tokens: FloatArray, completion_tokens: FloatArray) -> FloatArray:
-        """Return the price of calls with these token counts, USD; NaN stays NaN."""
+        """Return the cost of calls with these token counts, USD; NaN stays NaN."""
         usd_in, usd_out = self.usd_per_mtok_in / 1e6, self.usd_per_mtok_out / 1e6
         return prompt_tokens * usd_in + completion_tokens * usd_out
 
@@ -63,13 +63,13 @@ PUBLISHED_POOLS: dict[str, tuple[str, ...]] = {
     "high_budget": _IDS[:4],
     "low_budget": (_IDS[4], _IDS[5], _IDS[6], _IDS[8], _IDS[11]),
 }
-"""The five pools of the SCOPE paper; order decides ties."""
+"""The five pools of the SCOPE paper; ties go to the first model."""
 
 
 def cost_usd(
     models: Sequence[ModelSpec], prompt_tokens_qm: FloatArray, completion_tokens_qm: FloatArray
 ) -> FloatArray:
-    """Return what calls with these token counts cost, USD; columns are `models`."""
+    """Return the cost of calls with these token counts, USD; columns are `models`."""
     costs = [
         model.cost_usd(prompt_tokens_qm[:, m], completion_tokens_qm[:, m])
         for m, model in enumerate(models)
@@ -80,8 +80,8 @@ def cost_usd(
 def load_pool(name_or_file: str) -> tuple[str, ...]:
     """Return the model ids of a published pool or of a pool file.
 
-    A pool file names one model a line; ``#`` starts a comment. Order is kept,
-    since it decides ties.
+    A pool file names one model a line; ``#`` starts a comment. The order is kept:
+    ties go to the first model.
 
     Raises
     ------
@@ -107,15 +107,15 @@ def load_pool(name_or_file: str) -> tuple[str, ...]:
 
 
 def indices_of(wanted: tuple[str, ...], known: tuple[str, ...], where: str) -> list[int]:
-    """Return where each of `wanted` stands in `known`.
+    """Return the index of each of `wanted` in `known`.
 
     Raises
     ------
     UnknownModelError
-        For the first that is absent; the message calls `known` by `where`.
+        For the first that is absent; `where` names `known` in the message.
     """
-    place = {model: position for position, model in enumerate(known)}
+    index_of = {model: index for index, model in enumerate(known)}
     for model in wanted:
-        if model not in place:
+        if model not in index_of:
             raise UnknownModelError(model, known, where)
-    return [place[model] for model in wanted]
+    return [index_of[model] for model in wanted]

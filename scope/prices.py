@@ -1,4 +1,4 @@
-"""Read price files: the reference's form and LiteLLM's catalogue."""
+"""Read price files: the reference format and LiteLLM's catalogue."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -16,16 +16,16 @@ LITELLM_CAPABILITY = "supports_"
 
 
 def load_prices(path: Path) -> dict[str, ModelSpec]:
-    """Read one price file, whichever known form it has.
+    """Read a price file.
 
-    Three forms are told apart by their keys:
+    Three formats are recognised by their keys:
 
     * ``{model: {"input": usd, "output": usd}}``, USD per million tokens, the
       reference's ``pricing.json``;
     * ``[{"model": id, "input": usd, "output": usd}]``, the same as a list;
     * LiteLLM's ``model_prices_and_context_window.json``, USD per token, with
-      context window and capabilities. Entries that are not priced by both
-      tokens (images, audio) are left out.
+      context window and capabilities. Entries without both token prices
+      (images, audio) are skipped.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def load_prices(path: Path) -> dict[str, ModelSpec]:
     Raises
     ------
     ConfigError
-        If it is unreadable, of another form, or holds a price that is not a
+        If it is unreadable, has another format, or holds a price that is not a
         number of at least 0.
     """
     try:
@@ -62,7 +62,7 @@ def select_specs(prices: Prices, models: Iterable[str], source: str) -> tuple[Mo
     Raises
     ------
     UnknownPriceError
-        For the first model without a price; `source` names the file looked in.
+        For the first model without a price; `source` names the price file in the message.
     """
     specs = []
     for model in models:
@@ -115,20 +115,20 @@ def _from_litellm(model: object, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _per_million(usd_per_token: object) -> object:
-    """Scale a number; what is not one is passed on for `parse` to refuse."""
+    """Scale a number; any other value is returned as it is, and `parse` rejects it."""
     if isinstance(usd_per_token, int | float):
         return round(usd_per_token * 1e6, 9)
     return usd_per_token
 
 
 def _int_or_none(tokens: object) -> int | None:
-    """Return a count; the catalogue also holds text and fractions there."""
+    """Return a count; in the catalogue it may also be text or a fraction."""
     return int(tokens) if isinstance(tokens, int | float) and tokens >= 1 else None
 
 
 def _unknown_format_error(path: Path) -> ConfigError:
     return ConfigError(
-        f"price file {path} has an unknown form; expected "
+        f"price file {path} has an unknown format; expected "
         '{"model": {"input": usd, "output": usd}} per million tokens, a list of '
         '{"model", "input", "output"}, or LiteLLM\'s model_prices_and_context_window.json'
     )

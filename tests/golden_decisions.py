@@ -1,7 +1,7 @@
-"""The numbers that `test_golden_decisions` pins; ``python -m tests.golden_decisions OUTPUT``.
+"""Write the golden file of `test_golden_decisions`: ``python -m tests.golden_decisions OUTPUT``.
 
-Made from the embedded bank and 50 of the embedded questions, as ``scope eval`` does it,
-without Ray. A change that is meant to change no number leaves the golden file alone.
+It has predictions and decisions of the embedded bank for 50 of the embedded questions, and
+the metrics of ``scope eval`` on all of them, without Ray. A refactoring does not change it.
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, Predictions, load_bank
 from scope.bank.bank import Bank
@@ -22,22 +22,7 @@ from scope.routing.route import Objective, route
 from tests.factories.banks import rows_of
 
 STEP, N_QUESTIONS = 24, 50
-"""Every `STEP`-th labelled question, the first `N_QUESTIONS` of them."""
-
-FIELDS = {
-    "p_correct": "p_correct_qm",
-    "p_low": "p_low_qm",
-    "p_high": "p_high_qm",
-    "prompt_tokens": "prompt_tokens_qm",
-    "completion_tokens": "completion_tokens_qm",
-    "completion_tokens_low": "completion_tokens_low_qm",
-    "completion_tokens_high": "completion_tokens_high_qm",
-    "cost_usd": "cost_usd_qm",
-    "cost_usd_low": "cost_usd_low_qm",
-    "cost_usd_high": "cost_usd_high_qm",
-    "in_distribution": "in_distribution_qm",
-}
-"""Name in the golden file -> attribute of the estimates."""
+"""The first `N_QUESTIONS` of every `STEP`-th labelled question."""
 
 TARGETS = {
     **{f"alpha {alpha}": Objective(alpha=alpha) for alpha in (0.0, 0.25, 0.5, 0.75, 1.0)},
@@ -45,55 +30,62 @@ TARGETS = {
     **{f"min quality {p}": Objective(min_quality=p) for p in (0.5, 0.9)},
     "max cost 0.0005 USD": Objective(max_cost_usd=0.0005),
 }
-"""What is asked of the router, by the name of its decisions in the golden file."""
+"""Objectives of the router by the name of their decisions in the golden file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A bank, labelled questions put to it, and what is predicted for them."""
+    """A bank, labelled questions, and the predictions for them."""
 
     bank: Bank
-    exam: EvaluationSet
+    labelled: EvaluationSet
     predictions: Predictions
 
 
+def blas_architecture():
+    """Return the CPU architecture for which numpy's OpenBLAS has chosen its kernels."""
+    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    return next(blas["architecture"] for blas in libraries if "numpy" in blas["filepath"])
+
+
 def sample_case():
-    """The embedded bank and some of the embedded questions, predicted on one thread."""
+    """Return the embedded bank and a sample of the embedded questions, predicted on one thread."""
     return _case(slice(None, STEP * N_QUESTIONS, STEP))
 
 
 def estimates_json(case):
-    """Every predicted number by field, one row a question, one column a model."""
-    estimates = case.predictions.estimates
-    return {name: _plain(getattr(estimates, attribute)) for name, attribute in FIELDS.items()}
+    """Return every estimate by field, one row per question, one column per model."""
+    columns = case.predictions.estimates.to_columns()
+    return {name: _plain(value_qm) for name, value_qm in columns.items()}
 
 
 def decision_json(case, target):
-    """What one target comes to: the model of every question, the plan, what it really got."""
+    """Return the decisions for one objective, and their planned and realised scores."""
     routing = route(
         PredictionSet(case.predictions, case.bank.models, case.bank.reference, None), target
     )
     decisions = routing.decisions()
     return {
-        "selected_model": [one["selected_model"] for one in decisions],
-        "satisfied": [one["satisfied"] for one in decisions],
+        "selected_model": [decision["selected_model"] for decision in decisions],
+        "satisfied": [decision["satisfied"] for decision in decisions],
         "trade_off": _known(routing.settings.get("trade_off", math.nan)),
         "planned": _score(routing.planned()),
-        "realised": _score(case.exam.truth.score_choices(routing.choices)),
+        "realised": _score(case.labelled.truth.score_choices(routing.choices)),
     }
 
 
 def evaluation_json():
-    """The headline numbers of ``scope eval`` on all embedded questions: ours, each baseline."""
+    """Return the metrics of ``scope eval`` on all embedded questions, by router, ours first."""
     case = _case(slice(None))
-    evaluation = evaluate(case.bank, case.exam, case.predictions)
-    return [_headline(evaluation.standing(one.name), one) for one in evaluation.quality]
+    evaluation = evaluate(case.bank, case.labelled, case.predictions)
+    return [_metrics(evaluation.row(quality.name), quality) for quality in evaluation.quality]
 
 
 def golden():
-    """The whole content of the golden file."""
+    """Return the content of the golden file."""
     case = sample_case()
     return {
+        "blas_architecture": blas_architecture(),
         "question_id": list(case.predictions.question_ids),
         "model": list(case.predictions.models),
         "estimates": estimates_json(case),
@@ -104,18 +96,18 @@ def golden():
 
 def _case(rows):
     bank, questions = load_bank(EMBEDDED_BANK), rows_of(load_bank(EMBEDDED_QUESTIONS), rows)
-    exam = EvaluationSet.from_banks(bank, questions)
+    labelled = EvaluationSet.from_banks(bank, questions)
     with threadpool_limits(1):
-        return Case(bank, exam, predict_test_set(bank, exam))
+        return Case(bank, labelled, predict_test_set(bank, labelled))
 
 
-def _headline(standing, quality):
+def _metrics(row, quality):
     pooled = quality.pooled
     numbers = {
-        "area": standing.area.value,
-        "area_low": standing.area.low,
-        "area_high": standing.area.high,
-        "oracle_gap_closed": standing.oracle_gap_closed.value,
+        "area": row.area.value,
+        "area_low": row.area.low,
+        "area_high": row.area.high,
+        "oracle_gap_closed": row.oracle_gap_closed.value,
         "mean_auc": quality.mean_auc.value,
         "brier": pooled.brier.value,
         "log_loss": pooled.log_loss.value,
@@ -138,7 +130,7 @@ def _plain(values_qm):
 
 
 def _known(value):
-    """The number with all its digits; null where it is unknown or infinite."""
+    """Return the number with all digits; None if it is unknown or infinite."""
     return float(value) if math.isfinite(value) else None
 
 

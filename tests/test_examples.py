@@ -5,9 +5,9 @@ from scope.questions.questions import read_questions
 EXAMPLES = Path(__file__).parents[1] / "examples" / "questions.jsonl"
 
 
-def test_the_examples_are_many_and_of_many_subjects():
+def test_the_example_questions_cover_many_subjects():
     """
-    They are read as a user's file is, and the first ones show different subjects.
+    The file can be read like a user's file, and its first questions have different subjects.
     """
     questions = read_questions(EXAMPLES)
 

@@ -1,4 +1,8 @@
-"""Predictions, decisions and scores on the embedded bank, as they were when they were pinned."""
+"""Predictions, decisions and metrics on the embedded bank equal those of the golden file.
+
+OpenBLAS chooses its kernels by CPU, and two kernels round differently: numbers differ by up to
+3e-4 relative between SkylakeX and Haswell, decisions do not.
+"""
 
 import json
 from pathlib import Path
@@ -6,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scope.predictions import COLUMNS
 from tests.golden_decisions import (
-    FIELDS,
     TARGETS,
+    blas_architecture,
     decision_json,
     estimates_json,
     evaluation_json,
@@ -16,12 +21,13 @@ from tests.golden_decisions import (
 )
 
 EXPECTED = json.loads((Path(__file__).parent / "golden" / "decisions.json").read_text())
+RTOL = 0 if blas_architecture() == EXPECTED["blas_architecture"] else 1e-3
 
 
-def same(got, expected):
-    """Equal but for the last digits; null is equal to null."""
+def assert_same(got, expected):
+    """Compare to 1e-12 on the kernels of the golden file, else to 1e-3; None equals None."""
     got, expected = (np.array(values, dtype=np.float64) for values in (got, expected))
-    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12, equal_nan=True)
+    np.testing.assert_allclose(got, expected, rtol=RTOL, atol=1e-12, equal_nan=True)
 
 
 @pytest.fixture(scope="module")
@@ -39,46 +45,46 @@ def evaluation():
     return evaluation_json()
 
 
-def test_the_questions_and_models_are_the_pinned_ones(case):
+def test_questions_and_models_equal_the_golden_file(case):
     """
-    50 questions spread over the labelled set, all 17 models, both in their order.
+    50 questions spread over the labelled set and all 17 models, in the same order.
     """
     assert list(case.predictions.question_ids) == EXPECTED["question_id"]
     assert list(case.predictions.models) == EXPECTED["model"]
 
 
-@pytest.mark.parametrize("field", FIELDS)
-def test_every_predicted_number_is_the_pinned_one(estimates, field):
+@pytest.mark.parametrize("field", COLUMNS)
+def test_every_estimate_equals_the_golden_file(estimates, field):
     """
     For every question and every model.
     """
-    same(estimates[field], EXPECTED["estimates"][field])
+    assert_same(estimates[field], EXPECTED["estimates"][field])
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_every_decision_is_the_pinned_one(case, name):
+def test_every_decision_equals_the_golden_file(case, name):
     """
-    The same model for every question, and the same plan, price and outcome of it all.
+    The same model for every question, and the same planned and realised scores.
     """
     got, expected = decision_json(case, TARGETS[name]), EXPECTED["decisions"][name]
 
     assert got["selected_model"] == expected["selected_model"]
     assert got["satisfied"] == expected["satisfied"]
-    same(got["trade_off"], expected["trade_off"])
+    assert_same(got["trade_off"], expected["trade_off"])
     for score in ("planned", "realised"):
-        same(list(got[score].values()), list(expected[score].values()))
+        assert_same(list(got[score].values()), list(expected[score].values()))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", range(len(EXPECTED["evaluation"])), ids=lambda n: f"router {n}")
-def test_every_headline_number_of_the_evaluation_is_the_pinned_one(evaluation, place):
+@pytest.mark.parametrize("index", range(len(EXPECTED["evaluation"])), ids=lambda n: f"router {n}")
+def test_every_metric_of_the_evaluation_equals_the_golden_file(evaluation, index):
     """
-    Areas and the quality of forecasts, ours first, then each baseline whatever it is called.
+    Areas and forecast metrics of our router and of each baseline, whatever its name.
     """
     (got, expected) = (
-        {key: value for key, value in numbers[place].items() if key != "name"}
+        {key: value for key, value in numbers[index].items() if key != "name"}
         for numbers in (evaluation, EXPECTED["evaluation"])
     )
 
     assert got.keys() == expected.keys()
-    same(list(got.values()), list(expected.values()))
+    assert_same(list(got.values()), list(expected.values()))

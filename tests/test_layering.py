@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "scope.embedding": "scope scope.storage",
     "scope.policy": "scope",
     "scope.forecast": "scope",
-    "scope.fusion": "scope scope.storage scope.reasoner scope.policy scope.forecast",
+    "scope.fusion": "scope scope.storage scope.reasoner scope.policy",
     "scope.bank": (
         "scope scope.storage scope.reasoner scope.embedding scope.policy scope.forecast "
         "scope.fusion"
@@ -272,3 +272,18 @@ def test_one_module_of_each_side_speaks_http():
     ]
 
     assert speakers == ["scope.upstream.client", "deployments.upstream.client"]
+
+
+def test_one_module_of_the_endpoint_uses_private_names_of_ray():
+    """
+    An upgrade of Ray can break this module only.
+    """
+    users = [
+        module
+        for module, tree in TREES.items()
+        if module.startswith("deployments.")
+        for imported, name in imports(tree)
+        if imported.startswith("ray") and "._" in f".{imported}.{name}"
+    ]
+
+    assert users == ["deployments.protocol.ray_internals"]

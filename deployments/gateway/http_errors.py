@@ -1,4 +1,4 @@
-"""Errors as clients get them: OpenAI-shaped JSON with the status they act on."""
+"""Errors as responses: OpenAI-shaped JSON with an HTTP status."""
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -24,30 +24,30 @@ STATUS: dict[type[ScopeError], int] = {
     OverloadedError: 503,
     NotConfiguredError: 503,
 }
-"""Of errors; all others that are told to clients are 400."""
+"""Error -> status; every other `ScopeError` is a 400."""
 
 TYPES = {401: "authentication_error", 429: "rate_limit_error"}
-"""What OpenAI calls errors of a status; all others are ``invalid_request_error``."""
+"""Status -> OpenAI's error type; all others are ``invalid_request_error`` or ``server_error``."""
 
 
 def install_error_handlers(api: FastAPI) -> None:
-    """Have an application answer errors in their own words, and mistakes of ours in none."""
+    """Have an application answer a `ScopeError` with its message, any other error without."""
 
     @api.exception_handler(ScopeError)
-    async def refused(_: Request, error: ScopeError) -> Response:
+    async def scope_error(_: Request, error: ScopeError) -> Response:
         return error_response(error)
 
     @api.exception_handler(HTTPException)
-    async def failed(_: Request, error: HTTPException) -> Response:
+    async def http_error(_: Request, error: HTTPException) -> Response:
         return openai_error(error.status_code, str(error.detail))
 
     @api.exception_handler(Exception)
-    async def broken(_: Request, error: Exception) -> Response:
-        return openai_error(500, "something went wrong here; the log of the Router says what")
+    async def internal_error(_: Request, error: Exception) -> Response:
+        return openai_error(500, "internal error; the Router's log has the traceback")
 
 
 def error_response(error: ScopeError) -> JSONResponse:
-    """Return an error that is told to clients, in its own words."""
+    """Return the response to an error, with its message."""
     param, code = (error.param, error.code) if isinstance(error, RequestError) else (None, None)
     response = openai_error(STATUS.get(type(error), 400), str(error), param, code)
     if isinstance(error, RateLimitError | OverloadedError):
@@ -60,6 +60,6 @@ def error_response(error: ScopeError) -> JSONResponse:
 def openai_error(
     status: int, message: str, param: str | None = None, code: str | None = None
 ) -> JSONResponse:
-    """Return an error of the shape OpenAI's clients expect."""
+    """Return an error response in OpenAI's format."""
     kind = TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
     return JSONResponse(error_body(message, kind, code, param), status)

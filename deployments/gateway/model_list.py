@@ -1,4 +1,4 @@
-"""The list of models: what ``auto`` chooses among, and at which prices."""
+"""The list of models that ``auto`` chooses from, with their prices."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,14 +8,14 @@ from scope.pool import ModelSpec
 
 
 def model_list(models: Sequence[ModelSpec], created: int) -> dict[str, Any]:
-    """Return the body of ``/v1/models``; unknown is null.
+    """Return the body of ``/v1/models``; unknown values are null.
 
     Parameters
     ----------
     models : sequence of ModelSpec
-        The pool at today's prices.
+        The pool at its current prices.
     created : int
-        Since when they are known here, seconds since 1970.
+        When the replica started, seconds since 1970.
     """
     windows = [model.context_window for model in models if model.context_window is not None]
     auto = _entry(AUTO_NAMES[0], created) | {"context_length": max(windows, default=None)}

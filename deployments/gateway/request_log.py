@@ -1,4 +1,4 @@
-"""What is told of requests that are over: metrics, the decision log, and the replica's own log."""
+"""Records of finished requests: metrics, the decision log, and the replica's own log."""
 
 import logging
 
@@ -6,80 +6,82 @@ from deployments.gateway.request_context import RequestContext
 from deployments.telemetry import DecisionLog, LogSettings
 from deployments.telemetry.metrics import Metrics
 from deployments.upstream import UpstreamRegistry
+from scope.routing import finite_or_none
 
 log = logging.getLogger("ray.serve")
 
 
 class RequestLog:
-    """The books of one replica.
+    """Records the finished requests of one replica.
 
     Parameters
     ----------
     bank : str
         Version of the bank.
     replica : str
-        Name of the replica, like no other's.
+        Unique name of the replica.
     upstreams : UpstreamRegistry
-    meters : Metrics
+    metrics : Metrics
     """
 
     def __init__(
-        self, bank: str, replica: str, upstreams: UpstreamRegistry, meters: Metrics
+        self, bank: str, replica: str, upstreams: UpstreamRegistry, metrics: Metrics
     ) -> None:
         self._bank, self._replica = bank, replica
-        self._upstreams, self._meters = upstreams, meters
+        self._upstreams, self._metrics = upstreams, metrics
         self._decisions = DecisionLog(LogSettings(), replica)
 
     def make_decision_log(self, settings: LogSettings) -> DecisionLog:
-        """Return a decision log, for `keep`.
+        """Return a decision log for `replace_decision_log`.
 
         Raises
         ------
         ConfigError
-            If nobody may write there.
+            If its folder cannot be written.
         """
         return DecisionLog(settings, self._replica)
 
     def replace_decision_log(self, decisions: DecisionLog) -> None:
-        """Write to another decision log from now on."""
+        """Close the current decision log and write to another one."""
         self.close()
         self._decisions = decisions
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the decision log."""
         self._decisions.close()
 
-    def record(self, exchange: RequestContext) -> None:
-        """Enter a request; one that was refused before any decision leaves only its status."""
-        if not exchange.decisions:
+    def record(self, context: RequestContext) -> None:
+        """Record a request; one without a decision leaves only its status in the metrics."""
+        if not context.decisions:
             return
-        self._meters.count_decisions(exchange.decisions, exchange.overhead_s)
-        answer = exchange.answer
+        self._metrics.count_decisions(context.decisions, context.overhead_s)
+        answer = context.answer
         if answer is not None:
-            self._meters.observe("upstream", exchange.upstream_s)
-            self._meters.count_attempts(answer.attempts, self._upstreams)
-            predicted_usd = exchange.decisions[0].estimate(answer.model, "cost_usd")
-            self._meters.count_cost(answer.model, predicted_usd, answer.cost_usd)
-        for record in exchange.log_records(self._bank):
+            self._metrics.observe("upstream", context.upstream_s)
+            self._metrics.count_attempts(answer.attempts, self._upstreams)
+            candidate = context.decisions[0].candidate(answer.model)
+            predicted_usd = finite_or_none(candidate.cost_usd) if candidate else None
+            self._metrics.count_cost(answer.model, predicted_usd, answer.cost_usd)
+        for record in context.log_records(self._bank):
             self._decisions.write(record)
-        self._meters.set_unlogged(self._decisions.failed)
-        self._log(exchange)
+        self._metrics.set_unlogged(self._decisions.failed)
+        self._log(context)
 
-    def _log(self, exchange: RequestContext) -> None:
-        """Log a request that did not go as it should; the others only where DEBUG is on.
+    def _log(self, context: RequestContext) -> None:
+        """Log a degraded request or a failed attempt at INFO, any other request at DEBUG.
 
-        A line on standard error passes through four processes of Ray: for every request that
+        A line on standard error passes through four processes of Ray; one for every request
         would be a fifth of all the work.
         """
-        first, answer = exchange.decisions[0], exchange.answer
-        failed = [one for one in (answer.attempts if answer else ()) if one.outcome != "ok"]
-        well = first.degraded is None and not failed
-        told = {
+        first, answer = context.decisions[0], context.answer
+        attempts = answer.attempts if answer else ()
+        failed = [attempt for attempt in attempts if attempt.outcome != "ok"]
+        fields = {
             "decision_id": first.id,
-            "model": exchange.model,
+            "model": context.model,
             "degraded": first.degraded,
-            "failed": [f"{one.model}: {one.outcome}" for one in failed],
-            "overhead_ms": round(1e3 * exchange.overhead_s, 1),
+            "failed": [f"{attempt.model}: {attempt.outcome}" for attempt in failed],
+            "overhead_ms": round(1e3 * context.overhead_s, 1),
         }
-        level = logging.DEBUG if well else logging.INFO
-        log.log(level, "%s: %d decided", exchange.endpoint, len(exchange.decisions), extra=told)
+        level = logging.DEBUG if first.degraded is None and not failed else logging.INFO
+        log.log(level, "%s: %d decided", context.endpoint, len(context.decisions), extra=fields)

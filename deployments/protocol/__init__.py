@@ -1,11 +1,18 @@
 """What crosses replicas: messages, errors, and a remote call with deadline and breaker."""
 
 from deployments.protocol.circuit_breaker import CircuitBreaker
-from deployments.protocol.decision import Decision, pinned_decision
+from deployments.protocol.decision import (
+    CandidateEstimate,
+    Decision,
+    NearestAnchor,
+    ReasoningSummary,
+    pinned_decision,
+)
 from deployments.protocol.messages import (
     EmbeddedTexts,
     Prediction,
     PredictionRequest,
+    ReasoningMode,
     ReasoningQuestion,
     ReasoningRequest,
     ReasoningResult,
@@ -26,10 +33,12 @@ from deployments.protocol.validation_messages import field_path, format_error, s
 
 __all__ = [
     "AuthenticationError",
+    "CandidateEstimate",
     "CircuitBreaker",
     "Decision",
     "EmbeddedTexts",
     "ModelNotFoundError",
+    "NearestAnchor",
     "NoEligibleModelError",
     "NotConfiguredError",
     "OverloadedError",
@@ -37,9 +46,11 @@ __all__ = [
     "Prediction",
     "PredictionRequest",
     "RateLimitError",
+    "ReasoningMode",
     "ReasoningQuestion",
     "ReasoningRequest",
     "ReasoningResult",
+    "ReasoningSummary",
     "RequestError",
     "eligible_prediction_set",
     "field_path",

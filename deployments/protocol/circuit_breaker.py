@@ -1,65 +1,68 @@
-"""A circuit breaker: leaves an upstream alone that failed too often in a row."""
+"""A circuit breaker: stops calls of a service after several failures in a row."""
 
 import time
+from typing import Literal
 
-from purgatory.domain.model import HALF_OPENED, OPENED, Context
+CircuitState = Literal["closed", "half-open", "open"]
 
 
 class CircuitBreaker:
-    """purgatory's states, with outcomes told by hand and one trial at a time.
+    """Consecutive failures open the circuit; after a rest one trial call decides whether it closes.
 
-    Its ``async with`` knows two outcomes only, and a client that hangs up while the upstream is
-    silent is neither: as a failure, clients could open the circuit; as a success, they would keep
-    it closed.
+    The caller reports three outcomes, not two: a client that disconnects while the service is
+    silent is neither a failure, by which clients could open the circuit, nor a success, by which
+    they would keep it closed.
 
     Parameters
     ----------
-    name : str
     failures : int
-        Open after this many in a row.
+        Consecutive failures that open the circuit.
     open_s : float
-        Seconds until one call may try again.
+        Seconds until an open circuit allows a trial call.
+
+    Attributes
+    ----------
+    state : str
+        ``closed``, ``half-open`` or ``open``.
     """
 
-    def __init__(self, name: str, *, failures: int, open_s: float) -> None:
-        self._circuit = Context(name, threshold=failures, ttl=open_s)
-        self._trying = False
-
-    @property
-    def state(self) -> str:
-        """``closed``, ``half-opened`` or ``opened``, for metrics."""
-        return self._circuit.state
+    def __init__(self, *, failures: int, open_s: float) -> None:
+        self._max_failures, self._open_s = failures, open_s
+        self._failures = 0
+        self._opened_at = 0.0
+        self._trial_running = False
+        self.state: CircuitState = "closed"
 
     @property
     def reopens_in_s(self) -> float:
-        """Seconds until a call may try; not above 0 where one may."""
-        opened_at = self._circuit.opened_at
-        return 0.0 if opened_at is None else opened_at + self._circuit.ttl - time.time()
+        """Seconds until a call is allowed; 0 or less if one is."""
+        if self.state != "open":
+            return 0.0
+        return self._opened_at + self._open_s - time.monotonic()
 
     def try_acquire(self) -> bool:
-        """Say whether a call may go out; one that does must tell how it ended."""
-        # purgatory would refuse by raising one exception object again and again, and every
-        # frame that it ever passed would stay alive on its traceback: ask the clock first.
-        if self._trying or (self.state == OPENED and self.reopens_in_s >= 0):
+        """Return whether a call is allowed; the caller of an allowed one reports its outcome."""
+        if self._trial_running or self.reopens_in_s > 0:
             return False
-        self._circuit.handle_new_request()
-        self._trying = self.state == HALF_OPENED
+        if self.state != "closed":
+            self.state, self._trial_running = "half-open", True
         return True
 
     def record_success(self) -> None:
-        """Close."""
-        self._circuit.handle_end_request()
-        self._end_trial()
+        """Close the circuit, unless it has opened since the call began."""
+        self._trial_running = False
+        if self.state != "open":
+            self.state, self._failures = "closed", 0
 
-    def record_failure(self, error: Exception) -> None:
-        """Count, and open if that was one too many."""
-        self._circuit.handle_exception(error)
-        self._end_trial()
+    def record_failure(self) -> None:
+        """Count a failure; open the circuit if it is one too many or the call was a trial."""
+        self._trial_running = False
+        self._failures += 1
+        if self.state == "half-open" or (
+            self.state == "closed" and self._failures >= self._max_failures
+        ):
+            self.state, self._opened_at = "open", time.monotonic()
 
     def release(self) -> None:
-        """Learn nothing, and let another call try: this one has begun well, or was given up."""
-        self._end_trial()
-
-    def _end_trial(self) -> None:
-        self._trying = False
-        self._circuit.messages.clear()  # for purgatory's message bus, which is not used
+        """Report no outcome, and allow another trial: the call began well, or was given up."""
+        self._trial_running = False

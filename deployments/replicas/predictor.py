@@ -1,4 +1,4 @@
-"""The predictor's replica: what a bank foretells of prompts that were embedded."""
+"""The work of a Predictor replica: predictions of a bank for embedded prompts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from scope.reasoner import PromptTokenizer
 
 
 class Predictor:
-    """Foretells how the models of a bank would do.
+    """Predicts outcomes of the models of a bank, and queries the reasoner about them.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class Predictor:
         Folder of the bank.
     reasoner : ReasonerArgs, optional
     engine : RemoteMethod, optional
-        Of the reasoner.
+        Engine of the reasoner.
     """
 
     def __init__(
@@ -42,16 +42,16 @@ class Predictor:
             )
 
     def predict(self, calls: Sequence[PredictionRequest]) -> list[list[Prediction] | None]:
-        """Return the predictions of each call; None for one that wants another bank.
+        """Return the predictions of each call; None for a call for another bank.
 
-        While a new bank rolls out, callers and predictors of both meet.
+        During the roll-out of a new bank, Routers and Predictors of both banks run.
         """
-        ours = [call for call in calls if call.bank == self._bank.version]
-        if not ours:
+        matching = [call for call in calls if call.bank == self._bank.version]
+        if not matching:
             return [None for _ in calls]
         estimates, near = self._predictor.predict(
-            np.concatenate([call.embedding_qd for call in ours]),
-            np.concatenate([call.features_qf for call in ours]),
+            np.concatenate([call.embedding_qd for call in matching]),
+            np.concatenate([call.features_qf for call in matching]),
         )
         rows = iter(Prediction.from_batch(estimates, near))
         return [
@@ -59,22 +59,16 @@ class Predictor:
             for call in calls
         ]
 
-    async def reason(self, wanted: ReasoningRequest) -> list[ReasoningResult] | None:
-        """Return what asking the reasoner comes to for each question; None as above."""
-        if wanted.bank != self._bank.version or self._reasoner is None:
+    async def reason(self, request: ReasoningRequest) -> list[ReasoningResult] | None:
+        """Query the reasoner; return one result per question, None for another bank."""
+        if request.bank != self._bank.version or self._reasoner is None:
             return None
-        return await answer_request(self._bank, self._reasoner, wanted)
+        return await answer_request(self._bank, self._reasoner, request)
 
     def check_health(self) -> None:
-        """Foretell an anchor.
-
-        Raises
-        ------
-        ConfigError
-            If nothing comes of it.
-        """
+        """Raise `ConfigError` if there is no prediction for an anchor of the bank."""
         features_qf = self._bank.features_af[:1]
         vector_qd = self._bank.embedding_ad[:1].astype(np.float32)
         estimates, _ = self._predictor.predict(vector_qd, features_qf)
         if not np.isfinite(estimates.p_correct_qm).any():
-            raise ConfigError("the predictor foretells nothing for an anchor of its own bank")
+            raise ConfigError("the predictor has no prediction for an anchor of its own bank")

@@ -1,4 +1,4 @@
-"""The reasoner at work: a question and a model to a prompt, to the engine, to an answer."""
+"""Query the reasoner: build the prompt, call the engine, parse the prediction."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,6 @@ from pydantic import Field
 from deployments.protocol.remote_call import RemoteMethod
 from scope.arrays import IntArray
 from scope.bank import Bank, nearest_examples
-from scope.errors import ConfigError
 from scope.reasoner import (
     EngineConfig,
     PromptBuilder,
@@ -28,32 +27,32 @@ from scope.reasoner import (
 )
 
 TEMPLATE_TOKENS = 300
-"""Of a prompt without any text of anchors and question."""
+"""Length of a prompt without the texts of anchors and question."""
 
 CHARS_PER_TOKEN = 4.0
-"""Of English; only the price of asking is estimated by it."""
+"""Of English text; used only to estimate the cost of a query."""
 
 
 class EngineRequest(NamedTuple):
-    """What the engine is asked to continue."""
+    """A prompt for the engine to continue."""
 
     prompt: str
-    """All of it, wrapped as a chat."""
+    """Including the chat template."""
     sampling: dict[str, Any]
-    """As `scope.reasoner.answers.sampling` says, under vLLM's names."""
+    """Sampling parameters of vLLM, from `sampling_params`."""
 
 
 class Continuation(NamedTuple):
-    """One continuation, in values that need no vLLM to be read."""
+    """One continuation, of types that need no vLLM."""
 
     text: str
     token_ids: list[int]
     logprobs: list[dict[int, float]]
-    """Of each token: the likeliest ids there."""
+    """For each token, the log-probabilities of the most probable ids."""
 
 
 class EngineReasoner:
-    """Has the engine foretell one model on one question.
+    """Predicts the outcome of one model on one question with the engine.
 
     Parameters
     ----------
@@ -63,9 +62,9 @@ class EngineReasoner:
     tokens : PromptTokenizer
         Of the checkpoint that the engine runs.
     engine : RemoteMethod
-        Takes a `EngineRequest`, gives a list of `Continuation`.
+        Maps an `EngineRequest` to a list of `Continuation`.
     max_cached : int
-        Most answers kept, some 200 bytes each.
+        Maximum number of cached predictions, some 200 bytes each.
     """
 
     def __init__(
@@ -77,64 +76,64 @@ class EngineReasoner:
         max_cached: int,
     ) -> None:
         self._bank, self._config, self._tokens, self._engine = bank, config, tokens, engine
-        self._writer = PromptBuilder.from_config(config, tokens)
+        self._prompt_builder = PromptBuilder.from_config(config, tokens)
         for model in bank.model_ids:
-            self._writer.build(model, [], "")  # refused now rather than with the first question
+            self._prompt_builder.build(model, [], "")  # raises now if the context is too short
         # Fast tokenizers refuse two threads at once ("Already borrowed").
-        self._one_thread = ThreadPoolExecutor(1, thread_name_prefix="prompts")
+        self._prompt_thread = ThreadPoolExecutor(1, thread_name_prefix="prompts")
         self._sampling = {**sampling_params(config, tokens), "n": config.samples}
-        self._kept: LRUCache[bytes, ReasonerPrediction] = LRUCache(max_cached)
+        self._cache: LRUCache[bytes, ReasonerPrediction] = LRUCache(max_cached)
 
     def cached(self, text: str, m: int) -> ReasonerPrediction | None:
-        """Return what was answered before; None if it is not kept."""
-        return self._kept.get(self._key(text, m))
+        """Return the cached prediction of the m-th model, None if there is none."""
+        return self._cache.get(self._key(text, m))
 
     async def query(
         self, text: str, anchor_k: IntArray, m: int, *, timeout_s: float, slow_call_s: float
     ) -> ReasonerPrediction:
-        """Return what the engine says of a model.
+        """Return the engine's prediction for a model on a question.
 
         Parameters
         ----------
         text : str
-            The question.
+            Text of the question.
         anchor_k : ndarray of int, shape (n_near,)
             The nearest anchors, nearest first.
         m : int
-            Column of the bank.
+            Index of the model in the bank.
         timeout_s, slow_call_s : float
-            As for `Hop.ask`.
+            As for `RemoteCall.call`.
 
         Raises
         ------
-        HopError
-            If there is no answer, or none in time.
+        RemoteCallError
+            If the engine does not reply in time, or at all.
         """
-        # Tokenizing takes milliseconds that others must not wait for.
+        # Tokenizing takes milliseconds and must not block the event loop.
         prompt = await asyncio.get_running_loop().run_in_executor(
-            self._one_thread, self.prompt, text, anchor_k, m
+            self._prompt_thread, self.prompt, text, anchor_k, m
         )
         replies: Sequence[Continuation] = await self._engine.call(
             EngineRequest(prompt, self._sampling), timeout_s=timeout_s, slow_call_s=slow_call_s
         )
-        answer = average_predictions([self._read(reply) for reply in replies])
-        if not math.isnan(answer.p_yes):
-            self._kept[self._key(text, m)] = answer
-        return answer
+        prediction = average_predictions([self._parse(reply) for reply in replies])
+        if not math.isnan(prediction.p_yes):
+            self._cache[self._key(text, m)] = prediction
+        return prediction
 
     def estimate_tokens(self, text: str, anchor_k: IntArray, m: int) -> float:
-        """Estimate what asking takes of the engine: prompt, reasoning and answer."""
+        """Estimate the tokens of a query: prompt, reasoning and prediction."""
         examples = nearest_examples(self._bank, anchor_k, m, self._config.n_examples)
         chars = len(text) + sum(len(example.question) for example in examples)
         prompt = TEMPLATE_TOKENS + chars / CHARS_PER_TOKEN
         return min(prompt, self._config.max_prompt_tokens) + self._config.max_new_tokens
 
     def prompt(self, text: str, anchor_k: IntArray, m: int) -> str:
-        """Return what the engine is given."""
+        """Return the prompt of a query."""
         examples = nearest_examples(self._bank, anchor_k, m, self._config.n_examples)
-        return self._writer.build(self._bank.model_ids[m], examples, text)
+        return self._prompt_builder.build(self._bank.model_ids[m], examples, text)
 
-    def _read(self, reply: Continuation) -> ReasonerPrediction:
+    def _parse(self, reply: Continuation) -> ReasonerPrediction:
         return parse_prediction(
             reply.text,
             reply.token_ids,
@@ -146,44 +145,28 @@ class EngineReasoner:
         )
 
     def _key(self, text: str, m: int) -> bytes:
-        said = f"{self._bank.version}\0{self._bank.model_ids[m]}\0{text}"
-        return hashlib.sha256(said.encode()).digest()
+        key = f"{self._bank.version}\0{self._bank.model_ids[m]}\0{text}"
+        return hashlib.sha256(key.encode()).digest()
 
 
 class ReasonerArgs(ReasonerConfig):
-    """``args: reasoner`` of serve_config.yaml; without it nothing of the reasoner exists."""
+    """``args: reasoner`` of serve_config.yaml; without it there is no reasoner."""
 
-    template: Annotated[Path | None, Field(strict=False)] = None  # YAML knows texts only
-    """Jinja file with the wording of the prompt, on every node; None for ours."""
+    template: Annotated[Path | None, Field(strict=False)] = None  # YAML has no paths
+    """Jinja template of the prompt, on every node; None: the default template."""
     engine: EngineConfig = EngineConfig()
-    """How one engine is run, and on what; how many there are says the block of `ScopeEngine`."""
+    """Settings of one engine; the deployment block of `ScopeEngine` sets their number."""
     max_cached_answers: int = Field(default=100_000, ge=1)
-    """Answers that each Predictor keeps, some 200 bytes each."""
+    """Predictions that each Predictor replica caches, some 200 bytes each."""
 
 
 def check_reasoner(args: ReasonerArgs, bank: Bank) -> None:
-    """Refuse a bank that has no texts to show, or has not learned what answers are worth.
+    """Check that a bank has question texts and was fitted for this reasoner.
 
     Raises
     ------
     ConfigError
-        Also where it has learned so of another reasoner, naming what differs.
+        If it has no texts, or was fitted for none or another; names what differs.
     """
-    name = f"bank {bank.version or 'in memory'}"
-    if bank.prompts is None:
-        raise ConfigError(
-            f"{name} has no question texts; the reasoning predictor needs them: "
-            "build it without --drop-prompts"
-        )
-    if bank.reasoner is None:
-        raise ConfigError(
-            f"{name} does not say what a reasoner's answers are worth; "
-            "run `scope bank fit --predictor scope`"
-        )
-    spec = ReasonerSpec.from_config(args)
-    if differing := bank.reasoner.spec.differences(spec):
-        raise ConfigError(
-            f"{name} was calibrated for {bank.reasoner.spec}, args has {spec}: they differ in "
-            f"{', '.join(differing)}; name that one, or run `scope bank fit "
-            "--predictor scope` for this one"
-        )
+    bank.require_prompts()
+    bank.require_reasoner(ReasonerSpec.from_config(args))

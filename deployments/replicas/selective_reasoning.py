@@ -1,4 +1,4 @@
-"""Ask the engine about several questions at once: only what matters, and no longer than it does."""
+"""Query the engine about several questions, only for models that can change a decision."""
 
 import asyncio
 import math
@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
@@ -24,219 +23,234 @@ from scope.pool import indices_of
 from scope.reasoner import ReasonerPrediction
 
 TERMINAL_KINDS = ("down", "full")
-"""How an engine fails that will fail the next question just the same."""
+"""Failures of the engine that the next query would have, too."""
 
 EngineQuery = Callable[[int, float], Awaitable[ReasonerPrediction]]
-"""``(m, timeout_s) -> answer`` for the m-th permitted model; raises `RemoteCallError`."""
+"""``(m, timeout_s) -> prediction`` for the m-th eligible model; raises `RemoteCallError`."""
 
 
 @dataclass(slots=True, eq=False)
 class QuestionQuery:
-    """One question on its way to a decision.
+    """The reasoner queries of one question.
 
     Attributes
     ----------
-    cascade : SelectiveQuery
-        Of the permitted models.
-    known : callable
-        What was answered before of the m-th of them, or None.
-    ask : EngineQuery
-    answers : dict of int to ReasonerPrediction
-        What takes part in the decision, by model.
-    asked, cancelled : int
-        Calls of the engine that were begun; those of them that became needless.
+    selective_query : SelectiveQuery
+        Over the eligible models.
+    cached : callable
+        Maps m to the known prediction for the m-th of them, or None.
+    query : EngineQuery
+    predictions : dict of int to ReasonerPrediction
+        Those that take part in the decision, by m.
+    n_queries, cancelled : int
+        Calls of the engine that were started; those of them that were cancelled as no longer
+        needed.
     failed : list of str
-        Why others of them brought no answer.
-    left : str or None
-        Why somebody was not asked about who could have mattered.
+        Reasons of the calls that failed.
+    incomplete_reason : str or None
+        Why a model that could change the decision was not queried.
     """
 
-    cascade: SelectiveQuery
+    selective_query: SelectiveQuery
     cached: Callable[[int], ReasonerPrediction | None]
     query: EngineQuery
-    answers: dict[int, ReasonerPrediction] = field(default_factory=dict)
+    predictions: dict[int, ReasonerPrediction] = field(default_factory=dict)
     n_queries: int = 0
     cancelled: int = 0
     failed: list[str] = field(default_factory=list)
     incomplete_reason: str | None = None
 
     def next(self) -> int | None:
-        """Return the model to ask the engine about now; None if nobody must be asked."""
-        while wanted := self.cascade.start_next(1):
-            (m,) = wanted
-            answer = self.cached(m)
-            if answer is None:
+        """Return the next model to query the engine about, None if there is none for now."""
+        while started := self.selective_query.start_next(1):
+            (m,) = started
+            prediction = self.cached(m)
+            if prediction is None:
                 self.n_queries += 1
                 return m
-            self.record(m, answer)
+            self.record(m, prediction)
         return None
 
     def use_cached(self) -> None:
-        """Take what was answered before, now that nobody can be asked any more."""
-        while wanted := self.cascade.start_next(1):
-            (m,) = wanted
-            answer = self.cached(m)
-            if answer is None:
-                self.cascade.cancel(m)
+        """Use known predictions after the last call of the engine."""
+        while started := self.selective_query.start_next(1):
+            (m,) = started
+            prediction = self.cached(m)
+            if prediction is None:
+                self.selective_query.cancel(m)
                 return
-            self.record(m, answer)
+            self.record(m, prediction)
 
-    def record(self, m: int, answer: ReasonerPrediction) -> None:
-        """Take an answer, one that says nothing included."""
-        self.answers[m] = answer
-        self.cascade.record(m, answer)
+    def record(self, m: int, prediction: ReasonerPrediction) -> None:
+        """Record a prediction, also one that is NaN."""
+        self.predictions[m] = prediction
+        self.selective_query.record(m, prediction)
 
     def record_failure(self, m: int, reason: str) -> None:
-        """Go on without an answer: what the anchors say stands."""
+        """Record a failed call: the anchors' estimates of the model stay."""
         self.failed.append(reason)
-        self.cascade.record(m, None)
+        self.selective_query.record(m, None)
 
     def drop(self, m: int) -> None:
-        """Stop waiting for an answer that can change nothing any more."""
+        """Record a call that was cancelled since it can no longer change the decision."""
         self.cancelled += 1
-        self.cascade.cancel(m)
+        self.selective_query.cancel(m)
 
 
 class QueryScheduler:
-    """The questions of one request; they share what may be under way at once.
+    """Runs the queries of several questions, which share a limit of concurrent calls.
 
     Parameters
     ----------
-    inquiries : sequence of QuestionQuery
-    at_once : int
-        Most calls under way.
+    queries : sequence of QuestionQuery
+    max_concurrency : int
+        Maximum number of calls of the engine in flight.
     timeout_s : float
-        After this nobody is asked any more.
+        No call starts later than this.
     """
 
     def __init__(
-        self, inquiries: Sequence[QuestionQuery], *, at_once: int, timeout_s: float
+        self, queries: Sequence[QuestionQuery], *, max_concurrency: int, timeout_s: float
     ) -> None:
-        self._all, self._waiting = inquiries, deque(inquiries)
-        self._at_once, self._ends_at = at_once, time.monotonic() + timeout_s
+        self._queries, self._waiting = queries, deque(queries)
+        self._max_concurrency, self._ends_at = max_concurrency, time.monotonic() + timeout_s
         self._running: dict[asyncio.Task[ReasonerPrediction], tuple[QuestionQuery, int]] = {}
-        self._over: str | None = None
+        self._stop_reason: str | None = None
 
     async def run(self) -> None:
-        """Ask until no answer can change a decision, the time is over, or the engine is gone."""
+        """Query until no prediction can change a decision, time is up, or the engine is down."""
         try:
-            self._start()
+            self._start_calls()
             while self._running:
                 done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    self._end(task)
-                self._drop()
-                self._start()
+                    self._record(task)
+                self._cancel_unneeded()
+                self._start_calls()
         finally:
             for task in self._running:
                 task.cancel()
-        for inquiry in self._all:
-            inquiry.use_cached()
-            inquiry.incomplete_reason = None if inquiry.cascade.done else self._over
+        for query in self._queries:
+            query.use_cached()
+            query.incomplete_reason = None if query.selective_query.done else self._stop_reason
 
-    def _start(self) -> None:
-        """Fill what may be under way, by a model of each question in turn."""
-        while self._waiting and self._over is None and len(self._running) < self._at_once:
+    def _start_calls(self) -> None:
+        """Start calls up to the limit, one model of each question in turn."""
+        while (
+            self._waiting
+            and self._stop_reason is None
+            and len(self._running) < self._max_concurrency
+        ):
             left_s = self._ends_at - time.monotonic()
             if left_s <= 0:
-                self._over = "engine late"
+                self._stop_reason = "engine late"
                 return
-            inquiry = self._waiting.popleft()
-            m = inquiry.next()
+            query = self._waiting.popleft()
+            m = query.next()
             if m is not None:
-                self._running[asyncio.ensure_future(inquiry.query(m, left_s))] = (inquiry, m)
-                self._waiting.append(inquiry)
+                self._running[asyncio.ensure_future(query.query(m, left_s))] = (query, m)
+                self._waiting.append(query)
 
-    def _end(self, task: asyncio.Task[ReasonerPrediction]) -> None:
-        inquiry, m = self._running.pop(task)
+    def _record(self, task: asyncio.Task[ReasonerPrediction]) -> None:
+        query, m = self._running.pop(task)
         try:
-            inquiry.record(m, task.result())
+            query.record(m, task.result())
         except RemoteCallError as error:
-            inquiry.record_failure(m, error.reason)
+            query.record_failure(m, error.reason)
             if error.kind in TERMINAL_KINDS:
-                self._over = error.reason
-        if inquiry not in self._waiting:
-            self._waiting.append(inquiry)  # what it has learned may let it ask again
+                self._stop_reason = error.reason
+        if query not in self._waiting:
+            self._waiting.append(query)  # the result may require further queries
 
-    def _drop(self) -> None:
-        """Cancel what has become needless."""
-        for task, (inquiry, m) in list(self._running.items()):
-            if m in inquiry.cascade.cancellable and not task.done():
+    def _cancel_unneeded(self) -> None:
+        """Cancel the calls that can no longer change a decision."""
+        for task, (query, m) in list(self._running.items()):
+            if m in query.selective_query.cancellable and not task.done():
                 del self._running[task]
                 task.cancel()
-                inquiry.drop(m)
+                query.drop(m)
 
 
 async def answer_request(
-    bank: Bank, reasoner: EngineReasoner, wanted: ReasoningRequest
+    bank: Bank, reasoner: EngineReasoner, request: ReasoningRequest
 ) -> list[ReasoningResult]:
-    """Return what asking comes to for each question; never fails for the engine's sake.
+    """Query the reasoner; return one result per question, also if the engine fails.
 
     Parameters
     ----------
     bank : Bank
-        Calibrated for this reasoner.
+        Fitted for this reasoner.
     reasoner : EngineReasoner
-    wanted : ReasoningRequest
+    request : ReasoningRequest
     """
-    # Of hundreds of questions this is hundreds of milliseconds of numpy.
-    inquiries = await asyncio.to_thread(
-        lambda: [_build_query(bank, reasoner, case, wanted) for case in wanted.cases]
+    # For hundreds of questions this is hundreds of milliseconds of numpy.
+    queries = await asyncio.to_thread(
+        lambda: [_build_query(bank, reasoner, question, request) for question in request.questions]
     )
-    await QueryScheduler(inquiries, at_once=wanted.at_once, timeout_s=wanted.timeout_s).run()
+    await QueryScheduler(
+        queries, max_concurrency=request.max_concurrency, timeout_s=request.timeout_s
+    ).run()
     return [
-        _result(bank, inquiry, case) for inquiry, case in zip(inquiries, wanted.cases, strict=True)
+        _result(bank, query, question)
+        for query, question in zip(queries, request.questions, strict=True)
     ]
 
 
 def _build_query(
-    bank: Bank, reasoner: EngineReasoner, case: ReasoningQuestion, wanted: ReasoningRequest
+    bank: Bank, reasoner: EngineReasoner, question: ReasoningQuestion, request: ReasoningRequest
 ) -> QuestionQuery:
-    assert bank.reasoner is not None  # checked before it started
-    columns = _columns(bank, case)
-    anchor_k = case.prediction.anchor_k
-    tokens = reasoner.estimate_tokens(case.text, anchor_k, columns[0])
-    cascade = SelectiveQuery(
-        case.policy,
+    assert bank.reasoner is not None  # checked when the application is built
+    columns = _columns(bank, question)
+    anchor_k = question.prediction.anchor_k
+    tokens = reasoner.estimate_tokens(question.text, anchor_k, columns[0])
+    prediction_set = eligible_prediction_set([question.prediction], bank, question.models)
+    selective_query = SelectiveQuery(
+        question.policy,
         bank.reasoner.blend.select_models(columns),
-        eligible_prediction_set([case.prediction], bank, case.models).predictions.estimates,
-        case.models,
-        QueryRule(wanted.mode, query_cost_usd=tokens * wanted.usd_per_mtok / 1e6),
+        prediction_set.predictions.estimates,
+        question.models,
+        QueryRule(request.mode, query_cost_usd=tokens * request.usd_per_mtok / 1e6),
     )
 
-    def known(m: int) -> ReasonerPrediction | None:
-        return _known_answer(case, columns[m]) or reasoner.cached(case.text, columns[m])
+    def cached(m: int) -> ReasonerPrediction | None:
+        known = _known_prediction(question, columns[m])
+        return known or reasoner.cached(question.text, columns[m])
 
-    async def ask(m: int, timeout_s: float) -> ReasonerPrediction:
-        slow_call_s = wanted.timeout_s / 2
-        about = partial(reasoner.query, case.text, anchor_k, columns[m])
-        return await about(timeout_s=timeout_s, slow_call_s=slow_call_s)
+    async def query(m: int, timeout_s: float) -> ReasonerPrediction:
+        return await reasoner.query(
+            question.text,
+            anchor_k,
+            columns[m],
+            timeout_s=timeout_s,
+            slow_call_s=request.timeout_s / 2,
+        )
 
-    return QuestionQuery(cascade, known, ask)
+    return QuestionQuery(selective_query, cached, query)
 
 
-def _known_answer(case: ReasoningQuestion, column: int) -> ReasonerPrediction | None:
-    """Return what the Router knows already."""
-    answer_2m = case.prediction.reasoner_2m
+def _known_prediction(question: ReasoningQuestion, column: int) -> ReasonerPrediction | None:
+    """Return the prediction that the Router sent with the question, if any."""
+    answer_2m = question.prediction.reasoner_2m
     if answer_2m is None or math.isnan(answer_2m[0, column]):
         return None
     return ReasonerPrediction(*answer_2m[:, column].tolist())
 
 
-def _result(bank: Bank, inquiry: QuestionQuery, case: ReasoningQuestion) -> ReasoningResult:
-    columns = _columns(bank, case)
+def _result(bank: Bank, query: QuestionQuery, question: ReasoningQuestion) -> ReasoningResult:
+    columns = _columns(bank, question)
     answer_2m = np.full((2, len(bank.models)), np.nan)
-    for m, answer in inquiry.answers.items():
-        answer_2m[:, columns[m]] = answer.p_yes, answer.tokens
+    for m, prediction in query.predictions.items():
+        answer_2m[:, columns[m]] = prediction.p_yes, prediction.tokens
     return ReasoningResult(
         answer_2m,
-        inquiry.n_queries,
-        inquiry.cascade.n_avoided,
-        inquiry.cancelled,
-        len(inquiry.failed),
-        inquiry.incomplete_reason or next(iter(inquiry.failed), None),
+        query.n_queries,
+        query.selective_query.n_avoided,
+        query.cancelled,
+        len(query.failed),
+        query.incomplete_reason or next(iter(query.failed), None),
     )
 
 
-def _columns(bank: Bank, case: ReasoningQuestion) -> list[int]:
-    return indices_of(tuple(model.id for model in case.models), bank.model_ids, "the bank")
+def _columns(bank: Bank, question: ReasoningQuestion) -> list[int]:
+    """Return the indices of the eligible models in the bank."""
+    return indices_of(tuple(model.id for model in question.models), bank.model_ids, "the bank")

@@ -1,6 +1,6 @@
-"""Read and validate request bodies, and derive what a model must be able to do."""
+"""Read and validate request bodies, and derive what a model must support."""
 
-from deployments.requests.chat import AUTO_NAMES, ChatBody, ChatRequest
+from deployments.requests.chat import AUTO_NAMES, ChatRequest
 from deployments.requests.parsing import read_body
 from deployments.requests.requirements import eligible_models
 from deployments.requests.routing_request import ROUTE_BODIES, RouteBody, RoutingRequest
@@ -8,7 +8,6 @@ from deployments.requests.routing_request import ROUTE_BODIES, RouteBody, Routin
 __all__ = [
     "AUTO_NAMES",
     "ROUTE_BODIES",
-    "ChatBody",
     "ChatRequest",
     "RouteBody",
     "RoutingRequest",

@@ -1,9 +1,8 @@
-"""The body of a chat completion: what of it we read, and what is passed on."""
+"""The body of a chat completion: the fields that are read, and the body that is passed on."""
 
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from deployments.protocol import ModelNotFoundError, RequestError, short_repr
 from deployments.requests.parsing import parse_json_object, validate
@@ -11,18 +10,18 @@ from deployments.settings import AUTO_ROUTER, AutoRouterPlugin, Limits, RequestO
 from scope.errors import join_names
 
 AUTO_NAMES = ("auto", "scope/auto")
-"""Names of no model: they ask for a decision."""
+"""Values of ``model`` that request a decision."""
 
 OWN_FIELDS = ("scope", "model", "plugins")
-"""Fields that upstreams do not get as they came."""
+"""Fields that are not passed on to upstreams as they came."""
 
 
-ListField = Field(strict=False)  # JSON has lists only: a strict tuple would refuse them
+ListField = Field(strict=False)  # JSON has lists only: a strict tuple would reject them
 Count = Annotated[int, Field(ge=1)]
 
 
 class Message(BaseModel):
-    """One message; whatever else it holds is the upstream's affair."""
+    """One message; fields that are not listed here are passed on unread."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
@@ -36,11 +35,11 @@ class Message(BaseModel):
             return content
         if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
             raise ValueError("expected text, a list of parts, or null")
-        for place, part in enumerate(content):
+        for index, part in enumerate(content):
             if not isinstance(part.get("type"), str):
-                raise ValueError(f"part {place} has no type; expected one such as 'text'")
+                raise ValueError(f"part {index} has no type; expected one such as 'text'")
             if part["type"] == "text" and not isinstance(part.get("text"), str):
-                raise ValueError(f"part {place} is of type 'text' and holds no text")
+                raise ValueError(f"part {index} is of type 'text' and has no text")
         return content
 
     def parts(self) -> list[dict[str, Any]]:
@@ -50,12 +49,16 @@ class Message(BaseModel):
         return self.content or []
 
     def text(self) -> str:
-        """Return the text of all parts, a line between them."""
+        """Return the text of all parts, one per line."""
         return "\n".join(part["text"] for part in self.parts() if part["type"] == "text")
 
 
-class ChatBody(BaseModel):
-    """The fields that are read; null means absent where a field is optional."""
+class ChatRequest(BaseModel):
+    """A chat completion; in optional fields null means absent.
+
+    The class is also the schema of the body. Build an instance with `parse` or `from_json`: they
+    check the limits, merge the plugin ``auto-router`` into ``scope`` and keep the body.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
@@ -69,20 +72,48 @@ class ChatBody(BaseModel):
     response_format: dict[str, Any] | None = None
     plugins: Annotated[tuple[dict[str, Any], ...], ListField] | None = None
     scope: ScopeField = RequestOptions()
+    _body: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any], limits: Limits) -> Self:
+        """Check a parsed body.
+
+        Raises
+        ------
+        RequestError
+            With the first mistake.
+        """
+        request = validate(cls, body)
+        _check_limit("n", request.n, limits.max_choices)
+        for name in ("max_tokens", "max_completion_tokens"):
+            _check_limit(name, getattr(request, name), limits.max_completion_tokens)
+        options = request.scope
+        for index, plugin in enumerate(request.plugins or ()):
+            if plugin.get("id") == AUTO_ROUTER:
+                parsed = validate(AutoRouterPlugin, plugin, f"plugins[{index}]")
+                options = parsed.merged_into(options)
+        request = request.model_copy(update={"scope": options})
+        request._body = body
+        return request
+
+    @classmethod
+    def parse(cls, body: bytes, limits: Limits) -> Self:
+        """Parse and check a body; raises the same errors."""
+        return cls.from_json(parse_json_object(body), limits)
 
     def explicit_model(self, pool: tuple[str, ...]) -> str | None:
-        """Return the model that the client insists on; None if it wants a decision.
+        """Return the model that the client names; None if it requests a decision.
 
         Raises
         ------
         ModelNotFoundError
-            If it is not in the pool.
+            If the model is not in the pool.
         """
         if self.model in AUTO_NAMES:
             return None
         if self.model not in pool:
             raise ModelNotFoundError(
-                f"model: {short_repr(self.model)} is not here; "
+                f"model: {short_repr(self.model)} is not in the pool; "
                 f"expected {AUTO_NAMES[0]} or one of {join_names(pool)}",
                 "model",
                 "model_not_found",
@@ -90,59 +121,24 @@ class ChatBody(BaseModel):
         return self.model
 
     def completion_tokens(self) -> int | None:
-        """Return the most tokens that the client wants in an answer."""
+        """Return the largest number of completion tokens that the client allows."""
         return self.max_completion_tokens or self.max_tokens
 
-
-class RouteChatBody(ChatBody):
-    """A chat body sent to ``/v1/route``; the model it names changes nothing there."""
-
-    model: Annotated[str, Field(min_length=1)] = AUTO_NAMES[0]
-
-
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """A checked chat completion with the body it came in."""
-
-    chat: ChatBody
-    options: RequestOptions
-    raw: dict[str, Any] = field(repr=False)
-
-    @classmethod
-    def from_json(
-        cls, raw: dict[str, Any], limits: Limits, kind: type[ChatBody] = ChatBody
-    ) -> Self:
-        """Check a body.
-
-        Raises
-        ------
-        RequestError
-            With the first mistake.
-        """
-        chat = validate(kind, raw)
-        _check_limit("n", chat.n, limits.max_choices)
-        for name in ("max_tokens", "max_completion_tokens"):
-            _check_limit(name, getattr(chat, name), limits.max_completion_tokens)
-        wish = chat.scope
-        for place, plugin in enumerate(chat.plugins or ()):
-            if plugin.get("id") == AUTO_ROUTER:
-                wish = validate(AutoRouterPlugin, plugin, f"plugins[{place}]").merged_into(wish)
-        return cls(chat, wish, raw)
-
-    @classmethod
-    def parse(cls, body: bytes, limits: Limits) -> Self:
-        """Read and check the bytes of a body; raises the same."""
-        return cls.from_json(parse_json_object(body), limits)
-
     def upstream_body(self) -> dict[str, Any]:
-        """Return what is sent on: all as it came, but for the model and fields that are ours."""
-        body = {name: value for name, value in self.raw.items() if name not in OWN_FIELDS}
-        others = [plugin for plugin in self.chat.plugins or () if plugin.get("id") != AUTO_ROUTER]
+        """Return the body for an upstream: the client's, without the model and our own fields."""
+        body = {name: value for name, value in self._body.items() if name not in OWN_FIELDS}
+        others = [plugin for plugin in self.plugins or () if plugin.get("id") != AUTO_ROUTER]
         if others:
             body["plugins"] = others
         return body
 
 
-def _check_limit(name: str, value: int | None, most: int) -> None:
-    if value is not None and value > most:
-        raise RequestError(f"{name}: {value} is more than the {most} allowed here", name)
+class RouteChatBody(ChatRequest):
+    """A chat body sent to ``/v1/route``, which ignores the model that it names."""
+
+    model: Annotated[str, Field(min_length=1)] = AUTO_NAMES[0]
+
+
+def _check_limit(name: str, value: int | None, limit: int) -> None:
+    if value is not None and value > limit:
+        raise RequestError(f"{name}: {value} is more than the {limit} allowed here", name)

@@ -1,4 +1,4 @@
-"""What of a conversation a decision is made on."""
+"""The text of a conversation that a decision is made on."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -9,38 +9,37 @@ from deployments.protocol import RequestError
 from deployments.requests.chat import Message
 
 CONTEXT_CHARS = 1_000
-"""Text of earlier turns that is read with the latest one: enough for what "yes, do it" means."""
+"""Length of the text of earlier turns that is added, so that "yes, do it" has a meaning."""
 
 TOOL_ROLES = ("tool", "function")
 TOOL_PARTS = ("tool_result",)
-"""How clients of other providers put tool results into messages of the user."""
+"""Parts by which clients of other providers put tool results into user messages."""
 
 
 def routing_text(messages: Sequence[Message], max_chars: int) -> str:
-    """Return the latest human message, then what was said before it, newest first.
+    """Return the latest human message, then the messages before it, newest first.
 
-    Only people and the model are read, not the system or tools: their text is the same in
-    every turn or written by machines. Of what came before, at most `CONTEXT_CHARS` characters
-    are kept; they stand last because an encoder cuts what it cannot hold at the end. A chat of
-    one message reads exactly as its prompt, and a turn that only carries tool results as the
-    turn it belongs to.
+    Messages of the system and of tools are skipped: they repeat in every turn or are written
+    by machines. At most `CONTEXT_CHARS` characters of earlier messages are added; they come
+    last because an encoder truncates at the end. A chat of one message gives exactly its prompt,
+    and a turn of tool results the text of the turn that it belongs to.
 
     Parameters
     ----------
     messages : sequence of Message
     max_chars : int
-        Longest human message.
+        Largest length of the latest human message.
 
     Raises
     ------
     RequestError
-        If no human message has text, or the latest is too long.
+        If no human message has text, or the latest one is too long.
     """
     latest = _latest_human(messages)
     if latest is None:
         raise RequestError(
-            "messages: no message of the user holds text to route on; "
-            "add one, or name a model in place of auto",
+            "messages: no user message has text to route on; "
+            "add one, or name a model instead of auto",
             "messages",
         )
     text = messages[latest].text()
@@ -53,7 +52,7 @@ def routing_text(messages: Sequence[Message], max_chars: int) -> str:
 
 
 def carries_only_tool_results(messages: Sequence[Message]) -> bool:
-    """Say whether nobody said anything since the model spoke; tools only answered it."""
+    """Return whether all messages after the model's last one, if any, are tool results."""
     results = 0
     for message in reversed(messages):
         if message.role == "assistant":
@@ -65,20 +64,20 @@ def carries_only_tool_results(messages: Sequence[Message]) -> bool:
 
 
 def turn_key(messages: Sequence[Message]) -> str:
-    """Return a name for the latest human turn, the same for all its tool calls.
+    """Return a key of the latest human turn, the same for all its tool calls.
 
-    It is the SHA-256 of everything up to the latest human message, so that an agent that sends
-    no session id still stays on its model within a turn.
+    The key is the SHA-256 of all messages up to the latest human one, so that an agent without
+    a session id stays on its model within a turn.
     """
     latest = _latest_human(messages)
-    said = messages if latest is None else messages[: latest + 1]
-    return hashlib.sha256(to_json(list(said))).hexdigest()
+    turn = messages if latest is None else messages[: latest + 1]
+    return hashlib.sha256(to_json(list(turn))).hexdigest()
 
 
 def _latest_human(messages: Sequence[Message]) -> int | None:
-    for place in range(len(messages) - 1, -1, -1):
-        if messages[place].role == "user" and messages[place].text().strip():
-            return place
+    for index in range(len(messages) - 1, -1, -1):
+        if messages[index].role == "user" and messages[index].text().strip():
+            return index
     return None
 
 

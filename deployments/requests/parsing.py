@@ -1,4 +1,4 @@
-"""From the bytes of a request to a checked value."""
+"""Read the bytes of a request and validate them."""
 
 import json
 import re
@@ -17,36 +17,36 @@ from deployments.protocol import (
 )
 
 HUGE_EXPONENT = re.compile(rb"[eE]\+?\d{3}")
-"""What a number too large for a float looks like; text may look so too."""
+"""Pattern of a number that may overflow a float; it also occurs in text."""
 
 Value = TypeVar("Value", bound=BaseModel)
 
 
 async def read_body(chunks: AsyncIterable[bytes], max_bytes: int) -> bytes:
-    """Return all chunks as one; no more than the limit is ever held.
+    """Return all chunks as one, without ever holding more than one chunk over the limit.
 
     Raises
     ------
     PayloadTooLargeError
         As soon as there are more than `max_bytes`.
     """
-    held = bytearray()
+    body = bytearray()
     async for chunk in chunks:
-        held += chunk
-        if len(held) > max_bytes:
+        body += chunk
+        if len(body) > max_bytes:
             raise PayloadTooLargeError(
                 f"body: more than {max_bytes} bytes; at most that many are allowed"
             )
-    return bytes(held)
+    return bytes(body)
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object of a body, every text of it valid UTF-8 and every number finite.
+    """Return the JSON object of a body; all its text is valid UTF-8, all its numbers are finite.
 
     Raises
     ------
     RequestError
-        If it is anything else.
+        If the body is anything else.
     """
     try:
         data = from_json(body, allow_inf_nan=False)
@@ -67,13 +67,13 @@ def validate(kind: type[Value], data: dict[str, Any], where: str = "") -> Value:
     kind : type
     data : dict
     where : str, optional
-        The field that `data` came from, for the message.
+        Field that `data` comes from, for the message.
 
     Raises
     ------
     RequestError
-        With the first mistake. Pydantic's own error is not kept: it quotes its input, which
-        may be a prompt, into every traceback.
+        With the first mistake. Pydantic's own error is not chained: it would quote its input,
+        which may be a prompt, in every traceback.
     """
     try:
         return kind.model_validate(data)

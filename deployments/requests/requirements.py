@@ -1,4 +1,4 @@
-"""Which models may and can answer a request; decided before any policy looks at them."""
+"""Which models may and can answer a request; applied before any policy."""
 
 import math
 import string
@@ -10,17 +10,17 @@ from typing import Any
 from pydantic_core import to_json
 
 from deployments.protocol import NoEligibleModelError, RequestError
-from deployments.requests.chat import ChatBody
+from deployments.requests.chat import ChatRequest
 from deployments.settings import RequestOptions
 from scope.errors import join_names
 from scope.pool import ModelSpec
 
 BYTES_PER_TOKEN = 3
-"""Of words; English takes 4.2 and code 3.5, Chinese 3 with most tokenizers."""
+"""Bytes of a word per token; with most tokenizers 4.2 in English, 3.5 in code, 3 in Chinese."""
 MESSAGE_TOKENS = 8
-"""What a chat template puts around a message."""
+"""Tokens that a chat template adds to a message."""
 IMAGE_TOKENS = 1_600
-"""What the largest image costs with most providers."""
+"""Tokens of the largest image with most providers."""
 
 IMAGE_PARTS = ("image_url", "input_image", "image")
 _WORDS = (string.ascii_letters + string.whitespace).encode() + bytes(range(0x80, 0x100))
@@ -28,15 +28,16 @@ _WORDS = (string.ascii_letters + string.whitespace).encode() + bytes(range(0x80,
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What a model must hold and take.
+    """What a model must support to answer a request.
 
     Attributes
     ----------
     prompt_tokens : int
-        Estimated, rather too many than too few.
+        Estimated on the high side.
     completion_tokens : int
-        That the client wants room for; 0 if it does not say.
+        Largest number that the client allows; 0 if the request has none.
     images, tools : bool
+        Whether the request has any.
     answer_format : str or None
         ``json_object`` or ``json_schema``.
     """
@@ -48,10 +49,10 @@ class Requirements:
     answer_format: str | None = None
 
     @classmethod
-    def from_chat(cls, chat: ChatBody) -> "Requirements":
-        """Read the needs of a chat."""
+    def from_chat(cls, chat: ChatRequest) -> "Requirements":
+        """Return the requirements of a chat."""
         images = sum(_is_image(part) for message in chat.messages for part in message.parts())
-        wanted = (chat.response_format or {}).get("type")
+        answer_format = (chat.response_format or {}).get("type")
         return cls(
             prompt_tokens=estimated_tokens(b"".join(_token_sources(chat)))
             + MESSAGE_TOKENS * len(chat.messages)
@@ -59,19 +60,21 @@ class Requirements:
             completion_tokens=chat.completion_tokens() or 0,
             images=images > 0,
             tools=bool(chat.tools),
-            answer_format=wanted if wanted in ("json_object", "json_schema") else None,
+            answer_format=answer_format
+            if answer_format in ("json_object", "json_schema")
+            else None,
         )
 
     def tokens(self) -> int:
-        """Return what a context window must hold."""
+        """Return the size of the context window that is needed."""
         return self.prompt_tokens + self.completion_tokens
 
 
 def estimated_tokens(text: bytes) -> int:
-    """Return how many tokens a UTF-8 text will hardly exceed.
+    """Return an upper estimate of the number of tokens of a UTF-8 text.
 
     ``letters, spaces and other scripts / 3 + digits and punctuation``: every digit or mark may
-    be a token of its own, a word rarely has more than one for 3 bytes.
+    be a token of its own; a word rarely has more than one token per 3 bytes.
 
     Examples
     --------
@@ -82,8 +85,8 @@ def estimated_tokens(text: bytes) -> int:
     return math.ceil((len(text) - dense) / BYTES_PER_TOKEN) + dense
 
 
-def _token_sources(chat: ChatBody) -> Iterator[bytes]:
-    """Yield whatever becomes tokens: texts, calls of tools, their descriptions, schemas."""
+def _token_sources(chat: ChatRequest) -> Iterator[bytes]:
+    """Yield everything that becomes tokens: texts, tool calls, tool descriptions, schemas."""
     for message in chat.messages:
         for part in message.parts():
             if part["type"] == "text":
@@ -92,9 +95,9 @@ def _token_sources(chat: ChatBody) -> Iterator[bytes]:
                 yield to_json(part)
         if message.model_extra:
             yield to_json(message.model_extra)
-    for described in (chat.tools, chat.response_format):
-        if described:
-            yield to_json(described)
+    for schema in (chat.tools, chat.response_format):
+        if schema:
+            yield to_json(schema)
 
 
 def _is_image(part: dict[str, Any]) -> bool:
@@ -107,56 +110,53 @@ FORMATS = {
     "json_schema": ("response_schema",),
     "json_object": ("response_schema", "json_mode"),
 }
-"""Capabilities, in the words of LiteLLM's catalogue, of which one suffices."""
+"""Format -> capabilities, as LiteLLM's catalogue names them, of which one suffices."""
 
 
 def eligible_models(
-    models: Sequence[ModelSpec], needs: Requirements, wish: RequestOptions
+    models: Sequence[ModelSpec], needs: Requirements, options: RequestOptions
 ) -> tuple[str, ...]:
-    """Return the models that pass every rule, in pool order.
+    """Return the ids of the models that pass every rule, in pool order.
 
     Rules, in this order: deny list, allow list, context window, images, tools, format of the
-    answer. A window that nobody stated is taken to suffice; a capability that nobody stated
-    is taken to be absent.
+    answer. An unknown context window passes; an unknown capability does not.
 
     Parameters
     ----------
     models : sequence of ModelSpec
         The pool.
     needs : Requirements
-    wish : RequestOptions
+    options : RequestOptions
 
     Raises
     ------
     RequestError
         If a list names a model that is not in the pool.
     NoEligibleModelError
-        If none passes; it says which rule removed which model.
+        If no model passes; the message says which rule removed which models.
     """
     ids = [model.id for model in models]
     for name in ("allowed_models", "denied_models"):
-        _check_known(name, getattr(wish, name), ids)
+        _check_known(name, getattr(options, name), ids)
     removed: dict[str, list[str]] = {}
-    left = []
+    eligible = []
     for model in models:
-        rule = _failed_rule(model, needs, wish)
+        rule = _failed_rule(model, needs, options)
         if rule is None:
-            left.append(model.id)
+            eligible.append(model.id)
         else:
             removed.setdefault(rule, []).append(model.id)
-    if not left:
-        told = "; ".join(f"{rule} removed {join_names(names)}" for rule, names in removed.items())
-        raise NoEligibleModelError(
-            f"no model is left to choose from: {told}", None, "no_model_left"
-        )
-    return tuple(left)
+    if not eligible:
+        why = "; ".join(f"{rule} removed {join_names(names)}" for rule, names in removed.items())
+        raise NoEligibleModelError(f"no model is left to choose from: {why}", None, "no_model_left")
+    return tuple(eligible)
 
 
-def _failed_rule(model: ModelSpec, needs: Requirements, wish: RequestOptions) -> str | None:
-    """Return the first rule that a model fails."""
-    if _matches_any(model.id, wish.denied_models):
+def _failed_rule(model: ModelSpec, needs: Requirements, options: RequestOptions) -> str | None:
+    """Return the first rule that a model fails; None if it passes all."""
+    if _matches_any(model.id, options.denied_models):
         return "denied_models"
-    if wish.allowed_models and not _matches_any(model.id, wish.allowed_models):
+    if options.allowed_models and not _matches_any(model.id, options.allowed_models):
         return "allowed_models"
     if model.context_window is not None and needs.tokens() > model.context_window:
         return f"the context window (about {needs.tokens()} tokens are needed, estimated high)"
@@ -167,7 +167,7 @@ def _failed_rule(model: ModelSpec, needs: Requirements, wish: RequestOptions) ->
 
 
 def _required_capabilities(needs: Requirements) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield what is needed, with the capabilities that would do."""
+    """Yield each requirement with the capabilities of which one suffices."""
     if needs.images:
         yield "images", VISION
     if needs.tools:
@@ -181,15 +181,15 @@ def _matches_any(model: str, patterns: Sequence[str]) -> bool:
 
 
 def _matches(model: str, pattern: str) -> bool:
-    # Of fnmatch's signs only the star: model names may hold the others.
+    # Only the star is a wildcard: model names may contain fnmatch's other characters.
     return fnmatchcase(model, pattern.replace("[", "[[]").replace("?", "[?]"))
 
 
 def _check_known(name: str, listed_models: Sequence[str], ids: list[str]) -> None:
-    """Refuse names that are no model's; a pattern may match none."""
-    strangers = [model for model in listed_models if "*" not in model and model not in ids]
-    if strangers:
+    """Reject unknown names; a pattern may match nothing."""
+    unknown = [model for model in listed_models if "*" not in model and model not in ids]
+    if unknown:
         field = f"scope.{name}"
         raise RequestError(
-            f"{field}: {join_names(strangers)} not in the pool, which has {join_names(ids)}", field
+            f"{field}: {join_names(unknown)} not in the pool, which has {join_names(ids)}", field
         )

@@ -1,4 +1,4 @@
-"""What decisions are asked for: by a chat, by a prompt, or by a list of prompts."""
+"""Routing requests: what one decision needs of a chat or of a prompt."""
 
 from dataclasses import dataclass, field, replace
 from typing import Annotated
@@ -13,25 +13,26 @@ from deployments.requests.requirements import Requirements, estimated_tokens
 from deployments.settings import Limits, RequestOptions, ScopeField
 
 BODY_FIELDS = ("prompt", "prompts", "messages")
-"""Fields of which a body of ``/v1/route`` has one."""
+"""A body of ``/v1/route`` has exactly one of these fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoutingRequest:
-    """One decision that is asked for.
+    """The input of one decision.
 
     Attributes
     ----------
     text : str
-        What the decision is made on; left out of its repr, and so of logs.
-    wish : RequestOptions
+        Text to embed; not in the repr, and so not in logs.
+    options : RequestOptions
     needs : Requirements
     turn : str or None
-        Name of the human turn of a chat without session id; None where there is none.
-    continues : bool
-        Whether only tools spoke since the model did: the turn stays on its model.
-    elsewhere : bool
-        Whether its session may belong to another replica: no header led it to this one.
+        Key of the human turn of a chat without a session id; None for a prompt or a session.
+    is_tool_turn : bool
+        Whether the chat ends with tool results only; then the turn stays on its model.
+    session_is_remote : bool
+        Whether the session may belong to another replica, as no header led the request to this
+        one.
     """
 
     text: str = field(repr=False)
@@ -42,82 +43,59 @@ class RoutingRequest:
     session_is_remote: bool = False
 
     def with_session(self, header: str | None) -> "RoutingRequest":
-        """Return the ask as part of the session that a header names, unless its body names one.
+        """Return the request with the session id of the header; an id in the body wins.
 
         Raises
         ------
         RequestError
-            If the name is too long.
+            If the session id is too long.
         """
         session_id = self.options.session_id
         if session_id is not None:
             return replace(self, session_is_remote=session_id != header)
         if header is None:
             return self
-        wish = validate(RequestOptions, {"session_id": header}, "x-session-id")
-        wish = self.options.model_copy(update={"session_id": wish.session_id})
-        return replace(self, options=wish, turn=None)
+        checked = validate(RequestOptions, {"session_id": header}, "x-session-id")
+        options = self.options.model_copy(update={"session_id": checked.session_id})
+        return replace(self, options=options, turn=None)
 
     @classmethod
     def from_chat(cls, request: ChatRequest, limits: Limits) -> "RoutingRequest":
-        """Return what a chat asks for.
+        """Return the routing request of a chat.
 
         Raises
         ------
         RequestError
-            If it holds no human text, or too much of it.
+            If the chat has no human text, or the text is too long.
         """
-        messages = request.chat.messages
         return cls(
-            text=routing_text(messages, limits.max_prompt_chars),
-            options=request.options,
-            needs=Requirements.from_chat(request.chat),
-            turn=None if request.options.session_id else turn_key(messages),
-            is_tool_turn=carries_only_tool_results(messages),
+            text=routing_text(request.messages, limits.max_prompt_chars),
+            options=request.scope,
+            needs=Requirements.from_chat(request),
+            turn=None if request.scope.session_id else turn_key(request.messages),
+            is_tool_turn=carries_only_tool_results(request.messages),
         )
 
-
-@dataclass(frozen=True, slots=True)
-class RouteBody:
-    """Body of ``POST /v1/route``."""
-
-    requests: tuple[RoutingRequest, ...]
-    is_batch: bool
-    """Whether the client sent a list, and so expects one."""
-
     @classmethod
-    def parse(cls, body: bytes, limits: Limits) -> "RouteBody":
-        """Read a chat body, ``{"prompt": text}`` or ``{"prompts": [text]}``.
+    def from_prompt(
+        cls, prompt: str, options: RequestOptions, limits: Limits, *, field: str
+    ) -> "RoutingRequest":
+        """Return the routing request of a prompt; `field` names it in messages.
 
         Raises
         ------
         RequestError
-            With the first mistake.
+            If the prompt is blank or too long.
         """
-        data = parse_json_object(body)
-        given = [name for name in BODY_FIELDS if name in data]
-        if len(given) > 1:
+        if not prompt.strip():
+            raise RequestError(f"{field}: only spaces; expected text", field)
+        if len(prompt) > limits.max_prompt_chars:
             raise RequestError(
-                f"{' and '.join(given)} exclude each other; give one of them", given[1]
+                f"{field}: {len(prompt)} characters are too many; "
+                f"at most {limits.max_prompt_chars}",
+                field,
             )
-        if "messages" in data:
-            chat = ChatRequest.from_json(data, limits, RouteChatBody)
-            return cls((RoutingRequest.from_chat(chat, limits),), is_batch=False)
-        if "prompts" in data:
-            many = validate(PromptsBody, data)
-            if len(many.prompts) > limits.max_prompts:
-                raise RequestError(
-                    f"prompts: a list of {len(many.prompts)} is too long; "
-                    f"at most {limits.max_prompts}",
-                    "prompts",
-                )
-            asks = (
-                _of_prompt(prompt, f"prompts[{place}]", many.scope, limits)
-                for place, prompt in enumerate(many.prompts)
-            )
-            return cls(tuple(asks), is_batch=True)
-        one = validate(PromptBody, data)
-        return cls((_of_prompt(one.prompt, "prompt", one.scope, limits),), is_batch=False)
+        return cls(prompt, options, Requirements(estimated_tokens(prompt.encode())))
 
 
 Prompt = Annotated[str, Field(min_length=1)]
@@ -133,7 +111,7 @@ class PromptBody(BaseModel):
 
 
 class PromptsBody(BaseModel):
-    """A list of prompts that share their wishes."""
+    """A list of prompts that share their options."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -142,15 +120,49 @@ class PromptsBody(BaseModel):
 
 
 ROUTE_BODIES = (PromptBody, PromptsBody, RouteChatBody)
-"""What a body of ``/v1/route`` may be."""
+"""Schemas of which a body of ``/v1/route`` satisfies one."""
 
 
-def _of_prompt(prompt: str, where: str, wish: RequestOptions, limits: Limits) -> RoutingRequest:
-    if not prompt.strip():
-        raise RequestError(f"{where}: only spaces; expected text", where)
-    if len(prompt) > limits.max_prompt_chars:
+@dataclass(frozen=True, slots=True)
+class RouteBody:
+    """Body of ``POST /v1/route``."""
+
+    requests: tuple[RoutingRequest, ...]
+    is_batch: bool
+    """Whether the client sent a list and expects one."""
+
+    @classmethod
+    def parse(cls, body: bytes, limits: Limits) -> "RouteBody":
+        """Parse a chat body, ``{"prompt": text}`` or ``{"prompts": [text]}``.
+
+        Raises
+        ------
+        RequestError
+            With the first mistake.
+        """
+        data = parse_json_object(body)
+        given = [name for name in BODY_FIELDS if name in data]
+        if len(given) > 1:
+            raise RequestError(
+                f"{' and '.join(given)} exclude each other; give one of them", given[1]
+            )
+        if "messages" in data:
+            chat = RouteChatBody.from_json(data, limits)
+            return cls((RoutingRequest.from_chat(chat, limits),), is_batch=False)
+        if "prompts" in data:
+            return cls(_parse_prompts(validate(PromptsBody, data), limits), is_batch=True)
+        single = validate(PromptBody, data)
+        request = RoutingRequest.from_prompt(single.prompt, single.scope, limits, field="prompt")
+        return cls((request,), is_batch=False)
+
+
+def _parse_prompts(body: PromptsBody, limits: Limits) -> tuple[RoutingRequest, ...]:
+    if len(body.prompts) > limits.max_prompts:
         raise RequestError(
-            f"{where}: {len(prompt)} characters are too many; at most {limits.max_prompt_chars}",
-            where,
+            f"prompts: a list of {len(body.prompts)} is too long; at most {limits.max_prompts}",
+            "prompts",
         )
-    return RoutingRequest(prompt, wish, Requirements(estimated_tokens(prompt.encode())))
+    return tuple(
+        RoutingRequest.from_prompt(prompt, body.scope, limits, field=f"prompts[{index}]")
+        for index, prompt in enumerate(body.prompts)
+    )

@@ -1,8 +1,9 @@
-"""Decide for what is asked: hard rules, predictions, answers, policy, the session's model."""
+"""The online decision: constraints, prediction, reasoning, choice, default model and session."""
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from deployments.protocol import (
     Decision,
@@ -17,12 +18,23 @@ from deployments.routing.prediction_client import PredictionClient
 from deployments.routing.reasoning_client import ReasonedPrediction, ReasoningClient
 from deployments.routing.sessions import SessionState, SessionStore
 from deployments.routing.stickiness import keeps_session_model
-from deployments.settings import ActiveSettings, Limits
-from scope.policy import Policy
+from deployments.settings import (
+    ActiveSettings,
+    Limits,
+    ReasoningSettings,
+    RouterSettings,
+    SessionSettings,
+)
 from scope.pool import ModelSpec
+from scope.routing import Objective
 
-Constraints = tuple[tuple[str, ...], tuple[tuple[str, float], ...]]
-"""Permitted models and aim: prompts that share both are decided together."""
+
+class Constraints(NamedTuple):
+    """What a decision must respect; prompts that share both are decided together."""
+
+    models: tuple[ModelSpec, ...]
+    """The eligible models at current prices."""
+    objective: Objective
 
 
 class DecisionService:
@@ -30,166 +42,179 @@ class DecisionService:
 
     Parameters
     ----------
-    foreteller : PredictionClient
-    second_opinion : ReasoningClient
+    prediction_client : PredictionClient
+    reasoning_client : ReasoningClient
     chooser : PolicyChooser
     sessions : SessionStore
     """
 
     def __init__(
         self,
-        foreteller: PredictionClient,
-        second_opinion: ReasoningClient,
+        prediction_client: PredictionClient,
+        reasoning_client: ReasoningClient,
         chooser: PolicyChooser,
         sessions: SessionStore,
     ) -> None:
-        self._foreteller, self._second_opinion = foreteller, second_opinion
+        self._prediction_client, self._reasoning_client = prediction_client, reasoning_client
         self._chooser, self._sessions = chooser, sessions
 
     async def decide(
         self,
-        asks: Sequence[RoutingRequest],
+        requests: Sequence[RoutingRequest],
         models: Sequence[ModelSpec],
-        current: ActiveSettings,
+        active: ActiveSettings,
         *,
         client: str,
         deadline_s: float,
     ) -> list[Decision]:
-        """Return a decision for each ask, in their order.
+        """Return a decision for each request, in their order.
 
         Parameters
         ----------
-        asks : sequence of RoutingRequest
+        requests : sequence of RoutingRequest
+            The prompts of one HTTP request; they share one session.
         models : sequence of ModelSpec
-            Those that could answer, at today's prices.
-        current : ActiveSettings
+            The models that can answer, at current prices.
+        active : ActiveSettings
         client : str
-            Name of the API key, which sessions belong to.
+            Name of the API key; sessions belong to it.
         deadline_s : float
-            Of the whole request; half of it may go by before lesser decisions are made.
+            Of the whole HTTP request. Prediction and reasoning take at most half of it; what
+            is late by then is left out of the decision.
 
         Raises
         ------
         RequestError
-            If the wishes are wrong, or leave no model.
+            If the options of a request are wrong, or leave no model.
         """
-        half_at = time.monotonic() + deadline_s / 2
+        half_at, settings = time.monotonic() + deadline_s / 2, active.settings
         by_id = {model.id: model for model in models}
-        rules = [
-            _constraints(ask, place, by_id, current, listed=len(asks) > 1)
-            for place, ask in enumerate(asks)
-        ]
-        decision_s = current.settings.limits.decision_ms / 1e3
-        timeout_s = deadline_s / 2 if len(asks) > 1 else min(decision_s, deadline_s / 2)
-        predictions = await self._foreteller.predict(
-            [ask.text for ask in asks], timeout_s=timeout_s, slow_call_s=decision_s / 2
+        constraints = _constraints(requests, by_id, settings)
+        prompt_s = settings.limits.decision_ms / 1e3
+        predictions = await self._prediction_client.predict(
+            [request.text for request in requests],
+            timeout_s=deadline_s / 2 if len(requests) > 1 else min(prompt_s, deadline_s / 2),
+            slow_call_s=prompt_s / 2,
         )
-        heard = await self._query_reasoner(asks, rules, predictions, by_id, current, half_at)
-        decisions = self._choose_with_answers(rules, predictions, heard, by_id)
-        held = await self._sessions.get(client, asks[0])  # the prompts of a list share one
+        reasoned = await self._reason(
+            requests, constraints, predictions, settings.reasoning, half_at
+        )
+        decisions = self._choose_reasoned(constraints, predictions, reasoned)
+        decisions = [_with_default_model(decision, settings) for decision in decisions]
+        session = await self._sessions.get(client, requests[0])
+        if session is None:
+            return decisions
         return [
-            _apply_default_and_session(decision, ask, held, by_id, current)
-            for decision, ask in zip(decisions, asks, strict=True)
+            _with_session_model(decision, session, request, by_id, settings.sessions)
+            for decision, request in zip(decisions, requests, strict=True)
         ]
 
-    async def _query_reasoner(
+    async def _reason(
         self,
-        asks: Sequence[RoutingRequest],
-        rules: Sequence[Constraints],
+        requests: Sequence[RoutingRequest],
+        constraints: Sequence[Constraints],
         predictions: Sequence[Prediction],
-        models: Mapping[str, ModelSpec],
-        current: ActiveSettings,
+        settings: ReasoningSettings,
         half_at: float,
     ) -> Sequence[ReasonedPrediction]:
-        """Have the reasoner add what it knows, as long as half of the deadline is not over."""
-        settings = current.settings.reasoning
+        """Query the reasoner where its answers can change a decision, until `half_at`."""
         if settings.mode == "off":
-            return [(prediction, None) for prediction in predictions]
-        policies: dict[Constraints, tuple[tuple[ModelSpec, ...], Policy]] = {}
-        for ids, aim in set(rules):
-            permitted = tuple(models[one] for one in ids)
-            policies[ids, aim] = (permitted, self._chooser.policy(permitted, dict(aim)))
-        cases = [
-            ReasoningQuestion(ask.text, prediction, *policies[rule])
-            for ask, prediction, rule in zip(asks, predictions, rules, strict=True)
+            return [ReasonedPrediction(prediction) for prediction in predictions]
+        policies = {group: self._chooser.policy(*group) for group in set(constraints)}
+        questions = [
+            ReasoningQuestion(request.text, prediction, group.models, policies[group])
+            for request, prediction, group in zip(requests, predictions, constraints, strict=True)
         ]
         left_s = half_at - time.monotonic()
-        reasoning_s = settings.deadline_ms / 1e3
-        timeout_s = left_s if len(asks) > 1 else min(reasoning_s, left_s)
-        return await self._second_opinion.query(cases, settings, timeout_s=timeout_s)
+        timeout_s = left_s if len(requests) > 1 else min(settings.deadline_ms / 1e3, left_s)
+        return await self._reasoning_client.query(questions, settings, timeout_s=timeout_s)
 
-    def _choose_with_answers(
+    def _choose_reasoned(
         self,
-        rules: Sequence[Constraints],
+        constraints: Sequence[Constraints],
         predictions: Sequence[Prediction],
-        heard: Sequence[ReasonedPrediction],
-        models: Mapping[str, ModelSpec],
+        reasoned: Sequence[ReasonedPrediction],
     ) -> list[Decision]:
-        """Choose by all that is known, and say whether the anchors alone would have chosen so."""
-        decisions = self._choose_grouped(rules, [prediction for prediction, _ in heard], models)
-        if all(told is None for _, told in heard):
+        """Choose by the reasoned predictions; note where the anchors alone decide otherwise."""
+        decisions = self._choose(constraints, [prediction for prediction, _ in reasoned])
+        if all(summary is None for _, summary in reasoned):
             return decisions
-        alone = self._choose_grouped(rules, predictions, models)
+        by_anchors = self._choose(constraints, predictions)
         return [
-            replace(decision, reasoning=told and {**told, "changed": decision.model != other.model})
-            for decision, other, (_, told) in zip(decisions, alone, heard, strict=True)
+            replace(
+                decision,
+                reasoning=summary and replace(summary, changed=decision.model != other.model),
+            )
+            for decision, other, (_, summary) in zip(decisions, by_anchors, reasoned, strict=True)
         ]
 
-    def _choose_grouped(
-        self,
-        rules: Sequence[Constraints],
-        predictions: Sequence[Prediction],
-        models: Mapping[str, ModelSpec],
+    def _choose(
+        self, constraints: Sequence[Constraints], predictions: Sequence[Prediction]
     ) -> list[Decision]:
-        """Choose for all prompts that share their rules at once."""
-        places: dict[Constraints, list[int]] = {}
-        for place, rule in enumerate(rules):
-            places.setdefault(rule, []).append(place)
+        """Choose for each prompt; prompts with the same constraints in one call."""
+        groups: dict[Constraints, list[int]] = {}
+        for index, group in enumerate(constraints):
+            groups.setdefault(group, []).append(index)
         decisions: dict[int, Decision] = {}
-        for (ids, aim), those in places.items():
-            asked = [predictions[place] for place in those]
-            chosen = self._chooser.choose(asked, tuple(models[one] for one in ids), dict(aim))
-            decisions |= zip(those, chosen, strict=True)
-        return [decisions[place] for place in range(len(rules))]
+        for group, indices in groups.items():
+            chosen = self._chooser.choose([predictions[index] for index in indices], *group)
+            decisions |= zip(indices, chosen, strict=True)
+        return [decisions[index] for index in range(len(constraints))]
 
 
-def _apply_default_and_session(
-    decision: Decision,
-    ask: RoutingRequest,
-    held: SessionState | None,
-    models: Mapping[str, ModelSpec],
-    current: ActiveSettings,
-) -> Decision:
-    """Return the decision after the default model and the session had their say."""
-    default = current.settings.default_model
-    if decision.source == "averages" and default in decision.ranking:
-        decision = replace(
-            with_model(decision, default, f"no replica could tell; {default} is the default model"),
-            policy=None,
-            settings={},
-            source="default",
+def _constraints(
+    requests: Sequence[RoutingRequest], models: Mapping[str, ModelSpec], settings: RouterSettings
+) -> list[Constraints]:
+    """Return the constraints of each request; an error in a list names the prompt."""
+    constraints = []
+    for index, request in enumerate(requests):
+        try:
+            eligible = eligible_models(tuple(models.values()), request.needs, request.options)
+        except NoEligibleModelError as error:
+            if len(requests) == 1:
+                raise
+            prompt = f"prompts[{index}]"
+            raise NoEligibleModelError(f"{prompt}: {error}", prompt, error.code) from None
+        given = request.options.objective_settings or settings.policy.objective_settings
+        constraints.append(
+            Constraints(tuple(models[model] for model in eligible), Objective(**given))
         )
-    stickiness = current.settings.sessions
-    if held and keeps_session_model(decision, held, models, stickiness, continues=ask.is_tool_turn):
-        if held.model != decision.model:
-            decision = with_model(decision, held.model, f"the session stays on {held.model}")
-        return replace(decision, sticky=True)
-    return decision
+    return constraints
 
 
-def with_model(decision: Decision, model: str, reason: str) -> Decision:
-    """Return a decision for another of its candidates."""
-    order = (model, *(other for other in decision.ranking if other != model))
-    return replace(decision, model=model, ranking=order, reason=reason)
+def _with_default_model(decision: Decision, settings: RouterSettings) -> Decision:
+    """Replace a decision that no replica predicted for by the default model, if eligible."""
+    default = settings.default_model
+    if decision.source != "averages" or default not in decision.ranking:
+        return decision
+    decision = decision.with_model(default, f"no replica answered; {default} is the default model")
+    return replace(decision, objective=None, policy=None, source="default")
+
+
+def _with_session_model(
+    decision: Decision,
+    session: SessionState,
+    request: RoutingRequest,
+    models: Mapping[str, ModelSpec],
+    settings: SessionSettings,
+) -> Decision:
+    """Keep the model of the session where `keeps_session_model` says so."""
+    if not keeps_session_model(
+        decision, session, models, settings, is_tool_turn=request.is_tool_turn
+    ):
+        return decision
+    if session.model != decision.model:
+        decision = decision.with_model(session.model, f"the session stays on {session.model}")
+    return replace(decision, sticky=True)
 
 
 def deadline_s(deadline_ms: int | None, limits: Limits) -> float:
-    """Return what a request may take.
+    """Return the time limit of a request, s.
 
     Raises
     ------
     RequestError
-        If it asks for more than requests get that do not say.
+        If the request asks for more than the limit.
     """
     if deadline_ms is not None and deadline_ms > limits.deadline_ms:
         raise RequestError(
@@ -197,22 +222,3 @@ def deadline_s(deadline_ms: int | None, limits: Limits) -> float:
             "scope.deadline_ms",
         )
     return (deadline_ms or limits.deadline_ms) / 1e3
-
-
-def _constraints(
-    ask: RoutingRequest,
-    place: int,
-    models: Mapping[str, ModelSpec],
-    current: ActiveSettings,
-    *,
-    listed: bool,
-) -> Constraints:
-    try:
-        permitted = eligible_models(tuple(models.values()), ask.needs, ask.options)
-    except NoEligibleModelError as error:
-        if not listed:
-            raise
-        told = f"prompts[{place}]: {error}"
-        raise NoEligibleModelError(told, f"prompts[{place}]", error.code) from None
-    aim = ask.options.objective() or current.settings.policy.objective()
-    return permitted, tuple(aim.items())

@@ -1,70 +1,72 @@
-"""Whether a session is better off where it is, its upstream's prompt cache counted."""
+"""Whether a session keeps its model, given that the upstream has cached its prompt."""
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
-from deployments.protocol import Decision
+from deployments.protocol import CandidateEstimate, Decision
 from deployments.routing.sessions import SessionState
 from deployments.settings import SessionSettings
 from scope.pool import ModelSpec
 
 
-class CandidateEstimate(NamedTuple):
-    """What is foretold of a model for this turn; NaN where nothing is known."""
-
-    p_correct: float
-    cost_usd: float
-
-
 def keeps_session_model(
     decision: Decision,
-    held: SessionState,
+    session: SessionState,
     models: Mapping[str, ModelSpec],
     settings: SessionSettings,
     *,
-    continues: bool,
+    is_tool_turn: bool,
 ) -> bool:
-    """Say whether a session keeps its model in place of the one decided for.
+    """Return whether a session keeps its model in place of the decision's.
 
-    A model that is no candidate, because lists, needs or the pool rule it out, is never kept.
-    A turn that only carries tool results keeps it always, any other as `stays` says.
+    A model that is not eligible for this request is never kept. A turn with tool results only
+    always keeps the model; for any other turn `is_not_worth_switching` decides.
 
     Parameters
     ----------
     decision : Decision
         Over the eligible models.
-    held : SessionState
+    session : SessionState
     models : mapping of str to ModelSpec
-        The pool at its prices.
+        The pool at current prices.
     settings : SessionSettings
-    continues : bool
-        Whether only tools spoke since the model did.
+    is_tool_turn : bool
+        Whether the request adds only tool results to the conversation.
     """
-    outlooks = {one["model"]: _candidate_estimate(one) for one in decision.candidates}
-    chosen = decision.model
-    if held.model not in outlooks:
+    held, chosen = decision.candidate(session.model), decision.candidate(decision.model)
+    if held is None:
         return False
-    if continues or held.model == chosen or chosen is None:
+    if is_tool_turn or chosen is None or held.model == chosen.model:
         return True
-    here, there = outlooks[held.model], outlooks[chosen]
-    trade_off = cost_weight_of(decision.settings, here)
-    if trade_off is None:
+    # Without a policy only cost counts.
+    cost_weight = (
+        decision.policy.cost_weight(held.p_correct, held.cost_usd) if decision.policy else math.inf
+    )
+    if cost_weight is None:
         return False
-    spec = models[held.model], models[chosen]
-    anew_usd = switching_cost_usd(held.prompt_tokens, *spec, cache_discount=settings.cache_discount)
+    switching_usd = switching_cost_usd(
+        session.prompt_tokens,
+        models[held.model],
+        models[chosen.model],
+        cache_discount=settings.cache_discount,
+    )
     return is_not_worth_switching(
-        here, there, trade_off=trade_off, switching_usd=anew_usd, margin=settings.margin
+        held,
+        chosen,
+        cost_weight=cost_weight,
+        switching_usd=switching_usd,
+        margin=settings.margin,
     )
 
 
 def switching_cost_usd(
     prefix_tokens: int, held: ModelSpec, best: ModelSpec, *, cache_discount: float
 ) -> float:
-    """Return what reading the conversation so far costs more elsewhere, USD.
+    """Return the extra cost of the conversation so far if another model reads it, USD.
 
-    ``tokens * (price_best - (1 - cache_discount) * price_held)``: the other model reads it
-    anew, the one that is held has it cached. Less than 0 where the other is that much cheaper.
+    ``tokens * (price_best - (1 - cache_discount) * price_held)``: the other model reads the
+    whole conversation, the held model has it cached. Negative where the other model is
+    sufficiently cheaper.
 
     Parameters
     ----------
@@ -89,65 +91,38 @@ def is_not_worth_switching(
     held: CandidateEstimate,
     best: CandidateEstimate,
     *,
-    trade_off: float,
+    cost_weight: float,
     switching_usd: float,
     margin: float,
 ) -> bool:
-    """Say whether the gain of switching does not outweigh what it loses.
+    """Return whether a switch gains no more than it costs.
 
     A session switches if and only if
 
-    ``p_best - p_held - trade_off * (cost_best - cost_held + switching_usd) > margin``
+    ``p_best - p_held - cost_weight * (cost_best - cost_held + switching_usd) > margin``
 
-    and, where money alone counts (`trade_off` is infinite), if
+    and, where only cost counts (`cost_weight` is infinite), if
     ``cost_best + switching_usd < cost_held``.
 
     Parameters
     ----------
     held, best : CandidateEstimate
-        Of the model the session is on, and of the one the policy would choose.
-    trade_off : float
-        Lambda, right answers that one USD must buy, in [0, inf].
+        Of the session's model and of the model that the policy chose.
+    cost_weight : float
+        Correct answers that one USD must buy, in [0, inf], as from `Policy.cost_weight`.
     switching_usd : float
-        As from `switch_usd`.
+        As from `switching_cost_usd`.
     margin : float
-        Right answers that a switch must gain on top, at least 0.
+        Correct answers that a switch must gain on top, at least 0.
 
     Returns
     -------
     bool
-        False where nothing is known about the held model: the unknown is no favourite.
+        False where the estimates of the held model are unknown.
     """
     if math.isnan(held.p_correct + held.cost_usd):
         return False
     extra_usd = best.cost_usd - held.cost_usd + switching_usd
-    if math.isinf(trade_off):
+    if math.isinf(cost_weight):
         return not extra_usd < 0
-    return not best.p_correct - held.p_correct - trade_off * extra_usd > margin
-
-
-def cost_weight_of(settings: Mapping[str, float | None], held: CandidateEstimate) -> float | None:
-    """Return what a USD must buy under a decision's settings; None if the held model fails them.
-
-    The dial's own lambda; among models that are good enough, money alone counts (inf); among
-    models that are cheap enough, right answers alone (0).
-
-    Parameters
-    ----------
-    settings : mapping
-        Of a decision: ``trade_off``, ``min_quality`` or ``max_cost_usd``. JSON has no infinity,
-        so that a ``trade_off`` of None is one.
-    held : CandidateEstimate
-    """
-    min_quality, limit_usd = settings.get("min_quality"), settings.get("max_cost_usd")
-    if min_quality is not None:
-        return math.inf if held.p_correct >= min_quality else None
-    if limit_usd is not None:
-        return 0.0 if held.cost_usd <= limit_usd else None
-    trade_off = settings.get("trade_off")
-    return math.inf if trade_off is None else trade_off
-
-
-def _candidate_estimate(candidate: Mapping[str, Any]) -> CandidateEstimate:
-    known = (candidate[name] for name in CandidateEstimate._fields)
-    return CandidateEstimate(*(math.nan if value is None else value for value in known))
+    return not best.p_correct - held.p_correct - cost_weight * extra_usd > margin

@@ -8,7 +8,12 @@ from deployments.settings.preferences import (
     RequestOptions,
     ScopeField,
 )
-from deployments.settings.settings import Limits, ReasoningSettings, SessionSettings
+from deployments.settings.settings import (
+    Limits,
+    ReasoningSettings,
+    RouterSettings,
+    SessionSettings,
+)
 
 __all__ = [
     "AUTO_ROUTER",
@@ -18,6 +23,7 @@ __all__ = [
     "RateLimiter",
     "ReasoningSettings",
     "RequestOptions",
+    "RouterSettings",
     "ScopeField",
     "SessionSettings",
     "check_bind",

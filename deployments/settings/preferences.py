@@ -1,4 +1,4 @@
-"""What a request asks of its decision, in our words or in OpenRouter's."""
+"""Options of a request: our field ``scope``, and OpenRouter's plugin ``auto-router``."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
@@ -9,10 +9,10 @@ from deployments.protocol import RequestError
 from scope.config import Usd
 
 MAX_COST_QUALITY_TRADEOFF = 10
-"""OpenRouter's dial ends here: 0 is quality alone, 10 the cheapest."""
+"""Upper end of OpenRouter's ``cost_quality_tradeoff``: 0 is quality only, 10 the cheapest."""
 
 MAX_NAMES = 256
-"""Most models or patterns in a list: each is held against every model of the pool."""
+"""Longest list of models or patterns: each entry is matched against every model of the pool."""
 
 AUTO_ROUTER = "auto-router"
 
@@ -24,48 +24,47 @@ def _empty_if_null(value: object) -> object:
     return () if value is None else value
 
 
-# JSON has lists only: a strict tuple would refuse them.
+# JSON has only lists, which a strict tuple refuses.
 Names = Annotated[
     tuple[Name, ...], Field(strict=False, max_length=MAX_NAMES), BeforeValidator(_empty_if_null)
 ]
 
 
 class ObjectiveFields(BaseModel):
-    """What a decision may aim for."""
+    """The fields of an `Objective` that a request or an operator may set."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     alpha: Fraction | None = None
-    """Dial: 0 = cheapest, 1 = most accurate."""
+    """0 = cheapest, 1 = most accurate."""
     min_quality: Fraction | None = None
-    """Probability of a right answer that is asked for."""
+    """Required probability of a correct answer."""
     max_cost_usd: Usd | None = None
-    """Most that the answer may be predicted to cost."""
+    """Highest predicted cost of the answer, USD."""
 
-    def objective(self) -> dict[str, float]:
-        """Return what is aimed for by name; empty if nothing is."""
-        aims = {name: getattr(self, name) for name in ObjectiveFields.model_fields}
-        return {name: value for name, value in aims.items() if value is not None}
+    @property
+    def objective_settings(self) -> dict[str, float]:
+        """The given fields by name."""
+        values = {name: getattr(self, name) for name in ObjectiveFields.model_fields}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class RequestOptions(ObjectiveFields):
-    """Field ``scope`` of a request; at most one aim, null means absent."""
+    """Field ``scope`` of a request; at most one objective; null means absent."""
 
     allowed_models: Names = ()
-    """Only these; ``*`` stands for any characters."""
+    """If given, only these models; ``*`` matches any characters."""
     denied_models: Names = ()
-    """None of these."""
+    """Never these models."""
     deadline_ms: Annotated[int, Field(ge=1)] | None = None
-    """What the request may take."""
+    """Time limit of the request."""
     session_id: Name | None = None
     """Requests of one session stay on one model."""
 
     @model_validator(mode="after")
-    def _one_aim(self) -> "RequestOptions":
-        if len(self.objective()) > 1:
-            raise ValueError(
-                f"{' and '.join(self.objective())} exclude each other; give one of them"
-            )
+    def _at_most_one_objective(self) -> "RequestOptions":
+        if len(given := self.objective_settings) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other; give one of them")
         return self
 
 
@@ -74,11 +73,11 @@ def _nothing_if_null(value: object) -> object:
 
 
 ScopeField = Annotated[RequestOptions, BeforeValidator(_nothing_if_null)]
-"""The field ``scope`` of a body."""
+"""The field ``scope`` of a request body."""
 
 
 class AutoRouterPlugin(BaseModel):
-    """OpenRouter's plugin; what else it holds is theirs."""
+    """OpenRouter's plugin; its other fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
@@ -87,24 +86,24 @@ class AutoRouterPlugin(BaseModel):
     allowed_models: Names = ()
     cost_quality_tradeoff: Annotated[float, Field(ge=0, le=MAX_COST_QUALITY_TRADEOFF)] | None = None
 
-    def merged_into(self, wish: RequestOptions) -> RequestOptions:
-        """Return the wish with what the plugin asks for.
+    def merged_into(self, options: RequestOptions) -> RequestOptions:
+        """Return the options with those of the plugin.
 
         Raises
         ------
         RequestError
-            If both ask for an aim or both list what is allowed.
+            If both set an objective or both list allowed models.
         """
         if self.enabled is False:
-            return wish
+            return options
         extra: dict[str, Any] = {}
         if self.cost_quality_tradeoff is not None:
-            _check_conflict(wish.objective(), "cost_quality_tradeoff")
+            _check_conflict(options.objective_settings, "cost_quality_tradeoff")
             extra["alpha"] = 1 - self.cost_quality_tradeoff / MAX_COST_QUALITY_TRADEOFF
         if self.allowed_models:
-            _check_conflict(("allowed_models",) if wish.allowed_models else (), "allowed_models")
+            _check_conflict(("allowed_models",) if options.allowed_models else (), "allowed_models")
             extra["allowed_models"] = self.allowed_models
-        return wish.model_copy(update=extra)
+        return options.model_copy(update=extra)
 
 
 def _check_conflict(ours: Iterable[str], theirs: str) -> None:

@@ -15,12 +15,12 @@ from scope.questions import MAX_PROMPT_CHARS
 
 
 class DefaultObjective(ObjectiveFields):
-    """What requests that ask for nothing aim for: exactly one of the aims."""
+    """Objective of requests that name none: exactly one field."""
 
     @model_validator(mode="after")
-    def _one_aim(self) -> Self:
-        if len(self.objective()) != 1:
-            given = " and ".join(self.objective()) or "none"
+    def _exactly_one_objective(self) -> Self:
+        if len(self.objective_settings) != 1:
+            given = " and ".join(self.objective_settings) or "none"
             raise ValueError(f"give one of {', '.join(ObjectiveFields.model_fields)}; got {given}")
         return self
 

@@ -1,4 +1,4 @@
-"""Decisions on disk: one JSON line each, in files that become neither too long nor too many."""
+"""The decision log: one JSON line per decision, in files of limited size and number."""
 
 import errno
 import json
@@ -19,36 +19,36 @@ from scope.storage import check_writable
 LOGGER = logging.getLogger("ray.serve")
 
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Refusals that pass: a replica starts in spite of them, since no request may fail for its log."""
+"""Errors that may pass: a replica starts in spite of them, as no request may fail for its log."""
 
 _NUMBER_GLOB = 8 * "[0-9]"
 
 
 class LogSettings(StrictModel):
-    """Where decisions are kept, and how many."""
+    """Folder, size and number of the log files."""
 
     folder: str | None = Field(default=None, min_length=1)
-    """None: nothing is written."""
+    """None: no log."""
     max_file_mib: float = Field(default=64, gt=0, allow_inf_nan=False)
-    """A file that would become longer is followed by another."""
+    """A line that would make a file larger starts another file."""
     max_files: int = Field(default=16, ge=1)
-    """Of each replica; the oldest are deleted."""
+    """Per replica; the oldest are deleted."""
     prompts: bool = False
-    """Keep the text of prompts, too."""
+    """Whether to write the text of prompts."""
 
 
 class DecisionLog:
-    """The decisions of one replica, in files that no other replica writes to.
+    """The decision log of one replica, in files that no other replica writes to.
 
-    A line is with the system when `write` returns: a process that is killed loses none, a power
-    cut may lose the latest. Belongs to one thread.
+    A line is in the operating system's buffers when `write` returns: killing the process loses
+    none, a power cut may lose the latest. Not thread-safe.
 
     Parameters
     ----------
     settings : LogSettings
-        To change them, close this log and make another.
+        To change them, close this log and create another.
     replica : str
-        Unique name of the replica; it becomes a part of the file names.
+        Unique name of the replica; part of the file names.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class DecisionLog:
     Raises
     ------
     ConfigError
-        If nobody may write to the folder. A full disk is no mistake of the settings.
+        If the folder is not writable. A full disk is not an error of the settings.
     """
 
     def __init__(self, settings: LogSettings, replica: str) -> None:
@@ -73,32 +73,32 @@ class DecisionLog:
     def write(self, record: Mapping[str, Any]) -> None:
         """Append one decision, its field ``prompt`` only if settings say so.
 
-        Never fails for the disk's sake: what cannot be written is counted, the first time with
-        a warning, and the next decision is tried again.
+        A disk error is not raised: the decision is counted as failed, the first one with a
+        warning, and the next decision is tried again.
 
         Parameters
         ----------
         record : mapping
-            As docs/formats.md describes it; NaN and infinite become null.
+            Described in docs/formats.md; NaN and infinite become null.
         """
         if self._folder is None:
             return
-        kept = {k: v for k, v in record.items() if k != "prompt" or self._settings.prompts}
-        line = _line(kept)
+        prompts = self._settings.prompts
+        line = _line({k: v for k, v in record.items() if k != "prompt" or prompts})
         try:
             self._append(self._folder, line)
         except OSError as error:
             self.failed += 1
             if self.failed == 1:
                 LOGGER.warning(
-                    "decisions cannot be logged to %s: %s; requests are answered all the same, "
+                    "decisions cannot be logged to %s: %s; requests are still answered, "
                     "later failures are only counted",
                     self._folder,
                     error.strerror or error,
                 )
 
     def close(self) -> None:
-        """Let go of the file; a later `write` begins another."""
+        """Close the file; a later `write` starts another."""
         if self._file is not None:
             file, self._file = self._file, None
             os.close(file)
@@ -114,31 +114,31 @@ class DecisionLog:
             raise
 
     def _rollback(self, file: int, size: int) -> None:
-        """Cut half a line off; where even that is refused, the next line gets another file."""
+        """Remove a truncated line; if that fails, the next line goes to another file."""
         try:
             os.ftruncate(file, size)
         except OSError:
             self.close()
 
     def _file_for(self, folder: Path, n_bytes: int) -> int:
-        """Return a file with room for a line; one that somebody deleted has none."""
+        """Return a file with room for a line; a deleted file has none."""
         if self._file is not None:
-            held = os.fstat(self._file)
-            full = held.st_size and held.st_size + n_bytes > self._settings.max_file_mib * 2**20
-            if held.st_nlink and not full:
+            stat = os.fstat(self._file)
+            full = stat.st_size and stat.st_size + n_bytes > self._settings.max_file_mib * 2**20
+            if stat.st_nlink and not full:
                 return self._file
             self.close()
         self._file = self._next_file(folder)
         return self._file
 
     def _next_file(self, folder: Path) -> int:
-        """Delete what is too many and begin the file of the next number, nobody else's."""
+        """Delete the oldest files beyond the limit, and create the file of the next number."""
         files = sorted(folder.glob(f"{self._name}.{_NUMBER_GLOB}.jsonl"))
         for oldest in files[: max(len(files) + 1 - self._settings.max_files, 0)]:
             oldest.unlink(missing_ok=True)
         number = int(files[-1].name.split(".")[1]) + 1 if files else 1
         path = folder / f"{self._name}.{number:08d}.jsonl"
-        # Prompts may be private: whoever else shall read them belongs to the group.
+        # Prompts may be private: other readers must be in the group.
         return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
 
 
@@ -161,9 +161,9 @@ def _line(record: Mapping[str, Any]) -> bytes:
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 (JSON is anything)
-    """Return a JSON value with null in place of what JSON has no number for."""
+    """Return a JSON value with null in place of NaN and infinite."""
     if isinstance(value, Mapping):
-        return {key: _finite(one) for key, one in value.items()}
+        return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

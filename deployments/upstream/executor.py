@@ -6,14 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from deployments.upstream.client import UpstreamClient, UpstreamRequest, error_from_body
-from deployments.upstream.errors import (
-    DEADLINE,
-    NOT_ATTEMPTED,
-    error_answer,
-    error_event,
-    is_client_error,
-)
+from deployments.upstream.client import UpstreamClient, UpstreamRequest
+from deployments.upstream.errors import DEADLINE, NOT_ATTEMPTED, error_answer, error_event
 from deployments.upstream.responses import (
     Attempt,
     UpstreamResponse,
@@ -21,7 +15,7 @@ from deployments.upstream.responses import (
     cost_usd,
     scope_metadata,
 )
-from deployments.upstream.retries import AttemptHistory, RetrySettings, retry_rounds
+from deployments.upstream.retries import AttemptHistory, RetrySettings
 from deployments.upstream.sse import SSEPassthrough
 from deployments.upstream.upstreams import Upstream, UpstreamRegistry
 from scope.errors import ConfigError
@@ -29,17 +23,17 @@ from scope.upstream import UpstreamError
 
 
 async def call_upstream(
-    caller: UpstreamClient, upstream: Upstream, call: UpstreamRequest
+    client: UpstreamClient, upstream: Upstream, request: UpstreamRequest
 ) -> UpstreamResponse:
     """Return a whole answer.
 
     Raises
     ------
     UpstreamError
-        If the upstream gave none.
+        If the call fails.
     """
     with upstream.acquire():
-        body = await caller.complete(upstream, call)
+        body = await client.complete(upstream, request)
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else None
     body |= {"model": upstream.name, "scope": scope_metadata(upstream, usage)}
@@ -47,71 +41,75 @@ async def call_upstream(
 
 
 async def stream_upstream(
-    caller: UpstreamClient, upstream: Upstream, call: UpstreamRequest
+    client: UpstreamClient, upstream: Upstream, request: UpstreamRequest
 ) -> UpstreamStream:
-    """Return a stream whose first event is there.
+    """Return a stream whose first event has arrived.
 
     Raises
     ------
     UpstreamError
-        If the upstream gave not even that.
+        If the call fails before the first event.
     """
-    options = call.body.get("stream_options") or {}
+    options = request.body.get("stream_options") or {}
     show_usage = False
-    if isinstance(options, dict):  # else the upstream says what is wrong with them
+    if isinstance(options, dict):  # otherwise the upstream reports the error
         show_usage = bool(options.get("include_usage"))
         options = {**options, "include_usage": True}
-    call = replace(call, body={**call.body, "stream_options": options})
-    events = SSEPassthrough(show_usage=show_usage, describe=partial(scope_metadata, upstream))
-    answer = UpstreamStream(upstream.name)
-    answer.chunks = _chunks(caller, upstream, call, events, answer)
-    await anext(answer.chunks)
-    return answer
+    request = replace(request, body={**request.body, "stream_options": options})
+    events = SSEPassthrough(
+        show_usage=show_usage,
+        describe=partial(scope_metadata, upstream),
+        redact=upstream.redact,
+    )
+    stream = UpstreamStream(upstream.name)
+    stream.chunks = _chunks(client, upstream, request, events, stream)
+    await anext(stream.chunks)
+    return stream
 
 
 async def _chunks(
-    caller: UpstreamClient,
+    client: UpstreamClient,
     upstream: Upstream,
-    call: UpstreamRequest,
+    request: UpstreamRequest,
     events: SSEPassthrough,
-    answer: UpstreamStream,
+    stream: UpstreamStream,
 ) -> AsyncGenerator[bytes, None]:
-    """Yield nothing once, when the first event is there; then all that the client gets.
+    """Yield an empty chunk once the first event has arrived, then all chunks for the client.
 
-    The first step is always taken, by `stream`: a generator that never began would not hang up
-    when it is closed.
+    `stream_upstream` always takes the first step: a generator that has not started would not
+    close the connection when it is closed.
     """
     begun = False
     try:
         with upstream.acquire():
-            async with caller.stream(upstream, call) as (first, rest):
-                async for block in _event_blocks(upstream, first, rest, events):
+            async with client.stream(upstream, request) as (first, rest):
+                async for block in _event_blocks(first, rest, events):
                     if not begun:
                         upstream.breaker.release()
                         begun = True
                         yield b""
-                    yield upstream.clean_bytes(block)
+                    yield upstream.redact_bytes(block)
     except UpstreamError as error:
         if not begun:
             raise
         if not events.done:
-            answer.error = error
+            stream.error = error
             yield error_event(error, upstream.name)
     finally:
-        answer.usage = events.usage
-        answer.cost_usd = cost_usd(upstream, events.usage)
+        stream.usage = events.usage
+        stream.cost_usd = cost_usd(upstream, events.usage)
 
 
 async def _event_blocks(
-    upstream: Upstream, first: bytes, rest: AsyncIterator[bytes], events: SSEPassthrough
+    first: bytes, rest: AsyncIterator[bytes], events: SSEPassthrough
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the events that each chunk completes; an error among them is raised."""
+    """Yield the events that each chunk completes; raise the error that one of them reports."""
     chunk = first
     while chunk:
         if block := events.feed(chunk):
             yield block
         if events.error is not None:
-            raise error_from_body(upstream, events.error)
+            raise events.error
         chunk = await anext(rest, b"")
     if block := events.finish():
         yield block
@@ -123,21 +121,21 @@ UpstreamCall = Callable[
 
 
 class FallbackExecutor:
-    """Asks upstreams, falls back from one to the next, and never says half a thing twice.
+    """Calls upstreams and falls back from one to the next until the first byte is sent.
 
     Parameters
     ----------
     upstreams : UpstreamRegistry
-    caller : UpstreamClient
-        Entered.
+    client : UpstreamClient
+        Open.
     retries : RetrySettings
-        May be exchanged at any time.
+        May be replaced at any time.
     """
 
     def __init__(
-        self, upstreams: UpstreamRegistry, caller: UpstreamClient, retries: RetrySettings
+        self, upstreams: UpstreamRegistry, client: UpstreamClient, retries: RetrySettings
     ) -> None:
-        self._upstreams, self._caller, self.retries = upstreams, caller, retries
+        self._upstreams, self._client, self.retries = upstreams, client, retries
 
     async def execute(
         self,
@@ -152,19 +150,19 @@ class FallbackExecutor:
         Parameters
         ----------
         body : mapping
-            A chat-completions request without our own fields. It goes to the upstream as it is,
-            but for ``model`` and, in a stream, ``stream_options.include_usage``.
+            A chat-completions request without our own fields. It is sent unchanged except for
+            ``model`` and, in a stream, ``stream_options.include_usage``.
         models : sequence of str
-            The allowed ones, best first.
+            The allowed models, best first.
         deadline_s : float
-            Until a whole answer, or the first byte of a stream, must be there. A stream that has
-            begun lives on as long as no gap between its chunks exceeds the model's ``timeout_s``.
+            Time-out for a whole answer, or for the first byte of a stream. A stream that has
+            begun continues as long as no gap between its chunks exceeds the model's ``timeout_s``.
         headers : mapping of str to str
-            The client's, names in lower case; `calls.PASSED_ON` go to the upstream.
+            The client's, names in lower case; `FORWARDED_HEADERS` are sent to the upstream.
 
         Returns
         -------
-        Answer or Stream
+        UpstreamResponse or UpstreamStream
             An `UpstreamStream` if ``stream`` is true and one began; every failure is an
             `UpstreamResponse`.
 
@@ -178,47 +176,48 @@ class FallbackExecutor:
         if not models:
             raise ConfigError("no model is allowed to answer")
         candidates = self._upstreams.select(models)
-        ask: UpstreamCall = stream_upstream if body.get("stream") else call_upstream
-        trail = AttemptHistory(body, headers, asyncio.get_running_loop().time() + deadline_s)
+        call: UpstreamCall = stream_upstream if body.get("stream") else call_upstream
+        history = AttemptHistory(body, headers, asyncio.get_running_loop().time() + deadline_s)
+        rounds = self.retries.retrying(deadline_s=history.left_s, n_attempts=history.n_calls)
+        response: UpstreamResponse | UpstreamStream
         try:
-            async for again in retry_rounds(self.retries, trail):
-                with again:
-                    answer = await self._round(candidates, ask, trail)
+            async for one_round in rounds:
+                with one_round:
+                    response = await self._round(candidates, call, history)
         except UpstreamError as error:
-            status, said, more = error_answer(error)
-            answer = UpstreamResponse(status, said, more, None, None, None)
-        answer.attempts = tuple(trail.attempts)
-        return answer
+            response = UpstreamResponse(*error_answer(error), None, None, None)
+        response.attempts = tuple(history.attempts)
+        return response
 
     async def _round(
-        self, candidates: Sequence[Upstream], ask: UpstreamCall, trail: AttemptHistory
+        self, candidates: Sequence[Upstream], call: UpstreamCall, history: AttemptHistory
     ) -> UpstreamResponse | UpstreamStream:
-        """Go through the candidates; a call that failed says more than one that was not made."""
-        failures: list[UpstreamError] = []
+        """Try each candidate once; the error of a call is preferred to that of a skipped one."""
+        errors: list[UpstreamError] = []
         for upstream in candidates:
             try:
-                return await self._attempt(upstream, ask, trail)
+                return await self._attempt(upstream, call, history)
             except UpstreamError as error:
-                if is_client_error(error) or error.kind == DEADLINE:
+                if error.is_client_error or error.kind == DEADLINE:
                     raise
-                failures.append(error)
-            if trail.calls >= self.retries.attempts:
+                errors.append(error)
+            if history.n_calls() >= self.retries.attempts:
                 break
-        called = [error for error in failures if error.kind not in NOT_ATTEMPTED]
-        raise called[-1] if called else failures[0]
+        called = [error for error in errors if error.kind not in NOT_ATTEMPTED]
+        raise called[-1] if called else errors[0]
 
     async def _attempt(
-        self, upstream: Upstream, ask: UpstreamCall, trail: AttemptHistory
+        self, upstream: Upstream, call: UpstreamCall, history: AttemptHistory
     ) -> UpstreamResponse | UpstreamStream:
-        call = trail.call()
+        request = history.request()
         outcome = "cancelled"
         try:
-            answer = await ask(self._caller, upstream, call)
+            response = await call(self._client, upstream, request)
             outcome = "ok"
         except UpstreamError as error:
             outcome = error.kind
             raise
         finally:
-            latency_s = call.left_s - trail.call().left_s
-            trail.attempts.append(Attempt(upstream.name, outcome, latency_s))
-        return answer
+            latency_s = request.left_s - history.left_s
+            history.attempts.append(Attempt(upstream.name, outcome, latency_s))
+        return response

@@ -1,4 +1,4 @@
-"""What a request got: from which model, after which attempts, and what it cost."""
+"""The response to a request: its model, its attempts and its cost."""
 
 import json
 from collections.abc import AsyncGenerator, Mapping
@@ -11,13 +11,13 @@ from scope.upstream import UpstreamError, token_count
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One model that was asked, or would have been.
+    """An attempt to call one model.
 
     Attributes
     ----------
     model : str
     outcome : str
-        ``ok``; ``full`` or ``open circuit`` where it was not called; else the kind of
+        ``ok``; ``full`` or ``open circuit`` if it was not called; otherwise the kind of
         `UpstreamError`, such as ``http 500``, ``timeout`` or ``deadline``.
     latency_s : float
         Until the answer, or the first byte of a stream.
@@ -30,7 +30,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class UpstreamResponse:
-    """A whole answer, or the error that stands for one.
+    """A whole answer, or an error in its place.
 
     Attributes
     ----------
@@ -39,12 +39,12 @@ class UpstreamResponse:
         The upstream's, with the pool's name of the model as ``model`` and a field ``scope``; or
         ``{"error": …}``.
     headers : dict of str to str
-        ``retry-after`` where coming again may help.
+        ``retry-after`` if a retry by the client may help.
     model : str or None
-        Which answered; None where none did.
+        The model that answered, if any.
     usage : mapping or None
     cost_usd : float or None
-        At the pool's prices; None where usage or price is unknown.
+        At the pool's prices; None if usage or price is unknown.
     attempts : tuple of Attempt
     """
 
@@ -58,24 +58,24 @@ class UpstreamResponse:
 
     @property
     def content(self) -> bytes:
-        """The body as JSON in ASCII: models cut at a limit may end in half a character."""
+        """The body as JSON in ASCII: a truncated answer may end in half a character."""
         return json.dumps(self.body).encode()
 
 
 @dataclass(slots=True)
 class UpstreamStream:
-    """An answer under way; the first byte is there.
+    """An answer whose first byte has arrived.
 
     Attributes
     ----------
     model : str
     attempts : tuple of Attempt
     chunks : async generator of bytes
-        To be sent as they come; closing it, or cancelling who reads it, hangs up.
+        To be sent as they come; closing it, or cancelling its reader, closes the connection.
     usage, cost_usd : as in `UpstreamResponse`
-        Once the upstream has told.
+        None until the upstream has reported the usage.
     error : UpstreamError or None
-        Why it broke off, once it has; the client got it as the last event.
+        Why the stream broke, if it did; the client received it as the last event.
     """
 
     model: str
@@ -87,10 +87,10 @@ class UpstreamStream:
 
 
 def cost_usd(upstream: Upstream, usage: Mapping[str, Any] | None) -> float | None:
-    """Return what an answer cost at the pool's prices; None where anything is unknown."""
-    counted = usage or {}
-    tokens_in = token_count(counted.get("prompt_tokens"))
-    tokens_out = token_count(counted.get("completion_tokens"))
+    """Return the cost of an answer at the pool's prices; None if usage or price is unknown."""
+    usage = usage or {}
+    tokens_in = token_count(usage.get("prompt_tokens"))
+    tokens_out = token_count(usage.get("completion_tokens"))
     price = upstream.price
     if tokens_in is None or tokens_out is None or price is None:
         return None

@@ -37,7 +37,7 @@ EXAMPLE_ALPHA = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the comparison: a way to choose, its planned and its realised score."""
+    """One line of the comparison: a strategy with its planned and its realised score."""
 
     name: str
     planned: RoutingScore | None

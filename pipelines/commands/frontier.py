@@ -17,6 +17,7 @@ from pipelines.commands.options import (
     open_predictions,
 )
 from pipelines.terminal import frontier_table, out
+from scope.bank import fit_alpha_scale
 from scope.errors import ConfigError
 from scope.policy import Choices
 from scope.routing import (
@@ -69,7 +70,7 @@ def check_output(output: Path | None) -> None:
 
 def points(predicted: PredictionSource, alphas: Sequence[float]) -> list[FrontierPoint]:
     """Route the questions at every alpha."""
-    sweep = AlphaSweep(predicted.alpha_scale(), alphas)
+    sweep = AlphaSweep(fit_alpha_scale(predicted.reference, predicted.models), alphas)
     for shard in predicted.iter_shards(SCORE_COLUMNS):
         sweep.add(shard.predictions, shard.truth())
     return sweep.points()

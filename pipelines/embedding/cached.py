@@ -1,11 +1,11 @@
 """Embed what the cache lacks: the vectors of texts, or why there are none."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +16,12 @@ from pipelines.cluster.session import ray_session
 from pipelines.embedding.encoder_actor import EncoderSpec, check_gpus, embed_dataset, prompt_dataset
 from pipelines.terminal import Stages
 from scope.arrays import AnyArray, Float32Array
+from scope.config import StrictModel
 from scope.embedding import EmbeddingCache, EmbeddingFingerprint, resolve_model
 from scope.errors import ConfigError
+from scope.storage import VectorCache
+
+Cache = TypeVar("Cache", bound=VectorCache[Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +50,60 @@ def embed_missing(
 
     Ray is started only if it lacks one.
     """
-    with open_cache(encoder) as cache:
+    with open_embedding_cache(encoder) as cache:
         yield EmbeddingResult(cache, _embed_missing(prompts, encoder, cache, stages))
 
 
 @contextmanager
-def open_cache(encoder: EncoderSpec) -> Iterator[EmbeddingCache]:
-    """Yield the cache of `encoder`, or one that is gone afterwards.
+def open_cache(
+    cache_type: type[Cache], folder: Path | None, fingerprint: StrictModel, *, pinned: bool
+) -> Iterator[Cache]:
+    """Yield the cache in `folder`, or a temporary one that is deleted afterwards.
 
-    That is so if nothing is to be kept, and if nobody knows which weights a name stands
-    for: what the hub has today may be others tomorrow.
+    Parameters
+    ----------
+    cache_type : type
+    folder : Path or None
+        Folder of the cache; None: nothing is kept.
+    fingerprint : StrictModel
+        Everything that decides a vector besides its key.
+    pinned : bool
+        Whether the revision of the weights is known. If not, nothing is kept: what the hub
+        serves under a name may change.
 
     Raises
     ------
     ConfigError
         If the folder cannot be made.
     """
-    _, revision = resolve_model(encoder.name, encoder.revision)
-    recipe = EmbeddingFingerprint(
-        name=encoder.name, revision=revision or "unknown", max_chars=encoder.max_chars
-    )
-    if encoder.cache is None or revision is None:
-        with TemporaryDirectory(prefix="scope-embeddings-") as folder:
-            yield EmbeddingCache(Path(folder), recipe)
+    if folder is None or not pinned:
+        with TemporaryDirectory(prefix=f"scope-{cache_type.column}-") as temporary:
+            yield cache_type(Path(temporary), fingerprint)
         return
     try:
-        cache = EmbeddingCache(encoder.cache, recipe)
+        cache = cache_type(folder, fingerprint)
     except OSError as error:
-        raise _cache_write_error(encoder.cache, error) from error
+        raise cache_write_error(cache_type, folder, error) from error
     yield cache
+
+
+def cache_write_error(
+    cache_type: type[VectorCache[Any]], folder: Path, error: OSError
+) -> ConfigError:
+    """Return an error that says what to do about a cache folder that cannot be written."""
+    return ConfigError(
+        f"{cache_type.column}s cannot be kept in {folder}: {error.strerror or error}; let "
+        "SCOPE_CACHE name a folder that can be written, or pass --no-cache"
+    )
+
+
+def open_embedding_cache(encoder: EncoderSpec) -> AbstractContextManager[EmbeddingCache]:
+    """Open the cache of the vectors of `encoder` (see `open_cache`)."""
+    _, revision = resolve_model(encoder.name, encoder.revision)
+    fingerprint = EmbeddingFingerprint(
+        name=encoder.name, revision=revision or "unknown", max_chars=encoder.max_chars
+    )
+    return open_cache(EmbeddingCache, encoder.cache, fingerprint, pinned=revision is not None)
 
 
 def _embed_missing(
@@ -109,16 +138,9 @@ def _embed_missing(
             try:
                 cache.add(keys[good], np.stack(list(batch["embedding"]))[good])
             except OSError as error:
-                raise _cache_write_error(cache.folder, error) from error
+                raise cache_write_error(EmbeddingCache, cache.folder, error) from error
             stages.advance(len(keys), errors=int(np.sum(~good)))
     return failed
-
-
-def _cache_write_error(folder: Path, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"embeddings cannot be kept in {folder}: {error.strerror or error}; let SCOPE_CACHE name "
-        "a folder that can be written, or pass --no-cache"
-    )
 
 
 def dataset_with_embeddings(

@@ -14,7 +14,7 @@ from pipelines.embedding.encoder_actor import Batch
 from scope.bank import Bank
 from scope.config import AnchorConfig
 from scope.outcomes import Outcomes
-from scope.predictions import ESTIMATE_FIELDS, Estimates, Predictions
+from scope.predictions import COLUMNS, Estimates, Predictions
 from scope.reasoner import ReasonerSpec
 from scope.reference import selection_entry, similarity_entry
 from scope.routing import (
@@ -94,7 +94,7 @@ class PredictionFiles:
         predictions = Predictions(
             tuple(self._ids[row] for row in rows),
             self._bank.model_ids,
-            Estimates(*(np.asarray(batch[name], dtype=np.float64) for name in ESTIMATE_FIELDS)),
+            Estimates.from_stack(np.asarray(batch[name], dtype=np.float64) for name in COLUMNS),
         )
         errors = batch["error"].tolist()
         if "answer_qm" in batch:

@@ -15,7 +15,7 @@ from scope.arrays import AnyArray, BoolArray, Float32Array, FloatArray, IntArray
 from scope.bank import Bank, StoredFeatures
 from scope.config import AnchorConfig
 from scope.embedding import text_features
-from scope.predictions import ESTIMATE_FIELDS, Estimates
+from scope.predictions import Estimates
 from scope.predictor import AnchorPredictor
 from scope.reasoner import ReasonerPredictions
 from scope.storage import ShardFolder
@@ -63,7 +63,8 @@ class ShardActor:
             "row": batch["row"],
             "error": pa.array(errors, pa.string()),
             **{
-                name: _scatter(getattr(estimates, name), good_q, np.nan) for name in ESTIMATE_FIELDS
+                name: _scatter(value_qm, good_q, np.nan)
+                for name, value_qm in estimates.to_columns().items()
             },
             "similarity_qk": _scatter(near.similarity_qk, good_q, np.nan),
             "anchor_qk": _scatter(near.anchor_qk, good_q, NO_ANCHOR),

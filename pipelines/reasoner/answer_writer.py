@@ -2,15 +2,13 @@
 
 import time
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
+from pipelines.embedding.cached import cache_write_error
 from pipelines.embedding.encoder_actor import Batch
 from pipelines.reasoner.request import ReasonerUsage
 from scope.arrays import Float32Array
-from scope.errors import ConfigError
 from scope.reasoner import AnswerCache, CachedAnswer
 
 FLUSH_ROWS, FLUSH_S = 256, 10.0
@@ -44,17 +42,6 @@ class AnswerWriter:
         self._rows: list[Float32Array] = []
         self._written_s = time.monotonic()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._write()
-
     def add(self, batch: Batch) -> int:
         """Take what engines have answered; return how many rows of it failed."""
         cells = zip(batch["row"].tolist(), batch["column"].tolist(), strict=True)
@@ -72,18 +59,14 @@ class AnswerWriter:
         self._tally.count(batch, n_failed)
         return n_failed
 
+    def close(self) -> None:
+        """Write the answers that are still in memory."""
+        self._write()
+
     def _write(self) -> None:
         if self._keys:
             try:
                 self._cache.add(np.array(self._keys, "S32"), np.concatenate(self._rows))
             except OSError as error:
-                raise cache_write_error(str(self._cache.folder), error) from error
+                raise cache_write_error(AnswerCache, self._cache.folder, error) from error
         self._keys, self._rows, self._written_s = [], [], time.monotonic()
-
-
-def cache_write_error(folder: str, error: OSError) -> ConfigError:
-    """Return an error that says what to do about a folder that takes no answers."""
-    return ConfigError(
-        f"answers cannot be kept in {folder}: {error.strerror or error}; let SCOPE_CACHE name a "
-        "folder that can be written, or pass --no-cache"
-    )

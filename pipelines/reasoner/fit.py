@@ -122,9 +122,9 @@ def _query_sample(
     bank: Bank, path: Path, sample: IntArray, reasoner: ReasonerRun, stages: Stages
 ) -> QueryResult:
     """Ask about the anchors of the sample every model whose outcome is known."""
-    assert bank.prompts is not None  # of a reasoner that was checked
+    prompts = bank.require_prompts()
     inquiry = QueryBatch(
-        [bank.prompts[anchor] for anchor in sample],
+        [prompts[anchor] for anchor in sample],
         [bank.ids[anchor] for anchor in sample],
         ~np.isnan(bank.outcomes.correct_am[sample]),
         bank,
@@ -136,13 +136,12 @@ def _query_sample(
 
 def _sample_dataset(bank: Bank, sample: IntArray) -> Dataset:
     """Return the anchors of the sample as blocks for a writer of prompts."""
-    assert bank.prompts is not None
-    tables: list[Any] = []
+    prompts, tables = bank.require_prompts(), list[Any]()
     for start in range(0, len(sample), BLOCK_ROWS):
         part = sample[start : start + BLOCK_ROWS]
         columns = {
             "row": np.arange(start, start + len(part)),
-            "prompt": pa.array([bank.prompts[anchor] for anchor in part], pa.string()),
+            "prompt": pa.array([prompts[anchor] for anchor in part], pa.string()),
             "embedding": to_fixed_size_list(bank.embedding_ad[part]),
             "self_anchor": part,
         }

@@ -57,11 +57,7 @@ class ReasonerOptions:
         from pipelines.cluster.capacity import check_vllm
         from pipelines.reasoner.prompt_actor import make_prompt_builder
 
-        if bank.prompts is None:
-            raise ConfigError(
-                "the bank has no question texts; the reasoning predictor shows them as examples: "
-                "build it without --drop-prompts"
-            )
+        bank.require_prompts()
         config = self._config(bank)
         spec = ReasonerSpec.from_config(config)
         check_vllm()
@@ -80,21 +76,10 @@ class ReasonerOptions:
         ConfigError
             If the bank was calibrated for none or for another; names what differs.
         """
-        if bank.reasoner is None:
-            raise ConfigError(
-                "the bank was never calibrated for a reasoner, so that nobody knows what its "
-                "answers are worth; run `scope bank fit --predictor scope` first"
-            )
+        bank.require_reasoner()
         reasoner = self.reasoner(bank)
-        ours, theirs = reasoner.spec.model_dump(), bank.reasoner.spec.model_dump()
-        if names := bank.reasoner.spec.differences(reasoner.spec):
-            told = ", ".join(f"{name} ({theirs[name]!r}, now {ours[name]!r})" for name in names)
-            raise ConfigError(
-                f"the bank was calibrated for a reasoner with another {told}; "
-                "use that one, or calibrate the bank again"
-            )
-        # By the bank's name for it: a folder that was moved keeps its answers.
-        return replace(reasoner, spec=bank.reasoner.spec)
+        # The bank's own spec: answers are cached under it even if the checkpoint was moved.
+        return replace(reasoner, spec=bank.require_reasoner(reasoner.spec).spec)
 
     def _config(self, bank: Bank) -> ReasonerConfig:
         """Return the settings: what flags say, else the file, else the bank's."""

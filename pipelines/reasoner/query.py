@@ -1,10 +1,9 @@
 """Ask the reasoner what the cache lacks; each answer is kept as it comes."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import ray
@@ -12,7 +11,8 @@ from ray.data import ActorPoolStrategy, Dataset
 
 from pipelines.cluster.capacity import check_engine_capacity, gpus_of
 from pipelines.cluster.session import RESTART_OPTIONS, quiet_logging
-from pipelines.reasoner.answer_writer import AnswerWriter, cache_write_error
+from pipelines.embedding.cached import open_cache
+from pipelines.reasoner.answer_writer import AnswerWriter
 from pipelines.reasoner.prompt_actor import PromptActor, PromptTask
 from pipelines.reasoner.request import QueryBatch, QueryResult, ReasonerRun, ReasonerUsage
 from pipelines.terminal import Stages
@@ -64,11 +64,13 @@ def query_reasoner(
     """
     cells = np.argwhere(inquiry.wanted_qm)
     asks = inquiry.keys(cells)
-    with open_answers(reasoner, inquiry.evidence) as cache:
+    fingerprint = ReasonerFingerprint(reasoner=reasoner.spec, evidence=inquiry.evidence)
+    pinned = reasoner.spec.revision is not None
+    with open_cache(AnswerCache, reasoner.cache, fingerprint, pinned=pinned) as cache:
         missing, keys = np.array(cache.missing(asks), dtype=np.int64), cache.keys(asks)
         tally = ReasonerUsage(len(asks), len(asks) - len(missing), gpus_of(reasoner.engine))
         key_of = {(int(q), int(m)): keys[n] for n in missing for q, m in [cells[n]]}
-        with AnswerWriter(cache, key_of, tally) as keeper:
+        with closing(AnswerWriter(cache, key_of, tally)) as keeper:
             if missing.size:
                 wanted_qm = np.zeros_like(inquiry.wanted_qm)
                 wanted_qm[tuple(cells[missing].T)] = True
@@ -77,29 +79,6 @@ def query_reasoner(
                 task = PromptTask(bank, reasoner.config, wanted_qm, stored)
                 _execute(query_dataset(blocks, task, reasoner), keeper, tally, stages)
         return _collect(cache, keeper.failed, cells, keys, inquiry.wanted_qm.shape, tally)
-
-
-@contextmanager
-def open_answers(reasoner: ReasonerRun, evidence: str) -> Iterator[AnswerCache]:
-    """Yield the cache of a reasoner's answers, or one that is gone afterwards.
-
-    That is so if nothing is to be kept, and if nobody knows which weights a name stands for.
-
-    Raises
-    ------
-    ConfigError
-        If the folder cannot be made.
-    """
-    recipe = ReasonerFingerprint(reasoner=reasoner.spec, evidence=evidence)
-    if reasoner.cache is None or reasoner.spec.revision is None:
-        with TemporaryDirectory(prefix="scope-answers-") as folder:
-            yield AnswerCache(Path(folder), recipe)
-        return
-    try:
-        cache = AnswerCache(reasoner.cache, recipe)
-    except OSError as error:
-        raise cache_write_error(str(reasoner.cache), error) from error
-    yield cache
 
 
 def query_dataset(blocks: Dataset, task: PromptTask, reasoner: ReasonerRun) -> Dataset:

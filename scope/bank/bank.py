@@ -10,11 +10,12 @@ from scope.arrays import Float32Array, FloatArray
 from scope.bank.reference_population import ReferencePopulation
 from scope.config import AnchorConfig, StrictModel
 from scope.embedding import EmbedderSpec, norms
-from scope.errors import BankError
+from scope.errors import BankError, ConfigError
 from scope.forecast import Forecaster
 from scope.fusion import CalibratedReasoner
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec, indices_of
+from scope.reasoner import ReasonerSpec
 
 
 class BankManifest(StrictModel):
@@ -112,9 +113,63 @@ class Bank:
             reasoner=self.reasoner and self.reasoner.select_models(columns),
         )
 
+    def require_prompts(self) -> tuple[str, ...]:
+        """Return the question texts.
+
+        Raises
+        ------
+        ConfigError
+            If the bank was built without them.
+        """
+        if self.prompts is None:
+            raise missing_prompts(self._name)
+        return self.prompts
+
+    def require_reasoner(self, spec: ReasonerSpec | None = None) -> CalibratedReasoner:
+        """Return the reasoner that the bank was fitted for.
+
+        Parameters
+        ----------
+        spec : ReasonerSpec, optional
+            The reasoner to be queried.
+
+        Raises
+        ------
+        ConfigError
+            If the bank was fitted for none, or for another than `spec`; names what differs.
+        """
+        if self.reasoner is None:
+            raise ConfigError(
+                f"{self._name} was not fitted for a reasoner, so its answers have no weight; "
+                "run `scope bank fit --predictor scope`"
+            )
+        fitted = self.reasoner.spec
+        if spec is not None and (names := fitted.differences(spec)):
+            theirs, ours = fitted.model_dump(), spec.model_dump()
+            differing = ", ".join(
+                f"{name} ({theirs[name]!r}, now {ours[name]!r})" for name in names
+            )
+            raise ConfigError(
+                f"{self._name} was fitted for another reasoner: they differ in {differing}; "
+                "use that one, or run `scope bank fit --predictor scope` for this one"
+            )
+        return self.reasoner
+
+    @property
+    def _name(self) -> str:
+        return f"bank {self.version or 'in memory'}"
+
     def with_prices(self, models: tuple[ModelSpec, ...]) -> "Bank":
         """Return the same bank with other prices; `models` are in its order."""
         return replace(self, models=models)
+
+
+def missing_prompts(source: str) -> ConfigError:
+    """Return the error for a bank that was built without question texts."""
+    return ConfigError(
+        f"{source} has no question texts; the reasoning predictor needs them: "
+        "build it without --drop-prompts"
+    )
 
 
 def check_unit_norm(embedding_nd: Float32Array, ids: tuple[str, ...]) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import numpy as np
 
 from scope.bank.bank import Bank
-from scope.errors import ConfigError
 from scope.reasoner import Example
 
 CORRECT_THRESHOLD = 0.5
@@ -35,11 +34,7 @@ def nearest_examples(bank: Bank, anchor_k: Iterable[int], m: int, n: int) -> lis
     The reference shows an anchor the model was never run on as ``{len: 0, correct: no}``;
     here it is left out.
     """
-    if bank.prompts is None:
-        raise ConfigError(
-            f"bank {bank.version or 'in memory'} has no question texts; the reasoning predictor "
-            "needs them: build it without --drop-prompts"
-        )
+    prompts = bank.require_prompts()
     examples: list[Example] = []
     for anchor in anchor_k:
         correct = bank.outcomes.correct_am[anchor, m]
@@ -47,6 +42,6 @@ def nearest_examples(bank: Bank, anchor_k: Iterable[int], m: int, n: int) -> lis
         if len(examples) == n:
             break
         if not (np.isnan(correct) or np.isnan(tokens)):
-            shown = Example(bank.prompts[anchor], float(tokens), bool(correct >= CORRECT_THRESHOLD))
+            shown = Example(prompts[anchor], float(tokens), bool(correct >= CORRECT_THRESHOLD))
             examples.append(shown)
     return examples

@@ -37,7 +37,7 @@ SHAPES = {
     "length_mean_m": "m",
     "length_weight_nm": "nm",
     "length_category_cm": "cm",
-    "smearing_sm": "sm",
+    "smearing_um": "um",
     "in_distribution_threshold": "",
     "anchor_index_n": "n",
     "posterior_nc": "nc",
@@ -60,7 +60,7 @@ def save_forecaster(forecaster: Forecaster, path: Path) -> None:
         "length_mean_m": forecaster.length.mean_m,
         "length_weight_nm": forecaster.length.weight_nm,
         "length_category_cm": forecaster.length.category_cm,
-        "smearing_sm": forecaster.smearing_sm,
+        "smearing_um": forecaster.smearing_um,
         "in_distribution_threshold": np.array(forecaster.in_distribution_threshold),
         "anchor_index_n": forecaster.anchor_index_n,
         "posterior_nc": forecaster.posterior_nc,
@@ -118,7 +118,7 @@ def _check(
         "c": offset_c.size,
         "m": n_models,
         "n": anchor_index_n.size,
-        "s": 3,
+        "u": 3,
     }
     for name, axes in SHAPES.items():
         values, expected = stored[name], tuple(length[axis] for axis in axes)
@@ -137,7 +137,7 @@ def _forecaster(
     form = TextFeatureScaler(stored["form_mean_f"], stored["form_spread_f"])
     anchor_index_n = stored["anchor_index_n"]
     posterior_nc = stored["posterior_nc"].astype(np.float32)
-    trait_nt = kernel_features(form.transform(features_af[anchor_index_n]), posterior_nc)
+    feature_ni = kernel_features(form.transform(features_af[anchor_index_n]), posterior_nc)
     correct, length = (
         Head(
             stored[f"{name}_mean_m"],
@@ -149,10 +149,10 @@ def _forecaster(
     return Forecaster(
         form,
         CategoryClassifier(stored["category_slope_ic"], stored["category_offset_c"]),
-        Kernel(embedding_ad[anchor_index_n], trait_nt),
+        Kernel(embedding_ad[anchor_index_n], feature_ni),
         correct,
         length,
-        stored["smearing_sm"],
+        stored["smearing_um"],
         float(stored["in_distribution_threshold"]),
         anchor_index_n,
         posterior_nc,

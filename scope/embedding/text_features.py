@@ -1,4 +1,4 @@
-"""Numbers read off a text without a model: what is asked, in which form, at what length."""
+"""Surface features of a text: counts of words, numbers, symbols and options, without a model."""
 
 import re
 from collections.abc import Sequence
@@ -52,18 +52,17 @@ FEATURES: tuple[str, ...] = ("n_chars", *_PATTERNS, "n_stem_chars", *_OPTION_FEA
 
 
 def text_features(texts: Sequence[str]) -> FloatArray:
-    """Count what a text is made of: words, numbers, formulae, code, negations, options.
+    """Count words, numbers, formulae, code, negations and options of each text.
 
     Parameters
     ----------
     texts : sequence of str
-        Whole prompts, not the part the encoder sees: their cost is that of all
-        their tokens.
+        Whole prompts, not only the embedded part, because all tokens are paid for.
 
     Returns
     -------
     ndarray of shape (n_texts, n_features)
-        Whole counts >= 0, columns as in `FEATURES`.
+        Integer counts >= 0, with the columns of `FEATURES`.
 
     Examples
     --------

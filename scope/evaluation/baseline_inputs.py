@@ -1,4 +1,4 @@
-"""What the baselines learn from: a bank's anchors as plain numbers."""
+"""The inputs of the baselines: a bank's anchors as matrices."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,18 @@ from scope.bank import Bank
 from scope.evaluation.reliability import log_loss
 from scope.sampling import hash_sample
 
-HELD_OUT = 0.2
-"""Share of the anchors on which a baseline picks its settings."""
+VALIDATION_SHARE = 0.2
+"""Share of the anchors on which a baseline selects its hyperparameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """Inputs and outcomes of some anchors; NaN where a model was never run.
+    """Inputs and outcomes of anchors; NaN where a model was not measured.
 
     Attributes
     ----------
     design_af : ndarray of shape (n_anchors, n_inputs)
-        As `DesignMatrix` scales them.
+        As `DesignMatrix.transform` returns them.
     correct_am : ndarray of shape (n_anchors, n_models)
     """
 
@@ -32,18 +32,18 @@ class TrainingSet:
         return TrainingSet(self.design_af[kept_a], self.correct_am[kept_a])
 
     def mean_m(self) -> FloatArray:
-        """Return each model's mean, kept off 0 and 1 by one right and one wrong answer more.
+        """Return each model's mean accuracy, with one correct and one wrong answer added.
 
-        A model without an outcome among these anchors has a mean of a half.
+        A model without an outcome among these anchors has a mean of 1/2.
         """
         known_am = ~np.isnan(self.correct_am)
-        right_m = np.where(known_am, self.correct_am, 0.0).sum(axis=0)
-        mean_m: FloatArray = (right_m + 1) / (known_am.sum(axis=0) + 2)
+        correct_m = np.where(known_am, self.correct_am, 0.0).sum(axis=0)
+        mean_m: FloatArray = (correct_m + 1) / (known_am.sum(axis=0) + 2)
         return mean_m
 
 
 class DesignMatrix:
-    """Embedding and logs of text features, each column scaled as over the anchors."""
+    """Embedding and log text features, each column standardised over the anchors."""
 
     def __init__(self, bank: Bank) -> None:
         raw_af = _raw(bank.embedding_ad, bank.features_af)
@@ -58,9 +58,9 @@ class DesignMatrix:
 
 
 def validation_mask(ids: tuple[str, ...]) -> BoolArray:
-    """Return which anchors are kept aside to pick settings on, drawn by a hash of their ids."""
+    """Return the mask of validation anchors, drawn by a hash of their ids."""
     kept = np.zeros(len(ids), dtype=np.bool_)
-    kept[hash_sample(ids, round(HELD_OUT * len(ids)))] = True
+    kept[hash_sample(ids, round(VALIDATION_SHARE * len(ids)))] = True
     return kept
 
 

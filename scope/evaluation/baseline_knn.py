@@ -1,7 +1,7 @@
-"""Nearest neighbours, as published and tuned: baselines that only average."""
+"""Nearest-neighbour baselines: the published Stage I, and a tuned kNN."""
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import product, starmap
 
 import numpy as np
 
@@ -18,21 +18,21 @@ NEIGHBOURS = (10, 25, 50, 100, 200, 400)
 POWERS = (0.0, 2.0, 4.0, 8.0)
 PRIOR_STRENGTHS = (1.0, 3.0, 10.0, 30.0)
 N_TUNING_ANCHORS = 1_000
-"""Anchors on which the settings are picked, each predicted from all the others."""
+"""Anchors on which the settings are selected, each predicted from all the others."""
 CHUNK = 250
-"""Questions worked on at once: bounds memory to about 15 MB per array."""
+"""Questions per chunk: bounds memory to about 15 MB per array."""
 
 
 def published_stage_one(bank: Bank, embedding_qd: Float32Array) -> tuple[FloatArray, FloatArray]:
     """Forecast as the published Stage I does: 6 neighbours, similarity², no shrinkage.
 
-    Probability and cost are the neighbours' means; like the published code it lets
-    an anchor at cosine -0.9 weigh as much as one at +0.9.
+    Probability and cost are means over the neighbours. As in the published code, an
+    anchor at cosine -0.9 has the weight of one at +0.9.
 
     Returns
     -------
     p_correct_qm, cost_usd_qm : ndarray of shape (n_questions, n_models)
-        NaN where none of the six was measured.
+        NaN where none of the six neighbours was measured.
     """
     similarity_qk, anchor_qk = AnchorIndex(bank.embedding_ad).search(
         embedding_qd, PUBLISHED_NEIGHBOURS
@@ -47,7 +47,7 @@ def published_stage_one(bank: Bank, embedding_qd: Float32Array) -> tuple[FloatAr
 
 @dataclass(frozen=True, slots=True)
 class KNNSettings:
-    """How neighbours are weighed."""
+    """Number and weights of the neighbours, and shrinkage."""
 
     n_neighbours: int
     power: float
@@ -55,16 +55,16 @@ class KNNSettings:
 
 
 class TunedKNN:
-    """Shrunken neighbours' means, settings picked inside the bank.
+    """Shrunken means over neighbours, with settings selected on the bank.
 
-    Every combination of the settings forecasts a sample of the anchors, each
-    without its own vote; the one of least log loss is kept.
+    Every combination of settings predicts a sample of the anchors, each without
+    itself; the one with the lowest log loss is kept.
     """
 
     def __init__(self, bank: Bank) -> None:
         self._bank, self._index = bank, AnchorIndex(bank.embedding_ad)
         self._mean_m = TrainingSet(bank.features_af, bank.outcomes.correct_am).mean_m()
-        self.settings = self._tuned()
+        self.settings = self._tune()
 
     def predict(self, embedding_qd: Float32Array) -> FloatArray:
         """Return probabilities of shape (n_questions, n_models)."""
@@ -76,26 +76,26 @@ class TunedKNN:
             parts.append(self._forecast(*found, self.settings))
         return np.concatenate(parts)
 
-    def _tuned(self) -> KNNSettings:
+    def _tune(self) -> KNNSettings:
         sample = np.array(hash_sample(self._bank.ids, N_TUNING_ANCHORS), dtype=np.int64)
         similarity_qk, anchor_qk = self._index.search_excluding_self(
             self._bank.embedding_ad[sample], max(NEIGHBOURS), sample
         )
         counts = sorted({min(n, len(self._bank.ids) - 1) for n in NEIGHBOURS})
         losses = {}
-        for chosen in (KNNSettings(*values) for values in product(counts, POWERS, PRIOR_STRENGTHS)):
-            near = similarity_qk[:, : chosen.n_neighbours], anchor_qk[:, : chosen.n_neighbours]
-            p_qm = self._forecast(*near, chosen)
-            losses[chosen] = known_log_loss(p_qm, self._bank.outcomes.correct_am[sample])
+        for settings in starmap(KNNSettings, product(counts, POWERS, PRIOR_STRENGTHS)):
+            k = settings.n_neighbours
+            p_qm = self._forecast(similarity_qk[:, :k], anchor_qk[:, :k], settings)
+            losses[settings] = known_log_loss(p_qm, self._bank.outcomes.correct_am[sample])
         return min(losses, key=losses.__getitem__)
 
     def _forecast(
-        self, similarity_qk: FloatArray, anchor_qk: IntArray, chosen: KNNSettings
+        self, similarity_qk: FloatArray, anchor_qk: IntArray, settings: KNNSettings
     ) -> FloatArray:
-        weight_qk = similarity_weights(similarity_qk, chosen.power)
+        weight_qk = similarity_weights(similarity_qk, settings.power)
         correct_qkm = self._bank.outcomes.correct_am[anchor_qk]
         n_qm = effective_sample_size(weight_qk, correct_qkm)
         near_qm = np.where(n_qm > 0, weighted_means(weight_qk, correct_qkm), 0.0)
-        pseudo = chosen.prior_strength
-        p_qm: FloatArray = (n_qm * near_qm + pseudo * self._mean_m) / (n_qm + pseudo)
+        strength = settings.prior_strength
+        p_qm: FloatArray = (n_qm * near_qm + strength * self._mean_m) / (n_qm + strength)
         return p_qm

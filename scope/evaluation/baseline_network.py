@@ -1,7 +1,7 @@
-"""Two layers from a question to all models at once: the learned baselines.
+"""Two-layer networks from a question to all models at once: MLP and matrix factorisation.
 
-scikit-learn's networks cannot leave out single cells of a table with holes, which
-is what outcomes are; this one sums its loss over the known cells alone.
+The networks of scikit-learn cannot ignore missing cells of a table of outcomes; the loss
+of this one is a sum over the known cells only.
 """
 
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from scope.arrays import BoolArray, FloatArray
 from scope.evaluation.baseline_inputs import TrainingSet, known_log_loss
 
 WEIGHT_DECAY_GRID = (1e-3, 3e-3, 1e-2, 3e-2)
-"""Penalties on squared weights tried; the best on the anchors held out is kept."""
+"""Penalties on squared weights; the best on the validation anchors is kept."""
 MAX_STEPS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What lies between the two layers."""
+    """The hidden layer."""
 
     n_hidden: int
     nonlinear: bool
-    """With tanh: a multi-layer perceptron. Without: a factorisation, in which a
-    question's vector is projected and met by a vector of each model, as RouteLLM does."""
+    """With tanh: a multi-layer perceptron. Without: a matrix factorisation as in RouteLLM,
+    the inner product of a projected question and a vector of each model."""
 
 
 MLP = Architecture(32, nonlinear=True)
@@ -33,27 +33,27 @@ MATRIX_FACTORISATION = Architecture(16, nonlinear=False)
 
 
 class NetworkBaseline:
-    """The network of a shape, its penalty picked on the anchors held out.
+    """A network whose penalty is selected on the validation anchors.
 
     Parameters
     ----------
-    lesson : TrainingSet
-    held_out_a : ndarray of bool, shape (n_anchors,)
-    shape : Architecture
+    training : TrainingSet
+    validation_a : ndarray of bool, shape (n_anchors,)
+    architecture : Architecture
     seed : int
-        Of the first weights.
+        Of the initial weights.
     """
 
     def __init__(
-        self, lesson: TrainingSet, held_out_a: BoolArray, shape: Architecture, seed: int
+        self, training: TrainingSet, validation_a: BoolArray, architecture: Architecture, seed: int
     ) -> None:
-        rest, exam = lesson.select(~held_out_a), lesson.select(held_out_a)
+        rest, validation = training.select(~validation_a), training.select(validation_a)
         losses = {}
         for decay in WEIGHT_DECAY_GRID:
-            p_am = Network(rest, shape, decay, seed).predict(exam.design_af)
-            losses[decay] = known_log_loss(p_am, exam.correct_am)
+            p_am = Network(rest, architecture, decay, seed).predict(validation.design_af)
+            losses[decay] = known_log_loss(p_am, validation.correct_am)
         self.decay = min(losses, key=losses.__getitem__)
-        self._network = Network(lesson, shape, self.decay, seed)
+        self._network = Network(training, architecture, self.decay, seed)
 
     def predict(self, design_qf: FloatArray) -> FloatArray:
         """Return probabilities of shape (n_questions, n_models)."""
@@ -61,27 +61,31 @@ class NetworkBaseline:
 
 
 class Network:
-    """``expit(bend(x @ inner) @ outer)``, fitted by L-BFGS on the known cells.
+    """``expit(activation(x @ inner) @ outer)``, fitted by L-BFGS on the known cells.
 
-    Each layer has one row more than inputs, for the offset.
+    Each layer has one row more than it has inputs, for the intercept.
     """
 
-    def __init__(self, lesson: TrainingSet, shape: Architecture, decay: float, seed: int) -> None:
-        self._shape, self._decay = shape, decay
-        self._design_af = _with_one(lesson.design_af)
-        self._known_am = ~np.isnan(lesson.correct_am)
-        self._correct_am = np.where(self._known_am, lesson.correct_am, 0.0)
-        mean_m = lesson.mean_m()
+    def __init__(
+        self, training: TrainingSet, architecture: Architecture, decay: float, seed: int
+    ) -> None:
+        self._architecture, self._decay = architecture, decay
+        self._design_af = _with_one(training.design_af)
+        self._known_am = ~np.isnan(training.correct_am)
+        self._correct_am = np.where(self._known_am, training.correct_am, 0.0)
+        mean_m = training.mean_m()
         self._n_inputs, self._n_models = self._design_af.shape[1], len(mean_m)
         rng = np.random.default_rng(seed)
-        inner = rng.standard_normal((self._n_inputs, shape.n_hidden)) / np.sqrt(self._n_inputs)
-        outer = rng.standard_normal((shape.n_hidden + 1, self._n_models)) * 0.1
-        outer[-1] = np.log(mean_m / (1 - mean_m))
-        start = np.concatenate([inner.ravel(), outer.ravel()])
-        found = minimize(
-            self.loss, start, jac=True, method="L-BFGS-B", options={"maxiter": MAX_STEPS}
+        inner = rng.standard_normal((self._n_inputs, architecture.n_hidden)) / np.sqrt(
+            self._n_inputs
         )
-        self._inner, self._outer = self._layers(found.x)
+        outer = rng.standard_normal((architecture.n_hidden + 1, self._n_models)) * 0.1
+        outer[-1] = np.log(mean_m / (1 - mean_m))
+        initial = np.concatenate([inner.ravel(), outer.ravel()])
+        result = minimize(
+            self.loss, initial, jac=True, method="L-BFGS-B", options={"maxiter": MAX_STEPS}
+        )
+        self._inner, self._outer = self._layers(result.x)
 
     def predict(self, design_qf: FloatArray) -> FloatArray:
         """Return probabilities of shape (n_questions, n_models)."""
@@ -99,22 +103,22 @@ class Network:
         n_cells = self._known_am.sum()
         error_am = np.where(self._known_am, expit(logit_am) - self._correct_am, 0.0) / n_cells
         back = error_am @ outer[:-1].T
-        if self._shape.nonlinear:
+        if self._architecture.nonlinear:
             back *= 1 - hidden**2
-        inner_free, outer_free = (_without_last(layer) for layer in (inner, outer))
-        inner_slope = self._design_af.T @ back + 2 * self._decay * inner_free
-        outer_slope = _with_one(hidden).T @ error_am + 2 * self._decay * outer_free
-        penalty = self._decay * ((inner_free**2).sum() + (outer_free**2).sum())
+        inner_penalised, outer_penalised = (_without_last(layer) for layer in (inner, outer))
+        inner_gradient = self._design_af.T @ back + 2 * self._decay * inner_penalised
+        outer_gradient = _with_one(hidden).T @ error_am + 2 * self._decay * outer_penalised
+        penalty = self._decay * ((inner_penalised**2).sum() + (outer_penalised**2).sum())
         value = float(cell_am[self._known_am].sum() / n_cells + penalty)
-        return value, np.concatenate([inner_slope.ravel(), outer_slope.ravel()])
+        return value, np.concatenate([inner_gradient.ravel(), outer_gradient.ravel()])
 
     def _activation(self, hidden: FloatArray) -> FloatArray:
-        return np.tanh(hidden) if self._shape.nonlinear else hidden
+        return np.tanh(hidden) if self._architecture.nonlinear else hidden
 
     def _layers(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        cut = self._n_inputs * self._shape.n_hidden
-        inner = weights[:cut].reshape(self._n_inputs, self._shape.n_hidden)
-        return inner, weights[cut:].reshape(self._shape.n_hidden + 1, self._n_models)
+        cut = self._n_inputs * self._architecture.n_hidden
+        inner = weights[:cut].reshape(self._n_inputs, self._architecture.n_hidden)
+        return inner, weights[cut:].reshape(self._architecture.n_hidden + 1, self._n_models)
 
 
 def _with_one(values: FloatArray) -> FloatArray:
@@ -122,7 +126,7 @@ def _with_one(values: FloatArray) -> FloatArray:
 
 
 def _without_last(layer: FloatArray) -> FloatArray:
-    """Return the weights that are penalised: offsets are free."""
-    free = layer.copy()
-    free[-1] = 0.0
-    return free
+    """Return the penalised weights: the intercepts are 0 in them."""
+    penalised = layer.copy()
+    penalised[-1] = 0.0
+    return penalised

@@ -1,4 +1,4 @@
-"""What other routers would forecast, fitted on the anchors of the bank alone."""
+"""Forecasts of the baselines, fitted on the anchors of the bank alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from scope.evaluation.test_set import EvaluationSet
 
 @dataclass(frozen=True, slots=True)
 class BaselineForecast:
-    """One router's forecasts for every (question, model).
+    """The forecasts of one router for every (question, model).
 
     Attributes
     ----------
     name : str
     note : str
-        What it is, and the settings it picked.
+        Description, and the selected hyperparameters.
     p_correct_qm : ndarray of shape (n_questions, n_models)
     cost_usd_qm : ndarray of shape (n_questions, n_models), or None
-        None for one that foretells probability only: it is given our costs, which
+        None for a router that predicts probabilities only: it uses our costs, which
         favours it.
     """
 
@@ -35,92 +35,92 @@ class BaselineForecast:
 
 @dataclass(frozen=True, slots=True)
 class BaselineInputs:
-    """What every baseline is given: the anchors to learn from, the questions to forecast."""
+    """The inputs of every baseline: the anchors to fit on, the questions to predict."""
 
     bank: Bank
-    exam: EvaluationSet
-    lesson: TrainingSet
-    held_out_a: BoolArray
+    test_set: EvaluationSet
+    training: TrainingSet
+    validation_a: BoolArray
     design_qf: FloatArray
     seed: int
 
     @classmethod
-    def from_banks(cls, bank: Bank, exam: EvaluationSet, seed: int) -> "BaselineInputs":
-        """Scale the inputs by the anchors and keep a fifth of those aside."""
+    def from_banks(cls, bank: Bank, test_set: EvaluationSet, seed: int) -> "BaselineInputs":
+        """Standardise the inputs over the anchors and draw the validation anchors."""
         design = DesignMatrix(bank)
-        lesson = TrainingSet(
+        training = TrainingSet(
             design.transform(bank.embedding_ad, bank.features_af), bank.outcomes.correct_am
         )
-        design_qf = design.transform(exam.embedding_qd, exam.features_qf)
-        return cls(bank, exam, lesson, validation_mask(bank.ids), design_qf, seed)
+        design_qf = design.transform(test_set.embedding_qd, test_set.features_qf)
+        return cls(bank, test_set, training, validation_mask(bank.ids), design_qf, seed)
 
 
 def fit_baselines(
-    bank: Bank, exam: EvaluationSet, seed: int, advance: Callable[[], None]
+    bank: Bank, test_set: EvaluationSet, seed: int, advance: Callable[[], None]
 ) -> list[BaselineForecast]:
-    """Fit every baseline on the bank and forecast the exam.
+    """Fit every baseline on the bank and predict the test set.
 
-    Settings are picked inside the bank: neighbours by leaving one out, the others
-    on a fifth of the anchors held out. No outcome of the exam is looked at.
+    Hyperparameters are selected on the bank: those of kNN by leave-one-out, the others
+    on validation anchors, a fifth of all. No outcome of the test set is read.
 
     Parameters
     ----------
     bank : Bank
-    exam : EvaluationSet
+    test_set : EvaluationSet
     seed : int
-        Of the first weights of the networks.
+        Of the initial weights of the networks.
     advance : callable
         Called after each baseline.
     """
-    schooling = BaselineInputs.from_banks(bank, exam, seed)
+    inputs = BaselineInputs.from_banks(bank, test_set, seed)
     forecasts = []
     for fit in BASELINES:
-        forecasts.append(fit(schooling))
+        forecasts.append(fit(inputs))
         advance()
     return forecasts
 
 
-def _stage_one(given: BaselineInputs) -> BaselineForecast:
+def _stage_one(inputs: BaselineInputs) -> BaselineForecast:
     note = "6 neighbours, similarity², no shrinkage, its own mean cost"
     return BaselineForecast(
-        STAGE_ONE, note, *published_stage_one(given.bank, given.exam.embedding_qd)
+        STAGE_ONE, note, *published_stage_one(inputs.bank, inputs.test_set.embedding_qd)
     )
 
 
-def _neighbours(given: BaselineInputs) -> BaselineForecast:
-    fit = TunedKNN(given.bank)
-    chosen = fit.settings
+def _tuned_knn(inputs: BaselineInputs) -> BaselineForecast:
+    fit = TunedKNN(inputs.bank)
+    settings = fit.settings
     note = (
-        f"{chosen.n_neighbours} neighbours, similarity^{chosen.power:g}, "
-        f"{chosen.prior_strength:g} pseudo-anchors, picked by leaving one out"
+        f"{settings.n_neighbours} neighbours, similarity^{settings.power:g}, "
+        f"{settings.prior_strength:g} pseudo-anchors, selected by leave-one-out"
     )
-    return BaselineForecast("kNN, tuned", note, fit.predict(given.exam.embedding_qd))
+    return BaselineForecast("kNN, tuned", note, fit.predict(inputs.test_set.embedding_qd))
 
 
-def _logistic(given: BaselineInputs) -> BaselineForecast:
-    fit = LogisticBaseline(given.lesson, given.held_out_a)
-    note = f"one a model, on embedding and text features, C = {fit.strength:g}"
-    return BaselineForecast("logistic regression", note, fit.predict(given.design_qf))
+def _logistic(inputs: BaselineInputs) -> BaselineForecast:
+    fit = LogisticBaseline(inputs.training, inputs.validation_a)
+    note = f"one per model, on embedding and text features, C = {fit.strength:g}"
+    return BaselineForecast("logistic regression", note, fit.predict(inputs.design_qf))
 
 
-def _mlp(given: BaselineInputs) -> BaselineForecast:
-    fit = NetworkBaseline(given.lesson, given.held_out_a, MLP, given.seed)
-    note = f"{MLP.n_hidden} hidden units, all models at once, decay {fit.decay:g}"
-    return BaselineForecast("MLP", note, fit.predict(given.design_qf))
+def _mlp(inputs: BaselineInputs) -> BaselineForecast:
+    fit = NetworkBaseline(inputs.training, inputs.validation_a, MLP, inputs.seed)
+    note = f"{MLP.n_hidden} hidden units, all models at once, weight decay {fit.decay:g}"
+    return BaselineForecast("MLP", note, fit.predict(inputs.design_qf))
 
 
-def _matrix_factorisation(given: BaselineInputs) -> BaselineForecast:
-    fit = NetworkBaseline(given.lesson, given.held_out_a, MATRIX_FACTORISATION, given.seed)
+def _matrix_factorisation(inputs: BaselineInputs) -> BaselineForecast:
+    fit = NetworkBaseline(inputs.training, inputs.validation_a, MATRIX_FACTORISATION, inputs.seed)
     n_factors = MATRIX_FACTORISATION.n_hidden
-    note = f"as in RouteLLM, for N models: {n_factors} factors, decay {fit.decay:g}"
-    return BaselineForecast("matrix factorisation", note, fit.predict(given.design_qf))
+    note = f"as in RouteLLM, for N models: {n_factors} factors, weight decay {fit.decay:g}"
+    return BaselineForecast("matrix factorisation", note, fit.predict(inputs.design_qf))
 
 
 STAGE_ONE = "Stage I, published"
 
 BASELINES: tuple[Callable[[BaselineInputs], BaselineForecast], ...] = (
     _stage_one,
-    _neighbours,
+    _tuned_knn,
     _logistic,
     _mlp,
     _matrix_factorisation,

@@ -1,4 +1,4 @@
-"""Draw the questions again and again: how far a number would move on other questions."""
+"""Bootstrap over questions: how much a number varies with the sample of questions."""
 
 import math
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from scope.arrays import FloatArray
 
 N_REPLICATES = 1_000
 PERCENTILES = (0.025, 0.975)
-"""Levels at which an interval ends: 95 % lie between."""
+"""Levels of the ends of a 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A number and its 95 % bootstrap interval; NaN where it is not defined.
+    """A number and its 95 % bootstrap interval; NaN where undefined.
 
     Attributes
     ----------
     value : float
-        On the questions as they are.
+        On the sample itself.
     low, high : float
-        Ends of the interval; NaN if no replicate defines the number.
+        Ends of the interval; NaN if the number is undefined in every replicate.
     """
 
     value: float
@@ -31,13 +31,12 @@ class Interval:
 
     @classmethod
     def from_replicates(cls, value_r: FloatArray) -> "Interval":
-        """Read the interval off what each row of `resamples` gives.
+        """Compute the interval from the number in each resample of `bootstrap_weights`.
 
-        The best of many settings is picked anew in every replicate, which lifts the
-        replicates above the value itself. The levels at which the interval ends are
-        therefore moved by as much as the value stands off their median (Efron's
-        bias-corrected percentiles); an interval that would still miss its value is
-        widened to hold it.
+        The best of many settings is selected again in every replicate, which biases the
+        replicates upwards. The levels of the ends are therefore shifted by the distance
+        of the value from the median of the replicates (Efron's bias-corrected
+        percentiles). An interval that still excludes its value is widened to include it.
 
         Parameters
         ----------
@@ -56,8 +55,8 @@ class Interval:
         return cls._corrected(value_r[:1], drawn_r[:, None])[0]
 
     @classmethod
-    def of_columns(cls, value_rb: FloatArray) -> tuple["Interval", ...]:
-        """Do the same for every column of an array."""
+    def from_columns(cls, value_rb: FloatArray) -> tuple["Interval", ...]:
+        """Compute the interval of every column of an array."""
         if np.isnan(value_rb).any():
             return tuple(cls.from_replicates(value_r) for value_r in value_rb.T)
         return cls._corrected(value_rb[0], value_rb[1:])
@@ -65,17 +64,17 @@ class Interval:
     @classmethod
     def _corrected(cls, value_b: FloatArray, drawn_rb: FloatArray) -> tuple["Interval", ...]:
         n = len(drawn_rb)
-        # Shares of few questions tie often; the rounding of a sum must not decide for a side.
+        # Shares of few questions tie often: the rounding of a sum must not break the ties.
         gap_rb = (drawn_rb - value_b).round(12)
         below_b = (gap_rb < 0).mean(axis=0) + (gap_rb == 0).mean(axis=0) / 2
         shift_b = ndtri(below_b.clip(0.5 / n, 1 - 0.5 / n))
-        place_eb = (n - 1) * ndtr(2 * shift_b + ndtri(np.array(PERCENTILES))[:, None])
-        sorted_rb, first_eb = np.sort(drawn_rb, axis=0), np.floor(place_eb).astype(np.int64)
+        position_eb = (n - 1) * ndtr(2 * shift_b + ndtri(np.array(PERCENTILES))[:, None])
+        sorted_rb, first_eb = np.sort(drawn_rb, axis=0), np.floor(position_eb).astype(np.int64)
         lower_eb, upper_eb = (
             np.take_along_axis(sorted_rb, np.minimum(first_eb + more, n - 1), axis=0)
             for more in (0, 1)
         )
-        low_b, high_b = lower_eb + (place_eb - first_eb) * (upper_eb - lower_eb)
+        low_b, high_b = lower_eb + (position_eb - first_eb) * (upper_eb - lower_eb)
         ends = np.minimum(low_b, value_b), np.maximum(high_b, value_b)
         rows = zip(value_b.tolist(), *(end.tolist() for end in ends), strict=True)
         return tuple(cls(*row) for row in rows)
@@ -85,15 +84,15 @@ class Interval:
 
 
 def bootstrap_weights(n_questions: int, seed: int, n_replicates: int = N_REPLICATES) -> FloatArray:
-    """Return how much each question counts in the sample itself and in each replicate.
+    """Return the weight of each question in the sample itself and in each replicate.
 
-    Every number that is a mean over questions is then one matrix product, and
-    every comparison is paired: all routers see the same questions in a row.
+    A mean over questions is then one matrix product for all replicates, and every
+    comparison is paired: all routers use the same questions in each replicate.
 
     Returns
     -------
     ndarray of shape (n_replicates + 1, n_questions)
-        Weights that add up to 1 along a row. The first row is the sample itself.
+        Weights that sum to 1 in each row. The first row is the sample itself.
     """
     even = np.full(n_questions, 1 / n_questions)
     drawn_rq = np.random.default_rng(seed).multinomial(n_questions, even, n_replicates)

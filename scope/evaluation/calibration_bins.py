@@ -1,4 +1,4 @@
-"""Forecasts of about the same probability, and how far they lie off what came of them."""
+"""Bins of a reliability diagram, and the expected calibration error."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ N_BINS = 15
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBin:
-    """Forecasts of about the same probability, and what came of them."""
+    """Forecasts of about the same probability: their mean and the share of correct answers."""
 
     n: int
     mean_p: float
@@ -21,7 +21,7 @@ class CalibrationBin:
 
     @classmethod
     def from_pairs(cls, cells: WeightedPairs, bin_n: IntArray) -> tuple["CalibrationBin", ...]:
-        """Describe every bin, from the lowest forecast to the highest."""
+        """Return every bin, from the lowest forecast to the highest."""
         size_b = np.bincount(bin_n)
         p_b, share_b = (
             np.bincount(bin_n, value_n) / size_b for value_n in (cells.forecast_n, cells.outcome_n)
@@ -33,13 +33,13 @@ class CalibrationBin:
 def equal_mass_bins(p_n: FloatArray, n_bins: int = N_BINS) -> IntArray:
     """Cut forecasts at their quantiles into bins of about equal size.
 
-    Equal forecasts share a bin, so that the order of questions cannot matter; bins
-    that are left empty by ties are left out.
+    Equal forecasts share a bin, so that the order of questions has no effect; bins
+    that are empty because of ties are left out.
 
     Returns
     -------
     ndarray of shape (n_cells,)
-        Bin of each, counted from the lowest.
+        Index of the bin of each forecast, from the lowest.
 
     Examples
     --------
@@ -53,34 +53,35 @@ def equal_mass_bins(p_n: FloatArray, n_bins: int = N_BINS) -> IntArray:
 
 
 def calibration_gaps(cells: WeightedPairs, bin_n: IntArray) -> FloatArray:
-    """Return mean forecast minus outcome of each bin, times the bin's share of all cells.
+    """Return mean forecast minus mean outcome of each bin, times the bin's share of all cells.
 
     Returns
     -------
     ndarray of shape (n_replicates + 1, n_bins)
         The bins are the same in every resample. NaN where no cell is drawn.
     """
-    off_n = cells.forecast_n - cells.outcome_n
-    off_rb = np.stack([cells.total(off_n * (bin_n == b)) for b in range(bin_n.max() + 1)], axis=1)
-    n_r1 = cells.total(np.ones(len(off_n)))[:, None]
-    return safe_ratio(off_rb, np.broadcast_to(n_r1, off_rb.shape))
+    error_n = cells.forecast_n - cells.outcome_n
+    gap_rb = np.stack([cells.total(error_n * (bin_n == b)) for b in range(bin_n.max() + 1)], axis=1)
+    n_r1 = cells.total(np.ones(len(error_n)))[:, None]
+    return safe_ratio(gap_rb, np.broadcast_to(n_r1, gap_rb.shape))
 
 
 def ece(gap_rb: FloatArray) -> Interval:
     """Return the expected calibration error, the mean gap of the bins, with its interval.
 
-    Chance alone makes gaps: the error of a sample lies above the true one, and that
-    of a resample, drawn from the sample, lies higher still, often in all of them. The
-    ends of `Interval.of` would both be too high. Here the upper one is the plain
-    percentile, which that lift makes safe; the lower one lies below the value by as
-    much as the gaps move from sample to resample, bin by bin, and is at least 0. Gaps
-    that moved by no more cannot have changed the error by more (triangle inequality),
-    so the interval holds the true error of perfect forecasts, 0, as often as it says.
+    Chance alone makes gaps: the error of a sample lies above the true error, and the
+    error of a resample lies higher still, often in all resamples. Both ends of
+    `Interval.from_replicates` would be too high. Here the upper end is the plain
+    percentile, which this bias makes conservative. The lower end lies below the value
+    by the same percentile of the change of the gaps from sample to resample, summed
+    over bins, and is at least 0. By the triangle inequality the error cannot change by
+    more than the gaps do, so the interval covers the true error of perfect forecasts,
+    0, as often as stated.
 
     Parameters
     ----------
     gap_rb : ndarray of shape (n_replicates + 1, n_bins)
-        As `gaps` returns them.
+        As `calibration_gaps` returns them.
 
     Examples
     --------
@@ -91,8 +92,8 @@ def ece(gap_rb: FloatArray) -> Interval:
     drawn_rb = drawn_rb[~np.isnan(drawn_rb).any(axis=1)]
     if not len(drawn_rb):
         return Interval(value, np.nan, np.nan)
-    moved, high = (
+    change, high = (
         float(np.quantile(np.abs(gap_rb).sum(axis=1), PERCENTILES[1]))
         for gap_rb in (drawn_rb - gap_rb[0], drawn_rb)
     )
-    return Interval(value, max(value - moved, 0.0), max(high, value))
+    return Interval(value, max(value - change, 0.0), max(high, value))

@@ -1,4 +1,4 @@
-"""Examine a bank on labelled questions, against every baseline."""
+"""Evaluate a bank on labelled questions, against every baseline."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,34 +32,34 @@ from scope.evaluation.test_set import EvaluationSet
 from scope.predictions import Predictions
 from scope.predictor import AnchorPredictor
 
-OURS, MIX, ORACLE = "scope", "mix of single models", "oracle"
-SINGLES, RANDOM, SHUFFLED = "single models", "random model", "scope, shuffled"
+OURS, MIXTURE, ORACLE = "scope", "random mixture of single models", "oracle"
+BEST_SINGLE, RANDOM, SHUFFLED = "best single model", "random model", "scope, shuffled"
 N_STEPS = len(BASELINES) + 1
-"""How often `evaluate` reports progress."""
+"""Number of calls of `advance` by `evaluate`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All that is said about a bank on some labelled questions.
+    """The results of a bank on labelled questions.
 
     Attributes
     ----------
     models : tuple of str
     n_anchors, n_questions : int
-        Questions are those that compare routers: every model's outcome is known.
+        Questions on which routers are compared: every model's outcome is known.
     n_left_out, n_unknown_cells : int
-        Questions left out of that comparison, and the (question, model) cells without
-        an outcome or token counts for which they were.
+        Questions left out of that comparison, and their (question, model) cells without
+        an outcome or token counts.
     seed : int
     budgets_usd_per_1k : tuple of float
         Budgets of the area, at which every `LeaderboardRow.curve` is read.
-    standings : tuple of LeaderboardRow
+    leaderboard : tuple of LeaderboardRow
         Our router first.
-    fixed : tuple of SingleModelRow
-    promises : tuple of PlannedVsRealised
-        What settings of our router planned, and what came of them.
+    single_models : tuple of SingleModelRow
+    planned_costs : tuple of PlannedVsRealised
+        Planned and realised accuracy and cost of settings of our router.
     quality : tuple of ForecastQuality
-        Of the forecasts, ours first, on every cell whose outcome is known.
+        Of the forecasts, ours first, on every cell with a known outcome.
     """
 
     models: tuple[str, ...]
@@ -74,14 +74,14 @@ class Evaluation:
     planned_costs: tuple[PlannedVsRealised, ...]
     quality: tuple[ForecastQuality, ...]
 
-    def standing(self, name: str) -> LeaderboardRow:
-        """Return the standing of one contender."""
-        return next(one for one in self.leaderboard if one.name == name)
+    def row(self, name: str) -> LeaderboardRow:
+        """Return the row of one strategy."""
+        return next(row for row in self.leaderboard if row.name == name)
 
 
 def evaluate(
     bank: Bank,
-    exam: EvaluationSet,
+    test_set: EvaluationSet,
     predictions: Predictions,
     *,
     seed: int = 0,
@@ -92,110 +92,117 @@ def evaluate(
     Parameters
     ----------
     bank : Bank
-        What everybody learns from; its models at its prices are the pool.
-    exam : EvaluationSet
-        Labelled questions put to that bank.
+        Every router is fitted on its anchors; its models at its prices are the pool.
+    test_set : EvaluationSet
+        Labelled questions for that bank.
     predictions : Predictions
-        Ours, for every question of the exam, as `predicted` makes them.
+        Ours, for every question of the test set, as `predict_test_set` returns them.
     seed : int
-        Of the bootstrap and of the networks; the same gives the same numbers.
+        Of the bootstrap and of the networks; the same seed gives the same numbers.
     advance : callable
-        Called `N_STEPS` times in all.
+        Called `N_STEPS` times in total, to show progress.
     """
-    # One thread sums in one order, on any machine; with matrices this small it is faster, too.
+    # One thread sums in one order on any machine, and is faster for such small matrices.
     with threadpool_limits(1):
         ours = predictions.estimates
         forecasts = [
             BaselineForecast(
                 OURS, "this bank and its predictor", ours.p_correct_qm, ours.cost_usd_qm
             ),
-            *fit_baselines(bank, exam, seed, advance),
+            *fit_baselines(bank, test_set, seed, advance),
         ]
-        evaluation = _compare(bank, exam, predictions, forecasts, seed)
+        evaluation = _compare(bank, test_set, predictions, forecasts, seed)
     advance()
     return evaluation
 
 
 def predict_test_set(
-    bank: Bank, exam: EvaluationSet, config: AnchorConfig | None = None
+    bank: Bank, test_set: EvaluationSet, config: AnchorConfig | None = None
 ) -> Predictions:
-    """Return our predictions for every question of the exam.
+    """Return our predictions for every question of the test set.
 
     Parameters
     ----------
     bank : Bank
-    exam : EvaluationSet
+    test_set : EvaluationSet
     config : AnchorConfig, optional
-        Default: as the bank was calibrated.
+        Default: the configuration the bank was fitted with.
     """
     predictor = AnchorPredictor(bank, config)
-    estimates, _ = predictor.predict(exam.embedding_qd, exam.features_qf)
-    return Predictions(exam.ids, bank.model_ids, estimates)
+    estimates, _ = predictor.predict(test_set.embedding_qd, test_set.features_qf)
+    return Predictions(test_set.ids, bank.model_ids, estimates)
 
 
 def _compare(
     bank: Bank,
-    exam: EvaluationSet,
+    test_set: EvaluationSet,
     predictions: Predictions,
     forecasts: Sequence[BaselineForecast],
     seed: int,
 ) -> Evaluation:
-    """Set everybody against each other on the questions whose outcomes are all known."""
-    whole_q = exam.complete_q
-    n_questions = int(whole_q.sum())
-    record = ResampledOutcomes.from_outcomes(
-        exam.truth.correct_qm[whole_q],
-        exam.truth.cost_usd_qm[whole_q],
+    """Compare all routers on the questions with the outcomes of all models."""
+    complete_q = test_set.complete_q
+    n_questions = int(complete_q.sum())
+    outcomes = ResampledOutcomes.from_outcomes(
+        test_set.truth.correct_qm[complete_q],
+        test_set.truth.cost_usd_qm[complete_q],
         bootstrap_weights(n_questions, seed),
     )
     our_cost_usd_qm = predictions.estimates.cost_usd_qm
-    routed = {one.name: _routed(one, our_cost_usd_qm, whole_q) for one in forecasts}
-    ranking = Leaderboard(record, _strategies(forecasts, routed), ours=OURS, mix=MIX, oracle=ORACLE)
+    sweeps = {
+        forecast.name: _sweep(forecast, our_cost_usd_qm, complete_q) for forecast in forecasts
+    }
+    leaderboard = Leaderboard(
+        outcomes, _strategies(forecasts, sweeps), ours=OURS, mixture=MIXTURE, oracle=ORACLE
+    )
     return Evaluation(
         models=bank.model_ids,
         n_anchors=len(bank.ids),
         n_questions=n_questions,
-        n_left_out=len(exam.ids) - n_questions,
-        n_unknown_cells=int(exam.unknown_qm.sum()),
+        n_left_out=len(test_set.ids) - n_questions,
+        n_unknown_cells=int(test_set.unknown_qm.sum()),
         seed=seed,
-        budgets_usd_per_1k=ranking.budgets_usd_per_1k,
-        leaderboard=ranking.rows(),
-        single_models=single_model_rows(record, bank.model_ids, routed[OURS]),
+        budgets_usd_per_1k=leaderboard.budgets_usd_per_1k,
+        leaderboard=leaderboard.rows(),
+        single_models=single_model_rows(outcomes, bank.model_ids, sweeps[OURS]),
         planned_costs=planned_vs_realised(
-            bank, select_questions(predictions, whole_q), record, ranking.matched_usd
+            bank, select_questions(predictions, complete_q), outcomes, leaderboard.matched_usd
         ),
         quality=forecast_qualities(
-            {one.name: one.p_correct_qm for one in forecasts},
+            {forecast.name: forecast.p_correct_qm for forecast in forecasts},
             bank.model_ids,
-            exam,
+            test_set,
             predictions.estimates.completion_tokens_qm,
-            bootstrap_weights(len(exam.ids), seed),
+            bootstrap_weights(len(test_set.ids), seed),
         ),
     )
 
 
-def _routed(
-    forecast: BaselineForecast, our_cost_usd_qm: FloatArray, whole_q: BoolArray
+def _sweep(
+    forecast: BaselineForecast, our_cost_usd_qm: FloatArray, complete_q: BoolArray
 ) -> LambdaSweep:
-    own = forecast.cost_usd_qm
-    cost_usd_qm = our_cost_usd_qm if own is None else own
-    return LambdaSweep(forecast.p_correct_qm[whole_q], cost_usd_qm[whole_q])
+    own_qm = forecast.cost_usd_qm
+    cost_usd_qm = our_cost_usd_qm if own_qm is None else own_qm
+    return LambdaSweep(forecast.p_correct_qm[complete_q], cost_usd_qm[complete_q])
 
 
 def _strategies(
-    forecasts: Sequence[BaselineForecast], routed: Mapping[str, LambdaSweep]
+    forecasts: Sequence[BaselineForecast], sweeps: Mapping[str, LambdaSweep]
 ) -> dict[str, tuple[str, Strategy]]:
-    """Return note and contender by name: ours, what needs no forecast, who forecasts, bounds."""
-    ours, *others = [(one.name, one.note) for one in forecasts]
+    """Return note and strategy by name: ours, without forecasts, with forecasts, bounds."""
+    ours, *others = [(forecast.name, forecast.note) for forecast in forecasts]
     return {
-        ours[0]: (ours[1], routed[OURS]),
-        MIX: ("the best random mix, picked on these very outcomes", RandomMixtures()),
-        SINGLES: ("the best one within the budget, for all questions", BestSingleModel()),
-        RANDOM: ("drawn evenly for each question", RandomModel()),
-        **{name: (note, routed[name]) for name, note in others},
-        SHUFFLED: (
-            "our decisions dealt to the questions at random",
-            ShuffledControl(routed[OURS]),
+        ours[0]: (ours[1], sweeps[OURS]),
+        MIXTURE: (
+            "the best convex mixture, its weights fitted on these outcomes",
+            RandomMixtures(),
         ),
-        ORACLE: ("knows every outcome and cost: an upper bound", Oracle()),
+        BEST_SINGLE: ("the best one within the budget for all questions", BestSingleModel()),
+        RANDOM: ("drawn uniformly for each question", RandomModel()),
+        **{name: (note, sweeps[name]) for name, note in others},
+        SHUFFLED: (
+            "our decisions assigned to random questions",
+            ShuffledControl(sweeps[OURS]),
+        ),
+        ORACLE: ("every outcome and cost is known beforehand: an upper bound", Oracle()),
     }

@@ -1,4 +1,4 @@
-"""How good forecasts are, over all models and for each."""
+"""Quality of forecasts, over all models and for each."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,28 +16,29 @@ ALL_MODELS = "all models"
 
 @dataclass(frozen=True, slots=True)
 class ForecastQuality:
-    """Forecasts of one router against every outcome that is known.
+    """Forecasts of one router against every known outcome.
 
     Attributes
     ----------
     name : str
     mean_auc : Interval
-        Mean of the models' own AUCs, where defined; NaN if none is. Unlike the pooled
-        one it gives no credit for knowing which models are good.
+        Mean of the AUCs of the models, where defined; NaN if none is. Unlike the pooled
+        AUC it gives no credit for knowing which models are good.
     ours_minus_auc, ours_minus_log_loss : Interval
-        Mean AUC, and pooled log loss, of our router minus this one's, on the same questions.
+        Mean AUC, and pooled log loss, of our router minus those of this one, on the same
+        questions.
     pooled : ProbabilityMetrics
         Over all (question, model) cells.
     by_model : dict of str to ProbabilityMetrics
     lengths : dict of str to TokenCountError
         Error of the completion tokens by model, over all under `ALL_MODELS`; empty for a
-        baseline, which foretells none.
+        baseline, which does not predict them.
     """
 
     name: str
     mean_auc: Interval
-    ours_minus_auc: Interval
-    ours_minus_log_loss: Interval
+    auc_difference: Interval
+    log_loss_difference: Interval
     pooled: ProbabilityMetrics
     by_model: dict[str, ProbabilityMetrics]
     lengths: dict[str, TokenCountError]
@@ -46,24 +47,25 @@ class ForecastQuality:
 def forecast_qualities(
     p_correct: Mapping[str, FloatArray],
     models: tuple[str, ...],
-    exam: EvaluationSet,
+    test_set: EvaluationSet,
     tokens_qm: FloatArray,
     weight_rq: FloatArray,
 ) -> tuple[ForecastQuality, ...]:
-    """Measure the forecasts of every router, all on the same resamples.
+    """Measure the forecasts of every router on the same resamples.
 
     Parameters
     ----------
     p_correct : mapping of str to ndarray of shape (n_questions, n_models)
-        By router, ours first, for every question of the exam; NaN is left out.
+        By router, ours first, for every question of the test set; NaN is left out.
     models : tuple of str
-    exam : EvaluationSet
+    test_set : EvaluationSet
     tokens_qm : ndarray of shape (n_questions, n_models)
-        Completion tokens that our router foretells.
+        Completion tokens predicted by our router.
     weight_rq : ndarray of shape (n_replicates + 1, n_questions)
-        Of all questions of the exam, as `scope.evaluation.bootstrap.resamples` draws them.
+        Of all questions of the test set, as returned by
+        `scope.evaluation.bootstrap.bootstrap_weights`.
     """
-    correct_qm = exam.truth.correct_qm
+    correct_qm = test_set.truth.correct_qm
     drawn = [
         {
             at: ProbabilityScores.from_pairs(cells)
@@ -71,7 +73,7 @@ def forecast_qualities(
         }
         for p_qm in p_correct.values()
     ]
-    lengths = _cells(models, tokens_qm, exam.completion_tokens_qm, weight_rq)
+    lengths = _cells(models, tokens_qm, test_set.completion_tokens_qm, weight_rq)
     errors = {at: TokenCountError.from_pairs(cells) for at, cells in lengths}
     return tuple(
         _quality(name, scores, drawn[0], errors if scores is drawn[0] else {})
@@ -82,7 +84,7 @@ def forecast_qualities(
 def _cells(
     models: tuple[str, ...], forecast_qm: FloatArray, outcome_qm: FloatArray, weight_rq: FloatArray
 ) -> Iterator[tuple[str, WeightedPairs]]:
-    """Yield the cells of all models together, and of each."""
+    """Yield the (question, model) cells of all models together, then of each."""
     yield ALL_MODELS, WeightedPairs.from_forecasts(forecast_qm, outcome_qm, weight_rq)
     for m, model in enumerate(models):
         yield (
@@ -98,8 +100,8 @@ def _quality(
     lengths: dict[str, TokenCountError],
 ) -> ForecastQuality:
     mean_auc_r, our_mean_auc_r = _mean_auc(scores), _mean_auc(ours)
-    loss_r, our_loss_r = (one[ALL_MODELS].log_loss_r for one in (scores, ours))
-    reliability = {at: ProbabilityMetrics.from_scores(one) for at, one in scores.items()}
+    loss_r, our_loss_r = (of[ALL_MODELS].log_loss_r for of in (scores, ours))
+    reliability = {at: ProbabilityMetrics.from_scores(score) for at, score in scores.items()}
     return ForecastQuality(
         name,
         Interval.from_replicates(mean_auc_r),
@@ -112,7 +114,7 @@ def _quality(
 
 
 def _mean_auc(scores: dict[str, ProbabilityScores]) -> FloatArray:
-    """Average over the models that have an AUC in a resample; NaN where none has."""
-    auc_rm = np.stack([one.auc_r for at, one in scores.items() if at != ALL_MODELS], axis=1)
+    """Average over the models with a defined AUC in a resample; NaN where there is none."""
+    auc_rm = np.stack([score.auc_r for at, score in scores.items() if at != ALL_MODELS], axis=1)
     defined_rm = ~np.isnan(auc_rm)
     return safe_ratio(np.where(defined_rm, auc_rm, 0.0).sum(axis=1), defined_rm.sum(axis=1))

@@ -8,7 +8,7 @@ UNKNOWN = "n/a"
 
 
 def is_defined(interval: Interval) -> bool:
-    """Whether the number is defined."""
+    """Return whether the value is defined."""
     return not math.isnan(interval.value)
 
 
@@ -60,6 +60,6 @@ def format_metric(interval: Interval) -> str:
 
 
 def split_interval(text: str) -> tuple[str, str]:
-    """Return a value and the interval behind it."""
+    """Split a formatted number into value and interval."""
     value, _, interval = text.partition(" (")
     return value, interval.rstrip(")")

@@ -1,4 +1,4 @@
-"""Where every way of choosing ends up: areas, matched budgets, differences."""
+"""Results of every strategy: areas, accuracies at matched budgets, differences."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,40 +12,40 @@ from scope.evaluation.strategies import LambdaSweep, ResampledOutcomes, Strategy
 
 PER_1K = 1_000
 N_MATCHED = 4
-"""Budgets between the cheapest and the dearest model at which accuracies are compared."""
+"""Budgets between the cheapest and the most expensive model at which accuracies are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetPoint:
-    """What is reached at one budget."""
+    """The result of a strategy at one budget."""
 
     budget_usd_per_1k: float | None
-    """None: at any cost."""
+    """None: unlimited."""
     accuracy: Interval
     usd_per_1k: Interval
-    """What that accuracy cost."""
+    """Realised cost of that accuracy."""
     pgr: Interval
-    """Share of the way from the worst single model to any model right."""
+    """Performance gap recovered, from the worst single model (0) to any model correct (1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeaderboardRow:
-    """One way to choose over all budgets.
+    """One strategy over all budgets.
 
     Attributes
     ----------
     name, note : str
     area : Interval
-        Mean accuracy over log-spaced budgets from the cheapest to the dearest model.
+        Mean accuracy over log-spaced budgets from the cheapest to the most expensive model.
     difference : Interval
-        Area of our router minus this one, on the same questions.
+        Area of our router minus that of this strategy, on the same questions.
     oracle_gap_closed : Interval
-        ``(area - area of the mix) / (area of the oracle - area of the mix)``; NaN where
-        the oracle is no better than the mix.
+        ``(area - area of the mixture) / (area of the oracle - area of the mixture)``; NaN
+        where the oracle is no better than the mixture.
     at_budgets : tuple of BudgetPoint
     curve, gain_over_mixture : tuple of Interval
-        Accuracy at each of the budgets of the area, and how far it lies above that of
-        the mix of single models there.
+        Accuracy at each budget of the area, and the same minus that of the random mixture
+        of single models.
     """
 
     name: str
@@ -60,71 +60,73 @@ class LeaderboardRow:
 
 @dataclass(frozen=True, slots=True)
 class SingleModelRow:
-    """A way to choose that has no dial: one model for all, or a random one."""
+    """A strategy without a budget: the same model for all questions, or a random one."""
 
     name: str
     note: str
     accuracy: Interval
     usd_per_1k: Interval
     difference: Interval
-    """Accuracy of our router alone at or under the same cost, minus this one."""
+    """Accuracy of our router without single models at or under the same cost, minus this one."""
 
 
 class Leaderboard:
-    """All contenders on one record.
+    """All strategies on the same outcomes.
 
     Parameters
     ----------
-    record : ResampledOutcomes
-    contenders : mapping of str to (str, Strategy)
-        Note and contender by name.
-    ours, mix, oracle : str
-        Which of them these are.
+    outcomes : ResampledOutcomes
+    strategies : mapping of str to (str, Strategy)
+        Note and strategy by name.
+    ours, mixture, oracle : str
+        Names of our router, the random mixture and the oracle among the strategies.
     """
 
     def __init__(
         self,
-        record: ResampledOutcomes,
-        contenders: Mapping[str, tuple[str, Strategy]],
+        outcomes: ResampledOutcomes,
+        strategies: Mapping[str, tuple[str, Strategy]],
         *,
         ours: str,
-        mix: str,
+        mixture: str,
         oracle: str,
     ) -> None:
-        self._record, self._contenders = record, contenders
-        self._budget_usd_rb = log_budgets(record.mean_usd_rm)
-        self.matched_usd = matched_budgets(record.mean_usd_rm[0])
+        self._outcomes, self._strategies = outcomes, strategies
+        self._budget_usd_rb = log_budgets(outcomes.mean_usd_rm)
+        self.matched_usd = matched_budgets(outcomes.mean_usd_rm[0])
         self._reached = {
-            name: contender.evaluate_at(record, self._budgets())
-            for name, (_, contender) in contenders.items()
+            name: strategy.evaluate_at(outcomes, self._budgets())
+            for name, (_, strategy) in strategies.items()
         }
-        self._area = {name: self._curve(name).area_r() for name in contenders}
-        self._ours, self._mix, self._oracle = (self._area[name] for name in (ours, mix, oracle))
-        self._mix_curve_rb = self._curve(mix).accuracy_rb
+        self._area = {name: self._curve(name).area_r() for name in strategies}
+        self._ours, self._mixture, self._oracle = (
+            self._area[name] for name in (ours, mixture, oracle)
+        )
+        self._mixture_rb = self._curve(mixture).accuracy_rb
 
     @property
     def budgets_usd_per_1k(self) -> tuple[float, ...]:
-        """Budgets of the area on the questions as they are."""
+        """Budgets of the area on the sample itself."""
         return tuple((PER_1K * self._budget_usd_rb[0]).tolist())
 
     def rows(self) -> tuple[LeaderboardRow, ...]:
-        """Return where every contender ends up, in the order given."""
-        return tuple(self._standing(name, note) for name, (note, _) in self._contenders.items())
+        """Return the results of every strategy, in the order given."""
+        return tuple(self._row(name, note) for name, (note, _) in self._strategies.items())
 
-    def _standing(self, name: str, note: str) -> LeaderboardRow:
+    def _row(self, name: str, note: str) -> LeaderboardRow:
         area_r = self._area[name]
-        way_r = self._oracle - self._mix
-        share_r = np.full_like(area_r, np.nan)
-        np.divide(area_r - self._mix, way_r, out=share_r, where=way_r > 1e-9)
+        oracle_gap_r = self._oracle - self._mixture
+        closed_r = np.full_like(area_r, np.nan)
+        np.divide(area_r - self._mixture, oracle_gap_r, out=closed_r, where=oracle_gap_r > 1e-9)
         return LeaderboardRow(
             name,
             note,
             Interval.from_replicates(area_r),
             Interval.from_replicates(self._ours - area_r),
-            Interval.from_replicates(share_r),
+            Interval.from_replicates(closed_r),
             tuple(self._at(name, b) for b in range(len(self.matched_usd))),
-            Interval.of_columns(self._curve(name).accuracy_rb),
-            Interval.of_columns(self._curve(name).accuracy_rb - self._mix_curve_rb),
+            Interval.from_columns(self._curve(name).accuracy_rb),
+            Interval.from_columns(self._curve(name).accuracy_rb - self._mixture_rb),
         )
 
     def _at(self, name: str, b: int) -> BudgetPoint:
@@ -140,18 +142,18 @@ class Leaderboard:
         )
 
     def _pgr(self, accuracy_r: FloatArray) -> FloatArray:
-        floor_r = self._record.accuracy_rm.min(axis=1)
-        oracle_r = self._record.weight_rq @ self._record.correct_qm.max(axis=1)
-        pgr_r: FloatArray = np.full_like(floor_r, np.nan)
-        way_r = oracle_r - floor_r
-        np.divide(accuracy_r - floor_r, way_r, out=pgr_r, where=way_r > 1e-9)
+        worst_r = self._outcomes.accuracy_rm.min(axis=1)
+        any_r = self._outcomes.weight_rq @ self._outcomes.correct_qm.max(axis=1)
+        pgr_r: FloatArray = np.full_like(worst_r, np.nan)
+        gap_r = any_r - worst_r
+        np.divide(accuracy_r - worst_r, gap_r, out=pgr_r, where=gap_r > 1e-9)
         return pgr_r
 
     def _budgets(self) -> FloatArray:
         """Return the budgets of the area, which differ by resample, and the matched ones."""
         n_resamples = len(self._budget_usd_rb)
-        # More than the mean cost can be in any resample, yet a number to reckon with.
-        limit = self._record.cost_usd_qm.max() + 1
+        # Stands for infinity: finite, yet above the mean cost of any resample.
+        limit = self._outcomes.cost_usd_qm.max() + 1
         matched = np.where(np.isinf(self.matched_usd), limit, self.matched_usd)
         return np.hstack([self._budget_usd_rb, np.tile(matched, (n_resamples, 1))])
 
@@ -161,22 +163,23 @@ class Leaderboard:
 
 
 def single_model_rows(
-    record: ResampledOutcomes, models: tuple[str, ...], ours: LambdaSweep
+    outcomes: ResampledOutcomes, models: tuple[str, ...], ours: LambdaSweep
 ) -> tuple[SingleModelRow, ...]:
-    """Compare every single model, and a random one, with our router at their own cost.
+    """Compare every single model, and a random one, with our router at the same cost.
 
-    Our router stands alone here: taking one model for all is what it is compared with.
+    The settings of our router alone are used here, without the single models that
+    `LambdaSweep.evaluate_at` adds to them.
     """
     names = [*models, "random model"]
     accuracy_rm, usd_rm = (
         np.hstack([values_rm, values_rm.mean(axis=1, keepdims=True)])
-        for values_rm in (record.accuracy_rm, record.mean_usd_rm)
+        for values_rm in (outcomes.accuracy_rm, outcomes.mean_usd_rm)
     )
-    ours_rm = best_within_budget(*ours.settings(record), usd_rm).accuracy_rb
+    ours_rm = best_within_budget(*ours.settings(outcomes), usd_rm).accuracy_rb
     notes = dict.fromkeys(names, "")
     notes["random model"] = "drawn for each question"
-    notes[models[int(record.mean_usd_rm[0].argmin())]] = "the cheapest"
-    notes[models[int(record.mean_usd_rm[0].argmax())]] = "the dearest"
+    notes[models[int(outcomes.mean_usd_rm[0].argmin())]] = "the cheapest"
+    notes[models[int(outcomes.mean_usd_rm[0].argmax())]] = "the most expensive"
     return tuple(
         SingleModelRow(
             name,
@@ -190,10 +193,10 @@ def single_model_rows(
 
 
 def matched_budgets(mean_usd_m: FloatArray) -> FloatArray:
-    """Return budgets at which all are compared, in USD a question, the last infinite.
+    """Return the budgets at which all strategies are compared, USD a question, the last infinite.
 
-    They lie evenly in the log between the cheapest and the dearest model, and are
-    rounded to two digits for a thousand questions.
+    They are log-spaced between the cheapest and the most expensive model, and rounded
+    to two digits per thousand questions.
     """
     inner = log_budgets(mean_usd_m[None], N_MATCHED + 2)[0, 1:-1]
     rounded = {float(f"{PER_1K * budget:.2g}") / PER_1K for budget in inner if budget > 0}

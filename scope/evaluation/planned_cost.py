@@ -1,4 +1,4 @@
-"""What our router planned before anything ran, beside what came of it."""
+"""Planned accuracy and cost of our router beside the realised ones."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from scope.bank import Bank, fit_alpha_scale
 from scope.evaluation.bootstrap import Interval
 from scope.evaluation.strategies import ResampledOutcomes
 from scope.policy import AlphaScale, Choices, ExpectedValue, plan_budget
-from scope.predictions import ESTIMATE_FIELDS, Estimates, Predictions
+from scope.predictions import Predictions
 from scope.predictor import predict_reference_population
 from scope.routing import format_usd, planned_score
 
@@ -20,17 +20,17 @@ ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class PlannedVsRealised:
-    """One setting of our router: a budget or a stop of the dial.
+    """One setting of our router: a budget or an alpha.
 
     Attributes
     ----------
     name : str
     planned_accuracy, planned_usd_per_1k : float
-        Mean of the forecasts for the models chosen.
+        Mean of the forecasts for the chosen models.
     accuracy, usd_per_1k : Interval
-        What really happened.
+        Realised.
     cost_ratio : Interval
-        Real cost over planned cost; NaN where nothing was planned to be spent.
+        Realised cost over planned cost; NaN where the planned cost is 0.
     """
 
     name: str
@@ -42,39 +42,39 @@ class PlannedVsRealised:
 
 
 def planned_vs_realised(
-    bank: Bank, predictions: Predictions, record: ResampledOutcomes, budgets_usd: FloatArray
+    bank: Bank, predictions: Predictions, outcomes: ResampledOutcomes, budgets_usd: FloatArray
 ) -> tuple[PlannedVsRealised, ...]:
-    """Route at every budget and at stops of the dial, and compare plan and outcome.
+    """Route at every budget and at `ALPHAS`, and compare plan and outcome.
 
     Parameters
     ----------
     bank : Bank
-        Its calibration sets the dial; one is made if there is none.
+        Its reference population sets the alpha scale; it is predicted if there is none.
     predictions : Predictions
-        Ours, for the questions of the record.
-    record : ResampledOutcomes
+        Ours, for the questions of `outcomes`.
+    outcomes : ResampledOutcomes
     budgets_usd : ndarray of shape (n_budgets,)
-        USD a question; infinite ones are no budgets.
+        USD a question; infinite ones are left out.
     """
-    calibration = bank.reference or predict_reference_population(bank, bank.anchor_config)
-    dial = fit_alpha_scale(calibration, bank.models)
+    reference = bank.reference or predict_reference_population(bank, bank.anchor_config)
+    scale = fit_alpha_scale(reference, bank.models)
     finite = budgets_usd[np.isfinite(budgets_usd)]
-    rows = [*_by_budget(predictions, finite), *_by_dial(predictions, dial)]
-    return tuple(_promise(name, predictions, choices, record) for name, choices in rows)
+    rows = [*_by_budget(predictions, finite), *_by_alpha(predictions, scale)]
+    return tuple(
+        _planned_vs_realised(name, predictions, choices, outcomes) for name, choices in rows
+    )
 
 
-def choices_at(predictions: Predictions, dial: AlphaScale, alpha: float) -> Choices:
-    """Return the decisions at one stop of the dial."""
+def choices_at(predictions: Predictions, scale: AlphaScale, alpha: float) -> Choices:
+    """Return the decisions at one alpha."""
     estimates = predictions.estimates
-    policy = ExpectedValue(dial.trade_off(alpha))
+    policy = ExpectedValue(scale.trade_off(alpha))
     return policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm)
 
 
 def select_questions(predictions: Predictions, kept_q: BoolArray) -> Predictions:
     """Return the predictions for some of the questions."""
-    estimates = Estimates(
-        *(getattr(predictions.estimates, name)[kept_q] for name in ESTIMATE_FIELDS)
-    )
+    estimates = predictions.estimates.select_questions(kept_q)
     ids = tuple(predictions.question_ids[q] for q in np.flatnonzero(kept_q))
     return Predictions(ids, predictions.models, estimates)
 
@@ -86,24 +86,24 @@ def _by_budget(predictions: Predictions, budgets_usd: FloatArray) -> Iterator[tu
         yield f"budget {format_usd(PER_1K * budget_usd)}", plan.choices
 
 
-def _by_dial(predictions: Predictions, dial: AlphaScale) -> Iterator[tuple[str, Choices]]:
+def _by_alpha(predictions: Predictions, scale: AlphaScale) -> Iterator[tuple[str, Choices]]:
     for alpha in ALPHAS:
-        yield f"alpha {alpha:g}", choices_at(predictions, dial, alpha)
+        yield f"alpha {alpha:g}", choices_at(predictions, scale, alpha)
 
 
-def _promise(
-    name: str, predictions: Predictions, choices: Choices, record: ResampledOutcomes
+def _planned_vs_realised(
+    name: str, predictions: Predictions, choices: Choices, outcomes: ResampledOutcomes
 ) -> PlannedVsRealised:
     plan = planned_score(predictions, choices)
-    cost_usd_r = record.weight_rq @ choices.pick(record.cost_usd_qm)
-    planned_usd_r = record.weight_rq @ choices.pick(predictions.estimates.cost_usd_qm)
+    cost_usd_r = outcomes.weight_rq @ choices.pick(outcomes.cost_usd_qm)
+    planned_usd_r = outcomes.weight_rq @ choices.pick(predictions.estimates.cost_usd_qm)
     ratio_r = np.full_like(cost_usd_r, np.nan)
     np.divide(cost_usd_r, planned_usd_r, out=ratio_r, where=planned_usd_r > 0)
     return PlannedVsRealised(
         name,
         plan.accuracy,
         plan.usd_per_1k,
-        Interval.from_replicates(record.weight_rq @ choices.pick(record.correct_qm)),
+        Interval.from_replicates(outcomes.weight_rq @ choices.pick(outcomes.correct_qm)),
         Interval.from_replicates(PER_1K * cost_usd_r),
         Interval.from_replicates(ratio_r),
     )

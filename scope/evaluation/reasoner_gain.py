@@ -1,4 +1,4 @@
-"""What answers were worth on questions that their blend was not fitted on."""
+"""Cross-validated gain of reasoner answers over the anchor estimates alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from scope.evaluation.reliability import pointwise_log_loss
 from scope.fusion import N_FOLDS, fit_blend
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec
-from scope.predictions import ESTIMATE_FIELDS, Estimates
+from scope.predictions import Estimates
 from scope.reasoner import ReasonerPredictions
 
 
 @dataclass(frozen=True, slots=True)
 class CrossValidatedGain:
-    """Log loss of the anchors alone and with the answers, nats a prediction; lower is better.
+    """Log loss of the anchor estimates alone and blended with the answers, nats; lower is better.
 
     Attributes
     ----------
     n_questions, n_predictions : int
-        With an answer and an outcome.
+        Those with both an answer and an outcome.
     anchors, blended : float
     standard_error : float
-        Of the difference, questions being drawn anew. NaN where nothing was answered.
+        Of the difference, over questions. NaN if there is no answer.
     """
 
     n_questions: int
@@ -42,23 +42,23 @@ class CrossValidatedGain:
         outcomes: Outcomes,
         models: Sequence[ModelSpec],
     ) -> "CrossValidatedGain":
-        """Examine the blend on the questions it is fitted on, each left out in its turn.
+        """Evaluate the blend by cross-validation on the questions it is fitted on.
 
         Parameters
         ----------
         estimates : Estimates
-            What the anchors say, no question having a say in its own row.
+            From the anchors; of a question that is an anchor, without itself.
         answers : ReasonerPredictions
         outcomes : Outcomes
-            What really happened on the same questions.
+            On the same questions.
         models : sequence of ModelSpec
-            The columns.
+            In the order of the columns.
         """
         known_qm = ~np.isnan(answers.p_yes_qm + outcomes.correct_am + estimates.p_correct_qm)
         blended_qm = estimates.p_correct_qm.copy()
         for fold in range(N_FOLDS):
-            exam_q = np.arange(len(blended_qm)) % N_FOLDS == fold
-            blended_qm[exam_q] = _out_of_fold(estimates, answers, outcomes, models, exam_q)
+            fold_q = np.arange(len(blended_qm)) % N_FOLDS == fold
+            blended_qm[fold_q] = _out_of_fold(estimates, answers, outcomes, models, fold_q)
         before_n, after_n = (
             pointwise_log_loss(p_qm[known_qm], outcomes.correct_am[known_qm])
             for p_qm in (estimates.p_correct_qm, blended_qm)
@@ -71,7 +71,7 @@ class CrossValidatedGain:
         return cls(len(gain_q), len(row_n), float(before_n.mean()), float(after_n.mean()), error)
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it for a machine; null is unknown."""
+        """Return all values; unknown ones are null."""
         values = {"anchors": self.anchors, "blended": self.blended, "error": self.standard_error}
         known = {name: None if np.isnan(value) else value for name, value in values.items()}
         return {"questions": self.n_questions, "predictions": self.n_predictions, **known}
@@ -86,18 +86,18 @@ def _out_of_fold(
     answers: ReasonerPredictions,
     outcomes: Outcomes,
     models: Sequence[ModelSpec],
-    exam_q: BoolArray,
+    fold_q: BoolArray,
 ) -> FloatArray:
-    """Return what a blend fitted on the rest says of some questions."""
+    """Return the estimates of the questions in a fold by a blend fitted on the others."""
     blend = fit_blend(
-        estimates.p_correct_qm[~exam_q],
-        estimates.completion_tokens_qm[~exam_q],
-        _select_questions(answers, ~exam_q),
-        outcomes.correct_am[~exam_q],
-        outcomes.completion_tokens_am[~exam_q],
+        estimates.p_correct_qm[~fold_q],
+        estimates.completion_tokens_qm[~fold_q],
+        _select_questions(answers, ~fold_q),
+        outcomes.correct_am[~fold_q],
+        outcomes.completion_tokens_am[~fold_q],
     )
-    exam = Estimates(*(getattr(estimates, name)[exam_q] for name in ESTIMATE_FIELDS))
-    return blend.apply(exam, _select_questions(answers, exam_q), models).p_correct_qm
+    in_fold = estimates.select_questions(fold_q)
+    return blend.apply(in_fold, _select_questions(answers, fold_q), models).p_correct_qm
 
 
 def _select_questions(answers: ReasonerPredictions, chosen_q: BoolArray) -> ReasonerPredictions:

@@ -1,4 +1,4 @@
-"""How far foretold probabilities can be trusted: order, sharpness, calibration."""
+"""Quality of predicted probabilities: AUC, Brier score, log loss, calibration error."""
 
 import math
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from scope.evaluation.calibration_bins import CalibrationBin, calibration_gaps, 
 from scope.evaluation.weighted import WeightedPairs, auc
 
 MIN_PROBABILITY = 1e-3
-"""Log loss takes probabilities within ``SURE`` and ``1 - SURE``, lest one boast decide it."""
+"""Log loss clips probabilities to this and its complement, so that no single one dominates."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbabilityScores:
-    """What probabilities score in every resample of the questions, the sample itself first.
+    """Scores of probabilities in every resample of the questions, the sample itself first.
 
     Attributes
     ----------
     n : int
-        Cells, each a question asked of one model.
+        Number of (question, model) cells.
     auc_r, brier_r, log_loss_r : ndarray of shape (n_replicates + 1,)
-        NaN where not defined.
+        NaN where undefined.
     gap_rb : ndarray of shape (n_replicates + 1, n_bins)
-        As `scope.evaluation.calibration_bins.gaps` returns them.
+        As `scope.evaluation.calibration_bins.calibration_gaps` returns them.
     bins : tuple of CalibrationBin
         Of the sample.
     """
@@ -39,12 +39,12 @@ class ProbabilityScores:
 
     @classmethod
     def from_pairs(cls, cells: WeightedPairs) -> "ProbabilityScores":
-        """Measure probabilities of a right answer.
+        """Score predicted probabilities of a correct answer.
 
         Raises
         ------
         ValueError
-            If there is no cell: there is nothing to measure.
+            If there is no cell.
         """
         p_n, correct_n = cells.forecast_n, cells.outcome_n
         if not p_n.size:
@@ -62,15 +62,15 @@ class ProbabilityScores:
 
 @dataclass(frozen=True, slots=True)
 class ProbabilityMetrics:
-    """Quality of probabilities on cells whose outcome is known.
+    """Quality of probabilities on cells with a known outcome.
 
     Attributes
     ----------
     n : int
-        Cells, each a question asked of one model.
+        Number of (question, model) cells.
     auc : Interval
-        Probability that a right answer was thought likelier than a wrong one, in
-        [0, 1]; NaN if all answers are right or all wrong.
+        Probability that a correct answer had a higher forecast than a wrong one, in
+        [0, 1]; NaN if all answers are correct or all wrong.
     brier, log_loss, ece : Interval
         Lower is better. `ece` is the mean gap between forecast and outcome over
         bins of equal mass.
@@ -87,15 +87,15 @@ class ProbabilityMetrics:
 
     @property
     def note(self) -> str:
-        """Say why there is no AUC; empty where there is one."""
+        """Return why there is no AUC; empty if there is one."""
         if not math.isnan(self.auc.value):
             return ""
-        kind = "right" if self.bins[0].share_correct > 0 else "wrong"
+        kind = "correct" if self.bins[0].share_correct > 0 else "wrong"
         return f"no AUC: all {self.n:,} answers are {kind}"
 
     @classmethod
     def from_scores(cls, scores: ProbabilityScores) -> "ProbabilityMetrics":
-        """Read value and interval off what every resample scores."""
+        """Compute value and interval from the scores of every resample."""
         return cls(
             scores.n,
             Interval.from_replicates(scores.auc_r),
@@ -107,12 +107,12 @@ class ProbabilityMetrics:
 
 
 def log_loss(p_n: FloatArray, correct_n: FloatArray) -> float:
-    """Return the mean negative log likelihood, in nats, of forecasts kept off 0 and 1."""
+    """Return the mean negative log likelihood, in nats, of forecasts clipped off 0 and 1."""
     return float(pointwise_log_loss(p_n, correct_n).mean())
 
 
 def pointwise_log_loss(p_n: FloatArray, correct_n: FloatArray) -> FloatArray:
-    """Return the negative log likelihood of each outcome: what `log_loss` is the mean of."""
+    """Return the negative log likelihood of each outcome, in nats."""
     p = p_n.clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
-    surprise_n: FloatArray = -correct_n * np.log(p) - (1 - correct_n) * np.log1p(-p)
-    return surprise_n
+    loss_n: FloatArray = -correct_n * np.log(p) - (1 - correct_n) * np.log1p(-p)
+    return loss_n

@@ -1,17 +1,17 @@
-"""One HTML page that holds a whole evaluation. Wraps Jinja."""
+"""The evaluation as one HTML page. Wraps Jinja."""
 
 from pathlib import Path
 
 from scope.evaluation import charts, formatting, tables
 from scope.evaluation.bootstrap import N_REPLICATES
 from scope.evaluation.calibration_bins import N_BINS
-from scope.evaluation.evaluation import MIX, OURS, Evaluation
+from scope.evaluation.evaluation import MIXTURE, OURS, Evaluation
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
 def to_html(evaluation: Evaluation) -> str:
-    """Return the page; pictures are inside it and nothing is fetched.
+    """Return the page; it contains its charts and loads nothing.
 
     Parameters
     ----------
@@ -19,19 +19,19 @@ def to_html(evaluation: Evaluation) -> str:
     """
     from jinja2 import Environment, StrictUndefined
 
-    # Model and category names come from strangers' files: they are text, never markup.
+    # Names of models come from files of other people: they are text, never markup.
     engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = engine.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
         title=tables.title(evaluation),
-        left_out=tables.headline(evaluation),
+        exclusion_note=tables.exclusion_note(evaluation),
         cards=_cards(evaluation),
         charts={
             "trade_off": charts.trade_off(evaluation),
             "gain_over_mixture": charts.gain_over_mixture(evaluation),
             "differences": charts.differences(evaluation),
             "reliability": charts.reliability(evaluation),
-            "promised_cost": charts.planned_vs_realised(evaluation),
+            "planned_costs": charts.planned_vs_realised(evaluation),
         },
         tables={
             "area": tables.area_table(evaluation),
@@ -46,22 +46,22 @@ def to_html(evaluation: Evaluation) -> str:
         n_bins=N_BINS,
         n_anchors=f"{evaluation.n_anchors:,}",
         seed=evaluation.seed,
-        notes=[f"{one.name}: {one.note}." for one in evaluation.leaderboard],
+        notes=[f"{row.name}: {row.note}." for row in evaluation.leaderboard],
     )
 
 
 def _cards(evaluation: Evaluation) -> list[dict[str, str]]:
-    ours, mix = evaluation.standing(OURS), evaluation.standing(MIX)
+    ours, mixture = evaluation.row(OURS), evaluation.row(MIXTURE)
     best, forecasts = ours.at_budgets[-1], evaluation.quality[0]
     return [
         _card("area", *formatting.split_interval(formatting.format_share(ours.area)), "percent"),
         _card(
-            "above the mix of models",
-            *formatting.split_interval(formatting.format_points(mix.difference)),
+            "gain over the mixture",
+            *formatting.split_interval(formatting.format_points(mixture.difference)),
             "points of area",
         ),
         _card(
-            "way from mix to oracle",
+            "oracle gap closed",
             *formatting.split_interval(formatting.format_share(ours.oracle_gap_closed)),
             "percent",
         ),
@@ -72,7 +72,7 @@ def _cards(evaluation: Evaluation) -> list[dict[str, str]]:
             f"percent, for ${best.usd_per_1k.value:.2g} per 1,000",
         ),
         _card(
-            "own AUC",
+            "AUC",
             *formatting.split_interval(formatting.format_metric(forecasts.mean_auc)),
             "mean over models",
         ),

@@ -1,4 +1,4 @@
-"""Ways to choose a model, each with what it reaches at a budget on known outcomes."""
+"""Routing strategies, each with the accuracy it reaches at a budget on known outcomes."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,21 +10,21 @@ from scope.evaluation.budget_curve import BudgetCurve, best_within_budget, dual_
 from scope.policy import MIN_COST_SHARE, HullIncrements, Hulls
 
 N_SETTINGS = 256
-"""Settings of lambda tried between the cheapest and the likeliest models."""
+"""Values of lambda between the cheapest models and those of the highest probability."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResampledOutcomes:
-    """What every model did on every question, and how much the questions count.
+    """The outcomes of every model on every question, and the bootstrap weights of the questions.
 
     Attributes
     ----------
     correct_qm, cost_usd_qm : ndarray of shape (n_questions, n_models)
-        Without a gap: a question with one is no question of a contest.
+        Without NaN: strategies are compared on questions with all outcomes.
     weight_rq : ndarray of shape (n_resamples, n_questions)
-        As `scope.evaluation.bootstrap.resamples` draws them.
+        As returned by `scope.evaluation.bootstrap.bootstrap_weights`.
     accuracy_rm, mean_usd_rm : ndarray of shape (n_resamples, n_models)
-        Of each model asked everything.
+        Of each model on all questions.
     """
 
     correct_qm: FloatArray
@@ -46,34 +46,34 @@ class ResampledOutcomes:
             weight_rq @ cost_usd_qm,
         )
 
-    def best_of(
-        self, cost_usd_rs: FloatArray, accuracy_rs: FloatArray, budget_usd_rb: FloatArray
+    def best_within_budget(
+        self, cost_usd_rg: FloatArray, accuracy_rg: FloatArray, budget_usd_rb: FloatArray
     ) -> BudgetCurve:
-        """Return the best of some settings and of taking one model for all."""
+        """Return the best of some settings and of the single models."""
         return best_within_budget(
-            np.hstack([self.mean_usd_rm, cost_usd_rs]),
-            np.hstack([self.accuracy_rm, accuracy_rs]),
+            np.hstack([self.mean_usd_rm, cost_usd_rg]),
+            np.hstack([self.accuracy_rm, accuracy_rg]),
             budget_usd_rb,
         )
 
 
 class Strategy(Protocol):
-    """A way to choose whose budget can be set."""
+    """A routing strategy whose budget can be set."""
 
-    def evaluate_at(self, record: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
-        """Return the best accuracy at or under each budget, and where it is reached."""
+    def evaluate_at(self, outcomes: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
+        """Return the best accuracy at or under each budget, and the cost at which it is reached."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LambdaSweep:
-    """``argmax p - lambda * cost`` on forecasts, lambda swept.
+    """``argmax p - lambda * cost`` on forecasts, for a range of lambdas.
 
     Attributes
     ----------
     p_correct_qm, cost_usd_qm : ndarray of shape (n_questions, n_models)
-        Forecasts; NaN is never chosen. A question about which nothing is
-        forecast goes to the model that is cheapest on average.
+        Forecasts; NaN is never chosen. A question without any forecast goes to the
+        model that is cheapest on average.
     """
 
     p_correct_qm: FloatArray
@@ -82,107 +82,107 @@ class LambdaSweep:
     def choices(self) -> IntArray:
         """Return the model of each question at each setting, (n_questions, n_settings)."""
         hulls = Hulls.from_estimates(self.p_correct_qm, self.cost_usd_qm)
-        model_qs = np.stack([hulls.choose(value) for value in lambda_grid(hulls)], axis=1)
+        model_qg = np.stack([hulls.choose(value) for value in lambda_grid(hulls)], axis=1)
         mean_usd_m = np.nanmean(self.cost_usd_qm, axis=0)
-        return np.where(model_qs < 0, int(np.nanargmin(mean_usd_m)), model_qs)
+        return np.where(model_qg < 0, int(np.nanargmin(mean_usd_m)), model_qg)
 
-    def settings(self, record: ResampledOutcomes) -> tuple[FloatArray, FloatArray]:
+    def settings(self, outcomes: ResampledOutcomes) -> tuple[FloatArray, FloatArray]:
         """Return mean cost and accuracy of every setting, each (n_resamples, n_settings)."""
-        model_qs = self.choices()
-        cost_usd_rs, accuracy_rs = (
-            record.weight_rq @ np.take_along_axis(values_qm, model_qs, axis=1)
-            for values_qm in (record.cost_usd_qm, record.correct_qm)
+        model_qg = self.choices()
+        cost_usd_rg, accuracy_rg = (
+            outcomes.weight_rq @ np.take_along_axis(values_qm, model_qg, axis=1)
+            for values_qm in (outcomes.cost_usd_qm, outcomes.correct_qm)
         )
-        return cost_usd_rs, accuracy_rs
+        return cost_usd_rg, accuracy_rg
 
-    def evaluate_at(self, record: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
-        """Score every setting, and one model for all, on what really happened."""
-        return record.best_of(*self.settings(record), budget_usd_rb)
+    def evaluate_at(self, outcomes: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
+        """Score every setting, and every single model, on the outcomes."""
+        return outcomes.best_within_budget(*self.settings(outcomes), budget_usd_rb)
 
 
 @dataclass(frozen=True, slots=True)
 class ShuffledControl:
-    """The same decisions dealt to the questions at random: what knowing the question is worth.
+    """The decisions of a sweep, assigned to random questions: the gain without the question.
 
     In expectation over all permutations the accuracy of a setting is
-    ``sum_m share_m * accuracy_m``, and so is its cost: no dice are thrown.
+    ``sum_m share_m * accuracy_m``, and so is its cost: nothing is drawn.
     """
 
-    routed: LambdaSweep
+    sweep: LambdaSweep
 
-    def evaluate_at(self, record: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
-        """Score the shares that every setting gives to the models."""
-        model_qs = self.routed.choices()
-        models = np.arange(record.correct_qm.shape[1])
+    def evaluate_at(self, outcomes: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
+        """Score the share of questions that every setting gives to each model."""
+        model_qg = self.sweep.choices()
+        models = np.arange(outcomes.correct_qm.shape[1])
         points = []
-        for model_q in model_qs.T:
-            share_rm = record.weight_rq @ (model_q[:, None] == models).astype(np.float64)
-            points.append([(share_rm * record.mean_usd_rm).sum(axis=1)])
-            points[-1].append((share_rm * record.accuracy_rm).sum(axis=1))
-        cost_usd_rs, accuracy_rs = (np.stack(part, axis=1) for part in zip(*points, strict=True))
-        return record.best_of(cost_usd_rs, accuracy_rs, budget_usd_rb)
+        for model_q in model_qg.T:
+            share_rm = outcomes.weight_rq @ (model_q[:, None] == models).astype(np.float64)
+            points.append([(share_rm * outcomes.mean_usd_rm).sum(axis=1)])
+            points[-1].append((share_rm * outcomes.accuracy_rm).sum(axis=1))
+        cost_usd_rg, accuracy_rg = (np.stack(part, axis=1) for part in zip(*points, strict=True))
+        return outcomes.best_within_budget(cost_usd_rg, accuracy_rg, budget_usd_rb)
 
 
 @dataclass(frozen=True, slots=True)
 class BestSingleModel:
-    """One model for all questions: the best that is within the budget."""
+    """The same model for all questions: the best one within the budget."""
 
-    def evaluate_at(self, record: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
-        """Climb the staircase of the models."""
-        return best_within_budget(record.mean_usd_rm, record.accuracy_rm, budget_usd_rb)
+    def evaluate_at(self, outcomes: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
+        """Return the step function of the single models."""
+        return best_within_budget(outcomes.mean_usd_rm, outcomes.accuracy_rm, budget_usd_rb)
 
 
 @dataclass(frozen=True, slots=True)
 class RandomModel:
-    """A model drawn evenly for each question, in expectation."""
+    """A model drawn uniformly for each question, in expectation."""
 
-    def evaluate_at(self, record: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
-        """Add one point to those of the models."""
-        cost_usd_r1 = record.mean_usd_rm.mean(axis=1, keepdims=True)
-        accuracy_r1 = record.accuracy_rm.mean(axis=1, keepdims=True)
-        return record.best_of(cost_usd_r1, accuracy_r1, budget_usd_rb)
+    def evaluate_at(self, outcomes: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
+        """Add one point to those of the single models."""
+        cost_usd_r1 = outcomes.mean_usd_rm.mean(axis=1, keepdims=True)
+        accuracy_r1 = outcomes.accuracy_rm.mean(axis=1, keepdims=True)
+        return outcomes.best_within_budget(cost_usd_r1, accuracy_r1, budget_usd_rb)
 
 
 @dataclass(frozen=True, slots=True)
 class RandomMixtures:
-    """The best random mix of single models, its members picked on the very outcomes."""
+    """The best random mixture of single models, its weights fitted on these outcomes."""
 
-    def evaluate_at(self, record: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
-        """Walk along the upper hull of the models."""
-        return mixture_curve(record.mean_usd_rm, record.accuracy_rm, budget_usd_rb)
+    def evaluate_at(self, outcomes: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
+        """Interpolate along the upper convex hull of the single models."""
+        return mixture_curve(outcomes.mean_usd_rm, outcomes.accuracy_rm, budget_usd_rb)
 
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """Who knows every outcome and every cost beforehand: what nobody can exceed."""
+    """An upper bound: every outcome and every cost is known before the choice."""
 
-    def evaluate_at(self, record: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
-        """Bound every way of choosing from above."""
-        hulls = Hulls.from_estimates(record.correct_qm, record.cost_usd_qm)
+    def evaluate_at(self, outcomes: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
+        """Bound the accuracy of every strategy from above."""
+        hulls = Hulls.from_estimates(outcomes.correct_qm, outcomes.cost_usd_qm)
         finite_t = lambda_grid(hulls)[1:]
         value_qt = np.column_stack(
-            [(record.correct_qm - t * record.cost_usd_qm).max(axis=1) for t in finite_t]
+            [(outcomes.correct_qm - t * outcomes.cost_usd_qm).max(axis=1) for t in finite_t]
         )
-        bound = dual_bound(record.weight_rq @ value_qt, finite_t, budget_usd_rb)
-        # Nothing is left to buy once each question has its cheapest right model.
+        bound = dual_bound(outcomes.weight_rq @ value_qt, finite_t, budget_usd_rb)
+        # More money buys nothing once each question has its cheapest correct model.
         last_q1 = hulls.model_qs[:, -1:]
-        enough_r1 = record.weight_rq @ np.take_along_axis(record.cost_usd_qm, last_q1, axis=1)
+        enough_r1 = outcomes.weight_rq @ np.take_along_axis(outcomes.cost_usd_qm, last_q1, axis=1)
         return BudgetCurve(bound.accuracy_rb, np.minimum(budget_usd_rb, enough_r1))
 
 
 def lambda_grid(hulls: Hulls, n_settings: int = N_SETTINGS) -> FloatArray:
-    """Return lambdas from infinity to 0 whose planned bills are log-spaced.
+    """Return lambdas from infinity to 0 whose planned total costs are log-spaced.
 
     Returns
     -------
     ndarray of shape (n_trade_offs,)
         Falling, the first infinite; at most ``n_settings + 1`` distinct values.
     """
-    climb = HullIncrements.from_hulls(hulls).sort_by_slope(np.arange(len(hulls.model_qs)))
-    dearest_usd = climb.cumulative_cost_usd_n[-1]
-    if not climb.slope_n.size:
+    increments = HullIncrements.from_hulls(hulls).sort_by_slope(np.arange(len(hulls.model_qs)))
+    max_usd = increments.cumulative_cost_usd_n[-1]
+    if not increments.slope_n.size:
         return np.array([np.inf, 0.0])
-    cheapest_usd = max(climb.cumulative_cost_usd_n[0], MIN_COST_SHARE * dearest_usd)
-    bills_usd = np.geomspace(cheapest_usd, dearest_usd, n_settings)[:-1]
-    slopes = [climb.lambda_after(climb.n_affordable(bill)) for bill in bills_usd]
+    min_usd = max(increments.cumulative_cost_usd_n[0], MIN_COST_SHARE * max_usd)
+    costs_usd = np.geomspace(min_usd, max_usd, n_settings)[:-1]
+    slopes = [increments.lambda_after(increments.n_affordable(cost)) for cost in costs_usd]
     return np.unique([np.inf, *slopes, 0.0])[::-1]

@@ -25,7 +25,7 @@ from scope.routing import format_usd
 
 @dataclass(frozen=True, slots=True)
 class TableCell:
-    """What stands in one place of a table, and what stands small beneath it."""
+    """The text of one cell of a table, and the note beneath it."""
 
     text: str
     note: str = ""
@@ -41,125 +41,123 @@ class Table:
 
 
 def area_table(evaluation: Evaluation) -> Table:
-    """Return areas, differences from ours, and the share of the way to the oracle."""
+    """Return area, difference to ours, oracle gap closed and best PGR of every strategy."""
     rows = []
-    for one in evaluation.leaderboard:
-        gap = "–" if one.name == OURS else format_points(one.difference)
-        best = one.at_budgets[-1]
+    for row in evaluation.leaderboard:
         cells = (
-            one.name,
-            format_share(one.area),
-            gap,
-            format_share(one.oracle_gap_closed),
-            percent(best.pgr.value),
+            row.name,
+            format_share(row.area),
+            "–" if row.name == OURS else format_points(row.difference),
+            format_share(row.oracle_gap_closed),
+            percent(row.at_budgets[-1].pgr.value),
         )
         rows.append(tuple(map(TableCell, cells)))
-    headers = ("way to choose", "area %", "scope minus it", "share of the way %", "best PGR")
-    title = "Area: accuracy, averaged over budgets from the cheapest to the dearest model"
+    headers = ("strategy", "area %", "scope minus it", "oracle gap closed %", "best PGR")
+    title = "Area: mean accuracy over budgets from the cheapest to the most expensive model"
     return Table(title, headers, tuple(rows))
 
 
 def budget_table(evaluation: Evaluation) -> Table:
     """Return accuracies at matched budgets, with cost and PGR beneath."""
     at_budgets = evaluation.leaderboard[0].at_budgets
-    headers = ("way to choose", *(_budget(at) for at in at_budgets))
+    headers = ("strategy", *(_budget(at) for at in at_budgets))
     rows = [
-        (TableCell(one.name), *(_at_budget(at) for at in one.at_budgets))
-        for one in evaluation.leaderboard
+        (TableCell(row.name), *(_at_budget(at) for at in row.at_budgets))
+        for row in evaluation.leaderboard
     ]
-    title = "Accuracy in % at or under a budget, USD per 1,000 questions; its real cost, PGR"
+    title = "Accuracy in % at or under a budget, USD per 1,000 questions; its realised cost, PGR"
     return Table(title, headers, tuple(rows))
 
 
 def model_table(evaluation: Evaluation) -> Table:
-    """Return what every model does by itself and how well it is foretold, best first."""
+    """Return accuracy, cost and forecast quality of every single model, best first."""
     ours = evaluation.quality[0]
     rows = []
-    for one in sorted(evaluation.single_models, key=lambda one: -one.accuracy.value):
-        forecast, length = ours.by_model.get(one.name), ours.lengths.get(one.name)
+    for model in sorted(evaluation.single_models, key=lambda model: -model.accuracy.value):
+        forecast, length = ours.by_model.get(model.name), ours.lengths.get(model.name)
         rows.append(
             (
-                TableCell(one.name, one.note),
-                TableCell(plus_minus(one.accuracy)),
-                TableCell(format_usd(one.usd_per_1k.value)),
-                TableCell(*split_interval(format_points(one.difference))),
+                TableCell(model.name, model.note),
+                TableCell(plus_minus(model.accuracy)),
+                TableCell(format_usd(model.usd_per_1k.value)),
+                TableCell(*split_interval(format_points(model.difference))),
                 _auc(forecast) if forecast else TableCell("–"),
                 _ece(forecast.ece) if forecast else TableCell("–"),
                 _share(length.relative) if length else TableCell("–"),
             )
         )
     cost = "scope at\nthat cost"
-    headers = ("model", "accuracy %", "per 1k", cost, "AUC", "ECE", "length\noff")
-    return Table("Each model by itself, and how well it is foretold", headers, tuple(rows))
+    headers = ("model", "accuracy %", "per 1k", cost, "AUC", "ECE", "length\nerror")
+    return Table("Single models, and the quality of our forecasts for each", headers, tuple(rows))
 
 
 def forecast_table(evaluation: Evaluation) -> Table:
     """Return the quality of every router's probabilities."""
     rows = []
-    for one in evaluation.quality:
-        gaps = (one.ours_minus_auc, one.ours_minus_log_loss)
-        ours = one.name == OURS
+    for quality in evaluation.quality:
+        gaps = (quality.auc_difference, quality.log_loss_difference)
+        ours = quality.name == OURS
         auc_gap, loss_gap = (TableCell("–") if ours else _number(gap, "+.3f") for gap in gaps)
         rows.append(
             (
-                TableCell(one.name),
-                _number(one.mean_auc),
+                TableCell(quality.name),
+                _number(quality.mean_auc),
                 auc_gap,
-                _number(one.pooled.log_loss),
+                _number(quality.pooled.log_loss),
                 loss_gap,
-                _auc(one.pooled),
-                _number(one.pooled.brier),
-                _ece(one.pooled.ece),
+                _auc(quality.pooled),
+                _number(quality.pooled.brier),
+                _ece(quality.pooled.ece),
             )
         )
-    title = "Can the forecasts be trusted? Less is better of log loss, Brier score and ECE"
+    title = "Quality of the forecasts; log loss, Brier score and ECE: lower is better"
     minus = "scope\nminus it"
-    headers = ("forecasts of", "own AUC", minus, "log loss", minus, "pooled AUC", "Brier", "ECE")
+    headers = ("forecasts of", "mean AUC", minus, "log loss", minus, "pooled AUC", "Brier", "ECE")
     return Table(title, headers, tuple(rows))
 
 
 def planned_cost_table(evaluation: Evaluation) -> Table:
-    """Return what settings of our router planned, and what came of them."""
+    """Return planned and realised accuracy and cost of settings of our router."""
     rows = [
         tuple(
             map(
                 TableCell,
                 (
-                    one.name,
-                    one_decimal(one.planned_accuracy),
-                    plus_minus(one.accuracy),
-                    format_usd(one.planned_usd_per_1k),
-                    format_usd(one.usd_per_1k.value),
-                    f"{one.cost_ratio:.2f}" if is_defined(one.cost_ratio) else UNKNOWN,
+                    row.name,
+                    one_decimal(row.planned_accuracy),
+                    plus_minus(row.accuracy),
+                    format_usd(row.planned_usd_per_1k),
+                    format_usd(row.usd_per_1k.value),
+                    f"{row.cost_ratio:.2f}" if is_defined(row.cost_ratio) else UNKNOWN,
                 ),
             )
         )
-        for one in evaluation.planned_costs
+        for row in evaluation.planned_costs
     ]
     headers = (
         "setting",
         "planned %",
         "accuracy %",
         "planned USD",
-        "real USD",
-        "real / planned",
+        "realised USD",
+        "realised / planned",
     )
-    return Table("Planned and real, per 1,000 questions", headers, tuple(rows))
+    return Table("Planned and realised, per 1,000 questions", headers, tuple(rows))
 
 
-def headline(evaluation: Evaluation) -> str:
-    """Say in words how many questions were left out, and why; empty if none was."""
+def exclusion_note(evaluation: Evaluation) -> str:
+    """Return how many questions were left out, and why; empty if none was."""
     if not evaluation.n_left_out:
         return ""
     return (
-        f"{evaluation.n_left_out:,} more questions are left out where routers are compared: "
+        f"{evaluation.n_left_out:,} more questions are left out of the comparison of routers: "
         f"{evaluation.n_unknown_cells:,} of their (question, model) cells lack an outcome or "
         "token counts"
     )
 
 
 def title(evaluation: Evaluation) -> str:
-    """Say what was examined on what."""
+    """Return the size of the evaluation in words."""
     return (
         f"{evaluation.n_questions:,} labelled questions × {len(evaluation.models)} models, "
         f"{evaluation.n_anchors:,} anchors"
@@ -167,9 +165,9 @@ def title(evaluation: Evaluation) -> str:
 
 
 def length_error(evaluation: Evaluation) -> str:
-    """Say by how much our answer lengths are off."""
+    """Return the median errors of our forecasts of answer length in words."""
     error: TokenCountError = evaluation.quality[0].lengths[ALL_MODELS]
-    return f"{error.tokens:.0f} tokens, {format_share_rounded(error.relative)} of the real length"
+    return f"{error.tokens:.0f} tokens, {format_share_rounded(error.relative)} of the true length"
 
 
 def _number(interval: Interval, kind: str = ".3f") -> TableCell:
@@ -183,7 +181,7 @@ def _auc(forecast: ProbabilityMetrics) -> TableCell:
 
 
 def _ece(interval: Interval) -> TableCell:
-    # Far from symmetric: half its width would say nothing about the lower end.
+    # Not symmetric: half its width would not give the lower end.
     return TableCell(*split_interval(format_metric(interval)))
 
 

@@ -1,4 +1,4 @@
-"""Questions with known outcomes put to a bank: joined, checked, in one order."""
+"""Labelled questions to evaluate a bank on: joined, checked, sorted."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from scope.errors import EmbedderMismatchError, EvaluationError
 from scope.routing import GroundTruth
 
 MIN_ANCHORS = 20
-"""With fewer there is nothing to fit a baseline on."""
+"""Fewer are not enough to fit a baseline."""
 MIN_QUESTIONS = 30
-"""With fewer an interval says nothing."""
+"""Fewer give intervals without meaning."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSet:
-    """What is asked and what every model of the bank really did, in the order of ids.
+    """Questions and the outcomes of every model of the bank, sorted by id.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class EvaluationSet:
     embedding_qd : ndarray of shape (n_questions, n_dimensions)
     features_qf : ndarray of shape (n_questions, n_features)
     truth : GroundTruth
-        Columns are the models of the bank, costs at the bank's prices.
+        Columns are the models of the bank, costs at its prices.
     completion_tokens_qm : ndarray of shape (n_questions, n_models)
     """
 
@@ -39,12 +39,12 @@ class EvaluationSet:
 
     @classmethod
     def from_banks(cls, bank: Bank, questions: Bank) -> "EvaluationSet":
-        """Put labelled questions to the models of a bank.
+        """Join labelled questions with the models of a bank.
 
         Parameters
         ----------
         bank : Bank
-            Its models at its prices are what is evaluated.
+            Its models at its prices are evaluated.
         questions : Bank
             Labelled questions, none of them an anchor.
 
@@ -54,7 +54,7 @@ class EvaluationSet:
             If there are too few anchors or questions, a model has no outcome, or a
             question is an anchor.
         EmbedderMismatchError
-            If the two were not embedded alike.
+            If the two have different embedders.
         """
         if not bank.embedder.is_compatible_with(questions.embedder):
             raise EmbedderMismatchError(str(bank.embedder), str(questions.embedder))
@@ -68,7 +68,7 @@ class EvaluationSet:
         _check_measured(truth, bank.model_ids, "the labelled questions")
         _check_no_leakage(bank, questions)
         order = np.argsort(np.array(questions.ids))
-        exam = cls(
+        test_set = cls(
             tuple(questions.ids[q] for q in order),
             questions.prompts and tuple(questions.prompts[q] for q in order),
             questions.embedding_ad[order],
@@ -76,37 +76,37 @@ class EvaluationSet:
             GroundTruth(truth.correct_qm[order], truth.cost_usd_qm[order]),
             outcomes.completion_tokens_am[order],
         )
-        exam.check_complete(bank.model_ids)
-        return exam
+        test_set.check_complete(bank.model_ids)
+        return test_set
 
     @property
     def unknown_qm(self) -> BoolArray:
-        """Cells whose correctness or cost nobody knows."""
+        """Cells without a known correctness or cost."""
         unknown_qm: BoolArray = np.isnan(self.truth.correct_qm + self.truth.cost_usd_qm)
         return unknown_qm
 
     @property
     def complete_q(self) -> BoolArray:
-        """Questions whose outcome is known for every model: only these compare routers."""
+        """Questions with the outcomes of all models: routers are compared on these."""
         complete_q: BoolArray = ~np.any(self.unknown_qm, axis=1)
         return complete_q
 
     def check_complete(self, models: tuple[str, ...]) -> None:
-        """Raise `EvaluationError` if too few questions are known for every model."""
+        """Raise `EvaluationError` if too few questions have the outcomes of all models."""
         n_complete = int(self.complete_q.sum())
         if n_complete < MIN_QUESTIONS:
-            gaps_m = self.unknown_qm.sum(axis=0)
-            worst = int(gaps_m.argmax())
+            n_missing_m = self.unknown_qm.sum(axis=0)
+            worst = int(n_missing_m.argmax())
             raise EvaluationError(
                 f"only {n_complete} of {len(self.ids):,} labelled questions have an outcome and "
                 f"token counts of every model, at least {MIN_QUESTIONS} are needed; "
-                f"{models[worst]} lacks most, {gaps_m[worst]:,}: name a --pool without it"
+                f"{models[worst]} lacks most, {n_missing_m[worst]:,}: name a --pool without it"
             )
 
 
 def _check_min_size(n: int, needed: int, what: str) -> None:
     if n < needed:
-        raise EvaluationError(f"{n} {what}; at least {needed} are needed to say anything")
+        raise EvaluationError(f"{n} {what}; at least {needed} are needed")
 
 
 def _check_measured(truth: GroundTruth, models: tuple[str, ...], where: str) -> None:
@@ -118,28 +118,28 @@ def _check_measured(truth: GroundTruth, models: tuple[str, ...], where: str) -> 
 
 
 def _check_no_leakage(bank: Bank, questions: Bank) -> None:
-    """Refuse questions that are anchors, by id or as the same text under another id.
+    """Reject questions that are anchors, by id or as the same text under another id.
 
-    The encoder reads the beginning of a text alone: two long questions with a common
-    beginning have one embedding. Only if the counts of their features agree as well
-    are they taken for the same.
+    The encoder reads only the beginning of a text: two long questions with a common
+    beginning have the same embedding. Questions count as equal only if their text
+    features are equal too.
     """
     if shared := sorted(set(bank.ids) & set(questions.ids)):
         raise EvaluationError(
             f"question {shared[0]!r} is itself an anchor, as are {len(shared) - 1:,} more: "
-            "nobody may be examined on what was learned; keep the two apart"
+            "a test question must not be in the bank; keep the two apart"
         )
-    place = dict(zip(_fingerprints(bank), bank.ids, strict=True))
+    anchor_of = dict(zip(_fingerprints(bank), bank.ids, strict=True))
     for question_id, fingerprint in zip(questions.ids, _fingerprints(questions), strict=True):
-        if fingerprint in place:
+        if fingerprint in anchor_of:
             raise EvaluationError(
-                f"question {question_id!r} is anchor {place[fingerprint]!r} under another name: "
+                f"question {question_id!r} is anchor {anchor_of[fingerprint]!r} under another id: "
                 "its embedding and text features are the same; keep the two apart"
             )
 
 
 def _fingerprints(bank: Bank) -> list[bytes]:
-    # A bank that was never saved has more digits than one that was.
+    # A saved bank has fewer digits than one that was never saved.
     rounded_ad = bank.embedding_ad.astype(np.float16)
     rows = zip(rounded_ad, bank.features_af, strict=True)
     return [vector.tobytes() + counts.tobytes() for vector, counts in rows]

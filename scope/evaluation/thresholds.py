@@ -1,25 +1,25 @@
-"""Numbers that an evaluation must not fall below, or rise above: a gate for CI."""
+"""Floors and ceilings for the metrics of an evaluation: a gate for CI."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scope.errors import EvaluationError
-from scope.evaluation.evaluation import MIX, OURS, Evaluation
+from scope.evaluation.evaluation import MIXTURE, OURS, Evaluation
 from scope.evaluation.forecast_quality import ALL_MODELS
 
 MetricGetter = Callable[[Evaluation], float]
 
 FLOORS: dict[str, MetricGetter] = {
-    "area": lambda e: e.standing(OURS).area.value,
-    "area_share": lambda e: e.standing(OURS).oracle_gap_closed.value,
-    "area_gain": lambda e: e.standing(MIX).difference.value,
-    "accuracy": lambda e: e.standing(OURS).at_budgets[-1].accuracy.value,
-    "pgr": lambda e: e.standing(OURS).at_budgets[-1].pgr.value,
+    "area": lambda e: e.row(OURS).area.value,
+    "oracle_gap_closed": lambda e: e.row(OURS).oracle_gap_closed.value,
+    "gain_over_mixture": lambda e: e.row(MIXTURE).difference.value,
+    "accuracy": lambda e: e.row(OURS).at_budgets[-1].accuracy.value,
+    "pgr": lambda e: e.row(OURS).at_budgets[-1].pgr.value,
     "auc": lambda e: e.quality[0].mean_auc.value,
     "pooled_auc": lambda e: e.quality[0].pooled.auc.value,
 }
-"""Higher is better. `area_gain` is the area above the mix of single models."""
+"""Higher is better. `gain_over_mixture` is the area minus that of the random mixture."""
 
 CEILINGS: dict[str, MetricGetter] = {
     "brier": lambda e: e.quality[0].pooled.brier.value,
@@ -32,7 +32,7 @@ CEILINGS: dict[str, MetricGetter] = {
 
 @dataclass(frozen=True, slots=True)
 class MetricThreshold:
-    """A metric of our router and the value it must keep to."""
+    """A metric of our router and the bound on its value."""
 
     metric: str
     value: float
@@ -43,31 +43,31 @@ class MetricThreshold:
         return self.metric in FLOORS
 
     def violation(self, evaluation: Evaluation) -> str:
-        """Say by what the limit is broken; empty where it is kept.
+        """Return why the threshold is violated; empty if it holds.
 
-        A number that is not defined breaks every limit.
+        An undefined metric violates every threshold.
         """
-        found = (FLOORS | CEILINGS)[self.metric](evaluation)
-        if math.isnan(found):
+        value = (FLOORS | CEILINGS)[self.metric](evaluation)
+        if math.isnan(value):
             return f"{self.metric} is not defined on these questions"
-        if found < self.value if self.is_floor else found > self.value:
+        if value < self.value if self.is_floor else value > self.value:
             side = "below its floor" if self.is_floor else "above its ceiling"
-            return f"{self.metric} is {found:.4g}, {side} of {self.value:g}"
+            return f"{self.metric} is {value:.4g}, {side} of {self.value:g}"
         return ""
 
 
 def parse_limits(texts: Sequence[str]) -> tuple[MetricThreshold, ...]:
-    """Read limits written as ``metric=value``.
+    """Parse thresholds written as ``metric=value``.
 
     Raises
     ------
     EvaluationError
-        If one is not of that form, or names no metric.
+        If a text is not of that form, or names an unknown metric.
     """
-    return tuple(_parsed(text) for text in texts)
+    return tuple(_parse(text) for text in texts)
 
 
-def _parsed(text: str) -> MetricThreshold:
+def _parse(text: str) -> MetricThreshold:
     metric, _, number = text.partition("=")
     if metric not in FLOORS | CEILINGS:
         raise EvaluationError(

@@ -1,4 +1,4 @@
-"""How far foretold answer lengths are off."""
+"""Weighted statistics of forecasts and outcomes: means, medians, AUC, length errors."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,22 +8,22 @@ import numpy as np
 from scope.arrays import FloatArray, IntArray
 from scope.evaluation.bootstrap import Interval
 
-AT_ONCE = 2**18
-"""Numbers of a block: few enough to stay in the cache, where work on them is fastest."""
+BLOCK_SIZE = 2**18
+"""Numbers of a block: few enough to fit in the CPU cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightedPairs:
-    """The (question, model) cells whose forecast and outcome are known.
+    """The (question, model) cells with a known forecast and outcome.
 
     Attributes
     ----------
     forecast_n, outcome_n : ndarray of shape (n_cells,)
-        In one unit: a probability and 0 to 1, or two counts of tokens.
+        In the same unit: a probability and 0 to 1, or two counts of tokens.
     question_n : ndarray of shape (n_cells,)
-        Column of the weights: the cells of one question come and go together.
+        Column of the weights: all cells of a question have its weight.
     weight_rq : ndarray of shape (n_replicates + 1, n_questions)
-        As `scope.evaluation.bootstrap.resamples` draws them.
+        As returned by `scope.evaluation.bootstrap.bootstrap_weights`.
     """
 
     forecast_n: FloatArray
@@ -35,72 +35,72 @@ class WeightedPairs:
     def from_forecasts(
         cls, forecast_qm: FloatArray, outcome_qm: FloatArray, weight_rq: FloatArray
     ) -> "WeightedPairs":
-        """Leave out the cells where forecast or outcome is NaN."""
+        """Keep the cells where neither forecast nor outcome is NaN."""
         known_qm = ~np.isnan(forecast_qm + outcome_qm)
         question_n, _ = np.nonzero(known_qm)
         return cls(forecast_qm[known_qm], outcome_qm[known_qm], question_n, weight_rq)
 
     def total(self, value_n: FloatArray) -> FloatArray:
-        """Return the weighted sum of a number of each cell, by resample."""
+        """Return the weighted sum of a value of each cell, by resample."""
         n_questions = self.weight_rq.shape[1]
-        # Sums of a question first: one product instead of as many terms as cells.
+        # Sum within each question first: the product is then over questions, not cells.
         total_r: FloatArray = self.weight_rq @ np.bincount(self.question_n, value_n, n_questions)
         return total_r
 
     def mean(self, value_n: FloatArray) -> FloatArray:
-        """Return the weighted mean by resample; NaN where none of the cells is drawn."""
+        """Return the weighted mean by resample; NaN where no cell is drawn."""
         return safe_ratio(self.total(value_n), self.total(np.ones(len(value_n))))
 
     def blocks(self, order_n: IntArray) -> Iterator[FloatArray]:
-        """Yield the weights of the cells in an order, a few resamples at a time.
+        """Yield the weights of cells in the given order, a few resamples at a time.
 
         Yields
         ------
         ndarray of shape (n_rows, n_cells)
         """
-        n_rows = max(1, AT_ONCE // len(order_n))
+        n_rows = max(1, BLOCK_SIZE // len(order_n))
         for start in range(0, len(self.weight_rq), n_rows):
             yield self.weight_rq[start : start + n_rows][:, self.question_n[order_n]]
 
 
 def safe_ratio(part_r: FloatArray, whole_r: FloatArray) -> FloatArray:
-    """Divide; NaN where there is nothing to divide by."""
+    """Divide; NaN where the denominator is 0."""
     ratio_r = np.full_like(part_r, np.nan)
     np.divide(part_r, whole_r, out=ratio_r, where=whole_r > 0)
     return ratio_r
 
 
 ROUNDING = 1e-9
-"""A sum of weights this near to half of them all is half of them."""
+"""Relative tolerance within which a sum of weights counts as half of the total."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenCountError:
-    """How far foretold completion tokens are off, as medians; NaN if no length is known."""
+    """Median errors of predicted completion tokens; NaN if no length is known."""
 
     n: int
     tokens: Interval
-    """Median distance, tokens."""
+    """Median absolute error, tokens."""
     relative: Interval
-    """Median distance as a share of the real length, over answers of at least one token."""
+    """Median absolute error as a share of the true length, over answers of at least one token."""
 
     @classmethod
     def from_pairs(cls, cells: WeightedPairs) -> "TokenCountError":
         """Measure forecasts of length, in tokens."""
-        off_n = np.abs(cells.forecast_n - cells.outcome_n)
-        relative_n = np.full_like(off_n, np.nan)
-        np.divide(off_n, cells.outcome_n, out=relative_n, where=cells.outcome_n > 0)
+        error_n = np.abs(cells.forecast_n - cells.outcome_n)
+        relative_n = np.full_like(error_n, np.nan)
+        np.divide(error_n, cells.outcome_n, out=relative_n, where=cells.outcome_n > 0)
         return cls(
-            len(off_n),
-            Interval.from_replicates(weighted_medians(cells, off_n)),
+            len(error_n),
+            Interval.from_replicates(weighted_medians(cells, error_n)),
             Interval.from_replicates(weighted_medians(cells, relative_n)),
         )
 
 
 def weighted_medians(cells: WeightedPairs, value_n: FloatArray) -> FloatArray:
-    """Return the weighted median of a number of each cell in every resample.
+    """Return the weighted median of a value of each cell in every resample.
 
-    Where the lower half ends between two values it is the mean of both, as ever.
+    Where the lower half ends between two values it is the mean of both.
 
     Parameters
     ----------
@@ -123,14 +123,14 @@ def weighted_medians(cells: WeightedPairs, value_n: FloatArray) -> FloatArray:
     order = np.argsort(value_n)[: np.count_nonzero(~np.isnan(value_n))]  # NaN sorts last
     if not order.size:
         return np.full(len(cells.weight_rq), np.nan)
-    return np.concatenate([_medians(one, value_n[order]) for one in cells.blocks(order)])
+    return np.concatenate([_medians(block, value_n[order]) for block in cells.blocks(order)])
 
 
 def _medians(weight_rn: FloatArray, rising_n: FloatArray) -> FloatArray:
-    upto_rn = np.cumsum(weight_rn, axis=1)
-    total_r1 = upto_rn[:, -1:]
+    cumulative_rn = np.cumsum(weight_rn, axis=1)
+    total_r1 = cumulative_rn[:, -1:]
     lower_r, upper_r = (
-        (upto_rn > (0.5 + side * ROUNDING) * total_r1).argmax(axis=1) for side in (-1, 1)
+        (cumulative_rn > (0.5 + side * ROUNDING) * total_r1).argmax(axis=1) for side in (-1, 1)
     )
     middle_r = (rising_n[lower_r] + rising_n[upper_r]) / 2
     return np.where(total_r1[:, 0] > 0, middle_r, np.nan)
@@ -139,12 +139,12 @@ def _medians(weight_rn: FloatArray, rising_n: FloatArray) -> FloatArray:
 def auc(cells: WeightedPairs) -> FloatArray:
     """Return the area under the ROC curve in every resample; ties count half.
 
-    An answer of part credit ``c`` counts as ``c`` right and ``1 - c`` wrong answers.
+    An answer of partial credit ``c`` counts as ``c`` correct and ``1 - c`` wrong answers.
 
     Returns
     -------
     ndarray of shape (n_replicates + 1,)
-        NaN where all answers are right, or all wrong: no pair can be compared.
+        NaN where all answers are correct, or all wrong: there is no pair to compare.
 
     Examples
     --------
@@ -160,11 +160,11 @@ def auc(cells: WeightedPairs) -> FloatArray:
 
 
 def _auc(weight_rn: FloatArray, correct_n: FloatArray, starts: IntArray) -> FloatArray:
-    """Count pairs in order; cells are sorted, equal forecasts begin at `starts`."""
-    right_rt, wrong_rt = weight_rn * correct_n, weight_rn * (1 - correct_n)
-    if len(starts) < len(correct_n):  # rarely are there ties, and adding them up takes time
-        right_rt = np.add.reduceat(right_rt, starts, axis=1)
+    """Count concordant pairs; cells are sorted, groups of equal forecasts begin at `starts`."""
+    correct_rt, wrong_rt = weight_rn * correct_n, weight_rn * (1 - correct_n)
+    if len(starts) < len(correct_n):  # ties are rare, and summing groups is slow
+        correct_rt = np.add.reduceat(correct_rt, starts, axis=1)
         wrong_rt = np.add.reduceat(wrong_rt, starts, axis=1)
-    upto_rt = np.cumsum(wrong_rt, axis=1)
-    in_order_r = np.einsum("rt,rt->r", right_rt, upto_rt - wrong_rt / 2)
-    return safe_ratio(in_order_r, right_rt.sum(axis=1) * upto_rt[:, -1])
+    cumulative_rt = np.cumsum(wrong_rt, axis=1)
+    concordant_r = np.einsum("rt,rt->r", correct_rt, cumulative_rt - wrong_rt / 2)
+    return safe_ratio(concordant_r, correct_rt.sum(axis=1) * cumulative_rt[:, -1])

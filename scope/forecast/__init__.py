@@ -8,7 +8,7 @@ from scope.forecast.categories import (
     encode_labels,
 )
 from scope.forecast.forecast import TOKEN_QUANTILES, Forecast
-from scope.forecast.forecaster import MIN_P, Forecaster, Head, mean_top_similarity
+from scope.forecast.forecaster import Forecaster, Head, mean_top_similarity
 from scope.forecast.gaussian_process import GaussianProcess, KernelEigen
 from scope.forecast.kernel import Kernel, kernel_features
 from scope.forecast.knn import KNNForecaster
@@ -21,7 +21,6 @@ from scope.forecast.prompt_tokens import PromptTokenRegression
 from scope.forecast.transfer import TransferModel
 
 __all__ = [
-    "MIN_P",
     "TOKEN_QUANTILES",
     "AnchorSelection",
     "CategoryClassifier",

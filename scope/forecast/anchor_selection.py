@@ -1,4 +1,4 @@
-"""Which anchors to ask a new model: the most telling first."""
+"""Select the anchors to measure a new model on, most informative first."""
 
 from dataclasses import dataclass
 
@@ -13,89 +13,89 @@ Z_90 = 1.645
 
 @dataclass(frozen=True, slots=True)
 class AnchorSelection:
-    """Anchors to measure, the most telling first.
+    """Anchors to measure, most informative first.
 
     Attributes
     ----------
-    anchor_s : ndarray of shape (n_chosen,)
-        Positions, none twice.
-    half_width_s : ndarray of shape (n_chosen,)
-        Of the 90 % interval of a forecast after each, root mean square over questions.
+    anchor_j : ndarray of shape (n_selected,)
+        Distinct indices.
+    half_width_j : ndarray of shape (n_selected,)
+        Half the 90 % interval of a forecast after each, root mean square over questions.
     """
 
-    anchor_s: IntArray
-    half_width_s: FloatArray
+    anchor_j: IntArray
+    half_width_j: FloatArray
 
 
 def select_anchors(
-    kinship: TransferModel,
-    price_n: FloatArray,
+    transfer: TransferModel,
+    cost_usd_n: FloatArray,
     n_anchors: tuple[int, int],
-    budget: float,
-    narrow: float,
+    budget_usd: float,
+    half_width: float,
 ) -> AnchorSelection:
-    """Choose anchors to measure, greedily by what each is expected to tell.
+    """Select anchors greedily by the expected reduction of the forecast variance.
 
-    What an anchor tells is by how much its outcome lowers the variance of the
-    forecast of a question, on average over questions like the anchors [1]_. That does
-    not depend on what the outcome will be. Under a budget it counts per USD.
+    The reduction is the mean over questions like the anchors [1]_; it does not depend on
+    the outcome itself. With a budget, the reduction per USD counts.
 
     Parameters
     ----------
-    kinship : TransferModel
-    price_n : ndarray of shape (n_anchors,)
-        USD; NaN for an anchor that may not be asked.
+    transfer : TransferModel
+    cost_usd_n : ndarray of shape (n_anchors,)
+        NaN for an anchor that must not be selected.
     n_anchors : tuple of int
-        The fewest, which `narrow` alone does not undercut, and the most.
-    budget : float
-        USD for all together; infinite for none.
-    narrow : float
-        Half-width of the 90 % interval at which no more are needed.
+        Minimum and maximum; `half_width` alone does not go below the minimum.
+    budget_usd : float
+        Limit on the total cost; infinite for none.
+    half_width : float
+        Selection stops at this half-width of the 90 % interval.
 
     References
     ----------
     .. [1] Cohn, Ghahramani and Jordan, Active Learning with Statistical Models,
        Journal of Artificial Intelligence Research 4 (1996), section 2.
     """
-    fewest, most = n_anchors
-    doubt, left = _PosteriorCovariance.prior(kinship), budget
-    open_n, chosen, widths = ~np.isnan(price_n), list[int](), list[float]()
-    while len(chosen) < most and (len(chosen) < fewest or doubt.half_width > narrow):
-        open_n[open_n] = price_n[open_n] <= left
-        if not open_n.any():
+    n_min, n_max = n_anchors
+    posterior, left_usd = _PosteriorCovariance.prior(transfer), budget_usd
+    available_n, selected, widths = ~np.isnan(cost_usd_n), list[int](), list[float]()
+    while len(selected) < n_max and (len(selected) < n_min or posterior.half_width > half_width):
+        available_n[available_n] = cost_usd_n[available_n] <= left_usd
+        if not available_n.any():
             break
-        gain_n = doubt.variance_reduction()
-        if np.isfinite(budget):
-            gain_n = gain_n / np.maximum(price_n, 1e-12)
-        best = int(np.argmax(np.where(open_n, gain_n, -1.0)))
-        open_n[best], left = False, left - price_n[best]
-        doubt = doubt.updated(best)
-        chosen.append(best)
-        widths.append(doubt.half_width)
-    return AnchorSelection(np.array(chosen, dtype=np.int64), np.array(widths))
+        gain_n = posterior.variance_reduction()
+        if np.isfinite(budget_usd):
+            gain_n = gain_n / np.maximum(cost_usd_n, 1e-12)
+        best = int(np.argmax(np.where(available_n, gain_n, -1.0)))
+        available_n[best], left_usd = False, left_usd - cost_usd_n[best]
+        posterior = posterior.updated(best)
+        selected.append(best)
+        widths.append(posterior.half_width)
+    return AnchorSelection(np.array(selected, dtype=np.int64), np.array(widths))
 
 
 @dataclass(frozen=True, slots=True)
 class _PosteriorCovariance:
-    """What is not yet known of a new model's coefficients.
+    """Posterior covariance of a new model's coefficients.
 
     Attributes
     ----------
+    transfer : TransferModel
     covariance_xx : ndarray
-    aim_xx : ndarray
-        Second moments of a question's inputs: ``sum(covariance * aim)`` is the mean variance
-        of a forecast.
+    target_moment_xx : ndarray
+        Second moments of the design of a question: ``sum(covariance * target_moment)`` is the
+        mean variance of a forecast.
     """
 
-    kinship: TransferModel
+    transfer: TransferModel
     covariance_xx: FloatArray
     target_moment_xx: FloatArray
 
     @classmethod
-    def prior(cls, kinship: TransferModel) -> "_PosteriorCovariance":
-        foreknown_nx = kinship.predictive_design_nx
-        aim_xx = foreknown_nx.T @ foreknown_nx / len(foreknown_nx)
-        return cls(kinship, kinship.covariance_xx, aim_xx)
+    def prior(cls, transfer: TransferModel) -> "_PosteriorCovariance":
+        design_nx = transfer.predictive_design_nx
+        target_moment_xx = design_nx.T @ design_nx / len(design_nx)
+        return cls(transfer, transfer.covariance_xx, target_moment_xx)
 
     @property
     def half_width(self) -> float:
@@ -104,19 +104,19 @@ class _PosteriorCovariance:
         return float(Z_90 * np.sqrt(variance))
 
     def variance_reduction(self) -> FloatArray:
-        """Return by how much each anchor would lower the mean variance, (n_anchors,)."""
-        reach_nx = self.kinship.design_nx @ self.covariance_xx
-        variance_n = (reach_nx * self.kinship.design_nx).sum(axis=1) + self.kinship.noise
+        """Return the reduction of the mean variance by each anchor, shape (n_anchors,)."""
+        reach_nx = self.transfer.design_nx @ self.covariance_xx
+        variance_n = (reach_nx * self.transfer.design_nx).sum(axis=1) + self.transfer.noise
         gain_n: FloatArray = ((reach_nx @ self.target_moment_xx) * reach_nx).sum(
             axis=1
         ) / variance_n
         return gain_n
 
     def updated(self, anchor: int) -> "_PosteriorCovariance":
-        """Return what is left when an anchor has been asked."""
-        design_x = self.kinship.design_nx[anchor]
+        """Return the covariance after an anchor is measured."""
+        design_x = self.transfer.design_nx[anchor]
         reach_x = self.covariance_xx @ design_x
-        told_xx = np.outer(reach_x, reach_x) / (reach_x @ design_x + self.kinship.noise)
+        reduction_xx = np.outer(reach_x, reach_x) / (reach_x @ design_x + self.transfer.noise)
         return _PosteriorCovariance(
-            self.kinship, self.covariance_xx - told_xx, self.target_moment_xx
+            self.transfer, self.covariance_xx - reduction_xx, self.target_moment_xx
         )

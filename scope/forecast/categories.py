@@ -1,4 +1,4 @@
-"""What a question looks like beside its meaning: the form of its text, and its category."""
+"""Scaled text features of a question, and a classifier of its category."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,28 +10,27 @@ from scipy.special import softmax
 from scope.arrays import Float32Array, FloatArray, IntArray
 
 MIN_CATEGORY_SIZE = 20
-"""Categories of fewer anchors are taken together: nothing can be learned of them alone."""
+"""Categories of fewer anchors are merged into one."""
 
 INVERSE_REGULARISATION = 0.003
-"""Inverse ridge penalty of the guess of categories."""
+"""Inverse strength of the classifier's ridge penalty."""
 
 EMBEDDING_SCALE = 3.0
-"""The coordinates of unit vectors are scaled to a spread of one over this, against features of
-spread 1."""
+"""Embedding coordinates are scaled to a standard deviation of 1 over this; text features have 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextFeatureScaler:
-    """Scaling of text features: logs, centred and of spread 1 over the anchors."""
+    """Scales text features: logs with mean 0 and standard deviation 1 over the anchors."""
 
     mean_f: FloatArray
     spread_f: FloatArray
 
     @classmethod
     def fit(cls, features_af: FloatArray) -> "TextFeatureScaler":
-        """Learn the scale of counts >= 0, shape (n_anchors, n_features)."""
+        """Fit the scale of counts >= 0, shape (n_anchors, n_features)."""
         logs_af = np.log1p(features_af)
-        # Rounding leaves a constant a spread of 1e-16, by which any other count is far away.
+        # Rounding gives a constant feature a deviation of 1e-16, which would blow up other values.
         varies_f = np.ptp(features_af, axis=0) > 0
         return cls(logs_af.mean(axis=0), np.where(varies_f, logs_af.std(axis=0), 1.0))
 
@@ -45,7 +44,7 @@ class TextFeatureScaler:
 
 @dataclass(frozen=True, slots=True)
 class CategoryClassifier:
-    """A guess at a question's category: multinomial regression on meaning and form.
+    """Predicts the category of a question: multinomial regression on embedding and text features.
 
     Attributes
     ----------
@@ -60,14 +59,14 @@ class CategoryClassifier:
     def fit(
         cls, input_ai: Float32Array, label_a: IntArray, n_categories: int
     ) -> "CategoryClassifier":
-        """Learn from anchors whose categories are known.
+        """Fit to the categories of anchors.
 
         Parameters
         ----------
         input_ai : ndarray of shape (n_anchors, n_inputs)
-            As `inputs` makes them.
+            From `classifier_inputs`.
         label_a : ndarray of shape (n_anchors,)
-            Positions of categories; one that does not occur is never guessed.
+            Category indices; a category that does not occur gets probability 0.
         n_categories : int
         """
         from sklearn.linear_model import LogisticRegression
@@ -80,9 +79,9 @@ class CategoryClassifier:
             model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=300).fit(
                 input_ai, label_a
             )
-            # Of two classes the regression gives the second alone; the first has slope 0.
-            given = found[-len(model.coef_) :]
-            slope_ic[:, given], offset_c[given] = model.coef_.T, model.intercept_
+            # With two classes, the regression returns the second alone; the first has slope 0.
+            fitted = found[-len(model.coef_) :]
+            slope_ic[:, fitted], offset_c[fitted] = model.coef_.T, model.intercept_
         return cls(slope_ic, offset_c)
 
     def predict_proba(self, input_qi: Float32Array) -> Float32Array:
@@ -92,13 +91,13 @@ class CategoryClassifier:
 
 
 def classifier_inputs(embedding_qd: Float32Array, form_qf: Float32Array) -> Float32Array:
-    """Return what categories are guessed from, shape (n_questions, n_dimensions + n_features)."""
+    """Return the classifier's inputs, shape (n_questions, n_dimensions + n_features)."""
     scale = np.float32(np.sqrt(embedding_qd.shape[1]) / EMBEDDING_SCALE)
     return np.hstack([embedding_qd * scale, form_qf], dtype=np.float32)
 
 
 def encode_labels(categories: Sequence[str]) -> tuple[IntArray, int]:
-    """Return the categories of anchors as numbers, those of fewer than `FEWEST` as one.
+    """Return the categories of anchors as indices; those below `MIN_CATEGORY_SIZE` share one.
 
     Returns
     -------
@@ -112,7 +111,7 @@ def encode_labels(categories: Sequence[str]) -> tuple[IntArray, int]:
     """
     size = Counter(categories)
     common = sorted(name for name, n in size.items() if n >= MIN_CATEGORY_SIZE)
-    place = {name: position for position, name in enumerate(common, 1)}
-    label_a = np.array([place.get(name, 0) for name in categories], dtype=np.int64)
+    index_of = {name: index for index, name in enumerate(common, 1)}
+    label_a = np.array([index_of.get(name, 0) for name in categories], dtype=np.int64)
     kept, label_a = np.unique(label_a, return_inverse=True)
     return label_a, len(kept)

@@ -1,4 +1,4 @@
-"""Posterior means of what all models do, learned together from the anchors."""
+"""Multi-output Gaussian process over the outcomes of all models."""
 
 from dataclasses import dataclass
 
@@ -9,48 +9,48 @@ from scope.arrays import Float32Array, FloatArray
 from scope.forecast.neighbour_statistics import model_means
 
 NOISE_GRID = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
-"""Noise-to-signal ratios tried for each direction; the last all but silences it."""
+"""Noise-to-signal ratios tried for each direction; the last nearly removes it."""
 
 N_IMPUTATIONS = 3
-"""Rounds in which unknown outcomes are replaced by what the others say of them."""
+"""Rounds in which unknown outcomes are replaced by their leave-one-out predictions."""
 
 PRIOR_STRENGTH = 10.0
-"""Pull of a model's mean toward that of all models, in anchors."""
+"""Weight of the mean over all models in a model's mean, in anchors."""
 
 
 @dataclass(frozen=True, slots=True)
 class KernelEigen:
-    """Eigenvalues and vectors of the anchors' kernel: one decomposition serves every fit."""
+    """Eigendecomposition of the anchors' kernel, computed once for every fit."""
 
     value_n: Float32Array
     vector_an: Float32Array
 
     @classmethod
     def from_similarity(cls, similarity_aa: Float32Array) -> "KernelEigen":
-        """Decompose a symmetric kernel, which is overwritten: half a minute for 7,000 anchors."""
-        # Twice as fast here as numpy's driver of the same name, and in single precision.
+        """Decompose a symmetric kernel and overwrite it; 7,000 anchors take half a minute."""
+        # Single precision; twice as fast as the numpy driver of the same name.
         value_n, vector_an = eigh(
             similarity_aa.astype(np.float32, copy=False), driver="evd", overwrite_a=True
         )
         return cls(np.maximum(value_n, 0.0), vector_an)
 
-    def solve(self, inner_nr: Float32Array, noise_r: FloatArray) -> Float32Array:
-        """Return ``(K + noise)^-1 outcome`` from outcomes in the eigenvectors' coordinates.
+    def solve(self, inner_nz: Float32Array, noise_z: FloatArray) -> Float32Array:
+        """Return ``(K + noise)^-1 outcome`` for outcomes in eigenvector coordinates.
 
         Parameters
         ----------
-        inner_nr : ndarray of shape (n_anchors, n_columns)
-            ``vector_an.T @ outcome_ar``.
-        noise_r : ndarray of shape (n_columns,)
+        inner_nz : ndarray of shape (n_anchors, n_columns)
+            ``vector_an.T @ outcome_az``.
+        noise_z : ndarray of shape (n_columns,)
         """
-        shrunk_nr = inner_nr / (self.value_n[:, None] + noise_r)
-        weight_ar: Float32Array = self.vector_an @ shrunk_nr.astype(np.float32)
-        return weight_ar
+        shrunk_nz = inner_nz / (self.value_n[:, None] + noise_z)
+        weight_az: Float32Array = self.vector_an @ shrunk_nz.astype(np.float32)
+        return weight_az
 
-    def loo_predictions(self, outcome_ar: Float32Array) -> FloatArray:
-        """Return what the other anchors say of each, at every noise of `NOISES`.
+    def loo_predictions(self, outcome_az: Float32Array) -> FloatArray:
+        """Return leave-one-out predictions at every noise of `NOISE_GRID`.
 
-        The closed form of leaving one out, ``y - (K + noise)^-1 y / diag (K + noise)^-1``.
+        The closed form ``y - (K + noise)^-1 y / diag (K + noise)^-1``.
 
         Returns
         -------
@@ -60,88 +60,76 @@ class KernelEigen:
         ----------
         .. [1] Rasmussen and Williams, Gaussian Processes for Machine Learning, eq. 5.12.
         """
-        inner_nr, square_an = self.vector_an.T @ outcome_ar, np.square(self.vector_an)
-        said = []
+        inner_nz, square_an = self.vector_an.T @ outcome_az, np.square(self.vector_an)
+        loo = []
         for noise in NOISE_GRID:
             diagonal_a1 = (square_an @ (1 / (self.value_n + np.float32(noise))))[:, None]
-            weight_ar = self.solve(inner_nr, np.full(outcome_ar.shape[1], noise))
-            said.append(outcome_ar - weight_ar / diagonal_a1)
-        return np.stack(said).astype(np.float64)
+            weight_az = self.solve(inner_nz, np.full(outcome_az.shape[1], noise))
+            loo.append(outcome_az - weight_az / diagonal_a1)
+        return np.stack(loo).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class GaussianProcess:
     """Outcomes of all models as one multi-output process.
 
-    Models fail together: most of what their outcomes vary by is the difficulty of
-    the question, which all share, and little is what sets them apart. The process
-    therefore runs in the directions of their covariance, each shrunk by the noise
-    it was found to hold, so that a difference between two models is believed as
-    far as it foretells itself on anchors left out, and no further.
+    Most of the variance of outcomes is the difficulty of the question, common to all
+    models; the differences between models are small and noisy. The process is therefore
+    fitted in the principal directions of the outcomes' covariance. Each direction has its
+    own noise, the one with the least leave-one-out error.
 
     Attributes
     ----------
     mean_m : ndarray of shape (n_models,)
-        Over the anchors; far from all of them the posterior returns to it.
-    noise_r : ndarray of shape (n_models,)
-        Noise-to-signal ratio picked for each direction, widest direction first.
+        Mean over the anchors: the posterior far from all of them.
+    noise_z : ndarray of shape (n_models,)
+        Noise-to-signal ratio of each direction, in order of decreasing variance.
     weight_am : ndarray of shape (n_anchors, n_models)
-        What each anchor adds to each model, times its similarity.
-    left_out_am : ndarray of shape (n_anchors, n_models)
-        What the other anchors say of each.
+        Weight of each anchor's similarity for each model.
+    loo_am : ndarray of shape (n_anchors, n_models)
+        Leave-one-out predictions.
     """
 
     mean_m: FloatArray
-    noise_r: FloatArray
+    noise_z: FloatArray
     weight_am: FloatArray
     loo_am: FloatArray
 
     @classmethod
-    def fit(cls, spectrum: KernelEigen, outcome_am: FloatArray) -> "GaussianProcess":
+    def fit(cls, eigen: KernelEigen, outcome_am: FloatArray) -> "GaussianProcess":
         """Fit the outcomes of all anchors.
 
         Parameters
         ----------
-        spectrum : KernelEigen
+        eigen : KernelEigen
         outcome_am : ndarray of shape (n_anchors, n_models)
-            Any scale; NaN where a model was never run. Such a cell is filled with
-            its own prediction, which leaves the posterior as if it were not there.
-            Every model needs one outcome.
+            Any scale; NaN where a model was never run, which is imputed by its own
+            leave-one-out prediction and so does not change the posterior. Every model
+            needs one outcome.
         """
         known_am = ~np.isnan(outcome_am)
         mean_m = model_means(outcome_am, PRIOR_STRENGTH)
-        shift_am = np.where(known_am, outcome_am - mean_m, 0.0)
-        fitted = cls._fit_complete(spectrum, mean_m, shift_am)
+        centred_am = np.where(known_am, outcome_am - mean_m, 0.0)
+        fitted = cls._fit_complete(eigen, mean_m, centred_am)
         for _ in range(0 if known_am.all() else N_IMPUTATIONS):
-            shift_am = np.where(known_am, shift_am, fitted.loo_am - mean_m)
-            fitted = cls._fit_complete(spectrum, mean_m, shift_am)
+            centred_am = np.where(known_am, centred_am, fitted.loo_am - mean_m)
+            fitted = cls._fit_complete(eigen, mean_m, centred_am)
         return fitted
-
-    def predict(self, similarity_qa: Float32Array) -> FloatArray:
-        """Return posterior means of shape (n_questions, n_models).
-
-        Parameters
-        ----------
-        similarity_qa : ndarray of shape (n_questions, n_anchors)
-            Of the kernel that was decomposed.
-        """
-        posterior_qm: FloatArray = self.mean_m + similarity_qa.astype(np.float64) @ self.weight_am
-        return posterior_qm
 
     @classmethod
     def _fit_complete(
-        cls, spectrum: KernelEigen, mean_m: FloatArray, shift_am: FloatArray
+        cls, eigen: KernelEigen, mean_m: FloatArray, centred_am: FloatArray
     ) -> "GaussianProcess":
-        _, _, direction_rm = np.linalg.svd(np.atleast_2d(np.cov(shift_am.T)))
-        shift_ar = (shift_am @ direction_rm.T).astype(np.float32)
-        said_kar = spectrum.loo_predictions(shift_ar)
-        best_r = np.square(said_kar - shift_ar).sum(axis=1).argmin(axis=0)
-        noise_r = np.array(NOISE_GRID)[best_r]
-        weight_ar = spectrum.solve(spectrum.vector_an.T @ shift_ar, noise_r)
-        left_out_ar = np.take_along_axis(said_kar, best_r[None, None], axis=0)[0]
+        _, _, direction_zm = np.linalg.svd(np.atleast_2d(np.cov(centred_am.T)))
+        centred_az = (centred_am @ direction_zm.T).astype(np.float32)
+        loo_gaz = eigen.loo_predictions(centred_az)
+        best_z = np.square(loo_gaz - centred_az).sum(axis=1).argmin(axis=0)
+        noise_z = np.array(NOISE_GRID)[best_z]
+        weight_az = eigen.solve(eigen.vector_an.T @ centred_az, noise_z)
+        loo_az = np.take_along_axis(loo_gaz, best_z[None, None], axis=0)[0]
         return cls(
             mean_m,
-            noise_r,
-            weight_ar.astype(np.float64) @ direction_rm,
-            mean_m + left_out_ar @ direction_rm,
+            noise_z,
+            weight_az.astype(np.float64) @ direction_zm,
+            mean_m + loo_az @ direction_zm,
         )

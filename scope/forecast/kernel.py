@@ -1,4 +1,4 @@
-"""How alike two questions are, by what they mean, how they are written and what they are of."""
+"""Similarity of questions by embedding, text features and category."""
 
 from dataclasses import dataclass
 
@@ -7,25 +7,25 @@ import numpy as np
 from scope.arrays import Float32Array, FloatArray
 
 EMBEDDING_LENGTHSCALE = 0.5
-"""Cosine distance at which the kernel has fallen to 1/e."""
+"""Cosine distance at which the kernel is 1/e."""
 
 TEXT_FEATURE_LENGTHSCALE = 4.0
-"""Mean squared distance of the scaled features at which it has."""
+"""Mean squared distance of the scaled text features at which the kernel is 1/e."""
 
 CATEGORY_LENGTHSCALE = 2.0
-"""Mean squared distance of the log probabilities of categories at which it has."""
+"""Mean squared distance of the categories' log probabilities at which the kernel is 1/e."""
 
 MIN_PROBABILITY = 0.01
 """Added to the probability of a category before its logarithm."""
 
 
 def kernel_features(form_qf: Float32Array, posterior_qc: Float32Array) -> Float32Array:
-    """Join form and category in one vector whose squared distances the kernel takes.
+    """Join text features and category in one vector for the kernel's squared distance.
 
     Parameters
     ----------
     form_qf : ndarray of shape (n_questions, n_features)
-        As `scope.forecast.categories.Form` scales them.
+        Scaled by `scope.forecast.categories.TextFeatureScaler`.
     posterior_qc : ndarray of shape (n_questions, n_categories)
     """
     logs_qc = np.log(posterior_qc + MIN_PROBABILITY)
@@ -40,38 +40,40 @@ def kernel_features(form_qf: Float32Array, posterior_qc: Float32Array) -> Float3
 class Kernel:
     """Similarity of questions to the anchors.
 
-    ``k(q, a) = exp(-(1 - cosine) / MEANING_SCALE - |trait_q - trait_a|²)`` with the
-    traits of `traits`. The scales were chosen by leaving one out on the training
-    questions of MMLU-Pro and ZeroEval; none is sharp (docs/quality.md).
+    ``k(q, a) = exp(-(1 - cosine) / EMBEDDING_LENGTHSCALE - |feature_q - feature_a|²)`` with
+    `kernel_features`. The length scales have the least leave-one-out error on the training
+    questions of MMLU-Pro and ZeroEval; the optimum is flat (docs/quality.md).
 
     Attributes
     ----------
     embedding_ad : ndarray of shape (n_anchors, n_dimensions)
         Unit vectors.
-    trait_at : ndarray of shape (n_anchors, n_traits)
+    feature_ai : ndarray of shape (n_anchors, n_features + n_categories)
     """
 
     embedding_ad: Float32Array
-    feature_at: Float32Array
+    feature_ai: Float32Array
 
-    def similarity(self, embedding_qd: Float32Array, trait_qt: Float32Array) -> Float32Array:
-        """Return ``k`` of shape (n_questions, n_anchors), within [0, 1]; 1 is the same question."""
-        apart_qa = embedding_qd @ self.embedding_ad.T
-        apart_qa -= 1
-        apart_qa /= EMBEDDING_LENGTHSCALE
-        unlike_qa = trait_qt @ self.feature_at.T
-        unlike_qa *= 2
-        apart_qa += unlike_qa
-        apart_qa -= _square(trait_qt)[:, None] + _square(self.feature_at)
-        # Rounding may put a question a hair nearer than itself.
-        similarity_qa: Float32Array = np.exp(np.minimum(apart_qa, 0, out=apart_qa), out=apart_qa)
+    def similarity(self, embedding_qd: Float32Array, feature_qi: Float32Array) -> Float32Array:
+        """Return ``k``, shape (n_questions, n_anchors), within [0, 1]; 1 is the same question."""
+        exponent_qa = embedding_qd @ self.embedding_ad.T
+        exponent_qa -= 1
+        exponent_qa /= EMBEDDING_LENGTHSCALE
+        inner_qa = feature_qi @ self.feature_ai.T
+        inner_qa *= 2
+        exponent_qa += inner_qa
+        exponent_qa -= _square(feature_qi)[:, None] + _square(self.feature_ai)
+        # Rounding may give a distance slightly below 0.
+        similarity_qa: Float32Array = np.exp(
+            np.minimum(exponent_qa, 0, out=exponent_qa), out=exponent_qa
+        )
         return similarity_qa
 
     def gram_matrix(self) -> Float32Array:
-        """Return ``k`` between all anchors, shape (n_anchors, n_anchors)."""
-        return self.similarity(self.embedding_ad, self.feature_at)
+        """Return ``k`` of all pairs of anchors, shape (n_anchors, n_anchors)."""
+        return self.similarity(self.embedding_ad, self.feature_ai)
 
 
-def _square(trait_qt: Float32Array) -> FloatArray:
-    square_q: FloatArray = np.einsum("qt,qt->q", trait_qt, trait_qt)
+def _square(feature_qi: Float32Array) -> FloatArray:
+    square_q: FloatArray = np.einsum("qi,qi->q", feature_qi, feature_qi)
     return square_q

@@ -1,4 +1,4 @@
-"""Weigh what models did on similar anchors: Stage I, as arrays."""
+"""Weighted statistics of outcomes on retrieved anchors: Stage I of the SCOPE paper."""
 
 import numpy as np
 
@@ -16,14 +16,14 @@ def weighted_means(weight_qk: FloatArray, outcome_qkm: FloatArray) -> FloatArray
     weight_qk : ndarray of shape (n_questions, n_anchors)
         Weight of each retrieved anchor, >= 0.
     outcome_qkm : ndarray of shape (n_questions, n_anchors, n_models)
-        What each model did there: correctness in [0, 1], USD or tokens. NaN
-        where the model was never run.
+        Outcome of each model: correctness in [0, 1], USD or tokens. NaN
+        where it was never run.
 
     Returns
     -------
     ndarray of shape (n_questions, n_models)
         Same unit as `outcome_qkm`. NaN where no anchor of positive weight was
-        measured: missing evidence is reported, never replaced by 0.
+        measured.
 
     Raises
     ------
@@ -53,10 +53,10 @@ def weighted_means(weight_qk: FloatArray, outcome_qkm: FloatArray) -> FloatArray
 
 
 def similarity_weights(similarity_qk: FloatArray, power: float) -> FloatArray:
-    """Return ``max(similarity, 0) ** power``: dissimilar anchors have no say.
+    """Return ``max(similarity, 0) ** power``: dissimilar anchors have weight 0.
 
     The published code raises the signed cosine to an even power, so that an
-    anchor at -0.9 counts as much as one at +0.9; ours does not.
+    anchor at -0.9 has the weight of one at +0.9.
     """
     positive = similarity_qk > 0
     weight_qk: FloatArray = np.where(positive, np.where(positive, similarity_qk, 1.0) ** power, 0.0)
@@ -64,7 +64,7 @@ def similarity_weights(similarity_qk: FloatArray, power: float) -> FloatArray:
 
 
 def effective_sample_size(weight_qk: FloatArray, outcome_qkm: FloatArray) -> FloatArray:
-    """Return how many equally weighted anchors the evidence is worth.
+    """Return the effective number of anchors.
 
     ``n[q, m] = (sum_k w)^2 / sum_k w^2`` over the anchors where ``m`` was measured
     (Kish's effective sample size).
@@ -83,7 +83,7 @@ def effective_sample_size(weight_qk: FloatArray, outcome_qkm: FloatArray) -> Flo
     total_qm = np.einsum("qk,qkm->qm", weight_qk, measured_qkm)
     squared_qm = np.einsum("qk,qkm->qm", weight_qk**2, measured_qkm)
     effective_qm: FloatArray = np.zeros_like(total_qm)
-    # Weights below 1e-154 vanish when squared: such anchors are no evidence.
+    # Weights below 1e-154 are 0 when squared: such anchors do not count.
     np.divide(total_qm**2, squared_qm, out=effective_qm, where=squared_qm > 0)
     return effective_qm
 
@@ -123,7 +123,7 @@ def weighted_quantiles(
     share_qkm = np.cumsum(np.take_along_axis(weight_qkm, order_qkm, axis=1), axis=1)
     total_qm = share_qkm[:, -1, :]
     for level, row in zip(levels, quantiles, strict=True):
-        # Rounding in the sum must not push the threshold past the last anchor.
+        # Rounding of the sum must not move the threshold past the last anchor.
         threshold_qm = level * total_qm * (1 - 1e-12)
         first_qm = np.argmax(share_qkm >= threshold_qm[:, None, :], axis=1)
         found_qm = np.take_along_axis(sorted_qkm, first_qm[:, None, :], axis=1)[:, 0, :]
@@ -156,9 +156,9 @@ def model_means(outcome_am: FloatArray, prior_strength: float) -> FloatArray:
     total_m = np.where(measured, outcome_am, 0.0).sum(axis=0)
     mean_m = np.full(len(n_m), np.nan)
     if n_m.any():
-        # A model counts toward the common mean as far as it would be believed itself.
-        trust_m = 1 / (n_m + prior_strength)
-        common = (total_m * trust_m).sum() / (n_m * trust_m).sum()
+        # Each model has the weight in the common mean that its own mean would get.
+        weight_m = 1 / (n_m + prior_strength)
+        common = (total_m * weight_m).sum() / (n_m * weight_m).sum()
         shrunk_m = (total_m + prior_strength * common) / (n_m + prior_strength)
         mean_m = np.where(n_m > 0, shrunk_m, np.nan)
     return mean_m
@@ -169,5 +169,5 @@ def model_quantiles(outcome_am: FloatArray, levels: tuple[float, ...]) -> FloatA
 
     NaN for a model without a single outcome.
     """
-    everyone = np.ones((1, len(outcome_am)))
-    return weighted_quantiles(everyone, outcome_am[None], levels)[:, 0, :]
+    equal_qk = np.ones((1, len(outcome_am)))
+    return weighted_quantiles(equal_qk, outcome_am[None], levels)[:, 0, :]

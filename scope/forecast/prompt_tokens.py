@@ -1,4 +1,4 @@
-"""How many tokens each model will count in a prompt."""
+"""Predict the prompt tokens of each model."""
 
 import numpy as np
 from scipy.optimize import nnls
@@ -7,10 +7,10 @@ from scope.arrays import FloatArray
 
 
 class PromptTokenRegression:
-    """Foretells prompt tokens from features of the text.
+    """Predicts prompt tokens from text features.
 
-    One non-negative linear fit of the mean count over models, scaled by each
-    model's own ratio to it: tokenizers differ by a factor, not in shape.
+    A non-negative linear regression of the mean count over models, times each model's
+    ratio to that mean: tokenizers differ mostly by a factor.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class PromptTokenRegression:
         """Return expected prompt tokens, shape (n_questions, n_models), at least 1."""
         if not self._coefficient_f.size:
             return np.full((len(features_qf), len(self._ratio_m)), np.nan)
-        # Sums run over features one by one: the last bit must not depend on the batch.
+        # Summed feature by feature, so that the last bit does not depend on the batch.
         mean_q = (_with_intercept(features_qf) * self._coefficient_f).sum(axis=1)
         tokens_qm: FloatArray = np.maximum(mean_q[:, None] * self._ratio_m, 1.0)
         return tokens_qm

@@ -1,4 +1,4 @@
-"""Combine the forecast of the anchors with the reasoner's, and decide when to query it."""
+"""Blend the anchors' forecast with the reasoner's answers, and select the queries to make."""
 
 from scope.fusion.blend import Blend
 from scope.fusion.calibrated_reasoner import CalibratedReasoner

@@ -1,4 +1,4 @@
-"""A reasoner and what its answers have earned on a bank: ``reasoner.json``."""
+"""A reasoner and the blend that is fitted to its answers: ``reasoner.json`` of a bank."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from scope.storage import read_json, write_json
 
 @dataclass(frozen=True, slots=True)
 class CalibratedReasoner:
-    """The reasoner whose answers a bank's blend was fitted on.
+    """A reasoner and the blend fitted to its answers on a bank.
 
     Attributes
     ----------
     spec : ReasonerSpec
-        Answers of any other are not to be blended by it.
+        The blend is valid for answers of this reasoner only.
     blend : Blend
         Columns are the models of the bank.
     """
@@ -31,19 +31,19 @@ class CalibratedReasoner:
     blend: Blend
 
     def __str__(self) -> str:
-        earned = f"weight {self.blend.weight:.2f}, of lengths {self.blend.length_weight:.2f}"
-        return f"{self.spec}: {earned}"
+        weights = f"weight {self.blend.weight:.2f}, of lengths {self.blend.length_weight:.2f}"
+        return f"{self.spec}: {weights}"
 
     def select_models(self, positions: Sequence[int]) -> "CalibratedReasoner":
-        """Return the same of some models, in the order of `positions`."""
+        """Return the same for some models, in the order of `positions`."""
         return CalibratedReasoner(self.spec, self.blend.select_models(positions))
 
     def with_new_model(self) -> "CalibratedReasoner":
-        """Return the same with one more model, last, whose answers change nothing yet."""
+        """Return the same with one more model, last, for which answers change nothing yet."""
         return CalibratedReasoner(self.spec, self.blend.with_new_model())
 
     def save(self, path: Path) -> None:
-        """Write it as JSON; a centre that is not known is null."""
+        """Write a JSON file; an unknown baseline is null."""
         blend = _BlendRecord(
             weight=self.blend.weight,
             slope=self.blend.slope,
@@ -59,21 +59,21 @@ class CalibratedReasoner:
 
     @classmethod
     def load(cls, path: Path, n_models: int) -> "CalibratedReasoner":
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises
         ------
         ConfigError
             If a number is missing or out of range.
         BankError
-            If it is not of `n_models` models.
+            If it is not for `n_models` models.
         """
         stored = parse(_File, read_json(path), str(path))
         return cls(stored.reasoner, stored.blend.blend(n_models, path))
 
 
 class _BlendRecord(StrictModel):
-    """A `Blend` as JSON holds it."""
+    """A `Blend` in JSON."""
 
     weight: float = Field(ge=0, allow_inf_nan=False)
     slope: float = Field(ge=0, allow_inf_nan=False)
@@ -86,21 +86,21 @@ class _BlendRecord(StrictModel):
     ratio_std: float = Field(ge=0, allow_inf_nan=False)
 
     def blend(self, n_models: int, path: Path) -> Blend:
-        """Return the blend of `n_models` models."""
+        """Return the blend, checked for `n_models` models."""
         found = {len(self.baseline_log_odds), len(self.baseline_log_ratios)}
         if found != {n_models}:
             raise BankError(
-                f"{path} is of {' and '.join(map(str, sorted(found)))} models; "
+                f"{path} is for {' and '.join(map(str, sorted(found)))} models; "
                 f"the bank has {n_models}"
             )
         return Blend(
             weight=self.weight,
             slope=self.slope,
-            baseline_log_odds_m=_array(self.baseline_log_odds),
+            baseline_log_odds_m=_null_to_nan(self.baseline_log_odds),
             low=self.low,
             high=self.high,
             length_weight=self.length_weight,
-            baseline_log_ratio_m=_array(self.baseline_log_ratios),
+            baseline_log_ratio_m=_null_to_nan(self.baseline_log_ratios),
             shift_std=self.shift_std,
             ratio_std=self.ratio_std,
         )
@@ -117,5 +117,5 @@ def _nan_to_null(value_m: FloatArray) -> tuple[float | None, ...]:
     return tuple(None if np.isnan(value) else value for value in value_m.tolist())
 
 
-def _array(values: tuple[float | None, ...]) -> FloatArray:
+def _null_to_nan(values: tuple[float | None, ...]) -> FloatArray:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

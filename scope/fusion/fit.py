@@ -1,9 +1,8 @@
-"""Fit what a reasoner's answers are worth beside the anchors: the weight that it has earned.
+"""Fit the weight of a reasoner's answers in a blend with the anchors' estimates.
 
-By maximum likelihood, on questions whose outcomes are known and which the anchors foretell
-without themselves. Whatever is fitted must foretell questions that it was not fitted on
-better than the anchors do, by more than one standard error; else it is dropped, and decisions
-stay those of the anchors.
+By maximum likelihood, on questions with known outcomes and leave-one-out anchor forecasts. The
+weights are kept only if they predict held-out questions better than the anchors alone do, by more
+than one standard error; otherwise the blend ignores the answers.
 """
 
 from dataclasses import dataclass, replace
@@ -18,9 +17,9 @@ from scope.fusion.fit_data import PRIOR_STRENGTH, LabelledAnswers
 from scope.reasoner import ReasonerPredictions
 
 CLIP_QUANTILES = (0.05, 0.95)
-"""Quantiles at which the news of an answer is cut: what no answer can exceed need not be asked
-for. An exact cascade asks about six tenths as many as at 1 % either way, for a fiftieth of what
-was earned in log loss (docs/predictor.md)."""
+"""Quantiles at which an answer's deviation from the baseline is clipped, which limits what a query
+can change. Exact mode makes six tenths of the queries that clipping at 1 % needs, and loses a
+fiftieth of the gain in log loss (docs/predictor.md)."""
 
 
 def fit_blend(
@@ -30,21 +29,21 @@ def fit_blend(
     correct_qm: FloatArray,
     true_tokens_qm: FloatArray,
 ) -> Blend:
-    """Fit how answers change what the anchors say.
+    """Fit how answers change the anchors' estimates.
 
     Parameters
     ----------
     p_qm, tokens_qm : ndarray of shape (n_questions, n_models)
-        What the anchors say, no question having a say in its own row.
+        Leave-one-out estimates from the anchors.
     answers : ReasonerPredictions
-        Of the reasoner, likewise; NaN where it was not asked or failed.
+        Of the reasoner, without the question itself as an example; NaN where missing.
     correct_qm, true_tokens_qm : ndarray of shape (n_questions, n_models)
-        What really happened: correctness within [0, 1] and completion tokens, NaN unknown.
+        Outcomes: correctness in [0, 1] and completion tokens; NaN unknown.
 
     Returns
     -------
     Blend
-        With weight 0 where the answers do not foretell better than the anchors alone.
+        With weight 0 where the answers do not improve on the anchors alone.
     """
     blend = Blend.identity(p_qm.shape[1])
     blend = _with_weight(blend, p_qm, answers.p_yes_qm, correct_qm)
@@ -54,19 +53,20 @@ def fit_blend(
 def _with_weight(
     blend: Blend, p_qm: FloatArray, p_yes_qm: FloatArray, correct_qm: FloatArray
 ) -> Blend:
-    """Return the blend with what the answers' probabilities have earned."""
+    """Return the blend with the weight of the answers' probabilities."""
     with np.errstate(divide="ignore"):
-        predicted_qm = logit(p_yes_qm).clip(-MAX_LOG_ODDS, MAX_LOG_ODDS)
-    cells = LabelledAnswers.from_grids(log_odds(p_qm), predicted_qm, correct_qm)
+        answer_qm = logit(p_yes_qm).clip(-MAX_LOG_ODDS, MAX_LOG_ODDS)
+    cells = LabelledAnswers.from_grids(log_odds(p_qm), answer_qm, correct_qm)
     if not cells.is_sufficient:
         return blend
-    loss_sn = np.empty((3, len(cells.row_n)))
-    for rest_n, exam_n in cells.folds():
-        rest, exam = cells.select(rest_n), cells.select(exam_n)
-        ways = (_anchors_only(cells), _fit(rest, asked=False), _fit(rest))
-        loss_sn[:, exam_n] = [_loss_n(way.log_odds_n(exam), exam.outcome_n) for way in ways]
-    anchors_n, alone_n, asked_n = loss_sn
-    if not (cells.is_significant(anchors_n - asked_n) and cells.is_significant(alone_n - asked_n)):
+    loss_gn = np.empty((3, len(cells.row_n)))
+    for train_n, test_n in cells.folds():
+        train, test = cells.select(train_n), cells.select(test_n)
+        fits = (_anchors_only(cells), _fit(train, use_answers=False), _fit(train))
+        loss_gn[:, test_n] = [_loss_n(fit.log_odds_n(test), test.outcome_n) for fit in fits]
+    anchors_n, rescaled_n, blended_n = loss_gn
+    gains = (anchors_n - blended_n, rescaled_n - blended_n)
+    if not all(cells.is_significant(gain_n) for gain_n in gains):
         return blend
     fit = _fit(cells)
     if fit.weight == 0:
@@ -85,7 +85,7 @@ def _with_weight(
 
 @dataclass(frozen=True, slots=True)
 class _LogisticFit:
-    """What a fit says: the part of a `Blend` that is about probabilities."""
+    """Parameters of a logistic fit: the part of a `Blend` about probabilities."""
 
     slope: float
     weight: float
@@ -95,71 +95,71 @@ class _LogisticFit:
     high: float
 
     def log_odds_n(self, cells: LabelledAnswers) -> FloatArray:
-        """Return the log odds of each cell; the anchors' for a model never fitted on."""
-        news_n = (cells.answer_n - self.baseline_log_odds_m[cells.column_n]).clip(
-            self.low, self.high
-        )
+        """Return the log odds of each cell; the anchors' for a model without training cells."""
+        shift_n = cells.answer_n - self.baseline_log_odds_m[cells.column_n]
+        shift_n = shift_n.clip(self.low, self.high)
         offset_n = self.offset_m[cells.column_n]
-        log_odds_n = self.slope * cells.anchor_n + self.weight * news_n + offset_n
+        log_odds_n = self.slope * cells.anchor_n + self.weight * shift_n + offset_n
         return np.where(np.isnan(log_odds_n), cells.anchor_n, log_odds_n)
 
 
 def _anchors_only(cells: LabelledAnswers) -> _LogisticFit:
-    """Return the line that says what the anchors say."""
-    nothing_m = np.zeros(cells.shape[1])
-    return _LogisticFit(1.0, 0.0, nothing_m, nothing_m, 0.0, 0.0)
+    """Return the fit that keeps the anchors' log odds."""
+    zero_m = np.zeros(cells.shape[1])
+    return _LogisticFit(1.0, 0.0, zero_m, zero_m, 0.0, 0.0)
 
 
-def _fit(cells: LabelledAnswers, *, asked: bool = True) -> _LogisticFit:
-    """Return the likeliest slope, weight and offset of each model; without weight if not asked.
+def _fit(cells: LabelledAnswers, *, use_answers: bool = True) -> _LogisticFit:
+    """Return the maximum-likelihood slope, weight and offset of each model.
 
-    The offset common to all models is free, what one has beside it is drawn to 0 as by
-    `PRIOR_STRENGTHS` questions. It then moves the centre, so that it acts on answers alone.
+    The offset common to all models is free; a model's own offset is shrunk to 0 with a prior of
+    `PRIOR_STRENGTH` questions. The offsets then move the baseline, so that they act on answers
+    only. With `use_answers` false the weight is 0.
     """
     baseline_log_odds_m = cells.means_m(cells.answer_n)
-    news_n = (
+    shift_n = (
         cells.answer_n - baseline_log_odds_m[cells.column_n]
-        if asked
+        if use_answers
         else np.zeros(len(cells.row_n))
     )
-    slope, weight, common, *own = _maximum_likelihood(cells, news_n).tolist()
+    slope, weight, common, *own = _maximum_likelihood(cells, shift_n).tolist()
     offset_m = np.where(np.isnan(baseline_log_odds_m), np.nan, common + np.array(own))
     if weight == 0:
         return _LogisticFit(slope, 0.0, offset_m, np.zeros_like(baseline_log_odds_m), 0.0, 0.0)
     baseline_log_odds_m = baseline_log_odds_m - offset_m / weight
     low, high = np.quantile(cells.answer_n - baseline_log_odds_m[cells.column_n], CLIP_QUANTILES)
-    nothing_m = np.zeros_like(baseline_log_odds_m)
+    zero_m = np.zeros_like(baseline_log_odds_m)
     return _LogisticFit(
-        slope, weight, nothing_m, baseline_log_odds_m, min(float(low), 0.0), max(float(high), 0.0)
+        slope, weight, zero_m, baseline_log_odds_m, min(float(low), 0.0), max(float(high), 0.0)
     )
 
 
-def _maximum_likelihood(cells: LabelledAnswers, news_n: FloatArray) -> FloatArray:
-    """Return slope, weight, common offset and those of the models, of least penalised loss."""
+def _maximum_likelihood(cells: LabelledAnswers, shift_n: FloatArray) -> FloatArray:
+    """Return slope, weight, common offset and model offsets with the lowest penalised loss."""
     n_models = cells.shape[1]
-    # As much as that many questions whose outcome is open tell of an offset.
-    pull = PRIOR_STRENGTH / 4
-    spread2 = float(news_n.var())
+    # The information of that many questions of p = 0.5 about an offset.
+    precision = PRIOR_STRENGTH / 4
+    variance = float(shift_n.var())
 
     def loss(beta: FloatArray) -> tuple[float, FloatArray]:
         slope, weight, common = beta[:3]
-        log_odds_n = slope * cells.anchor_n + weight * news_n + common + beta[3:][cells.column_n]
-        missed_n = expit(log_odds_n) - cells.outcome_n
+        log_odds_n = slope * cells.anchor_n + weight * shift_n + common + beta[3:][cells.column_n]
+        error_n = expit(log_odds_n) - cells.outcome_n
         gradient = np.empty_like(beta)
-        gradient[:3] = missed_n @ cells.anchor_n, missed_n @ news_n, missed_n.sum()
-        gradient[3:] = np.bincount(cells.column_n, missed_n, minlength=n_models)
-        # The weight gets a pull as well, or a perfect reasoner's would be infinite.
-        gradient[1] += spread2 * weight
-        gradient[3:] += pull * beta[3:]
-        penalty = (pull * (beta[3:] @ beta[3:]) + spread2 * weight**2) / 2
+        gradient[:3] = error_n @ cells.anchor_n, error_n @ shift_n, error_n.sum()
+        gradient[3:] = np.bincount(cells.column_n, error_n, minlength=n_models)
+        # Without a penalty the weight of a perfect reasoner is infinite.
+        gradient[1] += variance * weight
+        gradient[3:] += precision * beta[3:]
+        penalty = (precision * (beta[3:] @ beta[3:]) + variance * weight**2) / 2
         total = _loss_n(log_odds_n, cells.outcome_n).sum() + penalty
         return float(total), gradient
 
     start = np.zeros(3 + n_models)
     start[0] = 1.0
-    bounds = [(0, None), (0, None if spread2 else 0), *[(None, None)] * (n_models + 1)]
-    likeliest: FloatArray = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    return likeliest
+    bounds = [(0, None), (0, None if variance else 0), *[(None, None)] * (n_models + 1)]
+    beta: FloatArray = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return beta
 
 
 def _loss_n(log_odds_n: FloatArray, outcome_n: FloatArray) -> FloatArray:
@@ -169,44 +169,44 @@ def _loss_n(log_odds_n: FloatArray, outcome_n: FloatArray) -> FloatArray:
 
 
 def _with_length_weight(
-    blend: Blend, tokens_qm: FloatArray, predicted_qm: FloatArray, true_qm: FloatArray
+    blend: Blend, tokens_qm: FloatArray, answer_qm: FloatArray, true_qm: FloatArray
 ) -> Blend:
-    """Return the blend with what the answers' token counts have earned."""
+    """Return the blend with the weight of the answers' token counts."""
     cells = LabelledAnswers.from_grids(
-        np.zeros_like(tokens_qm), log_ratio(predicted_qm, tokens_qm), log_ratio(true_qm, tokens_qm)
+        np.zeros_like(tokens_qm), log_ratio(answer_qm, tokens_qm), log_ratio(true_qm, tokens_qm)
     )
     if not cells.is_sufficient:
         return blend
     gain_n = np.empty(len(cells.row_n))
-    for rest_n, exam_n in cells.folds():
-        rest, exam = cells.select(rest_n), cells.select(exam_n)
-        # That the mean of logarithms is below the log of the mean is no error of the anchors.
-        missed_n = exam.outcome_n - rest.means_m(rest.outcome_n)[exam.column_n]
-        log_factor_n = _length_weight(rest) * _length_residual(exam, rest.means_m(rest.answer_n))
-        gain_n[exam_n] = np.nan_to_num(missed_n**2 - (missed_n - log_factor_n) ** 2)
-    baseline_log_odds_m, weight = cells.means_m(cells.answer_n), _length_weight(cells)
+    for train_n, test_n in cells.folds():
+        train, test = cells.select(train_n), cells.select(test_n)
+        # Centred: the mean of logs is below the log of the mean, which is no error of the anchors.
+        error_n = test.outcome_n - train.means_m(train.outcome_n)[test.column_n]
+        shift_n = _length_shift(test, train.means_m(train.answer_n))
+        log_factor_n = _length_weight(train) * shift_n
+        gain_n[test_n] = np.nan_to_num(error_n**2 - (error_n - log_factor_n) ** 2)
+    baseline_log_ratio_m, weight = cells.means_m(cells.answer_n), _length_weight(cells)
     if weight == 0 or not cells.is_significant(gain_n):
         return blend
-    factor_n = np.exp(weight * _length_residual(cells, baseline_log_odds_m))
-    # An expected bill stays what it was, on average.
-    baseline_log_odds_m = baseline_log_odds_m + np.log(factor_n.mean()) / weight
+    factor_n = np.exp(weight * _length_shift(cells, baseline_log_ratio_m))
+    # The mean predicted cost stays the same.
+    baseline_log_ratio_m = baseline_log_ratio_m + np.log(factor_n.mean()) / weight
     return replace(
         blend,
         length_weight=weight,
-        baseline_log_ratio_m=baseline_log_odds_m,
+        baseline_log_ratio_m=baseline_log_ratio_m,
         ratio_std=float(np.log(factor_n).std()),
     )
 
 
-def _length_residual(cells: LabelledAnswers, baseline_log_odds_m: FloatArray) -> FloatArray:
-    news_n: FloatArray = (cells.answer_n - baseline_log_odds_m[cells.column_n]).clip(
-        -MAX_LOG_RATIO, MAX_LOG_RATIO
-    )
-    return news_n
+def _length_shift(cells: LabelledAnswers, baseline_log_ratio_m: FloatArray) -> FloatArray:
+    """Return the clipped deviation of answers from the baseline, log tokens."""
+    shift_n: FloatArray = cells.answer_n - baseline_log_ratio_m[cells.column_n]
+    return shift_n.clip(-MAX_LOG_RATIO, MAX_LOG_RATIO)
 
 
 def _length_weight(cells: LabelledAnswers) -> float:
-    """Return the weight within [0, 1] of least squared error of log tokens."""
-    news_n = _length_residual(cells, cells.means_m(cells.answer_n))
-    missed_n = cells.outcome_n - cells.means_m(cells.outcome_n)[cells.column_n]
-    return float(np.clip(news_n @ missed_n / max(float(news_n @ news_n), 1e-12), 0, 1))
+    """Return the least-squares weight of log tokens, clipped to [0, 1]."""
+    shift_n = _length_shift(cells, cells.means_m(cells.answer_n))
+    error_n = cells.outcome_n - cells.means_m(cells.outcome_n)[cells.column_n]
+    return float(np.clip(shift_n @ error_n / max(float(shift_n @ shift_n), 1e-12), 0, 1))

@@ -1,17 +1,18 @@
-"""Whom to ask the reasoner about, one question at a time: only those who can change a decision.
+"""Query the reasoner only about models whose answer can change the decision.
 
-The caller asks, many at once if it likes, and tells what came of it::
+`SelectiveQuery` decides what to query; the caller runs the queries, concurrently if it wants::
 
-    cascade = Cascade(policy, blend, estimates, models, asking=Asking("exact"))
-    while not cascade.done:
-        for model in cascade.next(at_once - len(cascade.running)):
-            ...                             # start asking
-        cascade.tell(model, answer)         # of whichever answers first; None if it failed
-        for model in cascade.superfluous:
-            cascade.cancel(model)           # and stop asking
-    estimates = cascade.estimates()
+    query = SelectiveQuery(policy, blend, estimates, models)
+    while not query.done:
+        for model in query.start_next(n_free_slots):
+            ...                             # start a query
+        query.record(model, answer)         # for each answer; None if the query failed
+        for model in query.cancellable:
+            query.cancel(model)             # and stop the running query
+    estimates = query.estimates()
 
-It may stop at any time, as at a deadline: `estimates` holds what was told until then.
+The caller may stop at any time, such as at a deadline: `estimates` includes every answer recorded
+so far.
 """
 
 from collections.abc import Sequence
@@ -22,9 +23,8 @@ import numpy as np
 
 from scope.errors import ConfigError
 from scope.fusion.blend import Blend
-from scope.fusion.bounds import EstimateBounds, undecided_models
-from scope.fusion.value_of_information import UpdateStd, expected_value_of_information, query_cost
-from scope.policy import Policy
+from scope.fusion.value_of_information import UpdateStd, expected_value_of_information
+from scope.policy import EstimateBounds, Policy
 from scope.pool import ModelSpec
 from scope.predictions import Estimates
 from scope.reasoner import ReasonerPrediction, ReasonerPredictions
@@ -32,16 +32,16 @@ from scope.reasoner import ReasonerPrediction, ReasonerPredictions
 
 @dataclass(frozen=True, slots=True)
 class QueryRule:
-    """When an answer is worth asking for.
+    """When a query is worth its cost.
 
     Attributes
     ----------
     mode : str
-        ``exact``: as long as it could change the decision, which is then that of asking about
-        everybody. ``expected``: as long as what it will change is expected to be worth its
-        price (`scope.fusion.value_of_information`).
-    ask_usd : float
-        Price of one answer; only ``expected`` goes by it.
+        ``exact``: while an answer can change the decision, which is then the same as after
+        querying all models. ``expected``: while the expected gain of an answer exceeds the
+        cost of the query (`scope.fusion.value_of_information`).
+    query_cost_usd : float
+        Cost of one query; only ``expected`` uses it.
     """
 
     mode: Literal["exact", "expected"] = "exact"
@@ -50,23 +50,23 @@ class QueryRule:
     def __post_init__(self) -> None:
         if not 0 <= self.query_cost_usd < np.inf:
             raise ConfigError(
-                f"ask_usd is {self.query_cost_usd}; expected a number of USD of at least 0"
+                f"query_cost_usd is {self.query_cost_usd}; expected a finite number of USD, "
+                "at least 0"
             )
 
 
 class SelectiveQuery:
-    """Asks about the models of one question in turn.
+    """Selects the models of one question to query, one after another.
 
     Parameters
     ----------
     policy : Policy
-        `ExpectedValue`, `MinQuality` or `MaxCost`.
     blend : Blend
     estimates : Estimates
-        What the anchors say of one question: one row.
+        Estimates from the anchors for one question: one row.
     models : sequence of ModelSpec
-        Its columns, and those of the blend.
-    asking : QueryRule, optional
+        Columns of `estimates` and of `blend`.
+    rule : QueryRule, optional
     """
 
     def __init__(
@@ -75,91 +75,90 @@ class SelectiveQuery:
         blend: Blend,
         estimates: Estimates,
         models: Sequence[ModelSpec],
-        asking: QueryRule | None = None,
+        rule: QueryRule | None = None,
     ) -> None:
         self._policy = policy
         self._blend = blend
         self._anchors = estimates
         self._models = models
-        self._asking = asking or QueryRule()
-        least, most = blend.bounds(estimates, models)
-        self._box = EstimateBounds(
-            least.p_correct_qm[0], most.p_correct_qm[0], least.cost_usd_qm[0], most.cost_usd_qm[0]
+        self._rule = rule or QueryRule()
+        low, high = blend.bounds(estimates, models)
+        self._bounds = EstimateBounds(
+            low.p_correct_qm[0], high.p_correct_qm[0], low.cost_usd_qm[0], high.cost_usd_qm[0]
         )
         self._answers = ReasonerPredictions(*np.full((2, *estimates.p_correct_qm.shape), np.nan))
-        self._now = estimates
-        self._n_open = int((self._box.undetermined_m & self._box.known_m).sum())
+        self._estimates = estimates
+        self._n_undetermined = int((self._bounds.undetermined_m & self._bounds.known_m).sum())
         self._running: list[int] = []
         self._started: set[int] = set()
         self._update_candidates()
 
     @property
-    def running(self) -> tuple[int, ...]:
-        """Models that are being asked about."""
-        return tuple(self._running)
-
-    @property
     def cancellable(self) -> tuple[int, ...]:
-        """Models that are being asked about and can change nothing any more."""
-        return tuple(model for model in self._running if model not in self._able)
+        """Models whose query is running and can no longer change the decision."""
+        return tuple(model for model in self._running if model not in self._undecided)
 
     @property
     def done(self) -> bool:
-        """Whether nobody is worth asking, nor worth waiting for."""
-        return not len(self._wanted) and len(self.cancellable) == len(self._running)
+        """Whether no model is worth a query and no running query is worth waiting for."""
+        return not len(self._worthwhile) and len(self.cancellable) == len(self._running)
 
     @property
     def n_started(self) -> int:
-        """How many models were asked about, cancelled and failed ones included."""
+        """Number of queries started, including cancelled and failed ones."""
         return len(self._started)
 
     @property
     def n_avoided(self) -> int:
-        """How many were not, of those whose answer would have changed a number."""
-        return self._n_open - len(self._started)
+        """Number of models never queried although an answer would change an estimate."""
+        return self._n_undetermined - len(self._started)
 
     def start_next(self, n: int) -> list[int]:
-        """Return at most `n` more models to ask about now, best first; they are running then."""
-        chosen = [int(model) for model in self._wanted if model not in self._running][: max(n, 0)]
+        """Return at most `n` more models to query, best first, and mark them as running."""
+        chosen = [model for model in self._worthwhile.tolist() if model not in self._running]
+        chosen = chosen[: max(n, 0)]
         self._running += chosen
         self._started |= set(chosen)
         return chosen
 
     def record(self, model: int, answer: ReasonerPrediction | None) -> None:
-        """Take note of an answer; None: it failed, and what the anchors say stays.
+        """Record an answer; None if the query failed, so that the anchors' estimates stay.
 
-        Neither is asked for again.
+        In either case the model is not queried again.
         """
         if model in self._running:
             self._running.remove(model)
         if answer is not None:
             self._answers.p_yes_qm[0, model] = answer.p_yes
             self._answers.tokens_qm[0, model] = answer.tokens
-            self._now = self._blend.apply(self._anchors, self._answers, self._models)
-        now = self._now
-        self._box = self._box.with_fixed(
-            model, now.p_correct_qm[0, model], now.cost_usd_qm[0, model]
+            self._estimates = self._blend.apply(self._anchors, self._answers, self._models)
+        estimates = self._estimates
+        self._bounds = self._bounds.with_fixed(
+            model, estimates.p_correct_qm[0, model], estimates.cost_usd_qm[0, model]
         )
         self._update_candidates()
 
     def cancel(self, model: int) -> None:
-        """Take note that a model is no longer asked about."""
+        """Record that the query of a model was cancelled."""
         self._running.remove(model)
 
     def estimates(self) -> Estimates:
-        """Return what is known by now."""
-        return self._now
+        """Return the estimates after the answers recorded so far."""
+        return self._estimates
 
     def _update_candidates(self) -> None:
-        """Find out who could change the decision, and who of them is worth asking about."""
-        self._able = self._wanted = undecided_models(self._policy, self._box)
-        if self._asking.mode == "exact" or not len(self._able):
+        """Update the models that can change the decision, and those worth a query."""
+        self._undecided = self._worthwhile = self._policy.undecided_models(self._bounds)
+        if self._rule.mode == "exact" or not len(self._undecided):
             return
-        now, spread = self._now, UpdateStd(self._blend.shift_std, self._blend.ratio_std)
-        p_m, cost_m = now.p_correct_qm[0], now.cost_usd_qm[0]
-        value_a = expected_value_of_information(
-            self._policy, p_m, cost_m, self._box, spread, self._able
+        gain_n = expected_value_of_information(
+            self._policy,
+            self._estimates.p_correct_qm[0],
+            self._estimates.cost_usd_qm[0],
+            self._bounds,
+            UpdateStd(self._blend.shift_std, self._blend.ratio_std),
+            self._undecided,
         )
-        # In the order of the able: by value alone more were asked, to less effect.
-        price = query_cost(self._policy, self._asking.query_cost_usd)
-        self._wanted = self._able[value_a > price]
+        # Keep the order of `_undecided`: in the order of gains, more queries achieve less.
+        query_cost = self._policy.query_cost(self._rule.query_cost_usd)
+        self._worthwhile = self._undecided[gain_n > query_cost]

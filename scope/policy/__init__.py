@@ -1,6 +1,7 @@
-"""From estimates to a choice: policies, budgets, hulls and the alpha scale, on arrays alone."""
+"""From estimates to choices, on arrays: policies, budgets, hulls and the alpha scale."""
 
 from scope.policy.alpha_scale import MIN_COST_SHARE, AlphaScale
+from scope.policy.bounds import EstimateBounds
 from scope.policy.budget import plan_budget, plan_budget_streamed
 from scope.policy.hull import HullIncrements, Hulls
 from scope.policy.policy import Choices, ExpectedValue, MaxCost, MinQuality, Policy, filter_models
@@ -9,6 +10,7 @@ __all__ = [
     "MIN_COST_SHARE",
     "AlphaScale",
     "Choices",
+    "EstimateBounds",
     "ExpectedValue",
     "HullIncrements",
     "Hulls",

@@ -1,4 +1,4 @@
-"""One dial from cheapest to most accurate, in equal steps of the bill."""
+"""The alpha scale: from cheapest to most accurate, in equal ratios of cost."""
 
 from dataclasses import dataclass
 
@@ -9,24 +9,24 @@ from scope.errors import ConfigError
 from scope.policy.hull import HullIncrements, Hulls
 
 N_ALPHAS = 101
-"""Stops of the dial: alpha = 0, 0.01 … 1."""
+"""Points of the scale: alpha = 0, 0.01 … 1."""
 
 MIN_COST_SHARE = 1e-3
-"""Where the cheapest models cost nothing, the dial starts at this share of the dearest bill."""
+"""Where the cheapest models are free, the scale starts at this share of the highest cost."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlphaScale:
-    """The trade-off ``lambda`` that belongs to every ``alpha``.
+    """The map from ``alpha`` to the trade-off ``lambda``.
 
     ``lambda(alpha)`` is the smallest whose mean predicted cost over a population
     of questions is at most ``c_cheapest^(1 - alpha) * c_accurate^alpha``: equal
-    steps of alpha multiply the bill by equal factors. (A linear map would squeeze
-    the whole trade-off into alpha > .9, since prices differ a hundredfold.)
+    steps of alpha multiply the cost by equal factors. (Prices differ a hundredfold:
+    a linear map would put the whole trade-off into alpha > .9.)
 
     Attributes
     ----------
-    trade_off_a : ndarray of shape (N_STOPS,)
+    trade_off_a : ndarray of shape (N_ALPHAS,)
         Lambda at alpha = 0, 0.01 … 1, falling from inf to 0.
     """
 
@@ -34,7 +34,7 @@ class AlphaScale:
 
     @classmethod
     def fit(cls, p_correct_qm: FloatArray, cost_usd_qm: FloatArray) -> "AlphaScale":
-        """Fit the dial of a pool on predictions for a population of questions.
+        """Fit the scale of a pool on predictions for a population of questions.
 
         Parameters
         ----------
@@ -42,20 +42,20 @@ class AlphaScale:
             Columns are the models of the pool.
         """
         steps = HullIncrements.from_hulls(Hulls.from_estimates(p_correct_qm, cost_usd_qm))
-        climb = steps.sort_by_slope(np.arange(len(p_correct_qm)))
-        if not climb.slope_n.size:
-            # Nobody ever has to choose, so that every lambda gives the same bill.
+        order = steps.sort_by_slope(np.arange(len(p_correct_qm)))
+        if not order.slope_n.size:
+            # No question has a choice: every lambda gives the same cost.
             return cls(np.array([np.inf, *np.ones(N_ALPHAS - 2), 0.0]))
-        dearest_usd = climb.cumulative_cost_usd_n[-1]
-        cheapest_usd = climb.cumulative_cost_usd_n[0] or MIN_COST_SHARE * dearest_usd
+        highest_usd = order.cumulative_cost_usd_n[-1]
+        lowest_usd = order.cumulative_cost_usd_n[0] or MIN_COST_SHARE * highest_usd
         alphas = np.linspace(0, 1, N_ALPHAS)[1:-1]
-        targets_usd = cheapest_usd ** (1 - alphas) * dearest_usd**alphas
-        last = len(climb.slope_n) - 1
-        counts = [min(climb.n_affordable(target), last) for target in targets_usd]
-        return cls(np.array([np.inf, *climb.slope_n[counts], 0.0]))
+        targets_usd = lowest_usd ** (1 - alphas) * highest_usd**alphas
+        last = len(order.slope_n) - 1
+        counts = [min(order.n_affordable(target), last) for target in targets_usd]
+        return cls(np.array([np.inf, *order.slope_n[counts], 0.0]))
 
     def trade_off(self, alpha: float) -> float:
-        """Return lambda at `alpha`, interpolated in log lambda between stops.
+        """Return lambda at `alpha`, interpolated in log lambda between the points.
 
         Raises
         ------
@@ -67,18 +67,18 @@ class AlphaScale:
         if alpha in (0.0, 1.0):
             return float("inf") if alpha == 0 else 0.0
         inner = self.trade_off_a[1:-1]
-        stops = np.linspace(0, 1, N_ALPHAS)[1:-1]
-        return float(np.exp(np.interp(alpha, stops, np.log(inner))))
+        points = np.linspace(0, 1, N_ALPHAS)[1:-1]
+        return float(np.exp(np.interp(alpha, points, np.log(inner))))
 
     def alpha(self, trade_off: float) -> float:
         """Return the alpha whose trade-off is nearest to `trade_off`, interpolated in log lambda.
 
-        The inverse of `trade_off`: 0 gives 1 and inf gives 0; what lies outside the inner stops
+        The inverse of `trade_off`: 0 gives 1 and inf gives 0; a value outside the inner points
         gives the outermost of them.
         """
         if trade_off in (0.0, np.inf):
             return 1.0 if trade_off == 0 else 0.0
         inner = self.trade_off_a[1:-1]
-        stops = np.linspace(0, 1, N_ALPHAS)[1:-1]
+        points = np.linspace(0, 1, N_ALPHAS)[1:-1]
         # np.interp wants rising positions, and lambda falls with alpha.
-        return float(np.interp(np.log(trade_off), np.log(inner)[::-1], stops[::-1]))
+        return float(np.interp(np.log(trade_off), np.log(inner)[::-1], points[::-1]))

@@ -1,4 +1,4 @@
-"""Spend a budget on a set of questions where it buys most."""
+"""Allocate a budget over a set of questions to maximise the expected correct answers."""
 
 import math
 from collections.abc import Iterable
@@ -17,18 +17,18 @@ from scope.predictions import Predictions
 
 @dataclass(frozen=True, slots=True)
 class BudgetPlan:
-    """What a budget buys, before any model runs.
+    """The models that a budget pays for, before any of them runs.
 
     Attributes
     ----------
     choices : Choices
     trade_off : float
-        Lambda at which money ran out: a correct answer per USD. Steps that buy
-        more were all taken.
+        Lambda at which the budget ends, correct answers per USD: all steps with a
+        greater slope are taken.
     planned_cost_usd : float
         Sum of the predicted costs of the chosen models.
     overshoot_usd : float
-        By how much even the cheapest models exceed the budget; else 0.
+        Excess of the cheapest models over the budget; 0 if there is none.
     """
 
     choices: Choices
@@ -39,12 +39,12 @@ class BudgetPlan:
 
 @dataclass(frozen=True, slots=True)
 class StreamedBudgetPlan:
-    """The same of questions that need not be in memory: how far up its hull each one goes.
+    """A `BudgetPlan` for questions that are not in memory: the hull step of each question.
 
     Attributes
     ----------
     step_q : ndarray of int16, shape (n_questions,)
-        Steps taken, in the order in which the questions came.
+        Steps taken up the hull, in the order of the questions.
     trade_off, planned_cost_usd, overshoot_usd : float
         As in a `BudgetPlan`.
     """
@@ -55,7 +55,7 @@ class StreamedBudgetPlan:
     overshoot_usd: float
 
     def choose(self, predictions: Predictions, first: int = 0) -> Choices:
-        """Return the choices for some of the questions, the `first` of which is given."""
+        """Return the choices for some of the questions; `first` is the index of the first one."""
         e = predictions.estimates
         step_q = self.step_q[first : first + len(predictions.question_ids)].astype(np.int64)
         model_q = Hulls.from_estimates(e.p_correct_qm, e.cost_usd_qm).models_at(step_q)
@@ -63,19 +63,18 @@ class StreamedBudgetPlan:
 
 
 def plan_budget(predictions: Predictions, budget_usd: float) -> BudgetPlan:
-    """Choose models so that the predicted bill stays within `budget_usd`.
+    """Choose models so that the predicted cost stays within `budget_usd`.
 
-    Maximises the expected number of right answers by the Lagrangian of the
+    Maximises the expected number of correct answers by the Lagrangian of the
     problem: ``argmax p - lambda * cost``, with lambda found by bisection over
-    every value at which a choice changes. Questions whose next step is equally
-    good are served in the order of their ids, so that the bill misses the
-    budget by less than one question's step.
+    every value at which a choice changes. Steps of equal slope are taken in the
+    order of the question ids, so that the cost falls short of the budget by less
+    than one step.
 
     Parameters
     ----------
     predictions : Predictions
-        Of the allowed models; questions about which nothing is known are left
-        without a choice.
+        For the allowed models; questions without known estimates get no choice.
     budget_usd : float
         For all questions together, >= 0.
 
@@ -84,17 +83,17 @@ def plan_budget(predictions: Predictions, budget_usd: float) -> BudgetPlan:
     ConfigError
         If the budget is negative or not a number.
     NoEvidenceError
-        If nothing is known about any question.
+        If no question has known estimates.
     """
-    spent = plan_budget_streamed([predictions], budget_usd)
-    choices = spent.choose(predictions)
-    return BudgetPlan(choices, spent.trade_off, spent.planned_cost_usd, spent.overshoot_usd)
+    plan = plan_budget_streamed([predictions], budget_usd)
+    choices = plan.choose(predictions)
+    return BudgetPlan(choices, plan.trade_off, plan.planned_cost_usd, plan.overshoot_usd)
 
 
 def plan_budget_streamed(shards: Iterable[Predictions], budget_usd: float) -> StreamedBudgetPlan:
-    """Do what `plan_budget` does for questions that come in portions.
+    """Plan a budget as `plan_budget` does, for predictions that come in shards.
 
-    Of a question only its steps and its id are held. Raises the same errors.
+    Only the hull steps and the id of each question stay in memory. Raises the same errors.
     """
     if not budget_usd >= 0:
         raise ConfigError(f"budget is {budget_usd} USD; expected at least 0")
@@ -103,7 +102,7 @@ def plan_budget_streamed(shards: Iterable[Predictions], budget_usd: float) -> St
 
 
 def _collect_increments(shards: Iterable[Predictions]) -> tuple[HullIncrements, IntArray]:
-    """Return the steps of all questions, and each one's place when all are sorted by id."""
+    """Return the hull steps of all questions, and the rank of each question by id."""
     parts, ids = [], []
     models: tuple[str, ...] = ()
     for predictions in shards:
@@ -116,25 +115,23 @@ def _collect_increments(shards: Iterable[Predictions]) -> tuple[HullIncrements, 
         ids.append(pa.array(predictions.question_ids, pa.string()))
     steps = HullIncrements.concatenate(parts)
     if np.isnan(steps.base_usd_q).all():
-        raise NoEvidenceError(
-            f"nothing is known about any of {', '.join(models)} on these questions"
-        )
+        raise NoEvidenceError(f"no estimates for any of {', '.join(models)} on these questions")
     rank_q = pc.rank(pa.chunked_array(ids), tiebreaker="first").to_numpy()
     return steps, rank_q.astype(np.int64)
 
 
-def _allocate(steps: HullIncrements, climb: GreedyOrder, budget_usd: float) -> StreamedBudgetPlan:
-    """Take the steps in their order for as long as their bill is within the budget."""
-    n_steps = climb.n_affordable(budget_usd)
+def _allocate(steps: HullIncrements, order: GreedyOrder, budget_usd: float) -> StreamedBudgetPlan:
+    """Take the steps in their order while their cost is within the budget."""
+    n_steps = order.n_affordable(budget_usd)
     while True:
-        step_q = np.bincount(climb.question_n[:n_steps], minlength=len(steps.base_usd_q))
+        step_q = np.bincount(order.question_n[:n_steps], minlength=len(steps.base_usd_q))
         cost_usd_q = steps.cost_usd_q(step_q)
         planned_usd = math.fsum(cost_usd_q[~np.isnan(cost_usd_q)])
-        # A running sum rounds; the budget is a promise about the exact one.
+        # The cumulative sum is rounded; the budget must hold for the exact sum.
         if planned_usd <= budget_usd or n_steps == 0:
             break
         n_steps -= 1
     overshoot_usd = max(planned_usd - budget_usd, 0.0)
     return StreamedBudgetPlan(
-        step_q.astype(np.int16), climb.lambda_after(n_steps), planned_usd, overshoot_usd
+        step_q.astype(np.int16), order.lambda_after(n_steps), planned_usd, overshoot_usd
     )

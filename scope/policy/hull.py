@@ -1,4 +1,4 @@
-"""The steps of many questions up their hulls, in the order in which money should take them."""
+"""Convex hulls of cost and probability, and their steps in the order of greedy allocation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ class Hulls:
     Attributes
     ----------
     model_qs : ndarray of shape (n_questions, n_steps)
-        Models from the cheapest up; the last repeats once the hull ends. -1 in
-        a row without any usable model.
+        Models by rising cost; the last repeats after the end of the hull. -1 in
+        a row without known estimates.
     slope_qs : ndarray of shape (n_questions, n_steps - 1)
-        Correct answers gained per USD by going from step ``s`` to ``s + 1``,
-        falling along a row; -inf once the hull ends.
+        Correct answers gained per USD from step ``s`` to ``s + 1``, falling along
+        a row; -inf after the end of the hull.
     cost_usd_qs : ndarray of shape (n_questions, n_steps)
-        Predicted cost of those models; NaN in a row without any.
+        Predicted cost of those models, USD; NaN in a row without known estimates.
     """
 
     model_qs: IntArray
@@ -30,10 +30,10 @@ class Hulls:
 
     @classmethod
     def from_estimates(cls, p_correct_qm: FloatArray, cost_usd_qm: FloatArray) -> "Hulls":
-        """Build the hulls; a model whose p or cost is NaN is no candidate.
+        """Build the hulls, without models whose probability or cost is NaN.
 
-        Of equally cheap models the likelier stands, of equal ones the first in
-        pool order. Steps that gain nothing are no steps.
+        Of models with equal cost the one with the highest probability is kept, of
+        equal ones the first in pool order. A step that gains nothing is left out.
         """
         known_qm = ~(np.isnan(p_correct_qm) | np.isnan(cost_usd_qm))
         cost_qm = np.where(known_qm, cost_usd_qm, np.inf)
@@ -41,34 +41,34 @@ class Hulls:
         models, costs = [_cheapest(p_qm, cost_qm, known_qm)], []
         slopes: list[FloatArray] = []
         for _ in range(p_qm.shape[1]):
-            here_q = np.maximum(models[-1], 0)[:, None]
-            cost_q1 = np.take_along_axis(cost_qm, here_q, axis=1)
-            p_q1 = np.take_along_axis(p_qm, here_q, axis=1)
+            current_q = np.maximum(models[-1], 0)[:, None]
+            cost_q1 = np.take_along_axis(cost_qm, current_q, axis=1)
+            p_q1 = np.take_along_axis(p_qm, current_q, axis=1)
             costs.append(np.where(models[-1] >= 0, cost_q1[:, 0], np.nan))
-            with np.errstate(invalid="ignore"):  # unknown minus unknown is no step
+            with np.errstate(invalid="ignore"):  # inf - inf: no step
                 gain_qm, extra_qm = p_qm - p_q1, cost_qm - cost_q1
             model_q, slope_q = _steepest(gain_qm, extra_qm, cost_qm)
             if np.isneginf(slope_q).all():
                 break
-            # Rounding may put a slope a hair above the one before it.
+            # Rounding can make a slope slightly steeper than the one before it.
             slopes.append(np.minimum(slope_q, slopes[-1]) if slopes else slope_q)
             models.append(np.where(np.isneginf(slope_q), models[-1], model_q))
         slope_qs = np.stack(slopes, axis=1) if slopes else np.empty((len(p_qm), 0))
         return cls(np.stack(models, axis=1), slope_qs, np.stack(costs[: len(models)], axis=1))
 
     def choose(self, trade_off: float) -> IntArray:
-        """Return the model of each question at `trade_off`, -1 where none is usable.
+        """Return the model of each question at `trade_off`; -1 without known estimates.
 
         Parameters
         ----------
         trade_off : float
-            Lambda: correct answers that one USD must buy, >= 0. 0 takes the
-            likeliest, infinity the cheapest; at a tie the cheaper is taken.
+            Lambda: correct answers that one USD must buy, >= 0. 0 chooses the
+            model most likely correct, infinity the cheapest; ties go to the cheaper.
         """
         return self.models_at(self.n_steps_at(trade_off))
 
     def n_steps_at(self, trade_off: float) -> IntArray:
-        """Return how many steps up its hull each question goes at `trade_off`."""
+        """Return the number of steps that each question takes up its hull at `trade_off`."""
         if not trade_off >= 0:
             raise ValueError(f"trade_off must be at least 0, got {trade_off}")
         steps: IntArray = (self.slope_qs > trade_off).sum(axis=1)
@@ -88,9 +88,9 @@ def _cheapest(p_qm: FloatArray, cost_qm: FloatArray, known_qm: BoolArray) -> Int
 def _steepest(
     gain_qm: FloatArray, extra_qm: FloatArray, cost_qm: FloatArray
 ) -> tuple[IntArray, FloatArray]:
-    """Return the model that gains most per USD, the farthest of equals, and its slope.
+    """Return the model that gains most per USD and its slope; -inf where no model gains.
 
-    Of points on one line only the ends matter. Slope -inf where nothing gains.
+    Of models on one line the most expensive is returned: only the ends of a line are corners.
     """
     step_qm = (gain_qm > 0) & (extra_qm > 0) & np.isfinite(extra_qm)
     slope_qm = np.full(gain_qm.shape, -np.inf)
@@ -103,20 +103,20 @@ def _steepest(
 
 @dataclass(frozen=True, slots=True)
 class HullIncrements:
-    """All that a budget must know of many questions: 8 bytes each, and 22 for each step.
+    """The steps of many hulls, as a budget needs them: 8 bytes a question and 22 a step.
 
     Attributes
     ----------
     base_usd_q : ndarray of shape (n_questions,)
-        Predicted cost of the cheapest model; NaN where nothing is known.
+        Predicted cost of the cheapest model, USD; NaN without known estimates.
     question_n : ndarray of int32, shape (n_steps,)
-        Whose step it is, rising.
+        Question of each step, rising.
     step_n : ndarray of int16, shape (n_steps,)
-        Which of its steps, from 0, rising within a question.
+        Index of the step in its hull, from 0, rising within a question.
     slope_n : ndarray of shape (n_steps,)
         Correct answers gained per USD, falling within a question.
     cost_usd_n : ndarray of shape (n_steps,)
-        Predicted cost of the question after the step.
+        Predicted cost of the question after the step, USD.
     """
 
     base_usd_q: FloatArray
@@ -127,7 +127,7 @@ class HullIncrements:
 
     @classmethod
     def from_hulls(cls, hulls: Hulls) -> "HullIncrements":
-        """Return the steps of these hulls."""
+        """Return the steps of the hulls."""
         question, step = np.nonzero(hulls.slope_qs > -np.inf)
         return cls(
             hulls.cost_usd_qs[:, 0].copy(),
@@ -139,7 +139,7 @@ class HullIncrements:
 
     @classmethod
     def concatenate(cls, parts: Sequence["HullIncrements"]) -> "HullIncrements":
-        """Return the steps of all the questions of `parts`, one part after the other."""
+        """Concatenate the questions of `parts` and their steps."""
         first = np.cumsum([0, *(len(part.base_usd_q) for part in parts)], dtype=np.int32)
         return cls(
             np.concatenate([part.base_usd_q for part in parts]),
@@ -150,23 +150,23 @@ class HullIncrements:
         )
 
     def sort_by_slope(self, rank_q: IntArray) -> "GreedyOrder":
-        """Line up all steps of all questions, best bargain first.
+        """Sort all steps of all questions by falling slope.
 
         Parameters
         ----------
         rank_q : ndarray of shape (n_questions,)
-            Who goes first where two questions' steps are equally good.
+            Order of the questions whose steps have equal slopes.
         """
         before_n = np.where(
             self.step_n > 0, np.roll(self.cost_usd_n, 1), self.base_usd_q[self.question_n]
         )
         order = np.lexsort((self.step_n, rank_q[self.question_n], -self.slope_n))
         extra_n = (self.cost_usd_n - before_n)[order]
-        bill_usd_n = np.nansum(self.base_usd_q) + np.concatenate([[0.0], np.cumsum(extra_n)])
-        return GreedyOrder(self.question_n[order], self.slope_n[order], bill_usd_n)
+        cumulative_usd_n = np.nansum(self.base_usd_q) + np.concatenate([[0.0], np.cumsum(extra_n)])
+        return GreedyOrder(self.question_n[order], self.slope_n[order], cumulative_usd_n)
 
     def cost_usd_q(self, step_q: AnyArray) -> FloatArray:
-        """Return what every question costs after `step_q` of its steps."""
+        """Return the cost of each question after `step_q` of its steps, USD."""
         last = self.step_n == step_q[self.question_n] - 1
         cost_usd_q = self.base_usd_q.copy()
         cost_usd_q[self.question_n[last]] = self.cost_usd_n[last]
@@ -175,17 +175,17 @@ class HullIncrements:
 
 @dataclass(frozen=True, slots=True)
 class GreedyOrder:
-    """The steps of many questions in the order in which money should take them.
+    """The steps of many questions in the order of greedy allocation.
 
     Attributes
     ----------
     question_n : ndarray of int32, shape (n_steps,)
-        Whose step it is.
+        Question of each step.
     slope_n : ndarray of shape (n_steps,)
         Correct answers gained per USD, falling.
-    bill_usd_n : ndarray of shape (n_steps + 1,)
-        Predicted cost of all questions after the first ``n`` steps, rising;
-        ``bill_usd_n[0]`` is the bill of the cheapest models.
+    cumulative_cost_usd_n : ndarray of shape (n_steps + 1,)
+        Predicted cost of all questions after the first ``n`` steps, rising; the
+        first value is the cost of the cheapest models.
     """
 
     question_n: Int32Array
@@ -193,11 +193,11 @@ class GreedyOrder:
     cumulative_cost_usd_n: FloatArray
 
     def n_affordable(self, budget_usd: float) -> int:
-        """Return how many steps fit within `budget_usd`, by bisection; 0 if none does."""
+        """Return the number of steps within `budget_usd`, by bisection."""
         return max(
             int(np.searchsorted(self.cumulative_cost_usd_n, budget_usd, side="right")) - 1, 0
         )
 
     def lambda_after(self, n_steps: int) -> float:
-        """Return the lambda that stops after `n_steps`: the slope of the first step not taken."""
+        """Return the lambda that ends after `n_steps`: the slope of the first step not taken."""
         return float(self.slope_n[n_steps]) if n_steps < len(self.slope_n) else 0.0

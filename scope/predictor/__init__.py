@@ -1,9 +1,9 @@
 """Fit a bank, predict from a bank, and add a model to a bank."""
 
-from scope.predictor.add_model import (
+from scope.predictor.add_model import add_model
+from scope.predictor.measurement_plan import (
     MeasurementLimits,
     MeasurementPlan,
-    add_model,
     plan_measurement,
 )
 from scope.predictor.predictor import N_REPORTED_ANCHORS, AnchorPredictor, Neighbours

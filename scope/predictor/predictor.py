@@ -1,4 +1,4 @@
-"""Foretell correctness, tokens and cost from what models did on similar anchors."""
+"""Predict correctness, tokens and cost of every model from a bank."""
 
 from dataclasses import dataclass
 
@@ -17,45 +17,45 @@ from scope.forecast import (
     similarity_weights,
 )
 from scope.pool import cost_usd
-from scope.predictions import Estimates
+from scope.predictions import Estimates, IntervalEstimate
 
 CHUNK_QUESTIONS = 256
-"""Questions worked on at once: bounds memory to about 20 MB per array."""
+"""Questions per chunk: limits memory to about 20 MB per array."""
 
 INTERVAL = (0.05, 0.95)
 """Levels of the credible interval of a probability: 90 %."""
 
 N_REPORTED_ANCHORS = 10
-"""Nearest anchors reported with a prediction, as many as the reference keeps."""
+"""Nearest anchors reported with a prediction, as in the reference implementation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The anchors a prediction rests on, nearest first."""
+    """The anchors nearest to each question, nearest first."""
 
     similarity_qk: FloatArray
     anchor_qk: IntArray
 
 
 class AnchorPredictor:
-    """Foretells from a bank: by what it has learned, else by the votes of the nearest anchors.
+    """Predicts from a bank: with its forecaster if it has one, else with the kNN estimate.
 
-    The credible interval of a probability is that of a Beta posterior as strong as
-    the nearest anchors are many (their effective number, plus the pseudo-anchors of
-    the prior), and weaker for a question unlike all anchors.
+    The credible interval of a probability is that of a Beta posterior. Its strength is the
+    effective number of nearest anchors plus the prior strength, and lower for a question
+    that is out of distribution.
 
     Parameters
     ----------
     bank : Bank
     config : AnchorConfig, optional
-        Default: as the bank was calibrated, else the defaults.
+        By default that of the bank's reference population, or else the defaults.
     """
 
     def __init__(self, bank: Bank, config: AnchorConfig | None = None) -> None:
         self._config = config or bank.anchor_config
         self._bank = bank
         self._index = AnchorIndex(bank.embedding_ad)
-        self._votes = KNNForecaster(bank.outcomes, self._config)
+        self._knn = KNNForecaster(bank.outcomes, self._config)
         self._forecaster = bank.forecaster if self._config.use_forecaster else None
         self._prompt_fit = PromptTokenRegression(bank.features_af, bank.outcomes.prompt_tokens_am)
 
@@ -65,23 +65,23 @@ class AnchorPredictor:
         features_qf: FloatArray,
         self_index_q: IntArray | None = None,
     ) -> tuple[Estimates, Neighbours]:
-        """Foretell every model of the bank on every question.
+        """Predict every model of the bank on every question.
 
         Parameters
         ----------
         embedding_qd : ndarray of shape (n_questions, n_dimensions)
             Unit vectors of the bank's embedder.
         features_qf : ndarray of shape (n_questions, n_features)
-            As `scope.embedding.text_features.text_features` counts them.
+            From `scope.embedding.text_features.text_features`.
         self_index_q : ndarray of shape (n_questions,), optional
-            Where the questions are anchors themselves: their positions in the
-            bank, so that none votes for itself; -1 for a question that is none.
+            Index in the bank of a question that is an anchor, which is then left out of
+            its own prediction; -1 for other questions.
 
         Returns
         -------
         estimates : Estimates
         neighbours : Neighbours
-            The `NOTED_ANCHORS` nearest.
+            The `N_REPORTED_ANCHORS` nearest.
         """
         self_index_q = np.full(len(embedding_qd), -1) if self_index_q is None else self_index_q
         chunks = [
@@ -103,16 +103,27 @@ class AnchorPredictor:
     ) -> tuple[Estimates, Neighbours]:
         near = self._neighbours(embedding_qd, self_index_q)
         weight_qk = similarity_weights(near.similarity_qk, self._config.similarity_power)
-        said = self._forecast(embedding_qd, features_qf, self_index_q, weight_qk, near.anchor_qk)
+        forecast = self._forecast(
+            embedding_qd, features_qf, self_index_q, weight_qk, near.anchor_qk
+        )
         correct_qkm = self._bank.outcomes.correct_am[near.anchor_qk]
         strength_qm = effective_sample_size(weight_qk, correct_qkm) + self._config.prior_strength
-        interval = credible_interval(said, strength_qm)
+        interval = credible_interval(forecast, strength_qm)
         prompt_qm = self._prompt_fit.predict(features_qf)
-        costs = [cost_usd(self._bank.models, prompt_qm, tokens_qm) for tokens_qm in said.tokens_sqm]
-        in_distribution_qm = np.repeat(said.in_distribution_q[:, None], prompt_qm.shape[1], axis=1)
-        probability = [said.p_correct_qm, *interval]
-        columns = [*probability, prompt_qm, *said.tokens_sqm, *costs, in_distribution_qm]
-        return Estimates(*columns), near
+        costs = [
+            cost_usd(self._bank.models, prompt_qm, tokens_qm) for tokens_qm in forecast.tokens_uqm
+        ]
+        in_distribution_qm = np.repeat(
+            forecast.in_distribution_q[:, None], prompt_qm.shape[1], axis=1
+        )
+        estimates = Estimates(
+            IntervalEstimate(forecast.p_correct_qm, *interval),
+            prompt_qm,
+            IntervalEstimate(*forecast.tokens_uqm),
+            IntervalEstimate(*costs),
+            in_distribution_qm,
+        )
+        return estimates, near
 
     def _forecast(
         self,
@@ -122,16 +133,14 @@ class AnchorPredictor:
         weight_qk: FloatArray,
         anchor_qk: IntArray,
     ) -> Forecast:
-        """Ask the forecaster, and the votes as far as a question is unfamiliar to it."""
+        """Return the forecast, blended with the kNN estimate if out of distribution."""
         if self._forecaster is None:
-            return self._votes.predict(weight_qk, anchor_qk, np.full(len(self_index_q), np.nan))
-        said = self._forecaster.predict(embedding_qd, features_qf, self_index_q)
-        strange = np.flatnonzero(said.in_distribution_q < 1)
-        return said.blend_out_of_distribution(
-            self._votes.predict(
-                weight_qk[strange], anchor_qk[strange], said.in_distribution_q[strange]
-            ),
-            strange,
+            return self._knn.predict(weight_qk, anchor_qk, np.full(len(self_index_q), np.nan))
+        forecast = self._forecaster.predict(embedding_qd, features_qf, self_index_q)
+        ood = np.flatnonzero(forecast.in_distribution_q < 1)
+        return forecast.blend_out_of_distribution(
+            self._knn.predict(weight_qk[ood], anchor_qk[ood], forecast.in_distribution_q[ood]),
+            ood,
         )
 
     def _neighbours(self, embedding_qd: Float32Array, self_index_q: IntArray) -> Neighbours:
@@ -143,18 +152,19 @@ class AnchorPredictor:
         )
 
 
-def credible_interval(said: Forecast, strength_qm: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the ends of the 90 % interval of Beta posteriors with these means.
+def credible_interval(forecast: Forecast, strength_qm: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the ends of the 90 % credible interval of Beta posteriors.
 
     Parameters
     ----------
-    said : Forecast
+    forecast : Forecast
+        Its probabilities are the means.
     strength_qm : ndarray of shape (n_questions, n_models)
-        Anchors the evidence is worth; what is unfamiliar is worth less.
+        Strength in anchors; reduced for out-of-distribution questions.
     """
-    familiarity_q1 = np.nan_to_num(said.in_distribution_q, nan=1.0)[:, None]
-    believed_qm, p_qm = strength_qm * familiarity_q1, said.p_correct_qm
-    # A Beta needs positive counts; one that saw only successes keeps a sliver of doubt.
-    right_qm, wrong_qm = (np.maximum(believed_qm * p, 1e-3) for p in (p_qm, 1 - p_qm))
-    low_qm, high_qm = (betaincinv(right_qm, wrong_qm, level) for level in INTERVAL)
+    in_distribution_q1 = np.nan_to_num(forecast.in_distribution_q, nan=1.0)[:, None]
+    n_qm, p_qm = strength_qm * in_distribution_q1, forecast.p_correct_qm
+    # Both parameters of a Beta distribution must be positive.
+    correct_qm, wrong_qm = (np.maximum(n_qm * p, 1e-3) for p in (p_qm, 1 - p_qm))
+    low_qm, high_qm = (betaincinv(correct_qm, wrong_qm, level) for level in INTERVAL)
     return np.minimum(low_qm, p_qm), np.maximum(high_qm, p_qm)

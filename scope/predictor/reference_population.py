@@ -1,4 +1,4 @@
-"""Calibrate a bank on itself: no anchor ever has a say in what is foretold of it."""
+"""Fit a bank: its forecaster, and the reference population of its alpha scale."""
 
 from dataclasses import replace
 
@@ -11,28 +11,28 @@ from scope.predictor.predictor import AnchorPredictor
 from scope.sampling import hash_sample
 
 MAX_REFERENCE_SIZE = 1_000
-"""Anchors that stand for the questions to come; a mean bill over them is good to a few percent."""
+"""Maximum number of sampled anchors; a mean cost over them has an error of a few percent."""
 
 
 def fit_bank(bank: Bank) -> Bank:
-    """Return the bank with a forecaster learned from its outcomes, and the dial that fits it.
+    """Return the bank with a forecaster fitted to its outcomes, and its reference population.
 
-    What a reasoner had earned beside other forecasts is dropped.
+    The weights of a reasoner are dropped: they were fitted to the former forecasts.
 
     Raises
     ------
     BankError
-        If there is too little to learn from.
+        If there are too few anchors or outcomes.
     """
-    learned = replace(bank, forecaster=fit_forecaster(bank), reasoner=None, version="")
+    fitted = replace(bank, forecaster=fit_forecaster(bank), reasoner=None, version="")
     config = bank.anchor_config.model_copy(update={"use_forecaster": True})
-    return replace(learned, reference=predict_reference_population(learned, config))
+    return replace(fitted, reference=predict_reference_population(fitted, config))
 
 
 def predict_reference_population(bank: Bank, config: AnchorConfig) -> ReferencePopulation:
-    """Predict a sample of the bank's anchors from the others.
+    """Predict a sample of the bank's anchors, each left out of its own prediction.
 
-    The sample is drawn by a hash of the anchors' ids: the same for the same bank.
+    The sample is drawn by a hash of the ids, so it is the same for the same bank.
     """
     sample = np.array(hash_sample(bank.ids, MAX_REFERENCE_SIZE), dtype=np.int64)
     estimates, _ = AnchorPredictor(bank, config).predict(

@@ -1,4 +1,4 @@
-"""Read question sets and grade answers."""
+"""Question sets: read and check them, and grade the replies of models."""
 
 from scope.questions.grading import GRADER_NAMES, Grader, grader_for
 from scope.questions.questions import MAX_PROMPT_CHARS, read_questions

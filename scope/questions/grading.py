@@ -1,4 +1,4 @@
-"""Graders: how right a reply is, or that nobody can tell. Ungradable is never wrong."""
+"""Graders of replies. A reply that cannot be graded has grade None, never 0."""
 
 import importlib
 import math
@@ -11,35 +11,34 @@ from pathlib import Path
 
 from scope.errors import ConfigError, QuestionError
 from scope.questions.multiple_choice import LETTERS, extract_choice, option_letters
-from scope.questions.numeric import extract_number, is_close, parse_numbers
+from scope.questions.numeric import BOXED, extract_number, is_close, parse_numbers
 
 Grade = Callable[[str, str | None, str], float | None]
-"""(reply, gold, question) to 0 … 1, or None where it cannot be told."""
+"""(reply, gold, question) -> grade in [0, 1], or None if the reply cannot be graded."""
 
 RELATIVE, ABSOLUTE = 1e-6, 1e-9
-"""Numbers that differ by less agree: enough for what a float loses, not for what is rounded."""
+"""Default tolerances of ``numeric``: enough for float rounding, not for a rounded answer."""
 
 GRADER_NAMES = (
     "auto, choice, numeric, numeric:RELATIVE[,ABSOLUTE], exact, text, python:MODULE:FUNCTION"
 )
 
 _STATEMENT = re.compile(r"\banswer\s*(?:is\b|:)\s*:?\s*(?P<rest>\S[^\n]*)", re.IGNORECASE)
-_BOXED = re.compile(r"\\boxed\s*\{(?P<rest>(?:[^{}]|\{[^{}]*\})*)\}")
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Grader:
-    """A way to grade replies.
+    """A named grading function.
 
     Attributes
     ----------
     name : str
-        As the user wrote it.
+        Name as given on the command line or in a question file.
     grade : callable
-        Raises only if it is the user's own.
-    objection : callable
-        (gold, question) to why this cannot grade replies to that question, or None.
+        Grading function; only a custom one (``python:``) may raise.
+    unsupported_reason : callable
+        (gold, question) -> why the grader cannot grade that question, or None if it can.
     """
 
     name: str
@@ -48,12 +47,12 @@ class Grader:
 
 
 def make_grader(name: str) -> Grader:
-    """Return the grader a user names.
+    """Return the grader with a name, one of `GRADER_NAMES` except ``auto``.
 
     Raises
     ------
     ConfigError
-        If there is none of that name.
+        If the name is unknown, its tolerances are invalid, or its function cannot be loaded.
     """
     kind, _, rest = name.partition(":")
     if kind == "numeric":
@@ -61,42 +60,57 @@ def make_grader(name: str) -> Grader:
         return Grader(name, _numeric(relative, absolute), _no_number)
     if kind == "python":
         return Grader(name, _custom_grader(name, rest), lambda gold, question: None)
-    plain = {
+    graders = {
         "choice": Grader(name, _choice, _no_option),
         "exact": Grader(name, _exact, _no_gold),
         "text": Grader(name, _text, _no_words),
     }
-    if name not in plain:
+    if name not in graders:
         raise ConfigError(f"grader is {name!r}; expected one of {GRADER_NAMES}")
-    return plain[name]
+    return graders[name]
 
 
-def grader_for(name: str, gold: str | None, question: str, place: str) -> Grader:
-    """Return the grader of one question; ``auto`` goes by its gold answer.
+def grader_for(name: str, gold: str | None, question: str, location: str) -> Grader:
+    """Return the grader of one question.
 
-    ``auto`` takes a letter of an option the question shows for multiple choice and a number in a
-    question without options for numeric; anything else could be meant in several ways.
+    ``auto`` selects ``choice`` if the gold answer is the letter of an option in the question,
+    and ``numeric`` if it is a number and the question has no options. Any other gold answer is
+    ambiguous.
+
+    Parameters
+    ----------
+    name : str
+        One of `GRADER_NAMES`.
+    gold : str or None
+        Gold answer.
+    question : str
+        Prompt of the question.
+    location : str
+        File and row of the question, for messages.
 
     Raises
     ------
+    ConfigError
+        If there is no such grader.
     QuestionError
-        If the question has no gold answer that this grader can use; `place` names it.
+        If the grader cannot use the gold answer, or ``auto`` cannot select one.
     """
-    grader = make_grader(_infer_grader(gold, question, place) if name == "auto" else name)
-    if why := grader.unsupported_reason(gold, question):
-        raise QuestionError(f"{place} cannot be graded by {grader.name!r}: {why}")
+    grader = make_grader(_infer_grader(gold, question, location) if name == "auto" else name)
+    if reason := grader.unsupported_reason(gold, question):
+        raise QuestionError(f"{location} cannot be graded by {grader.name!r}: {reason}")
     return grader
 
 
-def _infer_grader(gold: str | None, question: str, place: str) -> str:
-    shown = option_letters(question)
-    if gold is not None and gold.strip() in tuple(shown):
+def _infer_grader(gold: str | None, question: str, location: str) -> str:
+    letters = option_letters(question)
+    if gold is not None and gold.strip() in tuple(letters):
         return "choice"
-    if gold is not None and not shown and _no_number(gold, question) is None:
+    if gold is not None and not letters and _no_number(gold, question) is None:
         return "numeric"
-    told = "no gold answer" if gold is None else f"gold {gold!r:.40}"
+    found = "no gold answer" if gold is None else f"gold {gold!r:.40}"
     raise QuestionError(
-        f"{place} has {told}, which does not say how to grade; name a --grader: {GRADER_NAMES}"
+        f"{location} has {found}, which does not determine a grader; "
+        f"set --grader to one of {GRADER_NAMES}"
     )
 
 
@@ -107,9 +121,9 @@ def _choice(reply: str, gold: str | None, question: str) -> float | None:
 
 def _numeric(relative: float, absolute: float) -> Grade:
     def grade(reply: str, gold: str | None, question: str) -> float | None:
-        told = extract_number(reply)
-        wanted = parse_numbers(gold or "")
-        return None if told is None else float(is_close(told, wanted[0], relative, absolute))
+        answer = extract_number(reply)
+        expected = parse_numbers(gold or "")
+        return None if answer is None else float(is_close(answer, expected[0], relative, absolute))
 
     return grade
 
@@ -119,20 +133,20 @@ def _exact(reply: str, gold: str | None, question: str) -> float | None:
 
 
 def _text(reply: str, gold: str | None, question: str) -> float | None:
-    """Compare words; a gold answer that stands among other words leaves the case open."""
-    wanted = normalise_text(gold or "")
-    said = [reply, *(found["rest"] for found in _STATEMENT.finditer(reply))]
-    said += [found["rest"] for found in _BOXED.finditer(reply)]
-    texts = [text for text in map(normalise_text, (reply, said[-1])) if text]
+    """Compare normalised words; the grade is None if the gold answer is among other words."""
+    expected = normalise_text(gold or "")
+    answers = [reply, *(match["rest"] for match in _STATEMENT.finditer(reply))]
+    answers += [match["rest"] for match in BOXED.finditer(reply)]
+    texts = [text for text in map(normalise_text, (reply, answers[-1])) if text]
     if not texts:
         return None
-    if wanted in texts:
+    if expected in texts:
         return 1.0
-    return None if f" {wanted} " in f" {texts[0]} " else 0.0
+    return None if f" {expected} " in f" {texts[0]} " else 0.0
 
 
 def normalise_text(text: str) -> str:
-    """Return `text` in one case, without punctuation, articles and doubled spaces.
+    """Return `text` case-folded, without punctuation, articles and repeated spaces.
 
     Examples
     --------
@@ -145,7 +159,7 @@ def normalise_text(text: str) -> str:
 
 
 def _custom_grader(name: str, path: str) -> Grade:
-    """Return a function of the user's, its results checked."""
+    """Return a custom grading function that checks its results."""
     module, _, attribute = path.partition(":")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
@@ -169,15 +183,15 @@ def _custom_grader(name: str, path: str) -> Grade:
 
 def _tolerances(name: str, text: str) -> tuple[float, float]:
     try:
-        given = [float(part) for part in text.split(",")] if text else []
+        values = [float(part) for part in text.split(",")] if text else []
     except ValueError:
-        given = [math.nan]
-    if len(given) > 2 or not all(0 <= value < math.inf for value in given):
+        values = [math.nan]
+    if len(values) > 2 or not all(0 <= value < math.inf for value in values):
         raise ConfigError(
             f"grader is {name!r}; expected numeric, numeric:RELATIVE or numeric:RELATIVE,ABSOLUTE "
             "with tolerances of at least 0"
         )
-    relative, absolute = [*given, *(RELATIVE, ABSOLUTE)[len(given) :]]
+    relative, absolute = [*values, *(RELATIVE, ABSOLUTE)[len(values) :]]
     return relative, absolute
 
 
@@ -190,20 +204,20 @@ def _no_gold(gold: str | None, question: str) -> str | None:
 
 
 def _no_words(gold: str | None, question: str) -> str | None:
-    wordless = "its gold answer has neither letters nor digits"
-    return _no_gold(gold, question) or (None if normalise_text(gold or "") else wordless)
+    reason = "its gold answer has neither letters nor digits"
+    return _no_gold(gold, question) or (None if normalise_text(gold or "") else reason)
 
 
 def _no_option(gold: str | None, question: str) -> str | None:
-    shown, letter = option_letters(question) or LETTERS, _letter(gold)
-    wrong = f"its gold answer is {gold!r:.40}, its options are {shown[0]} to {shown[-1]}"
-    return _no_gold(gold, question) or (None if letter and letter in tuple(shown) else wrong)
+    letters, letter = option_letters(question) or LETTERS, _letter(gold)
+    reason = f"its gold answer is {gold!r:.40}, its options are {letters[0]} to {letters[-1]}"
+    return _no_gold(gold, question) or (None if letter and letter in tuple(letters) else reason)
 
 
 def _no_number(gold: str | None, question: str) -> str | None:
-    wrong = f"its gold answer is {gold!r:.40}; expected one number, a unit may follow"
-    single = (
+    reason = f"its gold answer is {gold!r:.40}; expected one number, a unit may follow"
+    is_number = (
         re.match(r"\s*[-+−(]?\s*[$€£\\]?\s*[\d.\\]", gold or "")
         and len(parse_numbers(gold or "")) == 1
     )
-    return _no_gold(gold, question) or (None if single else wrong)
+    return _no_gold(gold, question) or (None if is_number else reason)

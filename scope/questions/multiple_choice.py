@@ -1,4 +1,4 @@
-"""Which option of a multiple-choice question a free text settles on."""
+"""Extract the chosen option from a reply to a multiple-choice question."""
 
 import re
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ _LINE_MARKER = re.compile(r"^\s*\(?([A-J])[.):](?=\s|$)", re.MULTILINE)
 _MARKUP = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathbb)\s*\{([^{}]*)\}")
 _NOISE = re.compile(r"\*+|`+|[\"“”]|__+|\$+|\\[()\[\]]")
 
-# "The answer is A plane" holds an article and "the answer is I think" a pronoun: after a bare
-# letter only an end, punctuation or one of these words may stand.
-_AFTER = (
+# In "The answer is A plane" the letter is an article, in "the answer is I think" a pronoun: a
+# bare letter counts only before an end, punctuation or one of these words.
+_FOLLOWED_BY = (
     r"(?=\s*(?:$|[.,;:!)\]}\n/&–—]|-\s|\(|(?:because|since|as|and|or|nor|but|due|which|with|for"
     r"|is|not|if|based|from|given)\b))"
 )
-_LETTER = rf"(?:\(\s*[A-Ja-j]\s*\)|\[\s*[A-Ja-j]\s*\]|\b[A-J](?![\w'’]|-\w){_AFTER})"
+_LETTER = rf"(?:\(\s*[A-Ja-j]\s*\)|\[\s*[A-Ja-j]\s*\]|\b[A-J](?![\w'’]|-\w){_FOLLOWED_BY})"
 _LIST = rf"{_LETTER}(?:\s*(?:,\s*(?:and|or)?|/|&|and|or|nor)\s*{_LETTER})*"
 _OPTION = r"(?:(?:the\s+)?(?:option|choice|letter|answer)s?\s*:?\s*)?"
-_DENIED = r"(?P<denied>(?:\s*(?:not|n't|never)\b)?)"
+_NEGATION = r"(?P<negation>(?:\s*(?:not|n't|never)\b)?)"
 _SUBJECT = (
     r"(?<!\bincorrect )(?<!\bwrong )\b(?:answers?(?:\s+(?:choice|option|letter))?"
     r"|correct\s+(?:option|choice|letter)s?"
@@ -29,7 +29,7 @@ _STATEMENTS = (
     re.compile(r"\\boxed\s*\{\s*(?P<letters>\(?\s*[A-Ja-j]\s*\)?)[.:]?(?:\s[^{}]*)?\}"),
     re.compile(r"(?i:<answer>)\s*(?P<letters>\(?[A-Ja-j]\)?)\s*(?i:</answer>)"),
     re.compile(
-        rf"(?i:{_SUBJECT}\s*(?:is|are|would\s+be|should\s+be|must\s+be|has\s+to\s+be)){_DENIED}"
+        rf"(?i:{_SUBJECT}\s*(?:is|are|would\s+be|should\s+be|must\s+be|has\s+to\s+be)){_NEGATION}"
         rf"(?i:\s*:?\s*(?:either|both|neither|clearly|therefore|thus)?\s*{_OPTION})"
         rf"(?P<letters>{_LIST})(?!\s*\?)"
     ),
@@ -38,7 +38,7 @@ _STATEMENTS = (
     re.compile(rf"(?i:\b(?:I|we)\s+(?:choose|pick|select)\s+{_OPTION})(?P<letters>{_LIST})"),
     re.compile(
         r"(?P<letters>\(\s*[A-J]\s*\)|(?i:\b(?:option|choice)\s+)[A-J]|\b[A-J])\s+(?:is|are)"
-        rf"{_DENIED}\s+(?:the\s+)?(?:correct|right|best)\b"
+        rf"{_NEGATION}\s+(?:the\s+)?(?:correct|right|best)\b"
     ),
 )
 _LONE = re.compile(r"^\W*([A-Ja-j])\W*$")
@@ -46,24 +46,24 @@ _HEADED = re.compile(r"^\s*\(?([A-J])[.):]\s+\S")
 
 
 def option_letters(question: str) -> str:
-    """Return the letters of the options a question shows, none if it shows none.
+    """Return the letters of the options in a question; empty if it has none.
 
-    Options are markers such as ``A.``, ``(A)`` or ``A:`` in rising order without a gap.
+    Options are marked ``A.``, ``(A)`` or ``A:``, in alphabetical order without a gap.
 
     Examples
     --------
     >>> option_letters("Which one? A) red B) green C) blue"), option_letters("Name a colour.")
     ('ABC', '')
     """
-    # An option's own text may hold such markers too, so those that start a line go first.
+    # The text of an option may contain markers, so markers at the start of a line are preferred.
     return _longest_run(_LINE_MARKER, question) or _longest_run(_MARKER, question)
 
 
 def _longest_run(marker: re.Pattern[str], question: str) -> str:
-    """Return the longest run of markers from A on, if it is longer than one."""
+    """Return the longest run of markers that starts with A, if it has at least two letters."""
     longest = run = ""
-    for found in marker.finditer(question):
-        letter = found[1]
+    for match in marker.finditer(question):
+        letter = match[1]
         if letter == LETTERS[len(run) : len(run) + 1]:
             run += letter
         elif letter == "A":
@@ -73,11 +73,11 @@ def _longest_run(marker: re.Pattern[str], question: str) -> str:
 
 
 def extract_choice(reply: str, allowed: str = LETTERS) -> str | None:
-    r"""Return the option a reply settles on.
+    r"""Return the option that a reply chooses.
 
-    The last clear statement wins: "the answer is C", "Answer: C", ``\boxed{C}``, "C is correct".
-    Without one, a reply or its last line that is a letter and nothing else counts. A statement
-    that names two options, one that is not `allowed`, or none at all, settles nothing.
+    The last clear statement counts: "the answer is C", "Answer: C", ``\boxed{C}``, "C is
+    correct". Without a statement, a reply or last line that consists of one letter counts. There
+    is no choice if the statement names two options, none, or one that is not `allowed`.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def extract_choice(reply: str, allowed: str = LETTERS) -> str | None:
     Returns
     -------
     str or None
-        One capital letter; None where the reply cannot be told.
+        One capital letter; None if there is no clear choice.
 
     Examples
     --------
@@ -100,28 +100,28 @@ def extract_choice(reply: str, allowed: str = LETTERS) -> str | None:
     text = _NOISE.sub("", _MARKUP.sub(r"\1", reply)).strip()
     statements = sorted(_statements(text), key=lambda statement: statement[0])
     letters: set[str] | None = None
-    for _, denied, named in statements:
-        if not denied:
+    for _, is_negated, named in statements:
+        if not is_negated:
             letters = named
         elif letters is not None and letters <= named:
-            letters = set()  # taken back
+            letters = set()  # the reply retracts its choice
     if letters is None:
         letters = _bare_letter(text)
-    one = next(iter(letters)) if len(letters) == 1 else ""
-    return one if one and one in allowed else None
+    choice = next(iter(letters)) if len(letters) == 1 else ""
+    return choice if choice and choice in allowed else None
 
 
 def _statements(text: str) -> Iterator[tuple[int, bool, set[str]]]:
-    """Yield where each statement starts, whether it denies, and the letters it names."""
+    """Yield start, negation and named letters of each statement."""
     for pattern in _STATEMENTS:
-        for found in pattern.finditer(text):
-            named = re.findall(r"\b[A-Ja-j]\b", found["letters"])
-            denied = bool(found.groupdict().get("denied"))
-            yield found.start("letters"), denied, {letter.upper() for letter in named}
+        for match in pattern.finditer(text):
+            named = re.findall(r"\b[A-Ja-j]\b", match["letters"])
+            is_negated = bool(match.groupdict().get("negation"))
+            yield match.start("letters"), is_negated, {letter.upper() for letter in named}
 
 
 def _bare_letter(text: str) -> set[str]:
-    """Return the letter that is the whole reply, its last line, or its only headed line."""
+    """Return the letter that is the whole reply or its last line, or that starts a single line."""
     lines = [line for line in text.splitlines() if line.strip()]
     if lines and (lone := _LONE.match(lines[-1])):
         return {lone[1].upper()}

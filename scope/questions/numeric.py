@@ -1,4 +1,4 @@
-"""The number a free text settles on, and whether it is the one wanted."""
+"""Extract the final number from a reply, and compare numbers."""
 
 import math
 import re
@@ -20,49 +20,56 @@ _STATEMENT = re.compile(
     r"(?i:\banswers?\b\s*(?:is|are|would\s+be|should\s+be|must\s+be|=|:)\s*:?|####)"
     r"(?P<rest>[^\n]*)"
 )
-_BOXED = re.compile(r"\\boxed\s*\{(?P<rest>(?:[^{}]|\{[^{}]*\})*)\}")
+BOXED = re.compile(r"\\boxed\s*\{(?P<rest>(?:[^{}]|\{[^{}]*\})*)\}")
 
 ParsedNumber = tuple[float, bool]
-"""A value, and whether it was written as a percentage (50 % is .5 and True)."""
+"""A value, and whether it was written as a percentage (50 % is 0.5 and True)."""
 
 
 def parse_numbers(text: str) -> list[ParsedNumber]:
     r"""Return every number in `text`, in order.
 
-    Understood are signs, thousands separators, decimals, powers (``1.2e-3``, ``1.2 × 10^{-3}``),
-    fractions (``3/4``, ``\frac{3}{4}``) and percentages.
+    Numbers may have signs, thousands separators, decimals and powers (``1.2e-3``,
+    ``1.2 × 10^{-3}``), and may be fractions (``3/4``, ``\frac{3}{4}``) or percentages.
 
     Examples
     --------
     >>> parse_numbers("1,234.5 m, 3/4 or 50 %")
     [(1234.5, False), (0.75, False), (0.5, True)]
     """
-    values = [_value(found) for found in _NUMBER.finditer(_plain(text))]
+    values = [_value(match) for match in _NUMBER.finditer(_plain(text))]
     return [value for value in values if value is not None]
 
 
 def extract_number(reply: str) -> ParsedNumber | None:
-    r"""Return the number a reply settles on, None where it cannot be told.
+    r"""Return the final number of a reply; None if it is missing or ambiguous.
 
-    The last of ``\boxed{…}``, "the answer is …", "Answer: …" and ``#### …`` counts, if one number
-    stands there (after the last equals sign, if any). Without such a statement it is the only
-    number of the last line, or of the whole reply.
+    The last ``\boxed{…}`` counts if it has a number, else the last "the answer is …",
+    "Answer: …" or ``#### …``. A statement with several numbers counts by the number after its
+    last equals sign. Without a statement the only number of the last line counts, else the only
+    number of the reply.
     """
-    boxed = [found["rest"] for found in _BOXED.finditer(reply)]
-    bare = _BOXED.sub(r"\g<rest>", reply)
-    told = [found["rest"] for found in _STATEMENT.finditer(bare)]
-    for statement in (*boxed[-1:], *told[-1:]):
+    boxed = [match["rest"] for match in BOXED.finditer(reply)]
+    bare = BOXED.sub(r"\g<rest>", reply)
+    stated = [match["rest"] for match in _STATEMENT.finditer(bare)]
+    for statement in (*boxed[-1:], *stated[-1:]):
         if parse_numbers(statement):
             return _single_number(statement)
     last_line = bare.strip().splitlines()[-1:]
     return next(
-        (only for text in (*last_line, bare) if (only := _single_number(text)) is not None), None
+        (number for text in (*last_line, bare) if (number := _single_number(text)) is not None),
+        None,
     )
 
 
-def is_close(told: ParsedNumber, wanted: ParsedNumber, relative: float, absolute: float) -> bool:
-    """Say whether two numbers agree; of a lone percentage its bare number counts too."""
-    (value, percent), (gold, gold_percent) = told, wanted
+def is_close(
+    answer: ParsedNumber, expected: ParsedNumber, relative: float, absolute: float
+) -> bool:
+    """Return whether two numbers agree within a tolerance.
+
+    If only one of them is a percentage, it may also agree without the percent sign.
+    """
+    (value, percent), (gold, gold_percent) = answer, expected
     scales = [1.0] if percent == gold_percent else [1.0, 100.0 if percent else 0.01]
     return any(
         math.isclose(value * scale, gold, rel_tol=relative, abs_tol=absolute) for scale in scales
@@ -70,28 +77,28 @@ def is_close(told: ParsedNumber, wanted: ParsedNumber, relative: float, absolute
 
 
 def _single_number(text: str) -> ParsedNumber | None:
-    """Return the one number of `text`, or the one after its last equals sign."""
+    """Return the only number of `text`, or the only one after its last equals sign."""
     for part in (text, text.rsplit("=", 1)[-1], text.rsplit("≈", 1)[-1]):
-        if len(found := set(parse_numbers(part))) == 1:
-            return found.pop()
+        if len(numbers := set(parse_numbers(part))) == 1:
+            return numbers.pop()
     return None
 
 
 def _plain(text: str) -> str:
-    text = _NOISE.sub(r" \1", _SPACES.sub(lambda found: "," if found[0] == "{,}" else " ", text))
+    text = _NOISE.sub(r" \1", _SPACES.sub(lambda match: "," if match[0] == "{,}" else " ", text))
     text = _FRACTION.sub(r"\1/\2", text)
     return _POWER.sub(r"1e\1", _UNIT_POWER.sub(r"e\1", text))
 
 
-def _value(found: re.Match[str]) -> ParsedNumber | None:
-    """Return what was found as a number; None if it is none a float can hold."""
-    power = (found["power"] or "").replace("−", "-")
-    bottom = _strip_separators(found["bottom"] or "1")
-    value = float(_strip_separators(found["top"]) + power)
-    if (found["sign"] or "").strip() in ("-", "−"):
+def _value(match: re.Match[str]) -> ParsedNumber | None:
+    """Return the number of a match; None if it is not a finite float."""
+    power = (match["power"] or "").replace("−", "-")
+    bottom = _strip_separators(match["bottom"] or "1")
+    value = float(_strip_separators(match["top"]) + power)
+    if (match["sign"] or "").strip() in ("-", "−"):
         value = -value
     value = value / float(bottom) if float(bottom) else math.inf
-    percent = bool(found["percent"])
+    percent = bool(match["percent"])
     return (value / 100 if percent else value, percent) if math.isfinite(value) else None
 
 

@@ -1,4 +1,4 @@
-"""Rows of questions as files and folders hold them, unchecked, one at a time."""
+"""Unchecked rows of question files, folders and data sets, as streams."""
 
 import json
 import logging
@@ -17,12 +17,12 @@ BATCH_ROWS = 1_024
 
 
 class SourceRow(NamedTuple):
-    """A row, and the words that name where it was found."""
+    """A row and its location, for messages."""
 
     source: str
-    """The file or data set."""
+    """File or data set."""
     location: str
-    """The line or row of it."""
+    """Line or row in the source."""
     row: Any
 
     def __str__(self) -> str:
@@ -30,27 +30,27 @@ class SourceRow(NamedTuple):
 
 
 def iter_rows(path: Path) -> Iterator[SourceRow]:
-    """Yield every row of a file, or of the files of a folder in the order of their names.
+    """Yield the rows of a file, or of all files of a folder in the order of their names.
 
-    Only JSON is read whole; JSON lines and Parquet are streamed.
+    JSON is read as a whole; JSON lines and Parquet are streamed.
 
     Raises
     ------
     QuestionError
-        If a file cannot be read, or is not what its name ends in.
+        If a file cannot be read, or its content does not match its suffix.
     """
     for file in _files(path) if path.is_dir() else [path]:
         if file.suffix not in _READERS:
             raise QuestionError(f"{file} is not a question file; expected {', '.join(_READERS)}")
         try:
-            for place, row in _READERS[file.suffix](file):
-                yield SourceRow(str(file), place, row)
+            for location, row in _READERS[file.suffix](file):
+                yield SourceRow(str(file), location, row)
         except (OSError, UnicodeDecodeError) as error:
             raise QuestionError(f"{file} cannot be read: {error}") from error
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return what `folder` shows; hidden files are somebody else's."""
+    """Return the files of `folder` whose names do not start with a dot or an underscore."""
     files = sorted(file for file in folder.iterdir() if file.name[0] not in "._")
     if not files:
         raise QuestionError(f"{folder} is empty; expected files of {', '.join(_READERS)}")
@@ -66,7 +66,7 @@ def _json_rows(path: Path) -> Iterator[tuple[str, object]]:
     except json.JSONDecodeError as error:
         raise QuestionError(f"{path}: line {error.lineno} is not JSON: {error.msg}") from error
     if not isinstance(rows, list):
-        raise QuestionError(f"{path} holds a {type(rows).__name__}; expected a list of questions")
+        raise QuestionError(f"{path} is a {type(rows).__name__}; expected a list of questions")
     yield from ((f"question {number}", row) for number, row in enumerate(rows, start=1))
 
 
@@ -97,28 +97,28 @@ _READERS = {".json": _json_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_row
 
 
 PUBLISHED_DATASETS = {"id": "Cooolder/SCOPE-60K-final", "ood": "Cooolder/SCOPE-60K-OOD-final"}
-"""The data sets of the published method, with splits ``anchor`` and ``test``."""
+"""Data sets of the published method, with splits ``anchor`` and ``test``."""
 
 
 @dataclass(frozen=True, slots=True)
 class HubDataset:
-    """A data set that the hub, or a folder laid out like one, holds."""
+    """A data set on the Hugging Face hub, or a folder with the same layout."""
 
     name: str
     """``id``, ``ood``, ``owner/name`` or a folder."""
     split: str | None = None
-    """May be None where there is only one."""
+    """May be None if the data set has only one."""
 
     def __str__(self) -> str:
         return f"data set {self.name}" + ("" if self.split is None else f", split {self.split}")
 
     def rows(self) -> Iterator[SourceRow]:
-        """Yield every row, streamed: no copy of the data set is made.
+        """Yield every row; the data set is streamed, not downloaded as a whole.
 
         Raises
         ------
         QuestionError
-            If there is no such data set or split, or it cannot be reached.
+            If the data set or split does not exist, or cannot be reached.
         """
         if Path(self.name).is_file():
             raise QuestionError(
@@ -129,22 +129,22 @@ class HubDataset:
                 yield SourceRow(str(self), f"row {number}", row)
         except QuestionError:
             raise
-        except Exception as error:  # the library's own, its HTTP client's, its file readers'
+        except Exception as error:  # of `datasets`, its HTTP client or its file readers
             raise QuestionError(f"{self} cannot be read: {one_line(error)}") from error
 
     def _stream(self) -> Iterator[object]:
         from datasets import disable_progress_bars, load_dataset
 
         disable_progress_bars()
-        # Its retries are no news: if the last one fails, the error says so.
+        # Hide warnings about retries; if the last retry fails, the error is reported.
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         splits = load_dataset(PUBLISHED_DATASETS.get(self.name, self.name), streaming=True)
         names = list(splits)
         if self.split is None and len(names) == 1:
             return iter(splits[names[0]])
         if self.split not in names:
-            asked = "no split was named" if self.split is None else f"no split {self.split!r}"
+            problem = "no split was named" if self.split is None else f"no split {self.split!r}"
             raise QuestionError(
-                f"data set {self.name}: {asked}; it has {join_names(sorted(names))}"
+                f"data set {self.name}: {problem}; it has {join_names(sorted(names))}"
             )
         return iter(splits[self.split])

@@ -1,4 +1,4 @@
-"""The reasoning predictor: prompt, reply grammar, probabilities and engine of a small LLM."""
+"""The reasoner, a small LLM that predicts outcomes: prompt, reply grammar, answers, engine."""
 
 from scope.reasoner.answer_cache import AnswerCache, AnswerKey, CachedAnswer, ReasonerFingerprint
 from scope.reasoner.answers import (
@@ -14,8 +14,9 @@ from scope.reasoner.engine import (
     n_engines_that_fit,
     vllm_engine_kwargs,
 )
-from scope.reasoner.prompt import Example, PromptBuilder
+from scope.reasoner.prompt import PromptBuilder
 from scope.reasoner.spec import ReasonerConfig, ReasonerSpec, is_local_path
+from scope.reasoner.template import Example
 from scope.reasoner.tokenizer import PromptTokenizer
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Answers of a reasoner kept between runs: what it once said of a question is final."""
+"""Cache of the reasoner's answers between runs; a cached answer is never computed again."""
 
 import json
 from typing import NamedTuple
@@ -9,50 +9,50 @@ from scope.storage import VectorCache
 
 
 class ReasonerFingerprint(StrictModel):
-    """All that decides an answer besides what is asked."""
+    """Everything that determines an answer besides the query."""
 
     reasoner: ReasonerSpec
     evidence: str
-    """Digest of the anchors that the examples are taken from, and of their outcomes."""
+    """Digest of the anchors that examples are taken from, and of their outcomes."""
 
 
 class AnswerKey(NamedTuple):
-    """One thing asked of a reasoner: how a model would do on a question."""
+    """One query to a reasoner: a model and a question."""
 
     model: str
     self_anchor: str | None
-    """The anchor that the question is itself, and that is left out of the examples."""
+    """Id of the anchor that is this question, which is left out of the examples; None if none."""
     question: str
 
 
 class CachedAnswer(NamedTuple):
-    """What is kept of an answer; NaN is unknown."""
+    """One row of the cache; NaN is unknown."""
 
     p_yes: float
-    """Probability that the model is right, in [0, 1]."""
+    """Probability that the model answers correctly, in [0, 1]."""
     tokens: float
-    """Tokens that it would generate."""
+    """Tokens that the model would generate."""
     prompt_tokens: float
-    """Tokens that the reasoner has read, those from its prefix cache among them."""
+    """Prompt tokens of the reasoner, including those from its prefix cache."""
     generated_tokens: float
-    """Tokens that the reasoner has written, all samples together."""
+    """Tokens that the reasoner generated, summed over the samples."""
     cached_tokens: float
-    """Tokens of the prompt that its prefix cache had."""
+    """Prompt tokens that the reasoner took from its prefix cache."""
 
 
 class AnswerCache(VectorCache[AnswerKey]):
-    """Answers of one reasoner with one bank; a vector is an `CachedAnswer`.
+    """Answers of one reasoner with one bank; a vector is a `CachedAnswer`.
 
     Parameters
     ----------
     root : Path
-        Folder of all recipes.
-    recipe : ReasonerFingerprint
+        Folder that holds one subfolder for each fingerprint.
+    fingerprint : ReasonerFingerprint
     """
 
     column = "answer"
 
     def key_bytes(self, item: AnswerKey) -> bytes:
-        """Return the three parts, none of which can run into another."""
-        # As JSON: a lone surrogate is no UTF-8, but still a text like no other.
+        """Return the three parts as JSON, so that their boundaries are unambiguous."""
+        # JSON also escapes a lone surrogate, which UTF-8 cannot encode.
         return json.dumps(item).encode()

@@ -1,4 +1,4 @@
-"""Answers of the reasoner as probabilities, and what an engine must be told to give them."""
+"""Answers of the reasoner as probabilities, and the engine parameters that they rely on."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,26 +15,27 @@ ENGINE_ARGS: dict[str, Any] = {
     "structured_outputs_config": {"backend": "guidance"},
     "enable_prefix_caching": True,
 }
-"""Settings of vLLM that answers rest on: log probabilities among what the grammar permits."""
+"""vLLM settings that answers rely on: log probabilities are over the tokens that the grammar
+permits."""
 
 UNTRUNCATED_SAMPLING = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
-"""Said aloud, or an endpoint of vLLM takes what the checkpoint's ``generation_config.json`` says
-(Qwen3: top_p .8, which would make a yes of .8 a certain one)."""
+"""Explicit, because a vLLM endpoint otherwise applies the checkpoint's ``generation_config.json``
+(Qwen3: top_p 0.8, which would turn a yes of probability 0.8 into a certain one)."""
 
 LOGPROBS = 5
-"""Tokens whose log probabilities are returned; at the answer only two are finite."""
+"""Log probabilities returned for each token; at the answer only two are finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReasonerPrediction:
-    """What the reasoner foretells of one model on one question; NaN where unknown.
+    """Prediction of the reasoner for one model on one question; NaN where unknown.
 
     Attributes
     ----------
     p_yes : float
         Probability that the model answers correctly.
     tokens : float
-        Length of its answer.
+        Tokens of the model's answer.
     """
 
     p_yes: float = math.nan
@@ -43,12 +44,12 @@ class ReasonerPrediction:
 
 @dataclass(frozen=True, slots=True)
 class ReasonerPredictions:
-    """Answers of many questions and models.
+    """Predictions of the reasoner for many questions and models.
 
     Attributes
     ----------
     p_yes_qm, tokens_qm : ndarray of shape (n_questions, n_models)
-        NaN where not asked, or not understood.
+        NaN where the reasoner was not queried or its reply could not be parsed.
     """
 
     p_yes_qm: FloatArray
@@ -56,19 +57,19 @@ class ReasonerPredictions:
 
 
 def p_yes(logprob_yes: float, logprob_no: float, temperature: float) -> float:
-    """Return the probability of yes against no, whatever the temperature was.
+    """Return the probability of yes, normalised over yes and no, at temperature 1.
 
     Parameters
     ----------
     logprob_yes, logprob_no : float
-        As the engine gives them: of logits over `temperature`, which is undone here.
+        As the engine returns them: computed from logits divided by `temperature`.
     temperature : float
         0 for a greedy reply, whose logits the engine does not scale.
 
     Returns
     -------
     float
-        NaN if both are minus infinity or one is unknown.
+        In [0, 1]; NaN if both inputs are minus infinity or one is NaN.
 
     Examples
     --------
@@ -95,42 +96,42 @@ def parse_prediction(
     reasoning: Reasoning,
     temperature: float,
 ) -> ReasonerPrediction:
-    """Return what a reply made under the grammar answers.
+    """Return the prediction in a reply that was generated under the grammar.
 
     Parameters
     ----------
     text : str
-        What the engine generated.
+        Generated text.
     token_ids : sequence of int
-        Its tokens.
+        Generated tokens.
     logprobs : sequence of mapping, one for each token
-        From token to log probability, of the likeliest at that place.
+        Token -> log probability of the most probable tokens at that position.
     yes_id, no_id : int
         Tokens of the two answers.
     reasoning : {"full", "short", "none"}
     temperature : float
-        It was generated at.
+        Sampling temperature of the reply.
 
     Returns
     -------
-    Answer
-        Unknown throughout if the reply is not complete; its probability is if the engine
-        gave none at the answer.
+    ReasonerPrediction
+        NaN throughout if the reply is incomplete; `p_yes` is NaN if the engine returned no
+        log probabilities for the answer.
     """
-    reply = parse_reply(FORCED_PREFIX + text if reasoning == "none" else text, sealed=True)
+    reply = parse_reply(FORCED_PREFIX + text if reasoning == "none" else text, constrained=True)
     if reply.correct is None:
         return ReasonerPrediction()
     tokens = math.nan if reply.tokens is None else float(reply.tokens)
-    places = range(min(len(token_ids), len(logprobs)) - 1, -1, -1)
-    place = next((i for i in places if token_ids[i] in (yes_id, no_id)), None)
-    if place is None or (token_ids[place] == yes_id) != reply.correct:
+    indices = range(min(len(token_ids), len(logprobs)) - 1, -1, -1)
+    index = next((i for i in indices if token_ids[i] in (yes_id, no_id)), None)
+    if index is None or (token_ids[index] == yes_id) != reply.correct:
         return ReasonerPrediction(tokens=tokens)
-    yes, no = (logprobs[place].get(token, math.nan) for token in (yes_id, no_id))
+    yes, no = (logprobs[index].get(token, math.nan) for token in (yes_id, no_id))
     return ReasonerPrediction(p_yes(yes, no, temperature), tokens)
 
 
-def average_predictions(answers: Sequence[ReasonerPrediction]) -> ReasonerPrediction:
-    """Return the mean of several replies to one prompt, of what is known of each.
+def average_predictions(predictions: Sequence[ReasonerPrediction]) -> ReasonerPrediction:
+    """Return the mean of several replies to one prompt; NaN values are ignored.
 
     Examples
     --------
@@ -139,17 +140,20 @@ def average_predictions(answers: Sequence[ReasonerPrediction]) -> ReasonerPredic
     ReasonerPrediction(p_yes=0.30000000000000004, tokens=150.0)
     """
     return ReasonerPrediction(
-        _mean([answer.p_yes for answer in answers]), _mean([answer.tokens for answer in answers])
+        _nan_mean([prediction.p_yes for prediction in predictions]),
+        _nan_mean([prediction.tokens for prediction in predictions]),
     )
 
 
-def sampling_params(config: ReasonerConfig, tokens: PromptTokenizer) -> dict[str, Any]:
-    """Return the sampling parameters of one reply, for any shell of vLLM.
+def sampling_params(config: ReasonerConfig, tokenizer: PromptTokenizer) -> dict[str, Any]:
+    """Return the vLLM sampling parameters of one reply, offline and online.
 
-    Nothing but the temperature may change the probabilities, which `p_yes` undoes. There is no
-    seed: one for each request makes a batch slow, and crashes vLLM on a CPU.
+    Only the temperature changes the probabilities, and `p_yes` reverses it. There is no seed:
+    a seed for each request slows a batch down, and crashes vLLM on a CPU.
     """
-    grammar = reply_grammar(config.reasoning, config.reasoning_tokens, tokens.yes_id, tokens.no_id)
+    grammar = reply_grammar(
+        config.reasoning, config.reasoning_tokens, tokenizer.yes_id, tokenizer.no_id
+    )
     return {
         **UNTRUNCATED_SAMPLING,
         "temperature": config.temperature,
@@ -159,6 +163,6 @@ def sampling_params(config: ReasonerConfig, tokens: PromptTokenizer) -> dict[str
     }
 
 
-def _mean(values: Sequence[float]) -> float:
+def _nan_mean(values: Sequence[float]) -> float:
     known = [value for value in values if not math.isnan(value)]
     return sum(known) / len(known) if known else math.nan

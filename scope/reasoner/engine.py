@@ -1,4 +1,4 @@
-"""How an engine for the reasoner is run, and on what: the same offline and online."""
+"""Configuration and placement of the vLLM engines of the reasoner, offline and online."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, Self
@@ -11,28 +11,28 @@ from scope.reasoner.answers import ENGINE_ARGS
 from scope.reasoner.spec import ReasonerConfig, is_local_path
 
 PLACEMENT_STRATEGY = "STRICT_PACK"
-"""All GPUs of one engine on one node: between nodes tensor parallelism is slower than one GPU."""
+"""All GPUs of an engine on one node: tensor parallelism across nodes is slower than one GPU."""
 
 
 class EngineConfig(StrictModel):
-    """One vLLM engine, and how many of them; none of it changes what an answer means."""
+    """Resources of one vLLM engine; no field changes the meaning of an answer."""
 
     accelerator: Literal["gpu", "cpu"] = "gpu"
-    """What the model runs on."""
+    """Hardware that the model runs on."""
     tensor_parallel: int = Field(default=1, ge=1)
     """GPUs that share the weights of one engine, all on one node."""
     gpus_per_node: int | None = Field(default=None, ge=1)
-    """GPUs of the largest node that the cluster can have; None: of the nodes that it has now."""
+    """GPUs of the largest node that the cluster can add; None counts the present nodes only."""
     cpus_per_worker: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """CPU cores reserved beside each GPU; on a CPU, those of the engine."""
     dtype: str = "auto"
-    """Of weights and activations, as vLLM names it; ``auto`` is what the checkpoint has."""
+    """Type of weights and activations, as vLLM names it; ``auto`` is that of the checkpoint."""
     max_num_seqs: int = Field(default=64, ge=1)
-    """Replies that are generated together; more wait inside the engine."""
+    """Replies that are generated concurrently; further requests queue inside the engine."""
     gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
     """Share of a GPU's memory for weights and caches."""
     eager: bool = False
-    """Without compilation: starts sooner, generates more slowly."""
+    """Skip compilation: starts sooner, generates more slowly."""
 
     @model_validator(mode="after")
     def _parallel_on_gpus_only(self) -> Self:
@@ -44,30 +44,30 @@ class EngineConfig(StrictModel):
 
     @property
     def bundle(self) -> dict[str, float]:
-        """What Ray reserves for one worker of an engine."""
+        """Resources that Ray reserves for one worker of an engine."""
         cpus = {"CPU": self.cpus_per_worker}
         return cpus if self.accelerator == "cpu" else {"GPU": 1.0, **cpus}
 
     @property
     def placement(self) -> dict[str, Any]:
-        """Where Ray puts the workers of one engine, as ``placement_group_config`` of ray.llm."""
+        """The ``placement_group_config`` of ray.llm for the workers of one engine."""
         return {"bundle_per_worker": self.bundle, "strategy": PLACEMENT_STRATEGY}
 
     def vllm_kwargs(self) -> dict[str, Any]:
-        """Return what vLLM is told of it; of the reasoner tells `vllm_arguments`."""
-        arguments: dict[str, Any] = {
+        """Return the vLLM arguments that this configuration decides."""
+        kwargs: dict[str, Any] = {
             "tensor_parallel_size": self.tensor_parallel,
             "dtype": self.dtype,
             "max_num_seqs": self.max_num_seqs,
             "enforce_eager": self.eager,
         }
         if self.accelerator == "gpu":
-            arguments["gpu_memory_utilization"] = self.gpu_memory_utilization
-        return arguments
+            kwargs["gpu_memory_utilization"] = self.gpu_memory_utilization
+        return kwargs
 
 
 def vllm_engine_kwargs(reasoner: ReasonerConfig, engine: EngineConfig) -> dict[str, Any]:
-    """Return what vLLM is told but for the name of the checkpoint, offline and online."""
+    """Return all vLLM engine arguments except the checkpoint name, offline and online."""
     revision = None if is_local_path(reasoner.checkpoint) else reasoner.revision
     return {
         **ENGINE_ARGS,
@@ -82,7 +82,7 @@ def vllm_engine_kwargs(reasoner: ReasonerConfig, engine: EngineConfig) -> dict[s
 
 
 def check_capacity(engine: EngineConfig, gpus_n: Sequence[float]) -> None:
-    """Refuse an engine that no node can hold.
+    """Check that some node has enough GPUs for one engine.
 
     Parameters
     ----------
@@ -93,31 +93,31 @@ def check_capacity(engine: EngineConfig, gpus_n: Sequence[float]) -> None:
     Raises
     ------
     ClusterError
-        With the arithmetic.
+        If no node has; the message compares the GPUs needed and present.
     """
     if engine.accelerator == "cpu":
         return
     largest = engine.gpus_per_node or max(gpus_n, default=0.0)
-    wanted = engine.tensor_parallel
-    if wanted <= largest:
+    needed = engine.tensor_parallel
+    if needed <= largest:
         return
     if not largest:
         raise ClusterError(
-            f"an engine needs {_gpus(wanted)}, and no node has one; let engine.accelerator be cpu, "
-            "or engine.gpus_per_node say what nodes the cluster can get"
+            f"an engine needs {_gpus(needed)}, and no node has one; set engine.accelerator to cpu, "
+            "or engine.gpus_per_node to the GPUs of a node that the cluster can add"
         )
     if engine.gpus_per_node:
-        have = f"engine.gpus_per_node says that none has more than {largest:g}"
+        available = f"engine.gpus_per_node is {largest:g}"
     else:
-        have = f"the largest of {len(gpus_n)} has {largest:g} ({sum(gpus_n):g} in all)"
+        available = f"the largest of {len(gpus_n)} has {largest:g} ({sum(gpus_n):g} in all)"
     raise ClusterError(
-        f"tensor_parallel is {wanted}: one engine needs {_gpus(wanted)} on one node, and {have}; "
-        f"let tensor_parallel be at most {largest:g}"
+        f"tensor_parallel is {needed}: one engine needs {_gpus(needed)} on one node, and "
+        f"{available}; set tensor_parallel to at most {largest:g}"
     )
 
 
 def n_engines_that_fit(engine: EngineConfig, gpus_n: Sequence[float]) -> int:
-    """Return how many engines the GPUs of these nodes hold at once.
+    """Return how many engines fit on the GPUs of these nodes at once.
 
     Examples
     --------

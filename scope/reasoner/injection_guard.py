@@ -1,11 +1,11 @@
-"""Keeps what strangers wrote inside its section of a prompt."""
+"""Defence against prompt injection: keeps untrusted text inside its section of a prompt."""
 
 import re
 import unicodedata
 from collections.abc import Iterable
 
 QUOTE = "> "
-_VALUE = "\ue000"
+_PLACEHOLDER = "\ue000"
 
 _PAIRED = r"<(?=[|｜][^\s<>|｜]{1,64}[|｜]>)"
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
@@ -20,18 +20,18 @@ _PERFORMANCE = re.compile(
 
 
 class InjectionGuard:
-    r"""Tells lines that pose as the template's own, and takes the power from control tokens.
+    r"""Quotes lines that imitate the template, and breaks up control tokens.
 
-    Ordinary text passes unchanged, to the last byte.
+    Ordinary text passes unchanged, byte for byte.
 
     Parameters
     ----------
     lines : iterable of str
-        Lines the template writes by itself.
+        Literal lines of the template.
     slots : iterable of (str, str)
-        Beginnings and ends of the lines that hold a value of others, too.
-    controls : iterable of str
-        Words that a tokenizer reads as one token of control; ``<|…|>`` is always taken for one.
+        Prefix and suffix of each template line that holds a value.
+    control_tokens : iterable of str
+        Words that a tokenizer encodes as one control token; ``<|…|>`` always counts as one.
 
     Examples
     --------
@@ -45,42 +45,48 @@ class InjectionGuard:
         self,
         lines: Iterable[str],
         slots: Iterable[tuple[str, str]] = (),
-        controls: Iterable[str] = (),
+        control_tokens: Iterable[str] = (),
     ) -> None:
         self._lines = frozenset(map(_canonical, lines)) - {""}
-        ends = {tuple(_canonical(f"{begin}{_VALUE}{end}").split(_VALUE)) for begin, end in slots}
-        self._slots = sorted(pair for pair in ends if pair != ("", ""))
-        words = sorted(set(controls), key=len, reverse=True)
-        self._control = re.compile(
+        affixes = {
+            tuple(_canonical(f"{prefix}{_PLACEHOLDER}{suffix}").split(_PLACEHOLDER))
+            for prefix, suffix in slots
+        }
+        self._slots = sorted(affix for affix in affixes if affix != ("", ""))
+        words = sorted(set(control_tokens), key=len, reverse=True)
+        self._control_token = re.compile(
             "|".join([_PAIRED, *(f"{re.escape(w[0])}(?={re.escape(w[1:])})" for w in words)])
         )
 
     def sanitise(self, text: str) -> str:
-        """Return `text` with such lines quoted and control tokens broken.
+        """Return `text` with imitating lines quoted and control tokens broken up.
 
-        Half of a surrogate pair, which no tokenizer takes, becomes a question mark.
+        A lone surrogate, which no tokenizer accepts, becomes a question mark.
         """
-        told = text.encode("utf-8", "replace").decode("utf-8")
-        lines = self._control.sub(r"\g<0> ", told).splitlines(keepends=True)
+        valid = text.encode("utf-8", "replace").decode("utf-8")
+        lines = self._control_token.sub(r"\g<0> ", valid).splitlines(keepends=True)
         return "".join(QUOTE + line if self._imitates_template(line) else line for line in lines)
 
     def sanitise_line(self, text: str, max_chars: int) -> str:
-        """Return `text` on one line, for a name; cut to `max_chars`."""
+        """Return `text` on one line and cut to `max_chars`, for a model id."""
         return self.sanitise(" ".join(text.split())[:max_chars])
 
     def _imitates_template(self, line: str) -> bool:
-        bare = _canonical(line)
+        canonical = _canonical(line)
         return (
-            bare in self._lines
-            or any(bare.startswith(begin) and bare.endswith(end) for begin, end in self._slots)
-            or (not bare.startswith(">") and _PERFORMANCE.search(bare) is not None)
+            canonical in self._lines
+            or any(
+                canonical.startswith(prefix) and canonical.endswith(suffix)
+                for prefix, suffix in self._slots
+            )
+            or (not canonical.startswith(">") and _PERFORMANCE.search(canonical) is not None)
         )
 
 
 def _canonical(line: str) -> str:
-    """Return what a line says: without decoration, in one case, with 0 for every number.
+    """Return a line without decoration, case-folded, with 0 for every number.
 
-    A line of decoration alone is that decoration.
+    A line that consists of decoration only is returned as it is.
     """
     plain = line.strip() if line.isascii() else unicodedata.normalize("NFKC", line).strip()
     words = " ".join(_INVISIBLE.sub("", plain).translate(_DECORATION).split())

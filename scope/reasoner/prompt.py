@@ -1,4 +1,4 @@
-"""The prompt of the reasoner: a template filled, and cut to what its context holds."""
+"""The prompt of the reasoner: the rendered template, truncated to the context length."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,17 +11,17 @@ from scope.reasoner.template import Example, Template
 from scope.reasoner.tokenizer import PromptTokenizer
 
 MIN_EXAMPLE_TOKENS = 48
-"""An example is not cut below this; rather the farthest is left out."""
+"""Shortest length to which an example is cut; beyond that the least similar one is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenAllocation:
-    """Tokens that each text may take.
+    """Number of tokens that each text may have.
 
     Attributes
     ----------
     examples : tuple of int
-        Of each example kept, nearest first.
+        For each example kept, most similar first.
     question : int
     """
 
@@ -30,21 +30,21 @@ class TokenAllocation:
 
 
 def allocate_tokens(
-    example_tokens: Sequence[int], question_tokens: int, room: Sequence[int]
+    example_tokens: Sequence[int], question_tokens: int, budgets: Sequence[int]
 ) -> TokenAllocation:
-    """Share the room of a prompt.
+    """Divide the token budget of a prompt between the examples and the question.
 
-    The question is kept whole as long as it can be. Examples shrink first, the longest first,
-    to one common length of at least `FLOOR_TOKENS`; where that is not enough, the farthest are
-    left out; only without any is the question cut.
+    First the longest examples are cut, to a common length of at least `MIN_EXAMPLE_TOKENS`.
+    If that is not enough, the least similar examples are dropped. Only without any example
+    is the question cut.
 
     Parameters
     ----------
     example_tokens : sequence of int
-        Lengths of the examples, nearest first.
+        Lengths of the examples, most similar first.
     question_tokens : int
-    room : sequence of int
-        ``room[n]`` tokens are there for the texts of n examples and the question.
+    budgets : sequence of int of shape (n_examples + 1,)
+        ``budgets[n]`` tokens are available for the texts of n examples and the question.
 
     Examples
     --------
@@ -57,24 +57,22 @@ def allocate_tokens(
     """
     for n in range(len(example_tokens), 0, -1):
         nearest = example_tokens[:n]
-        left = room[n] - question_tokens
-        if left >= sum(min(tokens, MIN_EXAMPLE_TOKENS) for tokens in nearest):
-            longest = water_fill(nearest, left)
-            return TokenAllocation(
-                tuple(min(tokens, longest) for tokens in nearest), question_tokens
-            )
-    return TokenAllocation((), max(min(question_tokens, room[0]), 0))
+        budget = budgets[n] - question_tokens
+        if budget >= sum(min(tokens, MIN_EXAMPLE_TOKENS) for tokens in nearest):
+            limit = water_fill(nearest, budget)
+            return TokenAllocation(tuple(min(tokens, limit) for tokens in nearest), question_tokens)
+    return TokenAllocation((), max(min(question_tokens, budgets[0]), 0))
 
 
-def water_fill(lengths: Sequence[int], room: int) -> int:
-    """Return the largest whole length to which all may be cut so that they fit into `room`.
+def water_fill(lengths: Sequence[int], budget: int) -> int:
+    """Return the largest integer limit with ``sum(min(length, limit)) <= budget``.
 
     Examples
     --------
     >>> water_fill([10, 50, 60], 90)
     40
     """
-    left, n_left = room, len(lengths)
+    left, n_left = budget, len(lengths)
     for length in sorted(lengths):
         if length * n_left > left:
             return left // n_left
@@ -82,105 +80,121 @@ def water_fill(lengths: Sequence[int], room: int) -> int:
     return max(lengths, default=0)
 
 
-__all__ = ["Example", "PromptBuilder", "Template"]
-
-
 class PromptBuilder:
-    """Writes prompts that fit a context.
+    """Builds prompts that fit the context of a checkpoint.
 
     Parameters
     ----------
     template : Template
-    tokens : PromptTokenizer
-        Of the checkpoint that will read them.
+    tokenizer : PromptTokenizer
+        Tokenizer of the checkpoint.
     max_tokens : int
-        Of the longest prompt.
+        Length of the longest prompt.
     reasoning : {"full", "short", "none"}
         With ``none`` the prompt ends in the beginning of the reply.
     """
 
     def __init__(
-        self, template: Template, tokens: PromptTokenizer, *, max_tokens: int, reasoning: Reasoning
+        self,
+        template: Template,
+        tokenizer: PromptTokenizer,
+        *,
+        max_tokens: int,
+        reasoning: Reasoning,
     ) -> None:
-        self._template, self._tokens = template, tokens
-        self._guard = template.guard(tokens.special_tokens)
+        self._template, self._tokenizer = template, tokenizer
+        self._guard = template.guard(tokenizer.special_tokens)
         self._max_tokens = max_tokens
         self._prefix = FORCED_PREFIX if reasoning == "none" else ""
 
     @classmethod
-    def from_config(cls, config: ReasonerConfig, tokens: PromptTokenizer) -> Self:
-        """Return the writer for a reasoner whose checkpoint has these tokens.
+    def from_config(cls, config: ReasonerConfig, tokenizer: PromptTokenizer) -> Self:
+        """Return the builder for a configured reasoner and the tokenizer of its checkpoint.
 
         Raises
         ------
         ConfigError
-            If its template cannot be used, or replies leave no room for a prompt.
+            If the template is invalid, or replies leave no room for a prompt.
         """
         return cls(
             Template.load(config.template),
-            tokens,
+            tokenizer,
             max_tokens=config.max_prompt_tokens,
             reasoning=config.reasoning,
         )
 
     def build(self, model: str, examples: Sequence[Example], question: str) -> str:
-        """Return the whole text for the engine: the user's turn, and how the reply begins.
+        """Return the text for the engine: the user's turn and the beginning of the reply.
 
-        It has at most `max_tokens` tokens: where texts are too long, examples shrink first,
-        then the farthest are left out, then the question is cut.
+        It has at most `max_tokens` tokens. If the texts are too long, examples are cut first,
+        then the least similar are dropped, then the question is cut.
+
+        Parameters
+        ----------
+        model : str
+            Id of the target model.
+        examples : sequence of Example
+            Most similar first.
+        question : str
 
         Raises
         ------
         ConfigError
-            If not even the template without texts fits.
+            If the template alone does not fit.
         """
-        text = self._rendered(model, examples, question)
+        text = self._render(model, examples, question)
         if self._overflow(text) <= 0:
             return text
-        room = self._token_budgets(model, len(examples))
-        # Guarded first: what is cut then has about as many tokens in the prompt as by itself.
-        examples = [replace(one, question=self._guard.sanitise(one.question)) for one in examples]
+        budgets = self._token_budgets(model, len(examples))
+        # Sanitised before cutting, so that token counts agree with those inside the prompt.
+        examples = [
+            replace(example, question=self._guard.sanitise(example.question))
+            for example in examples
+        ]
         question = self._guard.sanitise(question)
-        lengths = [self._tokens.count(example.question) for example in examples]
-        asked, spare = self._tokens.count(question), 0
+        example_tokens = [self._tokenizer.count(example.question) for example in examples]
+        question_tokens, reserve = self._tokenizer.count(question), 0
         while True:
-            plan = allocate_tokens(lengths, asked, [tokens - spare for tokens in room])
-            text = self._rendered(model, *self._truncate(plan, examples, question))
+            allocation = allocate_tokens(
+                example_tokens, question_tokens, [budget - reserve for budget in budgets]
+            )
+            text = self._render(model, *self._truncate(allocation, examples, question))
             excess = self._overflow(text)
             if excess <= 0:
                 return text
-            # Parts may have more tokens than they had in the whole. Doubling ends soon, at the
-            # latest without any text, which was seen to fit.
-            spare = max(spare + excess, 2 * spare)
+            # A part can have more tokens than it had within the whole. Doubling the reserve
+            # ends the loop soon, at the latest with empty texts, which fit.
+            reserve = max(reserve + excess, 2 * reserve)
 
     def _token_budgets(self, model: str, n_examples: int) -> list[int]:
-        """Return the tokens left for texts beside the frame of 0, 1, … examples."""
+        """Return the tokens that the template leaves for the texts of 0, 1, … examples."""
         blank = Example("", 99_999.0, True)
-        room = [
-            -self._overflow(self._rendered(model, [blank] * n, "")) for n in range(n_examples + 1)
+        budgets = [
+            -self._overflow(self._render(model, [blank] * n, "")) for n in range(n_examples + 1)
         ]
-        if room[0] < 0:
+        if budgets[0] < 0:
             raise ConfigError(
-                f"the prompt of {model!r:.80} has {self._max_tokens - room[0]} tokens without any "
-                f"question, but at most {self._max_tokens} are allowed; raise max_context_tokens"
+                f"the prompt of {model!r:.80} has {self._max_tokens - budgets[0]} tokens without "
+                f"any question, but at most {self._max_tokens} are allowed; "
+                "raise max_context_tokens"
             )
-        return room
+        return budgets
 
     def _truncate(
-        self, plan: TokenAllocation, examples: Sequence[Example], question: str
+        self, allocation: TokenAllocation, examples: Sequence[Example], question: str
     ) -> tuple[list[Example], str]:
         kept = [
-            replace(example, question=self._tokens.truncate_middle(example.question, n))
-            for example, n in zip(examples, plan.examples, strict=False)
+            replace(example, question=self._tokenizer.truncate_middle(example.question, n))
+            for example, n in zip(examples, allocation.examples, strict=False)
         ]
-        return kept, self._tokens.truncate_middle(question, plan.question)
+        return kept, self._tokenizer.truncate_middle(question, allocation.question)
 
-    def _rendered(self, model: str, examples: Sequence[Example], question: str) -> str:
+    def _render(self, model: str, examples: Sequence[Example], question: str) -> str:
         text = self._template.render(
             model=model, examples=examples, question=question, guard=self._guard
         )
-        return self._tokens.apply_chat_template(text, self._prefix)
+        return self._tokenizer.apply_chat_template(text, self._prefix)
 
     def _overflow(self, text: str) -> int:
-        """Return by how many tokens `text` is too long."""
-        return self._tokens.count(text) + self._tokens.n_special_tokens - self._max_tokens
+        """Return the number of tokens by which `text` is too long; negative if it fits."""
+        return self._tokenizer.count(text) + self._tokenizer.n_special_tokens - self._max_tokens

@@ -1,4 +1,4 @@
-"""What the reasoner's reply says, and the grammar that keeps it sayable."""
+"""Parser of the reasoner's replies, and the grammar that constrains their generation."""
 
 import re
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from scope.reasoner.spec import Reasoning
 ANALYSIS = "Analysis:"
 HEADING = "Predicted Performance:"
 FORCED_PREFIX = HEADING + " {len:"
-"""How a reply begins whose answer is forced at once."""
+"""Beginning of a reply without reasoning; it is appended to the prompt."""
 
 MAX_TOKENS = 1_000_000
-"""No reply is longer; a larger number is not believed."""
+"""Largest length that is accepted; a larger number is treated as unknown."""
 
 _DECORATION = str.maketrans("", "", "*_`\"'\\\u200b\ufeff")
 _NUMBER = r"(?P<{0}>[0-9]{{1,3}}(?:,[0-9]{{3}})++(?![0-9])|[0-9]++)(?:\s?tokens?)?"
 _LENGTH = r"len(?:gth)?\s*+[:=]\s*+" + _NUMBER
 _CORRECT = r"correct\s*+[:=]\s*+(?P<{0}>yes|no)"
-# Possessive throughout: a reply of any length is read in linear time.
+# All quantifiers are possessive, so that parsing takes linear time.
 _FIELDS = re.compile(
     rf"\s*+(?:{_LENGTH.format('n1')}\s*+[,;]\s*+{_CORRECT.format('c1')}"
     rf"|{_CORRECT.format('c2')}\s*+[,;]\s*+{_LENGTH.format('n2')})\s*+[,;.]?+\s*+",
@@ -33,14 +33,14 @@ _TAIL_CHARS = 300
 
 @dataclass(frozen=True, slots=True)
 class ParsedReply:
-    """What a reply foretells; None where it does not say."""
+    """Prediction in a reply; a field is None where the reply does not state it."""
 
     tokens: int | None = None
     correct: bool | None = None
 
 
-def parse_reply(text: str, *, sealed: bool = False) -> ParsedReply:
-    r"""Read a reply; one that cannot be read foretells nothing.
+def parse_reply(text: str, *, constrained: bool = False) -> ParsedReply:
+    r"""Parse a reply; both fields are None if it cannot be parsed.
 
     The last complete performance block under a heading counts. Decoration, the kind of
     bracket, ``:`` or ``=``, case and the order of the two fields do not matter.
@@ -48,15 +48,15 @@ def parse_reply(text: str, *, sealed: bool = False) -> ParsedReply:
     Parameters
     ----------
     text : str
-        The reply, with whatever of it was forced.
-    sealed : bool, default=False
-        It was made under `reply_grammar`: the block that ends it counts, headed or not, and
-        no other does.
+        The reply, including a forced prefix.
+    constrained : bool, default=False
+        The reply was generated under `reply_grammar`: only the block at its end counts, with
+        or without a heading.
 
     Notes
     -----
-    The reference takes the first ``len:`` and the first ``correct:`` of the text, wherever they
-    stand, and says 0 tokens where there is none.
+    The reference takes the first ``len:`` and the first ``correct:`` anywhere in the text, and
+    returns 0 tokens where there is none.
 
     Examples
     --------
@@ -66,34 +66,36 @@ def parse_reply(text: str, *, sealed: bool = False) -> ParsedReply:
     >>> parse_reply("I think correct: yes")
     ParsedReply(tokens=None, correct=None)
     """
-    if sealed:
+    if constrained:
         last = _LAST.search(text[-_TAIL_CHARS:].translate(_DECORATION))
-        return (last and _read(last["fields"])) or ParsedReply()
-    replies = [_read(found["fields"]) for found in _HEADED.finditer(text.translate(_DECORATION))]
+        return (last and _parse_fields(last["fields"])) or ParsedReply()
+    blocks = _HEADED.finditer(text.translate(_DECORATION))
+    replies = [_parse_fields(block["fields"]) for block in blocks]
     return next((reply for reply in reversed(replies) if reply is not None), ParsedReply())
 
 
-def _read(fields: str) -> ParsedReply | None:
-    """Return what a block says; None if it is not complete."""
-    found = _FIELDS.fullmatch(fields)
-    if found is None:
+def _parse_fields(fields: str) -> ParsedReply | None:
+    """Return the content of a block; None if it is incomplete."""
+    match = _FIELDS.fullmatch(fields)
+    if match is None:
         return None
-    tokens = int((found["n1"] or found["n2"]).replace(",", ""))
-    correct = (found["c1"] or found["c2"]).lower() == "yes"
+    tokens = int((match["n1"] or match["n2"]).replace(",", ""))
+    correct = (match["c1"] or match["c2"]).lower() == "yes"
     return ParsedReply(tokens if tokens <= MAX_TOKENS else None, correct)
 
 
 def reply_grammar(reasoning: Reasoning, reasoning_tokens: int, yes_id: int, no_id: int) -> str:
-    """Return the grammar of a reply, for llguidance.
+    """Return the llguidance grammar of a reply.
 
-    Whatever the weights, a reply under it ends in a block that `parse_reply` reads, and has one
-    token for its answer. ``none`` continues `FORCED`, which ends the prompt.
+    With any weights, a reply under this grammar ends in a block that `parse_reply` parses, and
+    its answer is a single token. With ``none`` the reply continues `FORCED_PREFIX`, which ends
+    the prompt.
 
     Parameters
     ----------
     reasoning : {"full", "short", "none"}
     reasoning_tokens : int
-        After so many the block follows at once; a trained checkpoint gets to it by itself.
+        Limit after which the block is forced; a trained checkpoint usually ends before.
     yes_id, no_id : int
         Tokens of the two answers.
     """

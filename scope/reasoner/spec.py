@@ -1,4 +1,4 @@
-"""The reasoning predictor: which small LLM foretells, how it is asked, what pins it down."""
+"""The reasoner's configuration, and the specification that pins it down."""
 
 from pathlib import Path
 from typing import Literal, Self
@@ -13,92 +13,94 @@ from scope.storage import WEIGHT_FILE_PATTERNS, folder_digest
 Reasoning = Literal["full", "short", "none"]
 
 REASONING_TOKENS: dict[Reasoning, int] = {"full": 1_536, "short": 96, "none": 0}
-"""Tokens a reply may reason before its answer is forced; 1,536 as in the reference."""
+"""Most reasoning tokens before the answer is forced; 1,536 as in the reference."""
 
 MIN_TEMPERATURE = 0.01
 
 ANSWER_TOKENS = 48
-"""Room for the words around the reasoning: headings, the block, and the end of the turn."""
+"""Tokens for the parts around the reasoning: headings, the block, and the end of the turn."""
 
 CHECKPOINT_FILE_PATTERNS = (*WEIGHT_FILE_PATTERNS, "*.jinja")
-"""Files of a checkpoint that decide its replies; the last holds its chat template."""
+"""Files of a checkpoint that determine its replies; ``*.jinja`` holds the chat template."""
 
 
 class ReasonerConfig(StrictModel):
-    """Which LLM is asked, and how."""
+    """Checkpoint of the reasoner, and how it is queried."""
 
     checkpoint: str = Field(min_length=1)
     """Hugging Face name or local folder."""
     revision: str | None = None
-    """Commit of a Hugging Face name; without it whatever the hub has today."""
+    """Commit of a Hugging Face name; None takes the latest commit of the hub."""
     trust_remote_code: bool = False
-    """Let the checkpoint run Python code of its own."""
+    """Let the checkpoint run its own Python code."""
     reasoning: Reasoning = "none"
-    """How long it may reason; ``none`` has it answer at once."""
+    """Length of the reasoning; ``none`` forces the answer at once."""
     samples: int = Field(default=1, ge=1)
-    """Replies to one prompt, whose answers are averaged."""
+    """Replies to one prompt; their answers are averaged."""
     temperature: float = Field(default=0.0, ge=0, le=2, allow_inf_nan=False)
-    """Randomness of a reply; the probability of its answer is told as if it were 1."""
+    """Sampling temperature; the probability of the answer is reported at temperature 1."""
     n_examples: int = Field(default=5, ge=1)
-    """Nearest anchors shown, of those the model was run on."""
+    """Number of examples: the nearest anchors on which the target model was measured."""
     max_context_tokens: int = Field(default=8_192, ge=1)
     """Tokens of prompt and reply together."""
     template: Path | None = None
-    """Jinja file with the wording of the prompt; None for ours."""
+    """Jinja template of the prompt; None takes the default template."""
 
     @field_validator("temperature")
     @classmethod
-    def _as_vllm_takes_it(cls, temperature: float) -> float:
+    def _temperature_is_valid_for_vllm(cls, temperature: float) -> float:
         if 0 < temperature < MIN_TEMPERATURE:
-            raise ValueError(f"expected 0 or at least {MIN_TEMPERATURE:g}; vLLM knows none between")
+            raise ValueError(
+                f"expected 0 or at least {MIN_TEMPERATURE:g}; vLLM accepts no value between"
+            )
         return temperature
 
     @model_validator(mode="after")
-    def _samples_differ(self) -> Self:
+    def _temperature_fits_samples(self) -> Self:
         if (self.samples > 1) != (self.temperature > 0):
             raise ValueError(
-                f"samples is {self.samples} and temperature {self.temperature:g}; samples of one "
-                "prompt differ only at a temperature above 0, and one sample is best taken at 0"
+                f"samples is {self.samples} and temperature {self.temperature:g}; several samples "
+                "need a temperature above 0, and a single sample needs temperature 0"
             )
         return self
 
     @property
     def reasoning_tokens(self) -> int:
-        """Tokens a reply may reason."""
+        """Most reasoning tokens of a reply."""
         return REASONING_TOKENS[self.reasoning]
 
     @property
     def max_new_tokens(self) -> int:
-        """Tokens of the longest reply."""
+        """Length of the longest reply."""
         return self.reasoning_tokens + ANSWER_TOKENS
 
     @property
     def max_prompt_tokens(self) -> int:
-        """Tokens of the longest prompt.
+        """Length of the longest prompt.
 
         Raises
         ------
         ConfigError
-            If replies leave no room for one.
+            If replies leave no room for a prompt.
         """
-        room = self.max_context_tokens - self.max_new_tokens
-        if room < 1:
+        max_tokens = self.max_context_tokens - self.max_new_tokens
+        if max_tokens < 1:
             raise ConfigError(
                 f"max_context_tokens is {self.max_context_tokens}, but a reply with reasoning "
-                f"{self.reasoning!r} may take {self.max_new_tokens}; allow more"
+                f"{self.reasoning!r} may take {self.max_new_tokens}; raise max_context_tokens"
             )
-        return room
+        return max_tokens
 
 
 class ReasonerSpec(StrictModel):
-    """All that decides an answer besides the question, the model and its examples."""
+    """Everything that determines an answer besides the question, the model and the examples."""
 
     checkpoint: str = Field(min_length=1)
     """Hugging Face name or local folder."""
     revision: str | None = None
     """Commit, or digest of a local folder; None if unpinned."""
     template: str
-    """SHA-256 of the wording."""
+    """SHA-256 of the template's text."""
     reasoning: Reasoning
     samples: int = Field(ge=1)
     temperature: float = Field(ge=0, allow_inf_nan=False)
@@ -113,12 +115,12 @@ class ReasonerSpec(StrictModel):
 
     @classmethod
     def from_config(cls, config: ReasonerConfig) -> Self:
-        """Pin down what `config` names.
+        """Return the specification of a configured reasoner.
 
         Raises
         ------
         ConfigError
-            If its checkpoint is no folder of one, or its template cannot be used.
+            If the checkpoint is a folder without a checkpoint, or the template is invalid.
         """
         return cls(
             checkpoint=config.checkpoint,
@@ -132,10 +134,10 @@ class ReasonerSpec(StrictModel):
         )
 
     def differences(self, other: "ReasonerSpec") -> tuple[str, ...]:
-        """Name the fields in which two reasoners differ.
+        """Return the names of the fields in which two reasoners differ.
 
-        The name of the checkpoint is none of them where both have the same known revision:
-        a folder may have been moved.
+        Where both have the same known revision, the name of the checkpoint does not count: the
+        folder may have been moved.
         """
         ours, theirs = self.model_dump(), other.model_dump()
         differing = [name for name in ours if ours[name] != theirs[name]]
@@ -143,21 +145,17 @@ class ReasonerSpec(StrictModel):
             differing = [name for name in differing if name != "checkpoint"]
         return tuple(differing)
 
-    def agrees_with(self, other: "ReasonerSpec") -> bool:
-        """Say whether both would give the same answers."""
-        return not self.differences(other)
-
 
 def is_local_path(checkpoint: str) -> bool:
-    """Say whether `checkpoint` is meant as a folder: it is one, or is written like a path.
+    """Return whether `checkpoint` is a folder or is written like a path.
 
     Examples
     --------
     >>> is_local_path("Cooolder/SCOPE"), is_local_path("./scope"), is_local_path("/models/scope")
     (False, True, True)
     """
-    written_so = checkpoint.startswith(("/", ".", "~")) or checkpoint.count("/") > 1
-    return written_so or Path(checkpoint).is_dir()
+    looks_like_path = checkpoint.startswith(("/", ".", "~")) or checkpoint.count("/") > 1
+    return looks_like_path or Path(checkpoint).is_dir()
 
 
 def resolve_revision(checkpoint: str, revision: str | None) -> str | None:
@@ -166,7 +164,7 @@ def resolve_revision(checkpoint: str, revision: str | None) -> str | None:
     Raises
     ------
     ConfigError
-        If it is a folder that is not there or not of a checkpoint.
+        If `checkpoint` is a path, but not the folder of a checkpoint.
     """
     if not is_local_path(checkpoint):
         return revision
@@ -175,20 +173,20 @@ def resolve_revision(checkpoint: str, revision: str | None) -> str | None:
 
 
 def check_folder(checkpoint: str) -> None:
-    """Refuse a folder that is not there, or is not of a checkpoint.
+    """Check that `checkpoint` is a folder with a model configuration and a tokenizer.
 
     Raises
     ------
     ConfigError
-        Naming what it lacks.
+        If it is not; the message names what is missing.
     """
     folder = Path(checkpoint)
     if not folder.is_dir():
         raise ConfigError(
-            f"checkpoint {checkpoint!r} is not there; "
+            f"checkpoint {checkpoint!r} does not exist; "
             "expected a Hugging Face name or a folder of one checkpoint"
         )
     if not (folder / "config.json").is_file():
-        raise ConfigError(f"checkpoint {checkpoint!r} has no config.json; expected one of a model")
+        raise ConfigError(f"checkpoint {checkpoint!r} has no config.json; expected that of a model")
     if not any(folder.glob("tokenizer*")):
         raise ConfigError(f"checkpoint {checkpoint!r} has no tokenizer; save it in the same folder")

@@ -1,4 +1,4 @@
-"""The wording of the reasoner's prompt, and what of it is whose; the only user of Jinja in it."""
+"""The Jinja template of the reasoner's prompt; no other module of this package uses Jinja."""
 
 import hashlib
 import re
@@ -11,28 +11,28 @@ from typing import NamedTuple
 from scope.errors import ConfigError
 from scope.reasoner.injection_guard import InjectionGuard
 
-DEFAULT = Path(__file__).with_name("prompt.jinja")
+DEFAULT_TEMPLATE = Path(__file__).with_name("prompt.jinja")
 
 MAX_MODEL_CHARS = 200
-"""A model's id is cut to this."""
+"""Characters of a model id that the prompt shows."""
 
 _MODEL, _QUESTION, _EXAMPLE = "\ue000", "\ue001", "\ue002"
-"""Stand for values where a template is looked at; no template holds such characters."""
-_VALUE = re.compile(f"[{_MODEL}{_QUESTION}{_EXAMPLE}]")
+"""Placeholders for values when a template is analysed; private-use characters."""
+_PLACEHOLDER = re.compile(f"[{_MODEL}{_QUESTION}{_EXAMPLE}]")
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What the target model did on a question similar to the target question."""
+    """Outcome of the target model on a question similar to the target question."""
 
     question: str
     tokens: float
-    """Length of its answer."""
+    """Length of the model's answer."""
     correct: bool
 
 
 class TemplateExample(NamedTuple):
-    """An example as a template sees it."""
+    """The fields of an example that a template can use."""
 
     question: str
     len: int
@@ -41,56 +41,60 @@ class TemplateExample(NamedTuple):
 
 
 class Template:
-    """The wording of a prompt.
+    """A prompt template.
 
-    A Jinja template that may use ``model`` (text), ``examples`` (each with ``question``,
-    ``len``, ``correct`` and ``performance``, the last being ``{len: N, correct: yes|no}``) and
-    ``question`` (text). Values are never read as template, and cannot pose as one of its lines.
+    The Jinja text may use ``model`` (text), ``examples`` (each with ``question``, ``len``,
+    ``correct`` and ``performance``, the last being ``{len: N, correct: yes|no}``) and
+    ``question`` (text). Values are never evaluated as Jinja, and cannot imitate a line of the
+    template.
 
     Parameters
     ----------
     text : str
     source : str
-        Name of its file, for messages.
+        Name of the file, for messages.
 
     Raises
     ------
     ConfigError
-        If it cannot be rendered, or does not show all three.
+        If the template cannot be rendered, or does not show all three variables.
     """
 
     def __init__(self, text: str, source: str) -> None:
         self._source = source
         self.digest = hashlib.sha256(text.encode()).hexdigest()
-        self._render = self._compiled(text)
-        frame = self._render_raw(_MODEL, [_EXAMPLE] * 2, _QUESTION)
-        parts = {"model": _MODEL, "question": _QUESTION, "examples": _EXAMPLE}
-        if missing := [name for name, mark in parts.items() if mark not in frame]:
-            raise ConfigError(f"template {source} does not show {', '.join(missing)}; it must")
-        bare = self._render_raw(_MODEL, [], _QUESTION)
-        self._lines, self._slots = _literal_lines(f"{frame}\n{bare}")
+        self._render = self._compile(text)
+        with_examples = self._render_raw(_MODEL, [_EXAMPLE] * 2, _QUESTION)
+        variables = {"model": _MODEL, "question": _QUESTION, "examples": _EXAMPLE}
+        if missing := [name for name, mark in variables.items() if mark not in with_examples]:
+            raise ConfigError(
+                f"template {source} does not show {', '.join(missing)}; "
+                "expected model, question and examples"
+            )
+        without_examples = self._render_raw(_MODEL, [], _QUESTION)
+        self._lines, self._slots = _split_lines(f"{with_examples}\n{without_examples}")
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Template":
-        """Read a template; without `path` it is ours.
+        """Read a template from a file; None reads the default template.
 
         Raises
         ------
         ConfigError
-            If it cannot be read or used.
+            If the file cannot be read, or is not a valid template.
         """
         try:
-            text = (path or DEFAULT).read_text(encoding="utf-8")
+            text = (path or DEFAULT_TEMPLATE).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"template {path} cannot be read: {error}") from error
-        return cls(text, str(path or DEFAULT))
+        return cls(text, str(path or DEFAULT_TEMPLATE))
 
-    def guard(self, controls: Iterable[str] = ()) -> InjectionGuard:
-        """Return what keeps values inside their sections of this template."""
-        return InjectionGuard(self._lines, self._slots, controls)
+    def guard(self, control_tokens: Iterable[str] = ()) -> InjectionGuard:
+        """Return the guard that keeps values inside their sections of this template."""
+        return InjectionGuard(self._lines, self._slots, control_tokens)
 
     @cached_property
-    def _plain_guard(self) -> InjectionGuard:
+    def _default_guard(self) -> InjectionGuard:
         return self.guard()
 
     def render(
@@ -101,73 +105,73 @@ class Template:
         question: str,
         guard: InjectionGuard | None = None,
     ) -> str:
-        """Return the prompt, values guarded.
+        """Return the prompt with sanitised values.
 
         Parameters
         ----------
         model : str
-            Its id.
+            Id of the target model.
         examples : sequence of Example
-            Nearest first.
+            Most similar first.
         question : str
             The target question.
         guard : InjectionGuard, optional
-            Of this template and a tokenizer's control tokens.
+            Guard of this template and the control tokens of a tokenizer.
 
         Raises
         ------
         ConfigError
             If the template fails on these values.
         """
-        safe = guard or self._plain_guard
+        guard = guard or self._default_guard
         shown = [
-            _shown(safe.sanitise(example.question), example.tokens, example.correct)
+            _template_example(guard.sanitise(example.question), example.tokens, example.correct)
             for example in examples
         ]
-        return self._call(
-            safe.sanitise_line(model, MAX_MODEL_CHARS), shown, safe.sanitise(question)
+        return self._render_checked(
+            guard.sanitise_line(model, MAX_MODEL_CHARS), shown, guard.sanitise(question)
         )
 
     def _render_raw(self, model: str, questions: Sequence[str], question: str) -> str:
-        examples = [_shown(text, n + 1, n % 2 == 0) for n, text in enumerate(questions)]
-        return self._call(model, examples, question)
+        examples = [_template_example(text, n + 1, n % 2 == 0) for n, text in enumerate(questions)]
+        return self._render_checked(model, examples, question)
 
-    def _call(self, model: str, examples: list[TemplateExample], question: str) -> str:
+    def _render_checked(self, model: str, examples: list[TemplateExample], question: str) -> str:
         try:
             return self._render(model=model, examples=examples, question=question)
-        except Exception as error:  # whatever a stranger's template does
-            raise self._unusable(error) from error
+        except Exception as error:  # a custom template can raise anything
+            raise self._error(error) from error
 
-    def _compiled(self, text: str) -> Callable[..., str]:
+    def _compile(self, text: str) -> Callable[..., str]:
         from jinja2 import StrictUndefined, TemplateError
         from jinja2.sandbox import SandboxedEnvironment
 
-        engine = SandboxedEnvironment(
+        environment = SandboxedEnvironment(
             undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
         )
-        engine.globals.clear()
+        environment.globals.clear()
         try:
-            return engine.from_string(text).render
+            return environment.from_string(text).render
         except TemplateError as error:
-            raise self._unusable(error) from error
+            raise self._error(error) from error
 
-    def _unusable(self, error: Exception) -> ConfigError:
-        told = " ".join(str(error).split()) or type(error).__name__
+    def _error(self, error: Exception) -> ConfigError:
+        reason = " ".join(str(error).split()) or type(error).__name__
         line = getattr(error, "lineno", None)
-        place = f" line {line}" if line else ""
+        location = f" line {line}" if line else ""
         return ConfigError(
-            f"template {self._source}{place} cannot be used: {told}; "
+            f"template {self._source}{location} cannot be used: {reason}; "
             "it may use model, question and examples (question, len, correct, performance)"
         )
 
 
-def _shown(question: str, tokens: float, correct: bool) -> TemplateExample:
+def _template_example(question: str, tokens: float, correct: bool) -> TemplateExample:
     length, answer = round(tokens), "yes" if correct else "no"
     return TemplateExample(question, length, answer, f"{{len: {length}, correct: {answer}}}")
 
 
-def _literal_lines(frame: str) -> tuple[list[str], list[tuple[str, str]]]:
-    """Return the lines of a template, and both ends of those that hold a value, too."""
-    parts = [_VALUE.split(line) for line in frame.splitlines()]
+def _split_lines(rendered: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the literal lines of a template, and prefix and suffix of lines with a value."""
+    parts = [_PLACEHOLDER.split(line) for line in rendered.splitlines()]
     lines = [part[0] for part in parts if len(part) == 1]
     return lines, [(part[0], part[-1]) for part in parts if len(part) > 1]

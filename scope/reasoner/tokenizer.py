@@ -1,4 +1,4 @@
-"""How a checkpoint counts and wraps text; the only module that imports ``transformers``."""
+"""The tokenizer and chat template of a checkpoint; no other module imports ``transformers``."""
 
 import re
 from functools import cached_property
@@ -8,7 +8,7 @@ from scope.errors import ConfigError, first_line
 from scope.reasoner.spec import check_folder, is_local_path
 
 TRUNCATION_MARK = " […] "
-"""Stands where the middle of a text was cut out."""
+"""Replaces the part that was cut out of a text."""
 
 ANSWER_TOKENS = (" yes", " no")
 
@@ -22,13 +22,13 @@ class PromptTokenizer:
     ----------
     tokenizer : transformers.PreTrainedTokenizerFast
     name : str
-        Of the checkpoint, for messages.
+        Name of the checkpoint, for messages.
 
     Raises
     ------
     ConfigError
-        If it has no chat template, cannot say where its tokens stand in a text, or does not
-        write each answer as one token.
+        If the tokenizer has no chat template, is not a fast one (which maps tokens to character
+        offsets), or does not encode each answer as one token.
     """
 
     def __init__(self, tokenizer: object, name: str) -> None:
@@ -39,7 +39,7 @@ class PromptTokenizer:
             raise ConfigError(f"checkpoint {name!r} has no fast tokenizer (tokenizer.json)")
         self.yes_id, self.no_id = (self._one_token(answer, name) for answer in ANSWER_TOKENS)
         self.n_special_tokens = len(self._tokenizer.encode(""))
-        """Tokens that an engine puts before or after any text."""
+        """Number of tokens that an engine adds before or after any text."""
         self._mark_tokens = self.count(TRUNCATION_MARK)
 
     @classmethod
@@ -51,7 +51,7 @@ class PromptTokenizer:
         Raises
         ------
         ConfigError
-            If there is none, or it cannot be used.
+            If the tokenizer cannot be loaded or used.
         """
         if is_local_path(checkpoint):
             check_folder(checkpoint)
@@ -72,7 +72,7 @@ class PromptTokenizer:
         ids = self._ids(answer)
         if len(ids) != 1:
             raise ConfigError(
-                f"checkpoint {name!r} writes {answer!r} as {len(ids)} tokens; expected one, "
+                f"checkpoint {name!r} encodes {answer!r} as {len(ids)} tokens; expected one, "
                 "whose probability is that of the answer"
             )
         return ids[0]
@@ -82,13 +82,13 @@ class PromptTokenizer:
         return ids
 
     def count(self, text: str) -> int:
-        """Return how many tokens `text` has by itself."""
+        """Return the number of tokens of `text`, without special tokens."""
         return len(self._ids(text))
 
     def truncate_middle(self, text: str, n_tokens: int) -> str:
-        """Return `text` with at most `n_tokens`: whole, or its head and tail around a mark.
+        """Return `text` with at most `n_tokens` tokens: whole, or its head and tail.
 
-        What a question asks stands at its beginning or at its end.
+        The middle is cut because the task of a question is usually at its beginning or end.
         """
         spans = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)[
             "offset_mapping"
@@ -99,29 +99,29 @@ class PromptTokenizer:
         while kept > 1:
             head, tail = (kept + 1) // 2, kept // 2
             short = text[: spans[head - 1][1]] + TRUNCATION_MARK + text[spans[-tail][0] :]
-            # A part need not have the tokens that it had in the whole.
-            over = self.count(short) - n_tokens
-            if over <= 0:
+            # A part can have other tokens than it had within the whole.
+            excess = self.count(short) - n_tokens
+            if excess <= 0:
                 return short
-            kept -= over
+            kept -= excess
         return ""
 
     def apply_chat_template(self, user_text: str, prefix: str = "") -> str:
-        """Return the text of a chat of one user's turn, up to and with `prefix` of the reply."""
+        """Return the text of a chat with one user turn, followed by `prefix` of the reply."""
         text: str = self._tokenizer.apply_chat_template(
             [{"role": "user", "content": user_text}],
             tokenize=False,
             add_generation_prompt=True,
-            enable_thinking=False,  # a reply that must begin in a given way has no thoughts before
+            enable_thinking=False,  # a thinking section would precede the forced prefix
         )
-        begin = self._tokenizer.bos_token
-        if self.n_special_tokens and begin and text.startswith(begin):
-            text = text[len(begin) :]  # the engine adds it
+        bos = self._tokenizer.bos_token
+        if self.n_special_tokens and bos and text.startswith(bos):
+            text = text[len(bos) :]  # the engine adds it
         return text + prefix
 
     @cached_property
     def special_tokens(self) -> tuple[str, ...]:
-        """Words that are one token of control, and no text: ends of turns, roles, thoughts."""
+        """Words that are encoded as one control token: ends of turns, roles, thinking marks."""
         added = self._tokenizer.added_tokens_decoder.values()
         words = {str(token) for token in added if token.special or _TAG.fullmatch(str(token))}
         return tuple(sorted(word for word in words if len(word) > 1 and word.strip() == word))

@@ -23,7 +23,7 @@ from scope.routing.prediction_store import (
     write_shard,
 )
 from scope.routing.replay import ReplayComparison
-from scope.routing.route import Objective, build_policy, restrict_models, route, route_to_file
+from scope.routing.route import Objective, restrict_models, route, route_to_file
 from scope.routing.routing import SCORE_COLUMNS, RoutingResult, RoutingSummary, format_usd
 
 __all__ = [
@@ -46,7 +46,6 @@ __all__ = [
     "RoutingScore",
     "RoutingSummary",
     "StoredPredictions",
-    "build_policy",
     "finite_or_none",
     "format_usd",
     "load_predictions",

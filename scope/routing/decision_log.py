@@ -94,7 +94,7 @@ class DecisionHistory:
                 models,
                 {row.id: row.model for row in rows},
             ),
-            Predictions(tuple(row.id for row in rows), models, Estimates(*grids_cqm)),
+            Predictions(tuple(row.id for row in rows), models, Estimates.from_stack(grids_cqm)),
             EligibleModels(models, offered_qm),
             tuple(dict.fromkeys(row.bank for row in rows if row.bank is not None)),
             bill_usd=sum(bills) if bills else np.nan,

@@ -81,29 +81,6 @@ class PlannedAndRealised:
         return self._realised.score() if self._labelled else None
 
 
-def frontier(
-    predictions: Predictions,
-    dial: AlphaScale,
-    alphas: Sequence[float],
-    truth: GroundTruth | None = None,
-) -> list[FrontierPoint]:
-    """Route all questions at every alpha.
-
-    Parameters
-    ----------
-    predictions : Predictions
-    dial : AlphaScale
-        Fitted for the same models.
-    alphas : sequence of float
-        Within [0, 1].
-    truth : GroundTruth, optional
-        Columns as in `predictions`.
-    """
-    sweep = AlphaSweep(dial, alphas)
-    sweep.add(predictions, truth)
-    return sweep.points()
-
-
 def planned_score(predictions: Predictions, choices: Choices) -> RoutingScore:
     """Return the expected accuracy and cost of `choices`."""
     scores = PlannedAndRealised()

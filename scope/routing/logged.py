@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from scope.arrays import BoolArray
+from scope.bank import fit_alpha_scale
 from scope.errors import ConfigError, FormatError
 from scope.policy import Choices, ExpectedValue
 from scope.pool import indices_of
@@ -138,9 +139,9 @@ class EligibleModels:
             if not offered_m.any():
                 continue
             offered = tuple(np.array(predicted.model_ids)[offered_m].tolist())
-            policy = ExpectedValue(
-                predicted.select_models(offered).alpha_scale().trade_off(target.alpha)
-            )
+            pool = predicted.select_models(offered)
+            scale = fit_alpha_scale(pool.reference, pool.models)
+            policy = ExpectedValue(scale.trade_off(target.alpha))
             rows_q = set_q == s
             chosen = policy.choose(estimates.p_correct_qm[rows_q], estimates.cost_usd_qm[rows_q])
             model_q[rows_q] = chosen.model_q

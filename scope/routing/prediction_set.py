@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
-from scope.bank import ReferencePopulation, fit_alpha_scale
+from scope.bank import ReferencePopulation
 from scope.outcomes import Outcomes
-from scope.policy import AlphaScale
 from scope.pool import ModelSpec, cost_usd, indices_of
-from scope.predictions import COLUMNS, Predictions
+from scope.predictions import COLUMNS, IntervalEstimate, Predictions
 from scope.routing.metrics import GroundTruth
 
 
@@ -24,8 +23,14 @@ class PredictionSource(Protocol):
         """Return the part of a pool: its models only, in its order."""
         ...
 
-    def alpha_scale(self) -> AlphaScale:
-        """Fit the dial of exactly these models at their prices."""
+    @property
+    def models(self) -> tuple[ModelSpec, ...]:
+        """The models with their prices, in the same order."""
+        ...
+
+    @property
+    def reference(self) -> ReferencePopulation | None:
+        """The bank's reference population of these models; None if the bank was not fitted."""
         ...
 
     def iter_shards(self, columns: Sequence[str] = COLUMNS) -> Iterator["PredictionSet"]:
@@ -64,26 +69,13 @@ class PredictionSet:
     def with_prices(self, models: tuple[ModelSpec, ...]) -> "PredictionSet":
         """Return the same predictions at other prices; `models` are in their order."""
         estimates = self.predictions.estimates
-        costs = {
-            f"cost_usd{end}_qm": cost_usd(
-                models,
-                estimates.prompt_tokens_qm,
-                getattr(estimates, f"completion_tokens{end}_qm"),
-            )
-            for end in ("", "_low", "_high")
-        }
-        priced = replace(self.predictions, estimates=replace(estimates, **costs))
+        costs = (
+            cost_usd(models, estimates.prompt_tokens_qm, tokens_qm)
+            for tokens_qm in estimates.completion_tokens
+        )
+        estimates = replace(estimates, cost_usd=IntervalEstimate(*costs))
+        priced = replace(self.predictions, estimates=estimates)
         return replace(self, predictions=priced, models=models)
-
-    def alpha_scale(self) -> AlphaScale:
-        """Fit the dial of exactly these models at these prices.
-
-        Raises
-        ------
-        ConfigError
-            If the bank behind the predictions was never calibrated.
-        """
-        return fit_alpha_scale(self.reference, self.models)
 
     def truth(self) -> GroundTruth | None:
         """Return what really happened, at these prices; None if nobody knows."""

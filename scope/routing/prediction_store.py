@@ -10,12 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from scope.bank import ReferencePopulation, fit_alpha_scale
+from scope.bank import ReferencePopulation
 from scope.config import AnchorConfig, StrictModel, parse
 from scope.embedding import EmbedderSpec
 from scope.errors import ConfigError, FormatError, PredictionsError
 from scope.outcomes import Outcomes, read_outcomes_batches
-from scope.policy import AlphaScale
 from scope.pool import ModelSpec, indices_of
 from scope.predictions import COLUMNS, Predictions
 from scope.reasoner import ReasonerSpec
@@ -103,16 +102,6 @@ class StoredPredictions:
             reference=self.reference and self.reference.select_models(columns),
             outcomes=self.outcomes and self.outcomes.select_models(columns),
         )
-
-    def alpha_scale(self) -> AlphaScale:
-        """Fit the dial of exactly these models at their prices.
-
-        Raises
-        ------
-        ConfigError
-            If the bank behind the predictions was never calibrated.
-        """
-        return fit_alpha_scale(self.reference, self.models)
 
     def iter_shards(self, columns: Sequence[str] = COLUMNS) -> Iterator[PredictionSet]:
         """Yield the questions of one shard after the other.

@@ -166,10 +166,6 @@ class RoutingResult:
         """Return the expected accuracy and the predicted bill."""
         return planned_score(self.predictions, self.choices)
 
-    def distribution(self) -> dict[str, int]:
-        """Return how many questions each chosen model gets, most first."""
-        return self.summary().distribution
-
     def summary(self, truth: GroundTruth | None = None) -> RoutingSummary:
         """Return what the decisions amount to."""
         return RoutingSummary.from_routings([(self, truth)])
@@ -189,7 +185,8 @@ class RoutingResult:
             return "nothing is known about any permitted model on this question"
         e, names = self.predictions.estimates, self.predictions.models
         p, cost = e.p_correct_qm[q, m], e.cost_usd_qm[q, m]
-        text = f"p {p:.2f} ({e.p_low_qm[q, m]:.2f}–{e.p_high_qm[q, m]:.2f}) for {format_usd(cost)}"
+        low, high = e.p_correct.low_qm[q, m], e.p_correct.high_qm[q, m]
+        text = f"p {p:.2f} ({low:.2f}–{high:.2f}) for {format_usd(cost)}"
         if not self.choices.satisfied_q[q]:
             text += "; no permitted model meets the target"
         better = self._next_better(q, m)
@@ -198,15 +195,11 @@ class RoutingResult:
         gain, extra = e.p_correct_qm[q, better] - p, e.cost_usd_qm[q, better] - cost
         return text + f"; {names[better]} would add {gain:.2f} for {format_usd(extra)} more"
 
-    def to_json(self, truth: GroundTruth | None) -> dict[str, Any]:
-        """Return the content of a routing file."""
-        return self.summary(truth).to_json(self.decisions(truth))
-
     def _decision(self, q: int, truth: GroundTruth | None) -> dict[str, Any]:
         m = int(self.choices.model_q[q])
-        e = self.predictions.estimates
+        columns = self.predictions.estimates.to_columns()
         numbers = {
-            name: finite_or_none(getattr(e, f"{name}_qm")[q, m]) if m >= 0 else None
+            name: finite_or_none(columns[name][q, m]) if m >= 0 else None
             for name in DECISION_COLUMNS
         }
         correct = cost = math.nan

@@ -1,4 +1,4 @@
-"""Files that are never half written: atomic writes, resumable shards, a vector cache."""
+"""Crash-safe files: atomic writes, resumable shards and a content-addressed vector cache."""
 
 from scope.storage.files import (
     WEIGHT_FILE_PATTERNS,

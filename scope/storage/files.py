@@ -1,4 +1,4 @@
-"""Put files and folders in place whole or not at all."""
+"""Write files and folders atomically."""
 
 import errno
 import hashlib
@@ -15,22 +15,22 @@ from uuid import uuid4
 from scope.errors import FormatError, OutputWriteError
 
 UNWRITABLE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-"""What only a write can be refused for: disk full, over quota, file too large, read-only."""
+"""Errors that only a write can raise: disk full, over quota, file too large, read-only."""
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a path to write to; it replaces `path` only if the block succeeds.
 
-    The temporary file lies beside `path`, so that the final rename is atomic,
-    and keeps its suffix, which some writers go by.
+    The temporary file is in the folder of `path`, so that the final rename is atomic, and has
+    the same suffix, from which some writers infer the format.
 
     Raises
     ------
     OutputWriteError
-        If the disk refuses, before the block or in it.
+        If `path` cannot be written, before the block or in it.
     """
-    # Process numbers repeat on other machines that share the disk.
+    # A process id would not be unique among machines that share the disk.
     draft = path.with_name(f".{path.stem}.{uuid4().hex}{path.suffix}")
     with _translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
             _fsync(draft)
             draft.replace(path)
     finally:
-        with suppress(OSError):  # the first error is the one to tell
+        with suppress(OSError):  # do not hide the first error
             draft.unlink(missing_ok=True)
 
 
@@ -53,9 +53,9 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     Raises
     ------
     FileExistsError
-        If `path` exists and may not be replaced; nothing is written then.
+        If `path` exists and `replace` is not set; nothing is written.
     OutputWriteError
-        If the disk refuses, before the block or in it.
+        If `path` cannot be written, before the block or in it.
     """
     if path.exists() and not replace:
         raise FileExistsError(f"{path} exists; choose another folder or remove it first")
@@ -72,7 +72,7 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def check_writable(folder: Path) -> None:
-    """Make `folder` if it is not there, and raise `OutputWriteError` unless files fit in it."""
+    """Create `folder` if it does not exist, and raise `OutputWriteError` if it is not writable."""
     with _translate_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
@@ -80,7 +80,7 @@ def check_writable(folder: Path) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write `value` as indented JSON, atomically; NaN is refused, unknown is null."""
+    """Write `value` as indented JSON, atomically; NaN raises `ValueError`, unknown is null."""
     with atomic_file(path) as draft:
         draft.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -91,7 +91,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 (JSON is anything)
     Raises
     ------
     FormatError
-        If it cannot be read or is not JSON; the message names file and line.
+        If the file cannot be read or is not JSON; the message names file and line.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -109,10 +109,10 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def _translate_os_errors(path: Path, *numbers: int) -> Iterator[None]:
-    """Raise `OutputWriteError` with `path` where the system refuses, for `numbers` if any."""
+    """Turn an `OSError` into an `OutputWriteError` for `path`; only `numbers` if any are given."""
     try:
         yield
-    except OutputWriteError:  # named already, by a file inside
+    except OutputWriteError:  # raised by a file inside a folder
         raise
     except OSError as error:
         if numbers and error.errno not in numbers:
@@ -121,7 +121,7 @@ def _translate_os_errors(path: Path, *numbers: int) -> Iterator[None]:
 
 
 def _swap_in(draft: Path, path: Path) -> None:
-    """Let a filled folder become `path`, whatever is there now."""
+    """Rename a filled folder to `path`, replacing an existing one."""
     for file in draft.iterdir():
         _fsync(file)
     draft.chmod(0o755)
@@ -135,7 +135,7 @@ def _swap_in(draft: Path, path: Path) -> None:
 
 
 def _fsync(path: Path) -> None:
-    """Ask for the bytes to be on disk, so that a rename cannot outrun them."""
+    """Flush a file to disk, so that the rename cannot become durable before its content."""
     if path.is_file():
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -145,7 +145,8 @@ def _fsync(path: Path) -> None:
 def stream_json_array(path: Path, opening: str, closing: str) -> Iterator[Callable[[object], None]]:
     """Yield a function that appends one value to a JSON list in `path`.
 
-    The list is never held in memory. `opening` and `closing` are the text around it.
+    Values are written as they come and not kept in memory. `opening` and `closing` are the
+    text around the list.
     """
     with path.open("w", encoding="utf-8") as file:
         file.write(opening)
@@ -164,7 +165,7 @@ WEIGHT_FILE_PATTERNS = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")
 
 
 def folder_digest(folder: Path, patterns: Sequence[str] = WEIGHT_FILE_PATTERNS) -> str:
-    """Return 16 hexadecimal digits that change with any weight or setting in `folder`."""
+    """Return a digest of 16 hexadecimal digits of names and content of files in `folder`."""
     files = sorted({file for pattern in patterns for file in folder.rglob(pattern)})
     listing = "\n".join(f"{file.relative_to(folder)} {sha256(file)}" for file in files)
     return hashlib.sha256(listing.encode()).hexdigest()[:16]

@@ -1,10 +1,10 @@
-"""Vectors kept between runs, found again by what they were made of and how."""
+"""Content-addressed cache of vectors, kept on disk between runs."""
 
 import hashlib
 import json
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 from uuid import uuid4
@@ -17,55 +17,55 @@ from scope.config import StrictModel
 from scope.storage.vector_shard import KEY, CacheShard, write_shard
 
 LOOKUP_ROWS = 1_024
-"""Things looked up at a time: bounds the memory that their vectors take."""
+"""Items looked up at a time, which bounds the memory for their vectors."""
 
 Item = TypeVar("Item")
 
 
 class CorruptShardWarning(UserWarning):
-    """A file of the cache was left aside; what it held is made again."""
+    """A file of the cache is damaged and ignored; its vectors are computed again."""
 
 
 class VectorCache(ABC, Generic[Item]):
-    """Vectors of one recipe in a folder of immutable shards.
+    """Vectors with one fingerprint, in a folder of immutable shards.
 
-    A shard appears whole or not at all, and none is ever changed: any number of processes
-    may read and write at once, and one that is killed leaves nothing half done. What others
-    write is seen by a cache opened afterwards. A thing that two of them make at the same
-    time is kept twice; one of the two vectors is then always the one returned.
+    Shards are written atomically and never changed, so any number of processes may read and
+    write at once, and a killed process leaves no partial shard. A cache sees the shards that
+    other processes wrote before it was opened. An item that two processes add at the same time
+    is stored twice; a lookup always returns the same one of the two vectors.
 
     Parameters
     ----------
     root : Path
-        Folder of all recipes; the shards lie in one named after `recipe`.
-    recipe : StrictModel
-        All that decides a vector besides the thing it is of.
+        Parent folder; the shards are in a subfolder named after a hash of `fingerprint`.
+    fingerprint : StrictModel
+        Everything that determines a vector besides its item.
 
     Warns
     -----
-    DamagedShardWarning
-        Here or in `find`: a shard cannot be read, or holds a row that is not as written.
-        It is as if it were not there.
+    CorruptShardWarning
+        Here or in `lookup`, if a shard cannot be read, or a row does not match its digest.
+        The shard is ignored.
     """
 
     column: str
-    """What a shard calls the vectors."""
+    """Name of the vector column in a shard."""
 
-    def __init__(self, root: Path, recipe: StrictModel) -> None:
-        self._prefix = fingerprint_bytes(recipe)
+    def __init__(self, root: Path, fingerprint: StrictModel) -> None:
+        self._prefix = fingerprint_bytes(fingerprint)
         self.folder = root / hashlib.sha256(self._prefix).hexdigest()[:16]
         self.folder.mkdir(parents=True, exist_ok=True)
         self._shards: dict[Path, CacheShard] = {}
-        for path in sorted(self.folder.glob("[!.]*.arrow")):  # a dot: somebody's draft
+        for path in sorted(self.folder.glob("[!.]*.arrow")):  # a dot marks an unfinished file
             self._open(path)
         self._build_index()
 
     @abstractmethod
     def key_bytes(self, item: Item) -> bytes:
-        """Return all of a thing that decides its vector."""
+        """Return the part of an item that determines its vector, as bytes."""
 
     def keys(self, items: Sequence[Item]) -> AnyArray:
-        """Return the key of each thing: a digest of what decides its vector, and the recipe.
+        """Return the key of each item: a digest of the fingerprint and its `key_bytes`.
 
         Returns
         -------
@@ -76,7 +76,7 @@ class VectorCache(ABC, Generic[Item]):
         return np.array(digests, dtype=KEY)
 
     def missing(self, items: Sequence[Item]) -> list[int]:
-        """Return where each thing stands that is not here: its first place only, rising."""
+        """Return the indices of items that are not in the cache, ascending, without repeats."""
         first: dict[bytes, int] = {}
         for start in range(0, len(items), LOOKUP_ROWS):
             keys = self.keys(items[start : start + LOOKUP_ROWS])
@@ -86,7 +86,7 @@ class VectorCache(ABC, Generic[Item]):
         return list(first.values())
 
     def lookup(self, keys: AnyArray) -> tuple[BoolArray, Float32Array]:
-        """Look up vectors; each is checked against the digest written with it.
+        """Look up vectors; each is checked against its stored digest.
 
         Parameters
         ----------
@@ -94,28 +94,28 @@ class VectorCache(ABC, Generic[Item]):
 
         Returns
         -------
-        found : ndarray of shape (n_items,)
+        found : ndarray of bool of shape (n_items,)
         vector_nd : ndarray of shape (n_items, n_dimensions)
-            Bit for bit as added; rows that were not found are NaN. Where none was found
-            there are no dimensions.
+            Bit for bit as added; NaN for items that were not found. If none was found,
+            `n_dimensions` is 0.
         """
         while True:
             found, shard_n, row_n = self._locate(keys)
-            parts, damaged = {}, set()
+            parts, damaged = [], set()
             shards = list(self._shards.items())
-            for s in np.unique(shard_n[found]):
-                path, shard = shards[s]
-                here = np.flatnonzero(found & (shard_n == s))
-                if shard.is_intact(row_n[here]).all():
-                    parts[s] = here, shard.vector_nd[row_n[here]]
+            for number in np.unique(shard_n[found]):
+                path, shard = shards[number]
+                indices = np.flatnonzero(found & (shard_n == number))
+                if shard.is_intact(row_n[indices]).all():
+                    parts.append((indices, shard.vector_nd[row_n[indices]]))
                 else:
                     damaged.add(path)
             if not damaged:
-                return found, _scatter_rows(len(keys), parts.values())
+                return found, _scatter_rows(len(keys), parts)
             self._quarantine(damaged)
 
     def add(self, keys: AnyArray, vector_nd: Float32Array) -> None:
-        """Write one shard; once this returns, it survives a kill.
+        """Write one shard; once this returns, the vectors survive a crash of the process.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class VectorCache(ABC, Generic[Item]):
         path = self.folder / f"{uuid4().hex}.arrow"
         write_shard(path, self.column, keys, vector_nd)
         self._open(path)
-        self._index_is_old = True
+        self._index_is_stale = True
 
     def _open(self, path: Path) -> None:
         try:
@@ -139,12 +139,12 @@ class VectorCache(ABC, Generic[Item]):
 
     def _quarantine(self, damaged: set[Path]) -> None:
         for path in damaged:
-            _warn(path, "a vector in it is not the one that was written")
+            _warn(path, "a vector does not match its digest")
             del self._shards[path]
         self._build_index()
 
     def _build_index(self) -> None:
-        """Sort the keys of all shards, with where each stands."""
+        """Sort the keys of all shards, and keep shard and row of each."""
         shards = list(self._shards.values())
         keys = np.concatenate([np.empty(0, KEY), *(shard.keys for shard in shards)])
         sizes = [len(shard.keys) for shard in shards]
@@ -152,38 +152,37 @@ class VectorCache(ABC, Generic[Item]):
         self._sorted = keys[self._order]
         self._shard_n = np.repeat(np.arange(len(shards)), sizes)
         self._row_n = np.concatenate([np.empty(0, np.int64), *(np.arange(n) for n in sizes)])
-        self._index_is_old = False
+        self._index_is_stale = False
 
     def _locate(self, keys: AnyArray) -> tuple[BoolArray, AnyArray, AnyArray]:
-        """Return whether each key is known, and its shard and row there."""
-        if self._index_is_old:
+        """Return whether each key is known, and its shard and row."""
+        if self._index_is_stale:
             self._build_index()
         if not len(self._sorted):
-            nowhere = np.zeros(len(keys), dtype=np.int64)
-            return nowhere.astype(bool), nowhere, nowhere
-        place = np.minimum(np.searchsorted(self._sorted, keys), len(self._sorted) - 1)
-        source = self._order[place]
-        return self._sorted[place] == keys, self._shard_n[source], self._row_n[source]
+            zeros = np.zeros(len(keys), dtype=np.int64)
+            return zeros.astype(bool), zeros, zeros
+        index_n = np.minimum(np.searchsorted(self._sorted, keys), len(self._sorted) - 1)
+        source_n = self._order[index_n]
+        return self._sorted[index_n] == keys, self._shard_n[source_n], self._row_n[source_n]
 
 
-def _scatter_rows(n: int, parts: Iterable[tuple[AnyArray, Float32Array]]) -> Float32Array:
-    """Return `n` rows: those of `parts` in their places, NaN in the others."""
-    found = list(parts)
-    dimension = found[0][1].shape[1] if found else 0
+def _scatter_rows(n: int, parts: Sequence[tuple[AnyArray, Float32Array]]) -> Float32Array:
+    """Return `n` rows: those of `parts` at their indices, NaN elsewhere."""
+    dimension = parts[0][1].shape[1] if parts else 0
     vector_nd = np.full((n, dimension), np.nan, dtype=np.float32)
-    for places, vectors in found:
-        vector_nd[places] = vectors
+    for indices, vectors in parts:
+        vector_nd[indices] = vectors
     return vector_nd
 
 
-def fingerprint_bytes(recipe: StrictModel) -> bytes:
-    """Return what stands before a thing in its key; no two recipes begin alike."""
-    return json.dumps(recipe.model_dump(), sort_keys=True).encode() + b"\0"
+def fingerprint_bytes(fingerprint: StrictModel) -> bytes:
+    """Return the prefix of hashed keys; none is a prefix of another, as it ends in a NUL byte."""
+    return json.dumps(fingerprint.model_dump(), sort_keys=True).encode() + b"\0"
 
 
 def _warn(path: Path, reason: str) -> None:
     warnings.warn(
-        f"{path} is damaged and left aside: {reason}; delete it",
+        f"{path} is damaged and ignored: {reason}; delete it",
         CorruptShardWarning,
         stacklevel=3,
     )

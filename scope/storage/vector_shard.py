@@ -1,4 +1,4 @@
-"""One file of a cache of vectors: keys, digests and vectors, mapped rather than read."""
+"""One file of a vector cache: memory-mapped keys, digests and vectors."""
 
 import hashlib
 from pathlib import Path
@@ -10,26 +10,26 @@ from scope.arrays import AnyArray, BoolArray, Float32Array
 from scope.storage.files import atomic_file
 
 KEY = "S32"
-"""NumPy's type of a key: a SHA-256 digest."""
+"""NumPy type of a key, a SHA-256 digest."""
 
 DIGEST_BYTES = 16
 
 
 class CacheShard:
-    """An Arrow file of ``key``, ``digest`` and the vectors, one row a thing that is kept.
+    """An Arrow file with columns ``key``, ``digest`` and the vectors, one row per item.
 
-    The columns are views of the mapped file: only the rows looked at are read from disk.
+    The columns are views of the memory-mapped file, so only the rows in use are read from disk.
 
     Parameters
     ----------
     path : Path
     column : str
-        Name of the column of the vectors.
+        Name of the vector column.
 
     Raises
     ------
     OSError, pyarrow.ArrowException, ValueError
-        If `path` is not such a file; some damage is seen only by `intact`.
+        If `path` is not such a file; `is_intact` detects other damage.
     """
 
     def __init__(self, path: Path, column: str) -> None:
@@ -38,7 +38,7 @@ class CacheShard:
         table.validate()
         vector = table.schema.field(-1).type if table.num_columns else None
         if not table.num_rows or table.schema != _schema(column, getattr(vector, "list_size", 1)):
-            raise ValueError(f"it holds {table.num_rows} rows of {table.schema.names}")
+            raise ValueError(f"it has {table.num_rows} rows of {table.schema.names}")
         key, digest, vectors = (values.chunk(0) for values in table.columns)
         n = len(table)
         self.keys: AnyArray = np.frombuffer(key.buffers()[1], dtype=KEY, count=n)
@@ -47,13 +47,13 @@ class CacheShard:
         self.vector_nd: Float32Array = values.reshape(n, -1)
 
     def is_intact(self, rows: AnyArray) -> BoolArray:
-        """Say of each row whether key and vector are those that were written."""
+        """Return for each row whether key and vector match the digest."""
         intact: BoolArray = digests(self.keys[rows], self.vector_nd[rows]) == self._digests[rows]
         return intact
 
 
 def write_shard(path: Path, column: str, keys: AnyArray, vector_nd: Float32Array) -> None:
-    """Write a shard that appears under `path` whole or not at all."""
+    """Write a shard atomically."""
     n, dimension = vector_nd.shape
     values = np.ascontiguousarray(vector_nd, dtype=np.float32).ravel()
     columns = [
@@ -67,18 +67,18 @@ def write_shard(path: Path, column: str, keys: AnyArray, vector_nd: Float32Array
 
 
 def digests(keys: AnyArray, vector_nd: Float32Array) -> AnyArray:
-    """Return a digest of each key with its vector."""
+    """Return a digest of each key together with its vector."""
     vectors = np.ascontiguousarray(vector_nd, dtype="<f4")
     raw = np.ascontiguousarray(keys).tobytes()
-    found = [
+    hashes = [
         hashlib.blake2b(raw[32 * n : 32 * n + 32] + vector.tobytes(), digest_size=DIGEST_BYTES)
         for n, vector in enumerate(vectors)
     ]
-    return np.array([digest.digest() for digest in found], dtype=f"S{DIGEST_BYTES}")
+    return np.array([digest.digest() for digest in hashes], dtype=f"S{DIGEST_BYTES}")
 
 
 def _schema(column: str, dimension: int) -> pa.Schema:
-    """Return the columns of a shard; none of them may hold a null."""
+    """Return the schema of a shard; no column is nullable."""
     vector = pa.list_(pa.float32(), dimension)
     types = {"key": pa.binary(32), "digest": pa.binary(DIGEST_BYTES), column: vector}
     return pa.schema([pa.field(name, kind, nullable=False) for name, kind in types.items()])

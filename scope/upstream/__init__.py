@@ -1,33 +1,46 @@
-"""A client of any OpenAI-compatible API."""
+"""A client of any OpenAI-compatible API: how it retries, and how it reads failures."""
 
 from scope.upstream.client import (
     CONNECT_S,
-    MAX_ERROR_CHARS,
     ChatClient,
     map_transport_error,
     open_transport,
     token_count,
 )
-from scope.upstream.endpoint import (
-    OPENROUTER,
-    RETRIED_STATUSES,
-    CompletionResult,
-    EndpointConfig,
+from scope.upstream.endpoint import OPENROUTER, CompletionResult, EndpointConfig
+from scope.upstream.failure import (
+    CUT_CONNECTION,
+    GARBAGE,
+    TIMEOUT,
     UpstreamError,
-    retry_after_s,
+    event_data,
+    http_error,
+    one_line,
+    read_completion,
+    split_error_event,
+    split_events,
 )
+from scope.upstream.retry import RetryPolicy, Seconds
 
 __all__ = [
     "CONNECT_S",
-    "MAX_ERROR_CHARS",
+    "CUT_CONNECTION",
+    "GARBAGE",
     "OPENROUTER",
-    "RETRIED_STATUSES",
+    "TIMEOUT",
     "ChatClient",
     "CompletionResult",
     "EndpointConfig",
+    "RetryPolicy",
+    "Seconds",
     "UpstreamError",
+    "event_data",
+    "http_error",
     "map_transport_error",
+    "one_line",
     "open_transport",
-    "retry_after_s",
+    "read_completion",
+    "split_error_event",
+    "split_events",
     "token_count",
 ]

@@ -39,8 +39,8 @@ class Site:
         told = {"small": UpstreamSettings(**settings), "large": patient, "priceless": patient}
         self.upstreams.configure(told, PRICES, environ or {})
         retries = RetrySettings(attempts=attempts, initial_backoff_s=0.001)
-        async with UpstreamClient() as caller:
-            self.executor = FallbackExecutor(self.upstreams, caller, retries)
+        async with UpstreamClient() as client:
+            self.executor = FallbackExecutor(self.upstreams, client, retries)
             yield self
 
     def execute(self, models=("small", "large"), *, deadline_s=5.0, headers=None, **body):

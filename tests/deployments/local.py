@@ -9,7 +9,7 @@ import numpy as np
 from fastapi.testclient import TestClient
 
 from deployments.gateway.api import make_api
-from deployments.gateway.router import Router
+from deployments.gateway.wiring import build_router
 from deployments.protocol.messages import EmbeddedTexts
 from deployments.protocol.remote_call import RemoteCallError
 from deployments.replicas.predictor import Predictor
@@ -55,7 +55,7 @@ class Site:
         self.embedder = LocalReplica(self._embed)
         self.predictor = LocalReplica(lambda call: predictor.predict([call])[0])
         self.reasoner = LocalReplica(predictor.reason) if engine else None
-        self.router = Router(
+        self.router = build_router(
             self.bank,
             self.embedder,
             self.predictor,
@@ -86,4 +86,4 @@ class Site:
 
     def configure(self, **settings):
         """Put other settings in force."""
-        self.client.portal.call(self.router.configure, OPEN | settings)
+        self.client.portal.call(self.router.settings.replace, OPEN | settings)

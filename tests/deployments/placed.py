@@ -1,14 +1,13 @@
 """Deploys engines that only hold their bundles on a cluster of its own.
 
-``python -m tests.deployments.placed TENSOR_PARALLEL REPLICAS`` prints as JSON where each of them
-stands and what ``serve status`` says, as soon as all are up or Serve tells why they are not. A
-process of its own, since one that is on a Ray already loses it with a second.
+``python -m tests.deployments.placed TENSOR_PARALLEL REPLICAS`` waits until all engines that fit
+run, the others pend and Serve says why, then prints as JSON the placement groups and the status.
+A process of its own, since pytest may have joined another Ray.
 """
 
 import json
 import os
 import sys
-import time
 
 import ray
 from ray import serve
@@ -16,9 +15,10 @@ from ray import serve
 from deployments.replicas.engine import DEPLOYMENT_NAME, build_engine
 from deployments.replicas.reasoner import ReasonerArgs
 from scope.reasoner.engine import EngineConfig
-from tests.pipelines.clusters import cluster_of
+from tests.pipelines.clusters import are_placed, cluster_of, placement_groups
+from tests.pipelines.runs import wait_until
 
-PATIENCE_S = 60
+TIMEOUT_S, N_GPUS = 60, 8
 
 
 class Holding:
@@ -37,28 +37,21 @@ def main(tensor_parallel, replicas):
     deployment = built._bound_deployment.options(func_or_class=Holding, autoscaling_config=scaling)
     serve.start(proxy_location="Disabled")
     serve._run(deployment.bind(None), name="scope", route_prefix=None, _blocking=False)
-    status = settled(replicas)
-    groups = [
-        {
-            "state": group["state"],
-            "bundles": len(group["bundles"]),
-            "nodes": len(set(group["bundles_to_node_id"].values())),
-        }
-        for group in ray.util.placement_group_table().values()
-    ]
-    told = {"groups": groups, "replicas": status.replica_states, "message": status.message}
-    sys.stdout.write(json.dumps(told) + "\n")
+    n_fit = N_GPUS // tensor_parallel
 
-
-def settled(replicas):
-    """Wait until all replicas run, or Serve says why not."""
-    ends_at = time.monotonic() + PATIENCE_S
-    while time.monotonic() < ends_at:
+    def settled():
         status = serve.status().applications["scope"].deployments.get(DEPLOYMENT_NAME)
-        if status and (status.message or status.replica_states.get("RUNNING") == replicas):
-            return status
-        time.sleep(0.2)
-    raise SystemExit(f"{PATIENCE_S} s have passed: {serve.status().applications['scope']}")
+        groups = placement_groups()
+        if (
+            status is None
+            or status.replica_states.get("RUNNING") != n_fit
+            or not (status.message or replicas == n_fit)
+            or not are_placed(groups, created=n_fit, pending=replicas - n_fit)
+        ):
+            return None
+        return {"groups": groups, "replicas": status.replica_states, "message": status.message}
+
+    sys.stdout.write(json.dumps(wait_until(settled, TIMEOUT_S, every_s=0.2)) + "\n")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ from scope.embedding.encoder import Encoder
 from scope.embedding.text_features import text_features
 from scope.predictor.reference_population import predict_reference_population
 from scope.reasoner.answers import parse_prediction, sampling_params
-from scope.reasoner.prompt import Example, PromptBuilder, Template
+from scope.reasoner.prompt import PromptBuilder
+from scope.reasoner.template import Example, Template
 from scope.reasoner.tokenizer import PromptTokenizer
 from scope.routing.prediction_store import load_predictions
 from scope.routing.route import Objective

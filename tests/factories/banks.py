@@ -1,4 +1,4 @@
-"""Small banks and predictions whose numbers a person can check."""
+"""Small banks and predictions with numbers that are checked by hand."""
 
 from dataclasses import replace
 
@@ -8,6 +8,7 @@ from scope import Bank, Estimates, ModelSpec, Predictions
 from scope.embedding.spec import EmbedderSpec
 from scope.embedding.text_features import FEATURES
 from scope.outcomes import Outcomes
+from scope.predictions import IntervalEstimate
 
 SMALL = ModelSpec(id="small", usd_per_mtok_in=0.1, usd_per_mtok_out=0.2)
 LARGE = ModelSpec(id="large", usd_per_mtok_in=3.0, usd_per_mtok_out=15.0)
@@ -49,21 +50,25 @@ def bank_of(correct_am, *, models=(SMALL, LARGE), embedding=None, tokens=100.0, 
 
 
 def predictions_of(p_qm, cost_qm, models=None):
-    """Predictions with these probabilities and costs; every interval is a point."""
+    """Predictions with these probabilities and costs; intervals have width 0."""
     p_qm, cost_qm = np.asarray(p_qm, dtype=float), np.asarray(cost_qm, dtype=float)
     tokens = np.full(p_qm.shape, 100.0)
     in_distribution = np.full(p_qm.shape, np.nan)
     estimates = Estimates(
-        p_qm, p_qm, p_qm, tokens, tokens, tokens, tokens, cost_qm, cost_qm, cost_qm, in_distribution
+        IntervalEstimate(p_qm, p_qm, p_qm),
+        tokens,
+        IntervalEstimate(tokens, tokens, tokens),
+        IntervalEstimate(cost_qm, cost_qm, cost_qm),
+        in_distribution,
     )
     names = models or tuple(f"m{m}" for m in range(p_qm.shape[1]))
     return Predictions(tuple(f"q{q:03d}" for q in range(len(p_qm))), names, estimates)
 
 
 def labelled_pair(n_anchors=40, n_questions=40, *, seed=0, models=(SMALL, LARGE)):
-    """A bank and labelled questions alike: on one kind the first model is right, on the other not.
+    """A bank and labelled questions of two kinds; the first model is right on one kind only.
 
-    The kind shows in the embedding's sign; the last model is right nine times in ten.
+    The sign of the embedding gives the kind; the last model is right on nine of ten.
     """
     rng = np.random.default_rng(seed)
     n = n_anchors + n_questions
@@ -96,7 +101,7 @@ def rows_of(bank, rows):
 
 
 def with_correct(bank, correct_am):
-    """The same bank with other outcomes; a NaN was never run."""
+    """The same bank with other outcomes; NaN is never run."""
     correct_am = np.asarray(correct_am, dtype=np.float64)
     gap = np.where(np.isnan(correct_am), np.nan, 0.0)
     values = bank.outcomes
@@ -110,11 +115,11 @@ def with_correct(bank, correct_am):
 
 
 def two_kinds(n_anchors=60, *, seed=0, models=(SMALL, LARGE)):
-    """A bank to learn from: maths and law, told apart by meaning, text, outcomes and lengths.
+    """A bank to fit: maths and law differ in embedding, text, outcomes and lengths.
 
     The first model is right on nine of ten questions of maths and one of ten of law, the
     others on nine of ten of both; law takes 100 tokens, maths 400, each up to a factor e.
-    Every number is one that a stored bank keeps to the last bit.
+    Every number is exact in the precision of a stored bank.
     """
     rng = np.random.default_rng(seed)
     maths = rng.random(n_anchors) < 0.5

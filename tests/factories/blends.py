@@ -1,4 +1,4 @@
-"""Estimates whose costs follow from their tokens, and blends, by hand and at random."""
+"""Estimates whose costs follow from their tokens, and blends: fixed and random ones."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 from scope import Estimates, ModelSpec
 from scope.fusion.blend import Blend
 from scope.pool import cost_usd
+from scope.predictions import IntervalEstimate
 from scope.reasoner.answers import ReasonerPredictions
 from scope.reasoner.spec import ReasonerSpec
 
 NAN = float("nan")
 SPEC = ReasonerSpec(
-    checkpoint="acme/foreteller",
+    checkpoint="acme/reasoner",
     revision="1234",
     template="0" * 64,
     reasoning="none",
@@ -36,18 +37,16 @@ def estimates_of(p_qm, tokens_qm, models):
     prompt_qm = np.full(p_qm.shape, 1_000.0)
     tokens = [tokens_qm, tokens_qm * 0.5, tokens_qm * 1.5]
     return Estimates(
-        p_qm,
-        (p_qm - 0.1).clip(0),
-        (p_qm + 0.1).clip(max=1),
+        IntervalEstimate(p_qm, (p_qm - 0.1).clip(0), (p_qm + 0.1).clip(max=1)),
         prompt_qm,
-        *tokens,
-        *(cost_usd(models, prompt_qm, one_qm) for one_qm in tokens),
+        IntervalEstimate(*tokens),
+        IntervalEstimate(*(cost_usd(models, prompt_qm, end_qm) for end_qm in tokens)),
         np.ones(p_qm.shape),
     )
 
 
 def blend_of(n_models=2, **changed):
-    """A blend that believes the reasoner as it is, of probabilities alone."""
+    """A blend that takes the reasoner's probabilities as they are, and no lengths."""
     settings = {
         "weight": 1.0,
         "slope": 1.0,
@@ -63,7 +62,7 @@ def blend_of(n_models=2, **changed):
 
 
 def said(p_yes_qm, tokens_qm=None):
-    """Answers with these probabilities, and no lengths but those given."""
+    """Answers with these probabilities; lengths are NaN unless given."""
     p_yes_qm = np.asarray(p_yes_qm, dtype=float)
     tokens_qm = np.full(p_yes_qm.shape, NAN) if tokens_qm is None else tokens_qm
     return ReasonerPredictions(p_yes_qm, np.asarray(tokens_qm, dtype=float))
@@ -76,7 +75,7 @@ centers = st.one_of(st.sampled_from([NAN, 0.0]), st.floats(-3, 3))
 
 @st.composite
 def asked_questions(draw, n_questions=1):
-    """A blend, its models, estimates and answers; ties, gaps and free models among them."""
+    """A blend, its models, estimates and answers; with ties, NaN and free models."""
     n_models = draw(st.integers(1, 5))
     row = {"min_size": n_models, "max_size": n_models}
     prices = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0.01, 50))

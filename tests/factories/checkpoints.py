@@ -45,8 +45,8 @@ def tiny_checkpoint(folder):
     )
     network = Qwen3ForCausalLM(config)
     with torch.no_grad():
-        network.lm_head.weight.mul_(20)  # otherwise every token is as likely as any other
-    # As Qwen3 recommends: endpoints go by it where a request does not say otherwise.
+        network.lm_head.weight.mul_(20)  # otherwise all tokens are about equally likely
+    # As Qwen3 recommends: the defaults of endpoints for requests that set no sampling.
     network.generation_config.update(do_sample=True, temperature=0.7, top_p=0.8, top_k=20)
     network.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

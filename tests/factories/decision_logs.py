@@ -1,4 +1,4 @@
-"""Decision logs of the endpoint whose numbers a person can check."""
+"""Decision logs of the endpoint with numbers that are checked by hand."""
 
 import json
 
@@ -13,7 +13,7 @@ def candidate(model, p=0.5, cost=1.0):
 
 
 def request(name, model, candidates, *, settings=None, **other):
-    """A record as the Router writes it; it went well unless told otherwise."""
+    """A record as the Router writes it, of a successful request by default."""
     return {
         "id": name,
         "time": "2026-11-22T13:00:00+00:00",
@@ -40,19 +40,19 @@ def request(name, model, candidates, *, settings=None, **other):
 
 
 def named_by_client(name, model):
-    """A request that asked for one model: nothing was decided."""
+    """A request in which the client named the model, so no policy was applied."""
     undecided = {"policy": None, "settings": None, "source": "client", "candidates": None}
     return {**request(name, model, None), **undecided}
 
 
 def two_models(name, model="small", **other):
     """A request between a small model and a better one at twice the price."""
-    offered = [candidate("small", 0.5, 1.0), candidate("large", 0.8, 2.0)]
-    return request(name, model, offered, **other)
+    candidates = [candidate("small", 0.5, 1.0), candidate("large", 0.8, 2.0)]
+    return request(name, model, candidates, **other)
 
 
 def write_log(path, requests):
     """Write a log file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(one) + "\n" for one in requests))
+    path.write_text("".join(json.dumps(record) + "\n" for record in requests))
     return path

@@ -1,4 +1,4 @@
-"""Forecasts of single questions beside what came of them."""
+"""Forecasts of single questions with their outcomes."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from scope.evaluation.weighted import WeightedPairs
 
 
 def cells_of(forecast, outcome, weights=None):
-    """One cell a question; without weights there is the sample alone."""
+    """One pair a question; without weights there is one replicate, the sample itself."""
     forecast, outcome = (np.array(part, dtype=float)[:, None] for part in (forecast, outcome))
     weights = np.ones((1, len(forecast))) if weights is None else np.array(weights, dtype=float)
     return WeightedPairs.from_forecasts(forecast, outcome, weights)

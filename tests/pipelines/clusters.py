@@ -1,33 +1,119 @@
-"""Ray clusters of several nodes on one machine, to be taken apart."""
+"""Ray clusters of several nodes on one machine, for tests that remove nodes or kill the head.
 
-from contextlib import contextmanager
+``python -m tests.pipelines.clusters GPUS HEAD_CPUS NODE_CPUS ...`` holds one cluster until its
+standard input ends. Tests use it through `cluster_of`, never in the process of pytest: about a
+minute after the head of a cluster dies, Ray ends every process that has started it or joined it.
+"""
 
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+
+import ray
 from ray.cluster_utils import Cluster
 
-from tests.pipelines.runs import workers
+from tests.pipelines.runs import ROOT, TIMEOUT_S, workers
+
+
+class ClusterProcess:
+    """A cluster in a process of its own.
+
+    Attributes
+    ----------
+    address : str
+    pids : list of dict
+        Process id of each service of each node, such as ``raylet``; the head is the first.
+    """
+
+    def __init__(self, process):
+        self._process = process
+        fields = self._read()
+        self.address, self.pids = fields["address"], fields["pids"]
+
+    def node_with(self, title):
+        """Index of the first node beside the head with a worker that has `title` in its name."""
+        nodes = range(1, len(self.pids))
+        return next(node for node in nodes if workers(self.pids[node]["raylet"], title))
+
+    def remove_node(self, node, *, graceful):
+        """Stop a node by its index; returns when its processes are gone."""
+        self._process.stdin.write(json.dumps({"node": node, "graceful": graceful}) + "\n")
+        self._process.stdin.flush()
+        assert self._read() == {"removed": node}
+
+    def _read(self):
+        return json.loads(next(line for line in self._process.stdout if line.startswith("{")))
 
 
 @contextmanager
 def cluster_of(head_cpus, *node_cpus, gpus=0):
     """A running cluster, `gpus` on each node but the head; all processes are gone at the end."""
+    numbers = map(str, (gpus, head_cpus, *node_cpus))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.pipelines.clusters", *numbers],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        start_new_session=True,
+    )
+    try:
+        yield ClusterProcess(process)
+        process.communicate(timeout=TIMEOUT_S)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=TIMEOUT_S)
+
+
+def placement_groups():
+    """State, bundles and nodes of each placement group of the cluster this process has joined."""
+    return [
+        {
+            "state": group["state"],
+            "bundles": len(group["bundles"]),
+            "nodes": len(set(group["bundles_to_node_id"].values())),
+        }
+        for group in ray.util.placement_group_table().values()
+        if group["state"] != "REMOVED"
+    ]
+
+
+def are_placed(groups, *, created, pending):
+    """Whether so many groups hold their bundles, so many wait, and there is no other."""
+    wanted = ["CREATED"] * created + ["PENDING"] * pending
+    return sorted(group["state"] for group in groups) == wanted
+
+
+def main(gpus, head_cpus, *node_cpus):
+    """Hold a cluster, removing nodes as standard input says; print its address first."""
     head = {"num_cpus": head_cpus, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
+    nodes = [cluster.head_node]
     try:
-        for cpus in node_cpus:
-            cluster.add_node(num_cpus=cpus, num_gpus=gpus)
+        nodes += [cluster.add_node(num_cpus=cpus, num_gpus=gpus) for cpus in node_cpus]
         cluster.wait_for_nodes()
-        yield cluster
+        pids = [
+            {service: found[0].process.pid for service, found in node.all_processes.items()}
+            for node in nodes
+        ]
+        _print({"address": cluster.address, "pids": pids})
+        for line in sys.stdin:
+            order = json.loads(line)
+            cluster.remove_node(nodes[order["node"]], allow_graceful=order["graceful"])
+            _print({"removed": order["node"]})
     finally:
         for node in reversed(cluster.list_all_nodes()):
             node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
 
 
-def pid_of(node, service):
-    """The process number of ``raylet`` or ``gcs_server`` of a node."""
-    (found,) = node.all_processes[service]
-    return found.process.pid
+def _print(fields):
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()
 
 
-def hosts(cluster, name):
-    """The nodes beside the head with a worker whose title has `name`."""
-    return [node for node in cluster.worker_nodes if workers(pid_of(node, "raylet"), name)]
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,8 +1,9 @@
 """Runs the job's engine stage on a cluster of its own, with engines that only hold their bundles.
 
-``python -m tests.pipelines.placed TENSOR_PARALLEL ENGINES FOLDER`` prints as JSON where each of
-them stands while they are held, and how many rows came back once they were let go. A process of
-its own, since one that is on a Ray already loses it with a second.
+``python -m tests.pipelines.placed TENSOR_PARALLEL ENGINES FOLDER`` waits until all engines that
+fit are placed and the others pend, prints as JSON the placement groups at that moment, then lets
+the engines answer and prints how many rows came back. A process of its own, since pytest may
+have joined another Ray.
 """
 
 import asyncio
@@ -10,8 +11,6 @@ import json
 import os
 import sys
 import threading
-import time
-from collections import Counter
 from pathlib import Path
 
 import ray
@@ -21,10 +20,11 @@ from pipelines.cluster.session import ray_session
 from pipelines.reasoner.llm_stage import STAGE, processor
 from scope.reasoner.engine import EngineConfig
 from scope.reasoner.spec import ReasonerConfig
-from tests.pipelines.clusters import cluster_of
+from tests.pipelines.clusters import are_placed, cluster_of, placement_groups
+from tests.pipelines.runs import wait_until
 
-N_ROWS = 256
-PATIENCE_S = 60
+N_ROWS, N_GPUS = 256, 8
+TIMEOUT_S = 60
 
 
 class Holding(StatefulStageUDF):
@@ -41,18 +41,6 @@ class Holding(StatefulStageUDF):
             yield {"answered": True, self.IDX_IN_BATCH_COLUMN: row[self.IDX_IN_BATCH_COLUMN]}
 
 
-def groups():
-    """States of all placement groups, and the nodes and bundles of each."""
-    return [
-        {
-            "state": group["state"],
-            "bundles": len(group["bundles"]),
-            "nodes": len(set(group["bundles_to_node_id"].values())),
-        }
-        for group in ray.util.placement_group_table().values()
-    ]
-
-
 def main(tensor_parallel, engines, folder):
     (Path(folder) / "config.json").write_text("{}")
     (Path(folder) / "tokenizer.json").write_text("{}")
@@ -65,13 +53,16 @@ def main(tensor_parallel, engines, folder):
         plan = built(rows.repartition(8))
         job = threading.Thread(target=lambda: found.extend(plan.take_all()))
         job.start()
-        ends_at = time.monotonic() + PATIENCE_S
-        while len(groups()) < engines or Counter(g["state"] for g in groups())["CREATED"] < 2:
-            assert time.monotonic() < ends_at, groups()
-            time.sleep(0.2)
-        held = groups()
+        n_fit = N_GPUS // tensor_parallel
+
+        def placed():
+            groups = placement_groups()
+            fits = are_placed(groups, created=n_fit, pending=engines - n_fit)
+            return groups if fits else None
+
+        held = wait_until(placed, TIMEOUT_S, every_s=0.2)
         (Path(folder) / "go").touch()
-        job.join(PATIENCE_S)
+        job.join(TIMEOUT_S)
     sys.stdout.write(json.dumps({"groups": held, "rows": len(found)}) + "\n")
 
 

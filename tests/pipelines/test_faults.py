@@ -7,7 +7,7 @@ import signal
 import pyarrow as pa
 import pytest
 
-from tests.pipelines.clusters import cluster_of, hosts, pid_of
+from tests.pipelines.clusters import cluster_of
 from tests.pipelines.runs import (
     N_SHARDS,
     check_sentence,
@@ -88,8 +88,7 @@ def test_a_node_that_goes_loses_and_doubles_nothing(inputs, undisturbed, tmp_pat
         running(command(inputs, output), RAY_ADDRESS=cluster.address) as run,
     ):
         in_the_middle(run, output)
-        node = hosts(cluster, "ShardActor")[0]
-        cluster.remove_node(node, allow_graceful=graceful)
+        cluster.remove_node(cluster.node_with("ShardActor"), graceful=graceful)
         n_before = n_finished(output)
         code, _, err = ended(run)
 
@@ -109,7 +108,7 @@ def test_a_lost_head_ends_the_run_in_a_sentence(inputs, undisturbed, tmp_path, s
         running(command(inputs, output), RAY_ADDRESS=cluster.address) as run,
     ):
         in_the_middle(run, output)
-        os.kill(pid_of(cluster.head_node, service), signal.SIGKILL)
+        os.kill(cluster.pids[0][service], signal.SIGKILL)
         wait_until(lambda: run.poll() is not None, patience_s=60)
         code, _, err = ended(run)
 

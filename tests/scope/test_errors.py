@@ -31,7 +31,7 @@ CLASSES = [
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_errors_survive_pickling(cls):
     """
-    Ray pickles exceptions between processes; the text must arrive intact.
+    Ray pickles exceptions between processes; the text must be preserved.
     """
     error = cls(*ARGUMENTS.get(cls, ("what went wrong",)))
 
@@ -44,14 +44,14 @@ def test_errors_survive_pickling(cls):
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_every_error_is_a_scope_error(cls):
     """
-    ``except ScopeError`` catches everything this project raises on purpose.
+    ``except ScopeError`` catches every error of this project.
     """
     assert issubclass(cls, ScopeError)
     assert cls.__name__ in errors.__doc__
 
 
-def test_a_long_list_of_names_is_counted_not_spelled_out():
+def test_a_long_list_of_names_is_truncated_and_counted():
     """
-    Thirteen models in a message help nobody find theirs.
+    Thirteen names would hide the rest of the message.
     """
     assert join_names("abcdefghijklm") == "a, b, c, d, e, f, g, h and 5 more"

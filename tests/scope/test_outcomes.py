@@ -25,25 +25,25 @@ def table(rows):
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def spread(rows, ids=("a", "b"), models=("x", "y")):
+def outcomes_of(rows, ids=("a", "b"), models=("x", "y")):
     return Outcomes.from_table(table(rows), ids, models, "o.parquet")
 
 
-def test_absent_and_ungraded_are_both_unknown():
+def test_missing_and_ungraded_outcomes_are_unknown():
     """
     Never run: all NaN. Run but not graded: tokens known, correctness not.
     """
-    got = spread(ROWS)
+    got = outcomes_of(ROWS)
 
     np.testing.assert_array_equal(got.correct_am, [[1, np.nan], [np.nan, np.nan]])
     np.testing.assert_array_equal(got.completion_tokens_am, [[7, np.nan], [np.nan, 8]])
 
 
-def test_rows_go_out_and_come_back():
+def test_outcomes_survive_a_round_trip_through_a_table():
     """
-    As a long table of what was run.
+    The table has one row for each outcome.
     """
-    got = spread(ROWS)
+    got = outcomes_of(ROWS)
 
     back = Outcomes.from_table(got.to_table(("a", "b")), ("a", "b"), ("x", "y"), "again")
 
@@ -51,11 +51,11 @@ def test_rows_go_out_and_come_back():
     np.testing.assert_array_equal(back.prompt_tokens_am, got.prompt_tokens_am)
 
 
-def test_outcomes_of_other_questions_are_left_out():
+def test_outcomes_of_other_questions_are_dropped():
     """
-    A bank of one split is built from the outcomes of all.
+    A bank of one split can be built from the outcomes of all splits.
     """
-    assert spread(ROWS, ids=("b",)).correct_am.shape == (1, 2)
+    assert outcomes_of(ROWS, ids=("b",)).correct_am.shape == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -70,17 +70,17 @@ def test_outcomes_of_other_questions_are_left_out():
         ),
     ],
 )
-def test_impossible_rows_are_refused(rows, message):
+def test_invalid_rows_are_refused(rows, message):
     """
-    With the file, the model and the question.
+    The message names the file, the model and the question.
     """
     with pytest.raises(BankError, match=f"o.parquet.*{message}"):
-        spread(rows)
+        outcomes_of(rows)
 
 
-def test_a_file_without_the_columns_names_them(tmp_path):
+def test_missing_columns_are_named(tmp_path):
     """
-    Beside those it has.
+    Along with the columns of the file.
     """
     path = tmp_path / "o.parquet"
     pq.write_table(pa.table({"question_id": ["a"], "score": [1.0]}), path)
@@ -89,37 +89,37 @@ def test_a_file_without_the_columns_names_them(tmp_path):
         read_outcomes_table(path)
 
 
-def test_outcomes_are_lined_up_with_a_pool():
+def test_reindex_follows_the_pool():
     """
-    In the pool's order, of the first questions; a model that never ran is unknown.
+    The pool's order, the first questions; a model that never ran is unknown.
     """
-    got = spread(ROWS).reindex(("y", "z", "x"), 1)
+    got = outcomes_of(ROWS).reindex(("y", "z", "x"), 1)
 
     assert got.models == ("y", "z", "x")
     np.testing.assert_array_equal(got.correct_am, [[np.nan, np.nan, 1]])
     np.testing.assert_array_equal(got.prompt_tokens_am, [[np.nan, np.nan, 5]])
 
 
-def test_a_file_read_in_portions_fills_the_same_grid(tmp_path):
+def test_a_file_read_in_batches_gives_the_same_outcomes(tmp_path):
     """
-    A row at a time, in single precision, under an alias.
+    One row a batch, in single precision, with a column alias.
     """
     path = tmp_path / "o.parquet"
     pq.write_table(table(ROWS).rename_columns({"correct": "is_correct"}), path)
 
-    portions = read_outcomes_batches(path, n_rows=1)
-    got = Outcomes.from_batches(portions, pa.array(["a", "b"]), ("x", "y"), "o", np.float32)
+    batches = read_outcomes_batches(path, n_rows=1)
+    got = Outcomes.from_batches(batches, pa.array(["a", "b"]), ("x", "y"), "o", np.float32)
 
     assert got.correct_am.dtype == np.float32
-    np.testing.assert_array_equal(got.correct_am, spread(ROWS).correct_am)
-    np.testing.assert_array_equal(got.prompt_tokens_am, spread(ROWS).prompt_tokens_am)
+    np.testing.assert_array_equal(got.correct_am, outcomes_of(ROWS).correct_am)
+    np.testing.assert_array_equal(got.prompt_tokens_am, outcomes_of(ROWS).prompt_tokens_am)
 
 
-def test_a_pair_that_comes_again_in_a_later_portion_is_refused():
+def test_a_pair_repeated_in_a_later_batch_is_refused():
     """
-    Not only next to the first.
+    Duplicates are found across batches.
     """
-    portions = [table(ROWS), table(ROWS[:1])]
+    batches = [table(ROWS), table(ROWS[:1])]
 
     with pytest.raises(BankError, match=r"o\.parquet has two outcomes of x on a"):
-        Outcomes.from_batches(portions, pa.array(["a", "b"]), ("x", "y"), "o.parquet")
+        Outcomes.from_batches(batches, pa.array(["a", "b"]), ("x", "y"), "o.parquet")

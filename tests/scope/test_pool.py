@@ -30,7 +30,7 @@ def test_published_pools_have_the_published_sizes():
 )
 def test_published_pools_keep_their_order(pool, first, last):
     """
-    Order decides ties, so a pool is a sequence and not a set.
+    Ties go to the first model, so a pool is a sequence and not a set.
     """
     assert (load_pool(pool)[0], load_pool(pool)[-1]) == (first, last)
 
@@ -65,7 +65,7 @@ def test_a_pool_file_may_have_comments_and_blank_lines(tmp_path):
 )
 def test_a_pool_file_must_name_each_model_once(tmp_path, text, message):
     """
-    An empty or repeating pool is a mistake, not a choice.
+    An empty pool and a repeated model are errors.
     """
     path = tmp_path / "pool.txt"
     path.write_text(text)
@@ -74,24 +74,24 @@ def test_a_pool_file_must_name_each_model_once(tmp_path, text, message):
         load_pool(str(path))
 
 
-def test_a_name_that_is_no_pool_lists_the_pools():
+def test_an_unknown_pool_name_lists_the_pools():
     """
-    The reader of the message sees what would have been right.
+    The message names the valid values.
     """
     with pytest.raises(ConfigError, match="'defualt' is neither one of default, full, reasoning"):
         load_pool("defualt")
 
 
-def test_positions_follow_the_wanted_order():
+def test_indices_follow_the_wanted_order():
     """
-    A pool's order wins over the bank's.
+    The order is the pool's, not the bank's.
     """
     assert indices_of(("c", "a"), ("a", "b", "c"), "the bank") == [2, 0]
 
 
-def test_a_model_that_is_not_known_is_named_with_those_that_are():
+def test_an_unknown_model_is_named_with_the_known_ones():
     """
-    Its message says where was looked, and what is there.
+    The message also names what was searched.
     """
     with pytest.raises(UnknownModelError, match="unknown model 'd'; the bank has a, b"):
         indices_of(("a", "d"), ("a", "b"), "the bank")
@@ -99,7 +99,7 @@ def test_a_model_that_is_not_known_is_named_with_those_that_are():
 
 def test_a_price_is_required_and_never_negative():
     """
-    Defaults are for algorithms; facts about the world have none.
+    A price has no default.
     """
     with pytest.raises(ValueError, match="usd_per_mtok_out"):
         ModelSpec.model_validate({"id": "x", "usd_per_mtok_in": 1.0})

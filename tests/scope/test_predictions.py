@@ -30,7 +30,7 @@ MANIFEST = PredictionsManifest(
 )
 
 
-def test_predictions_go_out_and_come_back():
+def test_predictions_survive_a_round_trip_through_a_table():
     """
     One row a (question, model); NaN is null on disk.
     """
@@ -45,18 +45,18 @@ def test_predictions_go_out_and_come_back():
     np.testing.assert_array_equal(back.estimates.cost_usd_qm, P.estimates.cost_usd_qm)
 
 
-def test_a_row_that_cannot_be_used_says_why():
+def test_a_row_without_an_estimate_has_an_error():
     """
-    Unknown probability or unknown cost: no evidence.
+    An unknown probability or cost is "no evidence".
     """
     errors = P.to_table("anchors")["error"].to_pylist()
 
     assert errors == [None, None, "no evidence", "no evidence", None, None]
 
 
-def test_a_prediction_that_lacks_an_answer_says_why_and_stays():
+def test_a_failed_answer_keeps_the_anchor_estimate_and_an_error():
     """
-    The anchors' numbers stand in its row, under their name.
+    The row has the anchors' numbers and their source.
     """
     sources = np.array([["scope", "anchors"], ["scope", "scope"], ["scope", "scope"]], dtype=object)
     failed_qm = np.array([[False, True], [False, False], [False, False]])
@@ -69,9 +69,9 @@ def test_a_prediction_that_lacks_an_answer_says_why_and_stays():
     assert table[2]["error"] == "no evidence"
 
 
-def test_a_pool_is_cut_out_in_its_order():
+def test_select_models_follows_the_pool():
     """
-    And a model without predictions is named.
+    A model without predictions is an error.
     """
     assert P.select_models(("large", "small")).estimates.p_correct_qm[0].tolist() == [0.9, 0.5]
     with pytest.raises(UnknownModelError, match="'gpt-9'; the predictions has small, large"):
@@ -89,9 +89,9 @@ def test_a_pool_is_cut_out_in_its_order():
         ),
     ],
 )
-def test_a_table_that_is_no_grid_is_refused(table, message):
+def test_a_table_that_is_not_a_grid_is_refused(table, message):
     """
-    Rather than read crookedly.
+    The message names the source.
     """
     with pytest.raises(PredictionsError, match=f"here.*{message}"):
         Predictions.from_table(table, "here")
@@ -110,7 +110,7 @@ def folder(tmp_path):
 
 def test_shards_are_read_in_order(folder):
     """
-    From the folder itself or from the one that holds it.
+    From the predictions folder itself or its parent.
     """
     inner, outer = load_predictions(folder), load_predictions(folder.parent)
 
@@ -118,9 +118,9 @@ def test_shards_are_read_in_order(folder):
     assert inner.truth() is None
 
 
-def test_an_altered_shard_is_found(folder):
+def test_an_altered_shard_is_refused(folder):
     """
-    Predictions are routed on money: what was changed is not trusted.
+    Its hash differs from the manifest.
     """
     shard = folder / "part-00001.parquet"
     shard.write_bytes(shard.read_bytes()[:-1] + b"x")
@@ -131,7 +131,7 @@ def test_an_altered_shard_is_found(folder):
 
 def test_a_folder_without_predictions_is_named(tmp_path):
     """
-    With the file that was looked for.
+    The message names the missing manifest.
     """
     with pytest.raises(PredictionsError, match=r"holds no predictions: there is no .*manifest"):
         load_predictions(tmp_path)

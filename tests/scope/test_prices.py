@@ -38,7 +38,7 @@ def prices_of(tmp_path, data):
         pytest.param(LITELLM, id="LiteLLM's catalogue"),
     ],
 )
-def test_every_form_means_the_same_price(tmp_path, data):
+def test_every_format_gives_the_same_price(tmp_path, data):
     """
     $2.5 and $10 for a million tokens, however it is written down.
     """
@@ -47,9 +47,9 @@ def test_every_form_means_the_same_price(tmp_path, data):
     assert (spec.usd_per_mtok_in, spec.usd_per_mtok_out) == (2.5, 10.0)
 
 
-def test_litellm_tells_context_window_and_capabilities(tmp_path):
+def test_litellm_gives_context_window_and_capabilities(tmp_path):
     """
-    Flags that are true become capabilities; a window that is no number is unknown.
+    Flags that are true become capabilities; a window that is not a number is unknown.
     """
     prices = prices_of(tmp_path, LITELLM)
 
@@ -58,9 +58,9 @@ def test_litellm_tells_context_window_and_capabilities(tmp_path):
     assert prices["free-model"].context_window is None
 
 
-def test_litellm_entries_that_are_not_priced_by_token_are_left_out(tmp_path):
+def test_litellm_entries_without_token_prices_are_skipped(tmp_path):
     """
-    Pictures have no token price; the sample entry is no model. A real price of 0 stays.
+    Images have no token price; the sample entry is not a model. A price of 0 is kept.
     """
     assert set(prices_of(tmp_path, LITELLM)) == {"gpt-4o", "free-model"}
 
@@ -83,15 +83,15 @@ def test_litellm_entries_that_are_not_priced_by_token_are_left_out(tmp_path):
 )
 def test_a_wrong_price_file_is_refused_with_its_reason(tmp_path, data, message):
     """
-    A router that misreads a price overpays quietly.
+    The message names the file and the wrong value.
     """
     with pytest.raises(ConfigError, match=f"(?s)prices.json.*{message}"):
         prices_of(tmp_path, data)
 
 
-def test_a_model_without_a_price_is_an_error_not_free(tmp_path):
+def test_a_model_without_a_price_is_an_error(tmp_path):
     """
-    The published code lets an unpriced model win every cheap setting.
+    In the published code such a model costs nothing and is always the cheapest.
     """
     prices = prices_of(tmp_path, {"a": {"input": 1, "output": 1}})
 

@@ -65,7 +65,7 @@ def test_a_request_reaches_the_decision_whole(client):
         pytest.param(
             {"messages": [{"role": "user", "content": " "}]},
             "messages",
-            "no message of the user holds text",
+            "no user message has text",
             id="silent chat",
         ),
     ],

@@ -129,7 +129,7 @@ def test_an_unknown_model_is_named(asked):
     """
     response = asked("/v1/chat/completions", json.dumps(CHAT | {"model": "gpt-9"}).encode())
 
-    refused(response, 404, "model: 'gpt-9' is not here")
+    refused(response, 404, "model: 'gpt-9' is not in the pool")
 
 
 def test_512_prompts_are_not_too_many(asked):

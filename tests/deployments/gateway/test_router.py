@@ -230,11 +230,11 @@ def test_an_invalid_change_changes_nothing(local, wrong):
     Not even the part of it that is right.
     """
     with local.open() as client:
-        before = local.router.current
+        before = local.router.settings.current
         with pytest.raises(ConfigError):
             local.configure(**wrong)
 
-        assert local.router.current is before
+        assert local.router.settings.current is before
         assert client.post("/v1/route", json={"prompt": "a law"}).status_code == 200
 
 
@@ -243,7 +243,7 @@ def test_more_requests_than_there_is_room_for_are_told_to_come_again(local):
     503 with Retry-After, before the body is read; those under way are not disturbed.
     """
     with local.open(limits={"max_in_flight": 1}) as client:
-        exchange = client.portal.call(local.router.admit, "route", None)
+        exchange = client.portal.call(local.router.admission.admit, "route", None)
         busy = client.post("/v1/route", json={"prompt": "a sum"})
         client.portal.call(exchange.close)
         free = client.post("/v1/route", json={"prompt": "a sum"})
@@ -296,7 +296,7 @@ def test_an_address_of_other_machines_wants_keys(local):
     """
     Also when it is changed live.
     """
-    local.router._host = "0.0.0.0"
+    local.router.settings._host = "0.0.0.0"
 
     with pytest.raises(ConfigError, match=r"0\.0\.0\.0 can be reached"), local.open():
         pass
@@ -413,7 +413,7 @@ def test_a_model_that_is_dropped_while_a_request_decides_is_passed_over(local, u
     """
     told = dict(upstreams["upstreams"])
     with local.open(policy={"min_quality": 0.6}, **upstreams) as client:
-        exchange = client.portal.call(local.router.admit, "chat", None)
+        exchange = client.portal.call(local.router.admission.admit, "chat", None)
         local.configure(**upstreams | {"upstreams": {"large": told["large"]}})
         client.portal.call(local.router.chat, exchange, json.dumps(CHAT).encode(), {})
         client.portal.call(exchange.close)

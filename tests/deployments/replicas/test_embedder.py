@@ -19,18 +19,18 @@ def test_each_call_gets_its_own_vectors_back(minilm):
     """
     Two calls in one batch, in their order.
     """
-    one, two = minilm.embed([["a prime", "a law"], ["a verb"]])
+    first, second = minilm.embed([["a prime", "a law"], ["a verb"]])
     ((alone,),) = ([call.embedding_qd for call in minilm.embed([["a verb"]])],)
 
-    assert one.embedding_qd.shape == (2, 384)
-    assert two.embedding_qd == pytest.approx(alone, abs=1e-5)
-    assert (one.features_qf == text_features(["a prime", "a law"])).all()
-    assert one.errors == ["", ""]
+    assert first.embedding_qd.shape == (2, 384)
+    assert second.embedding_qd == pytest.approx(alone, abs=1e-5)
+    assert (first.features_qf == text_features(["a prime", "a law"])).all()
+    assert first.errors == ["", ""]
 
 
-def test_vectors_say_what_made_them(minilm):
+def test_vectors_name_their_embedder(minilm):
     """
-    A Router of another bank can tell.
+    So that a Router of another bank refuses them.
     """
     (call,) = minilm.embed([["x"]])
 
@@ -47,12 +47,12 @@ def test_vectors_say_what_made_them(minilm):
 )
 def test_a_batch_is_as_large_as_its_texts(calls, size):
     """
-    Serve holds this against `max_batch_size`.
+    Serve compares this with `max_batch_size`.
     """
     assert batch_size(calls) == size
 
 
-def test_a_batch_that_does_not_end_is_an_illness(minilm, monkeypatch):
+def test_a_stuck_batch_is_unhealthy(minilm, monkeypatch):
     """
     Serve restarts a replica whose check raises.
     """
@@ -64,15 +64,15 @@ def test_a_batch_that_does_not_end_is_an_illness(minilm, monkeypatch):
         minilm.check_health()
 
 
-def test_a_text_that_fails_takes_no_other_with_it(minilm, monkeypatch):
+def test_a_text_that_fails_does_not_affect_the_others(minilm, monkeypatch):
     """
-    Its vector is unknown, and its error says why.
+    Its vector is NaN, and it has an error message.
     """
     encode = minilm._encoder.encode
 
     def failing(texts):
         if "poison" in texts:
-            raise RuntimeError("out of luck")
+            raise RuntimeError("cannot encode")
         return encode(texts)
 
     monkeypatch.setattr(minilm._encoder, "encode", failing)
@@ -81,4 +81,4 @@ def test_a_text_that_fails_takes_no_other_with_it(minilm, monkeypatch):
 
     assert np.isnan(call.embedding_qd[1]).all()
     assert not np.isnan(call.embedding_qd[0]).any()
-    assert call.errors == ["", "the embedder failed: out of luck"]
+    assert call.errors == ["", "the embedder failed: cannot encode"]

@@ -1,4 +1,4 @@
-"""What the engine's deployment asks of Ray Serve and of vLLM, where neither need run."""
+"""The arguments of Ray Serve and vLLM, without running either."""
 
 import sys
 
@@ -21,49 +21,49 @@ def args(**engine):
     return ReasonerArgs(checkpoint="owner/name", revision="c0ffee", engine=EngineConfig(**engine))
 
 
-def test_everything_that_queues_is_bounded():
+def test_queues_are_bounded():
     """
-    By what one engine generates at once; Ray LLM's own bounds are a billion.
+    By a multiple of `max_num_seqs`; Ray LLM's own limits are 1e9.
     """
-    told = deployment_config(args(max_num_seqs=32))
+    config = deployment_config(args(max_num_seqs=32))
 
-    assert told["max_ongoing_requests"] == 32
-    assert told["max_queued_requests"] == 128
-    assert told["autoscaling_config"]["target_ongoing_requests"] == 24
+    assert config["max_ongoing_requests"] == 32
+    assert config["max_queued_requests"] == 128
+    assert config["autoscaling_config"]["target_ongoing_requests"] == 24
 
 
-def test_vllm_is_told_which_weights_and_nothing_of_the_checkpoints_own_taste():
+def test_vllm_gets_the_revision_and_ignores_the_generation_config_of_the_checkpoint():
     """
-    Its top_p would cut off the less likely answer; requests are not logged.
+    Its top_p could remove one of the two answers; requests are not logged.
     """
-    told = engine_kwargs(args(accelerator="cpu"))
+    kwargs = engine_kwargs(args(accelerator="cpu"))
 
-    assert told["revision"] == told["tokenizer_revision"] == "c0ffee"
-    assert told["generation_config"] == "vllm"
-    assert told["enable_log_requests"] is False
-    assert told["trust_remote_code"] is False
-    assert told["logprobs_mode"] == "processed_logprobs"
-    assert told["max_model_len"] == 8192
+    assert kwargs["revision"] == kwargs["tokenizer_revision"] == "c0ffee"
+    assert kwargs["generation_config"] == "vllm"
+    assert kwargs["enable_log_requests"] is False
+    assert kwargs["trust_remote_code"] is False
+    assert kwargs["logprobs_mode"] == "processed_logprobs"
+    assert kwargs["max_model_len"] == 8192
 
 
 def test_an_error_that_is_yielded_is_raised():
     """
-    Ray LLM's errors are values, of a class that its public one does not cover.
+    Ray LLM's errors are of another class than its public one.
     """
 
-    class Told:
+    class Details:
         message = "the prompt is too long"
 
     class Error:
-        error = Told
+        error = Details
 
     with pytest.raises(RefusedPromptError, match="too long"):
         _unwrap_choices(Error())
 
 
-def test_without_vllm_it_says_what_to_install(monkeypatch):
+def test_without_vllm_the_error_names_the_package(monkeypatch):
     """
-    In one sentence, when the application is built.
+    When the application is built.
     """
     monkeypatch.setitem(sys.modules, "vllm", None)
 

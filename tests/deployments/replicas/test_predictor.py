@@ -20,38 +20,38 @@ def bank(folder):
     return load_bank(folder)
 
 
-def call(bank, rows, version=None):
-    """The call of some anchors."""
+def request(bank, rows, version=None):
+    """A request for some anchors."""
     vector_qd = bank.embedding_ad[rows].astype(np.float32)
     return PredictionRequest(version or bank.version, vector_qd, bank.features_af[rows])
 
 
-def test_calls_that_are_predicted_together_get_what_each_would_alone(folder, bank):
+def test_a_batch_gives_the_predictions_of_single_calls(folder, bank):
     """
-    To the last bit.
+    Bit for bit.
     """
     predictor = Predictor(str(folder))
-    estimates, _ = AnchorPredictor(bank).predict(*call(bank, [0, 1, 2])[1:])
+    estimates, _ = AnchorPredictor(bank).predict(*request(bank, [0, 1, 2])[1:])
 
-    one, two = predictor.predict([call(bank, [0]), call(bank, [1, 2])])
+    first, second = predictor.predict([request(bank, [0]), request(bank, [1, 2])])
 
-    assert (len(one), len(two)) == (1, 2)
-    for q, prediction in enumerate([*one, *two]):
+    assert (len(first), len(second)) == (1, 2)
+    for q, prediction in enumerate([*first, *second]):
         assert prediction.value_em[0].tolist() == estimates.p_correct_qm[q].tolist()
 
 
 def test_a_call_for_another_bank_gets_none(folder, bank):
     """
-    Others in the batch get theirs.
+    The other calls of the batch get their predictions.
     """
-    theirs, ours = Predictor(str(folder)).predict([call(bank, [0], "other"), call(bank, [1])])
+    other, own = Predictor(str(folder)).predict([request(bank, [0], "other"), request(bank, [1])])
 
-    assert theirs is None
-    assert len(ours) == 1
+    assert other is None
+    assert len(own) == 1
 
 
-def test_a_predictor_that_foretells_is_well(folder):
+def test_a_predictor_that_predicts_is_healthy(folder):
     """
-    Serve restarts one that raises.
+    Serve restarts a replica whose check raises.
     """
     Predictor(str(folder)).check_health()

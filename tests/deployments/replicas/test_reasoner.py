@@ -15,13 +15,13 @@ NEAR = np.arange(10)
 
 
 class Scripted:
-    """An engine that replies in turn, and keeps what it was asked."""
+    """An engine that gives these replies in turn, and records the requests."""
 
     def __init__(self, *replies):
-        self.replies, self.wanted = list(replies), []
+        self.replies, self.requests = list(replies), []
 
-    async def call(self, wanted, *, timeout_s, slow_call_s):
-        self.wanted.append(wanted)
+    async def call(self, request, *, timeout_s, slow_call_s):
+        self.requests.append(request)
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):
             raise reply
@@ -35,11 +35,11 @@ def tokens(checkpoint):
 
 @pytest.fixture
 def reasoner(checkpoint, tokens):
-    """Make a reasoner with an engine that gives these replies; returns both."""
+    """Return a reasoner and its engine, which gives these replies."""
 
     def make(*replies, bank=None, max_cached=10, **settings):
-        told = {"checkpoint": str(checkpoint), "max_context_tokens": 2048, **settings}
-        args = ReasonerArgs(**told)
+        settings = {"checkpoint": str(checkpoint), "max_context_tokens": 2048, **settings}
+        args = ReasonerArgs(**settings)
         engine = Scripted(*replies)
         bank = taught(bank or two_kinds(), args)
         return EngineReasoner(bank, args, tokens, engine, max_cached), engine
@@ -48,42 +48,43 @@ def reasoner(checkpoint, tokens):
 
 
 @pytest.fixture
-def says(tokens):
-    """A reply with this probability of yes and this length."""
+def reply(tokens):
+    """A function that makes a reply with this probability of yes and this length."""
 
-    def reply(p_yes, length):
-        answer = tokens.yes_id if p_yes >= 0.5 else tokens.no_id
-        there = {tokens.yes_id: math.log(p_yes), tokens.no_id: math.log(1 - p_yes)}
+    def make(p_yes, length):
+        answer_id = tokens.yes_id if p_yes >= 0.5 else tokens.no_id
+        logprobs = {tokens.yes_id: math.log(p_yes), tokens.no_id: math.log(1 - p_yes)}
         word = "yes" if p_yes >= 0.5 else "no"
-        return Continuation(f" {length}, correct: {word}}}", [0, answer], [{0: 0.0}, there])
+        text = f" {length}, correct: {word}}}"
+        return Continuation(text, [0, answer_id], [{0: 0.0}, logprobs])
 
-    return reply
+    return make
 
 
-def asked(reasoner, text="What is 2+2?", m=0, near=NEAR):
-    """What it says."""
+def query(reasoner, text="What is 2+2?", m=0, near=NEAR):
+    """The reasoner's prediction."""
     return asyncio.run(reasoner.query(text, near, m, timeout_s=1.0, slow_call_s=1.0))
 
 
-def test_an_answer_is_read_off_the_reply(reasoner, says):
+def test_a_reply_is_parsed(reasoner, reply):
     """
-    Probability and length.
+    Into probability and length.
     """
-    site, _ = reasoner([says(0.8, 312)])
+    site, _ = reasoner([reply(0.8, 312)])
 
-    answer = asked(site)
+    prediction = query(site)
 
-    assert (answer.p_yes, answer.tokens) == (pytest.approx(0.8), 312)
+    assert (prediction.p_yes, prediction.tokens) == (pytest.approx(0.8), 312)
 
 
-def test_the_engine_sees_the_model_and_its_examples(reasoner, says):
+def test_the_prompt_holds_the_model_and_its_examples(reasoner, reply):
     """
-    The nearest five anchors with what this model did on them, and the question.
+    The nearest five anchors with the model's outcomes on them, and the question.
     """
-    site, engine = reasoner([says(0.8, 312)])
-    asked(site, "What is 2+2?")
+    site, engine = reasoner([reply(0.8, 312)])
+    query(site, "What is 2+2?")
 
-    ((prompt, sampling),) = engine.wanted
+    ((prompt, sampling),) = engine.requests
     assert "## Target Model\nsmall\n" in prompt
     assert prompt.count("\n\nPerformance: {len: ") == 5
     assert "## Target Question\nWhat is 2+2?" in prompt
@@ -92,90 +93,90 @@ def test_the_engine_sees_the_model_and_its_examples(reasoner, says):
     assert "seed" not in sampling
 
 
-def test_an_anchor_the_model_was_not_run_on_is_no_example(reasoner, says):
+def test_an_anchor_the_model_was_not_run_on_is_no_example(reasoner, reply):
     """
-    Nor is it counted as one: the next nearest takes its place.
+    The next nearest takes its place.
     """
     bank = two_kinds()
     correct_am = bank.outcomes.correct_am.copy()
     correct_am[:4, 0] = np.nan
-    site, engine = reasoner([says(0.8, 312)], bank=with_correct(bank, correct_am))
-    asked(site)
+    site, engine = reasoner([reply(0.8, 312)], bank=with_correct(bank, correct_am))
+    query(site)
 
-    prompt = engine.wanted[0].prompt
+    prompt = engine.requests[0].prompt
     assert "of case 3?" not in prompt
     assert "of case 8?" in prompt
 
 
-def test_samples_are_averaged(reasoner, says):
+def test_samples_are_averaged(reasoner, reply):
     """
-    Of one prompt, asked for at once.
+    They are samples of one prompt in one request.
     """
-    replies = [says(0.5, 100), says(0.5, 300)]
+    replies = [reply(0.5, 100), reply(0.5, 300)]
     site, engine = reasoner(replies, samples=2, temperature=1.0)
 
-    answer = asked(site)
+    prediction = query(site)
 
-    assert (answer.p_yes, answer.tokens) == (pytest.approx(0.5), 200)
-    assert engine.wanted[0].sampling["n"] == 2
+    assert (prediction.p_yes, prediction.tokens) == (pytest.approx(0.5), 200)
+    assert engine.requests[0].sampling["n"] == 2
 
 
-def test_an_answer_is_kept(reasoner, says):
+def test_a_prediction_is_cached(reasoner, reply):
     """
-    By question and model; what was not asked is not known.
+    By question and model.
     """
-    site, _ = reasoner([says(0.8, 312)])
-    answer = asked(site)
+    site, _ = reasoner([reply(0.8, 312)])
+    prediction = query(site)
 
-    assert site.cached("What is 2+2?", 0) == answer
+    assert site.cached("What is 2+2?", 0) == prediction
     assert site.cached("What is 2+2?", 1) is None
     assert site.cached("What is 2+3?", 0) is None
 
 
-def test_no_more_answers_are_kept_than_allowed(reasoner, says):
+def test_the_cache_has_a_limit(reasoner, reply):
     """
-    The oldest goes.
+    The oldest prediction is dropped.
     """
-    site, _ = reasoner([says(0.8, 1)], [says(0.8, 2)], max_cached=1)
-    asked(site, "first")
-    asked(site, "second")
+    site, _ = reasoner([reply(0.8, 1)], [reply(0.8, 2)], max_cached=1)
+    query(site, "first")
+    query(site, "second")
 
     assert site.cached("first", 0) is None
     assert site.cached("second", 0).tokens == 2
 
 
-def test_a_failure_is_not_kept(reasoner):
+def test_a_failure_is_not_cached(reasoner):
     """
-    The next request asks again.
+    The next request queries again.
     """
     site, _ = reasoner(RemoteCallError("engine", "late"))
 
     with pytest.raises(RemoteCallError, match="late"):
-        asked(site)
+        query(site)
     assert site.cached("What is 2+2?", 0) is None
 
 
-def test_a_reply_that_cannot_be_read_is_not_kept(reasoner):
+def test_a_reply_that_cannot_be_parsed_is_not_cached(reasoner):
     """
-    It says nothing, and the next request asks again.
+    The prediction is NaN, and the next request queries again.
     """
     site, _ = reasoner([Continuation(" 12", [0], [{0: 0.0}])])
 
-    assert math.isnan(asked(site).p_yes)
+    assert math.isnan(query(site).p_yes)
     assert site.cached("What is 2+2?", 0) is None
 
 
-def test_a_context_without_room_is_refused_at_once(reasoner):
+def test_a_context_that_is_too_short_is_refused_at_once(reasoner):
     """
-    Not with the first question.
+    Not at the first question.
     """
     with pytest.raises(ConfigError, match="max_context_tokens"):
         reasoner(max_context_tokens=100)
 
 
-def test_a_bank_that_fits_is_taken(checkpoint):
+def test_a_bank_fitted_for_the_reasoner_is_accepted(checkpoint):
     """
-    With texts, and calibrated for this reasoner.
+    If it has question texts.
     """
     args = ReasonerArgs(checkpoint=str(checkpoint))
 
@@ -183,33 +184,31 @@ def test_a_bank_that_fits_is_taken(checkpoint):
 
 
 @pytest.mark.parametrize(
-    ("spoilt", "told"),
+    ("fields", "message"),
     [
         pytest.param({"prompts": None}, "no question texts", id="no texts"),
-        pytest.param(
-            {"reasoner": None}, "run `scope bank fit --predictor scope`", id="not calibrated"
-        ),
+        pytest.param({"reasoner": None}, "run `scope bank fit --predictor scope`", id="not fitted"),
     ],
 )
-def test_a_bank_that_lacks_something_is_refused(checkpoint, spoilt, told):
+def test_a_bank_that_lacks_something_is_refused(checkpoint, fields, message):
     """
-    With the command that mends it.
+    The message names the command that fixes it.
     """
     from dataclasses import replace
 
     args = ReasonerArgs(checkpoint=str(checkpoint))
-    bank = replace(taught(two_kinds(models=(SMALL, LARGE)), args), **spoilt)
+    bank = replace(taught(two_kinds(models=(SMALL, LARGE)), args), **fields)
 
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         check_reasoner(args, bank)
 
 
-def test_a_bank_of_another_reasoner_is_refused_naming_what_differs(checkpoint):
+def test_a_bank_of_another_reasoner_is_refused(checkpoint):
     """
-    Its weights would be those of other answers.
+    The message names the fields that differ.
     """
     args = ReasonerArgs(checkpoint=str(checkpoint))
     other = ReasonerArgs(checkpoint=str(checkpoint), reasoning="short", n_examples=3)
 
-    with pytest.raises(ConfigError, match="they differ in reasoning, n_examples;"):
+    with pytest.raises(ConfigError, match=r"they differ in reasoning \(.*\), n_examples \(.*\);"):
         check_reasoner(args, taught(two_kinds(), other))

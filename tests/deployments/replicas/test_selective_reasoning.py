@@ -1,4 +1,4 @@
-"""Whom the engine is asked about, whatever it says and in whatever order."""
+"""Which models the engine is queried about, for any predictions in any order."""
 
 import asyncio
 import math
@@ -38,44 +38,44 @@ def question(p_m):
 
 
 class Engine:
-    """Answers as it is told, each after so many turns of the loop."""
+    """An engine with fixed predictions, each after some iterations of the event loop."""
 
-    def __init__(self, p_yes_m, turns_m=(0,) * N, failing=()):
-        self.p_yes_m, self.turns_m, self.failing = p_yes_m, turns_m, failing
-        self.asked, self.under_way, self.most = [], 0, 0
+    def __init__(self, p_yes_m, n_iterations_m=(0,) * N, failing=()):
+        self.p_yes_m, self.n_iterations_m, self.failing = p_yes_m, n_iterations_m, failing
+        self.queries, self.in_flight, self.max_in_flight = [], 0, 0
 
-    async def ask(self, m, timeout_s):
-        self.asked.append(m)
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
+    async def query(self, m, timeout_s):
+        self.queries.append(m)
+        self.in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:
-            for _ in range(self.turns_m[m]):
+            for _ in range(self.n_iterations_m[m]):
                 await asyncio.sleep(0)
             if m in self.failing:
                 raise RemoteCallError("engine", self.failing[m])
             return ReasonerPrediction(self.p_yes_m[m], 100.0)
         finally:
-            self.under_way -= 1
+            self.in_flight -= 1
 
 
-def inquire(engine, policy, p_m, *, at_once=1, timeout_s=60.0, known=None, mode="exact"):
-    """Ask about one question; returns the inquiry and whom the policy takes then."""
-    cascade = SelectiveQuery(policy, BLEND, question(p_m), MODELS, QueryRule(mode))
-    inquiry = QuestionQuery(cascade, (known or {}).get, engine.ask)
+def run_query(engine, policy, p_m, *, max_concurrency=1, timeout_s=60.0, known=None, mode="exact"):
+    """Query about one question; returns its state and the model that the policy chooses."""
+    selective_query = SelectiveQuery(policy, BLEND, question(p_m), MODELS, QueryRule(mode))
+    query = QuestionQuery(selective_query, (known or {}).get, engine.query)
 
     async def run():
-        await QueryScheduler([inquiry], at_once=at_once, timeout_s=timeout_s).run()
-        await asyncio.sleep(0)  # who was cancelled ends
+        await QueryScheduler([query], max_concurrency=max_concurrency, timeout_s=timeout_s).run()
+        await asyncio.sleep(0)  # the cancelled tasks end
 
     asyncio.run(run())
-    return inquiry, chosen(policy, p_m, inquiry.answers)
+    return query, chosen(policy, p_m, query.predictions)
 
 
-def chosen(policy, p_m, answers):
-    """Whom the policy takes after these answers."""
+def chosen(policy, p_m, predictions):
+    """The model that the policy chooses with these predictions."""
     p_yes_qm, tokens_qm = np.full((2, 1, N), np.nan)
-    for m, answer in answers.items():
-        p_yes_qm[0, m], tokens_qm[0, m] = answer.p_yes, answer.tokens
+    for m, prediction in predictions.items():
+        p_yes_qm[0, m], tokens_qm[0, m] = prediction.p_yes, prediction.tokens
     blended = BLEND.apply(question(p_m), ReasonerPredictions(p_yes_qm, tokens_qm), MODELS)
     (m,) = policy.choose(blended.p_correct_qm, blended.cost_usd_qm).model_q
     return m
@@ -88,102 +88,106 @@ def chosen(policy, p_m, answers):
     st.lists(st.integers(0, 5), min_size=N, max_size=N),
     st.integers(1, N),
 )
-def test_the_choice_is_that_of_asking_about_everybody(policy, p_m, p_yes_m, turns_m, at_once):
+def test_the_choice_is_that_of_querying_all_models(
+    policy, p_m, p_yes_m, n_iterations_m, max_concurrency
+):
     """
-    In whatever order answers come; nobody is asked about twice, and no more are under way than
-    may be.
+    In any order of the predictions; no model is queried twice, and the limit of concurrent calls
+    holds.
     """
-    engine = Engine(p_yes_m, turns_m)
-    inquiry, m = inquire(engine, policy, p_m, at_once=at_once)
+    engine = Engine(p_yes_m, n_iterations_m)
+    query, m = run_query(engine, policy, p_m, max_concurrency=max_concurrency)
 
-    everyone = {m: ReasonerPrediction(p, 100.0) for m, p in enumerate(p_yes_m)}
-    assert m == chosen(policy, p_m, everyone)
-    assert len(engine.asked) == len(set(engine.asked))
-    assert engine.most <= at_once
-    assert engine.under_way == 0
-    assert (inquiry.incomplete_reason, inquiry.failed) == (None, [])
-    assert inquiry.n_queries + inquiry.cascade.n_avoided == N
-    assert len(inquiry.answers) + inquiry.cancelled == inquiry.n_queries
+    predictions = {m: ReasonerPrediction(p, 100.0) for m, p in enumerate(p_yes_m)}
+    assert m == chosen(policy, p_m, predictions)
+    assert len(engine.queries) == len(set(engine.queries))
+    assert engine.max_in_flight <= max_concurrency
+    assert engine.in_flight == 0
+    assert (query.incomplete_reason, query.failed) == (None, [])
+    assert query.n_queries + query.selective_query.n_avoided == N
+    assert len(query.predictions) + query.cancelled == query.n_queries
 
 
 @given(policies, lists, lists, st.sets(st.integers(0, N - 1)))
-def test_it_ends_whoever_fails(policy, p_m, p_yes_m, failing):
+def test_failed_calls_leave_the_estimates_of_the_anchors(policy, p_m, p_yes_m, failing):
     """
-    What a failed answer would have changed stays as the anchors say.
+    The run ends, whichever calls fail.
     """
     engine = Engine(p_yes_m, failing=dict.fromkeys(failing, "broken"))
-    inquiry, m = inquire(engine, policy, p_m, at_once=2)
+    query, m = run_query(engine, policy, p_m, max_concurrency=2)
 
     others = {m: ReasonerPrediction(p, 100.0) for m, p in enumerate(p_yes_m) if m not in failing}
     assert m == chosen(policy, p_m, others)
-    assert set(inquiry.answers) <= set(others)
-    assert set(inquiry.failed) <= {"engine broken"}
+    assert set(query.predictions) <= set(others)
+    assert set(query.failed) <= {"engine broken"}
 
 
 @given(policies, lists, lists, st.integers(1, N))
-def test_what_is_known_is_not_asked_for(policy, p_m, p_yes_m, at_once):
+def test_known_predictions_are_not_queried(policy, p_m, p_yes_m, max_concurrency):
     """
-    An engine that nobody needs may be dead.
+    The engine may be down if all predictions are known.
     """
     engine = Engine(p_yes_m, failing=dict.fromkeys(range(N), "down"))
     known = {m: ReasonerPrediction(p, 100.0) for m, p in enumerate(p_yes_m)}
-    inquiry, m = inquire(engine, policy, p_m, at_once=at_once, known=known)
+    query, m = run_query(engine, policy, p_m, max_concurrency=max_concurrency, known=known)
 
     assert m == chosen(policy, p_m, known)
-    assert engine.asked == []
-    assert inquiry.incomplete_reason is None
+    assert engine.queries == []
+    assert query.incomplete_reason is None
 
 
-@pytest.mark.parametrize("how", ["down", "full"])
-def test_an_engine_that_is_gone_is_asked_once(how):
+@pytest.mark.parametrize("kind", ["down", "full"])
+def test_an_engine_that_is_down_or_full_is_called_once(kind):
     """
-    The rest of the question, too, goes without.
+    The other models of the question are not queried.
     """
-    engine = Engine([0.5] * N, failing=dict.fromkeys(range(N), how))
-    inquiry, _ = inquire(engine, ExpectedValue(0.0), [0.5] * N)
+    engine = Engine([0.5] * N, failing=dict.fromkeys(range(N), kind))
+    query, _ = run_query(engine, ExpectedValue(0.0), [0.5] * N)
 
-    assert len(engine.asked) == 1
-    assert inquiry.incomplete_reason == f"engine {how}"
+    assert len(engine.queries) == 1
+    assert query.incomplete_reason == f"engine {kind}"
 
 
-def test_after_the_deadline_nobody_is_asked():
+def test_after_the_deadline_no_call_starts():
     """
-    What was answered until then counts.
+    Earlier predictions count.
     """
 
     class Slow(Engine):
-        async def ask(self, m, timeout_s):
+        async def query(self, m, timeout_s):
             await asyncio.sleep(0.02)
-            return await super().ask(m, timeout_s)
+            return await super().query(m, timeout_s)
 
     engine = Slow([0.5] * N)
     began_at = time.monotonic()
-    inquiry, _ = inquire(engine, ExpectedValue(0.0), [0.5] * N, timeout_s=0.03)
+    query, _ = run_query(engine, ExpectedValue(0.0), [0.5] * N, timeout_s=0.03)
 
     assert time.monotonic() - began_at < 1
-    assert 1 <= len(engine.asked) < N
-    assert len(inquiry.answers) == len(engine.asked)
-    assert inquiry.incomplete_reason == "engine late"
+    assert 1 <= len(engine.queries) < N
+    assert len(query.predictions) == len(engine.queries)
+    assert query.incomplete_reason == "engine late"
 
 
 def test_questions_take_turns():
     """
-    The one that comes first does not take all that may be under way.
+    The first one does not use all concurrent calls.
     """
     engines = [Engine([0.5] * N, (50,) * N) for _ in range(3)]
-    inquiries = [
+    queries = [
         QuestionQuery(
-            SelectiveQuery(ExpectedValue(0.0), BLEND, question([0.5] * N), MODELS), {}.get, one.ask
+            SelectiveQuery(ExpectedValue(0.0), BLEND, question([0.5] * N), MODELS),
+            {}.get,
+            engine.query,
         )
-        for one in engines
+        for engine in engines
     ]
 
     async def begin():
-        task = asyncio.ensure_future(QueryScheduler(inquiries, at_once=6, timeout_s=60).run())
+        task = asyncio.ensure_future(QueryScheduler(queries, max_concurrency=6, timeout_s=60).run())
         for _ in range(5):
             await asyncio.sleep(0)
-        at_first = [one.under_way for one in engines]
+        in_flight = [engine.in_flight for engine in engines]
         await task
-        return at_first
+        return in_flight
 
     assert asyncio.run(begin()) == [2, 2, 2]

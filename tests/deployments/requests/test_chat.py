@@ -38,7 +38,7 @@ def parse(**fields):
         pytest.param(
             {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
             "messages[0].content",
-            "part 0 is of type 'text' and holds no text",
+            "part 0 is of type 'text' and has no text",
             id="text part without text",
         ),
         pytest.param({"n": 9}, "n", "9 is more than the 8", id="too many choices"),
@@ -81,7 +81,7 @@ def test_a_null_is_absent_where_a_field_is_optional():
 
     got = parse(**dict.fromkeys(optional))
 
-    assert got.options.objective() == {}
+    assert got.scope.objective_settings == {}
 
 
 def test_an_upstream_gets_what_came():
@@ -120,7 +120,7 @@ def test_a_concrete_model_bypasses_the_decision(model, pinned):
     """
     Nobody's explicit choice is taken from them.
     """
-    assert parse(model=model).chat.explicit_model(("a", "b")) == pinned
+    assert parse(model=model).explicit_model(("a", "b")) == pinned
 
 
 def test_an_unknown_model_is_refused_with_the_known():
@@ -128,9 +128,9 @@ def test_an_unknown_model_is_refused_with_the_known():
     As OpenAI does: 404, ``model_not_found``.
     """
     with pytest.raises(
-        ModelNotFoundError, match="'gpt-9' is not here; expected auto or one of a, b"
+        ModelNotFoundError, match="'gpt-9' is not in the pool; expected auto or one of a, b"
     ):
-        parse(model="gpt-9").chat.explicit_model(("a", "b"))
+        parse(model="gpt-9").explicit_model(("a", "b"))
 
 
 def test_a_repr_holds_no_text_of_a_prompt():

@@ -71,8 +71,8 @@ def test_context_is_bounded(said):
 @pytest.mark.parametrize(
     ("messages", "message"),
     [
-        pytest.param([user("   ")], "no message of the user holds text", id="only spaces"),
-        pytest.param([Message(role="system", content="x")], "no message of the user", id="system"),
+        pytest.param([user("   ")], "no user message has text", id="only spaces"),
+        pytest.param([Message(role="system", content="x")], "no user message", id="system"),
         pytest.param([user("x" * 101)], "101 characters are too many; at most 100", id="too long"),
     ],
 )

@@ -1,6 +1,6 @@
 import pytest
 
-from deployments.requests.chat import ChatBody
+from deployments.requests.chat import ChatRequest
 from deployments.requests.requirements import (
     IMAGE_TOKENS,
     MESSAGE_TOKENS,
@@ -15,7 +15,7 @@ def needs(content="Who?", **fields):
     """Return what a chat of one message needs."""
     message = {"role": "user", "content": content}
     return Requirements.from_chat(
-        ChatBody.model_validate({"model": "auto", "messages": [message]} | fields)
+        ChatRequest.model_validate({"model": "auto", "messages": [message]} | fields)
     )
 
 

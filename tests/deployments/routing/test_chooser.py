@@ -29,15 +29,15 @@ def foretold(bank):
 
 
 @pytest.mark.parametrize(
-    "aim",
+    "objective",
     [
-        *({"alpha": alpha} for alpha in (0.0, 0.3, 0.6, 1.0)),
-        {"min_quality": 0.7},
-        {"max_cost_usd": 0.002},
+        *(Objective(alpha=alpha) for alpha in (0.0, 0.3, 0.6, 1.0)),
+        Objective(min_quality=0.7),
+        Objective(max_cost_usd=0.002),
     ],
     ids=str,
 )
-def test_decisions_are_those_of_scope_route(bank, foretold, aim):
+def test_decisions_are_those_of_scope_route(bank, foretold, objective):
     """
     Model, reason and every number.
     """
@@ -46,15 +46,17 @@ def test_decisions_are_those_of_scope_route(bank, foretold, aim):
     predicted = PredictionSet(
         Predictions(ids, bank.model_ids, estimates), bank.models, bank.reference, None
     )
-    offline = route(predicted, Objective(**aim)).decisions()
+    offline = route(predicted, objective).decisions()
 
-    online = PolicyChooser(bank).choose(Prediction.from_batch(estimates, near), bank.models, aim)
+    online = PolicyChooser(bank).choose(
+        Prediction.from_batch(estimates, near), bank.models, objective
+    )
 
     for there, here in zip(offline, online, strict=True):
         assert here.model == here.ranking[0] == there["selected_model"]
         assert (here.reason, here.satisfied) == (there["reason"], there["satisfied"])
         for name in ("p_correct", "cost_usd", "completion_tokens"):
-            assert here.estimate(here.model, name) == there[name]
+            assert getattr(here.candidate(here.model), name) == there[name]
 
 
 def test_prices_of_today_change_costs_and_decisions(bank, foretold):
@@ -65,12 +67,12 @@ def test_prices_of_today_change_costs_and_decisions(bank, foretold):
     free = replace_price(large)
     predictions = Prediction.from_batch(*foretold)
 
-    before = PolicyChooser(bank).choose(predictions, (small, large), {"alpha": 0.0})
-    after = PolicyChooser(bank).choose(predictions, (small, free), {"alpha": 0.0})
+    before = PolicyChooser(bank).choose(predictions, (small, large), Objective(alpha=0.0))
+    after = PolicyChooser(bank).choose(predictions, (small, free), Objective(alpha=0.0))
 
     assert {one.model for one in before} == {"small"}
     assert {one.model for one in after} == {"large"}
-    assert {one.estimate("large", "cost_usd") for one in after} == {0.0}
+    assert {one.candidate("large").cost_usd for one in after} == {0.0}
 
 
 def replace_price(model):
@@ -83,10 +85,10 @@ def test_the_runner_up_margin_is_the_gap_in_utility(bank, foretold):
     Between the two best of all permitted models.
     """
     (one,) = PolicyChooser(bank).choose(
-        Prediction.from_batch(*foretold)[:1], bank.models, {"alpha": 0.5}
+        Prediction.from_batch(*foretold)[:1], bank.models, Objective(alpha=0.5)
     )
 
-    first, second = sorted((c["utility"] for c in one.candidates), reverse=True)[:2]
+    first, second = sorted((c.utility for c in one.candidates), reverse=True)[:2]
     assert one.margin == pytest.approx(first - second)
 
 
@@ -95,8 +97,8 @@ def test_only_permitted_models_are_candidates(bank, foretold):
     In the order of the pool.
     """
     (one,) = PolicyChooser(bank).choose(
-        Prediction.from_batch(*foretold)[:1], bank.models[1:], {"alpha": 0.5}
+        Prediction.from_batch(*foretold)[:1], bank.models[1:], Objective(alpha=0.5)
     )
 
-    assert [candidate["model"] for candidate in one.candidates] == ["large"]
+    assert [candidate.model for candidate in one.candidates] == ["large"]
     assert one.margin is None

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.routing.chooser import rank_models, utility_m
+from deployments.routing.chooser import rank_models
 from scope.policy.policy import ExpectedValue, MaxCost, MinQuality
 
 NAN = float("nan")
@@ -12,27 +12,27 @@ USD = np.array([0.04, 0.01, 0.02, 0.001])
 
 
 @pytest.mark.parametrize(
-    ("settings", "order"),
+    ("policy", "order"),
     [
-        pytest.param({"trade_off": 0.0}, [0, 2, 1, 3], id="right answers alone"),
-        pytest.param({"trade_off": float("inf")}, [1, 2, 0, 3], id="money alone"),
-        pytest.param({"trade_off": 8.0}, [2, 0, 1, 3], id="both: .58, .52, .64"),
-        pytest.param({"min_quality": 0.7}, [2, 0, 1, 3], id="good enough, cheapest first"),
-        pytest.param({"max_cost_usd": 0.02}, [2, 1, 0, 3], id="cheap enough, likeliest first"),
+        pytest.param(ExpectedValue(0.0), [0, 2, 1, 3], id="right answers alone"),
+        pytest.param(ExpectedValue(float("inf")), [1, 2, 0, 3], id="money alone"),
+        pytest.param(ExpectedValue(8.0), [2, 0, 1, 3], id="both: .58, .52, .64"),
+        pytest.param(MinQuality(0.7), [2, 0, 1, 3], id="good enough, cheapest first"),
+        pytest.param(MaxCost(0.02), [2, 1, 0, 3], id="cheap enough, likeliest first"),
     ],
 )
-def test_models_stand_as_the_policy_would_choose_them(settings, order):
+def test_models_stand_as_the_policy_would_choose_them(policy, order):
     """
     Of the last nothing is known.
     """
-    assert rank_models(settings, P, USD, chosen=order[0]) == order
+    assert rank_models(policy, P, USD, chosen=order[0]) == order
 
 
 def test_whom_the_policy_chose_is_first():
     """
     Whatever the last bit of a utility says.
     """
-    assert rank_models({"trade_off": 0.0}, P, USD, chosen=1)[0] == 1
+    assert rank_models(ExpectedValue(0.0), P, USD, chosen=1)[0] == 1
 
 
 SHARES = st.integers(0, 16).map(lambda n: n / 16)  # exact: ties are ties
@@ -40,21 +40,21 @@ SHARES = st.integers(0, 16).map(lambda n: n / 16)  # exact: ties are ties
 
 @given(
     st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=6),
-    st.sampled_from(["trade_off", "min_quality", "max_cost_usd"]),
+    st.sampled_from([ExpectedValue, MinQuality, MaxCost]),
     SHARES,
 )
-def test_the_order_is_that_of_choosing_again_and_again(models, name, value):
+def test_the_order_is_that_of_choosing_again_and_again(models, policy_class, value):
     """
     Each place goes to the one the policy would take if those before it were gone.
     """
-    rule = {"trade_off": ExpectedValue, "min_quality": MinQuality, "max_cost_usd": MaxCost}[name]
+    policy = policy_class(value)
     p_m, usd_m = np.array(models).T
 
-    order = rank_models({name: value}, p_m, usd_m, chosen=-1)
+    order = rank_models(policy, p_m, usd_m, chosen=-1)
 
     left = list(range(len(models)))
     for m in order:
-        (best,) = rule(value).choose(p_m[None, left], usd_m[None, left]).model_q
+        (best,) = policy.choose(p_m[None, left], usd_m[None, left]).model_q
         assert (p_m[left[best]], usd_m[left[best]]) == (p_m[m], usd_m[m])
         left.remove(m)
 
@@ -63,6 +63,7 @@ def test_utility_is_known_where_a_trade_off_is():
     """
     p - 10 * cost; where money alone counts there is no such number.
     """
-    assert utility_m({"trade_off": 10.0}, P, USD)[:3] == pytest.approx([0.5, 0.5, 0.6])
-    assert np.isnan(utility_m({"trade_off": float("inf")}, P, USD)).all()
-    assert np.isnan(utility_m({"min_quality": 0.5}, P, USD)).all()
+    assert ExpectedValue(10.0).utility(P, USD)[:3] == pytest.approx([0.5, 0.5, 0.6])
+    assert np.isnan(ExpectedValue(float("inf")).utility(P, USD)).all()
+    assert np.isnan(MinQuality(0.5).utility(P, USD)).all()
+    assert np.isnan(MaxCost(0.5).utility(P, USD)).all()

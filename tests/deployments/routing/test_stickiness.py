@@ -4,17 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.protocol.decision import Decision
+from deployments.protocol.decision import CandidateEstimate, Decision
 from deployments.routing.sessions import SessionState
 from deployments.routing.stickiness import (
-    CandidateEstimate,
-    cost_weight_of,
     is_not_worth_switching,
     keeps_session_model,
     switching_cost_usd,
 )
 from deployments.settings.settings import SessionSettings
+from scope.policy import ExpectedValue, MaxCost, MinQuality
 from scope.pool import ModelSpec
+from scope.routing import Objective
 
 SMALL = ModelSpec(id="small", usd_per_mtok_in=1.0, usd_per_mtok_out=2.0)
 LARGE = ModelSpec(id="large", usd_per_mtok_in=10.0, usd_per_mtok_out=20.0)
@@ -22,8 +22,12 @@ MODELS = {"small": SMALL, "large": LARGE}
 SHARES = st.floats(0, 1)
 
 
+def candidate(model, p_correct, cost_usd):
+    return CandidateEstimate(model, p_correct=p_correct, cost_usd=cost_usd)
+
+
 @pytest.mark.parametrize(
-    ("held", "best", "trade_off", "switching_usd", "margin", "stay"),
+    ("held", "best", "cost_weight", "switching_usd", "margin", "keeps"),
     [
         pytest.param((0.6, 0.01), (0.8, 0.01), 0, 0, 0.1, False, id="gain above margin"),
         pytest.param((0.6, 0.01), (0.8, 0.01), 0, 0, 0.3, True, id="gain below margin"),
@@ -37,20 +41,20 @@ SHARES = st.floats(0, 1)
     ],
 )
 def test_a_session_switches_only_for_more_than_it_loses(
-    held, best, trade_off, switching_usd, margin, stay
+    held, best, cost_weight, switching_usd, margin, keeps
 ):
     """
     Each row is small enough to check by hand.
     """
     got = is_not_worth_switching(
-        CandidateEstimate(*held),
-        CandidateEstimate(*best),
-        trade_off=trade_off,
+        candidate("held", *held),
+        candidate("best", *best),
+        cost_weight=cost_weight,
         switching_usd=switching_usd,
         margin=margin,
     )
 
-    assert got is stay
+    assert got is keeps
 
 
 @given(SHARES, SHARES, SHARES, SHARES, SHARES)
@@ -58,10 +62,10 @@ def test_a_longer_conversation_never_makes_switching_easier(p_held, p_best, usd,
     """
     To a model whose prompts are no cheaper than cached ones.
     """
-    held, best = CandidateEstimate(p_held, usd), CandidateEstimate(p_best, usd)
+    held, best = candidate("held", p_held, usd), candidate("best", p_best, usd)
     short, long = (
         is_not_worth_switching(
-            held, best, trade_off=5.0, switching_usd=tokens * extra / 1e6, margin=margin
+            held, best, cost_weight=5.0, switching_usd=tokens * extra / 1e6, margin=margin
         )
         for tokens in (1_000, 100_000)
     )
@@ -85,52 +89,55 @@ def test_switching_means_reading_everything_anew(held, best, discount, usd):
 
 
 @pytest.mark.parametrize(
-    ("settings", "trade_off"),
+    ("policy", "cost_weight"),
     [
-        pytest.param({"alpha": 0.5, "trade_off": 40.0}, 40.0, id="dial"),
-        pytest.param({"alpha": 0.0, "trade_off": None}, math.inf, id="dial at its cheap end"),
-        pytest.param({"min_quality": 0.7}, math.inf, id="good enough: money alone"),
-        pytest.param({"min_quality": 0.9}, None, id="not good enough"),
-        pytest.param({"max_cost_usd": 0.1}, 0.0, id="cheap enough: right answers alone"),
-        pytest.param({"max_cost_usd": 0.001}, None, id="too dear"),
+        pytest.param(ExpectedValue(40.0), 40.0, id="the trade-off"),
+        pytest.param(ExpectedValue(math.inf), math.inf, id="alpha 0: cost only"),
+        pytest.param(MinQuality(0.7), math.inf, id="reaches the target: cost only"),
+        pytest.param(MinQuality(0.9), None, id="misses the target"),
+        pytest.param(MaxCost(0.1), 0.0, id="within the limit: correct answers only"),
+        pytest.param(MaxCost(0.001), None, id="over the limit"),
     ],
 )
-def test_every_policy_has_its_price_of_a_right_answer(settings, trade_off):
+def test_each_policy_weighs_cost_against_correct_answers(policy, cost_weight):
     """
-    Or says that the held model will not do.
+    None if the held model does not meet the constraint.
     """
-    assert cost_weight_of(settings, CandidateEstimate(0.8, 0.01)) == trade_off
+    assert policy.cost_weight(0.8, 0.01) == cost_weight
 
 
 def decided(model, small=(0.7, 0.001), large=(0.8, 0.01)):
-    """Return a decision between two models, worth 10 right answers a USD."""
-    candidates = [
-        {"model": name, "p_correct": p, "cost_usd": usd}
-        for name, (p, usd) in {"small": small, "large": large}.items()
-    ]
-    settings = {"trade_off": 10.0}
-    order = ("small", "large")
-    return Decision(model, order, "expected_value", settings, "", candidates=tuple(candidates))
+    """Return a decision between two models, with a trade-off of 10 correct answers per USD."""
+    return Decision(
+        model,
+        ("small", "large"),
+        "",
+        Objective(alpha=0.5),
+        ExpectedValue(10.0),
+        candidates=(candidate("small", *small), candidate("large", *large)),
+    )
 
 
 @pytest.mark.parametrize(
-    ("decision", "held", "continues", "kept"),
+    ("decision", "held", "is_tool_turn", "kept"),
     [
         pytest.param(decided("small"), "small", False, True, id="the same again"),
         pytest.param(decided("large"), "small", False, True, id="gain below the lost cache"),
         pytest.param(decided("large", small=(0.1, 0.001)), "small", False, False, id="gain above"),
         pytest.param(decided("large", small=(0.1, 0.001)), "small", True, True, id="tools only"),
         pytest.param(decided("large"), "gone", True, False, id="no candidate any more"),
-        pytest.param(decided("large", small=(None, None)), "small", False, False, id="unknown"),
+        pytest.param(
+            decided("large", small=(math.nan, math.nan)), "small", False, False, id="unknown"
+        ),
         pytest.param(decided(None), "small", False, True, id="nothing was decided"),
     ],
 )
-def test_a_session_keeps_its_model(decision, held, continues, kept):
+def test_a_session_keeps_its_model(decision, held, is_tool_turn, kept):
     """
     Five thousand tokens are cached: reading them anew with large costs small 0.05 USD more.
     """
     got = keeps_session_model(
-        decision, SessionState(held, 5_000), MODELS, SessionSettings(), continues=continues
+        decision, SessionState(held, 5_000), MODELS, SessionSettings(), is_tool_turn=is_tool_turn
     )
 
     assert got is kept

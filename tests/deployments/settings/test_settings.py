@@ -14,7 +14,7 @@ def test_the_least_that_can_be_said_is_who_may_call():
     """
     settings = parse_settings(OPEN)
 
-    assert settings.policy.objective() == {"alpha": 0.6}
+    assert settings.policy.objective_settings == {"alpha": 0.6}
     assert settings.pool_of(BANK) == BANK
 
 

@@ -8,14 +8,13 @@ import pytest
 from deployments.upstream.errors import (
     DEADLINE,
     FULL,
-    UpstreamStatusError,
     error_answer,
     error_event,
     not_attempted_error,
 )
-from scope.upstream.endpoint import UpstreamError
+from scope.upstream.failure import UpstreamError, http_error
 
-REFUSED = UpstreamStatusError(429, "slow down", {"error": {"message": "slow down"}})
+REFUSED = http_error(429, '{"error": {"message": "slow down"}}', None, str)
 
 
 def test_a_refusal_survives_pickling():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from deployments.upstream.sse import SSEPassthrough, payload
-from scope.upstream.endpoint import UpstreamError
+from deployments.upstream.sse import SSEPassthrough
+from scope.upstream.failure import UpstreamError, event_data
 
 WORD = b'data: {"choices": [{"delta": {"content": "\\"usage\\": {"}, "finish_reason": null}]}\n\n'
 NULL = b'data: {"choices": [{"delta": {"content": "a"}}], "usage": null}\n\n'
@@ -17,7 +17,9 @@ WHOLE = COMMENT + WORD + NULL + STOP + USAGE + DONE
 
 def events(*, show_usage=False):
     return SSEPassthrough(
-        show_usage=show_usage, describe=lambda usage: {"cost_usd": usage["prompt_tokens"]}
+        show_usage=show_usage,
+        describe=lambda usage: {"cost_usd": usage["prompt_tokens"]},
+        redact=str,
     )
 
 
@@ -62,7 +64,7 @@ def test_usage_that_was_asked_for_comes_with_its_cost():
 
     assert shown.startswith(STOP)
     assert shown.endswith(DONE)
-    assert payload(shown.removeprefix(STOP).removesuffix(DONE)) == {
+    assert event_data(shown.removeprefix(STOP).removesuffix(DONE)) == {
         "choices": [],
         "usage": {"prompt_tokens": 1},
         "scope": {"cost_usd": 1},

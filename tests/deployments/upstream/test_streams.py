@@ -157,7 +157,7 @@ def test_broken_streams_open_the_circuit(site):
             await read(await site.execute(stream=True))
             return site.upstreams["small"].breaker.state
 
-    assert asyncio.run(run()) == "opened"
+    assert asyncio.run(run()) == "open"
 
 
 def test_a_failure_before_the_stream_is_a_plain_answer(ask):

@@ -54,7 +54,7 @@ def test_one_command_writes_everything(scope, banks, tmp_path):
     output = tmp_path / "eval"
 
     code, out, err = scope(
-        "eval", *banks, "--output", output, "--ci", "--floor", "area_share=0", "--alpha", 1
+        "eval", *banks, "--output", output, "--ci", "--floor", "oracle_gap_closed=0", "--alpha", 1
     )
 
     metrics = json.loads((output / "metrics.json").read_text())
@@ -63,10 +63,12 @@ def test_one_command_writes_everything(scope, banks, tmp_path):
     assert code == 0
     assert {file.name for file in output.iterdir()} == FILES
     assert "40 labelled questions × 2 models, 40 anchors" in out
-    assert "mix of single models" in out
+    assert "random mixture" in out
     assert "all limits are kept: 1" in err
     assert metrics["n_questions"] == len(entries) == 40
-    assert metrics["limits"] == [{"metric": "area_share", "floor": 0.0, "kept": True, "why": None}]
+    assert metrics["limits"] == [
+        {"metric": "oracle_gap_closed", "floor": 0.0, "kept": True, "why": None}
+    ]
     assert {row["table"] for row in rows} == {
         "leaderboard",
         "single_models",

@@ -142,7 +142,7 @@ def test_predictions_are_replaced_only_when_asked(scope, query_file, tmp_path):
 
     code, _, err = scope(*run)
     assert code == 2
-    assert "is there already, with different questions; choose another output or pass" in err
+    assert "already exists, with different questions; choose another output or pass" in err
     assert len(load_predictions(tmp_path / "out").predictions.question_ids) == 1
 
     assert scope(*run, "--fresh")[0] == 0

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.embedding.cached import embed_texts, open_cache
+from pipelines.embedding.cached import embed_texts, open_embedding_cache
 from pipelines.embedding.encoder_actor import BLOCK_ROWS, EncoderSpec
 from pipelines.terminal.stages import Stages
 from scope.embedding.encoder import Encoder
@@ -35,7 +35,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         pytest.raises(
             ConfigError, match=r"kept in .*cache: Not a directory; let SCOPE_CACHE.*--no"
         ),
-        open_cache(encoder),
+        open_embedding_cache(encoder),
     ):
         pass
 
@@ -53,7 +53,7 @@ def test_what_must_not_be_kept_is_gone(tmp_path, name, cache):
     """
     encoder = EncoderSpec(name, None, cache=tmp_path / cache if cache else None)
 
-    with open_cache(encoder) as opened:
+    with open_embedding_cache(encoder) as opened:
         opened.add(opened.keys(["a"]), np.ones((1, 2), np.float32))
         assert opened.lookup(opened.keys(["a"]))[0].all()
 
@@ -67,7 +67,7 @@ def test_what_is_known_needs_no_encoder(tmp_path):
     """
     encoder = EncoderSpec(MINILM, None, cache=tmp_path)
     vectors = np.eye(2, 4, dtype=np.float32)
-    with open_cache(encoder) as cache:
+    with open_embedding_cache(encoder) as cache:
         cache.add(cache.keys(["a", "b"]), vectors)
     stages = Stages()
 
@@ -85,7 +85,7 @@ def test_each_text_is_embedded_once(tmp_path):
     """
     encoder = EncoderSpec(MINILM, None, cache=tmp_path)
     known = np.eye(20, 384, dtype=np.float32)
-    with open_cache(encoder) as cache:
+    with open_embedding_cache(encoder) as cache:
         cache.add(cache.keys(PROMPTS[:20]), known)
     first, again = Stages(), Stages()
 

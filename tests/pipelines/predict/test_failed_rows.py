@@ -60,7 +60,10 @@ def test_a_row_that_fails_carries_its_error_and_is_tried_again(scope, flags, tmp
     broken = rows(output)
     assert code == 1
     assert "predicted 2 questions" in out
-    assert "1 of 3 questions failed, the first 'b': the embedder gave a vector of length nan" in err
+    assert (
+        "1 of 3 questions failed, the first 'b': the embedder returned a vector of length nan"
+        in err
+    )
     assert [row["question_id"] for row in broken] == ["a", "a", "b", "b", "c", "c"]
     assert [row["p_correct"] is None for row in broken] == [False, False, True, True, False, False]
     assert [row["cost_usd"] is None for row in broken] == [False, False, True, True, False, False]

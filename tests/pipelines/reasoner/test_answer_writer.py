@@ -1,5 +1,7 @@
 """Answers on their way to the disk, whole and broken; no engine, no Ray."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 
@@ -49,7 +51,7 @@ def test_a_failed_answer_is_not_kept_and_is_asked_again(cache):
     """
     The next run finds it missing; this one knows why.
     """
-    with keeper_of(cache, 4) as keeper:
+    with closing(keeper_of(cache, 4)) as keeper:
         assert keeper.add(batch([0, 1, 2, 3], failed=[2])) == 1
 
     assert cache.missing(asks(4)) == [2]
@@ -75,7 +77,7 @@ def test_what_came_before_an_error_is_kept(cache):
     """
     The engines may die: what they have said stays.
     """
-    with pytest.raises(RuntimeError), keeper_of(cache, 2) as keeper:
+    with pytest.raises(RuntimeError), closing(keeper_of(cache, 2)) as keeper:
         keeper.add(batch([0]))
         raise RuntimeError
 
@@ -87,7 +89,7 @@ def test_a_run_is_counted(cache):
     Tokens a second from the first prompt begun to the last ended; hours from the engine's start.
     """
     tally = ReasonerUsage(n_wanted=14, n_known=10, gpus=2)
-    with keeper_of(cache, 4, tally) as keeper:
+    with closing(keeper_of(cache, 4, tally)) as keeper:
         keeper.add(batch([0, 1]))
         keeper.add(batch([2, 3], failed=[3]))
 
@@ -105,7 +107,7 @@ def test_a_cpu_has_no_gpu_hours(cache):
     Unknown is null, never a number made up.
     """
     tally = ReasonerUsage(n_wanted=1, n_known=0, gpus=0)
-    with keeper_of(cache, 1, tally) as keeper:
+    with closing(keeper_of(cache, 1, tally)) as keeper:
         keeper.add(batch([0]))
 
     assert tally.to_json()["gpu_hours"] is None

@@ -66,7 +66,7 @@ def test_a_bank_that_knows_no_reasoner_is_refused(scope, tmp_path, checkpoint):
 
     err = refused(scope, tmp_path, bank, "--predictor", "scope", "--checkpoint", checkpoint)
 
-    assert "run `scope bank fit --predictor scope` first" in err
+    assert "run `scope bank fit --predictor scope`" in err
 
 
 @needs_vllm
@@ -84,7 +84,7 @@ def test_labelled_questions_without_texts_are_refused(scope, tmp_path, fitted):
     )
 
     assert code == 2
-    assert f"the questions of {asked} have no texts" in err
+    assert f"bank {asked} has no question texts" in err
     assert not (tmp_path / "out").exists()
 
 
@@ -97,7 +97,7 @@ def test_labelled_questions_without_texts_are_refused(scope, tmp_path, fitted):
             ["--predictor", "scope", "--reasoning", "much"], "reasoning: Input should be", id="word"
         ),
         pytest.param(
-            ["--predictor", "scope", "--checkpoint", "/nowhere"], "is not there", id="no folder"
+            ["--predictor", "scope", "--checkpoint", "/nowhere"], "does not exist", id="no folder"
         ),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 
 from scope.bank.examples import nearest_examples
 from scope.errors import ConfigError
-from scope.reasoner.prompt import Example
+from scope.reasoner import Example
 from tests.factories.banks import bank_of
 
 NAN = np.nan

@@ -8,7 +8,7 @@ from scope import AnchorPredictor, load_bank, save_bank, verify_bank
 from scope.bank.forecaster_store import SHAPES, load_forecaster
 from scope.bank.store import FORECASTER, MANIFEST
 from scope.errors import BankError, BankIntegrityError
-from scope.predictions import ESTIMATE_FIELDS
+from scope.predictions import COLUMNS
 from scope.predictor.reference_population import fit_bank
 from scope.storage.files import sha256
 from tests.factories.banks import rows_of, two_kinds
@@ -42,8 +42,8 @@ def test_a_saved_bank_foretells_the_same(bank, saved):
     ):
         expected, _ = AnchorPredictor(bank).predict(*questions)
         got, _ = AnchorPredictor(back).predict(*questions)
-        for name in ESTIMATE_FIELDS:
-            np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), name)
+        for name in COLUMNS:
+            np.testing.assert_array_equal(got.to_columns()[name], expected.to_columns()[name], name)
 
 
 def test_a_model_never_measured_is_stored_as_unknown(tmp_path):
@@ -114,7 +114,7 @@ def test_a_single_array_is_refused(saved):
         pytest.param(
             "in_distribution_threshold", None, "it lacks in_distribution_threshold", id="missing"
         ),
-        pytest.param("smearing_sm", lambda v: v[:2], r"smearing_sm has shape \(2, 2\)", id="short"),
+        pytest.param("smearing_um", lambda v: v[:2], r"smearing_um has shape \(2, 2\)", id="short"),
         pytest.param(
             "correct_weight_nm", lambda v: v[:, :1], r"expected numbers of \(60, 2\)", id="narrow"
         ),

@@ -1,4 +1,4 @@
-"""The real embedder of the package, and real loading code on tiny local models."""
+"""The default embedder, and tiny local models through the real loading code."""
 
 import json
 
@@ -20,9 +20,9 @@ def minilm():
     return Encoder()
 
 
-def test_vectors_are_unit_and_near_for_texts_that_mean_the_same(minilm):
+def test_vectors_are_unit_and_similar_for_texts_of_similar_meaning(minilm):
     """
-    The default embedder, out of its package, without a hub.
+    The default embedder is loaded from its package, without a hub.
     """
     vectors = minilm.encode(TEXTS)
 
@@ -34,7 +34,7 @@ def test_vectors_are_unit_and_near_for_texts_that_mean_the_same(minilm):
 
 def test_a_text_is_cut_to_its_first_2000_characters(minilm):
     """
-    As in the reference: what comes later changes nothing.
+    As in the reference; later characters do not matter.
     """
     same, longer = minilm.encode(["a b c " * 500, "a b c " * 500 + "and much more"])
 
@@ -44,7 +44,7 @@ def test_a_text_is_cut_to_its_first_2000_characters(minilm):
 
 def test_a_text_has_the_same_vector_in_any_batch(minilm):
     """
-    Up to the rounding of padded matrix products.
+    Up to rounding in padded matrix products.
     """
     together = minilm.encode(TEXTS)
     alone = np.concatenate([minilm.encode([text]) for text in TEXTS])
@@ -52,9 +52,9 @@ def test_a_text_has_the_same_vector_in_any_batch(minilm):
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
-def test_no_text_gives_no_vector(minilm):
+def test_an_empty_batch_has_no_vectors(minilm):
     """
-    An empty batch keeps its width.
+    It keeps the number of dimensions.
     """
     assert minilm.encode([]).shape == (0, 384)
 
@@ -62,24 +62,24 @@ def test_no_text_gives_no_vector(minilm):
 @pytest.mark.parametrize(
     ("lengths", "expected"),
     [
-        pytest.param([1, 1, 1], [[0, 1, 2]], id="short ones share a batch"),
-        pytest.param([BATCH_CHARS, 1, 1], [[0], [1, 2]], id="a long one stands alone"),
-        pytest.param([9 * BATCH_CHARS], [[0]], id="longer than a batch is still one"),
+        pytest.param([1, 1, 1], [[0, 1, 2]], id="short texts share a batch"),
+        pytest.param([BATCH_CHARS, 1, 1], [[0], [1, 2]], id="a long text has its own"),
+        pytest.param([9 * BATCH_CHARS], [[0]], id="longer than the limit"),
         pytest.param([0, 0], [[0, 1]], id="empty texts"),
-        pytest.param([], [], id="nothing"),
+        pytest.param([], [], id="no texts"),
     ],
 )
-def test_batches_hold_about_as_many_characters(lengths, expected):
+def test_batches_have_a_bounded_number_of_characters(lengths, expected):
     """
     Longest first, each text once.
     """
     assert list(length_bucketed_batches(lengths, BATCH_CHARS)) == expected
 
 
-def test_a_local_model_that_reads_the_last_token_is_padded_on_the_left(tmp_path):
+def test_a_local_model_with_last_token_pooling_is_padded_on_the_left(tmp_path):
     """
-    As Qwen3-Embedding needs: padded on the right, a short text in a batch would be
-    read off its padding. And no instruction is put before a text.
+    As Qwen3-Embedding needs: with padding on the right, the last token of a short text would
+    be padding. No instruction is put before a text.
     """
     encoder = Encoder(str(tiny_model(tmp_path, pooling="lasttoken")))
     short, long = "two plus two", "what is the capital of france"
@@ -89,13 +89,13 @@ def test_a_local_model_that_reads_the_last_token_is_padded_on_the_left(tmp_path)
     assert uses_last_token_pooling(encoder._model)
     assert encoder._model.tokenizer.padding_side == "left"
     np.testing.assert_allclose(together[0], encoder.encode([short])[0], atol=1e-5)
-    plain = encoder._model.encode(short, prompt="", normalize_embeddings=True)
-    np.testing.assert_allclose(together[0], plain, atol=1e-5)
+    without_prompt = encoder._model.encode(short, prompt="", normalize_embeddings=True)
+    np.testing.assert_allclose(together[0], without_prompt, atol=1e-5)
 
 
-def test_a_local_model_that_averages_keeps_its_padding(tmp_path):
+def test_a_local_model_with_mean_pooling_keeps_its_padding(tmp_path):
     """
-    Only last-token models are turned round.
+    Only models with last-token pooling are changed.
     """
     encoder = Encoder(str(tiny_model(tmp_path, pooling="mean")))
 
@@ -105,26 +105,26 @@ def test_a_local_model_that_averages_keeps_its_padding(tmp_path):
 
 @pytest.fixture(scope="module")
 def fragile(tmp_path_factory):
-    """A model that has no finite vector for texts with the word `POISON`."""
+    """A model that returns NaN for texts with the word `POISON`."""
     return Encoder(str(tiny_model(tmp_path_factory.mktemp("model"), pooling="mean")))
 
 
-def test_a_text_that_fails_takes_no_other_with_it(fragile):
+def test_a_text_that_fails_does_not_affect_others(fragile):
     """
-    Its row is NaN with a sentence; the others are what they are without it.
+    Its row is NaN and has an error; the other rows are as without it.
     """
     texts = ["two plus two", f"the {POISON} of france", "name the capital"]
 
     embedding, errors = fragile.encode_with_errors(texts)
 
-    assert errors == ["", "the embedder gave a vector of length nan; expected 1", ""]
+    assert errors == ["", "the embedder returned a vector of length nan; expected 1", ""]
     assert np.isnan(embedding[1]).all()
     np.testing.assert_allclose(embedding[[0, 2]], fragile.encode(texts)[[0, 2]], atol=1e-6)
 
 
-def test_an_embedder_that_refuses_a_text_embeds_the_rest(fragile):
+def test_a_text_that_raises_does_not_affect_others(fragile):
     """
-    One that is no text raises within the library, with all of its batch.
+    A value that is not a string raises in the library and fails its whole batch.
     """
     embedding, errors = fragile.encode_with_errors(["two", "plus", None, "two", "two"])
 
@@ -133,25 +133,25 @@ def test_an_embedder_that_refuses_a_text_embeds_the_rest(fragile):
     np.testing.assert_array_equal(np.isnan(embedding[:, 0]), [bool(error) for error in errors])
 
 
-def test_a_folder_is_known_by_its_weights(tmp_path):
+def test_a_folder_is_identified_by_its_content(tmp_path):
     """
-    Any change of a weight or a setting is another embedder, wherever the folder lies.
+    Any change of a weight or a setting changes the digest; the path does not.
     """
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text(json.dumps({"layers": 2}))
         (tmp_path / name / "model.safetensors").write_bytes(b"weights")
-    here, there = folder_digest(tmp_path / "a"), folder_digest(tmp_path / "b")
+    digest_a, digest_b = folder_digest(tmp_path / "a"), folder_digest(tmp_path / "b")
 
     (tmp_path / "b" / "model.safetensors").write_bytes(b"Weights")
 
-    assert here == there != folder_digest(tmp_path / "b")
-    assert resolve_model(str(tmp_path / "a")) == (str(tmp_path / "a"), here)
+    assert digest_a == digest_b != folder_digest(tmp_path / "b")
+    assert resolve_model(str(tmp_path / "a")) == (str(tmp_path / "a"), digest_a)
 
 
-def test_embedders_agree_by_weights_not_by_path():
+def test_embedders_are_compared_by_weights_not_by_path():
     """
-    The same folder copied elsewhere is the same space; an unpinned name is not enough.
+    A copied folder is compatible; two unpinned names are not.
     """
     spec = EmbedderSpec(name="/a", revision="1", dimension=4)
 
@@ -162,9 +162,9 @@ def test_embedders_agree_by_weights_not_by_path():
     assert not unpinned.is_compatible_with(unpinned.model_copy(update={"name": "org/b"}))
 
 
-def test_an_embedder_that_is_not_there_is_named(tmp_path, monkeypatch):
+def test_a_missing_embedder_is_rejected(tmp_path, monkeypatch):
     """
-    One sentence, with what would have been right.
+    The message names it and says what was expected.
     """
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -6,24 +6,25 @@ from tests.factories.banks import unit
 
 
 @pytest.mark.parametrize("n_neighbours", [1, 10, 100])
-def test_the_nearest_are_those_of_brute_force(n_neighbours):
+def test_the_neighbours_equal_those_of_brute_force(n_neighbours):
     """
-    Same similarities as sorting all of them in double precision, same anchors.
+    The anchors and similarities are those of a full sort in double precision.
     """
     rng = np.random.default_rng(0)
     anchors, queries = unit(rng.standard_normal((700, 32))), unit(rng.standard_normal((50, 32)))
 
     similarity, anchor = AnchorIndex(anchors).search(queries, n_neighbours)
 
-    every = queries.astype(np.float64) @ anchors.T.astype(np.float64)
-    brute = np.argsort(-every, axis=1, kind="stable")[:, :n_neighbours]
-    np.testing.assert_array_equal(anchor, brute)
-    np.testing.assert_allclose(similarity, np.take_along_axis(every, brute, 1), atol=1e-6)
+    similarity_qa = queries.astype(np.float64) @ anchors.T.astype(np.float64)
+    expected = np.argsort(-similarity_qa, axis=1, kind="stable")[:, :n_neighbours]
+    np.testing.assert_array_equal(anchor, expected)
+    expected_similarity = np.take_along_axis(similarity_qa, expected, 1)
+    np.testing.assert_allclose(similarity, expected_similarity, atol=1e-6)
 
 
 def test_a_question_has_the_same_neighbours_in_any_batch():
     """
-    Bit for bit, though FAISS itself rounds small and large batches differently.
+    Bit for bit, although FAISS rounds small and large batches differently.
     """
     rng = np.random.default_rng(1)
     index = AnchorIndex(unit(rng.standard_normal((500, 384))))
@@ -36,9 +37,9 @@ def test_a_question_has_the_same_neighbours_in_any_batch():
     np.testing.assert_array_equal(together[1], np.concatenate([a[1] for a in alone]))
 
 
-def test_equal_similarities_come_in_the_order_of_the_bank():
+def test_equal_similarities_are_ordered_by_index():
     """
-    Duplicates among anchors must not make a decision a matter of chance.
+    With duplicate anchors a decision stays deterministic.
     """
     anchors = unit([[1, 0], [0, 1], [1, 0], [1, 0]])
 
@@ -48,9 +49,9 @@ def test_equal_similarities_come_in_the_order_of_the_bank():
     assert similarity.tolist() == [[1, 1, 1]]
 
 
-def test_a_small_bank_gives_all_it_has():
+def test_a_small_bank_returns_all_anchors():
     """
-    Asking for more neighbours than anchors is no error.
+    More neighbours than anchors is not an error.
     """
     similarity, anchor = AnchorIndex(unit([[1, 0], [0, 1]])).search(unit([[1, 0.1]]), 100)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scope.embedding.text_features import FEATURES, text_features
 
 CHOICE = "Which?\nA. -1\nB. None of the above\nC. -1"
-"""Six characters of stem, with the line's end; options of 2, 17 and 2."""
+"""A stem of 7 characters with the line's end; options of 2, 17 and 2 characters."""
 
 COUNTS = [
     ("two words", "n_words", 2),
@@ -47,14 +47,14 @@ COUNTS = [
 )
 def test_each_feature_counts_what_its_name_says(text, feature, count):
     """
-    Small enough to count by eye.
+    The texts are short enough to count by hand.
     """
     assert text_features([text])[0, FEATURES.index(feature)] == count
 
 
-def test_no_feature_is_left_uncounted():
+def test_every_feature_has_a_case():
     """
-    Thirty names, and an example above of each.
+    There are 30 features, and a case above for each.
     """
     assert len(FEATURES) == len(set(FEATURES)) == 30
     assert {feature for _, feature, _ in COUNTS} == set(FEATURES)
@@ -70,19 +70,19 @@ def test_no_feature_is_left_uncounted():
         pytest.param("A.yes", 0, id="without a space"),
         pytest.param("K. yes", 0, id="beyond J"),
         pytest.param("a. yes", 0, id="small letters"),
-        pytest.param("A. \nB. ", 2, id="empty ones"),
+        pytest.param("A. \nB. ", 2, id="empty options"),
     ],
 )
-def test_an_option_is_a_line_of_its_own(text, n_options):
+def test_an_option_is_a_separate_line(text, n_options):
     """
-    A letter of A to J, a mark and a space.
+    It starts with a letter from A to J, a mark and a space.
     """
     assert text_features([text])[0, FEATURES.index("n_options")] == n_options
 
 
 def test_without_options_the_whole_text_is_the_stem():
     """
-    And every count of options is 0.
+    Every option feature is 0.
     """
     counts = dict(zip(FEATURES, text_features(["What is 2 + 2?"])[0], strict=True))
 
@@ -92,9 +92,9 @@ def test_without_options_the_whole_text_is_the_stem():
 
 @settings(max_examples=30)
 @given(st.lists(st.text(max_size=100), max_size=4))
-def test_counts_are_whole_and_of_one_text_alone(texts):
+def test_counts_are_integers_and_independent_of_the_batch(texts):
     """
-    Whatever is written, and whatever stands beside it.
+    For any text.
     """
     features_qf = text_features(texts)
 
@@ -106,6 +106,6 @@ def test_counts_are_whole_and_of_one_text_alone(texts):
 
 def test_no_texts_give_no_rows():
     """
-    An empty batch keeps its columns.
+    An empty batch keeps the columns.
     """
     assert text_features([]).shape == (0, len(FEATURES))

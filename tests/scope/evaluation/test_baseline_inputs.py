@@ -9,9 +9,9 @@ from scope.evaluation.baseline_inputs import (
 from tests.factories.banks import bank_of
 
 
-def test_columns_are_scaled_as_over_the_anchors():
+def test_columns_are_standardised_over_the_anchors():
     """
-    Mean 0 and spread 1 there; a column that never varies stays 0.
+    Mean 0 and standard deviation 1 on the anchors; a constant column is 0.
     """
     bank = bank_of(np.ones((50, 2)))
 
@@ -22,25 +22,25 @@ def test_columns_are_scaled_as_over_the_anchors():
     np.testing.assert_array_equal(design[:, 5:], 0)
 
 
-def test_means_are_kept_off_the_ends():
+def test_means_are_shrunk_off_0_and_1():
     """
-    2 of 2 right: 3 / 4. Never run: a half.
+    2 of 2 correct: 3 / 4. Never measured: 1 / 2.
     """
-    lesson = TrainingSet(np.zeros((2, 1)), np.array([[1.0, np.nan], [1.0, np.nan]]))
+    training_set = TrainingSet(np.zeros((2, 1)), np.array([[1.0, np.nan], [1.0, np.nan]]))
 
-    np.testing.assert_allclose(lesson.mean_m(), [0.75, 0.5])
+    np.testing.assert_allclose(training_set.mean_m(), [0.75, 0.5])
 
 
-def test_a_fifth_is_held_out_by_its_ids():
+def test_validation_anchors_are_a_fifth_drawn_by_id():
     """
-    The same ids, wherever they stand in a file.
+    The same ids are drawn in any order of the anchors.
     """
     ids = tuple(f"a{i}" for i in range(50))
 
-    kept = validation_mask(ids)
+    validation = validation_mask(ids)
 
-    assert kept.sum() == 10
-    np.testing.assert_array_equal(validation_mask(ids[::-1]), kept[::-1])
+    assert validation.sum() == 10
+    np.testing.assert_array_equal(validation_mask(ids[::-1]), validation[::-1])
 
 
 def test_the_loss_is_over_known_cells():

@@ -8,8 +8,8 @@ NEAR, FAR = [1, 0, 0, 0], [1, 1, 0, 0]
 
 def test_the_published_stage_one_by_hand():
     """
-    Four anchors at cosine 1, two at sqrt(.5), whose square is a half: weights 4 and 1.
-    The small model is right on the near ones: 4 / 5. Costs are those of the anchors.
+    Four anchors at cosine 1 and two at sqrt(.5), whose square is 1/2: total weights 4
+    and 1. The small model is correct on the near ones: 4 / 5. Costs are means of anchors.
     """
     bank = bank_of([[1, 0]] * 4 + [[0, 1]] * 2, embedding=unit([NEAR] * 4 + [FAR] * 2))
 
@@ -20,9 +20,9 @@ def test_the_published_stage_one_by_hand():
     np.testing.assert_allclose(cost[0, 0], (prompt_tokens * 0.1 + 100 * 0.2) / 1e6, rtol=1e-6)
 
 
-def test_as_published_an_opposite_anchor_counts_in_full():
+def test_in_the_published_form_an_opposite_anchor_has_full_weight():
     """
-    Its cosine of -1, squared, is 1: a defect that is kept for the comparison.
+    Its cosine of -1, squared, is 1: a defect of the published code, kept for comparison.
     """
     bank = bank_of([[1, 0], [0, 1]], embedding=unit([NEAR, [-1, 0, 0, 0]]))
 
@@ -31,9 +31,9 @@ def test_as_published_an_opposite_anchor_counts_in_full():
     np.testing.assert_allclose(p, [[0.5, 0.5]])
 
 
-def test_as_published_six_silent_neighbours_know_nothing():
+def test_in_the_published_form_six_unmeasured_neighbours_give_nan():
     """
-    NaN, not 0.
+    Unknown, not 0.
     """
     bank = bank_of([[1, np.nan]] * 6 + [[1, 1]], embedding=unit([NEAR] * 6 + [FAR]))
 
@@ -43,9 +43,9 @@ def test_as_published_six_silent_neighbours_know_nothing():
     assert p[0, 0] == 1
 
 
-def test_tuned_neighbours_find_what_the_embedding_shows():
+def test_tuned_knn_finds_a_pattern_in_the_embedding():
     """
-    The small model is right on one side of the space.
+    The small model is correct on one side of the embedding space.
     """
     bank, questions = labelled_pair(200, 60)
 
@@ -56,9 +56,9 @@ def test_tuned_neighbours_find_what_the_embedding_shows():
     assert p[~easy, 0].max() < 0.3
 
 
-def test_tuned_neighbours_hear_only_who_was_measured():
+def test_tuned_knn_uses_measured_anchors_only():
     """
-    Half the outcomes of the small model are missing; a model without any would have no say.
+    Half of the outcomes of the small model are missing.
     """
     bank, questions = labelled_pair(100, 40)
     bank.outcomes.correct_am[::2, 0] = np.nan
@@ -69,9 +69,9 @@ def test_tuned_neighbours_hear_only_who_was_measured():
     assert ((p > 0) & (p < 1)).all()
 
 
-def test_an_anchor_has_no_vote_on_itself_while_tuning():
+def test_tuning_is_leave_one_out():
     """
-    Answers that are noise: with its own vote, one neighbour would seem best.
+    On random outcomes; if an anchor were its own neighbour, one neighbour would be best.
     """
     rng = np.random.default_rng(0)
     correct = (rng.random((300, 2)) < 0.5).astype(float)

@@ -11,7 +11,7 @@ from scope.evaluation.bootstrap import Interval, bootstrap_weights
 
 def test_the_first_row_is_the_sample_itself():
     """
-    Every row counts all questions once in sum; the first counts each evenly.
+    Every row sums to 1; the first has equal weights.
     """
     weights = bootstrap_weights(4, seed=0, n_replicates=10)
 
@@ -23,7 +23,7 @@ def test_the_first_row_is_the_sample_itself():
 
 def test_the_same_seed_draws_the_same():
     """
-    And another one others.
+    Another seed draws other resamples.
     """
     np.testing.assert_array_equal(bootstrap_weights(30, seed=1), bootstrap_weights(30, seed=1))
 
@@ -42,49 +42,49 @@ def test_an_interval_of_a_mean_is_two_standard_errors_wide():
     np.testing.assert_allclose([got.low, got.high], [0.451, 0.549], atol=0.006)
 
 
-def test_what_is_not_defined_has_no_interval():
+def test_an_undefined_number_has_no_interval():
     """
-    NaN stays NaN; replicates in which the number is not defined are left out.
+    NaN stays NaN; replicates in which the number is undefined are left out.
     """
-    nothing = Interval.from_replicates(np.array([np.nan, 0.5]))
+    undefined = Interval.from_replicates(np.array([np.nan, 0.5]))
     some = Interval.from_replicates(np.array([0.5, np.nan, 0.4, 0.6]))
 
-    assert math.isnan(nothing.low)
+    assert math.isnan(undefined.low)
     assert 0.4 <= some.low < 0.5 < some.high <= 0.6
 
 
-def test_replicates_that_are_lifted_do_not_lift_the_interval():
+def test_biased_replicates_do_not_shift_the_interval_upwards():
     """
-    A mean is as certain as it is, also if every replicate came out half a standard error
-    too high: the interval lies at least as far below its value as the spread says.
+    If every replicate is half a standard error too high, the interval shifts downwards
+    by as much.
     """
     drawn = np.random.default_rng(0).standard_normal(20_000)
 
     plain = Interval.from_replicates(np.concatenate([[0.0], drawn]))
-    lifted = Interval.from_replicates(np.concatenate([[0.0], drawn + 0.5]))
+    biased = Interval.from_replicates(np.concatenate([[0.0], drawn + 0.5]))
 
     np.testing.assert_allclose([plain.low, plain.high], [-1.96, 1.96], atol=0.06)
-    np.testing.assert_allclose([lifted.low, lifted.high], [-2.46, 1.46], atol=0.06)
+    np.testing.assert_allclose([biased.low, biased.high], [-2.46, 1.46], atol=0.06)
 
 
-def test_columns_are_read_as_one_by_one():
+def test_columns_have_the_intervals_of_single_numbers():
     """
-    Also where one of them is not defined everywhere.
+    Also if one of them is undefined in a replicate.
     """
     values = np.random.default_rng(0).random((50, 3))
     holes = values.copy()
     holes[7, 1] = np.nan
 
-    assert Interval.of_columns(values) == tuple(
+    assert Interval.from_columns(values) == tuple(
         Interval.from_replicates(column) for column in values.T
     )
-    assert Interval.of_columns(holes)[::2] == Interval.of_columns(values)[::2]
+    assert Interval.from_columns(holes)[::2] == Interval.from_columns(values)[::2]
 
 
 @given(arrays(np.float64, st.integers(2, 30), elements=st.floats(-1, 1)))
-def test_an_interval_holds_its_value(values):
+def test_an_interval_includes_its_value(values):
     """
-    Also where every replicate lies on one side of it.
+    Also if every replicate lies on one side of it.
     """
     got = Interval.from_replicates(values)
 

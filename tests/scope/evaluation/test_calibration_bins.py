@@ -18,19 +18,19 @@ def test_bins_are_of_equal_mass():
     np.testing.assert_array_equal(np.bincount(equal_mass_bins(np.arange(30) / 30)), [2] * 15)
 
 
-def test_a_bin_says_what_was_foretold_and_what_came():
+def test_a_bin_has_mean_forecast_and_share_of_correct_answers():
     """
-    Two forecasts of about .2, one of them right, and a sure one.
+    Two forecasts with mean .2, one of them correct, and one of .9.
     """
     got = CalibrationBin.from_pairs(cells_of([0.1, 0.9, 0.3], [1, 1, 0]), np.array([0, 1, 0]))
 
     assert got == (CalibrationBin(2, 0.2, 0.5), CalibrationBin(1, 0.9, 1.0))
 
 
-def test_gaps_by_hand():
+def test_calibration_gaps_by_hand():
     """
     The lower bin is .1 too high for one cell of three, the upper .4 and .6 too low for
-    the other two; in the resample the last comes twice and the lower bin not at all.
+    the other two; the resample has the second cell twice and the lower bin is empty.
     """
     cells = cells_of([0.6, 0.4, 0.1], [1, 1, 0], [[1, 1, 1], [1, 2, 0]])
 
@@ -41,7 +41,7 @@ def test_gaps_by_hand():
 
 def test_a_resample_without_cells_is_left_out():
     """
-    And if there is no other, there is no interval.
+    Without any other resample there is no interval.
     """
     sample, other, nothing = [0.01, -0.03], [0.03, -0.03], [np.nan, np.nan]
 
@@ -52,9 +52,9 @@ def test_a_resample_without_cells_is_left_out():
 @given(
     arrays(np.float64, st.tuples(st.integers(2, 20), st.integers(1, 5)), elements=st.floats(-1, 1))
 )
-def test_an_interval_holds_the_error(gap_rb):
+def test_an_interval_includes_the_error(gap_rb):
     """
-    Also where it is larger in every resample; it never begins below 0.
+    Also if the error is larger in every resample; the lower end is never below 0.
     """
     got = ece(gap_rb)
 
@@ -62,17 +62,17 @@ def test_an_interval_holds_the_error(gap_rb):
 
 
 @pytest.mark.parametrize("off", [0.0, 0.05])
-def test_intervals_hold_the_true_error_as_often_as_they_say(off):
+def test_intervals_cover_the_true_error_at_the_nominal_rate(off):
     """
-    A hundred evaluations of 200 questions, foretold perfectly or .05 too low; plain or
-    corrected percentiles would miss nearly all of them.
+    A hundred evaluations of 200 questions, predicted perfectly or .05 too low; plain or
+    bias-corrected percentiles would cover almost none of them.
     """
-    rng, held = np.random.default_rng(0), 0
+    rng, n_covered = np.random.default_rng(0), 0
     weights = bootstrap_weights(200, seed=0, n_replicates=300)
     for _ in range(100):
         p = rng.uniform(0.1, 0.9, 200)
         cells = cells_of(p, rng.random(200) < p + off, weights)
         interval = ece(calibration_gaps(cells, equal_mass_bins(p)))
-        held += interval.low <= off <= interval.high
+        n_covered += interval.low <= off <= interval.high
 
-    assert held >= 93
+    assert n_covered >= 93

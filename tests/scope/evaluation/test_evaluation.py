@@ -7,19 +7,25 @@ import pytest
 from scope.errors import EvaluationError
 from scope.evaluation.baselines import BASELINES
 from scope.evaluation.charts import planned_vs_realised, trade_off
-from scope.evaluation.evaluation import MIX, N_STEPS, ORACLE, OURS, evaluate, predict_test_set
+from scope.evaluation.evaluation import MIXTURE, N_STEPS, ORACLE, OURS, evaluate, predict_test_set
 from scope.evaluation.export import curves, to_json, to_table
 from scope.evaluation.forecast_quality import ALL_MODELS
 from scope.evaluation.report import to_html
-from scope.evaluation.tables import TableCell, area_table, forecast_table, headline, model_table
+from scope.evaluation.tables import (
+    TableCell,
+    area_table,
+    exclusion_note,
+    forecast_table,
+    model_table,
+)
 from scope.evaluation.test_set import EvaluationSet
 from scope.evaluation.thresholds import CEILINGS, FLOORS, MetricThreshold, parse_limits
 from tests.factories.banks import LARGE, SMALL, labelled_pair, rows_of, with_correct
 
 
 def evaluated(bank, questions, seed=0):
-    exam = EvaluationSet.from_banks(bank, questions)
-    return evaluate(bank, exam, predict_test_set(bank, exam), seed=seed)
+    labelled = EvaluationSet.from_banks(bank, questions)
+    return evaluate(bank, labelled, predict_test_set(bank, labelled), seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +34,16 @@ def evaluation():
     return evaluated(*labelled_pair(100, 80))
 
 
-def test_everybody_is_there_and_ours_is_first(evaluation):
+def test_all_strategies_are_compared_and_ours_is_first(evaluation):
     """
-    Who forecasts, who needs no forecast, and the bounds.
+    Strategies with forecasts, without forecasts, and the bounds.
     """
-    names = [one.name for one in evaluation.leaderboard]
+    names = [row.name for row in evaluation.leaderboard]
 
     assert names == [
         OURS,
-        MIX,
-        "single models",
+        MIXTURE,
+        "best single model",
         "random model",
         "Stage I, published",
         "kNN, tuned",
@@ -47,64 +53,66 @@ def test_everybody_is_there_and_ours_is_first(evaluation):
         "scope, shuffled",
         ORACLE,
     ]
-    assert [one.name for one in evaluation.single_models] == ["small", "large", "random model"]
+    assert [row.name for row in evaluation.single_models] == ["small", "large", "random model"]
 
 
-def test_who_sees_the_kind_of_question_beats_who_does_not(evaluation):
+def test_routers_that_use_the_question_beat_the_mixture(evaluation):
     """
-    It shows in the embedding: every router that learns gains on the mix, dealing our
-    decisions at random does not.
+    The embedding separates the two kinds of questions: every fitted router gains on the
+    mixture; our decisions assigned to random questions do not.
     """
-    gain = {one.name: one.oracle_gap_closed for one in evaluation.leaderboard}
+    closed = {row.name: row.oracle_gap_closed for row in evaluation.leaderboard}
 
     for name in (OURS, "kNN, tuned", "logistic regression", "MLP", "matrix factorisation"):
-        assert gain[name].low > 0.1, name
-    assert gain["scope, shuffled"].value < 0
+        assert closed[name].low > 0.1, name
+    assert closed["scope, shuffled"].value < 0
 
 
-def test_every_interval_holds_its_value(evaluation):
+def test_every_interval_includes_its_value(evaluation):
     """
-    Wherever one is defined.
+    All are defined here.
     """
-    for one in evaluation.leaderboard:
-        for interval in (one.area, one.difference, one.oracle_gap_closed, *one.curve):
+    for row in evaluation.leaderboard:
+        for interval in (row.area, row.difference, row.oracle_gap_closed, *row.curve):
             assert interval.low <= interval.value <= interval.high
-    for one in evaluation.quality:
-        pooled = (one.pooled.auc, one.pooled.brier, one.pooled.log_loss, one.pooled.ece)
-        for interval in (one.mean_auc, one.ours_minus_auc, one.ours_minus_log_loss, *pooled):
+    for quality in evaluation.quality:
+        metrics = quality.pooled
+        pooled = (metrics.auc, metrics.brier, metrics.log_loss, metrics.ece)
+        own = (quality.mean_auc, quality.auc_difference, quality.log_loss_difference)
+        for interval in (*own, *pooled):
             assert interval.low <= interval.value <= interval.high
 
 
-def test_progress_is_told_as_often_as_promised():
+def test_progress_is_reported_n_steps_times():
     """
-    So that a bar ends where it should.
+    The progress bar ends at 100 %.
     """
     bank, questions = labelled_pair()
-    exam, calls = EvaluationSet.from_banks(bank, questions), []
+    labelled, calls = EvaluationSet.from_banks(bank, questions), []
 
-    evaluate(bank, exam, predict_test_set(bank, exam), advance=lambda: calls.append(1))
+    evaluate(bank, labelled, predict_test_set(bank, labelled), advance=lambda: calls.append(1))
 
     assert len(calls) == N_STEPS == len(BASELINES) + 1
 
 
-def test_the_order_of_questions_and_the_run_change_nothing(evaluation):
+def test_runs_and_the_order_of_questions_have_no_effect(evaluation):
     """
-    Not even the intervals: questions are drawn in the order of their ids.
+    On the intervals neither: questions are resampled in the order of their ids.
     """
     bank, questions = labelled_pair(100, 80)
 
-    turned = evaluated(bank, rows_of(questions, slice(None, None, -1)))
+    reversed_order = evaluated(bank, rows_of(questions, slice(None, None, -1)))
 
-    assert to_json(turned) == to_json(evaluation)
+    assert to_json(reversed_order) == to_json(evaluation)
 
 
-def test_another_seed_moves_intervals_only_a_little(evaluation):
+def test_another_seed_changes_intervals_only_slightly(evaluation):
     """
-    The area of our router does not depend on it, its interval does.
+    The area of our router does not depend on the seed, its interval does.
     """
     other = evaluated(*labelled_pair(100, 80), seed=1)
 
-    first, second = evaluation.standing(OURS).area, other.standing(OURS).area
+    first, second = evaluation.row(OURS).area, other.row(OURS).area
     assert first.value == pytest.approx(second.value)
     assert first.low != second.low
     assert first.low == pytest.approx(second.low, abs=0.03)
@@ -112,8 +120,8 @@ def test_another_seed_moves_intervals_only_a_little(evaluation):
 
 def test_unknown_outcomes_are_counted_and_left_out():
     """
-    Five cells of five questions: 35 compare routers; the forecasts are measured on
-    every cell that is known.
+    Five cells of five questions: routers are compared on the other 35; the forecasts are
+    scored on every known cell.
     """
     bank, questions = labelled_pair()
     correct = questions.outcomes.correct_am.copy()
@@ -123,12 +131,12 @@ def test_unknown_outcomes_are_counted_and_left_out():
 
     assert (got.n_questions, got.n_left_out, got.n_unknown_cells) == (35, 5, 5)
     assert got.quality[0].pooled.n == 75
-    assert headline(got).startswith("5 more questions are left out")
+    assert exclusion_note(got).startswith("5 more questions are left out")
 
 
-def test_a_bank_with_holes_can_be_examined():
+def test_a_bank_with_missing_outcomes_can_be_evaluated():
     """
-    Models measured on different halves of the anchors.
+    The models are measured on different anchors.
     """
     bank, questions = labelled_pair(80, 40)
     correct = bank.outcomes.correct_am.copy()
@@ -136,12 +144,12 @@ def test_a_bank_with_holes_can_be_examined():
 
     got = evaluated(with_correct(bank, correct), questions)
 
-    assert all(math.isfinite(one.area.value) for one in got.leaderboard)
+    assert all(math.isfinite(row.area.value) for row in got.leaderboard)
 
 
-def test_a_model_that_is_always_right_has_no_auc():
+def test_a_model_that_is_always_correct_has_no_auc():
     """
-    n/a and a reason, no number; the mean is over the models that have one.
+    The table has a reason instead of a number; the mean is over the other models.
     """
     bank, questions = labelled_pair()
     correct = questions.outcomes.correct_am.copy()
@@ -151,29 +159,31 @@ def test_a_model_that_is_always_right_has_no_auc():
 
     quality = to_json(got)["quality"][0]
     assert quality["by_model"]["large"]["auc"] == {"value": None, "low": None, "high": None}
-    assert quality["by_model"]["large"]["note"] == "no AUC: all 40 answers are right"
+    assert quality["by_model"]["large"]["note"] == "no AUC: all 40 answers are correct"
     assert quality["mean_auc"] == quality["by_model"]["small"]["auc"]
-    assert "no AUC: all 40 answers are right" in str(model_table(got))
+    assert "no AUC: all 40 answers are correct" in str(model_table(got))
 
 
-def test_free_models_are_no_obstacle():
+def test_free_models_can_be_evaluated():
     """
-    A cost of 0 has no logarithm: neither table nor picture falls over it.
+    A cost of 0 has no logarithm: neither a table nor a chart raises.
     """
     free = SMALL.model_copy(update={"usd_per_mtok_in": 0.0, "usd_per_mtok_out": 0.0})
     bank, questions = labelled_pair()
 
-    some = evaluated(bank.with_prices((free, LARGE)), questions)
-    none = evaluated(bank.with_prices((free, free.model_copy(update={"id": "large"}))), questions)
+    one_free = evaluated(bank.with_prices((free, LARGE)), questions)
+    all_free = evaluated(
+        bank.with_prices((free, free.model_copy(update={"id": "large"}))), questions
+    )
 
-    assert some.standing(OURS).area.value > 0.5
-    assert "<svg" in trade_off(some)
-    assert "<svg" in planned_vs_realised(none)
+    assert one_free.row(OURS).area.value > 0.5
+    assert "<svg" in trade_off(one_free)
+    assert "<svg" in planned_vs_realised(all_free)
 
 
-def test_the_json_is_plain(evaluation):
+def test_the_json_is_valid(evaluation):
     """
-    No NaN in it, every way to choose with its area and interval.
+    Without NaN; every strategy has its area with an interval.
     """
     numbers = to_json(evaluation)
 
@@ -184,14 +194,14 @@ def test_the_json_is_plain(evaluation):
     assert numbers["quality"][0]["lengths"][ALL_MODELS]["tokens"]["value"] >= 0
 
 
-def test_the_rows_hold_the_same_numbers(evaluation):
+def test_the_table_has_the_same_numbers(evaluation):
     """
-    One row for each number, found by table, name and metric.
+    One row for each number, with a unique table, name, budget or model, and metric.
     """
     rows = to_table(evaluation).to_pylist()
 
     areas = {r["name"]: r["value"] for r in rows if r["metric"] == "area"}
-    assert areas[OURS] == evaluation.standing(OURS).area.value
+    assert areas[OURS] == evaluation.row(OURS).area.value
     assert {r["table"] for r in rows} == {
         "leaderboard",
         "single_models",
@@ -209,7 +219,7 @@ def test_the_rows_hold_the_same_numbers(evaluation):
 
 def test_curves_have_a_row_for_each_budget(evaluation):
     """
-    200 budgets of each way to choose.
+    200 budgets for each strategy.
     """
     table = curves(evaluation)
 
@@ -217,13 +227,13 @@ def test_curves_have_a_row_for_each_budget(evaluation):
     assert table["accuracy"].null_count == 0
 
 
-def test_the_page_fetches_nothing_and_trusts_nobody():
+def test_the_page_loads_nothing_and_escapes_names():
     """
-    No address is loaded, and a model's name is text, not markup.
+    It has no external resource, and the name of a model is text, not markup.
     """
-    evil = SMALL.model_copy(update={"id": "<script>alert(1)</script>"})
+    markup = SMALL.model_copy(update={"id": "<script>alert(1)</script>"})
 
-    page = to_html(evaluated(*labelled_pair(models=(evil, LARGE))))
+    page = to_html(evaluated(*labelled_pair(models=(markup, LARGE))))
 
     assert page.count("<svg") == 5
     assert "<script>" not in page
@@ -231,37 +241,37 @@ def test_the_page_fetches_nothing_and_trusts_nobody():
     assert "@import" not in page
 
 
-def test_the_table_shows_no_difference_from_itself(evaluation):
+def test_our_own_row_has_no_difference(evaluation):
     """
-    A dash in our own row.
+    A dash stands in its place.
     """
     assert area_table(evaluation).rows[0][2].text == "–"
-    assert [forecast_table(evaluation).rows[0][place].text for place in (2, 4)] == ["–", "–"]
+    assert [forecast_table(evaluation).rows[0][column].text for column in (2, 4)] == ["–", "–"]
 
 
-def test_the_forecasts_stand_above_their_uncertainty(evaluation):
+def test_cells_of_the_forecast_table_have_a_number_and_its_uncertainty(evaluation):
     """
-    Half the width of an interval, but the ends of the calibration error's: below it lies
-    more than above.
+    Half the width of the interval; for the calibration error, whose interval is not
+    symmetric, its ends.
     """
     row = forecast_table(evaluation).rows[1]
     quality = evaluation.quality[1]
 
-    gap, ece = quality.ours_minus_auc, quality.pooled.ece
+    gap, ece = quality.auc_difference, quality.pooled.ece
     assert row[2] == TableCell(f"{gap.value:+.3f}", f"± {(gap.high - gap.low) / 2:.3f}")
     assert row[-1] == TableCell(f"{ece.value:.3f}", f"{ece.low:.3f} to {ece.high:.3f}")
 
 
 @pytest.mark.parametrize("metric", [*FLOORS, *CEILINGS])
-def test_every_limit_can_be_kept_and_broken(evaluation, metric):
+def test_every_threshold_can_be_met_and_violated(evaluation, metric):
     """
-    A floor far below is kept, far above broken; a ceiling the other way round.
+    A low floor is met and a high one violated; for a ceiling it is the reverse.
     """
     low, high = MetricThreshold(metric, -1e6), MetricThreshold(metric, 1e6)
-    kept, broken = (low, high) if low.is_floor else (high, low)
+    met, violated = (low, high) if low.is_floor else (high, low)
 
-    assert kept.violation(evaluation) == ""
-    assert broken.violation(evaluation).startswith(f"{metric} is ")
+    assert met.violation(evaluation) == ""
+    assert violated.violation(evaluation).startswith(f"{metric} is ")
 
 
 @pytest.mark.parametrize(
@@ -273,9 +283,9 @@ def test_every_limit_can_be_kept_and_broken(evaluation, metric):
         pytest.param("auc=high", "'auc=high' has no number", id="a word"),
     ],
 )
-def test_a_limit_that_says_nothing_is_refused(text, message):
+def test_an_invalid_threshold_is_rejected(text, message):
     """
-    One sentence, with what is allowed.
+    The message says what is allowed.
     """
     with pytest.raises(EvaluationError, match=message):
         parse_limits([text])

@@ -16,9 +16,9 @@ SINGLES = {"small": RoutingScore(0.5, 0.1, 0.01, 10), "large": RoutingScore(0.7,
 @pytest.mark.parametrize(
     ("suffix", "head"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
 )
-def test_the_picture_is_of_the_kind_its_name_says(tmp_path, suffix, head):
+def test_the_file_format_follows_the_suffix(tmp_path, suffix, head):
     """
-    And nothing else is left in the folder.
+    No other file is left in the folder.
     """
     path = tmp_path / f"frontier.{suffix}"
 
@@ -30,7 +30,7 @@ def test_the_picture_is_of_the_kind_its_name_says(tmp_path, suffix, head):
 
 def test_every_model_is_labelled(tmp_path):
     """
-    As text, in an SVG that keeps text.
+    As text, in an SVG with text elements.
     """
     import matplotlib
 
@@ -40,12 +40,14 @@ def test_every_model_is_labelled(tmp_path):
         plot_frontier(path, POINTS, SINGLES, "two models")
 
     drawn = path.read_text()
-    assert all(text in drawn for text in ("small", "large", "two models", "random mix", "α 0.5"))
+    assert all(
+        text in drawn for text in ("small", "large", "two models", "random mixture", "α 0.5")
+    )
 
 
 def test_a_free_model_does_not_break_the_log_axis(tmp_path):
     """
-    It has no place there; the others are drawn.
+    It is left out; the others are drawn.
     """
     free = {"free": RoutingScore(0.4, 0.1, 0.0, 10), **SINGLES}
 

@@ -14,50 +14,52 @@ from scope.evaluation.strategies import (
 )
 
 CORRECT = np.array([[0, 1], [0, 1], [1, 1], [1, 0]] * 10, dtype=float)
-"""The cheap model is right on half, the dear one on three quarters, one of them always."""
+"""The cheap model is correct on 1/2, the expensive one on 3/4, at least one always."""
 COST = np.tile([0.001, 0.1], (40, 1))
-KNOWING = LambdaSweep(CORRECT, COST)
+PERFECT = LambdaSweep(CORRECT, COST)
 
 
-def record(correct=CORRECT, cost=COST, n_replicates=200):
+def outcomes(correct=CORRECT, cost=COST, n_replicates=200):
     return ResampledOutcomes.from_outcomes(
         correct, cost, bootstrap_weights(len(correct), 0, n_replicates)
     )
 
 
-def ranking(of=None, ours=KNOWING):
-    contenders = {
+def leaderboard(of=None, ours=PERFECT):
+    strategies = {
         "scope": ("", ours),
-        "mix": ("", RandomMixtures()),
+        "mixture": ("", RandomMixtures()),
         "single": ("", BestSingleModel()),
         "oracle": ("", Oracle()),
     }
-    return Leaderboard(of or record(), contenders, ours="scope", mix="mix", oracle="oracle")
+    return Leaderboard(
+        of or outcomes(), strategies, ours="scope", mixture="mixture", oracle="oracle"
+    )
 
 
-def standings(of=None, ours=KNOWING):
-    return {one.name: one for one in ranking(of, ours).rows()}
+def rows(of=None, ours=PERFECT):
+    return {row.name: row for row in leaderboard(of, ours).rows()}
 
 
-def test_who_knows_all_goes_the_whole_way():
+def test_perfect_forecasts_close_the_oracle_gap():
     """
-    Our forecasts are the outcomes themselves: as good as the oracle, but for what lies
-    between two settings; the mix goes none of the way.
+    Our forecasts are the outcomes: as good as the oracle except between two settings.
+    The mixture closes none of the gap.
     """
     uneven = COST * np.linspace(1, 2, 40)[:, None]
 
-    got = standings(record(cost=uneven), LambdaSweep(CORRECT, uneven))
+    got = rows(outcomes(cost=uneven), LambdaSweep(CORRECT, uneven))
 
     assert got["scope"].oracle_gap_closed.value > 0.9
-    assert got["mix"].oracle_gap_closed.value == 0
+    assert got["mixture"].oracle_gap_closed.value == 0
     assert got["oracle"].oracle_gap_closed.value == pytest.approx(1)
 
 
-def test_ours_minus_ours_is_nothing():
+def test_the_difference_to_ours_is_zero_for_ours():
     """
-    And a paired difference is more certain than the two areas it is taken of.
+    The interval of a paired difference is narrower than those of the two areas.
     """
-    got = standings()
+    got = rows()
     width = got["single"].difference.high - got["single"].difference.low
 
     assert got["scope"].difference.value == got["scope"].difference.high == 0
@@ -65,53 +67,53 @@ def test_ours_minus_ours_is_nothing():
     assert width < 2 * (got["single"].area.high - got["single"].area.low)
 
 
-def test_pgr_runs_from_the_worst_model_to_any_model_right():
+def test_pgr_runs_from_the_worst_model_to_any_model_correct():
     """
-    Floor .5, some model right always: the dear model's .75 is half the way.
+    From .5 to 1: the .75 of the expensive model recover half of the gap.
     """
-    got = standings()
+    got = rows()
 
     assert got["single"].at_budgets[-1].budget_usd_per_1k is None
     assert got["single"].at_budgets[-1].pgr.value == pytest.approx(0.5)
     assert got["oracle"].at_budgets[-1].pgr.value == pytest.approx(1)
 
 
-def test_the_cost_at_a_budget_is_the_one_paid():
+def test_the_cost_at_a_budget_is_the_realised_one():
     """
-    Under any budget below $100 a thousand, one model for all is the cheap one, for $1.
+    At any budget below $100 per thousand, the best single model is the one for $1.
     """
-    got = standings()["single"].at_budgets[0]
+    got = rows()["single"].at_budgets[0]
 
     assert got.budget_usd_per_1k == pytest.approx(2.5)
     assert got.usd_per_1k.value == pytest.approx(1.0)
     assert got.accuracy.value == pytest.approx(0.5)
 
 
-def test_where_the_oracle_gains_nothing_there_is_no_way_to_go():
+def test_without_an_oracle_gap_its_metrics_are_undefined():
     """
-    One model: no share, no PGR, and no number in their place.
+    One model: oracle gap closed and PGR are NaN.
     """
     single = ResampledOutcomes.from_outcomes(
         CORRECT[:, :1], COST[:, :1], bootstrap_weights(40, 0, 20)
     )
-    routed = LambdaSweep(CORRECT[:, :1], COST[:, :1])
-    contenders = {"scope": ("", routed), "mix": ("", RandomMixtures()), "oracle": ("", Oracle())}
+    sweep = LambdaSweep(CORRECT[:, :1], COST[:, :1])
+    strategies = {"scope": ("", sweep), "mixture": ("", RandomMixtures()), "oracle": ("", Oracle())}
 
-    got = Leaderboard(single, contenders, ours="scope", mix="mix", oracle="oracle").rows()
+    got = Leaderboard(single, strategies, ours="scope", mixture="mixture", oracle="oracle").rows()
 
-    assert all(math.isnan(one.oracle_gap_closed.value) for one in got)
+    assert all(math.isnan(row.oracle_gap_closed.value) for row in got)
     assert math.isnan(got[0].at_budgets[-1].pgr.value)
     assert got[0].area.value == pytest.approx(0.5)
 
 
-def test_single_models_are_met_at_their_own_cost():
+def test_single_models_are_compared_at_their_own_cost():
     """
-    For the dear model's money our router is always right: .25 more. A random model is
-    right on .625, for half the money, at which we are always right, too.
+    At the cost of the expensive model our router is always correct: .25 more. A random
+    model has an accuracy of .625 at half of that cost.
     """
-    small, large, drawn = single_model_rows(record(), ("small", "large"), KNOWING)
+    small, large, drawn = single_model_rows(outcomes(), ("small", "large"), PERFECT)
 
-    assert (small.note, large.note) == ("the cheapest", "the dearest")
+    assert (small.note, large.note) == ("the cheapest", "the most expensive")
     assert small.difference.value == pytest.approx(0)
     assert large.difference.value == pytest.approx(0.25)
     assert drawn.accuracy.value == pytest.approx(0.625)
@@ -120,25 +122,25 @@ def test_single_models_are_met_at_their_own_cost():
 
 def test_matched_budgets_are_round():
     """
-    Two digits for a thousand questions, evenly in the log, then any cost.
+    Two digits per thousand questions, log-spaced, then unlimited.
     """
     got = matched_budgets(np.array([0.001, 0.1]))
 
     np.testing.assert_allclose(1000 * got, [2.5, 6.3, 16, 40, np.inf])
 
 
-def test_one_price_leaves_one_budget():
+def test_equal_costs_leave_one_budget():
     """
-    Equal costs: the only budget between them is their own, rounded.
+    The common cost, rounded.
     """
     np.testing.assert_allclose(matched_budgets(np.array([0.002, 0.002])), [0.002, np.inf])
 
 
 def test_free_models_are_compared_without_a_budget():
     """
-    Every cost is 0: there is no log, and nothing to spend.
+    Every cost is 0 and has no logarithm.
     """
-    got = standings(record(cost=np.zeros((40, 2))))
+    got = rows(outcomes(cost=np.zeros((40, 2))))
 
     assert got["single"].area.value == pytest.approx(0.75)
     assert len(got["single"].at_budgets) == 1

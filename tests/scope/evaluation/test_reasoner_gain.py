@@ -1,4 +1,4 @@
-"""What answers are worth on questions their blend was not fitted on."""
+"""Cross-validated gain of reasoner answers."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ N = 200
 
 
 def case(p_yes_of, seed=0):
-    """Models right half of the time, of which the anchors know nothing; and answers."""
+    """Models of accuracy 1/2, anchors without information, and answers of the reasoner."""
     rng = np.random.default_rng(seed)
     correct_qm = (rng.random((N, 2)) < 0.5).astype(float)
     tokens_qm = np.full((N, 2), 100.0)
@@ -22,9 +22,9 @@ def case(p_yes_of, seed=0):
     return estimates, answers, outcomes, (SMALL, LARGE)
 
 
-def test_answers_that_tell_gain_more_than_their_error():
+def test_informative_answers_have_a_significant_gain():
     """
-    Right four times in five: the log loss falls from log 2 toward that of a coin so biased.
+    Correct in 4 of 5 cases: the log loss falls from log 2 towards the entropy of .8.
     """
     gain = CrossValidatedGain.from_predictions(
         *case(lambda rng, correct: np.where(rng.random((N, 2)) < 0.8, correct, 1 - correct))
@@ -36,18 +36,18 @@ def test_answers_that_tell_gain_more_than_their_error():
     assert (gain.n_questions, gain.n_predictions) == (N, 2 * N)
 
 
-def test_answers_that_tell_nothing_gain_nothing():
+def test_uninformative_answers_have_no_gain():
     """
-    Each part is foretold by a blend that has never seen it: noise cannot look good.
+    Each fold is predicted by a blend fitted on the others, so noise cannot gain.
     """
     gain = CrossValidatedGain.from_predictions(*case(lambda rng, correct: rng.random((N, 2))))
 
     assert gain.anchors - gain.blended <= 2 * gain.standard_error + 1e-12
 
 
-def test_without_an_answer_nothing_is_known():
+def test_without_answers_the_gain_is_unknown():
     """
-    Null, for a machine.
+    Null in the JSON.
     """
     gain = CrossValidatedGain.from_predictions(*case(lambda rng, correct: np.full((N, 2), np.nan)))
 

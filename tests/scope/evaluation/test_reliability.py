@@ -19,7 +19,7 @@ def reliability_of(*cells):
 
 def test_the_scores_by_hand():
     """
-    .8 for a right answer, .4 for a wrong one.
+    .8 for a correct answer, .4 for a wrong one.
     """
     got = reliability_of([0.8, 0.4, np.nan], [1, 0, 1])
 
@@ -29,9 +29,9 @@ def test_the_scores_by_hand():
     assert got.ece.value == pytest.approx((0.2 + 0.4) / 2)
 
 
-def test_a_resample_is_scored_as_it_was_drawn():
+def test_a_resample_is_scored_with_its_weights():
     """
-    The first question three times, the second once.
+    The first question has weight 3/4, the second 1/4.
     """
     got = ProbabilityScores.from_pairs(cells_of([0.8, 0.4], [1, 0], [[0.5, 0.5], [0.75, 0.25]]))
 
@@ -39,43 +39,44 @@ def test_a_resample_is_scored_as_it_was_drawn():
     np.testing.assert_allclose(got.log_loss_r[1], -(0.75 * math.log(0.8) + 0.25 * math.log(0.6)))
 
 
-def test_a_boast_that_fails_costs_no_more_than_a_thousandth():
+def test_log_loss_clips_forecasts_of_0_and_1():
     """
-    Else one forecast of 0 that came true would make the mean infinite.
+    Otherwise one correct answer with a forecast of 0 would make the mean infinite.
     """
     got = log_loss(np.array([0.0, 1.0]), np.array([1.0, 1.0]))
 
     assert got == pytest.approx(-(math.log(0.001) + math.log(0.999)) / 2)
 
 
-def test_one_kind_of_answer_has_no_auc_and_says_why():
+def test_without_both_classes_the_auc_is_undefined_with_a_reason():
     """
-    NaN and a reason, not a half.
+    NaN and a note, not 1/2.
     """
-    right = reliability_of([0.5] * 3, [1] * 3)
+    correct = reliability_of([0.5] * 3, [1] * 3)
     wrong = reliability_of([0.5] * 3, [0] * 3)
 
-    assert math.isnan(right.auc.value)
-    assert right.note == "no AUC: all 3 answers are right"
+    assert math.isnan(correct.auc.value)
+    assert correct.note == "no AUC: all 3 answers are correct"
     assert wrong.note == "no AUC: all 3 answers are wrong"
 
 
-def test_nothing_known_is_refused():
+def test_no_known_cell_is_an_error():
     """
-    No number is computed from nothing.
+    There is no score of an empty set.
     """
     with pytest.raises(ValueError, match="no forecast has a known outcome"):
         reliability_of([0.5], [np.nan])
 
 
 @given(CELLS, st.randoms(use_true_random=False))
-def test_the_order_of_cells_changes_nothing(cells, random):
+def test_the_order_of_cells_has_no_effect(cells, random):
     """
     Equal forecasts share a bin.
     """
     shuffled = random.sample(cells, len(cells))
     first, second = (
-        reliability_of([c[0] / 6 for c in some], [c[1] for c in some]) for some in (cells, shuffled)
+        reliability_of([c[0] / 6 for c in order], [c[1] for c in order])
+        for order in (cells, shuffled)
     )
 
     for metric in METRICS:
@@ -84,13 +85,13 @@ def test_the_order_of_cells_changes_nothing(cells, random):
 
 
 @given(CELLS)
-def test_every_interval_holds_its_value(cells):
+def test_every_interval_includes_its_value(cells):
     """
-    Or is undefined with it.
+    Or is undefined, as its value.
     """
     weights = bootstrap_weights(len(cells), seed=0, n_replicates=20)
 
     got = reliability_of([c[0] / 6 for c in cells], [c[1] for c in cells], weights)
 
-    for one in (getattr(got, metric) for metric in METRICS):
-        assert one.low <= one.value <= one.high or math.isnan(one.low)
+    for interval in (getattr(got, metric) for metric in METRICS):
+        assert interval.low <= interval.value <= interval.high or math.isnan(interval.low)

@@ -11,65 +11,67 @@ from tests.factories.banks import LARGE, SMALL, labelled_pair, rows_of, with_cor
 NAN = np.nan
 
 
-def gaps(bank, rows, columns):
+def without_outcomes(bank, rows, columns):
     """The bank without the outcomes of these cells."""
     correct = bank.outcomes.correct_am.copy()
     correct[rows, columns] = NAN
     return with_correct(bank, correct)
 
 
-def test_questions_stand_in_the_order_of_their_ids():
+def test_questions_are_sorted_by_id():
     """
-    The same questions in another order are the same exam, to the last bit.
+    The same questions in another order give the same arrays, bit by bit.
     """
     bank, questions = labelled_pair()
-    turned = rows_of(questions, slice(None, None, -1))
+    reversed_order = rows_of(questions, slice(None, None, -1))
 
     first, second = (
         EvaluationSet.from_banks(bank, questions),
-        EvaluationSet.from_banks(bank, turned),
+        EvaluationSet.from_banks(bank, reversed_order),
     )
 
     assert first.ids == second.ids == tuple(sorted(questions.ids))
     np.testing.assert_array_equal(first.truth.cost_usd_qm, second.truth.cost_usd_qm)
 
 
-def test_real_costs_are_at_the_prices_of_the_bank():
+def test_true_costs_are_at_the_prices_of_the_bank():
     """
-    The labelled questions may have been stored at others.
+    The prices stored with the labelled questions are not used.
     """
     bank, questions = labelled_pair()
     double = SMALL.model_copy(update={"usd_per_mtok_in": 0.2, "usd_per_mtok_out": 0.4})
 
-    cheap = EvaluationSet.from_banks(bank, questions).truth.cost_usd_qm
-    dear = EvaluationSet.from_banks(bank.with_prices((double, LARGE)), questions).truth.cost_usd_qm
+    single = EvaluationSet.from_banks(bank, questions).truth.cost_usd_qm
+    doubled = EvaluationSet.from_banks(
+        bank.with_prices((double, LARGE)), questions
+    ).truth.cost_usd_qm
 
-    np.testing.assert_allclose(dear, cheap * [2, 1])
+    np.testing.assert_allclose(doubled, single * [2, 1])
 
 
-def test_what_nobody_measured_is_left_out_not_wrong():
+def test_unmeasured_questions_are_left_out_not_wrong():
     """
-    Two cells of one question, one of another: 38 of 40 questions compare routers.
+    Two cells of one question, one of another: routers are compared on 38 of 40 questions.
     """
     bank, questions = labelled_pair()
 
-    exam = EvaluationSet.from_banks(bank, gaps(questions, [3, 3, 5], [0, 1, 1]))
+    labelled = EvaluationSet.from_banks(bank, without_outcomes(questions, [3, 3, 5], [0, 1, 1]))
 
-    assert exam.unknown_qm.sum() == 3
-    assert exam.complete_q.sum() == 38
+    assert labelled.unknown_qm.sum() == 3
+    assert labelled.complete_q.sum() == 38
 
 
-def test_unknown_token_counts_leave_a_question_out_as_well():
+def test_questions_with_unknown_token_counts_are_left_out():
     """
-    An answer whose cost nobody knows cannot be weighed against its price.
+    The cost of such an answer is unknown.
     """
     bank, questions = labelled_pair()
     questions.outcomes.completion_tokens_am[7, 0] = NAN
 
-    exam = EvaluationSet.from_banks(bank, questions)
+    labelled = EvaluationSet.from_banks(bank, questions)
 
-    assert exam.complete_q.sum() == 39
-    assert exam.unknown_qm.sum() == 1
+    assert labelled.complete_q.sum() == 39
+    assert labelled.unknown_qm.sum() == 1
 
 
 @pytest.mark.parametrize(
@@ -79,27 +81,27 @@ def test_unknown_token_counts_leave_a_question_out_as_well():
         pytest.param(40, 29, "29 labelled questions; at least 30 are needed", id="questions"),
     ],
 )
-def test_too_few_are_refused(n_anchors, n_questions, message):
+def test_too_few_anchors_or_questions_are_rejected(n_anchors, n_questions, message):
     """
-    Nothing is said about nothing.
+    The message has the number and the minimum.
     """
     with pytest.raises(EvaluationError, match=message):
         EvaluationSet.from_banks(*labelled_pair(n_anchors, n_questions))
 
 
-def test_a_model_nobody_measured_is_named():
+def test_the_error_names_a_model_without_outcomes():
     """
-    In the bank, or among the questions.
+    In the bank, or in the labelled questions.
     """
     bank, questions = labelled_pair()
 
     with pytest.raises(EvaluationError, match="'large' has no outcome in the bank; name a --pool"):
-        EvaluationSet.from_banks(gaps(bank, slice(None), 1), questions)
+        EvaluationSet.from_banks(without_outcomes(bank, slice(None), 1), questions)
     with pytest.raises(EvaluationError, match="'small' has no outcome in the labelled questions"):
-        EvaluationSet.from_banks(bank, gaps(questions, slice(None), 0))
+        EvaluationSet.from_banks(bank, without_outcomes(questions, slice(None), 0))
 
 
-def test_a_model_without_token_counts_is_named():
+def test_the_error_names_a_model_without_token_counts():
     """
     Its cost is unknown, not zero.
     """
@@ -110,9 +112,9 @@ def test_a_model_without_token_counts_is_named():
         EvaluationSet.from_banks(bank, questions)
 
 
-def test_a_question_that_is_an_anchor_is_named():
+def test_the_error_names_a_question_that_is_an_anchor():
     """
-    By its id.
+    Found by its id.
     """
     bank, _ = labelled_pair()
 
@@ -120,21 +122,21 @@ def test_a_question_that_is_an_anchor_is_named():
         EvaluationSet.from_banks(bank, bank)
 
 
-def test_an_anchor_under_another_name_is_found():
+def test_an_anchor_under_another_id_is_found():
     """
-    The same embedding and the same counts of text features.
+    It has the same embedding and the same text features.
     """
     bank, questions = labelled_pair()
     questions.embedding_ad[4] = bank.embedding_ad[9]
     questions.features_af[4] = bank.features_af[9]
 
-    with pytest.raises(EvaluationError, match="question 'a44' is anchor 'a9' under another name"):
+    with pytest.raises(EvaluationError, match="question 'a44' is anchor 'a9' under another id"):
         EvaluationSet.from_banks(bank, questions)
 
 
-def test_a_common_beginning_is_no_copy():
+def test_questions_with_a_common_beginning_are_not_equal():
     """
-    The encoder reads the beginning alone: equal embeddings of texts of other length.
+    The encoder reads only the beginning: texts of other length have equal embeddings.
     """
     bank, questions = labelled_pair()
     questions.embedding_ad[4] = bank.embedding_ad[9]
@@ -142,19 +144,19 @@ def test_a_common_beginning_is_no_copy():
     assert len(EvaluationSet.from_banks(bank, questions).ids) == 40
 
 
-def test_too_many_gaps_are_refused_with_the_worst_model():
+def test_the_error_names_the_model_that_lacks_most_outcomes():
     """
-    20 of 40 questions lack the large model.
+    20 of 40 questions have no outcome of the large model.
     """
     bank, questions = labelled_pair()
 
     with pytest.raises(EvaluationError, match=r"only 20 of 40 .* large lacks most, 20: name a"):
-        EvaluationSet.from_banks(bank, gaps(questions, slice(0, 20), 1))
+        EvaluationSet.from_banks(bank, without_outcomes(questions, slice(0, 20), 1))
 
 
-def test_questions_of_another_embedder_are_refused():
+def test_questions_of_another_embedder_are_rejected():
     """
-    Similarities across embedders mean nothing.
+    Similarities across embedders have no meaning.
     """
     bank, questions = labelled_pair()
     other = EmbedderSpec(name="other", revision="2", dimension=4)

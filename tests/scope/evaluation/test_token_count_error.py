@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from scope.evaluation.weighted import TokenCountError, weighted_medians
 from tests.factories.forecasts import cells_of
 
-TIMES = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), min_size=1, max_size=20)
+DRAWS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), min_size=1, max_size=20)
 
 
 def test_length_errors_are_medians():
     """
-    Off by 10, 20 and 90 tokens, which are .1, .2 and .9 of 100; an answer of no tokens
-    has no relative error, an unknown length no error at all.
+    Errors of 10, 20 and 90 tokens are .1, .2 and .9 of 100. An answer of no tokens has
+    no relative error, an unknown length no error.
     """
     got = TokenCountError.from_pairs(cells_of([110, 80, 190, 5], [100, 100, 100, np.nan]))
     empty = TokenCountError.from_pairs(cells_of([5], [0]))
@@ -23,9 +23,9 @@ def test_length_errors_are_medians():
     assert math.isnan(empty.relative.value)
 
 
-def test_no_length_known_is_no_error_known():
+def test_without_known_lengths_the_error_is_unknown():
     """
-    NaN with an interval of NaN, for a bank whose questions have no counts of one model.
+    NaN with an interval of NaN.
     """
     got = TokenCountError.from_pairs(cells_of([5], [np.nan], [[1], [1]]))
 
@@ -33,11 +33,11 @@ def test_no_length_known_is_no_error_known():
     assert all(math.isnan(value) for value in (got.tokens.value, got.tokens.low))
 
 
-@given(TIMES)
-def test_a_weighted_median_is_that_of_repeated_values(drawn):
+@given(DRAWS)
+def test_a_weighted_median_is_the_median_of_repeated_values(drawn):
     """
-    Of the sample and of a resample in which each comes so many times, as weights that
-    add up to 1, which round.
+    For the sample and for a resample with each value repeated, as weights that sum to 1
+    up to rounding.
     """
     values, times = (np.array(part) for part in zip(*drawn, strict=True))
     n = len(values)
@@ -46,5 +46,5 @@ def test_a_weighted_median_is_that_of_repeated_values(drawn):
     got = weighted_medians(cells, values.astype(float))
 
     repeated = np.repeat(values, times)
-    again = np.median(repeated) if repeated.size else np.nan
-    np.testing.assert_array_equal(got, [np.median(values), again])
+    expected = np.median(repeated) if repeated.size else np.nan
+    np.testing.assert_array_equal(got, [np.median(values), expected])

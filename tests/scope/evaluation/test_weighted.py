@@ -3,10 +3,10 @@ import numpy as np
 from scope.evaluation.weighted import WeightedPairs
 
 
-def test_cells_of_one_question_come_and_go_together():
+def test_all_cells_of_a_question_have_its_weight():
     """
-    Three cells of two questions: the second resample holds the first question alone,
-    with both its cells, the third the second.
+    Three cells of two questions: the second resample has only the first question with
+    both its cells, the third only the second question.
     """
     forecast = np.array([[0.1, 0.2], [0.6, np.nan]])
     weights = np.array([[0.5, 0.5], [1.0, 0.0], [0.0, 1.0]])
@@ -19,7 +19,7 @@ def test_cells_of_one_question_come_and_go_together():
 
 def test_a_resample_without_any_cell_has_no_mean():
     """
-    It drew only questions about which nothing is known.
+    It has only questions without a known cell.
     """
     cells = WeightedPairs.from_forecasts(
         np.array([[0.3], [np.nan]]), np.ones((2, 1)), np.array([[0.5, 0.5], [0, 1]])
@@ -28,9 +28,9 @@ def test_a_resample_without_any_cell_has_no_mean():
     np.testing.assert_allclose(cells.mean(cells.forecast_n), [0.3, np.nan])
 
 
-def test_blocks_add_up_to_all_resamples():
+def test_blocks_cover_all_resamples():
     """
-    More than fit into one.
+    More resamples than fit into one block.
     """
     weights = np.random.default_rng(0).random((100_000, 2))
     cells = WeightedPairs.from_forecasts(

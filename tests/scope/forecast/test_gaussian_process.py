@@ -1,17 +1,25 @@
 import numpy as np
 import pytest
 
+from scope.forecast.forecaster import Head
 from scope.forecast.gaussian_process import NOISE_GRID, GaussianProcess, KernelEigen
 from scope.forecast.kernel import Kernel
 
 
 @pytest.fixture
 def anchors():
-    """Sixty anchors on a circle, with two traits each."""
+    """Sixty anchors on a circle, with two features each."""
     angle_a = np.linspace(0, 2 * np.pi, 60, endpoint=False)
     embedding_ad = np.column_stack([np.cos(angle_a), np.sin(angle_a)]).astype(np.float32)
-    trait_at = 0.1 * np.column_stack([np.arange(60) % 7, np.arange(60) % 5]).astype(np.float32)
-    return angle_a, Kernel(embedding_ad, trait_at), trait_at
+    feature_ai = 0.1 * np.column_stack([np.arange(60) % 7, np.arange(60) % 5]).astype(np.float32)
+    return angle_a, Kernel(embedding_ad, feature_ai), feature_ai
+
+
+def predict(process, similarity_qa):
+    """Posterior means, as `Head` computes them without categories."""
+    n_models = len(process.mean_m)
+    head = Head(process.mean_m, process.weight_am, np.zeros((0, n_models)))
+    return head.predict(similarity_qa, np.zeros((len(similarity_qa), 0)))
 
 
 def test_a_question_is_most_similar_to_itself(anchors):
@@ -23,52 +31,52 @@ def test_a_question_is_most_similar_to_itself(anchors):
     assert similarity_aa[~np.eye(60, dtype=bool)].max() < 1
 
 
-def test_leaving_one_out_is_fitting_without_it(anchors):
-    """The closed form says of an anchor what a fit on the other 59 says."""
+def test_leave_one_out_equals_a_fit_without_the_anchor(anchors):
+    """The closed form of an anchor equals a fit on the other 59."""
     angle_a, kernel, _ = anchors
     similarity_aa = kernel.gram_matrix()
     outcome_a = np.sin(angle_a)
-    spectrum = KernelEigen.from_similarity(similarity_aa.copy())
-    said_a = spectrum.loo_predictions(outcome_a[:, None])[NOISE_GRID.index(3.0), :, 0]
+    eigen = KernelEigen.from_similarity(similarity_aa.copy())
+    loo_a = eigen.loo_predictions(outcome_a[:, None])[NOISE_GRID.index(3.0), :, 0]
     others = np.arange(60) != 17
     rest = similarity_aa[np.ix_(others, others)] + 3.0 * np.eye(59)
     by_hand = similarity_aa[17, others] @ np.linalg.solve(rest, outcome_a[others])
-    assert said_a[17] == pytest.approx(by_hand, abs=1e-4)
+    assert loo_a[17] == pytest.approx(by_hand, abs=1e-4)
 
 
-def test_what_two_models_share_is_learned_and_noise_is_not(anchors):
-    """Models that follow a wave are foretold; a difference that is coin flips is silenced."""
-    angle_a, kernel, trait_at = anchors
+def test_the_common_component_is_fitted_and_noise_is_not(anchors):
+    """Models that follow a wave are predicted; a random difference gets high noise."""
+    angle_a, kernel, feature_ai = anchors
     flips_a = 0.3 * np.random.default_rng(1).choice([-1, 1], 60)
     outcome_am = np.column_stack([np.sin(angle_a) + flips_a, np.sin(angle_a) - flips_a])
     process = GaussianProcess.fit(KernelEigen.from_similarity(kernel.gram_matrix()), outcome_am)
-    assert process.noise_r[1] > 10 * process.noise_r[0]
-    posterior_am = process.predict(kernel.similarity(kernel.embedding_ad, trait_at))
+    assert process.noise_z[1] > 10 * process.noise_z[0]
+    posterior_am = predict(process, kernel.similarity(kernel.embedding_ad, feature_ai))
     assert np.abs(posterior_am - np.sin(angle_a)[:, None]).mean() < 0.15
 
 
-def test_far_from_every_anchor_the_mean_is_left():
+def test_far_from_every_anchor_the_posterior_is_the_mean():
     """A question unlike all anchors gets each model's mean over them."""
     embedding_ad = np.array([[1, 0, 0], [0, 1, 0], [0.6, 0.8, 0]], dtype=np.float32)
     kernel = Kernel(embedding_ad, np.array([[0.1], [0.2], [0.3]], dtype=np.float32))
     outcome_am = np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]])
     process = GaussianProcess.fit(KernelEigen.from_similarity(kernel.gram_matrix()), outcome_am)
-    stranger = kernel.similarity(
+    far_qa = kernel.similarity(
         np.array([[0, 0, -1]], dtype=np.float32), np.array([[1e3]], dtype=np.float32)
     )
     # Ten pseudo-anchors at the common mean, a half: (2 + 5) / 13 and (1 + 5) / 13.
-    np.testing.assert_allclose(process.predict(stranger)[0], [7 / 13, 6 / 13], atol=1e-6)
+    np.testing.assert_allclose(predict(process, far_qa)[0], [7 / 13, 6 / 13], atol=1e-6)
 
 
-def test_an_unknown_outcome_counts_neither_as_right_nor_as_wrong(anchors):
-    """Hiding a tenth of the cells moves predictions little; calling them wrong moves them more."""
-    angle_a, kernel, trait_at = anchors
+def test_an_unknown_outcome_counts_neither_as_correct_nor_as_wrong(anchors):
+    """Hiding a tenth of the outcomes changes predictions less than setting them to 0."""
+    angle_a, kernel, feature_ai = anchors
     outcome_am = np.column_stack([0.5 + 0.4 * np.sin(angle_a), 0.6 + 0.3 * np.sin(angle_a)])
     hidden_am = np.random.default_rng(1).random(outcome_am.shape) < 0.1
-    spectrum = KernelEigen.from_similarity(kernel.gram_matrix())
-    similarity_qa = kernel.similarity(kernel.embedding_ad, trait_at)
+    eigen = KernelEigen.from_similarity(kernel.gram_matrix())
+    similarity_qa = kernel.similarity(kernel.embedding_ad, feature_ai)
     whole, unknown, wrong = (
-        GaussianProcess.fit(spectrum, np.where(hidden_am, fill, outcome_am)).predict(similarity_qa)
+        predict(GaussianProcess.fit(eigen, np.where(hidden_am, fill, outcome_am)), similarity_qa)
         for fill in (outcome_am, np.nan, 0.0)
     )
     assert np.abs(unknown - whole).mean() < 0.3 * np.abs(wrong - whole).mean()

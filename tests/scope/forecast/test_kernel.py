@@ -12,43 +12,43 @@ from scope.forecast.kernel import (
 )
 from tests.factories.banks import unit
 
-NO_TRAIT = np.zeros((1, 1), dtype=np.float32)
-HERE = np.array([[1, 0]], dtype=np.float32)
+NO_FEATURE = np.zeros((1, 1), dtype=np.float32)
+ORIGIN = np.array([[1, 0]], dtype=np.float32)
 
 
-def test_half_a_cosine_away_the_kernel_is_1_over_e():
+def test_at_cosine_distance_one_half_the_kernel_is_1_over_e():
     """
-    The same form and category, at 60 degrees.
+    Equal text features and category, at 60 degrees.
     """
-    kernel = Kernel(HERE, NO_TRAIT)
+    kernel = Kernel(ORIGIN, NO_FEATURE)
 
-    got = kernel.similarity(np.array([[0.5, np.sqrt(0.75)]], dtype=np.float32), NO_TRAIT)
+    got = kernel.similarity(np.array([[0.5, np.sqrt(0.75)]], dtype=np.float32), NO_FEATURE)
 
     np.testing.assert_allclose(got, [[np.exp(-1)]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("n_features", [1, 30])
-def test_features_two_spreads_apart_make_the_kernel_1_over_e(n_features):
+def test_at_two_deviations_of_the_features_the_kernel_is_1_over_e(n_features):
     """
-    A mean squared distance of 4, however many there are.
+    A mean squared distance of 4, for any number of features.
     """
-    sure = np.ones((1, 1), dtype=np.float32)
+    certain = np.ones((1, 1), dtype=np.float32)
     form_qf = np.full((1, n_features), np.sqrt(TEXT_FEATURE_LENGTHSCALE), dtype=np.float32)
-    kernel = Kernel(HERE, kernel_features(0 * form_qf, sure))
+    kernel = Kernel(ORIGIN, kernel_features(0 * form_qf, certain))
 
-    got = kernel.similarity(HERE, kernel_features(form_qf, sure))
+    got = kernel.similarity(ORIGIN, kernel_features(form_qf, certain))
 
     np.testing.assert_allclose(got, [[np.exp(-1)]], rtol=1e-5)
 
 
-def test_two_sure_categories_are_far_apart():
+def test_two_certain_categories_are_far_apart():
     """
     Both of two log probabilities differ by log(1.01 / .01) = 4.6; half its square.
     """
     form_qf = np.zeros((2, 1), dtype=np.float32)
-    trait_qt = kernel_features(form_qf, np.eye(2, dtype=np.float32))
+    feature_qi = kernel_features(form_qf, np.eye(2, dtype=np.float32))
 
-    got = Kernel(HERE, trait_qt[:1]).similarity(HERE, trait_qt[1:])
+    got = Kernel(ORIGIN, feature_qi[:1]).similarity(ORIGIN, feature_qi[1:])
 
     apart = np.log((1 + MIN_PROBABILITY) / MIN_PROBABILITY)
     np.testing.assert_allclose(got, [[np.exp(-(apart**2) / CATEGORY_LENGTHSCALE)]], rtol=1e-4)
@@ -58,12 +58,12 @@ def test_two_sure_categories_are_far_apart():
 @given(st.integers(0, 2**32 - 1), st.integers(1, 20), st.floats(0, 1e6))
 def test_a_similarity_is_within_0_and_1(seed, n_questions, size):
     """
-    Also of traits that no anchor comes near.
+    For features of any size.
     """
     rng = np.random.default_rng(seed)
     embedding_ad = unit(rng.standard_normal((n_questions, 5)))
-    trait_at = (size * rng.standard_normal((n_questions, 3))).astype(np.float32)
+    feature_ai = (size * rng.standard_normal((n_questions, 3))).astype(np.float32)
 
-    got = Kernel(embedding_ad, trait_at).gram_matrix()
+    got = Kernel(embedding_ad, feature_ai).gram_matrix()
 
     assert ((got >= 0) & (got <= 1)).all()

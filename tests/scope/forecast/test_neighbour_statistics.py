@@ -24,7 +24,7 @@ from scope.forecast.neighbour_statistics import (
 )
 def test_weighted_means(similarity, outcome, expected):
     """
-    Each row is small enough to check by hand.
+    Each case is small enough to check by hand.
     """
     weight = similarity_weights(np.array([similarity]), 2.0)
 
@@ -33,9 +33,9 @@ def test_weighted_means(similarity, outcome, expected):
     np.testing.assert_allclose(got, [[expected]])
 
 
-def test_power_zero_counts_every_similar_anchor_once():
+def test_power_zero_gives_every_similar_anchor_weight_1():
     """
-    The sharpest setting is infinity, the flattest 0.
+    Dissimilar anchors keep weight 0.
     """
     weight = similarity_weights(np.array([[0.9, 0.1, -0.5, 0.0]]), 0.0)
 
@@ -44,7 +44,7 @@ def test_power_zero_counts_every_similar_anchor_once():
 
 def test_shapes_must_agree():
     """
-    The message shows both shapes, so that the caller sees which one is wrong.
+    The message shows both shapes.
     """
     with pytest.raises(ValueError, match=r"weight_qk \(1, 2\) and outcome_qkm \(1, 3, 1\)"):
         weighted_means(np.ones((1, 2)), np.ones((1, 3, 1)))
@@ -83,7 +83,7 @@ def test_effective_anchors(weight, outcome, expected):
 )
 def test_weighted_quantiles(weight, outcome, level, expected):
     """
-    The smallest outcome that holds the share.
+    The smallest outcome that reaches the share.
     """
     got = weighted_quantiles(
         np.array([weight], dtype=float), np.array([outcome], dtype=float)[:, :, None], (level,)
@@ -93,9 +93,9 @@ def test_weighted_quantiles(weight, outcome, level, expected):
 
 
 @given(st.integers(1, 6), st.integers(2, 5), st.integers(1, 4), st.integers(0, 2**32 - 1))
-def test_a_question_has_the_same_evidence_in_any_batch(n_questions, n_anchors, n_models, seed):
+def test_statistics_do_not_depend_on_the_batch(n_questions, n_anchors, n_models, seed):
     """
-    To the last bit: routing must not depend on who else is asking.
+    To the last bit: routing must not depend on other questions.
     """
     rng = np.random.default_rng(seed)
     weight = rng.random((n_questions, n_anchors))

@@ -1,4 +1,4 @@
-"""The reasoner of a bank, as its folder keeps it."""
+"""The calibrated reasoner in the folder of a bank."""
 
 import json
 from dataclasses import replace
@@ -40,9 +40,9 @@ def assert_same(one, other):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
-def test_it_comes_back_to_the_last_bit(saved):
+def test_a_saved_reasoner_loads_bit_identical(saved):
     """
-    A model without a centre has none afterwards.
+    A missing baseline stays missing.
     """
     back = load_bank(saved[1])
 
@@ -50,9 +50,9 @@ def test_it_comes_back_to_the_last_bit(saved):
     assert_same(back.reasoner.blend, BLEND)
 
 
-def test_a_bank_without_one_has_none(tmp_path):
+def test_a_bank_without_a_reasoner_has_no_file(tmp_path):
     """
-    And no file for it.
+    It loads as None.
     """
     save_bank(bank_of(CORRECT), tmp_path / "bank", created_at="2026-01-01", sources=())
 
@@ -60,7 +60,7 @@ def test_a_bank_without_one_has_none(tmp_path):
     assert load_bank(tmp_path / "bank").reasoner is None
 
 
-def test_an_altered_one_is_found(saved):
+def test_an_altered_file_is_detected(saved):
     """
     Like any other file of a bank.
     """
@@ -84,9 +84,9 @@ def test_an_altered_one_is_found(saved):
         pytest.param("reasoner", {"reasoning": "long"}, r"reasoner\.reasoning", id="no such mode"),
     ],
 )
-def test_a_strange_one_is_refused(saved, part, change, message):
+def test_an_invalid_file_is_refused(saved, part, change, message):
     """
-    Even if its hash is that of the manifest.
+    Even if the manifest has its hash.
     """
     path, manifest = saved[1] / REASONER, saved[1] / MANIFEST
     stored = json.loads(path.read_text())
@@ -100,7 +100,7 @@ def test_a_strange_one_is_refused(saved, part, change, message):
         load_bank(saved[1])
 
 
-def test_a_pool_has_the_columns_of_its_models(saved):
+def test_a_pool_selects_the_columns_of_its_models(saved):
     """
     In its order.
     """
@@ -111,9 +111,9 @@ def test_a_pool_has_the_columns_of_its_models(saved):
 
 
 @pytest.mark.parametrize("asked", [True, False], ids=["reasoner", "none"])
-def test_bank_info_names_it(saved, scope, tmp_path, asked):
+def test_bank_info_names_the_reasoner(saved, scope, tmp_path, asked):
     """
-    Checkpoint, reasoning, weights; null, and no line, where there is none.
+    Checkpoint, reasoning and weights; null and no line without one.
     """
     path = saved[1]
     if not asked:
@@ -123,13 +123,13 @@ def test_bank_info_names_it(saved, scope, tmp_path, asked):
     code, shown, _ = scope("bank", "info", "--bank", path)
     _, printed, _ = scope("bank", "info", "--bank", path, "--json")
 
-    line = "reasoner acme/foreteller@1234 (reasoning none, 1 samples, temperature 0, 5 examples)"
+    line = "reasoner acme/reasoner@1234 (reasoning none, 1 samples, temperature 0, 5 examples)"
     assert code == 0
     assert (f"{line}: weight 0.30, of lengths 0.20" in shown) == asked
     facts = json.loads(printed)["reasoner"]
     if asked:
         assert (facts["checkpoint"], facts["weight"], facts["length_weight"]) == (
-            "acme/foreteller",
+            "acme/reasoner",
             0.3,
             0.2,
         )

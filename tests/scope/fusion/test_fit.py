@@ -1,4 +1,4 @@
-"""The weight that a reasoner earns: none unless it foretells better than the anchors alone."""
+"""The fitted weight of a reasoner: 0 unless it improves on the anchors alone."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def bank(n_questions, *, seed=0):
-    """Probabilities that are calibrated, and what came of them; models differ, and questions."""
+    """Calibrated probabilities and outcomes; models and questions differ."""
     rng = np.random.default_rng(seed)
     level_m = rng.normal(0, 0.8, N_MODELS)
     hard_q1 = rng.normal(0, 0.8, (n_questions, 1))
@@ -23,13 +23,13 @@ def bank(n_questions, *, seed=0):
 
 
 def evidence(correct_qm, auc, rng):
-    """Log odds in favour of the truth, independent of all else, of this AUC."""
+    """Independent log odds for the outcome with this AUC."""
     d = np.sqrt(2) * ndtri(auc)
     return d * (d * (correct_qm - 0.5) + rng.standard_normal(correct_qm.shape))
 
 
 def fitted(p_qm, log_odds_qm, correct_qm):
-    """The blend of a reasoner with these log odds, which names no lengths."""
+    """The blend of a reasoner with these log odds and no predicted lengths."""
     hundred_qm = np.full(p_qm.shape, 100.0)
     return fit_blend(p_qm, hundred_qm, said(expit(log_odds_qm)), correct_qm, hundred_qm)
 
@@ -41,9 +41,9 @@ def log_loss(p_qm, correct_qm):
 
 @pytest.mark.parametrize("n_questions", [30, 200])
 @pytest.mark.parametrize("spread", [0.0, 1.0], ids=["even", "models differ"])
-def test_noise_earns_nothing(n_questions, spread):
+def test_noise_gets_no_weight(n_questions, spread):
     """
-    In 100 banks of each kind at most two give it a weight.
+    At most two of 100 banks of each kind give it a weight.
     """
     weights = []
     for seed in range(100):
@@ -55,9 +55,9 @@ def test_noise_earns_nothing(n_questions, spread):
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.5], ids=["bare", "and noise"])
-def test_knowing_which_model_is_good_earns_nothing(noise):
+def test_knowing_the_mean_of_each_model_gets_no_weight(noise):
     """
-    The bank knows that better: each answer is the model's true mean, over 50 banks.
+    The bank knows it already: each answer is the model's true mean, over 50 banks.
     """
     weights = []
     for seed in range(50):
@@ -69,9 +69,9 @@ def test_knowing_which_model_is_good_earns_nothing(noise):
     assert np.count_nonzero(weights) <= 1
 
 
-def test_saying_what_the_anchors_say_earns_nothing():
+def test_repeating_the_anchors_gets_no_weight():
     """
-    However good they are.
+    However accurate they are.
     """
     p_qm, correct_qm, _ = bank(300)
 
@@ -79,9 +79,9 @@ def test_saying_what_the_anchors_say_earns_nothing():
 
 
 @pytest.mark.parametrize("auc", [0.7, 0.8, 0.9])
-def test_independent_evidence_earns_its_weight(auc):
+def test_independent_evidence_gets_its_weight(auc):
     """
-    It adds up with the anchors' one to one, and lowers the loss on questions held out.
+    Weight and slope are 1, and the loss on held-out questions falls.
     """
     p_qm, correct_qm, rng = bank(1_500)
     answers_qm = evidence(correct_qm, auc, rng)
@@ -99,7 +99,7 @@ def test_independent_evidence_earns_its_weight(auc):
 
 def test_answers_that_hold_the_anchors_evidence_replace_it():
     """
-    A reasoner that knows all they know, and more, leaves them next to no say.
+    Where the answers include the anchors' evidence, the slope is near 0.
     """
     p_qm, correct_qm, rng = bank(1_500)
 
@@ -109,9 +109,9 @@ def test_answers_that_hold_the_anchors_evidence_replace_it():
     assert blend.slope == pytest.approx(0, abs=0.15)
 
 
-def test_timid_answers_are_magnified():
+def test_underconfident_answers_are_scaled_up():
     """
-    Right in what it says, but a tenth as sure as it might be.
+    Log odds of a tenth of the right size.
     """
     p_qm, correct_qm, rng = bank(1_000)
 
@@ -120,24 +120,24 @@ def test_timid_answers_are_magnified():
     assert blend.weight == pytest.approx(10, rel=0.2)
 
 
-def test_who_is_always_right_is_believed():
+def test_a_perfect_reasoner_gets_a_finite_weight():
     """
-    The weight stays finite, and every probability lands on its side.
+    Every probability ends near the outcome.
     """
     p_qm, correct_qm, _ = bank(300)
 
     blend = fitted(p_qm, np.where(correct_qm == 1, np.inf, -np.inf), correct_qm)
 
-    news_qm = blend.log_odds_shift(correct_qm)
-    after_qm = expit(blend.slope * log_odds(p_qm) + blend.weight * news_qm)
+    shift_qm = blend.log_odds_shift(correct_qm)
+    after_qm = expit(blend.slope * log_odds(p_qm) + blend.weight * shift_qm)
     assert 0 < blend.weight < 10
     assert np.abs(after_qm - correct_qm).max() < 0.05
 
 
 @pytest.mark.parametrize("auc", [0.6, 0.8, 0.999])
-def test_who_is_always_wrong_earns_nothing(auc):
+def test_an_inverted_reasoner_gets_no_weight(auc):
     """
-    Its answers could be turned round; nobody should trust a reasoner that needs it.
+    Weights are never negative.
     """
     p_qm, correct_qm, rng = bank(300)
 
@@ -146,16 +146,16 @@ def test_who_is_always_wrong_earns_nothing(auc):
     assert (blend.weight, blend.slope, blend.shift_std) == (0, 1, 0)
 
 
-def test_anchors_that_are_off_are_not_the_reasoners_merit():
+def test_miscalibrated_anchors_give_a_reasoner_no_weight():
     """
-    Stretching the anchors' own log odds would help a lot; noise must help beside that, which
-    it seems to in at most 3 of 50 banks.
+    The anchors' log odds need another slope. Noise must improve on that slope alone, which it
+    seems to do in at most 3 of 50 banks.
     """
     weights = []
     for seed in range(50):
         p_qm, correct_qm, rng = bank(300, seed=seed)
-        bold_qm = expit(3 * logit(p_qm))
-        weights.append(fitted(bold_qm, rng.normal(0, 1, p_qm.shape), correct_qm).weight)
+        overconfident_qm = expit(3 * logit(p_qm))
+        weights.append(fitted(overconfident_qm, rng.normal(0, 1, p_qm.shape), correct_qm).weight)
 
     assert np.count_nonzero(weights) <= 3
     assert max(weights) < 0.2
@@ -172,7 +172,7 @@ def test_anchors_that_are_off_are_not_the_reasoners_merit():
 )
 def test_without_enough_answers_there_is_no_weight(changed):
     """
-    Nothing is fitted on too little.
+    Nothing is fitted on too little data.
     """
     p_qm, correct_qm, rng = bank(changed.get("n", 100))
     p_yes_qm = expit(evidence(correct_qm, 0.9, rng))
@@ -184,10 +184,10 @@ def test_without_enough_answers_there_is_no_weight(changed):
     assert (blend.weight, blend.length_weight) == (0, 0)
 
 
-def test_gaps_are_left_out():
+def test_gaps_are_ignored():
     """
-    Answers, outcomes and forecasts that are missing take no part; a model without any answer
-    has no centre.
+    Missing answers, outcomes and forecasts take no part; a model without any answer has no
+    baseline.
     """
     p_qm, correct_qm, rng = bank(400)
     p_yes_qm = expit(evidence(correct_qm, 0.8, rng))
@@ -203,24 +203,24 @@ def test_gaps_are_left_out():
 
 
 def lengths(n_questions, *, share, seed=0):
-    """Tokens expected, said and real; of the log ratio of the real ones this share is known."""
+    """Tokens expected, answered and true; the answers explain this share of the log ratio."""
     rng = np.random.default_rng(seed)
     expected_qm = np.exp(rng.normal(6, 1, (n_questions, N_MODELS))).round()
-    told_qm, hidden_qm = rng.normal(0, 0.5, (2, n_questions, N_MODELS))
-    true_qm = (expected_qm + 1) * np.exp(share * told_qm + (1 - share) * hidden_qm) - 1
-    wordy_m = rng.normal(0, 1, N_MODELS)
-    return expected_qm, (expected_qm + 1) * np.exp(told_qm + wordy_m) - 1, true_qm
+    known_qm, hidden_qm = rng.normal(0, 0.5, (2, n_questions, N_MODELS))
+    true_qm = (expected_qm + 1) * np.exp(share * known_qm + (1 - share) * hidden_qm) - 1
+    bias_m = rng.normal(0, 1, N_MODELS)
+    return expected_qm, (expected_qm + 1) * np.exp(known_qm + bias_m) - 1, true_qm
 
 
-def fitted_lengths(expected_qm, told_qm, true_qm):
+def fitted_lengths(expected_qm, answer_qm, true_qm):
     half_qm = np.full(expected_qm.shape, 0.5)
-    return fit_blend(half_qm, expected_qm, said(half_qm * NAN, told_qm), half_qm, true_qm)
+    return fit_blend(half_qm, expected_qm, said(half_qm * NAN, answer_qm), half_qm, true_qm)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7, 1.0])
-def test_lengths_earn_a_weight(share):
+def test_lengths_get_a_weight(share):
     """
-    As much of what they say as is true; that a model is wordier than it says is no news.
+    The weight is the explained share; the bias of a model does not count.
     """
     tokens = lengths(500, share=share)
 
@@ -231,9 +231,9 @@ def test_lengths_earn_a_weight(share):
     assert factor_qm.mean() == pytest.approx(1, abs=0.01)
 
 
-def test_lengths_that_are_noise_earn_nothing():
+def test_random_lengths_get_no_weight():
     """
-    In 100 banks at most five times.
+    At most five of 100 banks give them one.
     """
     weights = [
         fitted_lengths(*lengths(100, share=0.0, seed=seed)).length_weight for seed in range(100)

@@ -1,4 +1,4 @@
-"""Whom to ask about, one question at a time."""
+"""Which models to query the reasoner about, one question at a time."""
 
 import numpy as np
 import pytest
@@ -16,99 +16,99 @@ MODELS = pool(1.0, 2.0, 4.0)
 TOKENS = [[1_000.0] * 3]
 
 
-def cascade_of(policy, p, *, asking=None, models=MODELS, **blend):
-    """One question; answers move log odds by one at most."""
+def query_of(policy, p, *, rule=None, models=MODELS, **blend):
+    """One question; an answer changes log odds by at most one."""
     settings = {"low": -1.0, "high": 1.0, **blend}
     before = estimates_of([p], [[1_000.0] * len(p)], models)
-    return SelectiveQuery(policy, blend_of(len(p), **settings), before, models, asking)
+    return SelectiveQuery(policy, blend_of(len(p), **settings), before, models, rule)
 
 
-def played(cascade, p_yes, tokens=None):
-    """Ask one after another until it is done; returns whom."""
+def query_in_turn(query, p_yes, tokens=None):
+    """Query one model after another until done; return the models in this order."""
     order = []
-    while not cascade.done:
-        (model,) = cascade.start_next(1)
+    while not query.done:
+        (model,) = query.start_next(1)
         order.append(model)
-        cascade.record(
+        query.record(
             model, ReasonerPrediction(p_yes[model], NAN if tokens is None else tokens[model])
         )
     return order
 
 
-def test_only_who_could_win_is_asked():
+def test_only_models_that_can_be_chosen_are_queried():
     """
-    At .9 and .85 both could; .2 becomes .4 at best.
+    At .9 and .85 both can; .2 becomes .4 at best.
     """
-    cascade = cascade_of(ExpectedValue(0.0), [0.9, 0.85, 0.2])
+    query = query_of(ExpectedValue(0.0), [0.9, 0.85, 0.2])
 
-    assert played(cascade, [0.5, 0.5, 0.5]) == [0, 1]
-    assert (cascade.n_started, cascade.n_avoided) == (2, 1)
+    assert query_in_turn(query, [0.5, 0.5, 0.5]) == [0, 1]
+    assert (query.n_started, query.n_avoided) == (2, 1)
 
 
-def test_a_good_answer_spares_the_others():
+def test_a_good_answer_makes_other_queries_unnecessary():
     """
-    The first is asked, and is better than the second can become.
+    The first model becomes better than the second can.
     """
-    cascade = cascade_of(ExpectedValue(0.0), [0.9, 0.75, 0.2])
+    query = query_of(ExpectedValue(0.0), [0.9, 0.75, 0.2])
 
-    assert played(cascade, [0.9, 0.5, 0.5]) == [0]
-    np.testing.assert_allclose(cascade.estimates().p_correct_qm[0, 1:], [0.75, 0.2])
+    assert query_in_turn(query, [0.9, 0.5, 0.5]) == [0]
+    np.testing.assert_allclose(query.estimates().p_correct_qm[0, 1:], [0.75, 0.2])
 
 
-def test_nobody_is_asked_where_only_money_counts():
+def test_no_model_is_queried_where_only_cost_counts():
     """
-    The cheapest is the cheapest whatever the answers are.
+    No answer changes which model is the cheapest.
     """
-    cascade = cascade_of(ExpectedValue(INF), [0.5, 0.5, 0.5])
+    query = query_of(ExpectedValue(INF), [0.5, 0.5, 0.5])
 
-    assert cascade.done
-    assert cascade.start_next(5) == []
-    assert (cascade.n_started, cascade.n_avoided) == (0, 3)
+    assert query.done
+    assert query.start_next(5) == []
+    assert (query.n_started, query.n_avoided) == (0, 3)
 
 
-def test_who_has_no_say_is_not_asked():
+def test_without_weight_no_model_is_queried():
     """
-    Without weight no answer could change anything, so that none is counted as saved.
+    No answer can change an estimate, so none counts as avoided.
     """
-    cascade = cascade_of(ExpectedValue(0.0), [0.5, 0.5, 0.5], weight=0.0)
+    query = query_of(ExpectedValue(0.0), [0.5, 0.5, 0.5], weight=0.0)
 
-    assert cascade.done
-    assert (cascade.n_started, cascade.n_avoided) == (0, 0)
+    assert query.done
+    assert (query.n_started, query.n_avoided) == (0, 0)
 
 
-def test_the_cheapest_that_may_be_good_enough_comes_first():
+def test_the_cheapest_model_that_can_reach_the_target_comes_first():
     """
-    Target .6, all at .5: the cheapest is asked, and its answer of .73 settles the matter.
+    Target .6, all at .5: the cheapest is queried, becomes .73 and is chosen.
     """
-    cascade = cascade_of(MinQuality(0.6), [0.5, 0.5, 0.5])
+    query = query_of(MinQuality(0.6), [0.5, 0.5, 0.5])
 
-    assert played(cascade, [0.9, 0.9, 0.9]) == [0]
+    assert query_in_turn(query, [0.9, 0.9, 0.9]) == [0]
 
 
-def test_who_is_surely_good_enough_is_not_asked():
+def test_a_model_certain_to_reach_the_target_is_not_queried():
     """
-    .9 stays above .6; the model is dearer, though, than one that may be good enough.
+    .9 stays above .6, and a cheaper model can still reach the target.
     """
-    cascade = cascade_of(MinQuality(0.6), [0.5, 0.9, 0.9])
+    query = query_of(MinQuality(0.6), [0.5, 0.9, 0.9])
 
-    assert played(cascade, [0.1, 0.5, 0.5]) == [0]
+    assert query_in_turn(query, [0.1, 0.5, 0.5]) == [0]
 
 
-def test_nobody_too_dear_is_asked():
+def test_no_model_over_the_limit_is_queried():
     """
     2,000 tokens at 4 USD a million are .008 USD.
     """
-    cascade = cascade_of(MaxCost(0.005), [0.5, 0.5, 0.9])
+    query = query_of(MaxCost(0.005), [0.5, 0.5, 0.9])
 
-    assert sorted(played(cascade, [0.5, 0.5, 0.5])) == [0, 1]
+    assert sorted(query_in_turn(query, [0.5, 0.5, 0.5])) == [0, 1]
 
 
 def test_lengths_alone_can_decide():
     """
-    .004 and .006 USD, a limit of .005: only answers on lengths tell who is within it.
+    .004 and .006 USD, a limit of .005: only predicted lengths tell which model is within it.
     """
     models = pool(2.0, 3.0)
-    cascade = cascade_of(
+    query = query_of(
         MaxCost(0.005),
         [0.5, 0.9],
         models=models,
@@ -117,100 +117,97 @@ def test_lengths_alone_can_decide():
         baseline_log_ratio_m=np.zeros(2),
     )
 
-    assert played(cascade, [NAN, NAN], [1_000.0, 400.0]) == [1]
+    assert query_in_turn(query, [NAN, NAN], [1_000.0, 400.0]) == [1]
     assert MaxCost(0.005).choose(
-        cascade.estimates().p_correct_qm, cascade.estimates().cost_usd_qm
+        query.estimates().p_correct_qm, query.estimates().cost_usd_qm
     ).model_q == [1]
 
 
-def test_no_more_run_at_once_than_asked_for():
+def test_at_most_n_queries_start():
     """
-    Three are wanted, two at once: the third starts when there is room.
+    Three are worthwhile, two start: the third starts when a query has ended.
     """
-    cascade = cascade_of(ExpectedValue(0.0), [0.5, 0.5, 0.5])
+    query = query_of(ExpectedValue(0.0), [0.5, 0.5, 0.5])
 
-    assert cascade.start_next(2) == [0, 1]
-    assert cascade.running == (0, 1)
-    assert cascade.start_next(0) == []
-    cascade.record(0, ReasonerPrediction(0.5, NAN))
-    assert cascade.start_next(2 - len(cascade.running)) == [2]
-    assert not cascade.done
+    assert query.start_next(2) == [0, 1]
+    assert query.start_next(0) == []
+    query.record(0, ReasonerPrediction(0.5, NAN))
+    assert query.start_next(1) == [2]
+    assert not query.done
 
 
-def test_who_became_superfluous_is_named_and_counts_as_asked():
+def test_an_unnecessary_query_is_cancellable_and_counts_as_started():
     """
-    Both are asked at once; after a good answer of one the other cannot win.
+    Two queries run; after a good answer to one the other model cannot be chosen.
     """
-    cascade = cascade_of(ExpectedValue(0.0), [0.8, 0.6, 0.2])
-    assert cascade.start_next(2) == [0, 1]
+    query = query_of(ExpectedValue(0.0), [0.8, 0.6, 0.2])
+    assert query.start_next(2) == [0, 1]
 
-    cascade.record(0, ReasonerPrediction(0.99, NAN))
+    query.record(0, ReasonerPrediction(0.99, NAN))
 
-    assert cascade.cancellable == (1,)
-    assert cascade.done
-    cascade.cancel(1)
-    assert cascade.running == ()
-    assert (cascade.n_started, cascade.n_avoided) == (2, 1)
+    assert query.cancellable == (1,)
+    assert query.done
+    query.cancel(1)
+    assert query.cancellable == ()
+    assert (query.n_started, query.n_avoided) == (2, 1)
 
 
-def test_an_answer_that_comes_after_all_still_counts():
+def test_an_answer_after_the_cancellation_still_counts():
     """
-    A cancelled model may have answered before it heard of it.
+    A query can end before the cancellation reaches it.
     """
-    cascade = cascade_of(ExpectedValue(0.0), [0.8, 0.6, 0.2])
-    cascade.start_next(2)
-    cascade.record(0, ReasonerPrediction(0.99, NAN))
-    cascade.cancel(1)
+    query = query_of(ExpectedValue(0.0), [0.8, 0.6, 0.2])
+    query.start_next(2)
+    query.record(0, ReasonerPrediction(0.99, NAN))
+    query.cancel(1)
 
-    cascade.record(1, ReasonerPrediction(0.99, NAN))
+    query.record(1, ReasonerPrediction(0.99, NAN))
 
-    np.testing.assert_allclose(
-        cascade.estimates().p_correct_qm[0, 1], 1.5 * np.e / (1 + 1.5 * np.e)
-    )
+    np.testing.assert_allclose(query.estimates().p_correct_qm[0, 1], 1.5 * np.e / (1 + 1.5 * np.e))
 
 
-def test_who_failed_stays_as_the_anchors_say():
+def test_after_a_failed_query_the_estimates_of_the_anchors_stay():
     """
-    And is not asked again.
+    The model is not queried again.
     """
-    cascade = cascade_of(ExpectedValue(0.0), [0.5, 0.5, 0.1])
-    assert cascade.start_next(1) == [0]
+    query = query_of(ExpectedValue(0.0), [0.5, 0.5, 0.1])
+    assert query.start_next(1) == [0]
 
-    cascade.record(0, None)
+    query.record(0, None)
 
-    assert played(cascade, [NAN, 0.4, NAN]) == [1]
-    np.testing.assert_array_equal(cascade.estimates().p_correct_qm[0, [0, 2]], [0.5, 0.1])
+    assert query_in_turn(query, [NAN, 0.4, NAN]) == [1]
+    np.testing.assert_array_equal(query.estimates().p_correct_qm[0, [0, 2]], [0.5, 0.1])
 
 
-@pytest.mark.parametrize("ask_usd", [-1.0, NAN, INF])
-def test_a_price_of_asking_is_an_amount(ask_usd):
+@pytest.mark.parametrize("query_cost_usd", [-1.0, NAN, INF])
+def test_a_query_cost_is_a_finite_amount(query_cost_usd):
     """
-    With the value and what is allowed.
+    The error names the value and the range.
     """
-    with pytest.raises(ConfigError, match=r"ask_usd is .*; expected a number of USD"):
-        QueryRule("expected", ask_usd)
+    with pytest.raises(ConfigError, match=r"query_cost_usd is .*; expected a finite number of USD"):
+        QueryRule("expected", query_cost_usd)
 
 
-def test_what_is_expected_to_be_worth_nothing_is_not_asked():
+def test_a_query_that_costs_more_than_its_gain_is_not_started():
     """
-    At a USD an answer nobody is, at a thousandth of a cent those who might win are.
+    At a USD a query none is, at a thousandth of a cent all three are.
     """
     p = [0.5, 0.5, 0.5]
-    for ask_usd, asked in ((1.0, 0), (1e-5, 3)):
-        cascade = cascade_of(ExpectedValue(10.0), p, asking=QueryRule("expected", ask_usd))
-        assert len(cascade.start_next(3)) == asked
-        assert cascade.done == (asked == 0)
+    for query_cost_usd, n_queries in ((1.0, 0), (1e-5, 3)):
+        query = query_of(ExpectedValue(10.0), p, rule=QueryRule("expected", query_cost_usd))
+        assert len(query.start_next(3)) == n_queries
+        assert query.done == (n_queries == 0)
 
 
-def test_who_is_hardly_worth_asking_is_left_out():
+def test_expected_leaves_out_a_query_with_little_gain():
     """
-    .4 becomes .64 at best, and the others are at .6: exact asks about all three, expected
-    leaves out one whose answer will move the choice by next to nothing.
+    .4 becomes .64 at best, and the others are near .6: exact queries all three models,
+    expected leaves out the one that hardly ever changes the choice.
     """
     p, policy = [0.4, 0.6, 0.55], ExpectedValue(1.0)
 
-    assert cascade_of(policy, p).start_next(3) == [1, 2, 0]
-    expected = cascade_of(policy, p, asking=QueryRule("expected", 0.005), shift_std=0.5)
+    assert query_of(policy, p).start_next(3) == [1, 2, 0]
+    expected = query_of(policy, p, rule=QueryRule("expected", 0.005), shift_std=0.5)
     assert expected.start_next(3) == [1, 2]
 
 
@@ -221,16 +218,19 @@ policies = st.one_of(
 )
 
 
-def run(cascade, answers, random, failing=frozenset()):
-    """Ask up to three at once, which answer in any order; cancel who is not needed any more."""
-    while not cascade.done:
-        cascade.start_next(random.randint(1, 3) - len(cascade.running))
-        model = random.choice(cascade.running)
+def run(query, answers, random, failing=frozenset(), running=()):
+    """Run up to three queries at once, ending in any order; cancel most unnecessary ones."""
+    running = list(running)
+    while not query.done:
+        running += query.start_next(random.randint(1, 3) - len(running))
+        model = running.pop(random.randrange(len(running)))
         answer = ReasonerPrediction(answers.p_yes_qm[0, model], answers.tokens_qm[0, model])
-        cascade.record(model, None if model in failing else answer)
-        for other in cascade.cancellable:
+        query.record(model, None if model in failing else answer)
+        for other in query.cancellable:
             if random.random() < 0.8:
-                cascade.cancel(other)
+                query.cancel(other)
+                running.remove(other)
+    return running
 
 
 def decided(policy, estimates):
@@ -240,47 +240,47 @@ def decided(policy, estimates):
 
 @settings(max_examples=300)
 @given(asked_questions(), policies, st.randoms(use_true_random=False))
-def test_exact_decides_as_if_everybody_had_been_asked(case, policy, random):
+def test_exact_decides_as_after_querying_all_models(case, policy, random):
     """
-    Whatever the answers, the order they come in, ties, gaps and failures.
+    For any answers and order of answers, with ties, gaps and failures.
     """
     blend, models, before, answers = case
-    cascade = SelectiveQuery(policy, blend, before, models)
+    query = SelectiveQuery(policy, blend, before, models)
     failing = {m for m in range(len(models)) if random.random() < 0.1}
 
-    run(cascade, answers, random, failing)
+    run(query, answers, random, failing)
 
-    heard = [NAN if m in failing else 1.0 for m in range(len(models))]
-    everybody = ReasonerPredictions(answers.p_yes_qm * heard, answers.tokens_qm * heard)
-    after = blend.apply(before, everybody, models)
-    assert decided(policy, cascade.estimates()) == decided(policy, after)
+    succeeded = [NAN if m in failing else 1.0 for m in range(len(models))]
+    all_answers = ReasonerPredictions(answers.p_yes_qm * succeeded, answers.tokens_qm * succeeded)
+    after = blend.apply(before, all_answers, models)
+    assert decided(policy, query.estimates()) == decided(policy, after)
 
 
 @given(asked_questions(), policies, st.floats(0, 1e-2), st.randoms(use_true_random=False))
-def test_expected_asks_nobody_whom_exact_would_not(case, policy, ask_usd, random):
+def test_expected_queries_only_models_that_exact_queries(case, policy, query_cost_usd, random):
     """
-    And comes to an end, with a choice wherever there was one.
+    It ends, with a choice wherever there was one before.
     """
     blend, models, before, answers = case
-    cascade = SelectiveQuery(policy, blend, before, models, QueryRule("expected", ask_usd))
-    able = set(SelectiveQuery(policy, blend, before, models).start_next(len(models)))
+    query = SelectiveQuery(policy, blend, before, models, QueryRule("expected", query_cost_usd))
+    undecided = set(SelectiveQuery(policy, blend, before, models).start_next(len(models)))
 
-    worth = cascade.start_next(len(models))
-    assert set(worth) <= able
-    run(cascade, answers, random)
+    worthwhile = query.start_next(len(models))
+    assert set(worthwhile) <= undecided
+    run(query, answers, random, running=worthwhile)
 
-    assert (decided(policy, cascade.estimates())[0] < 0) == (decided(policy, before)[0] < 0)
+    assert (decided(policy, query.estimates())[0] < 0) == (decided(policy, before)[0] < 0)
 
 
 @given(asked_questions(), policies, st.randoms(use_true_random=False))
-def test_nobody_is_needed_again(case, policy, random):
+def test_an_unnecessary_query_stays_unnecessary(case, policy, random):
     """
-    Who was superfluous stays so while answers come, unless rounding decides.
+    While answers arrive, unless rounding decides.
     """
     blend, models, before, answers = case
-    cascade = SelectiveQuery(policy, blend, before, models)
+    query = SelectiveQuery(policy, blend, before, models)
 
-    run(cascade, answers, random)
+    running = run(query, answers, random)
 
-    assert cascade.n_started + cascade.n_avoided >= cascade.n_started
-    assert set(cascade.running) == set(cascade.cancellable)
+    assert query.n_started + query.n_avoided >= query.n_started
+    assert set(running) == set(query.cancellable)

@@ -17,14 +17,14 @@ COST = [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]
 @pytest.mark.parametrize(
     ("budget", "chosen"),
     [
-        pytest.param(3.0, [0, 0, 0], id="just the cheapest"),
+        pytest.param(3.0, [0, 0, 0], id="only the cheapest"),
         pytest.param(3.9, [0, 0, 0], id="not enough for a step"),
-        pytest.param(4.0, [1, 0, 0], id="one step: where it gains most"),
-        pytest.param(5.0, [1, 0, 1], id="two"),
-        pytest.param(99.0, [1, 1, 1], id="all that gain"),
+        pytest.param(4.0, [1, 0, 0], id="one step: the steepest"),
+        pytest.param(5.0, [1, 0, 1], id="two steps"),
+        pytest.param(99.0, [1, 1, 1], id="all steps"),
     ],
 )
-def test_money_goes_where_it_buys_most(budget, chosen):
+def test_a_budget_takes_the_steepest_steps_first(budget, chosen):
     """
     Gains per USD are .4, .1 and .3.
     """
@@ -35,9 +35,9 @@ def test_money_goes_where_it_buys_most(budget, chosen):
     assert plan.overshoot_usd == 0
 
 
-def test_a_budget_nobody_can_meet_is_routed_at_the_cheapest():
+def test_a_budget_below_the_cheapest_models_chooses_them_and_overshoots():
     """
-    And the plan says by how much it overshoots.
+    The plan states the overshoot.
     """
     plan = plan_budget(predictions_of(P, COST), 2.0)
 
@@ -45,9 +45,9 @@ def test_a_budget_nobody_can_meet_is_routed_at_the_cheapest():
     assert plan.overshoot_usd == 1.0
 
 
-def test_equal_questions_share_a_budget_by_their_ids():
+def test_equal_questions_take_steps_in_the_order_of_their_ids():
     """
-    Ten identical questions, money for four steps: four get it, whatever their order.
+    Ten identical questions, a budget for four steps: the same four take one in any row order.
     """
     same = predictions_of([[0.5, 0.9]] * 10, [[1.0, 2.0]] * 10)
     backwards = type(same)(same.question_ids[::-1], same.models, same.estimates)
@@ -58,9 +58,9 @@ def test_equal_questions_share_a_budget_by_their_ids():
     assert mirrored.choices.model_q.tolist() == [0] * 6 + [1] * 4
 
 
-def test_a_question_about_which_nothing_is_known_costs_nothing():
+def test_a_question_without_known_estimates_costs_nothing():
     """
-    It gets no model and takes no money from the others.
+    It gets no model and uses no budget.
     """
     plan = plan_budget(predictions_of([[0.5, 0.9], [np.nan] * 2], [[1.0, 2.0], [1.0, 2.0]]), 2.0)
 
@@ -69,16 +69,16 @@ def test_a_question_about_which_nothing_is_known_costs_nothing():
 
 def test_no_evidence_at_all_is_an_error():
     """
-    A budget for nothing cannot be planned.
+    A budget needs at least one known estimate.
     """
-    with pytest.raises(NoEvidenceError, match="nothing is known about any of m0, m1"):
+    with pytest.raises(NoEvidenceError, match="no estimates for any of m0, m1"):
         plan_budget(predictions_of([[np.nan] * 2], [[1.0, 2.0]]), 2.0)
 
 
 @pytest.mark.parametrize("budget", [-1.0, float("nan")])
 def test_a_budget_is_an_amount(budget):
     """
-    Refused with its value.
+    The error names the value.
     """
     with pytest.raises(ConfigError, match=f"budget is {budget} USD; expected at least 0"):
         plan_budget(predictions_of(P, COST), budget)
@@ -86,7 +86,7 @@ def test_a_budget_is_an_amount(budget):
 
 @st.composite
 def cases(draw):
-    """Up to 12 questions, many of them alike, and a budget between nothing and all."""
+    """Up to 12 questions, many of them equal, and a budget between 0 and all steps."""
     shape = (draw(st.integers(1, 12)), draw(st.integers(1, 4)))
     p = draw(arrays(float, shape, elements=st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.9])))
     cost = draw(arrays(float, shape, elements=st.sampled_from([0.0, 0.1, 0.2, 0.7, 1.3])))
@@ -94,9 +94,9 @@ def cases(draw):
 
 
 @given(cases())
-def test_a_budget_is_met_up_to_one_questions_jump(case):
+def test_a_budget_is_used_up_to_one_step(case):
     """
-    Never exceeded if the cheapest fit; what is left over buys no further step.
+    Never exceeded if the cheapest models fit; the rest is less than the largest step.
     """
     predictions, budget = case
     p, cost = predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm
@@ -109,16 +109,16 @@ def test_a_budget_is_met_up_to_one_questions_jump(case):
         np.testing.assert_allclose(plan.overshoot_usd, cheapest - budget)
         return
     assert plan.planned_cost_usd <= budget
-    likeliest = ExpectedValue(0.0).choose(p, cost).pick(cost).sum()
+    most_accurate = ExpectedValue(0.0).choose(p, cost).pick(cost).sum()
     largest_step = (cost.max(axis=1) - cost.min(axis=1)).max()
-    left = min(budget, likeliest) - plan.planned_cost_usd
+    left = min(budget, most_accurate) - plan.planned_cost_usd
     assert left <= largest_step + 1e-9
 
 
 @given(cases())
-def test_a_larger_budget_never_expects_fewer_right_answers(case):
+def test_a_larger_budget_never_expects_fewer_correct_answers(case):
     """
-    More money, more expected right answers.
+    The expected number of correct answers rises with the budget.
     """
     predictions, budget = case
     p = predictions.estimates.p_correct_qm
@@ -128,20 +128,20 @@ def test_a_larger_budget_never_expects_fewer_right_answers(case):
     assert more >= less - 1e-12
 
 
-def bought_one_by_one(p, cost, budget):
-    """The definition: the best bargain of all questions is bought as long as the bill allows."""
+def greedy_choices(p, cost, budget):
+    """The definition: take the steepest step of all questions until it exceeds the budget."""
     chosen = [int(np.lexsort((-p[q], cost[q]))[0]) for q in range(len(p))]
     while True:
-        offers = []
+        steps_left = []
         for q, m in enumerate(chosen):
             gain, extra = p[q] - p[q, m], cost[q] - cost[q, m]
             steps = np.flatnonzero((gain > 0) & (extra > 0))
-            offers += [(-gain[b] / extra[b], q, -cost[q, b], int(b)) for b in steps]
-        bill = sum(cost[q, m] for q, m in enumerate(chosen))
-        if not offers:
+            steps_left += [(-gain[b] / extra[b], q, -cost[q, b], int(b)) for b in steps]
+        total = sum(cost[q, m] for q, m in enumerate(chosen))
+        if not steps_left:
             return chosen
-        _, q, _, best = min(offers)
-        if bill + cost[q, best] - cost[q, chosen[q]] > budget:
+        _, q, _, best = min(steps_left)
+        if total + cost[q, best] - cost[q, chosen[q]] > budget:
             return chosen
         chosen[q] = best
 
@@ -157,30 +157,33 @@ def exact_cases(draw):
 
 
 @given(exact_cases(), st.data())
-def test_questions_in_portions_are_served_as_the_definition_says(case, data):
+def test_a_streamed_budget_follows_the_definition(case, data):
     """
-    Cut anywhere, choice by choice.
+    For shards cut anywhere, every choice is the same.
     """
     p, cost, budget = case
     predictions = predictions_of(p, cost)
     cuts = cut(data, len(p))
 
-    spent = plan_budget_streamed([rows_of(predictions, rows) for rows in cuts], budget)
+    streamed = plan_budget_streamed([rows_of(predictions, rows) for rows in cuts], budget)
 
-    chosen = [spent.choose(rows_of(predictions, rows), rows.start).model_q for rows in cuts]
-    assert np.concatenate(chosen).tolist() == bought_one_by_one(p, cost, budget)
+    chosen = [streamed.choose(rows_of(predictions, rows), rows.start).model_q for rows in cuts]
+    assert np.concatenate(chosen).tolist() == greedy_choices(p, cost, budget)
 
 
 @given(cases(), st.data())
-def test_portions_change_no_plan(case, data):
+def test_shards_change_no_plan(case, data):
     """
-    Trade-off, bill and overshoot to the last bit, with costs that no float holds exactly.
+    Trade-off, cost and overshoot to the last bit, with costs that are not exact floats.
     """
     predictions, budget = case
     cuts = cut(data, len(predictions.question_ids))
     plan = plan_budget(predictions, budget)
 
-    spent = plan_budget_streamed([rows_of(predictions, rows) for rows in cuts], budget)
+    streamed = plan_budget_streamed([rows_of(predictions, rows) for rows in cuts], budget)
 
-    assert (spent.trade_off, spent.planned_cost_usd) == (plan.trade_off, plan.planned_cost_usd)
-    assert spent.overshoot_usd == plan.overshoot_usd
+    assert (streamed.trade_off, streamed.planned_cost_usd) == (
+        plan.trade_off,
+        plan.planned_cost_usd,
+    )
+    assert streamed.overshoot_usd == plan.overshoot_usd

@@ -13,7 +13,7 @@ COST = [0.001, 0.010, 0.100]
 POLICIES = {
     "expected_value": ExpectedValue(10.0),
     "cheapest": ExpectedValue(INF),
-    "likeliest": ExpectedValue(0.0),
+    "most_accurate": ExpectedValue(0.0),
     "min_quality": MinQuality(0.6),
     "max_cost_usd": MaxCost(0.5),
 }
@@ -28,14 +28,14 @@ def chosen(policy, p=P, cost=COST):
     ("trade_off", "model"),
     [
         pytest.param(0.0, 2, id="accuracy only"),
-        pytest.param(2.0, 2, id="$.09 for .2 is a bargain at 2 per USD"),
-        pytest.param(3.0, 1, id="but not at 3"),
-        pytest.param(22.0, 1, id="$.009 for .2 is one at 22"),
-        pytest.param(23.0, 0, id="but not at 23"),
-        pytest.param(INF, 0, id="cheapest at any price"),
+        pytest.param(2.0, 2, id="2 per USD: .2 is worth $.09"),
+        pytest.param(3.0, 1, id="3 per USD: it is not"),
+        pytest.param(22.0, 1, id="22 per USD: .2 is worth $.009"),
+        pytest.param(23.0, 0, id="23 per USD: it is not"),
+        pytest.param(INF, 0, id="cost only"),
     ],
 )
-def test_expected_value_buys_what_is_worth_it(trade_off, model):
+def test_expected_value(trade_off, model):
     """
     argmax p - lambda * cost.
     """
@@ -47,8 +47,8 @@ def test_expected_value_buys_what_is_worth_it(trade_off, model):
     [
         pytest.param([0.5, 0.5], [0.2, 0.1], 1, id="equal p: the cheaper"),
         pytest.param([0.5, 0.5], [0.1, 0.1], 0, id="equal all: the first of the pool"),
-        pytest.param([0.5, 0.6], [0.1, 0.1], 1, id="equal cost: the likelier"),
-        pytest.param([0.5, 0.75], [0.25, 0.5], 0, id="indifferent at lambda 1: the cheaper"),
+        pytest.param([0.5, 0.6], [0.1, 0.1], 1, id="equal cost: the higher p"),
+        pytest.param([0.5, 0.75], [0.25, 0.5], 0, id="equal utility: the cheaper"),
     ],
 )
 def test_ties_go_to_the_cheaper_then_to_pool_order(p, cost, model):
@@ -59,33 +59,33 @@ def test_ties_go_to_the_cheaper_then_to_pool_order(p, cost, model):
 
 
 @pytest.mark.parametrize(
-    ("target", "model", "met"),
+    ("target", "model", "satisfied"),
     [
-        pytest.param(0.6, 1, True, id="the cheapest that is good enough"),
-        pytest.param(0.0, 0, True, id="anything is good enough"),
-        pytest.param(0.95, 2, False, id="none is: the likeliest, flagged"),
+        pytest.param(0.6, 1, True, id="the cheapest that reaches it"),
+        pytest.param(0.0, 0, True, id="every model reaches it"),
+        pytest.param(0.95, 2, False, id="none reaches it: the highest p, flagged"),
     ],
 )
-def test_min_quality(target, model, met):
+def test_min_quality(target, model, satisfied):
     """
     The cheapest model with p >= target.
     """
-    assert chosen(MinQuality(target)) == (model, met)
+    assert chosen(MinQuality(target)) == (model, satisfied)
 
 
 @pytest.mark.parametrize(
-    ("limit", "model", "met"),
+    ("limit", "model", "satisfied"),
     [
-        pytest.param(0.05, 1, True, id="the likeliest within the limit"),
-        pytest.param(1.0, 2, True, id="money is no object"),
-        pytest.param(0.0001, 0, False, id="none is: the cheapest, flagged"),
+        pytest.param(0.05, 1, True, id="the highest p within the limit"),
+        pytest.param(1.0, 2, True, id="all within the limit"),
+        pytest.param(0.0001, 0, False, id="none within the limit: the cheapest, flagged"),
     ],
 )
-def test_max_cost(limit, model, met):
+def test_max_cost(limit, model, satisfied):
     """
-    The likeliest model with cost <= limit.
+    The model with the highest p and cost <= limit.
     """
-    assert chosen(MaxCost(limit)) == (model, met)
+    assert chosen(MaxCost(limit)) == (model, satisfied)
 
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
@@ -97,17 +97,17 @@ def test_max_cost(limit, model, met):
         pytest.param([NAN, 0.3], [NAN, 0.1], id="both unknown"),
     ],
 )
-def test_a_model_without_evidence_is_never_chosen(policy, p, cost):
+def test_a_model_without_known_estimates_is_never_chosen(policy, p, cost):
     """
-    Unknown is neither perfect nor free.
+    An unknown probability is not 1, an unknown cost is not 0.
     """
     assert chosen(policy, p, cost)[0] == 1
 
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
-def test_nothing_known_gives_no_choice(policy):
+def test_no_known_estimates_give_no_choice(policy):
     """
-    -1, and never the first model by accident.
+    -1, not the first model.
     """
     assert chosen(policy, [NAN, NAN], [0.1, NAN]) == (-1, False)
 
@@ -123,7 +123,7 @@ def test_nothing_known_gives_no_choice(policy):
 )
 def test_settings_out_of_range_are_refused(make, message):
     """
-    With the value and what is allowed.
+    The error names the value and the range.
     """
     with pytest.raises(ConfigError, match=message):
         make()
@@ -147,9 +147,9 @@ def test_allow_and_deny_lists_keep_pool_order():
         ({"denied": ("a", "b")}, "leave no model"),
     ],
 )
-def test_lists_that_make_no_sense_are_refused(lists, message):
+def test_wrong_lists_are_refused(lists, message):
     """
-    A misspelt model in a deny list would otherwise be chosen.
+    Otherwise a misspelt model in a deny list could be chosen.
     """
     with pytest.raises(ConfigError, match=message):
         filter_models(("a", "b"), **lists)
@@ -172,7 +172,7 @@ def tables(draw):
 @given(tables())
 def test_a_decision_does_not_change_with_the_batch(policy, table):
     """
-    Alone, among others, and in another order of the questions.
+    Alone, in a batch, and in another order of the questions.
     """
     p, cost = table
 
@@ -187,24 +187,24 @@ def test_a_decision_does_not_change_with_the_batch(policy, table):
 @given(tables(), st.randoms(use_true_random=False))
 def test_a_decision_does_not_change_with_the_order_of_the_pool(policy, table, random):
     """
-    Up to ties: what is chosen has the same p and the same cost.
+    Up to ties: the chosen models have the same p and the same cost.
     """
     p, cost = table
     order = list(range(p.shape[1]))
     random.shuffle(order)
 
-    here = policy.choose(p, cost)
-    there = policy.choose(p[:, order], cost[:, order])
+    original = policy.choose(p, cost)
+    shuffled = policy.choose(p[:, order], cost[:, order])
 
-    np.testing.assert_array_equal(here.pick(p), there.pick(p[:, order]))
-    np.testing.assert_array_equal(here.pick(cost), there.pick(cost[:, order]))
+    np.testing.assert_array_equal(original.pick(p), shuffled.pick(p[:, order]))
+    np.testing.assert_array_equal(original.pick(cost), shuffled.pick(cost[:, order]))
 
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 @given(tables(), st.sampled_from([(NAN, 0.0), (1.0, NAN), (NAN, NAN)]))
-def test_a_model_without_evidence_changes_no_decision(policy, table, unknown):
+def test_a_model_without_known_estimates_changes_no_decision(policy, table, unknown):
     """
-    Joining the pool with an unknown probability or an unknown cost has no effect.
+    Adding a model with an unknown probability or cost to the pool has no effect.
     """
     p, cost = table
     joined = [
@@ -218,7 +218,7 @@ def test_a_model_without_evidence_changes_no_decision(policy, table, unknown):
 @given(tables(), st.floats(0, 1e4), st.floats(0, 1e4))
 def test_predicted_cost_never_rises_with_lambda(table, one, other):
     """
-    A dearer dollar never buys more, on any single question.
+    On no question does a higher lambda choose a more expensive model.
     """
     p, cost = table
     low, high = sorted([one, other])

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from scope import AnchorConfig, AnchorPredictor
 from scope.embedding.text_features import FEATURES
 from scope.forecast.neighbour_statistics import model_means
-from scope.predictions import ESTIMATE_FIELDS
+from scope.predictions import COLUMNS
 from scope.predictor.reference_population import fit_bank, predict_reference_population
 from tests.factories.banks import LARGE, MIDDLE, SMALL, bank_of, two_kinds, unit
 
 SAME = unit([[1, 0, 0, 0]] * 10)
-"""Ten anchors in one place: every one is equally near."""
+"""Ten anchors with the same embedding."""
 
 
 def features(n_chars=100.0, n=1):
@@ -26,8 +26,8 @@ def predict(bank, query=(1, 0, 0, 0), **config):
 
 def test_probability_is_the_posterior_mean():
     """
-    Ten equal anchors, 8 right, ten pseudo-anchors at a mean of 8/10: (8 + 8) / 20.
-    The other model: 2 right. Both means are pulled to .5 by ten pseudo-anchors first:
+    Ten equal anchors, 8 correct, prior of 10 pseudo-counts at the model's mean.
+    The other model: 2 correct. Both means are first shrunk toward .5:
     (8 + 5) / 20 = .65, then (10 * .8 + 10 * .65) / 20 = .725.
     """
     correct = np.array([[1, 1]] * 2 + [[1, 0]] * 6 + [[0, 0]] * 2)
@@ -50,17 +50,20 @@ def test_cost_includes_the_prompt():
 
 def test_more_evidence_narrows_the_interval():
     """
-    A hundred anchors say more than ten.
+    A hundred anchors against ten.
     """
     few = predict(bank_of([[1, 0], [0, 1]] * 5, embedding=unit([[1, 0, 0, 0]] * 10)))
     many = predict(bank_of([[1, 0], [0, 1]] * 50, embedding=unit([[1, 0, 0, 0]] * 100)))
 
-    assert (many.p_high_qm - many.p_low_qm < few.p_high_qm - few.p_low_qm).all()
+    assert (
+        many.p_correct.high_qm - many.p_correct.low_qm
+        < few.p_correct.high_qm - few.p_correct.low_qm
+    ).all()
 
 
-def test_near_anchors_count_more_than_far_ones():
+def test_near_anchors_have_more_weight_than_far_ones():
     """
-    The model is right near the question and wrong far from it.
+    The model is correct near the question and wrong far from it.
     """
     embedding = unit([[1, 0, 0, 0]] * 5 + [[1, 3, 0, 0]] * 5)
     bank = bank_of([[1, 1]] * 5 + [[0, 0]] * 5, embedding=embedding)
@@ -72,33 +75,33 @@ def test_near_anchors_count_more_than_far_ones():
 
 def test_a_model_never_measured_stays_unknown():
     """
-    Not 0, not a half, not the mean of the others.
+    NaN in every estimate.
     """
     got = predict(bank_of([[1, np.nan]] * 10, embedding=SAME))
 
     assert got.p_correct_qm[0, 0] > 0.5
-    assert all(np.isnan(getattr(got, name)[0, 1]) for name in ESTIMATE_FIELDS)
+    assert all(np.isnan(got.to_columns()[name][0, 1]) for name in COLUMNS)
 
 
-def test_a_model_measured_elsewhere_keeps_its_mean():
+def test_a_model_without_measured_neighbours_gets_its_mean():
     """
-    No neighbour measured it: what is left is its mean over the bank, and a wide interval.
+    Its mean over the bank, with a wide interval.
     """
     embedding = unit([[1, 0, 0, 0]] * 5 + [[-1, 0, 0, 0]] * 20)
     bank = bank_of([[1, np.nan]] * 5 + [[np.nan, 0]] * 20, embedding=embedding)
 
     got = predict(bank)
 
-    # Common mean: 1 trusted 5/15 and 0 trusted 20/30 make 1/3. Ten pseudo-anchors at
-    # that beside 20 wrong answers: (10 / 3) / 30.
+    # Common mean: 1 with weight 5/15 and 0 with weight 20/30 make 1/3. Ten pseudo-counts at
+    # that and 20 wrong answers: (10 / 3) / 30.
     np.testing.assert_allclose(got.p_correct_qm[0, 1], 1 / 9)
-    assert got.completion_tokens_low_qm[0, 1] == got.completion_tokens_qm[0, 1] == 100
-    assert got.p_high_qm[0, 1] - got.p_low_qm[0, 1] > 0.25
+    assert got.completion_tokens.low_qm[0, 1] == got.completion_tokens_qm[0, 1] == 100
+    assert got.p_correct.high_qm[0, 1] - got.p_correct.low_qm[0, 1] > 0.25
 
 
-def test_three_lucky_answers_do_not_make_a_favourite():
+def test_three_lucky_answers_do_not_favour_a_model():
     """
-    A model with three outcomes, all right, is believed less than one with 95 of 100.
+    A model with 3 of 3 correct has a lower bound below one with 95 of 100.
     """
     correct = np.full((100, 2), np.nan)
     correct[:, 0] = [1] * 95 + [0] * 5
@@ -106,12 +109,12 @@ def test_three_lucky_answers_do_not_make_a_favourite():
     got = predict(bank_of(correct, embedding=unit([[1, 0, 0, 0]] * 100)))
 
     assert got.p_correct_qm[0, 1] < 1
-    assert got.p_low_qm[0, 1] < got.p_low_qm[0, 0]
+    assert got.p_correct.low_qm[0, 1] < got.p_correct.low_qm[0, 0]
 
 
-def test_an_anchor_does_not_vote_for_itself():
+def test_an_anchor_is_left_out_of_its_own_prediction():
     """
-    The only right answer of the bank is its own: left out, nothing speaks for it.
+    The only correct answer of the bank is its own.
     """
     correct = np.zeros((10, 2))
     correct[0] = 1
@@ -126,9 +129,9 @@ def test_an_anchor_does_not_vote_for_itself():
     assert 0 not in neighbours.anchor_qk
 
 
-def test_a_question_that_is_no_anchor_keeps_all_its_neighbours():
+def test_a_question_that_is_not_an_anchor_keeps_all_neighbours():
     """
-    Among anchors that leave themselves out it is marked -1 and loses nothing.
+    An index of -1 leaves nothing out.
     """
     bank = random_bank(3, 150)
     queries, rows = unit(np.random.default_rng(9).standard_normal((4, 8))), features(n=4)
@@ -142,7 +145,7 @@ def test_a_question_that_is_no_anchor_keeps_all_its_neighbours():
 
 def test_prompt_tokens_follow_each_tokenizer():
     """
-    A model that counts twice as many tokens in the bank will do so in a new prompt.
+    A model with twice as many prompt tokens in the bank has twice as many in a new prompt.
     """
     bank = bank_of(np.ones((10, 2)), embedding=SAME)
     bank.outcomes.prompt_tokens_am[:, 1] *= 2
@@ -164,28 +167,26 @@ def test_no_question_gives_no_row():
     assert near.anchor_qk.shape[0] == 0
 
 
-def test_a_bank_of_one_anchor_can_be_calibrated():
+def test_a_bank_of_one_anchor_has_a_reference_population():
     """
-    Without its own vote nothing is near: what is left is each model's mean.
+    Without neighbours, the prediction is each model's mean.
     """
-    calibration = predict_reference_population(
-        bank_of([[1, 0]], embedding=SAME[:1]), AnchorConfig()
-    )
+    reference = predict_reference_population(bank_of([[1, 0]], embedding=SAME[:1]), AnchorConfig())
 
-    np.testing.assert_allclose(calibration.p_correct_qm, [[6 / 11, 5 / 11]])
+    np.testing.assert_allclose(reference.p_correct_qm, [[6 / 11, 5 / 11]])
 
 
 @pytest.mark.parametrize(
     ("outcomes", "expected"),
     [
         pytest.param([[1.0], [0.0]], [0.5], id="one model is its own pool"),
-        pytest.param([[1.0, 0.0]] * 10, [0.75, 0.25], id="pulled to the common mean"),
+        pytest.param([[1.0, 0.0]] * 10, [0.75, 0.25], id="shrunk toward the common mean"),
         pytest.param([[np.nan], [np.nan]], [np.nan], id="never measured"),
     ],
 )
 def test_model_means(outcomes, expected):
     """
-    Ten pseudo-anchors at the mean of all models.
+    Ten pseudo-counts at the mean of all models.
     """
     np.testing.assert_allclose(model_means(np.array(outcomes), 10.0), expected)
 
@@ -205,10 +206,10 @@ def random_bank(seed, n_anchors, models=(SMALL, MIDDLE, LARGE)):
 
 @settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 12))
-def test_estimates_are_in_range_and_the_same_in_any_batch(seed, n_anchors, n_questions):
+def test_estimates_are_in_range_and_independent_of_the_batch(seed, n_anchors, n_questions):
     """
     Probabilities within [0, 1] and inside their interval, tokens and cost positive,
-    and every number the same to the last bit alone and among others.
+    and every number the same to the last bit, alone and in a batch.
     """
     bank = random_bank(seed, n_anchors)
     queries = unit(np.random.default_rng(seed + 1).standard_normal((n_questions, 8)))
@@ -217,22 +218,22 @@ def test_estimates_are_in_range_and_the_same_in_any_batch(seed, n_anchors, n_que
 
     got, _ = predictor.predict(queries, rows)
 
-    assert ((got.p_low_qm >= 0) & (got.p_low_qm <= got.p_correct_qm)).all()
-    assert ((got.p_high_qm <= 1) & (got.p_high_qm >= got.p_correct_qm)).all()
+    assert ((got.p_correct.low_qm >= 0) & (got.p_correct.low_qm <= got.p_correct_qm)).all()
+    assert ((got.p_correct.high_qm <= 1) & (got.p_correct.high_qm >= got.p_correct_qm)).all()
     assert (got.prompt_tokens_qm >= 1).all()
     assert (got.cost_usd_qm > 0).all()
-    assert (got.cost_usd_low_qm <= got.cost_usd_high_qm).all()
+    assert (got.cost_usd.low_qm <= got.cost_usd.high_qm).all()
     for q in range(n_questions):
         alone, _ = predictor.predict(queries[[q]], rows[[q]])
-        for name in ESTIMATE_FIELDS:
-            np.testing.assert_array_equal(getattr(got, name)[[q]], getattr(alone, name))
+        for name in COLUMNS:
+            np.testing.assert_array_equal(got.to_columns()[name][[q]], alone.to_columns()[name])
 
 
 @settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.permutations([0, 1, 2]))
 def test_the_order_of_the_pool_changes_nothing(seed, order):
     """
-    Each model's estimate is the same wherever it stands.
+    Each model's estimate is the same at any index.
     """
     bank = random_bank(seed, 40)
     shuffled = bank.select_models(tuple(bank.model_ids[m] for m in order))
@@ -241,33 +242,35 @@ def test_the_order_of_the_pool_changes_nothing(seed, order):
     got, _ = AnchorPredictor(bank).predict(queries, rows)
     moved, _ = AnchorPredictor(shuffled).predict(queries, rows)
 
-    for name in ESTIMATE_FIELDS:
-        np.testing.assert_allclose(getattr(moved, name), getattr(got, name)[:, order], rtol=1e-12)
+    for name in COLUMNS:
+        np.testing.assert_allclose(
+            moved.to_columns()[name], got.to_columns()[name][:, order], rtol=1e-12
+        )
 
 
-def test_a_bank_learned_from_is_read_by_what_it_learned(one_thread):
+def test_a_fitted_bank_predicts_with_its_forecaster(one_thread):
     """
-    Its anchors get what was said of them left out; the neighbours are reported as before.
+    Its anchors get leave-one-out predictions; the reported neighbours do not change.
     """
     plain = two_kinds()
     bank = fit_bank(plain)
     questions = bank.embedding_ad, bank.features_af, np.arange(60)
 
     got, near = AnchorPredictor(bank).predict(*questions)
-    votes, as_before = AnchorPredictor(plain).predict(*questions)
+    knn, knn_near = AnchorPredictor(plain).predict(*questions)
 
     np.testing.assert_array_equal(got.p_correct_qm, bank.forecaster.loo_p_nm.clip(0.01, 0.99))
-    np.testing.assert_array_equal(near.anchor_qk, as_before.anchor_qk)
-    np.testing.assert_array_equal(got.prompt_tokens_qm, votes.prompt_tokens_qm)
+    np.testing.assert_array_equal(near.anchor_qk, knn_near.anchor_qk)
+    np.testing.assert_array_equal(got.prompt_tokens_qm, knn.prompt_tokens_qm)
     assert (got.in_distribution_qm == 1).all()
 
 
 @settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1e6))
-def test_what_is_learned_is_in_range_for_any_question(one_thread, seed, size):
+def test_forecasts_are_in_range_for_any_question(one_thread, seed, size):
     """
-    Familiar or not: probabilities sure to .99 at most and inside their interval, the
-    expected tokens inside their spread, and all of it the same alone.
+    In distribution or not: probabilities within [.01, .99] and inside their interval, mean
+    tokens between their quantiles, and the same numbers alone.
     """
     bank = fit_bank(two_kinds(40, seed=seed % 5))
     rng = np.random.default_rng(seed)
@@ -277,10 +280,12 @@ def test_what_is_learned_is_in_range_for_any_question(one_thread, seed, size):
     got, _ = AnchorPredictor(bank).predict(queries, rows)
 
     assert ((got.p_correct_qm >= 0.01) & (got.p_correct_qm <= 0.99)).all()
-    assert ((got.p_low_qm <= got.p_correct_qm) & (got.p_correct_qm <= got.p_high_qm)).all()
-    assert (got.completion_tokens_low_qm <= got.completion_tokens_qm).all()
-    assert (got.completion_tokens_qm <= got.completion_tokens_high_qm).all()
+    assert (
+        (got.p_correct.low_qm <= got.p_correct_qm) & (got.p_correct_qm <= got.p_correct.high_qm)
+    ).all()
+    assert (got.completion_tokens.low_qm <= got.completion_tokens_qm).all()
+    assert (got.completion_tokens_qm <= got.completion_tokens.high_qm).all()
     assert ((got.in_distribution_qm >= 0) & (got.in_distribution_qm <= 1)).all()
     alone, _ = AnchorPredictor(bank).predict(queries[[1]], rows[[1]])
-    for name in ESTIMATE_FIELDS:
-        np.testing.assert_array_equal(getattr(got, name)[[1]], getattr(alone, name))
+    for name in COLUMNS:
+        np.testing.assert_array_equal(got.to_columns()[name][[1]], alone.to_columns()[name])

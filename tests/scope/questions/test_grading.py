@@ -1,4 +1,4 @@
-"""Graders: right, wrong, or nobody can tell."""
+"""Graders: right, wrong or unknown."""
 
 import math
 import sys
@@ -31,24 +31,24 @@ KINDS = {"choice": "B", "numeric": "0.75", "exact": "Paris", "text": "Paris"}
         pytest.param("Option C is correct, B is not.", "C", id="option is correct"),
         pytest.param('The correct answer choice is "C".', "C", id="quoted"),
         pytest.param("<answer>C</answer>", "C", id="tagged"),
-        pytest.param("The answer is C, not B", "C", id="another one denied"),
+        pytest.param("The answer is C, not B", "C", id="another option negated"),
         pytest.param("the answer is C and I am sure", "C", id="pronoun after it"),
         pytest.param("The answer is A or B", None, id="two named"),
-        pytest.param("The answer is neither A nor B", None, id="both denied"),
-        pytest.param("The answer is B. Sorry, the answer is not B.", None, id="taken back"),
-        pytest.param("The incorrect answer is C", None, id="the wrong one asked"),
+        pytest.param("The answer is neither A nor B", None, id="both negated"),
+        pytest.param("The answer is B. Sorry, the answer is not B.", None, id="retracted"),
+        pytest.param("The incorrect answer is C", None, id="the incorrect option"),
         pytest.param("The answer is A plane", None, id="article"),
         pytest.param("I think so. A good question!", None, id="pronoun and article"),
         pytest.param("The answer is D-glucose", None, id="start of a word"),
         pytest.param("A. red\nB. green", None, id="options repeated"),
         pytest.param("Answer: Berlin", None, id="a word, not a letter"),
         pytest.param("The answer is F", None, id="no such option"),
-        pytest.param("", None, id="nothing"),
+        pytest.param("", None, id="empty"),
     ],
 )
 def test_the_last_clear_statement_is_the_choice(reply, letter):
     """
-    A letter counts where it can only be meant as the answer.
+    A letter counts only if it is unambiguously the answer.
     """
     assert extract_choice(reply, option_letters(QUESTION)) == letter
 
@@ -56,17 +56,17 @@ def test_the_last_clear_statement_is_the_choice(reply, letter):
 @pytest.mark.parametrize(
     ("question", "letters"),
     [
-        pytest.param(QUESTION, "ABCD", id="one a line"),
+        pytest.param(QUESTION, "ABCD", id="one per line"),
         pytest.param("Which? (A) red (B) green", "AB", id="in one line"),
         pytest.param("Which?\nA. (A) x (B) y\nB. (A) y\nC. z", "ABC", id="markers inside options"),
-        pytest.param("Name a colour.", "", id="none shown"),
+        pytest.param("Name a colour.", "", id="no options"),
         pytest.param("\n".join(f"{c}. x" for c in LETTERS), LETTERS, id="all ten"),
         pytest.param("A. Turing met B. Russell.\nA. yes\nB. no\nC. both", "ABC", id="initials"),
     ],
 )
-def test_options_are_those_the_question_shows(question, letters):
+def test_options_are_found_in_the_question(question, letters):
     """
-    Markers in rising order from A.
+    Options are markers in alphabetical order from A.
     """
     assert option_letters(question) == letters
 
@@ -90,13 +90,13 @@ def test_options_are_those_the_question_shows(question, letters):
         pytest.param("forty-two", None, id="none"),
     ],
 )
-def test_a_number_is_read_from_where_it_is_stated(reply, number):
+def test_the_stated_number_is_extracted(reply, number):
     """
-    With its separators, power, fraction or percent sign.
+    With separators, power, fraction or percent sign.
     """
-    told = extract_number(reply)
+    extracted = extract_number(reply)
 
-    assert told is None if number is None else math.isclose(told[0], number)
+    assert extracted is None if number is None else math.isclose(extracted[0], number)
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ def test_a_number_is_read_from_where_it_is_stated(reply, number):
         pytest.param("numeric:0.01", "3.14", "3.14159", 1, id="within a relative tolerance"),
         pytest.param("numeric:0,0.5", "0.4", "0", 1, id="within an absolute tolerance"),
         pytest.param("numeric", "The answer is 50%", "50", 1, id="percent sign as unit"),
-        pytest.param("exact", " Paris\n", "Paris", 1, id="space around does not count"),
-        pytest.param("exact", "paris", "Paris", 0, id="case counts"),
-        pytest.param("text", "the PARIS!", "Paris", 1, id="only words count"),
+        pytest.param("exact", " Paris\n", "Paris", 1, id="surrounding space is ignored"),
+        pytest.param("exact", "paris", "Paris", 0, id="case matters"),
+        pytest.param("text", "the PARIS!", "Paris", 1, id="only words matter"),
         pytest.param("text", "Hm.\nAnswer: Paris.", "paris", 1, id="stated"),
         pytest.param("text", "Rome", "Paris", 0, id="other words"),
         pytest.param("text", "It is not Paris", "Paris", None, id="among other words"),
-        pytest.param("auto", "(B)", "B", 1, id="auto takes a letter for a choice"),
+        pytest.param("auto", "(B)", "B", 1, id="auto selects choice for a letter"),
     ],
 )
 def test_a_reply_is_graded(grader, reply, gold, grade):
@@ -122,17 +122,17 @@ def test_a_reply_is_graded(grader, reply, gold, grade):
     assert grader_for(grader, gold, QUESTION, "q").grade(reply, gold, QUESTION) == grade
 
 
-def test_auto_takes_a_number_where_no_options_are_shown():
+def test_auto_selects_numeric_for_a_question_without_options():
     """
-    A question with options and a number as gold could be meant both ways.
+    A number as gold answer is ambiguous if the question has options.
     """
     assert grader_for("auto", "42", "How many?", "q").name == "numeric"
-    with pytest.raises(QuestionError, match="does not say how to grade"):
+    with pytest.raises(QuestionError, match="does not determine a grader"):
         grader_for("auto", "42", QUESTION, "q")
 
 
 @pytest.mark.parametrize(
-    ("grader", "gold", "told"),
+    ("grader", "gold", "message"),
     [
         pytest.param("choice", "E", "options are A to D", id="no such option"),
         pytest.param("numeric", "two", "expected one number", id="no number"),
@@ -140,28 +140,28 @@ def test_auto_takes_a_number_where_no_options_are_shown():
         pytest.param("exact", None, "no gold answer", id="no gold"),
     ],
 )
-def test_a_gold_answer_no_reply_could_match_is_refused(grader, gold, told):
+def test_a_gold_answer_that_no_reply_can_match_is_rejected(grader, gold, message):
     """
-    Before any money is spent.
+    Before a model is called.
     """
-    with pytest.raises(QuestionError, match=told):
+    with pytest.raises(QuestionError, match=message):
         grader_for(grader, gold, QUESTION, "question 7")
 
 
 @pytest.mark.parametrize(
     "name", ["nope", "numeric:-1", "numeric:x", "numeric:1,2,3", "python:no.such:f", "python:math"]
 )
-def test_a_wrong_grader_is_refused(name):
+def test_an_invalid_grader_is_rejected(name):
     """
-    With its name in the sentence.
+    The message has its name.
     """
     with pytest.raises(ConfigError, match=name):
         make_grader(name)
 
 
-def test_own_function_grades(tmp_path, monkeypatch):
+def test_a_custom_function_grades(tmp_path, monkeypatch):
     """
-    It may give part credit or pass; any other result is refused.
+    It returns a number from 0 to 1, or None; any other result is an error.
     """
     source = (
         "def mark(reply, gold, question):\n    return {'half': 0.5, 'none': None}.get(reply, 7)"
@@ -179,9 +179,9 @@ def test_own_function_grades(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=40)
 @given(reply=st.text() | st.from_regex(r"(the answer is|\\boxed\{|[A-J(),.*$ \d/%eE^-]){0,9}"))
-def test_rubbish_never_raises(kind, reply):
+def test_arbitrary_replies_never_raise(kind, reply):
     """
-    Whatever a model says is right, wrong or unknown.
+    Every reply is right, wrong or unknown.
     """
     assert make_grader(kind).grade(reply, KINDS[kind], QUESTION) in (None, 0.0, 1.0)
 
@@ -189,7 +189,7 @@ def test_rubbish_never_raises(kind, reply):
 @given(st.text(alphabet="abcdefg hijklmnop qrstuvwxyz,.!\n"))
 def test_prose_without_a_letter_is_never_wrong(reply):
     """
-    A reply that names no option is ungradable, not a wrong choice.
+    A reply without an option has no grade; it is not a wrong choice.
     """
     words = " ".join(word for word in reply.split() if len(word.strip(",.!")) > 1)
 
@@ -197,7 +197,7 @@ def test_prose_without_a_letter_is_never_wrong(reply):
 
 
 @given(st.sampled_from("ABCD"), st.sampled_from(["The answer is {}.", "**{}**", "Answer: ({})"]))
-def test_a_clear_choice_is_always_told(letter, form):
+def test_a_clear_choice_is_always_extracted(letter, form):
     """
     Every option in every common form.
     """
@@ -205,13 +205,13 @@ def test_a_clear_choice_is_always_told(letter, form):
 
 
 @given(st.floats(-1e12, 1e12, allow_nan=False), st.sampled_from(["{!r}", "{:,.6f}", "{:e}"]))
-def test_a_number_in_any_notation_is_itself(value, form):
+def test_a_number_is_extracted_in_any_notation(value, form):
     """
-    Repr, thousands separators and powers of ten.
+    As `repr`, with thousands separators, or with a power of ten.
     """
     text = form.format(value)
 
-    told = extract_number(f"The answer is {text}.")
+    extracted = extract_number(f"The answer is {text}.")
 
-    assert told is not None
-    assert math.isclose(told[0], float(text.replace(",", "")), rel_tol=1e-12)
+    assert extracted is not None
+    assert math.isclose(extracted[0], float(text.replace(",", "")), rel_tol=1e-12)

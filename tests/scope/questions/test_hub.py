@@ -1,4 +1,4 @@
-"""Data sets through `datasets`, on a local folder in the published schema; no network."""
+"""Data sets read with `datasets` from a local folder in the published schema; no network."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,7 +12,7 @@ MODELS = ("small", "large")
 
 
 def published(question, model):
-    """A row of the published sets: one question asked of one model."""
+    """A row of the published data sets: one question and one model."""
     return {
         "id": question,
         "prompt": f"What is {question}?",
@@ -28,7 +28,7 @@ def published(question, model):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Splits as the hub lays them out: three anchors, two questions of the test."""
+    """Splits in the layout of the hub: three anchors and two test questions."""
     folder = tmp_path_factory.mktemp("hub")
     (folder / "data").mkdir()
     for split, questions in {"anchor": "abc", "test": "de"}.items():
@@ -40,7 +40,7 @@ def folder(tmp_path_factory):
 
 def test_a_split_is_read_once_per_question(folder):
     """
-    A row is a (question, model); a question asked of two models is one question.
+    A row is a (question, model); two rows of one question give one question.
     """
     questions = read_questions(HubDataset(str(folder), "anchor"))
 
@@ -52,7 +52,7 @@ def test_a_split_is_read_once_per_question(folder):
 
 def test_the_only_split_need_not_be_named(tmp_path):
     """
-    There is nothing to choose.
+    A data set with one split is unambiguous.
     """
     pq.write_table(pa.Table.from_pylist([published("a", "small")]), tmp_path / "train.parquet")
 
@@ -66,9 +66,9 @@ def test_the_only_split_need_not_be_named(tmp_path):
         pytest.param("train", "no split 'train'; it has anchor, test", id="unknown"),
     ],
 )
-def test_a_split_that_is_not_there_is_answered_with_those_that_are(folder, split, message):
+def test_a_missing_split_is_rejected(folder, split, message):
     """
-    A typo costs one look, not a search on a web page.
+    The message lists the existing splits.
     """
     with pytest.raises(QuestionError, match=message):
         read_questions(HubDataset(str(folder), split))
@@ -82,9 +82,9 @@ def test_a_split_that_is_not_there_is_answered_with_those_that_are(folder, split
         pytest.param(__file__, "is a file; expected id, ood, owner/name or a folder", id="file"),
     ],
 )
-def test_what_is_no_data_set_gets_one_sentence(name, message):
+def test_an_invalid_data_set_is_rejected(name, message):
     """
-    Offline, mistyped, or a file that another flag takes.
+    The message has one line: unreachable, mistyped, or a file.
     """
     with pytest.raises(QuestionError, match=message) as caught:
         read_questions(HubDataset(name))
@@ -92,9 +92,9 @@ def test_what_is_no_data_set_gets_one_sentence(name, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_bad_row_is_named_by_its_place(tmp_path):
+def test_an_invalid_row_is_reported_with_its_location(tmp_path):
     """
-    Data set, split and row, as in a file.
+    The message has data set, split and row.
     """
     rows = [published("a", "small"), {**published("a", "large"), "prompt": "Another?"}]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "test.parquet")

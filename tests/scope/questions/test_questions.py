@@ -32,7 +32,7 @@ def parquet(tmp_path, rows):
 
 def test_all_file_types_hold_the_same_questions(tmp_path):
     """
-    JSON, JSONL and Parquet are three ways to write one thing.
+    JSON, JSONL and Parquet files with the same rows are read as equal.
     """
     as_json = read_questions(write(tmp_path, "q.json", ROWS))
     as_jsonl = read_questions(write(tmp_path, "q.jsonl", jsonl(ROWS) + "\n\n"))
@@ -66,12 +66,12 @@ def test_split_and_limit_select_rows(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        pytest.param("q.json", "", "holds no question", id="empty file"),
-        pytest.param("q.jsonl", "\n\n", "holds no question", id="only blank lines"),
-        pytest.param("q.json", "[]", "holds no question", id="empty list"),
-        pytest.param("q.json", '[\n{"id": 1,,}]', "line 2 is not JSON", id="broken JSON"),
+        pytest.param("q.json", "", "has no question", id="empty file"),
+        pytest.param("q.jsonl", "\n\n", "has no question", id="only blank lines"),
+        pytest.param("q.json", "[]", "has no question", id="empty list"),
+        pytest.param("q.json", '[\n{"id": 1,,}]', "line 2 is not JSON", id="invalid JSON"),
         pytest.param("q.jsonl", '{"id": 1, "prompt": "x"}\n{"id"', "line 2 is not JSON", id="cut"),
-        pytest.param("q.json", '{"id": 1}', "holds a dict; expected a list", id="no list"),
+        pytest.param("q.json", '{"id": 1}', "is a dict; expected a list", id="no list"),
         pytest.param("q.json", "[3]", "question 1 is a int; expected an object", id="no object"),
         pytest.param("q.json", '[{"id": "a"}]', "question 1 has no 'prompt'", id="no prompt"),
         pytest.param("q.json", '[{"prompt": "x"}]', "question 1 has no 'question_id'", id="no id"),
@@ -96,9 +96,9 @@ def test_split_and_limit_select_rows(tmp_path):
         pytest.param("q.parquet", "id,prompt", "is not Parquet", id="not Parquet"),
     ],
 )
-def test_bad_input_gets_one_sentence_with_its_place(tmp_path, name, content, message):
+def test_invalid_input_is_reported_with_its_location(tmp_path, name, content, message):
     """
-    File, line and value: enough to find it in a million rows.
+    The message has one line, with file, row and value.
     """
     path = write(tmp_path, name, content)
 
@@ -109,17 +109,17 @@ def test_bad_input_gets_one_sentence_with_its_place(tmp_path, name, content, mes
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_rejected(tmp_path):
     """
-    A typo in a path is no traceback.
+    The message has its path.
     """
     with pytest.raises(QuestionError, match=r"nowhere\.json cannot be read"):
         read_questions(tmp_path / "nowhere.json")
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path):
+def test_bytes_that_are_not_utf8_are_rejected(tmp_path):
     """
-    A file in another encoding is not guessed at.
+    Other encodings are not guessed.
     """
     path = tmp_path / "q.json"
     path.write_bytes(b'[{"id": "a", "prompt": "\xff"}]')
@@ -130,21 +130,21 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
 
 def test_a_sample_does_not_depend_on_order():
     """
-    The same ids are drawn however the file is sorted; the file's order is kept.
+    The same ids are drawn in any order of the file, and stay in that order.
     """
     ids = [f"q{i}" for i in range(100)]
 
     drawn = [ids[q] for q in hash_sample(ids, 10)]
-    backwards = [ids[::-1][q] for q in hash_sample(ids[::-1], 10)]
+    drawn_reversed = [ids[::-1][q] for q in hash_sample(ids[::-1], 10)]
 
     assert len(drawn) == 10
     assert drawn == sorted(drawn, key=ids.index)
-    assert set(drawn) == set(backwards)
+    assert set(drawn) == set(drawn_reversed)
 
 
-def test_a_folder_is_its_files_in_the_order_of_their_names(tmp_path):
+def test_a_folder_is_read_in_the_order_of_its_file_names(tmp_path):
     """
-    Of any kind, mixed; hidden ones are not looked at.
+    File types may be mixed; hidden files are ignored.
     """
     write(tmp_path, "b.json", [{"id": "3", "prompt": "?"}])
     write(tmp_path, "a.jsonl", jsonl([{"id": "1", "prompt": "?"}, {"id": "2", "prompt": "?"}]))
@@ -155,9 +155,9 @@ def test_a_folder_is_its_files_in_the_order_of_their_names(tmp_path):
     assert read_questions(tmp_path, limit=3).ids == ("1", "2", "3")
 
 
-def test_an_id_in_two_files_is_refused_with_both_names(tmp_path):
+def test_an_id_in_two_files_is_rejected(tmp_path):
     """
-    Which of them is to go is for the user to say.
+    The message names both files.
     """
     write(tmp_path, "a.json", [{"id": "0", "prompt": "?"}, {"id": "x", "prompt": "?"}])
     write(tmp_path, "b.jsonl", jsonl([{"id": "x", "prompt": "?"}]))
@@ -176,9 +176,9 @@ def test_an_id_in_two_files_is_refused_with_both_names(tmp_path):
         pytest.param(["a.csv"], r"a\.csv is not a question file", id="another kind"),
     ],
 )
-def test_a_folder_without_question_files_is_refused(tmp_path, names, message):
+def test_a_folder_without_question_files_is_rejected(tmp_path, names, message):
     """
-    A file that cannot be read is not passed over in silence.
+    A file of another type is an error and not skipped.
     """
     for name in names:
         write(tmp_path, name, "id,prompt")
@@ -187,9 +187,9 @@ def test_a_folder_without_question_files_is_refused(tmp_path, names, message):
         read_questions(tmp_path)
 
 
-def test_one_question_asked_of_many_models_is_one(tmp_path):
+def test_rows_of_one_question_and_many_models_are_one_question(tmp_path):
     """
-    The published schema: a row is a (question, model).
+    In the published schema a row is a (question, model).
     """
     rows = [{"id": "a", "prompt": "?", "model_name": model} for model in ("x", "y", "z")]
 
@@ -197,20 +197,20 @@ def test_one_question_asked_of_many_models_is_one(tmp_path):
 
 
 @pytest.mark.parametrize("field", ["id", "prompt", "category", "gt"])
-def test_half_a_surrogate_pair_is_refused(tmp_path, field):
+def test_a_lone_surrogate_is_rejected(tmp_path, field):
     """
-    JSON can spell it, UTF-8 cannot: no file written later could hold it.
+    JSON can encode it and UTF-8 cannot, so no output file could contain it.
     """
     row = {"id": "a", "prompt": "?", "category": "c", "gt": "d", field: "ab\ud83d"}
 
-    with pytest.raises(QuestionError, match=r"holds '\\ud83d' at character 3") as caught:
+    with pytest.raises(QuestionError, match=r"has '\\ud83d' at character 3") as caught:
         read_questions(write(tmp_path, "q.json", [row]))
     assert str(caught.value).isascii()
 
 
 def test_parquet_is_read_a_few_rows_at_a_time(tmp_path):
     """
-    The first questions of a large file come before the rest is looked at.
+    The first questions of a large file are yielded before the rest is read.
     """
     rows = [{"id": str(n), "prompt": "?"} for n in range(5_000)] + [{"id": "last", "prompt": ""}]
     stream = iter_questions(parquet(tmp_path, rows))

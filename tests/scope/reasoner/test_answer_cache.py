@@ -1,4 +1,4 @@
-"""Answers kept between runs."""
+"""The cache of the reasoner's answers."""
 
 import numpy as np
 import pytest
@@ -16,58 +16,56 @@ SPEC = ReasonerSpec(
     n_examples=5,
     max_context_tokens=4096,
 )
-RECIPE = ReasonerFingerprint(reasoner=SPEC, evidence="e")
-ASK = AnswerKey("small", None, "What is 2 + 2?")
+FINGERPRINT = ReasonerFingerprint(reasoner=SPEC, evidence="e")
+KEY = AnswerKey("small", None, "What is 2 + 2?")
 
 
-def put(cache, ask, row):
-    cache.add(cache.keys([ask]), np.array([row], dtype=np.float32))
+def add(cache, key, row):
+    cache.add(cache.keys([key]), np.array([row], dtype=np.float32))
 
 
 def test_an_answer_is_found_by_a_later_run(tmp_path):
     """
-    All that is kept of it, to the precision of a single.
+    Every field comes back in single precision.
     """
     row = CachedAnswer(0.25, 312.0, 700.0, 9.0, 688.0)
-    put(AnswerCache(tmp_path, RECIPE), ASK, row)
+    add(AnswerCache(tmp_path, FINGERPRINT), KEY, row)
 
-    cache = AnswerCache(tmp_path, RECIPE)
-    found, answer_na = cache.lookup(cache.keys([ASK]))
+    cache = AnswerCache(tmp_path, FINGERPRINT)
+    found, answer_na = cache.lookup(cache.keys([KEY]))
 
     assert found.tolist() == [True]
     assert answer_na[0].tolist() == list(row)
-    assert cache.missing([ASK, ASK._replace(model="large")]) == [1]
+    assert cache.missing([KEY, KEY._replace(model="large")]) == [1]
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        pytest.param(ASK._replace(model="large"), id="of another model"),
-        pytest.param(ASK._replace(question="What is 2 + 3?"), id="on another question"),
-        pytest.param(ASK._replace(self_anchor="a1"), id="where the question is an anchor"),
+        pytest.param(KEY._replace(model="large"), id="of another model"),
+        pytest.param(KEY._replace(question="What is 2 + 3?"), id="on another question"),
+        pytest.param(KEY._replace(self_anchor="a1"), id="where the question is an anchor"),
         pytest.param(
             AnswerKey("small What", None, "is 2 + 2?"), id="with words moved between parts"
         ),
-        pytest.param(ASK._replace(question="\ud800"), id="on no valid text"),
+        pytest.param(KEY._replace(question="\ud800"), id="on a lone surrogate"),
     ],
 )
-def test_answers_are_told_apart(tmp_path, other):
+def test_different_queries_have_different_keys(tmp_path, other):
     """
-    By all that decides them.
+    Model, question and the anchor that is the question are all part of the key.
     """
-    cache = AnswerCache(tmp_path, RECIPE)
+    cache = AnswerCache(tmp_path, FINGERPRINT)
 
-    one, two = cache.keys([ASK, other])
+    first, second = cache.keys([KEY, other])
 
-    assert one != two
+    assert first != second
 
 
 @pytest.mark.parametrize(
-    "recipe",
+    "fingerprint",
     [
-        pytest.param(
-            ReasonerFingerprint(reasoner=SPEC, evidence="other"), id="shown other anchors"
-        ),
+        pytest.param(ReasonerFingerprint(reasoner=SPEC, evidence="other"), id="with other anchors"),
         pytest.param(
             ReasonerFingerprint(reasoner=SPEC.model_copy(update={"revision": "2"}), evidence="e"),
             id="of other weights",
@@ -76,14 +74,14 @@ def test_answers_are_told_apart(tmp_path, other):
             ReasonerFingerprint(
                 reasoner=SPEC.model_copy(update={"reasoning": "full"}), evidence="e"
             ),
-            id="after more thought",
+            id="with longer reasoning",
         ),
     ],
 )
-def test_an_answer_of_another_reasoner_is_never_returned(tmp_path, recipe):
+def test_an_answer_of_another_reasoner_is_never_returned(tmp_path, fingerprint):
     """
-    Another reasoner, or other evidence, is another folder.
+    Another reasoner, or other evidence, has another folder.
     """
-    put(AnswerCache(tmp_path, RECIPE), ASK, CachedAnswer(0.5, 1.0, 1.0, 1.0, 0.0))
+    add(AnswerCache(tmp_path, FINGERPRINT), KEY, CachedAnswer(0.5, 1.0, 1.0, 1.0, 0.0))
 
-    assert AnswerCache(tmp_path, recipe).missing([ASK]) == [0]
+    assert AnswerCache(tmp_path, fingerprint).missing([KEY]) == [0]

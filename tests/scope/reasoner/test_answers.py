@@ -18,18 +18,19 @@ YES, NO, OTHER = 7, 8, 9
 LOG_ODDS = st.floats(-30, 30)
 
 
-def answered(text=" 312, correct: yes}", ids=(OTHER, YES, OTHER), at=None, **how):
-    """An answer read off three tokens, the second of which is yes with probability .8."""
-    sure = {OTHER: 0.0}
-    at = {YES: math.log(0.8), NO: math.log(0.2)} if at is None else at
-    how = {"reasoning": "none", "temperature": 0.0, **how}
-    return parse_prediction(text, ids, [sure, at, sure], YES, NO, **how)
+def parsed(text=" 312, correct: yes}", ids=(OTHER, YES, OTHER), logprobs=None):
+    """The prediction of a reply of three tokens, the second of which is yes with p = 0.8."""
+    certain = {OTHER: 0.0}
+    logprobs = {YES: math.log(0.8), NO: math.log(0.2)} if logprobs is None else logprobs
+    return parse_prediction(
+        text, ids, [certain, logprobs, certain], YES, NO, reasoning="none", temperature=0.0
+    )
 
 
 @given(LOG_ODDS, st.floats(0.1, 2.0))
-def test_temperature_is_undone(log_odds, temperature):
+def test_temperature_is_reversed(log_odds, temperature):
     """
-    The engine divides logits by it before it takes their softmax.
+    The engine divides the logits by the temperature before the softmax.
     """
     yes, no = (-math.log1p(math.exp(sign * log_odds / temperature)) for sign in (-1, 1))
 
@@ -37,13 +38,13 @@ def test_temperature_is_undone(log_odds, temperature):
 
 
 @given(LOG_ODDS)
-def test_yes_and_no_share_the_whole(log_odds):
+def test_yes_and_no_sum_to_one(log_odds):
     """
-    Whatever was likelier than both.
+    Also where another token has nearly all of the probability.
     """
-    one, other = p_yes(log_odds - 50, -50, 0.0), p_yes(-50, log_odds - 50, 0.0)
+    yes, no = p_yes(log_odds - 50, -50, 0.0), p_yes(-50, log_odds - 50, 0.0)
 
-    assert one + other == pytest.approx(1)
+    assert yes + no == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -51,72 +52,72 @@ def test_yes_and_no_share_the_whole(log_odds):
     [
         pytest.param(0.0, -math.inf, 1.0, id="no is impossible"),
         pytest.param(-math.inf, 0.0, 0.0, id="yes is impossible"),
-        pytest.param(-9999.0, 0.0, 0.0, id="as impossible as JSON can say"),
-        pytest.param(-math.inf, -math.inf, math.nan, id="both are"),
-        pytest.param(math.nan, 0.0, math.nan, id="one was not told"),
+        pytest.param(-9999.0, 0.0, 0.0, id="minus infinity as JSON writes it"),
+        pytest.param(-math.inf, -math.inf, math.nan, id="both are impossible"),
+        pytest.param(math.nan, 0.0, math.nan, id="one is unknown"),
     ],
 )
 def test_the_ends_of_the_scale(yes, no, expected):
     """
-    Certainty is 0 or 1, ignorance is neither.
+    A certain answer has 0 or 1, an unknown one NaN.
     """
     assert p_yes(yes, no, 0.0) == pytest.approx(expected, nan_ok=True)
 
 
-def test_an_answer_is_its_length_and_how_sure_it_is():
+def test_a_reply_gives_length_and_probability():
     """
-    Read at the token of the answer.
+    The probability is read at the token of the answer.
     """
-    answer = answered()
+    prediction = parsed()
 
-    assert answer.tokens == 312
-    assert answer.p_yes == pytest.approx(0.8)
+    assert prediction.tokens == 312
+    assert prediction.p_yes == pytest.approx(0.8)
 
 
 def test_the_answer_is_the_last_yes_or_no():
     """
-    Reasoning may say yes before.
+    An earlier yes in the reasoning does not count.
     """
     text = "Analysis: yes\nPredicted Performance: {len: 5, correct: no}"
     logprobs = [{YES: 0.0}, {YES: math.log(0.25), NO: math.log(0.75)}, {OTHER: 0.0}]
 
-    answer = parse_prediction(
+    prediction = parse_prediction(
         text, [YES, NO, OTHER], logprobs, YES, NO, reasoning="full", temperature=0.0
     )
 
-    assert answer == ReasonerPrediction(pytest.approx(0.25), 5)
+    assert prediction == ReasonerPrediction(pytest.approx(0.25), 5)
 
 
 @pytest.mark.parametrize(
-    ("how", "tokens"),
+    ("reply", "tokens"),
     [
-        pytest.param({"text": " 312, corr"}, math.nan, id="cut off"),
-        pytest.param({"text": ""}, math.nan, id="nothing said"),
-        pytest.param({"at": {YES: -0.1}}, 312, id="one logprob is missing"),
+        pytest.param({"text": " 312, corr"}, math.nan, id="truncated"),
+        pytest.param({"text": ""}, math.nan, id="empty"),
+        pytest.param({"logprobs": {YES: -0.1}}, 312, id="one logprob is missing"),
         pytest.param({"ids": (OTHER, OTHER, OTHER)}, 312, id="no such token"),
         pytest.param({"ids": (OTHER, NO, OTHER)}, 312, id="text and token disagree"),
-        pytest.param({"ids": ()}, 312, id="no tokens came"),
+        pytest.param({"ids": ()}, 312, id="no tokens"),
     ],
 )
-def test_what_cannot_be_read_is_unknown(how, tokens):
+def test_an_unparseable_reply_has_no_probability(reply, tokens):
     """
-    And not a guess.
+    It is NaN and not a default.
     """
-    answer = answered(**how)
+    prediction = parsed(**reply)
 
-    assert math.isnan(answer.p_yes)
-    assert answer.tokens == pytest.approx(tokens, nan_ok=True)
+    assert math.isnan(prediction.p_yes)
+    assert prediction.tokens == pytest.approx(tokens, nan_ok=True)
 
 
-def test_samples_are_averaged_over_those_that_say_something():
+def test_the_mean_of_samples_ignores_unknown_values():
     """
-    Of no sample, nothing is known.
+    Without any known value the mean is NaN.
     """
-    some = average_predictions(
+    mean = average_predictions(
         [ReasonerPrediction(0.25, 100), ReasonerPrediction(0.75, math.nan), ReasonerPrediction()]
     )
 
-    assert some == ReasonerPrediction(0.5, 100)
+    assert mean == ReasonerPrediction(0.5, 100)
     assert all(
         map(
             math.isnan,
@@ -125,20 +126,20 @@ def test_samples_are_averaged_over_those_that_say_something():
     )
 
 
-def test_an_engine_is_told_all_but_a_seed(checkpoint):
+def test_sampling_params_set_everything_but_a_seed(checkpoint):
     """
-    Length, temperature, a grammar that names the two answers of the checkpoint, and that
-    nothing else may change their probabilities, whatever the checkpoint recommends.
+    They set length, temperature and a grammar with the two answer tokens, and switch off the
+    sampling settings that a checkpoint may recommend and that change probabilities.
     """
     config = ReasonerConfig(checkpoint="x/y", reasoning="short", samples=3, temperature=0.5)
-    tokens = PromptTokenizer.load(str(checkpoint))
+    tokenizer = PromptTokenizer.load(str(checkpoint))
 
-    told = sampling_params(config, tokens)
+    params = sampling_params(config, tokenizer)
 
-    assert "seed" not in told
-    assert (told["top_p"], told["top_k"], told["min_p"]) == (1, 0, 0)
-    assert told["repetition_penalty"] == 1
-    assert told["max_tokens"] == 96 + 48
-    assert told["temperature"] == 0.5
-    answers = f"answer: <[{tokens.yes_id}]> | <[{tokens.no_id}]>"
-    assert answers in told["structured_outputs"]["grammar"]
+    assert "seed" not in params
+    assert (params["top_p"], params["top_k"], params["min_p"]) == (1, 0, 0)
+    assert params["repetition_penalty"] == 1
+    assert params["max_tokens"] == 96 + 48
+    assert params["temperature"] == 0.5
+    answers = f"answer: <[{tokenizer.yes_id}]> | <[{tokenizer.no_id}]>"
+    assert answers in params["structured_outputs"]["grammar"]

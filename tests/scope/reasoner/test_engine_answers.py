@@ -1,4 +1,4 @@
-"""A real vLLM on a tiny checkpoint: what it says under the grammar, and how sure it is."""
+"""Replies and probabilities of a real vLLM on a tiny checkpoint, under the grammar."""
 
 import os
 
@@ -6,18 +6,19 @@ import numpy as np
 import pytest
 
 from scope.reasoner.answers import ENGINE_ARGS, parse_prediction, sampling_params
-from scope.reasoner.prompt import Example, PromptBuilder, Template
+from scope.reasoner.prompt import PromptBuilder
 from scope.reasoner.reply import FORCED_PREFIX, parse_reply
 from scope.reasoner.spec import ReasonerConfig
+from scope.reasoner.template import Example
 from scope.reasoner.tokenizer import PromptTokenizer
 from tests.factories.checkpoints import needs_vllm
 
 pytestmark = [pytest.mark.vllm, needs_vllm]
 
 MAX_TOKENS = 2_048
-"""Of prompt and reply; with reasoning in full it is 416 of prompt."""
+"""Prompt and reply together; full reasoning leaves 416 for the prompt."""
 
-WAYS = [
+SETTINGS = [
     pytest.param("none", 1, 0.0, id="no reasoning"),
     pytest.param("short", 1, 0.0, id="short reasoning"),
     pytest.param("full", 1, 0.0, id="full reasoning"),
@@ -54,45 +55,43 @@ def network(checkpoint):
 
 
 @pytest.fixture(scope="module")
-def tokens(checkpoint):
+def tokenizer(checkpoint):
     return PromptTokenizer.load(str(checkpoint))
 
 
-def replies(engine, config, tokens, prompts):
+def replies(engine, config, tokenizer, prompts):
     """One reply to each prompt."""
     from vllm import SamplingParams
     from vllm.sampling_params import StructuredOutputsParams
 
-    how = sampling_params(config, tokens)
-    how["structured_outputs"] = StructuredOutputsParams(**how["structured_outputs"])
-    return engine.generate(prompts, SamplingParams(**how), use_tqdm=False)
+    params = sampling_params(config, tokenizer)
+    params["structured_outputs"] = StructuredOutputsParams(**params["structured_outputs"])
+    return engine.generate(prompts, SamplingParams(**params), use_tqdm=False)
 
 
-def prompts_of(config, tokens, n):
+def prompts_of(config, tokenizer, n):
     """Prompts of different questions and models."""
-    writer = PromptBuilder(
-        Template.load(), tokens, max_tokens=config.max_prompt_tokens, reasoning=config.reasoning
-    )
+    builder = PromptBuilder.from_config(config, tokenizer)
     examples = [Example("What is one and one?", 12.0, True), Example("Who?", 340.0, False)]
-    return [writer.build(f"model-{i % 3}", examples, f"What is {i} times {i}?") for i in range(n)]
+    return [builder.build(f"model-{i % 3}", examples, f"What is {i} times {i}?") for i in range(n)]
 
 
-def p_yes_of(network, ids, tokens):
+def p_yes_of(network, ids, tokenizer):
     """Softmax over the two answers after `ids`."""
     import torch
 
     with torch.no_grad():
         logit = network(torch.tensor([ids])).logits[0, -1].double().numpy()
-    return 1 / (1 + np.exp(logit[tokens.no_id] - logit[tokens.yes_id]))
+    return 1 / (1 + np.exp(logit[tokenizer.no_id] - logit[tokenizer.yes_id]))
 
 
-@pytest.mark.parametrize(("reasoning", "samples", "temperature"), WAYS)
+@pytest.mark.parametrize(("reasoning", "samples", "temperature"), SETTINGS)
 def test_every_reply_parses_and_its_probability_is_that_of_the_weights(
-    engine, network, tokens, checkpoint, reasoning, samples, temperature
+    engine, network, tokenizer, checkpoint, reasoning, samples, temperature
 ):
     """
-    Weights are random, and still no reply is unreadable. P(yes) is the softmax over the two
-    answers that transformers computes after the very same tokens, whatever the temperature.
+    With random weights every reply can still be parsed. At any temperature, P(yes) is the
+    softmax over the two answers that transformers computes after the same tokens.
     """
     config = ReasonerConfig(
         checkpoint=str(checkpoint),
@@ -101,28 +100,24 @@ def test_every_reply_parses_and_its_probability_is_that_of_the_weights(
         temperature=temperature,
         max_context_tokens=MAX_TOKENS,
     )
-    prompts = prompts_of(config, tokens, 6 if reasoning == "full" else 16)
+    prompts = prompts_of(config, tokenizer, 6 if reasoning == "full" else 16)
 
-    outputs = replies(engine, config, tokens, prompts)
+    outputs = replies(engine, config, tokenizer, prompts)
 
+    answer_ids = (tokenizer.yes_id, tokenizer.no_id)
     for prompt, output in zip(prompts, outputs, strict=True):
-        [made] = output.outputs
-        assert len(output.prompt_token_ids) == tokens.count(prompt) + tokens.n_added
+        [reply] = output.outputs
+        n_prompt_tokens = tokenizer.count(prompt) + tokenizer.n_special_tokens
+        assert len(output.prompt_token_ids) == n_prompt_tokens
         assert len(output.prompt_token_ids) <= config.max_prompt_tokens
-        assert made.finish_reason == "stop"
-        whole = (FORCED_PREFIX if reasoning == "none" else "") + made.text
-        assert parse_reply(whole, sealed=True).correct is not None
-        logprobs = [{token: it.logprob for token, it in at.items()} for at in made.logprobs]
-        ids = list(made.token_ids)
-        answer = parse_prediction(
-            made.text,
-            ids,
-            logprobs,
-            tokens.yes_id,
-            tokens.no_id,
-            reasoning=reasoning,
-            temperature=temperature,
+        assert reply.finish_reason == "stop"
+        text = (FORCED_PREFIX if reasoning == "none" else "") + reply.text
+        assert parse_reply(text, constrained=True).correct is not None
+        logprobs = [{token: it.logprob for token, it in at.items()} for at in reply.logprobs]
+        ids = list(reply.token_ids)
+        prediction = parse_prediction(
+            reply.text, ids, logprobs, *answer_ids, reasoning=reasoning, temperature=temperature
         )
-        place = max(i for i, token in enumerate(ids) if token in (tokens.yes_id, tokens.no_id))
-        before = [*output.prompt_token_ids, *ids[:place]]
-        assert answer.p_yes == pytest.approx(p_yes_of(network, before, tokens), abs=1e-2)
+        index = max(i for i, token in enumerate(ids) if token in answer_ids)
+        before = [*output.prompt_token_ids, *ids[:index]]
+        assert prediction.p_yes == pytest.approx(p_yes_of(network, before, tokenizer), abs=1e-2)

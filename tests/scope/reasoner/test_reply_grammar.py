@@ -1,4 +1,4 @@
-"""Any reply that the grammar permits, token by token."""
+"""Random replies under the grammar, generated token by token."""
 
 import random
 
@@ -22,8 +22,10 @@ MODES = [
 
 
 @pytest.fixture(scope="module")
-def tokens(checkpoint):
-    return PromptTokenizer.load(str(checkpoint))
+def answer_ids(checkpoint):
+    """Tokens of yes and no."""
+    tokenizer = PromptTokenizer.load(str(checkpoint))
+    return tokenizer.yes_id, tokenizer.no_id
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +42,8 @@ def guidance(tokenizer):
     return from_tokenizer(tokenizer, len(tokenizer))
 
 
-def finished(guidance, grammar, rng):
-    """Tokens of a reply, each drawn from those that the grammar permits there."""
+def random_reply(guidance, grammar, rng):
+    """Tokens of a complete reply, each drawn from those that the grammar permits."""
     from llguidance import LLMatcher
     from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 
@@ -58,31 +60,31 @@ def finished(guidance, grammar, rng):
 
 @pytest.mark.parametrize(("reasoning", "n_tokens"), MODES)
 @given(seed=st.integers(0, 2**32))
-def test_every_permitted_reply_ends_and_is_read(
-    guidance, tokenizer, tokens, reasoning, n_tokens, seed
+def test_every_permitted_reply_ends_and_can_be_parsed(
+    guidance, tokenizer, answer_ids, reasoning, n_tokens, seed
 ):
     """
-    Within its tokens, whatever is drawn; the token of its answer is what is read.
+    It ends within its limit, and the parsed answer is that of the answer token.
     """
-    grammar = reply_grammar(reasoning, n_tokens, tokens.yes_id, tokens.no_id)
+    grammar = reply_grammar(reasoning, n_tokens, *answer_ids)
 
-    ids = finished(guidance, grammar, random.Random(seed))
+    ids = random_reply(guidance, grammar, random.Random(seed))
 
     text = tokenizer.decode(ids, skip_special_tokens=True)
-    reply = parse_reply((FORCED_PREFIX if reasoning == "none" else "") + text, sealed=True)
-    answers = [token for token in ids if token in (tokens.yes_id, tokens.no_id)]
+    reply = parse_reply((FORCED_PREFIX if reasoning == "none" else "") + text, constrained=True)
+    answers = [token for token in ids if token in answer_ids]
     assert len(ids) <= n_tokens + ANSWER_TOKENS
     assert reply.tokens is not None
-    assert reply.correct == (answers[-1] == tokens.yes_id)
+    assert reply.correct == (answers[-1] == answer_ids[0])
 
 
-def test_a_reply_that_comes_to_its_end_is_let(guidance, tokenizer, tokens):
+def test_a_reply_may_end_before_its_limit(guidance, tokenizer, answer_ids):
     """
     A trained checkpoint writes the heading itself; a quoted example does not end its reasoning.
     """
     from llguidance import LLMatcher
 
-    grammar = reply_grammar("full", 200, tokens.yes_id, tokens.no_id)
+    grammar = reply_grammar("full", 200, *answer_ids)
     text = (
         "Analysis: Example 1 had {len: 90, correct: no}, this is easier.\n"
         "Predicted Performance: {len: 312, correct: yes}"

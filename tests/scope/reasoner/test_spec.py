@@ -6,7 +6,7 @@ from scope.reasoner.spec import ReasonerConfig, ReasonerSpec, resolve_revision
 
 
 def config_of(**settings):
-    """Settings as a YAML file would hold them."""
+    """A configuration as parsed from a YAML file."""
     return parse(ReasonerConfig, {"checkpoint": "owner/name", **settings}, "reasoner.yaml")
 
 
@@ -23,12 +23,12 @@ def folder(tmp_path):
     [
         pytest.param("full", 1536 + 48, id="as long as the reference"),
         pytest.param("short", 96 + 48, id="a few sentences"),
-        pytest.param("none", 48, id="the answer alone"),
+        pytest.param("none", 48, id="the answer only"),
     ],
 )
 def test_prompt_and_reply_share_the_context(reasoning, expected):
     """
-    What a reply may take is not there for the prompt.
+    The longest reply is subtracted from the context; the rest is for the prompt.
     """
     config = config_of(reasoning=reasoning, max_context_tokens=2000)
 
@@ -36,9 +36,9 @@ def test_prompt_and_reply_share_the_context(reasoning, expected):
     assert config.max_prompt_tokens == 2000 - expected
 
 
-def test_a_context_that_replies_would_fill_is_refused():
+def test_a_context_without_room_for_a_prompt_is_rejected():
     """
-    The sentence has both numbers.
+    The message has both numbers.
     """
     config = config_of(reasoning="full", max_context_tokens=1500)
 
@@ -47,35 +47,35 @@ def test_a_context_that_replies_would_fill_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
-        pytest.param({"samples": 3}, "samples is 3 and temperature 0", id="equal samples"),
+        pytest.param({"samples": 3}, "samples is 3 and temperature 0", id="identical samples"),
         pytest.param({"temperature": 0.7}, "samples is 1 and temperature 0.7", id="one random"),
-        pytest.param({"samples": 2, "temperature": 0.001}, "at least 0.01", id="almost greedy"),
+        pytest.param({"samples": 2, "temperature": 0.001}, "at least 0.01", id="nearly greedy"),
         pytest.param({"samples": 0}, "samples", id="no sample"),
         pytest.param({"reasoning": "long"}, "reasoning", id="unknown reasoning"),
         pytest.param({"checkpoint": ""}, "checkpoint", id="no checkpoint"),
         pytest.param({"temprature": 0.7}, "temprature", id="misspelt"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_refused(settings, told):
+def test_an_invalid_setting_is_rejected(settings, message):
     """
-    Naming it.
+    The message names the setting.
     """
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         config_of(**settings)
 
 
-def test_code_of_a_checkpoint_is_not_trusted_unasked():
+def test_code_of_a_checkpoint_is_not_trusted_by_default():
     """
-    As anywhere else.
+    A user has to allow it in the configuration.
     """
     assert config_of().trust_remote_code is False
 
 
-def test_a_folder_is_pinned_by_what_is_in_it(folder):
+def test_a_folder_is_pinned_by_its_content(folder):
     """
-    Its weights and its chat template, by whichever name it goes.
+    Its revision is a digest of weights and chat template; a hub name keeps the given revision.
     """
     before = resolve_revision(str(folder), None)
     (folder / "chat_template.jinja").write_text("another")
@@ -87,66 +87,65 @@ def test_a_folder_is_pinned_by_what_is_in_it(folder):
 
 
 @pytest.mark.parametrize(
-    ("missing", "told"),
+    ("missing", "message"),
     [
         pytest.param("config.json", "has no config.json", id="configuration"),
         pytest.param("tokenizer.json", "has no tokenizer", id="tokenizer"),
     ],
 )
-def test_a_folder_that_is_no_checkpoint_gets_a_sentence(folder, missing, told):
+def test_an_incomplete_checkpoint_folder_is_rejected(folder, missing, message):
     """
-    Naming the folder and what it lacks.
+    The message names the folder and the missing part.
     """
     (folder / missing).unlink()
 
-    with pytest.raises(ConfigError, match=told) as error:
+    with pytest.raises(ConfigError, match=message) as error:
         resolve_revision(str(folder), None)
     assert str(folder) in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["/nowhere/at/all", "./nowhere", "a/b/c"])
-def test_a_folder_that_is_not_there_gets_a_sentence(name):
+def test_a_missing_folder_is_rejected(name):
     """
-    Whatever is written like a path is one.
+    Every name that is written like a path counts as a folder.
     """
-    with pytest.raises(ConfigError, match="is not there; expected a Hugging Face name or a folder"):
+    with pytest.raises(ConfigError, match="does not exist; expected a Hugging Face name or a fold"):
         resolve_revision(name, None)
 
 
-def test_a_reasoner_agrees_with_itself_elsewhere(folder, tmp_path_factory):
+def test_a_moved_checkpoint_does_not_differ(folder, tmp_path_factory):
     """
-    A folder may have been moved; anything else that decides an answer is named.
+    Every other field that determines an answer is named as a difference.
     """
     ours = ReasonerSpec.from_config(config_of(checkpoint=str(folder)))
     moved = ours.model_copy(update={"checkpoint": "/elsewhere"})
     other = ours.model_copy(update={"reasoning": "full", "n_examples": 7})
 
-    assert ours.agrees_with(moved)
-    assert not ours.agrees_with(other)
+    assert ours.differences(moved) == ()
     assert ours.differences(other) == ("reasoning", "n_examples")
 
 
-def test_unpinned_reasoners_agree_by_name_alone():
+def test_unpinned_reasoners_are_compared_by_name():
     """
-    Nothing else is known of them.
+    Their revisions are unknown.
     """
-    one = ReasonerSpec.from_config(config_of())
+    spec = ReasonerSpec.from_config(config_of())
 
-    assert one.agrees_with(ReasonerSpec.from_config(config_of()))
-    assert one.differences(ReasonerSpec.from_config(config_of(checkpoint="owner/other"))) == (
+    assert spec.differences(ReasonerSpec.from_config(config_of())) == ()
+    assert spec.differences(ReasonerSpec.from_config(config_of(checkpoint="owner/other"))) == (
         "checkpoint",
     )
 
 
-def test_another_wording_is_another_reasoner(tmp_path):
+def test_another_template_is_another_reasoner(tmp_path):
     """
-    The text of the template counts, not where it lies.
+    The text of the template counts, not its path.
     """
     path = tmp_path / "mine.jinja"
     path.write_text(
         "{{ model }} {{ question }} {% for e in examples %}{{ e.question }}{% endfor %}"
     )
 
-    theirs = ReasonerSpec.from_config(config_of(template=str(path)))
+    custom = ReasonerSpec.from_config(config_of(template=str(path)))
 
-    assert ReasonerSpec.from_config(config_of()).differences(theirs) == ("template",)
+    assert ReasonerSpec.from_config(config_of()).differences(custom) == ("template",)

@@ -8,18 +8,18 @@ LENGTHS = st.lists(st.integers(0, 3_000), max_size=6)
 
 
 @pytest.mark.parametrize(
-    ("room", "expected"),
+    ("budget", "expected"),
     [
-        pytest.param(900, TokenAllocation((300, 100, 200), 300), id="all fits"),
-        pytest.param(750, TokenAllocation((175, 100, 175), 300), id="the longest shrink first"),
-        pytest.param(480, TokenAllocation((60, 60, 60), 300), id="all shrink evenly"),
+        pytest.param(900, TokenAllocation((300, 100, 200), 300), id="everything fits"),
+        pytest.param(750, TokenAllocation((175, 100, 175), 300), id="the longest are cut first"),
+        pytest.param(480, TokenAllocation((60, 60, 60), 300), id="all are cut to one length"),
         pytest.param(
-            300 + 3 * MIN_EXAMPLE_TOKENS, TokenAllocation((48, 48, 48), 300), id="to the floor"
+            300 + 3 * MIN_EXAMPLE_TOKENS, TokenAllocation((48, 48, 48), 300), id="to the minimum"
         ),
         pytest.param(
             299 + 3 * MIN_EXAMPLE_TOKENS,
             TokenAllocation((71, 71), 300),
-            id="then the farthest goes",
+            id="then the last is dropped",
         ),
         pytest.param(300 + MIN_EXAMPLE_TOKENS, TokenAllocation((48,), 300), id="down to one"),
         pytest.param(299 + MIN_EXAMPLE_TOKENS, TokenAllocation((), 300), id="and to none"),
@@ -27,38 +27,38 @@ LENGTHS = st.lists(st.integers(0, 3_000), max_size=6)
         pytest.param(-10, TokenAllocation((), 0), id="to nothing"),
     ],
 )
-def test_the_question_is_cut_last(room, expected):
+def test_the_question_is_cut_last(budget, expected):
     """
-    Three examples of 300, 100 and 200 tokens, nearest first, and a question of 300.
+    Three examples of 300, 100 and 200 tokens, most similar first, and a question of 300.
     """
-    assert allocate_tokens([300, 100, 200], 300, [room] * 4) == expected
+    assert allocate_tokens([300, 100, 200], 300, [budget] * 4) == expected
 
 
 @given(LENGTHS, st.integers(0, 3_000), st.integers(-100, 12_000))
-def test_no_room_is_overdrawn_and_none_of_use_is_left(lengths, question, room):
+def test_the_budget_is_kept_and_used(lengths, question, budget):
     """
-    Whatever is cut, the room is full to less than one token for each example.
+    If examples are cut, less than one token for each of them is unused.
     """
-    plan = allocate_tokens(lengths, question, [room] * (len(lengths) + 1))
-    taken = sum(plan.examples) + plan.question
+    allocation = allocate_tokens(lengths, question, [budget] * (len(lengths) + 1))
+    used = sum(allocation.examples) + allocation.question
 
-    assert taken <= max(room, 0)
-    assert all(n <= length for n, length in zip(plan.examples, lengths, strict=False))
-    whole = [*plan.examples] == lengths[: len(plan.examples)]
-    if plan.examples and not whole:
-        assert room - taken < len(plan.examples)
+    assert used <= max(budget, 0)
+    assert all(n <= length for n, length in zip(allocation.examples, lengths, strict=False))
+    whole = [*allocation.examples] == lengths[: len(allocation.examples)]
+    if allocation.examples and not whole:
+        assert budget - used < len(allocation.examples)
 
 
 @given(st.lists(st.integers(0, 500), min_size=1, max_size=8), st.integers(0, 4_000))
-def test_a_common_length_is_the_largest_that_fits(lengths, room):
+def test_the_common_limit_is_the_largest_that_fits(lengths, budget):
     """
-    One more would be too long, if there is anything left to gain.
+    A limit of one more exceeds the budget, unless nothing is cut.
     """
 
-    def taken(longest):
-        return sum(min(length, longest) for length in lengths)
+    def used(limit):
+        return sum(min(length, limit) for length in lengths)
 
-    longest = water_fill(lengths, room)
+    limit = water_fill(lengths, budget)
 
-    assert taken(longest) <= room
-    assert longest == max(lengths) or taken(longest + 1) > room
+    assert used(limit) <= budget
+    assert limit == max(lengths) or used(limit + 1) > budget

@@ -7,58 +7,58 @@ from scope.reasoner.tokenizer import TRUNCATION_MARK, PromptTokenizer
 
 
 @pytest.fixture(scope="module")
-def tokens(checkpoint):
+def tokenizer(checkpoint):
     return PromptTokenizer.load(str(checkpoint))
 
 
-def test_each_answer_is_one_token(tokens):
+def test_each_answer_is_one_token(tokenizer):
     """
-    And they are two.
+    And the two tokens differ.
     """
-    assert tokens.yes_id != tokens.no_id
-    assert tokens.count(" yes") == tokens.count(" no") == 1
+    assert tokenizer.yes_id != tokenizer.no_id
+    assert tokenizer.count(" yes") == tokenizer.count(" no") == 1
 
 
-def test_a_chat_is_wrapped_as_the_checkpoint_wants_it(tokens):
+def test_a_chat_has_the_format_of_the_checkpoint(tokenizer):
     """
-    Up to the reply, which may have been begun.
+    It ends in the given prefix of the reply.
     """
-    assert tokens.apply_chat_template("Why?", "Because") == (
+    assert tokenizer.apply_chat_template("Why?", "Because") == (
         "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nBecause"
     )
 
 
-def test_control_tokens_are_known(tokens):
+def test_special_tokens_are_listed(tokenizer):
     """
-    A text must not hold them.
+    The injection guard breaks them up in untrusted text.
     """
-    assert tokens.special_tokens == ("<|endoftext|>", "<|im_end|>", "<|im_start|>")
+    assert tokenizer.special_tokens == ("<|endoftext|>", "<|im_end|>", "<|im_start|>")
 
 
-def test_a_cut_text_keeps_its_head_and_its_tail(tokens):
+def test_a_truncated_text_keeps_its_head_and_its_tail(tokenizer):
     """
-    About as much of each.
+    About the same number of tokens of each.
     """
     text = "Begin here. " + "word " * 500 + "What is asked?"
 
-    short = tokens.truncate_middle(text, 60)
+    short = tokenizer.truncate_middle(text, 60)
     head, tail = short.split(TRUNCATION_MARK)
 
     assert text.startswith(head)
     assert text.endswith(tail)
-    assert 50 <= tokens.count(short) <= 60
-    assert abs(tokens.count(head) - tokens.count(tail)) <= 4
+    assert 50 <= tokenizer.count(short) <= 60
+    assert abs(tokenizer.count(head) - tokenizer.count(tail)) <= 4
 
 
 @given(st.text(max_size=300) | st.text("ab \n字🙂", max_size=600), st.integers(0, 200))
-def test_a_cut_text_has_no_more_tokens_than_allowed(tokens, text, n_tokens):
+def test_a_truncated_text_has_no_more_tokens_than_allowed(tokenizer, text, n_tokens):
     """
-    One that has few enough is left as it is, and no character is halved.
+    A text that is short enough stays as it is, and no character is split.
     """
-    short = tokens.truncate_middle(text, n_tokens)
+    short = tokenizer.truncate_middle(text, n_tokens)
 
-    assert tokens.count(short) <= n_tokens
-    if tokens.count(text) <= n_tokens:
+    assert tokenizer.count(short) <= n_tokens
+    if tokenizer.count(text) <= n_tokens:
         assert short == text
     else:
         head, _, tail = short.partition(TRUNCATION_MARK)
@@ -67,24 +67,24 @@ def test_a_cut_text_has_no_more_tokens_than_allowed(tokens, text, n_tokens):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
-        pytest.param("/nowhere/checkpoint", "is not there", id="no folder"),
-        pytest.param("nobody/nothing", "cannot be loaded", id="nothing of this name at the hub"),
+        pytest.param("/nowhere/checkpoint", "does not exist", id="no folder"),
+        pytest.param("nobody/nothing", "cannot be loaded", id="not on the hub"),
     ],
 )
-def test_a_checkpoint_that_is_not_there_gets_a_sentence(name, told):
+def test_a_missing_checkpoint_is_rejected(name, message):
     """
-    Naming it.
+    The message names it.
     """
-    with pytest.raises(ConfigError, match=told) as error:
+    with pytest.raises(ConfigError, match=message) as error:
         PromptTokenizer.load(name)
     assert name in str(error.value)
 
 
-def test_a_checkpoint_without_a_chat_template_gets_a_sentence(tmp_path):
+def test_a_checkpoint_without_a_chat_template_is_rejected(tmp_path):
     """
-    A base model does not know whose turn it is.
+    A base model cannot follow the turns of a chat.
     """
     from tests.factories.checkpoints import tiny_tokenizer
 
@@ -95,9 +95,9 @@ def test_a_checkpoint_without_a_chat_template_gets_a_sentence(tmp_path):
         PromptTokenizer(tokenizer, "base")
 
 
-def test_a_checkpoint_that_spells_its_answers_gets_a_sentence():
+def test_a_checkpoint_that_splits_an_answer_into_tokens_is_rejected():
     """
-    The probability of the first letters is not that of the answer.
+    The probability of the first token is not that of the answer.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -113,7 +113,7 @@ def test_a_checkpoint_that_spells_its_answers_gets_a_sentence():
         PromptTokenizer(tokenizer, "speller")
 
 
-def test_a_first_token_that_the_engine_adds_is_not_written_twice():
+def test_a_bos_token_that_the_engine_adds_is_not_repeated():
     """
     Where chat template and tokenizer both begin with it.
     """
@@ -123,13 +123,13 @@ def test_a_first_token_that_the_engine_adds_is_not_written_twice():
 
     tokenizer = tiny_tokenizer()
     tokenizer.bos_token = "<|endoftext|>"
-    begin = ("<|endoftext|>", tokenizer.bos_token_id)
+    bos = ("<|endoftext|>", tokenizer.bos_token_id)
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
-        single="<|endoftext|> $A", special_tokens=[begin]
+        single="<|endoftext|> $A", special_tokens=[bos]
     )
     tokenizer.chat_template = "{{ bos_token }}{{ messages[0].content }}"
 
-    tokens = PromptTokenizer(tokenizer, "llama-like")
+    prompt_tokenizer = PromptTokenizer(tokenizer, "llama-like")
 
-    assert tokens.n_special_tokens == 1
-    assert tokens.apply_chat_template("Why?") == "Why?"
+    assert prompt_tokenizer.n_special_tokens == 1
+    assert prompt_tokenizer.apply_chat_template("Why?") == "Why?"

@@ -31,7 +31,7 @@ def test_estimates_stand_where_their_model_does(read):
     assert past.predictions.question_ids == ("a", "b")
     assert past.predictions.models == past.logged.models == ("small", "large")
     np.testing.assert_array_equal(estimates.p_correct_qm, [[0.5, np.nan], [np.nan, 0.8]])
-    np.testing.assert_array_equal(estimates.cost_usd_high_qm, [[1.0, np.nan], [3.0, 2.0]])
+    np.testing.assert_array_equal(estimates.cost_usd.high_qm, [[1.0, np.nan], [3.0, 2.0]])
     np.testing.assert_array_equal(past.offers.eligible_qm, [[True, False], [True, True]])
 
 

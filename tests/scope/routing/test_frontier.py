@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scope import AlphaScale
-from scope.routing.frontier import AlphaSweep, frontier, mix_accuracy, mix_hull
+from scope.routing.frontier import AlphaSweep, mix_accuracy, mix_hull
 from scope.routing.metrics import GroundTruth, RoutingScore
 from tests.factories.banks import predictions_of
 from tests.factories.partitions import rows_of
@@ -14,6 +14,13 @@ def single(accuracy, usd_per_1k):
 
 ALPHAS = [0.0, 0.3, 0.5, 0.9, 1.0]
 SINGLES = [single(0.5, 1), single(0.6, 3), single(0.9, 5), single(0.4, 2), single(0.8, 9)]
+
+
+def sweep_points(predictions, scale, alphas, truth=None):
+    """The points of all questions at once."""
+    sweep = AlphaSweep(scale, alphas)
+    sweep.add(predictions, truth)
+    return sweep.points()
 
 
 def test_mixes_reach_the_hull_of_the_single_models():
@@ -43,7 +50,7 @@ def test_planned_and_realised_stand_side_by_side():
     truth = GroundTruth(np.array([[0, 1], [1, 0]]), np.array([[1.0, 3.0], [1.0, 3.0]]))
     dial = AlphaScale.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
 
-    cheapest, likeliest = frontier(predictions, dial, [0.0, 1.0], truth)
+    cheapest, likeliest = sweep_points(predictions, dial, [0.0, 1.0], truth)
 
     assert (cheapest.planned.accuracy, cheapest.planned.cost_usd) == (0.55, 2.0)
     assert likeliest.planned.accuracy == pytest.approx(0.85)
@@ -57,7 +64,7 @@ def test_without_outcomes_nothing_is_realised():
     predictions = predictions_of([[0.5, 0.9]], [[1.0, 2.0]])
     dial = AlphaScale.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
 
-    assert frontier(predictions, dial, [0.5])[0].realised is None
+    assert sweep_points(predictions, dial, [0.5])[0].realised is None
 
 
 @pytest.mark.parametrize("n", [1, 7, 30])
@@ -76,4 +83,4 @@ def test_a_sweep_in_portions_gives_the_same_points(n):
         part = GroundTruth(truth.correct_qm[rows], truth.cost_usd_qm[rows])
         sweep.add(rows_of(predictions, rows), part)
 
-    assert repr(sweep.points()) == repr(frontier(predictions, dial, ALPHAS, truth))
+    assert repr(sweep.points()) == repr(sweep_points(predictions, dial, ALPHAS, truth))

@@ -112,9 +112,9 @@ def test_the_whole_is_all_shards(folder):
 
     assert whole.predictions.question_ids == P.question_ids
     assert whole.outcomes is None
-    for name in ("p_correct_qm", "cost_usd_qm", "completion_tokens_high_qm"):
+    for name in ("p_correct", "cost_usd", "completion_tokens_high"):
         np.testing.assert_array_equal(
-            getattr(whole.predictions.estimates, name), getattr(P.estimates, name)
+            whole.predictions.estimates.to_columns()[name], P.estimates.to_columns()[name]
         )
 
 

@@ -55,7 +55,8 @@ def test_a_routing_file_does_not_tell_how_the_questions_came(tmp_path_factory, t
     output = tmp_path_factory.getbasetemp() / "routing.json"
     portions = Portions(whole, cut(data, len(whole.predictions.question_ids)))
     try:
-        expected = route(whole, Objective(**target)).to_json(whole.truth())
+        result, truth = route(whole, Objective(**target)), whole.truth()
+        expected = result.summary(truth).to_json(result.decisions(truth))
     except NoEvidenceError:
         with pytest.raises(NoEvidenceError):
             route_to_file(output, portions, Objective(**target))

@@ -21,6 +21,12 @@ def routing(policy):
     return RoutingResult("min_quality", {"min_quality": policy.target}, PREDICTIONS, choices)
 
 
+def routing_json(policy, truth=None):
+    """The content of a routing file."""
+    result = routing(policy)
+    return result.summary(truth).to_json(result.decisions(truth))
+
+
 @pytest.mark.parametrize(
     ("target", "question", "reason"),
     [
@@ -46,7 +52,7 @@ def test_the_file_has_the_published_keys_and_null_for_what_is_unknown():
     """
     Without outcomes accuracy and cost are null; an unroutable question has no model.
     """
-    result = json.loads(json.dumps(routing(MinQuality(0.4)).to_json(None), allow_nan=False))
+    result = json.loads(json.dumps(routing_json(MinQuality(0.4)), allow_nan=False))
 
     routed = result["result"]
     assert routed["accuracy"] is routed["total_cost"] is result["realised"] is None
@@ -71,7 +77,7 @@ def test_outcomes_are_reported_where_they_are_known():
     """
     truth = GroundTruth(np.array([[1, 1], [0, 1], [1, 1]]), np.full((3, 2), 0.002))
 
-    result = routing(MinQuality(0.4)).to_json(truth)
+    result = routing_json(MinQuality(0.4), truth)
 
     assert result["realised"]["accuracy"] == result["result"]["accuracy"] == 0.5
     assert result["realised"]["cost_usd"] == result["result"]["total_cost"] == 0.004
@@ -88,7 +94,7 @@ def test_the_distribution_counts_the_most_used_first():
     """
     choices = Choices(np.array([1, 1, -1]), np.array([True, True, False]))
 
-    assert RoutingResult("x", {}, PREDICTIONS, choices).distribution() == {"large": 2}
+    assert RoutingResult("x", {}, PREDICTIONS, choices).summary().distribution == {"large": 2}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from scope.storage.files import atomic_file, atomic_folder, check_writable, read
 
 def test_a_file_appears_whole(tmp_path):
     """
-    Until the block ends the old content stands.
+    The old content stays until the block ends.
     """
     path = tmp_path / "a.txt"
     path.write_text("old")
@@ -22,7 +22,7 @@ def test_a_file_appears_whole(tmp_path):
 
 def test_a_file_that_fails_leaves_nothing(tmp_path):
     """
-    Neither half a file nor its draft.
+    Neither a partial file nor the temporary one.
     """
     with pytest.raises(RuntimeError), atomic_file(tmp_path / "a.txt") as draft:
         draft.write_text("half")
@@ -33,7 +33,7 @@ def test_a_file_that_fails_leaves_nothing(tmp_path):
 
 def test_a_folder_that_fails_leaves_the_old_one(tmp_path):
     """
-    Even when it was to be replaced.
+    Also with `replace`.
     """
     folder = tmp_path / "bank"
     folder.mkdir()
@@ -49,7 +49,7 @@ def test_a_folder_that_fails_leaves_the_old_one(tmp_path):
 
 def test_a_folder_is_replaced_whole(tmp_path):
     """
-    Nothing of the old one survives in the new one, and no draft is left.
+    No old file is in the new folder, and no temporary folder is left.
     """
     folder = tmp_path / "bank"
     folder.mkdir()
@@ -62,17 +62,17 @@ def test_a_folder_is_replaced_whole(tmp_path):
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_an_existing_folder_is_not_touched(tmp_path):
+def test_an_existing_folder_is_not_replaced_by_default(tmp_path):
     """
-    Unless replacing was asked for.
+    The message says what to do.
     """
     with pytest.raises(FileExistsError, match="choose another"), atomic_folder(tmp_path):
         pass
 
 
-def test_json_goes_out_and_comes_back(tmp_path):
+def test_json_round_trip(tmp_path):
     """
-    NaN is not JSON and is refused rather than written.
+    NaN is not JSON and raises an error; the old file stays.
     """
     path = tmp_path / "a.json"
     write_json(path, {"a": [1, None]})
@@ -83,9 +83,9 @@ def test_json_goes_out_and_comes_back(tmp_path):
     assert read_json(path) == {"a": [1, None]}
 
 
-def test_broken_json_is_named_by_file_and_line(tmp_path):
+def test_invalid_json_is_reported_with_file_and_line(tmp_path):
     """
-    The two things one needs to repair it.
+    A trailing comma is an error.
     """
     path = tmp_path / "a.json"
     path.write_text('{\n"a": 1,\n}')
@@ -94,29 +94,29 @@ def test_broken_json_is_named_by_file_and_line(tmp_path):
         read_json(path)
 
 
-@pytest.mark.parametrize("new", [atomic_file, atomic_folder, check_writable])
-def test_a_place_nobody_can_write_is_named(tmp_path, new):
+@pytest.mark.parametrize("write", [atomic_file, atomic_folder, check_writable])
+def test_an_unwritable_path_is_reported(tmp_path, write):
     """
-    By the path a user knows, with the system's reason.
+    The message has the path of the caller and the reason of the system.
     """
     (tmp_path / "file").write_text("")
-    place = tmp_path / "file" / "out" / "a"
+    path = tmp_path / "file" / "out" / "a"
 
     with pytest.raises(OutputWriteError, match=r"out/a cannot be written: Not a directory; run"):
-        entered = new(place)
-        entered.__enter__()
+        context = write(path)
+        context.__enter__()
 
 
-@pytest.mark.parametrize("new", [atomic_file, atomic_folder])
-def test_a_full_disk_is_told_of_once(tmp_path, new):
+@pytest.mark.parametrize("write", [atomic_file, atomic_folder])
+def test_a_full_disk_is_reported_once(tmp_path, write):
     """
-    Whoever wrote, it names the file or folder that does not come to be; drafts are gone.
+    The message names the final file or folder, not the temporary one, which is removed.
     """
     reason = r"^[^;]*/a cannot be written: No space left on device; run[^;]*$"
 
     with (
         pytest.raises(OutputWriteError, match=reason),
-        new(tmp_path / "a") as draft,
+        write(tmp_path / "a") as draft,
         atomic_file(tmp_path / "a"),
     ):
         raise OSError(errno.ENOSPC, f"Error writing {draft}. Detail: [errno 28]")
@@ -124,17 +124,17 @@ def test_a_full_disk_is_told_of_once(tmp_path, new):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_error_inside_is_not_taken_for_a_full_disk(tmp_path):
+def test_another_error_in_the_block_is_passed_on(tmp_path):
     """
-    A file that is read while another is written speaks for itself.
+    An error on reading another file is not an `OutputWriteError`.
     """
     with pytest.raises(FileNotFoundError, match="nowhere"), atomic_file(tmp_path / "a"):
         (tmp_path / "nowhere").read_text()
 
 
-def test_looking_whether_a_folder_can_be_written_leaves_only_the_folder(tmp_path):
+def test_check_writable_creates_the_folder_and_nothing_else(tmp_path):
     """
-    Made if it is not there.
+    Parents are created, too.
     """
     check_writable(tmp_path / "out" / "deep")
 

@@ -1,4 +1,4 @@
-"""Finished parts of a run."""
+"""Shards of a run."""
 
 import numpy as np
 import pyarrow as pa
@@ -13,22 +13,22 @@ SETTINGS = {"bank": "abc", "models": ["small", "large"]}
 
 
 def table_of(ids, errors=None):
-    """One row a question, its length beside it."""
-    lengths = [len(name) for name in ids]
+    """One row per question, with the length of its id."""
+    lengths = [len(id_) for id_ in ids]
     return pa.table({"question_id": ids, "length": lengths, "error": errors or [""] * len(ids)})
 
 
-def written(folder, ids):
-    """Write all shards of some questions, the last first."""
+def write_all(folder, ids):
+    """Write all shards of some questions, the last one first."""
     shard_n = assign_shards(ids)
     for shard in np.unique(shard_n)[::-1]:
-        names = [ids[n] for n in np.flatnonzero(shard_n == shard)]
-        folder.write(int(shard), table_of(names))
+        members = [ids[n] for n in np.flatnonzero(shard_n == shard)]
+        folder.write(int(shard), table_of(members))
 
 
-def test_a_question_has_its_shard_from_its_name_alone():
+def test_the_shard_of_a_question_depends_on_its_id():
     """
-    The order of the questions changes nothing; about `SHARD_QUESTIONS` share one.
+    The order of the questions does not matter; a shard has about `SHARD_QUESTIONS`.
     """
     ids = [f"q{n}" for n in range(5_000)]
 
@@ -41,14 +41,14 @@ def test_a_question_has_its_shard_from_its_name_alone():
 
 def test_few_questions_are_one_shard():
     """
-    Nothing to share out.
+    Fewer than `SHARD_QUESTIONS` are not split.
     """
     assert assign_shards(["a", "b", "c"]).tolist() == [0, 0, 0]
 
 
-def test_a_shard_is_finished_once_its_record_is_there(tmp_path):
+def test_a_shard_is_finished_when_it_has_a_record(tmp_path):
     """
-    A table without a record, as a kill between the two leaves it, is no shard.
+    A run killed between table and record leaves an unfinished shard.
     """
     folder = ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False)
     assert folder.record(0) is None
@@ -65,12 +65,12 @@ def test_a_shard_is_finished_once_its_record_is_there(tmp_path):
     "damage",
     [
         pytest.param(lambda path: path.write_bytes(b"rubbish"), id="other bytes"),
-        pytest.param(lambda path: path.unlink(), id="gone"),
+        pytest.param(lambda path: path.unlink(), id="deleted"),
     ],
 )
-def test_a_damaged_shard_is_made_again(tmp_path, damage):
+def test_a_damaged_shard_is_unfinished(tmp_path, damage):
     """
-    Its record no longer fits, so that it counts as missing.
+    It does not match its record.
     """
     folder = ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False)
     folder.write(0, table_of(["a"]))
@@ -82,7 +82,7 @@ def test_a_damaged_shard_is_made_again(tmp_path, damage):
 
 def test_a_shard_with_a_failed_row_is_not_finished(tmp_path):
     """
-    It is there to be merged, and made again by the next run.
+    It can be merged, and the next run computes it again.
     """
     folder = ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False)
 
@@ -94,20 +94,20 @@ def test_a_shard_with_a_failed_row_is_not_finished(tmp_path):
     assert merged["error"].to_pylist() == ["", "out of memory"]
 
 
-def test_a_run_goes_on_with_its_own_settings(tmp_path):
+def test_a_run_resumes_with_the_same_settings(tmp_path):
     """
-    What is finished is found again.
+    Its finished shards are kept.
     """
-    written(ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False), ["a", "b"])
+    write_all(ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False), ["a", "b"])
 
     assert ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False).is_complete(0)
 
 
-def test_other_settings_are_refused_by_name(tmp_path):
+def test_other_settings_are_rejected(tmp_path):
     """
-    The sentence names what differs, and what to do; nothing is lost.
+    The message names the settings that differ and what to do; finished shards are kept.
     """
-    written(ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False), ["a", "b"])
+    write_all(ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False), ["a", "b"])
 
     with pytest.raises(PredictionsError, match=r"with different bank, seed; .* --fresh"):
         ShardFolder.open(tmp_path / "run", {**SETTINGS, "bank": "xyz", "seed": 1}, fresh=False)
@@ -115,18 +115,18 @@ def test_other_settings_are_refused_by_name(tmp_path):
     assert ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False).is_complete(0)
 
 
-def test_a_fresh_run_forgets_what_was_there(tmp_path):
+def test_a_fresh_run_deletes_the_old_shards(tmp_path):
     """
-    As asked.
+    Also those of other settings.
     """
-    written(ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False), ["a", "b"])
+    write_all(ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False), ["a", "b"])
 
     assert not ShardFolder.open(tmp_path / "run", {"bank": "xyz"}, fresh=True).is_complete(0)
 
 
-def test_a_folder_without_settings_is_refused(tmp_path):
+def test_a_folder_without_settings_is_rejected(tmp_path):
     """
-    Whatever it is, it is not overwritten.
+    A folder that is not a run is not overwritten.
     """
     (tmp_path / "run").mkdir()
 
@@ -141,38 +141,38 @@ def test_a_folder_without_settings_is_refused(tmp_path):
 )
 def test_merged_shards_are_all_questions_in_order(tmp_path_factory, ids, n_rows):
     """
-    Sorted by id, none lost or doubled, however many are asked for at once.
+    Sorted by id, each once, with any number of rows per table.
     """
     folder = ShardFolder.open(tmp_path_factory.mktemp("run") / "run", SETTINGS, fresh=False)
-    written(folder, ids)
+    write_all(folder, ids)
 
     parts = list(folder.iter_merged(ids, n_rows))
 
-    assert [name for part in parts for name in part["question_id"].to_pylist()] == sorted(ids)
+    assert [id_ for part in parts for id_ in part["question_id"].to_pylist()] == sorted(ids)
     assert {part.num_rows for part in parts[:-1]} <= {n_rows}
 
 
-def test_merging_takes_a_little_of_many_shards(tmp_path):
+def test_merging_reads_many_shards_at_once(tmp_path):
     """
-    Three thousand questions lie in six shards; every part of 500 draws on all of them.
+    3,000 questions are in six shards; each table of 500 rows takes rows from all of them.
     """
     ids = [f"q{n:04d}" for n in range(3_000)]
     folder = ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False)
-    written(folder, ids)
+    write_all(folder, ids)
 
     parts = list(folder.iter_merged(ids, 500))
 
     assert [part.num_rows for part in parts] == [500] * 6
-    assert [name for part in parts for name in part["question_id"].to_pylist()] == ids
+    assert [id_ for part in parts for id_ in part["question_id"].to_pylist()] == ids
 
 
-def test_a_shard_on_another_disk_is_missed(tmp_path):
+def test_a_shard_on_another_disk_is_an_error(tmp_path):
     """
-    As where the machines of a cluster share none: said before anything is put together.
+    As in a cluster without a shared disk; the error is raised before the first table.
     """
     ids = [f"q{n}" for n in range(1_500)]
     folder = ShardFolder.open(tmp_path / "run", SETTINGS, fresh=False)
-    written(folder, ids)
+    write_all(folder, ids)
     (tmp_path / "run" / "shard-000001.parquet").unlink()
 
     with pytest.raises(PredictionsError, match=r"lacks 1 shards .* all machines of the cluster"):

@@ -10,7 +10,9 @@ import pytest
 
 from scope.errors import ConfigError
 from scope.upstream.client import ChatClient
-from scope.upstream.endpoint import CompletionResult, EndpointConfig, UpstreamError, retry_after_s
+from scope.upstream.endpoint import CompletionResult, EndpointConfig
+from scope.upstream.failure import UpstreamError, retry_after_s
+from scope.upstream.retry import RetryPolicy
 from tests.upstream import running
 
 KEY = "sk-very-secret-0123"
@@ -26,15 +28,19 @@ def upstream():
 def ask(upstream, request):
     """Ask one model that behaves as told; returns (reply or error, its log)."""
 
-    def run(told, *, model=request.node.name, prompts=("2+2?",), **settings):
+    def run(told, *, model=request.node.name, prompts=("2+2?",), attempts=5, **settings):
         upstream.behave({model: told})
-        quick = {"initial_backoff_s": 0.01, "timeout_s": 5.0} | settings
-        endpoint = EndpointConfig(upstream.base_url, KEY, **quick)
+        settings = {"timeout_s": 5.0, "retries": retries(attempts)} | settings
+        endpoint = EndpointConfig(upstream.base_url, KEY, **settings)
         results = asyncio.run(ask_all(endpoint, model, prompts))
         log = [call for call in upstream.log() if call["model"] == model]
         return (results[0] if len(results) == 1 else results), log
 
     return run
+
+
+def retries(attempts):
+    return RetryPolicy(attempts=attempts, initial_backoff_s=0.01)
 
 
 async def ask_all(endpoint, model, prompts):
@@ -117,9 +123,7 @@ def test_nobody_listening_is_an_error_of_its_own():
     """
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    endpoint = EndpointConfig(
-        f"http://127.0.0.1:{port}/v1", KEY, attempts=2, initial_backoff_s=0.01
-    )
+    endpoint = EndpointConfig(f"http://127.0.0.1:{port}/v1", KEY, retries=retries(2))
 
     (error,) = asyncio.run(ask_all(endpoint, "m", ["2+2?"]))
 
@@ -204,7 +208,7 @@ def test_an_endpoint_does_not_show_its_key():
         pytest.param("ftp://x", KEY, "expected http", id="not http"),
         pytest.param("https://me:pw@x/v1", KEY, "more than an address", id="password in the URL"),
         pytest.param("https://x/v1", " ", "key is empty", id="no key"),
-        pytest.param("https://x/v1", "a\nb", "no header may carry", id="line break in the key"),
+        pytest.param("https://x/v1", "a\nb", "not allowed in a header", id="line break in the key"),
     ],
 )
 def test_a_wrong_endpoint_is_refused(url, key, told):

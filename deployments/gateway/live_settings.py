@@ -1,0 +1,105 @@
+"""The settings in force, and what a change of them reaches."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from deployments.gateway.request_log import RequestLog
+from deployments.protocol import NotConfiguredError
+from deployments.routing import PredictionCache
+from deployments.routing.readiness import Readiness
+from deployments.routing.reasoning_client import ReasoningClient
+from deployments.routing.sessions import SessionStore
+from deployments.settings import ActiveSettings, check_bind
+from deployments.telemetry.metrics import Metrics
+from deployments.upstream import FallbackExecutor, UpstreamClient, UpstreamRegistry
+from scope.bank import Bank
+from scope.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurableParts:
+    """The parts of a Router that settings reach."""
+
+    cache: PredictionCache
+    client: UpstreamClient
+    executor: FallbackExecutor
+    metrics: Metrics
+    readiness: Readiness
+    reasoning: ReasoningClient
+    request_log: RequestLog
+    sessions: SessionStore
+    upstreams: UpstreamRegistry
+
+
+class LiveSettings:
+    """Puts settings in force while requests run.
+
+    Parameters
+    ----------
+    bank : Bank
+    host : str
+        Address that HTTP is bound to.
+    parts : ConfigurableParts
+    """
+
+    def __init__(self, bank: Bank, host: str, parts: ConfigurableParts) -> None:
+        self._bank, self._host, self._parts = bank, host, parts
+        self._resources = AsyncExitStack()
+        self._current: ActiveSettings | None = None
+
+    @property
+    def current(self) -> ActiveSettings:
+        """The settings in force.
+
+        Raises
+        ------
+        NotConfiguredError
+            Before the first settings are in force.
+        """
+        if self._current is None:
+            raise NotConfiguredError(
+                "the Router has no settings; give it a user_config with access: in its config file"
+            )
+        return self._current
+
+    async def replace(self, user_config: Mapping[str, Any]) -> None:
+        """Put settings in force, all or none; requests in flight keep the settings they began with.
+
+        Raises
+        ------
+        ConfigError
+            If the settings are wrong; the current ones stay in force.
+        """
+        parts = self._parts
+        new = ActiveSettings.from_user_config(user_config, self._bank.models)
+        settings = new.settings
+        check_bind(self._host, settings.access)
+        if settings.policy.alpha is not None and self._bank.reference is None:
+            raise ConfigError(
+                "policy: alpha needs a fitted bank (`scope bank fit`); "
+                "give min_quality or max_cost_usd"
+            )
+        settings.reasoning.check(engine=parts.reasoning.available)
+        decision_log = parts.request_log.make_decision_log(settings.decisions)
+        parts.upstreams.configure(settings.upstreams, {model.id: model for model in new.models})
+        if self._current is None:
+            await self._resources.enter_async_context(parts.client)
+        parts.executor.retries = settings.retries
+        parts.request_log.replace_decision_log(decision_log)
+        parts.cache.resize(settings.max_cached_predictions)
+        parts.sessions.local = parts.sessions.local.with_settings(settings.sessions)
+        self._current = new
+        parts.metrics.set_settings_rejected(rejected=False)
+        parts.readiness.settings = "ok"
+
+    def mark_rejected(self) -> None:
+        """Record that the latest settings were rejected, until others are in force."""
+        self._parts.metrics.set_settings_rejected(rejected=True)
+        self._parts.readiness.settings = "rejected"
+
+    async def close(self) -> None:
+        """Close connections and files."""
+        self._parts.request_log.close()
+        await self._resources.aclose()
