@@ -19,16 +19,16 @@ def inputs() -> TwoStage:
     """Return random predictions; a tenth of the models lack a Stage I entry."""
     rng = np.random.default_rng(0)
     shape = (N_QUESTIONS, N_MODELS)
-    thrift = rng.random(shape)
-    thrift[rng.random(shape) < 0.1] = np.nan
+    cheapness = rng.random(shape)
+    cheapness[rng.random(shape) < 0.1] = np.nan
     return TwoStage(
         question_ids=tuple(map(str, range(N_QUESTIONS))),
         models=tuple(f"m{m}" for m in range(N_MODELS)),
-        model_qs=np.tile(np.arange(N_MODELS), (N_QUESTIONS, 1)),
-        accuracy_qs=np.where(np.isnan(thrift), np.nan, rng.random(shape)),
-        cheapness_qs=thrift,
-        yes_qs=(rng.random(shape) < 0.6).astype(float),
-        predicted_cheapness_qs=rng.random(shape),
+        model_qm=np.tile(np.arange(N_MODELS), (N_QUESTIONS, 1)),
+        accuracy_qm=np.where(np.isnan(cheapness), np.nan, rng.random(shape)),
+        cheapness_qm=cheapness,
+        yes_qm=(rng.random(shape) < 0.6).astype(float),
+        predicted_cheapness_qm=rng.random(shape),
     )
 
 
@@ -37,13 +37,13 @@ def as_dictionaries(parts: TwoStage) -> tuple[list[dict[str, Any]], dict[str, di
     selection, stage1 = [], {}
     rows = zip(
         parts.question_ids,
-        parts.accuracy_qs.tolist(),
-        parts.cheapness_qs.tolist(),
-        parts.yes_qs.tolist(),
-        parts.predicted_cheapness_qs.tolist(),
+        parts.accuracy_qm.tolist(),
+        parts.cheapness_qm.tolist(),
+        parts.yes_qm.tolist(),
+        parts.predicted_cheapness_qm.tolist(),
         strict=True,
     )
-    for question_id, accuracy, thrift, yes, predicted in rows:
+    for question_id, accuracy, cheapness, yes, predicted in rows:
         models = [
             {
                 "model": model,
@@ -56,9 +56,9 @@ def as_dictionaries(parts: TwoStage) -> tuple[list[dict[str, Any]], dict[str, di
         ]
         selection.append({"question_id": question_id, "all_models": models})
         stage1[question_id] = {
-            model: {"norm_acc": accuracy[m], "norm_cost": 1 - thrift[m]}
+            model: {"norm_acc": accuracy[m], "norm_cost": 1 - cheapness[m]}
             for m, model in enumerate(parts.models)
-            if thrift[m] == thrift[m]
+            if cheapness[m] == cheapness[m]
         }
     return selection, stage1
 
@@ -90,13 +90,13 @@ def main() -> None:
     """Run both and compare."""
     parts = inputs()
     alphas = [step / (N_ALPHAS - 1) for step in range(N_ALPHAS)]
-    ours_s, (place_aq, _) = seconds(lambda: parts.sweep(alphas))
+    ours_s, (index_aq, _) = seconds(lambda: parts.sweep(alphas))
     peak = peak_gib()
     selection, stage1 = as_dictionaries(parts)
     loop_s, chosen = seconds(lambda: [route(selection, stage1, alpha) for alpha in alphas])
     sizes = f"{N_ALPHAS} alphas × {N_QUESTIONS:,} questions × {N_MODELS} models"
     report(f"alpha sweep, {sizes}", "Python loop", loop_s, ours_s, 100)
-    same = (np.array(parts.models)[place_aq] == np.array(chosen)).mean()
+    same = (np.array(parts.models)[index_aq] == np.array(chosen)).mean()
     print(f"  identical decisions {same:.4%}; peak memory of ours {peak:.2f} GiB (wanted < 1)")
 
 

@@ -1,4 +1,4 @@
-"""All settings of a job, as one file holds them."""
+"""The settings of a job, read from one YAML file."""
 
 from pathlib import Path
 from typing import Self
@@ -14,12 +14,12 @@ class JobConfig(StrictModel):
     """Root of the file given to ``--config``."""
 
     anchors: AnchorConfig | None = None
-    """None: as the bank was calibrated, else the defaults."""
+    """None: those that the bank was fitted with, else the defaults."""
     encoder: EncoderConfig = EncoderConfig()
     reasoner: ReasonerConfig | None = None
-    """None: the one that the bank was calibrated with."""
+    """None: the one that the bank was fitted with."""
     engine: EngineConfig = EngineConfig()
-    """How an engine for the reasoner is run."""
+    """Settings of the engine that runs the reasoner."""
 
     @classmethod
     def load(cls, path: Path) -> Self:

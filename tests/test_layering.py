@@ -63,10 +63,10 @@ MAY_IMPORT = {
     ),
     "pipelines.measure": "pipelines.terminal",
     "pipelines.commands": (
-        "pipelines.config pipelines.terminal pipelines.cluster pipelines.reasoner "
-        "pipelines.bank pipelines.predict pipelines.measure"
+        "pipelines.config pipelines.terminal pipelines.cluster pipelines.embedding "
+        "pipelines.reasoner pipelines.bank pipelines.predict pipelines.measure"
     ),
-    "pipelines": "pipelines.terminal pipelines.commands",
+    "pipelines": "pipelines.terminal",
 }
 """Room -> rooms of its own package that it may import, ground floor first.
 

@@ -49,7 +49,7 @@ def ray_session(stages: Stages | None = None) -> Iterator[None]:
         with _muted_stderr():
             _connect(local=local)
     _configure_data()
-    stages.ask_spare = free_resources
+    stages.read_free_resources = free_resources
     with watchdog() if ours else nullcontext():
         try:
             with _unwrap_ray_errors():

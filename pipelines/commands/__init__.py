@@ -1,1 +1,1 @@
-"""The commands of the command line: flags in, text out."""
+"""The sub-commands of ``scope``, one module each: flags in, text and files out."""

@@ -1,4 +1,4 @@
-"""``scope bank add-model``: choose what to ask a new model, then add it to a bank."""
+"""``scope bank add-model``: choose anchors to measure a new model on, then add it to a bank."""
 
 import json
 from pathlib import Path
@@ -23,30 +23,30 @@ from scope.routing import format_usd
 from scope.storage import write_json
 
 TABLE_STEPS = (10, 25, 50, 100, 250, 500, 1000)
-"""Numbers of anchors at which the bill of a plan is printed."""
+"""Numbers of anchors for which the expected cost of a plan is printed."""
 
 
 def add(
     model: Annotated[str, typer.Option(help="Id of the new model.")],
-    prices: Annotated[Path, typer.Option(help="Price file that names it.")],
-    bank: Annotated[Path, typer.Option(help="Bank that has learned.")] = EMBEDDED_BANK,
+    prices: Annotated[Path, typer.Option(help="Price file with its prices.")],
+    bank: Annotated[Path, typer.Option(help="Bank that was fitted.")] = EMBEDDED_BANK,
     plan_file: Annotated[
         Path | None,
-        typer.Option("--plan", help="Write which anchors to ask it (JSON); nothing is called."),
+        typer.Option("--plan", help="Write the anchors to measure (JSON); no model is called."),
     ] = None,
     outcomes: Annotated[
-        Path | None, typer.Option(help="Parquet of what it did: outcomes and token counts.")
+        Path | None, typer.Option(help="Parquet of its outcomes and token counts.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="With --outcomes: bank to create.")] = None,
-    max_anchors: Annotated[int | None, typer.Option(min=1, help="Most anchors to ask.")] = None,
-    budget_usd: Annotated[float | None, typer.Option(help="Most to spend on asking, USD.")] = None,
+    max_anchors: Annotated[int | None, typer.Option(min=1, help="Most anchors to measure.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Most to spend, USD.")] = None,
     half_width: Annotated[
         float,
-        typer.Option(help="Enough once p(correct) is known to ± this (90 %), on average."),
+        typer.Option(help="Stop at this mean half-width of the 90 % interval of p(correct)."),
     ] = 0.0,
     as_json: Json = False,
 ) -> None:
-    """Add a model from its outcomes on some anchors, or plan which to ask (--plan)."""
+    """Add a model from its outcomes on some anchors, or plan which to measure (--plan)."""
     limits = _limits(max_anchors, budget_usd, half_width)
     _check_flags(plan_file, outcomes, output, limits)
     (spec,) = select_specs(load_prices(prices), (model,), str(prices))

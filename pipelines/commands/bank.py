@@ -1,4 +1,4 @@
-"""``scope bank``: build, look at and check anchor banks."""
+"""``scope bank``: build, fit, extend, show and verify anchor banks."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ from scope.bank import Bank, load_bank, read_manifest
 from scope.embedding import MINILM
 from scope.errors import BankIntegrityError
 
-app = typer.Typer(help="Build, look at and check anchor banks.", no_args_is_help=True)
+app = typer.Typer(help="Build, fit, extend, show and verify anchor banks.", no_args_is_help=True)
 
 app.command("add-model")(add_model)
 app.command()(fit)
@@ -38,7 +38,7 @@ def build(
     outcomes: Annotated[
         Path, typer.Option(help="Parquet: question_id, model, is_correct, token counts.")
     ],
-    prices: Annotated[Path, typer.Option(help="Price file, one of the known forms.")],
+    prices: Annotated[Path, typer.Option(help="Price file.")],
     output: Annotated[Path, typer.Option(help="Folder to create.")],
     questions: Annotated[
         Path | None, typer.Option(help="Questions (.parquet, .jsonl, .json), or a folder of them.")
@@ -49,7 +49,8 @@ def build(
         bool, typer.Option("--drop-prompts", help="Store no question and no answer text.")
     ] = False,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="Only this many, drawn by a hash of their ids.")
+        int | None,
+        typer.Option(min=1, help="Only this many questions, drawn by hashes of ids."),
     ] = None,
     embedder: Annotated[
         str, typer.Option(help="Embedder: the default, a folder, or a Hugging Face name.")
@@ -69,9 +70,9 @@ def build(
 
     source = question_source_from_flags("--questions", questions, dataset, split, "anchor")
     inputs = BankInputs(
-        source,
-        outcomes,
-        prices,
+        questions=source,
+        outcomes=outcomes,
+        prices=prices,
         split=None if dataset else split,
         sample=sample,
         keep_prompts=not drop_prompts,
@@ -95,7 +96,7 @@ def build(
 
 @app.command()
 def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
-    """Show what a bank is made of and how its models did."""
+    """Show the content of a bank and the accuracy and cost of its models."""
     from scope.routing import GroundTruth
 
     loaded, manifest = load_bank(bank), read_manifest(bank)
@@ -131,7 +132,7 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
 
 @app.command()
 def verify(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
-    """Check every file of a bank against its manifest; exit 1 if one was altered."""
+    """Check every file of a bank against its manifest; exit code 1 if one was altered."""
     try:
         loaded, manifest = load_bank(bank), read_manifest(bank)
     except BankIntegrityError as error:
@@ -143,11 +144,11 @@ def verify(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps(facts))
     else:
-        out.print(f"{bank} is whole: {len(manifest.files)} files match", soft_wrap=True)
+        out.print(f"{bank} is intact: {len(manifest.files)} files match", soft_wrap=True)
 
 
 def _reasoner_facts(bank: Bank) -> dict[str, Any] | None:
-    """Return which reasoner a bank was calibrated with, and the weights it has earned."""
+    """Return the reasoner that a bank was fitted with, and its fitted weights."""
     if bank.reasoner is None:
         return None
     blend = bank.reasoner.blend

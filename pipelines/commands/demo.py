@@ -1,13 +1,13 @@
-"""The whole job on what comes with the package: no GPU, no key, no network."""
+"""``scope demo``: the whole job on what comes with the package: no GPU, no key, no network."""
 
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from pipelines.cluster.session import ray_session
-from pipelines.commands import frontier
-from pipelines.predict.merge import PredictionSummary
-from pipelines.predict.run import PredictInputs, predict
+import typer
+
+from pipelines.commands.frontier import draw, points
 from pipelines.terminal import format_score, frontier_table, out, progress, table
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS
 from scope.errors import ConfigError
@@ -23,9 +23,12 @@ from scope.routing import (
     route,
 )
 
+if TYPE_CHECKING:
+    from pipelines.predict.merge import PredictionSummary
+
 EXAMPLES = Path("examples/questions.jsonl")
 BUDGET_SHARES = (0.01, 0.03, 0.1, 0.3, 0.6)
-"""Budgets of the demo, as shares of what the dearest model would cost."""
+"""Budgets of the demo, as shares of what the most expensive model would cost."""
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHOWN = 8
 """Raw questions whose decision is printed."""
@@ -34,21 +37,20 @@ EXAMPLE_ALPHA = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the comparison: a way to choose, what it planned, what it got."""
+    """One line of the comparison: a strategy with its planned and its realised score."""
 
     name: str
     planned: RoutingScore | None
     realised: RoutingScore
 
 
-def run_demo(output: Path) -> None:
-    """Predict and route the labelled questions, then the raw examples; print and draw.
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder to write.")] = Path("results/demo"),
+) -> None:
+    """Run the whole job on the embedded bank: predict, route, draw, explain."""
+    from pipelines.cluster.session import ray_session
+    from pipelines.predict.run import PredictInputs, predict
 
-    Raises
-    ------
-    ConfigError
-        If the examples are not where the command runs.
-    """
     if not EXAMPLES.is_file():
         raise ConfigError(f"{EXAMPLES} is not here; run the demo in the project's folder")
     with progress() as stages, ray_session(stages):
@@ -57,13 +59,13 @@ def run_demo(output: Path) -> None:
             predict(PredictInputs(EMBEDDED_BANK, source), folder, fresh=True, stages=stages)
             for folder, source in sources.items()
         )
-    _run_labelled(output, labelled)
-    _run_raw(output / "examples", raw)
+    _show_labelled(output, labelled)
+    _show_raw(output / "examples", raw)
     files = "selection.json similarity.json routing.json predictions/ frontier.png"
     out.print(f"\nfiles in {output}: {files}")
 
 
-def _run_labelled(output: Path, done: PredictionSummary) -> None:
+def _show_labelled(output: Path, done: "PredictionSummary") -> None:
     predicted = load_predictions(output)
     truth = predicted.truth()
     if truth is None:
@@ -71,22 +73,22 @@ def _run_labelled(output: Path, done: PredictionSummary) -> None:
     n_models = len(predicted.models)
     out.print(
         f"\n{done.n_questions:,} questions that are not in the bank × {n_models} models, "
-        "routed on predictions alone, scored on what each model really answered\n"
+        "routed on predictions alone, scored on what each model answered\n"
     )
     routings = _budget_routings(predicted, truth)
     rows = [*_baselines(predicted, truth), *_scored(routings, truth)]
     out.print(_comparison(rows, predicted, truth))
     out.print()
-    out.print(frontier_table(frontier.points(predicted, ALPHAS)))
+    out.print(frontier_table(points(predicted, ALPHAS)))
     middle = routings[len(routings) // 2]
-    middle.summary(truth).write(output / "routing.json", middle.decisions())
+    middle.summary(truth).write(output / "routing.json", middle.decisions(truth))
     title = f"MMLU-Pro, {done.n_questions:,} held-out questions, {n_models} models"
-    frontier.draw(output / "frontier.png", predicted, title)
+    draw(output / "frontier.png", predicted, title)
 
 
 def _budget_routings(predicted: PredictionSet, truth: GroundTruth) -> list[RoutingResult]:
-    dearest_usd = max(truth.score_model(m).cost_usd for m in range(len(predicted.models)))
-    budgets = [_two_digits(share * dearest_usd) for share in BUDGET_SHARES]
+    highest_usd = max(truth.score_model(m).cost_usd for m in range(len(predicted.models)))
+    budgets = [_two_digits(share * highest_usd) for share in BUDGET_SHARES]
     return [route(predicted, Objective(budget_usd=budget)) for budget in budgets]
 
 
@@ -102,7 +104,7 @@ def _scored(routings: list[RoutingResult], truth: GroundTruth) -> list[Row]:
 
 
 def _baselines(predicted: PredictionSet, truth: GroundTruth) -> list[Row]:
-    """Return what needs no router; which model is best is judged on predictions, as we do."""
+    """Return the baselines that need no router; the best single model is chosen on predictions."""
     estimates, names = predicted.predictions.estimates, predicted.predictions.models
     cheapest = int(estimates.cost_usd_qm.mean(axis=0).argmin())
     best = int(estimates.p_correct_qm.mean(axis=0).argmax())
@@ -125,7 +127,7 @@ def _comparison(rows: list[Row], predicted: PredictionSet, truth: GroundTruth) -
     return table("Accuracy and cost", headers, cells)
 
 
-def _run_raw(output: Path, done: PredictionSummary) -> None:
+def _show_raw(output: Path, done: "PredictionSummary") -> None:
     predicted = load_predictions(output)
     routing = route(predicted, Objective(alpha=EXAMPLE_ALPHA))
     routing.summary().write(output / "routing.json", routing.decisions())

@@ -46,47 +46,47 @@ LIMITS = f"Keep to METRIC=VALUE; floors: {', '.join(FLOORS)}; ceilings: {', '.jo
 def evaluate_bank(
     output: Annotated[Path, typer.Option(help="Folder to write.")],
     questions: Annotated[
-        Path, typer.Option(help="Labelled questions: a bank that is none of the anchors.")
+        Path, typer.Option(help="Labelled questions: a bank without these anchors.")
     ] = EMBEDDED_QUESTIONS,
-    bank: Annotated[Path, typer.Option(help="Anchor bank to examine.")] = EMBEDDED_BANK,
+    bank: Annotated[Path, typer.Option(help="Anchor bank to evaluate.")] = EMBEDDED_BANK,
     pool: Pool = None,
     prices: Prices = None,
     config: Annotated[Path | None, typer.Option(help="YAML with anchors:.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the networks.")] = 0,
-    alpha: Annotated[float, typer.Option(help="Dial of predictions.json, 0 to 1.")] = 0.6,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap and the networks.")] = 0,
+    alpha: Annotated[float, typer.Option(help="Alpha of predictions.json, 0 to 1.")] = 0.6,
     limit: Annotated[
         list[str] | None, typer.Option("--floor", metavar="METRIC=VALUE", help=LIMITS)
     ] = None,
-    ci: Annotated[bool, typer.Option("--ci", help="Exit 1 if a --floor is not kept.")] = False,
+    ci: Annotated[bool, typer.Option("--ci", help="Exit code 1 if a --floor is violated.")] = False,
     fresh: Annotated[bool, typer.Option(help="Replace an evaluation already there.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare a bank's routing with every baseline, with intervals, tables and a report."""
-    limits = parse_limits(limit or ())
-    if ci and not limits:
+    thresholds = parse_limits(limit or ())
+    if ci and not thresholds:
         raise EvaluationError(f"--ci has nothing to check; add --floor METRIC=VALUE. {LIMITS}")
     _check_output(output, fresh=fresh)
     settings = JobConfig.load(config) if config else JobConfig()
     with progress(as_json=as_json) as stages:
         stages.plan("predicting", "fitting baselines", "writing")
         stages.begin("predicting")
-        learned = load_bank_for_pool(bank, load_pool(pool) if pool else None, prices)
-        exam = EvaluationSet.from_banks(learned, load_bank(questions))
-        predictions = predict_test_set(learned, exam, settings.anchors)
-        entries = _entries(learned, exam, predictions, alpha)
-        stages.advance(len(exam.ids))
+        fitted = load_bank_for_pool(bank, load_pool(pool) if pool else None, prices)
+        test_set = EvaluationSet.from_banks(fitted, load_bank(questions))
+        predictions = predict_test_set(fitted, test_set, settings.anchors)
+        entries = _entries(fitted, test_set, predictions, alpha)
+        stages.advance(len(test_set.ids))
         stages.begin("fitting baselines", N_STEPS)
-        evaluation = evaluate(learned, exam, predictions, seed=seed, advance=stages.advance)
+        evaluation = evaluate(fitted, test_set, predictions, seed=seed, advance=stages.advance)
         facts = {
-            "bank": {"path": str(bank), "version": learned.version},
+            "bank": {"path": str(bank), "version": fitted.version},
             "questions": str(questions),
             **to_json(evaluation),
-            "limits": [_limit_json(one, evaluation) for one in limits],
+            "limits": [_limit_json(threshold, evaluation) for threshold in thresholds],
         }
         stages.begin("writing")
         _write(output, evaluation, facts, entries)
     _print(output, evaluation, facts, as_json=as_json)
-    _check_thresholds(limits, evaluation, ci=ci)
+    _check_thresholds(thresholds, evaluation, ci=ci)
 
 
 def _check_output(output: Path, *, fresh: bool) -> None:
@@ -100,13 +100,13 @@ def _check_output(output: Path, *, fresh: bool) -> None:
 
 
 def _entries(
-    bank: Bank, exam: EvaluationSet, predictions: Predictions, alpha: float
+    bank: Bank, test_set: EvaluationSet, predictions: Predictions, alpha: float
 ) -> list[dict[str, Any]]:
     """Return our decisions at `alpha` in RouterArena's form."""
-    dial = fit_alpha_scale(
+    alpha_scale = fit_alpha_scale(
         bank.reference or predict_reference_population(bank, bank.anchor_config), bank.models
     )
-    return prediction_entries(exam, predictions, choices_at(predictions, dial, alpha))
+    return prediction_entries(test_set, predictions, choices_at(predictions, alpha_scale, alpha))
 
 
 def _limit_json(limit: MetricThreshold, evaluation: Evaluation) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``scope bank fit``: learn from a bank's outcomes, and what a reasoner adds to that."""
+"""``scope bank fit``: fit a bank's forecaster to its outcomes, and the weight of a reasoner."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pipelines.reasoner.fit import ReasonerFitReport
 
 REASONER_STAGES = ("starting Ray", "starting the engine", "asking", "stopping Ray", "blending")
-"""Stages of a calibration for a reasoner."""
+"""Stages of a fit with a reasoner."""
 
 
 def fit(
@@ -43,8 +43,8 @@ def fit(
     samples: Samples = None,
     tensor_parallel: TensorParallel = None,
     llm_replicas: LlmReplicas = None,
-    asked: Annotated[
-        int, typer.Option(min=20, help="scope: anchors that the reasoner is asked about.")
+    reasoner_anchors: Annotated[
+        int, typer.Option(min=20, help="scope: anchors to query the reasoner about.")
     ] = 300,
     config: Annotated[
         Path | None, typer.Option(help="YAML file of settings, of which reasoner: and engine:.")
@@ -52,51 +52,59 @@ def fit(
     no_cache: NoCache = False,
     as_json: Json = False,
 ) -> None:
-    """Learn from a bank's own outcomes how to foretell them; write it as a new bank.
+    """Fit the forecaster of a bank to its own outcomes; write it as a new bank.
 
-    With --predictor scope also what the answers of a reasoner are worth beside that.
+    With --predictor scope, also fit the weight of a reasoner's answers beside the forecast.
     """
-    flags = ReasonerFlags(checkpoint, revision, reasoning, samples, tensor_parallel, llm_replicas)
+    flags = ReasonerFlags(
+        checkpoint=checkpoint,
+        revision=revision,
+        reasoning=reasoning,
+        samples=samples,
+        tensor_parallel=tensor_parallel,
+        llm_replicas=llm_replicas,
+    )
     wanted = uses_reasoner(predictor, flags)
     settings = JobConfig.load(config) if config else JobConfig()
     check_new(output)
-    worth: ReasonerFitReport | None = None
+    report: ReasonerFitReport | None = None
     with progress(as_json=as_json) as stages:
-        stages.plan("reading", "learning", *(REASONER_STAGES if wanted else ()), "writing")
+        stages.plan("reading", "fitting", *(REASONER_STAGES if wanted else ()), "writing")
         stages.begin("reading")
-        manifest, known = read_manifest(bank), load_bank(bank)
+        manifest, loaded = read_manifest(bank), load_bank(bank)
         cache = None if no_cache else answer_cache_folder()
-        reasoner = ReasonerOptions(flags, settings, cache).reasoner(known) if wanted else None
-        stages.begin("learning")
-        learned = fit_bank(known)
-        _warn_unmeasured(learned)
+        reasoner = ReasonerOptions(flags, settings, cache).reasoner(loaded) if wanted else None
+        stages.begin("fitting")
+        fitted = fit_bank(loaded)
+        _warn_unmeasured(fitted)
         if reasoner is not None:
             from pipelines.reasoner.fit import fit_reasoner
 
-            learned, worth = fit_reasoner(learned, bank, reasoner, asked, stages)
+            fitted, report = fit_reasoner(fitted, bank, reasoner, reasoner_anchors, stages)
         stages.begin("writing")
-        written = save_bank_now(learned, output, manifest.sources)
-    told = f"built {output}: {written.n_models} models learned from {written.n_questions:,} anchors"
-    _report(written, told, worth, as_json=as_json)
+        written = save_bank_now(fitted, output, manifest.sources)
+    text = f"built {output}: {written.n_models} models fitted to {written.n_questions:,} anchors"
+    _report(written, text, report, as_json=as_json)
 
 
 def _report(
-    written: BankManifest, told: str, worth: "ReasonerFitReport | None", *, as_json: bool
+    written: BankManifest, text: str, report: "ReasonerFitReport | None", *, as_json: bool
 ) -> None:
-    """Say what was written, and what the reasoner has earned."""
+    """Print the result of the fit."""
     facts = written.model_dump(mode="json")
-    if worth is None:
-        print_result(facts, told, as_json=as_json)
+    if report is None:
+        print_result(facts, text, as_json=as_json)
         return
-    print_result({**facts, "reasoner": worth.to_json()}, f"{told}\n{worth}", as_json=as_json)
-    if worth.n_failed:
+    print_result({**facts, "reasoner": report.to_json()}, f"{text}\n{report}", as_json=as_json)
+    if report.n_failed:
         err.print(
-            f"{worth.n_failed:,} answers are missing, the first: {worth.first_error}", markup=False
+            f"{report.n_failed:,} answers are missing, the first: {report.first_error}",
+            markup=False,
         )
 
 
 def _warn_unmeasured(bank: Bank) -> None:
-    """Name the models of which nothing could be learned: they will never be chosen."""
+    """Name the models without outcomes: they stay unknown and are never chosen."""
     known_am = ~np.isnan(bank.outcomes.correct_am + bank.outcomes.completion_tokens_am)
     unknown = [bank.model_ids[m] for m in np.flatnonzero(~known_am.any(axis=0))]
     if unknown:

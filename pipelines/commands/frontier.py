@@ -1,14 +1,24 @@
-"""The frontier of a predicted set: its points, its numbers, its picture."""
+"""``scope frontier``: accuracy and cost at every alpha, as a table, numbers or a picture."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
+from pipelines.commands.options import (
+    Allow,
+    Deny,
+    Json,
+    Pool,
+    evenly_spaced_alphas,
+    open_predictions,
+)
+from pipelines.terminal import frontier_table, out
 from scope.bank import fit_alpha_scale
 from scope.errors import ConfigError
-from scope.evaluation import plot_frontier
 from scope.policy import Choices
 from scope.routing import (
     SCORE_COLUMNS,
@@ -20,9 +30,36 @@ from scope.routing import (
     finite_or_none,
     score_json,
 )
+from scope.storage import write_json
 
-PICTURE_ALPHAS = [step / 100 for step in range(101)]
+PICTURE_ALPHAS = evenly_spaced_alphas(101)
 PICTURES = (".png", ".svg", ".pdf")
+
+
+def frontier(
+    predictions: Annotated[Path, typer.Option(help="Folder written by `scope predict`.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Picture (.png, .svg, .pdf) or numbers (.json) to write.")
+    ] = None,
+    alpha_steps: Annotated[int, typer.Option(min=2, help="Number of alphas, from 0 to 1.")] = 11,
+    pool: Pool = None,
+    allow: Allow = None,
+    deny: Deny = None,
+    as_json: Json = False,
+) -> None:
+    """Show accuracy and cost at every alpha, as a table and a picture."""
+    check_output(output)
+    predicted = open_predictions(predictions, pool, allow, deny)
+    rows = points(predicted, evenly_spaced_alphas(alpha_steps))
+    numbers = to_json(rows)
+    if output is not None and output.suffix == ".json":
+        write_json(output, numbers)
+    elif output is not None:
+        draw(output, predicted, f"{predicted.manifest.n_questions:,} questions")
+    if as_json:
+        typer.echo(json.dumps(numbers))
+    else:
+        out.print(frontier_table(rows))
 
 
 def check_output(output: Path | None) -> None:
@@ -39,20 +76,22 @@ def points(predicted: PredictionSource, alphas: Sequence[float]) -> list[Frontie
     return sweep.points()
 
 
-def singles(predicted: PredictionSource) -> dict[str, RoutingScore]:
-    """Return how each model does by itself: really where known, else as predicted."""
+def single_models(predicted: PredictionSource) -> dict[str, RoutingScore]:
+    """Return the score of each model on all questions: realised where known, else predicted."""
     scores = {model: PlannedAndRealised() for model in predicted.model_ids}
     for shard in predicted.iter_shards(SCORE_COLUMNS):
         n, truth = len(shard.predictions.question_ids), shard.truth()
         for m, score in enumerate(scores.values()):
-            everyone = Choices(np.full(n, m, dtype=np.int64), np.ones(n, dtype=np.bool_))
-            score.add(shard.predictions, everyone, truth)
+            all_to_one = Choices(np.full(n, m, dtype=np.int64), np.ones(n, dtype=np.bool_))
+            score.add(shard.predictions, all_to_one, truth)
     return {model: score.realised or score.planned for model, score in scores.items()}
 
 
 def draw(output: Path, predicted: PredictionSource, title: str) -> None:
-    """Draw the frontier with the single models and their mixes."""
-    plot_frontier(output, points(predicted, PICTURE_ALPHAS), singles(predicted), title)
+    """Draw the frontier with the single models and their random mixtures."""
+    from scope.evaluation import plot_frontier
+
+    plot_frontier(output, points(predicted, PICTURE_ALPHAS), single_models(predicted), title)
 
 
 def to_json(rows: Sequence[FrontierPoint]) -> list[dict[str, Any]]:

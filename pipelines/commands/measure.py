@@ -1,4 +1,4 @@
-"""``scope measure``: ask the models of a pool questions, and keep what they did and cost."""
+"""``scope measure``: run the models of a pool on questions; record outcomes and costs."""
 
 import asyncio
 import math
@@ -59,39 +59,49 @@ def measure_pool(
     grader: Annotated[
         str, typer.Option(help=f"{GRADER_NAMES}; a question's own `grader` goes first.")
     ] = "auto",
-    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, tokens.")] = 4096,
-    temperature: Annotated[float, typer.Option(min=0, max=2, help="Of the sampling.")] = 0.0,
-    concurrency: Annotated[int, typer.Option(min=1, help="Most calls under way at once.")] = 16,
-    rate: Annotated[float | None, typer.Option(help="Most requests started a second.")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds one attempt may take.")] = 300.0,
-    attempts: Annotated[int, typer.Option(min=1, help="Tries in one run until a call fails.")] = 5,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer in tokens.")] = 4096,
+    temperature: Annotated[float, typer.Option(min=0, max=2, help="Sampling temperature.")] = 0.0,
+    concurrency: Annotated[int, typer.Option(min=1, help="Most calls in flight.")] = 16,
+    rate: Annotated[float | None, typer.Option(help="Most requests per second.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds per attempt.")] = 300.0,
+    attempts: Annotated[
+        int, typer.Option(min=1, help="Attempts in one run before a call fails.")
+    ] = 5,
     budget_usd: Annotated[
         float | None,
-        typer.Option(help="Start no call that could pass this, earlier runs included."),
+        typer.Option(
+            help="Start no call that could exceed this total, earlier runs included, USD."
+        ),
     ] = None,
-    base_url: Annotated[str, typer.Option(help="Of an OpenAI-compatible API.")] = OPENROUTER,
+    base_url: Annotated[str, typer.Option(help="URL of an OpenAI-compatible API.")] = OPENROUTER,
     key_variable: Annotated[
-        str, typer.Option(help="Environment variable that holds the key.")
+        str, typer.Option(help="Environment variable with the API key.")
     ] = KEY_VARIABLE,
     keep_answers: Annotated[
-        bool, typer.Option("--keep-answers", help="Keep the answers' text in the journal.")
+        bool, typer.Option("--keep-answers", help="Keep the text of answers in the journal.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the bill and call nothing.")
+        bool, typer.Option("--dry-run", help="Print the expected cost and call no model.")
     ] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Put earlier results aside and ask everything anew.")
+        bool, typer.Option("--fresh", help="Set earlier results aside and make every call again.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print two JSON lines, quote and done.")
+        bool, typer.Option("--json", help="Print two JSON lines: quote and done.")
     ] = False,
 ) -> None:
-    """Ask the models of a pool questions; keep what they did and what it cost."""
+    """Run the models of a pool on questions; record their outcomes and costs."""
     _check_numbers(budget_usd=budget_usd, rate=rate, timeout=timeout)
-    wanted = MeasurementRequest(
-        questions, _models(models, pool), prices, plan, limit, grader, max_tokens
+    request = MeasurementRequest(
+        questions=questions,
+        models=_models(models, pool),
+        prices=prices,
+        plan=plan,
+        limit=limit,
+        grader=grader,
+        max_tokens=max_tokens,
     )
-    calls = plan_calls(wanted)
+    calls = plan_calls(request)
     check_folder_collisions(call.model.id for call in calls)
     settings = {
         "base_url": base_url,
@@ -111,8 +121,10 @@ def measure_pool(
         timeout_s=timeout,
         retries=RetryPolicy(attempts=attempts),
     )
-    asking = RequestSettings(endpoint, temperature, keep_answers)
-    with Journal(output, settings, fresh=fresh) as journal:  # from here nobody else adds to it
+    request_settings = RequestSettings(
+        endpoint=endpoint, temperature=temperature, keep_answers=keep_answers
+    )
+    with Journal(output, settings, fresh=fresh) as journal:  # locked: no other run adds to it
         history = _history(output, settings, calls)
         todo = _show_quote(calls, history, as_json=as_json)
         cap_usd = math.inf if budget_usd is None else budget_usd
@@ -120,14 +132,14 @@ def measure_pool(
         try:
             with progress(as_json=as_json) as stages:
                 tally = MeasureProgress(len(todo), purse)
-                asyncio.run(measure(todo, asking, journal, tally, stages))
+                asyncio.run(measure(todo, request_settings, journal, tally, stages))
         finally:
             rows = _write(output, calls, tally, as_json=as_json)
     _report(output, calls, rows, budget_usd, as_json=as_json)
 
 
 def _show_quote(calls: list[Call], history: EarlierResults, *, as_json: bool) -> list[Call]:
-    """Return the calls still to make, their bill shown."""
+    """Print the expected cost of the calls still to make; return them."""
     check_folder_collisions(
         [call.model.id for call in calls] + [row.model for row in history.rows.values()]
     )
@@ -139,7 +151,7 @@ def _show_quote(calls: list[Call], history: EarlierResults, *, as_json: bool) ->
 def _write(
     output: Path, calls: list[Call], tally: MeasureProgress, *, as_json: bool
 ) -> dict[CallKey, CallResult]:
-    """Write the results of all runs, however this one ended, and show them."""
+    """Write the results of all runs, whether or not this one failed, and print them."""
     rows = EarlierResults.read(output).rows
     write_outcomes(output, rows.values())
     write_anchor_results(output, rows.values())
@@ -157,14 +169,14 @@ def _report(
     *,
     as_json: bool,
 ) -> None:
-    """Say where the results are; exit 1 if calls were not made or have failed."""
+    """Print where the results are; exit code 1 if calls failed or were not made."""
     n_unmade = sum(call.key not in rows for call in calls)
     n_failed = sum(call.key in rows and rows[call.key].error is not None for call in calls)
     if not as_json:
         out.print(f"results in {output}: {OUTCOMES}, {ANCHOR_RESULTS}/", soft_wrap=True)
     if n_unmade:
         err.print(
-            f"{n_unmade:,} calls were not made: any of them could pass the budget of "
+            f"{n_unmade:,} calls were not made: each could exceed the budget of "
             f"{format_usd(budget_usd or 0)}",
         )
     if n_unmade or n_failed:

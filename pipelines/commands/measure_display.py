@@ -1,4 +1,4 @@
-"""What a measurement shows: the bill, and what came of it."""
+"""What ``scope measure`` prints: the expected cost and the results."""
 
 import json
 from collections import Counter
@@ -18,7 +18,7 @@ def event(name: str, **facts: Any) -> None:  # noqa: ANN401 (JSON is anything)
 
 
 def show_quote(quote: Quote, n_answered: int, *, as_json: bool) -> None:
-    """Print the bill before the first call."""
+    """Print the expected cost before the first call."""
     if as_json:
         event(
             "quote",
@@ -30,7 +30,7 @@ def show_quote(quote: Quote, n_answered: int, *, as_json: bool) -> None:
         )
         return
     if not quote.n_calls:
-        out.print(f"nothing left to ask: {n_answered:,} calls were answered before")
+        out.print(f"no calls left to make: {n_answered:,} were answered before")
         return
     before = f" ({n_answered:,} answered before)" if n_answered else ""
     out.print(
@@ -43,7 +43,7 @@ def show_quote(quote: Quote, n_answered: int, *, as_json: bool) -> None:
 def show_summary(
     entries: Sequence[dict[str, Any]], tally: MeasureProgress, *, as_json: bool
 ) -> None:
-    """Print what came of all calls into the folder, and what they cost."""
+    """Print the results of all calls in the folder and their cost."""
     if as_json:
         event("done", models=entries, **_facts(tally))
         return
@@ -59,14 +59,14 @@ def show_summary(
         for entry in entries
     ]
     headers = ("model", "answered", "right", "ungradable", "failed", "billed")
-    out.print(table("What the models did", headers, rows))
-    if n_cut := sum(entry["truncated"] for entry in entries):
-        out.print(f"{n_cut:,} answers were cut at --max-tokens, so they are not graded")
+    out.print(table("Results by model", headers, rows))
+    if n_truncated := sum(entry["truncated"] for entry in entries):
+        out.print(f"{n_truncated:,} answers were truncated at --max-tokens, so they are not graded")
     kinds = sum((Counter(entry["errors"]) for entry in entries), Counter())
     if kinds:
-        told = ", ".join(f"{kind} × {count:,}" for kind, count in kinds.most_common())
-        out.print(f"failed, to be asked again by the next run: {told}", soft_wrap=True)
-    out.print(f"spent in all {_cost_text(tally)}", soft_wrap=True)
+        failures = ", ".join(f"{kind} × {count:,}" for kind, count in kinds.most_common())
+        out.print(f"failed, retried by the next run: {failures}", soft_wrap=True)
+    out.print(f"spent {_cost_text(tally)}", soft_wrap=True)
 
 
 def _facts(tally: MeasureProgress) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What flags say about where questions come from and how they are embedded."""
+"""Flags that several commands share, and the values they stand for."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,9 @@ from pydantic import ValidationError
 from pipelines.config import JobConfig
 from scope.config import EncoderConfig
 from scope.errors import ConfigError
+from scope.pool import load_pool
 from scope.questions import PUBLISHED_DATASETS, HubDataset
+from scope.routing import StoredPredictions, restrict_models
 
 CACHE = "~/.cache/scope-router/embeddings"
 
@@ -18,19 +20,19 @@ CACHE = "~/.cache/scope-router/embeddings"
 def question_source_from_flags(
     flag: str, path: Path | None, dataset: str | None, split: str | None, published_split: str
 ) -> Path | HubDataset:
-    """Return the one source of questions that was named.
+    """Return the source of questions that the flags name.
 
     Parameters
     ----------
     flag : str
         The flag that gives `path`.
     path, dataset, split
-        As given; a published data set without a split means its `published_split`.
+        Values of the flags; a published data set without a split means `published_split`.
 
     Raises
     ------
     ConfigError
-        If none was named, or two.
+        If the flags name no source, or two.
     """
     if (path is None) == (dataset is None):
         how = "are both given" if path else "are both missing"
@@ -45,12 +47,12 @@ def question_source_from_flags(
 def encoder_settings(
     config: Path | None, replicas: str | None, num_gpus: float | None
 ) -> JobConfig:
-    """Return the settings of a configuration file, with what the flags say instead.
+    """Return the settings of a configuration file, overridden by the flags.
 
     Raises
     ------
     ConfigError
-        If the file or a flag does not say something valid.
+        If the file or a flag has an invalid value.
     """
     settings = JobConfig.load(config) if config else JobConfig()
     encoder = settings.encoder
@@ -65,25 +67,45 @@ def encoder_settings(
     return settings.model_copy(update={"encoder": encoder})
 
 
+def open_predictions(
+    path: Path, pool: str | None, allow: list[str] | None, deny: list[str] | None
+) -> StoredPredictions:
+    """Open what ``scope predict`` wrote, narrowed to the permitted models.
+
+    Raises
+    ------
+    ScopeError
+        If there are no predictions, or a model is unknown or none is left.
+    """
+    models = load_pool(pool) if pool else None
+    predicted = StoredPredictions.open(path)
+    return restrict_models(predicted, models, tuple(allow or ()), tuple(deny or ()))
+
+
+def evenly_spaced_alphas(n: int) -> list[float]:
+    """Return `n` alphas from 0 to 1."""
+    return [step / (n - 1) for step in range(n)]
+
+
 def cache_folder() -> Path:
-    """Return the folder that keeps embeddings: ``SCOPE_CACHE``, else `CACHE`.
+    """Return the folder of the embedding cache: ``SCOPE_CACHE``, else `CACHE`.
 
     Raises
     ------
     ConfigError
-        If there is no home to keep them in.
+        If there is no home folder.
     """
     try:
         return Path(os.environ.get("SCOPE_CACHE") or CACHE).expanduser()
     except RuntimeError as error:
         raise ConfigError(
-            "there is no home folder to keep embeddings in; let SCOPE_CACHE name a folder, or "
+            "there is no home folder for the embedding cache; set SCOPE_CACHE to a folder, or "
             "pass --no-cache"
         ) from error
 
 
 def _numbers(text: str) -> object:
-    """Return the number or the two numbers that `text` spells; None if it does not."""
+    """Return the number or the two numbers in `text`; None if it is neither."""
     try:
         numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
@@ -105,12 +127,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 Allow = Annotated[list[str] | None, typer.Option(help="Only these models; repeatable.")]
 Deny = Annotated[list[str] | None, typer.Option(help="Never these models; repeatable.")]
 Alpha = Annotated[float | None, typer.Option(help="0 = cheapest … 1 = most accurate.")]
-Budget = Annotated[float | None, typer.Option(help="USD for all questions together.")]
+Budget = Annotated[float | None, typer.Option(help="Most to spend on all questions together, USD.")]
 MinQuality = Annotated[
-    float | None, typer.Option(help="Cheapest model with at least this p(correct).")
+    float | None, typer.Option(help="Cheapest model whose p(correct) is at least this.")
 ]
 MaxCost = Annotated[
-    float | None, typer.Option(help="Likeliest model within this many USD a question.")
+    float | None,
+    typer.Option(help="Most accurate model that costs at most this per question, USD."),
 ]
 Prices = Annotated[Path | None, typer.Option(help="Price file that replaces the bank's.")]
 Dataset = Annotated[
@@ -120,22 +143,26 @@ Split = Annotated[
     str | None, typer.Option(help="Split of the data set, or only rows of a file with this one.")
 ]
 Replicas = Annotated[
-    str | None, typer.Option(metavar="N|MIN,MAX", help="Encoder processes: at most, or from, to.")
+    str | None,
+    typer.Option(metavar="N|MIN,MAX", help="Encoder processes: maximum, or minimum and maximum."),
 ]
 NumGpus = Annotated[float | None, typer.Option(help="GPUs of one encoder process.")]
-Predictor = Annotated[str, typer.Option(help="anchors, or scope: a reasoner is asked beside them.")]
+Predictor = Annotated[str, typer.Option(help="anchors, or scope: anchors and a reasoner.")]
 Checkpoint = Annotated[
-    str | None, typer.Option(help="scope: the LLM asked, a Hugging Face name or a folder.")
+    str | None, typer.Option(help="scope: the reasoner's model, a Hugging Face name or a folder.")
 ]
 Revision = Annotated[str | None, typer.Option(help="scope: commit of a Hugging Face name.")]
 Reasoning = Annotated[
-    str | None, typer.Option(help="scope: full, short or none: how long a reply may reason.")
+    str | None, typer.Option(help="scope: length of the reasoning in a reply: full, short or none.")
 ]
-Samples = Annotated[int | None, typer.Option(min=1, help="scope: replies to one prompt, averaged.")]
+Samples = Annotated[
+    int | None, typer.Option(min=1, help="scope: replies per prompt, which are averaged.")
+]
 TensorParallel = Annotated[
     int | None, typer.Option(min=1, help="scope: GPUs of one engine, all on one node.")
 ]
 LlmReplicas = Annotated[int | None, typer.Option(min=1, help="scope: engines at the same time.")]
 NoCache = Annotated[
-    bool, typer.Option("--no-cache", help="Neither look up nor keep embeddings or answers.")
+    bool,
+    typer.Option("--no-cache", help="Neither read nor write the caches of embeddings and answers."),
 ]

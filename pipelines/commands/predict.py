@@ -1,4 +1,4 @@
-"""``scope predict``: flags in, predictions out."""
+"""``scope predict``: predict the pool on a question set."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,24 +66,31 @@ def predict(
     source = question_source_from_flags("--query-file", query_file, dataset, split, "test")
     settings = encoder_settings(config, replicas, num_gpus)
     models = load_pool(pool) if pool else None
-    flags = ReasonerFlags(checkpoint, revision, reasoning, samples, tensor_parallel, llm_replicas)
-    asked = None
+    flags = ReasonerFlags(
+        checkpoint=checkpoint,
+        revision=revision,
+        reasoning=reasoning,
+        samples=samples,
+        tensor_parallel=tensor_parallel,
+        llm_replicas=llm_replicas,
+    )
+    reasoner = None
     if uses_reasoner(predictor, flags):
-        asked = ReasonerOptions(flags, settings, None if no_cache else answer_cache_folder())
+        reasoner = ReasonerOptions(flags, settings, None if no_cache else answer_cache_folder())
 
     from pipelines.predict.run import PredictInputs
     from pipelines.predict.run import predict as run
 
     inputs = PredictInputs(
-        bank,
-        source,
-        models,
-        prices,
-        limit,
-        settings,
+        bank=bank,
+        query_file=source,
+        pool=models,
+        prices=prices,
+        limit=limit,
+        config=settings,
         split=None if dataset else split,
         cache=None if no_cache else cache_folder(),
-        reasoner=asked,
+        reasoner=reasoner,
     )
     with progress(as_json=as_json) as stages:
         done = run(inputs, output, fresh=fresh, stages=stages)
@@ -91,22 +98,22 @@ def predict(
 
 
 def _report(done: "PredictionSummary", output: Path, *, as_json: bool) -> None:
-    """Say what was predicted; exit 1 if something has to be tried again."""
-    unlike = (
-        f"; {done.n_out_of_distribution:,} are unlike the anchors"
+    """Print the result; exit code 1 if questions failed or answers are missing."""
+    note = (
+        f"; {done.n_out_of_distribution:,} are out of distribution"
         if done.n_out_of_distribution
         else ""
     )
     facts: dict[str, Any] = {
         "questions": done.n_questions,
-        "unlike_anchors": done.n_out_of_distribution,
+        "out_of_distribution": done.n_out_of_distribution,
         "failed": done.n_failed,
         "output": str(output),
     }
     if done.tally:
-        facts |= {"unanswered": done.n_unanswered, "asked": done.tally.to_json()}
-    told = f"predicted {done.n_questions - done.n_failed:,} questions into {output}{unlike}"
-    print_result(facts, f"{told}\n{done.tally}" if done.tally else told, as_json=as_json)
+        facts |= {"unanswered": done.n_unanswered, "reasoner": done.tally.to_json()}
+    text = f"predicted {done.n_questions - done.n_failed:,} questions into {output}{note}"
+    print_result(facts, f"{text}\n{done.tally}" if done.tally else text, as_json=as_json)
     if done.n_failed:
         err.print(
             f"{done.n_failed:,} of {done.n_questions:,} questions failed, the first "
@@ -115,8 +122,8 @@ def _report(done: "PredictionSummary", output: Path, *, as_json: bool) -> None:
         )
     if done.n_unanswered:
         err.print(
-            f"{done.n_unanswered:,} answers are missing, and the anchors speak alone there; the "
-            f"first {done.first_unanswered}; run again to ask them again",
+            f"{done.n_unanswered:,} answers of the reasoner are missing and these predictions use "
+            f"the anchors alone, the first {done.first_unanswered}; run again to retry them",
             markup=False,
         )
     if done.n_failed or done.n_unanswered:

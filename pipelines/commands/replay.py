@@ -1,4 +1,4 @@
-"""``scope replay``: what another policy, pool or price list would have decided."""
+"""``scope replay``: route logged predictions again under another policy, pool or price list."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +32,7 @@ from scope.routing import (
 
 @dataclass(frozen=True, slots=True)
 class ReplayInput:
-    """Decisions, what they were made from, and how to make them anew."""
+    """Logged decisions, the predictions behind them, and the function that routes them again."""
 
     logged: LoggedDecisions
     predicted: PredictionSet
@@ -47,7 +47,7 @@ class ReplayInput:
         decisions: Path | None,
         bank: Path | None,
     ) -> "ReplayInput":
-        """Read whichever of the two kinds the flags name."""
+        """Read the kind of log that the flags name."""
         _check_flags(routing, predictions, decisions, bank)
         if decisions is None:
             assert routing is not None  # checked
@@ -55,9 +55,9 @@ class ReplayInput:
             return cls(LoggedDecisions.load(routing), load_predictions(predictions), route)
         log = DecisionHistory.read(decisions)
         read = load_bank(bank or EMBEDDED_BANK)
-        if strangers := [version[:12] for version in log.banks if version != read.version]:
+        if other_banks := [version[:12] for version in log.banks if version != read.version]:
             err.print(
-                f"note: decided with bank {join_names(strangers)}; prices and the alpha "
+                f"note: decided with bank {join_names(other_banks)}; prices and the alpha "
                 f"scale are now those of bank {read.version[:12]}",
                 markup=False,
             )
@@ -67,7 +67,7 @@ class ReplayInput:
 def _check_flags(
     routing: Path | None, predictions: Path | None, decisions: Path | None, bank: Path | None
 ) -> None:
-    """Refuse anything but the flags of one kind of log."""
+    """Raise `ConfigError` unless the flags are those of one kind of log."""
     offline = {"--routing": routing, "--predictions": predictions}
     missing = [flag for flag, path in offline.items() if path is None]
     if decisions is not None and len(missing) < len(offline):
@@ -78,11 +78,11 @@ def _check_flags(
             "the --decisions of an endpoint"
         )
     if decisions is None and bank is not None:
-        raise ConfigError("--bank goes with --decisions; --predictions know theirs")
+        raise ConfigError("--bank goes with --decisions; --predictions name their bank")
 
 
 def warn_other_prices(predicted: PredictionSet) -> None:
-    """Say so if logged costs are not at the prices of `predicted`, which its dial goes by."""
+    """Print a note if logged costs are not at the prices of `predicted`, as its alpha scale is."""
     logged_qm = predicted.predictions.estimates.cost_usd_qm
     here_qm = predicted.with_prices(predicted.models).predictions.estimates.cost_usd_qm
     other_m = (np.abs(logged_qm - here_qm) > 1e-6 * here_qm).any(axis=0)
@@ -90,23 +90,23 @@ def warn_other_prices(predicted: PredictionSet) -> None:
         models = join_names(np.array(predicted.model_ids)[other_m].tolist())
         err.print(
             f"note: the costs of {models} were logged at other prices than the bank's, which "
-            "the dial goes by; --prices gives it those of the endpoint",
+            "the alpha scale uses; --prices gives it those of the endpoint",
             markup=False,
         )
 
 
 def replay(
     routing: Annotated[
-        Path | None, typer.Option(help="Decisions to compare with, by `scope route`.")
+        Path | None, typer.Option(help="Routing file of `scope route` to compare with.")
     ] = None,
     predictions: Annotated[
-        Path | None, typer.Option(help="Predictions they were made from.")
+        Path | None, typer.Option(help="Predictions that it was routed from.")
     ] = None,
     decisions: Annotated[
-        Path | None, typer.Option(help="Decision log of the endpoint instead: folder or file.")
+        Path | None, typer.Option(help="Or: decision log of the endpoint, a folder or file.")
     ] = None,
     bank: Annotated[
-        Path | None, typer.Option(help="Bank the log was decided with; default: the embedded one.")
+        Path | None, typer.Option(help="Bank of the decision log; default: the embedded one.")
     ] = None,
     alpha: Alpha = None,
     budget: Budget = None,
@@ -116,14 +116,17 @@ def replay(
     allow: Allow = None,
     deny: Deny = None,
     prices: Annotated[
-        Path | None, typer.Option(help="Price file that replaces the one predicted with.")
+        Path | None, typer.Option(help="Price file that replaces the prices of the predictions.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Routing file to write with the new decisions.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Decide logged predictions anew, calling nothing; what is not changed stays as it was."""
+    """Route logged predictions again and compare; no model is called.
+
+    Objective, pool and prices stay as logged where no flag changes them.
+    """
     past = ReplayInput.from_flags(routing, predictions, decisions, bank)
     before = after = past.predicted
     if prices is not None:
@@ -137,29 +140,33 @@ def replay(
     )
     if past.log and prices is None and target.alpha is not None:
         warn_other_prices(before)
-    anew = past.decide(narrow, target)
-    result = ReplayComparison.compare(past.logged, before, after, anew)
+    replayed = past.decide(narrow, target)
+    result = ReplayComparison.compare(past.logged, before, after, replayed)
     if output is not None:
-        anew.summary(narrow.truth()).write(output, anew.decisions())
+        truth = narrow.truth()
+        replayed.summary(truth).write(output, replayed.decisions(truth))
     if as_json:
         typer.echo(json.dumps({**result.to_json(), **(past.log.to_json() if past.log else {})}))
     else:
-        _show(result, anew)
+        _show(result, replayed)
         if past.log:
             _show_log(past.log)
-    if anew.overshoot_usd:
-        err.print(f"the budget cannot be met: {format_usd(anew.overshoot_usd)} too much")
+    if replayed.overshoot_usd:
+        err.print(f"the budget cannot be met: {format_usd(replayed.overshoot_usd)} too much")
         raise typer.Exit(1)
 
 
-def _show(result: ReplayComparison, anew: RoutingResult) -> None:
+def _show(result: ReplayComparison, replayed: RoutingResult) -> None:
     rows = [
         (side.name, *format_score(side.planned), *format_score(side.realised))
         for side in result.sides
     ]
     headers = ("", "expected accuracy", "planned USD", "accuracy ± s.e.", "real USD")
-    asked = ", ".join(f"{k} {v:g}" for k, v in anew.settings.items() if k != "trade_off")
-    out.print(table(f"{result.n_questions:,} questions, now with {asked}", headers, rows))
+    derived = ("trade_off", "optimal_alpha")
+    given = [f"{k} {v:g}" for k, v in replayed.settings.items() if k not in derived]
+    out.print(
+        table(f"{result.n_questions:,} questions, now with {', '.join(given)}", headers, rows)
+    )
     first, last = result.sides[0].planned, result.sides[-1].planned
     out.print(
         f"expected accuracy {100 * (last.accuracy - first.accuracy):+.1f} points, cost "
@@ -168,12 +175,12 @@ def _show(result: ReplayComparison, anew: RoutingResult) -> None:
         f"{result.n_changed:,} of {result.n_questions:,} decisions change",
         soft_wrap=True,
     )
-    if n_without := int((anew.choices.model_q < 0).sum()):
-        out.print(f"{n_without:,} have no model left: the last line is without them")
+    if n_without := int((replayed.choices.model_q < 0).sum()):
+        out.print(f"{n_without:,} have no model left; the last line leaves them out")
 
 
 def _show_log(log: DecisionHistory) -> None:
-    """Print the real bill of what was decided, and what the comparison leaves out."""
+    """Print the real cost of the logged decisions, and what the comparison leaves out."""
     n_decided = len(log.logged.model_of)
     if log.n_with_cost:
         out.print(
@@ -184,4 +191,4 @@ def _show_log(log: DecisionHistory) -> None:
     if log.n_skipped:
         out.print(f"left out: {log.n_skipped:,} requests for which no policy chose")
     if log.n_truncated:
-        out.print(f"skipped: {log.n_truncated:,} half lines, torn by a kill")
+        out.print(f"skipped: {log.n_truncated:,} truncated lines")

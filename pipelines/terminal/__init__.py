@@ -1,4 +1,4 @@
-"""What a person sees of long work: results, progress, seconds per stage."""
+"""Terminal output: results, progress and seconds per stage of a job."""
 
 from pipelines.terminal.console import (
     err,

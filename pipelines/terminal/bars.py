@@ -17,7 +17,7 @@ RIGHT: Final = "right"
 
 
 class Bars:
-    """One row a stage; they are gone at the end, when their table takes the place."""
+    """One row per stage, removed at the end, when the table of seconds is printed."""
 
     def __init__(self, console: Console) -> None:
         # Standard output may be a file: only standard error is put above the bars.
@@ -26,12 +26,12 @@ class Bars:
         )
 
     def refresh(self, stages: Stages) -> None:
-        """Draw the stages anew."""
-        self._live.start()  # only now: a command that is refused at once draws nothing
+        """Redraw the stages."""
+        self._live.start()  # not earlier: a command that fails at once draws nothing
         self._live.update(bars(stages), refresh=True)
 
     def ended(self, stages: Stages, stage: Stage) -> None:
-        """Wait for the next look."""
+        """Do nothing: the next refresh shows it."""
 
     def stop(self) -> None:
         """Remove the bars."""
@@ -39,7 +39,7 @@ class Bars:
 
 
 def bars(stages: Stages) -> RenderableType:
-    """Return the stages as rows: ended, worked on, and waiting for each other."""
+    """Return the stages as rows: ended, current and waiting."""
     now_s = stages.now_s()
     view = Table.grid(padding=(0, 2))
     view.add_column(no_wrap=True)

@@ -1,4 +1,4 @@
-"""What the command line shows: tables, one line for an error."""
+"""The consoles of the command line, and its tables."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from rich.text import Text
 from scope.routing import FrontierPoint, RoutingScore, format_usd
 from scope.storage import CorruptShardWarning
 
-# A pipe has no width: tables meant to be read should not be folded to 80 columns.
+# A pipe has no width; 80 columns would wrap the tables.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -30,7 +30,7 @@ def print_result(facts: dict[str, Any], text: str, *, as_json: bool) -> None:
 
 @contextmanager
 def print_cache_warnings() -> Iterator[None]:
-    """Print a warning about a damaged file as one sentence, without the line that gave it."""
+    """Print a warning about a damaged file as one sentence, without its line of code."""
     with warnings.catch_warnings():
         usual = warnings.showwarning
 
@@ -60,13 +60,13 @@ def format_score(score: RoutingScore | None) -> tuple[str, str]:
 
 
 def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Group:
-    """Return a table under its title; all columns but the first stand on the right."""
+    """Return a table under its title; all columns but the first are right-aligned."""
     view = Table(box=None, pad_edge=False, header_style="bold")
     for position, header in enumerate(headers):
         view.add_column(header, justify="left" if position == 0 else "right")
     for row in rows:
         view.add_row(*row)
-    # A title of the table's own would be folded to the width of its columns.
+    # rich wraps the title of a table to the width of its columns.
     return Group(Text(title, style="italic"), view)
 
 
@@ -77,4 +77,4 @@ def frontier_table(points: Sequence[FrontierPoint]) -> Group:
         planned, realised = format_score(point.planned), format_score(point.realised)
         rows.append((f"{point.alpha:.2f}", *planned, *realised))
     headers = ("alpha", "expected accuracy", "planned USD", "accuracy ± s.e.", "real USD")
-    return table("What each setting of the dial buys", headers, rows)
+    return table("Accuracy and cost by alpha", headers, rows)

@@ -22,16 +22,16 @@ from pipelines.terminal.stages import Display, Stage, Stages
 
 REFRESH_S = 0.5
 PATIENCE_S = 2.0
-"""How long the end of a job waits for a last look."""
+"""How long the end of a job waits for the last refresh."""
 LINE_S, EVENT_S = 10.0, 5.0
-"""How often a log gets a line, and a machine an event, at most."""
+"""Least seconds between two lines of a log, and two events for a machine."""
 
 
 @contextmanager
 def progress(*, as_json: bool = False) -> Iterator[Stages]:
-    """Yield the stages of a job; they are shown while it runs, and their seconds at its end.
+    """Yield the stages of a job, show them while it runs and print their seconds at its end.
 
-    All of it goes to standard error. A job that fails leaves the lines it has had, no table.
+    All output goes to standard error. A job that fails prints no table.
     """
     with _private_stderr() as stream:
         console = Console(file=stream, highlight=False)
@@ -48,15 +48,15 @@ def progress(*, as_json: bool = False) -> Iterator[Stages]:
 
 
 class LineDisplay:
-    """A line about the present stage now and then, and more when it ends.
+    """Periodic lines about the current stage, and its summary when it ends.
 
     Parameters
     ----------
     stream : TextIO
     every_s : float
-        Seconds between two lines about one stage.
+        Least seconds between two lines about one stage.
     moving, ended : callable
-        The line about a stage that is worked on, and the lines when it ends.
+        The line about the current stage, and the lines when it ends.
     """
 
     def __init__(
@@ -68,30 +68,30 @@ class LineDisplay:
     ) -> None:
         self._stream, self._every_s = stream, every_s
         self._moving, self._ended = moving, ended
-        self._told_s = float("-inf")
+        self._written_s = float("-inf")
 
     def refresh(self, stages: Stages) -> None:
-        """Write a line, if it is time for one."""
+        """Write a line if one is due."""
         stage, now_s = stages.current, stages.now_s()
-        if stage is not None and now_s - max(self._told_s, stage.began_s) >= self._every_s:
-            self._told_s = now_s
+        if stage is not None and now_s - max(self._written_s, stage.began_s) >= self._every_s:
+            self._written_s = now_s
             self._write(self._moving(stages, stage))
 
     def ended(self, stages: Stages, stage: Stage) -> None:
-        """Write what a stage has come to."""
+        """Write the summary of a stage."""
         self._write(*self._ended(stages, stage))
 
     def stop(self) -> None:
-        """Leave the lines where they are."""
+        """Do nothing: the lines stay."""
 
     def _write(self, *lines: str) -> None:
-        with suppress(OSError):  # a log that takes no more must not end the job
+        with suppress(OSError):  # a log that cannot be written must not end the job
             self._stream.write("".join(f"{line}\n" for line in lines))
             self._stream.flush()
 
 
 def log_lines(stream: TextIO) -> LineDisplay:
-    """Return plain lines for a person who reads them later."""
+    """Return a display that writes plain lines to a log."""
     return LineDisplay(
         stream,
         LINE_S,
@@ -101,7 +101,7 @@ def log_lines(stream: TextIO) -> LineDisplay:
 
 
 def event_lines(stream: TextIO) -> LineDisplay:
-    """Return one JSON object a line, for a machine."""
+    """Return a display that writes one JSON object a line."""
     return LineDisplay(
         stream,
         EVENT_S,
@@ -123,7 +123,7 @@ def _display(stream: TextIO, console: Console, *, as_json: bool) -> Display:
 
 @contextmanager
 def _ticker(stages: Stages) -> Iterator[None]:
-    """Look at the stages twice a second: a job that stands still tells nobody."""
+    """Refresh the display every `REFRESH_S`: a job that waits sends no updates."""
     over = Event()
 
     def watch() -> None:
@@ -136,12 +136,12 @@ def _ticker(stages: Stages) -> Iterator[None]:
         yield
     finally:
         over.set()
-        watcher.join(PATIENCE_S)  # it may be asking a cluster that is gone what is free there
+        watcher.join(PATIENCE_S)  # it may wait for a lost cluster
 
 
 @contextmanager
 def _private_stderr() -> Iterator[TextIO]:
-    """Yield a stream of our own to where standard error goes: starting Ray mutes the usual one."""
+    """Yield a copy of standard error: Ray mutes the original one while it starts."""
     try:
         number = os.dup(sys.stderr.fileno())
     except (OSError, ValueError):  # no file: a test, or a notebook

@@ -1,4 +1,4 @@
-"""Stages in words and numbers: for a log, a terminal, a machine."""
+"""Stages as text and JSON: for a log, a terminal, a machine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ UNKNOWN = "–"
 
 
 def rows_text(stage: Stage, *, share: bool = True) -> str:
-    """Return how many rows of how many are done, and their share."""
+    """Return the rows done, of how many, and their share."""
     if stage.total is None:
         return "" if stage.rows is None else f"{stage.done:,}"
     percent = f" ({100 * stage.done / stage.total:.0f} %)" if share and stage.total else ""
@@ -22,12 +22,12 @@ def rows_text(stage: Stage, *, share: bool = True) -> str:
 
 
 def number_text(rate: float) -> str:
-    """Return a rate with the digits that matter."""
+    """Return a rate with two significant digits, or as a whole number from 10."""
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def rate_text(rate: float | None) -> str:
-    """Return rows a second."""
+    """Return a rate as rows per second."""
     return f"{UNKNOWN if rate is None else number_text(rate)}/s"
 
 
@@ -41,7 +41,7 @@ def clock_text(seconds: float | None) -> str:
 
 
 def bill_text(stage: Stage) -> str:
-    """Return what failed and what was spent, if either is known of."""
+    """Return the failures and the money spent, where there are any."""
     parts = [f"{stage.errors:,} failed"] if stage.errors else []
     if stage.usd is not None:
         doubt = (
@@ -54,16 +54,16 @@ def bill_text(stage: Stage) -> str:
 
 
 def waiting_text(stage: Stage, now_s: float, spare: FreeResources | None) -> str:
-    """Return since when nothing came, and what the cluster has free; empty if all is well."""
+    """Return how long no row was done, and the free resources; empty below `IDLE_S`."""
     idle_s = stage.idle_s(now_s)
     if stage.rows is None or idle_s < IDLE_S:
         return ""
     if spare is None:
         return f"nothing new for {idle_s:.0f} s"
-    told = f"waiting{'' if stage.rows else ' for the first row'} since {idle_s:.0f} s"
-    told += f"; free CPUs {spare.free_cpus:g} of {spare.cpus:g}"
+    text = f"waiting{'' if stage.rows else ' for the first row'} since {idle_s:.0f} s"
+    text += f"; free CPUs {spare.free_cpus:g} of {spare.cpus:g}"
     if spare.gpus:
-        told += f", GPUs {spare.free_gpus:g} of {spare.gpus:g}"
+        text += f", GPUs {spare.free_gpus:g} of {spare.gpus:g}"
     full = [
         name
         for name, free, of in (
@@ -72,11 +72,11 @@ def waiting_text(stage: Stage, now_s: float, spare: FreeResources | None) -> str
         )
         if of and free <= 0
     ]
-    return f"{told}: a new worker must wait for a {' and a '.join(full)}" if full else told
+    return f"{text}: a new worker must wait for a {' and a '.join(full)}" if full else text
 
 
 def progress_line(stage: Stage, now_s: float, spare: FreeResources | None) -> str:
-    """Return how far a stage is, as a line of a log."""
+    """Return the progress of a stage as a line of a log."""
     if stage.rows is None:
         return _line(stage.name, clock_text(stage.seconds(now_s)))
     left = f"{clock_text(stage.left_s(now_s))} left" if stage.total is not None else ""
@@ -86,7 +86,7 @@ def progress_line(stage: Stage, now_s: float, spare: FreeResources | None) -> st
 
 
 def summary_line(stage: Stage) -> str:
-    """Return what a stage has come to, as a line of a log."""
+    """Return the summary of a stage as a line of a log."""
     seconds = stage.seconds(0.0)
     took = f"took {clock_text(seconds)}" if seconds >= 60 else f"took {seconds:.1f} s"
     if stage.rows is None:
@@ -94,13 +94,13 @@ def summary_line(stage: Stage) -> str:
     whole = stage.total is None or stage.done == stage.total
     count = f"{stage.done:,} rows" if whole else rows_text(stage)
     if stage.earlier:
-        count += f", {stage.earlier:,} of them before"
+        count += f", {stage.earlier:,} by earlier runs"
     rate = rate_text(stage.mean_rate(0.0)) if stage.rows else ""
     return _line(stage.name, count, rate, took, bill_text(stage))
 
 
 def progress_event(stages: Stages, stage: Stage) -> dict[str, Any]:
-    """Return how far a stage is, for a machine; what is unknown is None."""
+    """Return the progress of a stage as JSON; None where unknown."""
     now_s = stages.now_s() if stage.ended_s is None else stage.ended_s
     idle_s = stage.idle_s(now_s)
     return {
@@ -123,7 +123,7 @@ def progress_event(stages: Stages, stage: Stage) -> dict[str, Any]:
 
 
 def stage_event(stage: Stage) -> dict[str, Any]:
-    """Return what a stage has come to, for a machine."""
+    """Return the summary of a stage as JSON."""
     return {
         "event": "stage",
         "stage": stage.name,
@@ -148,19 +148,19 @@ def _line(name: str, *parts: str) -> str:
 
 
 def seconds_table(stages: Stages) -> Group:
-    """Return the table at the end of a job: where its time went."""
+    """Return the table of the seconds that each stage took."""
     whole_s = stages.seconds()
     found = totals(stages.all, stages.now_s())
-    rows = [_table_row(one, whole_s) for one in found]
-    rows.append(("in all", "", f"{whole_s:.1f}", "", "100 %", ""))
+    rows = [_table_row(total, whole_s) for total in found]
+    rows.append(("total", "", f"{whole_s:.1f}", "", "100 %", ""))
     headers = ("stage", "rows", "seconds", "rows/s", "share", "failed")
-    shown = 6 if any(one.errors for one in found) else 5
+    shown = 6 if any(total.errors for total in found) else 5
     return table("Seconds per stage", headers[:shown], [row[:shown] for row in rows])
 
 
 @dataclass(frozen=True, slots=True)
 class StageTotal:
-    """What all stages of one name have come to."""
+    """The sum over all stages of one name."""
 
     name: str
     rows: int | None
@@ -169,7 +169,7 @@ class StageTotal:
 
 
 def totals(stages: Sequence[Stage], now_s: float) -> list[StageTotal]:
-    """Add up the stages of each name, in the order of their first."""
+    """Add up the stages of each name, in the order of their first stage."""
     found = []
     for name in dict.fromkeys(stage.name for stage in stages):
         same = [stage for stage in stages if stage.name == name]
@@ -185,8 +185,8 @@ def totals(stages: Sequence[Stage], now_s: float) -> list[StageTotal]:
     return found
 
 
-def _table_row(one: StageTotal, whole_s: float) -> tuple[str, ...]:
-    rate = number_text(one.rows / one.seconds) if one.rows and one.seconds else UNKNOWN
-    count = UNKNOWN if one.rows is None else f"{one.rows:,}"
-    share = f"{100 * one.seconds / whole_s:.0f} %" if whole_s else UNKNOWN
-    return one.name, count, f"{one.seconds:.1f}", rate, share, f"{one.errors:,}"
+def _table_row(total: StageTotal, whole_s: float) -> tuple[str, ...]:
+    rate = number_text(total.rows / total.seconds) if total.rows and total.seconds else UNKNOWN
+    count = UNKNOWN if total.rows is None else f"{total.rows:,}"
+    share = f"{100 * total.seconds / whole_s:.0f} %" if whole_s else UNKNOWN
+    return total.name, count, f"{total.seconds:.1f}", rate, share, f"{total.errors:,}"

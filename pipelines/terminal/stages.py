@@ -1,4 +1,4 @@
-"""The stages of a job: which is worked on, how far it is, and the seconds each has taken."""
+"""The stages of a job: the current one, its progress, and the seconds each has taken."""
 
 import time
 from collections import deque
@@ -8,15 +8,15 @@ from threading import RLock
 from typing import Protocol
 
 WINDOW_S, WINDOW_STEPS = 30.0, 4
-"""A rate is that of the last seconds, and of this many steps at least: blocks may be slow."""
+"""A rate covers the last seconds, and at least this many steps: blocks may be slow."""
 
 IDLE_S = 10.0
-"""After so long without a new row a stage counts as waiting, and says what is free."""
+"""After so long without a new row a stage counts as waiting, and shows free resources."""
 
 
 @dataclass(frozen=True, slots=True)
 class FreeResources:
-    """What a cluster has free, and of how much."""
+    """Free and total resources of a cluster."""
 
     free_cpus: float
     cpus: float
@@ -28,32 +28,32 @@ class FreeResources:
 class Stage:
     """One part of a job.
 
-    Its seconds are the wall time from its begin to its end. Only one stage is worked on at a
-    time, so that no second is counted twice.
+    Its seconds are the wall time from its begin to its end. Stages do not overlap, so no second
+    is counted twice.
     """
 
     name: str
     began_s: float
     total: int | None = None
-    """Rows to be done, those of earlier runs included; None if unknown, or if there are none."""
+    """All rows, those of earlier runs included; None if unknown or if the stage has none."""
     done: int = 0
-    """Rows that are, those of earlier runs included."""
+    """Rows done, those of earlier runs included."""
     earlier: int = 0
-    """Of these, by earlier runs; they count into no rate."""
+    """Rows done by earlier runs; no rate counts them."""
     errors: int = 0
     usd: float | None = None
-    """Spent so far, by earlier runs too; None where nothing is bought."""
+    """USD spent, earlier runs included; None where the stage buys nothing."""
     possibly_billed_usd: float = 0.0
-    """Perhaps billed on top."""
+    """USD of failed calls that may have been billed in addition."""
     ended_s: float | None = None
     steps: deque[tuple[float, int]] = field(default_factory=deque)
-    """When how many rows were done: the last few times it moved."""
+    """(time, rows done) of the last few advances."""
 
     def __post_init__(self) -> None:
         self.steps.append((self.began_s, self.done))
 
     def advance(self, now_s: float, more: int) -> None:
-        """Count rows, and forget the steps that no rate needs any more."""
+        """Count rows, and drop the steps that no rate needs any more."""
         self.done += more
         self.steps.append((now_s, self.done))
         while len(self.steps) > WINDOW_STEPS + 1 and self.steps[1][0] <= now_s - WINDOW_S:
@@ -61,57 +61,57 @@ class Stage:
 
     @property
     def rows(self) -> int | None:
-        """Rows done by this run; None of a stage that has no rows."""
+        """Rows done by this run; None for a stage without rows."""
         return None if self.total is None and not self.done else self.done - self.earlier
 
     def seconds(self, now_s: float) -> float:
-        """Return how long it has been worked on."""
+        """Return its seconds until its end, or until now."""
         return (now_s if self.ended_s is None else self.ended_s) - self.began_s
 
     def idle_s(self, now_s: float) -> float:
-        """Return how long ago it moved, or began."""
+        """Return the seconds since it last advanced, or began."""
         return now_s - self.steps[-1][0]
 
     def rate(self, now_s: float) -> float | None:
-        """Return rows a second of late, those of this run alone; None before the first."""
+        """Return recent rows per second of this run; None before the first row."""
         first_s, first = self.steps[0]
         if self.done == first or now_s <= first_s:
             return None
         return (self.done - first) / (now_s - first_s)
 
     def mean_rate(self, now_s: float) -> float | None:
-        """Return rows a second over all its seconds; None if there were no rows."""
+        """Return rows per second over all its seconds; None without rows."""
         seconds = self.seconds(now_s)
         return self.rows / seconds if self.rows and seconds > 0 else None
 
     def left_s(self, now_s: float) -> float | None:
-        """Return the seconds until all rows are done at the present rate; None if unknown."""
+        """Return the seconds until all rows are done at the recent rate; None if unknown."""
         rate = self.rate(now_s)
         return None if rate is None or self.total is None else (self.total - self.done) / rate
 
 
 class Display(Protocol):
-    """What shows the stages of a job."""
+    """Shows the stages of a job."""
 
     def refresh(self, stages: "Stages") -> None:
-        """Show how far the job is; called about once a second."""
+        """Show the progress; called about twice a second."""
 
     def ended(self, stages: "Stages", stage: Stage) -> None:
-        """Show what a stage has come to."""
+        """Show the summary of a stage that ended."""
 
     def stop(self) -> None:
-        """Show no more."""
+        """Stop showing."""
 
 
 class Stages:
-    """The stages of a job, one after the other: to begin one ends the one before.
+    """The stages of a job, one after the other: beginning one ends the one before.
 
     Parameters
     ----------
     display : Display, optional
-        Default: nobody is told.
+        Default: nothing is shown.
     clock : callable
-        Seconds from anywhere, as `time.perf_counter` has them.
+        Returns seconds, as `time.perf_counter` does.
     """
 
     def __init__(
@@ -121,27 +121,27 @@ class Stages:
         self.waiting: tuple[str, ...] = ()
         """Stages yet to come; each waits for the one before it."""
         self.spare: FreeResources | None = None
-        """What the cluster has free, while the present stage waits."""
-        self.ask_spare: Callable[[], FreeResources | None] = lambda: None
+        """Free resources of the cluster while the current stage waits."""
+        self.read_free_resources: Callable[[], FreeResources | None] = lambda: None
         self.began_s = clock()
         self._display, self._clock = display, clock
         self._lock = RLock()
 
     @property
     def current(self) -> Stage | None:
-        """The stage that is worked on."""
+        """The stage that has not ended."""
         return self.all[-1] if self.all and self.all[-1].ended_s is None else None
 
     def now_s(self) -> float:
-        """Return the time."""
+        """Return the time in seconds."""
         return self._clock()
 
     def seconds(self) -> float:
-        """Return how old the job is."""
+        """Return the seconds since the job began."""
         return self.now_s() - self.began_s
 
     def plan(self, *names: str) -> None:
-        """Say which stages are to come; one that is left out later is forgotten then."""
+        """Announce the stages to come; one that is skipped is dropped when a later one begins."""
         with self._lock:
             self.waiting = names
 
@@ -154,7 +154,7 @@ class Stages:
         usd: float | None = None,
         possibly_billed_usd: float = 0.0,
     ) -> None:
-        """Begin a stage; `done` of its rows and what is spent so far are of earlier runs."""
+        """Begin a stage; `done` rows and the money spent so far are those of earlier runs."""
         with self._lock:
             self.end()
             if name in self.waiting:
@@ -165,7 +165,7 @@ class Stages:
     def advance(
         self, more: int = 1, *, errors: int = 0, usd: float = 0.0, possibly_billed_usd: float = 0.0
     ) -> None:
-        """Count rows of the present stage; `errors` of them have failed."""
+        """Count rows of the current stage; `errors` of them failed."""
         with self._lock:
             stage = self.current
             if stage is None:
@@ -177,7 +177,7 @@ class Stages:
                 stage.possibly_billed_usd += possibly_billed_usd
 
     def end(self) -> None:
-        """End the present stage, if there is one."""
+        """End the current stage, if there is one."""
         with self._lock:
             stage = self.current
             if stage is None:
@@ -187,10 +187,11 @@ class Stages:
                 self._display.ended(self, stage)
 
     def refresh(self) -> None:
-        """Let the display catch up; to be called now and then, from any thread."""
+        """Update the display; called periodically, from any thread."""
         stage = self.current
         idle = stage is not None and stage.idle_s(self.now_s()) >= IDLE_S
-        self.spare = self.ask_spare() if idle else None  # without the lock: it may take a while
+        # Without the lock: it may take a while.
+        self.spare = self.read_free_resources() if idle else None
         with self._lock:
             if self._display is not None:
                 self._display.refresh(self)

@@ -69,3 +69,16 @@ class AlphaScale:
         inner = self.trade_off_a[1:-1]
         points = np.linspace(0, 1, N_ALPHAS)[1:-1]
         return float(np.exp(np.interp(alpha, points, np.log(inner))))
+
+    def alpha(self, trade_off: float) -> float:
+        """Return the alpha whose trade-off is nearest to `trade_off`, interpolated in log lambda.
+
+        The inverse of `trade_off`: 0 gives 1 and inf gives 0; a value outside the inner points
+        gives the outermost of them.
+        """
+        if trade_off in (0.0, np.inf):
+            return 1.0 if trade_off == 0 else 0.0
+        inner = self.trade_off_a[1:-1]
+        points = np.linspace(0, 1, N_ALPHAS)[1:-1]
+        # np.interp wants rising positions, and lambda falls with alpha.
+        return float(np.interp(np.log(trade_off), np.log(inner)[::-1], points[::-1]))

@@ -1,6 +1,11 @@
-"""The published code: its two-stage policy and its file formats, reproduced."""
+"""The published code, reproduced: its two-stage policy and its files."""
 
 from scope.reference.formats import (
+    AnchorPerformance,
+    Selection,
+    Similarity,
+    anchor_performance_from_outcomes,
+    anchor_performance_from_rows,
     anchor_result,
     read_anchor_performance,
     read_selection,
@@ -8,18 +13,25 @@ from scope.reference.formats import (
     selection_entry,
     similarity_entry,
 )
-from scope.reference.parity import SelectionGroundTruth, oracle_budgets, routing_results
-from scope.reference.two_stage import prepare
+from scope.reference.parity import N_ALPHAS, SelectionGroundTruth, published_results
+from scope.reference.two_stage import PUBLISHED_CONFIG, TwoStageConfig, prepare
 
 __all__ = [
+    "N_ALPHAS",
+    "PUBLISHED_CONFIG",
+    "AnchorPerformance",
+    "Selection",
     "SelectionGroundTruth",
+    "Similarity",
+    "TwoStageConfig",
+    "anchor_performance_from_outcomes",
+    "anchor_performance_from_rows",
     "anchor_result",
-    "oracle_budgets",
     "prepare",
+    "published_results",
     "read_anchor_performance",
     "read_selection",
     "read_similarity",
-    "routing_results",
     "selection_entry",
     "similarity_entry",
 ]

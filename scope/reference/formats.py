@@ -1,25 +1,42 @@
-"""The JSON files of the published code: selection, similarity, anchors, routing."""
+"""The inputs of the published code: selection, similarity and the outcomes of anchors."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from scope.errors import FormatError
+import numpy as np
+
+from scope.errors import FormatError, UnknownPriceError
+from scope.outcomes import Outcomes
+from scope.pool import PUBLISHED_MODELS, ModelSpec, cost_usd
 from scope.predictions import Predictions
 from scope.storage import read_json
 
 AnchorPerformance = Mapping[str, Mapping[str, tuple[float, float]]]
-"""For each anchor, (correct, USD) of each model that was run on it."""
+"""Anchor -> model -> (1 or 0 for correct, USD); models that were never run on it are absent."""
 
 Similarity = Mapping[str, Sequence[tuple[str, float]]]
-"""For each question, its anchors and their similarity, nearest first."""
+"""Question -> its anchors with their cosine similarity, nearest first."""
+
+METHOD = "SCOPE"
+"""Method of a selection file that names none."""
+
+SHORT_NAMES = {
+    "gemma-3-12b-it": "gemma-3-12b",
+    "gemma-3-27b-it": "gemma-3-27b",
+    "gemma-3-4b-it": "gemma-3-4b",
+    "llama-3.1-8b-instruct": "llama-3-1-8b",
+    "llama-3.3-70b-instruct": "llama-3-3-70b",
+}
+"""Names of the published data sets, where they are not the last part of OpenRouter's id."""
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionPrediction:
-    """One model on one question, as a selection file tells it."""
+    """One model on one question of a selection file: prediction and outcome."""
 
     model: str
     correctness: str
@@ -37,15 +54,29 @@ class SelectedQuestion:
     predictions: tuple[SelectionPrediction, ...]
 
 
-Selection = Sequence[SelectedQuestion]
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The content of a selection file."""
+
+    questions: Sequence[SelectedQuestion]
+    method: str = METHOD
+    """What made the predictions."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of all models, in the order of their first prediction."""
+        return tuple(
+            dict.fromkeys(p.model for question in self.questions for p in question.predictions)
+        )
+
 
 Parsed = TypeVar("Parsed")
 
 
 def read_selection(path: Path) -> Selection:
-    """Read a file of predictions, and of what really happened.
+    """Read a file of predictions and, where known, outcomes.
 
-    Its form is ``{"questions": [{"question_id", "all_models": [...]}]}`` with
+    Its form is ``{"method", "questions": [{"question_id", "all_models": [...]}]}`` with
     ``{"model", "predicted", "ground_truth"}`` for each model.
 
     Raises
@@ -53,7 +84,10 @@ def read_selection(path: Path) -> Selection:
     FormatError
         If the file is unreadable, of another form, or without questions.
     """
-    return _read(path, "a selection", lambda data: [_selected(q) for q in data["questions"]])
+    selection = _read(path, "a selection", _selection)
+    if not selection.questions:
+        raise FormatError(f"{path} is empty; expected at least one question")
+    return selection
 
 
 def read_similarity(path: Path) -> Similarity:
@@ -64,7 +98,7 @@ def read_similarity(path: Path) -> Similarity:
     FormatError
         If the file is unreadable or of another form.
     """
-    return _read(
+    return _read_filled(
         path,
         "a similarity",
         lambda data: {
@@ -84,7 +118,7 @@ def read_anchor_performance(path: Path) -> AnchorPerformance:
     FormatError
         If the file is unreadable or of another form.
     """
-    return _read(
+    return _read_filled(
         path,
         "an anchor-performance",
         lambda data: {
@@ -100,14 +134,23 @@ def read_anchor_performance(path: Path) -> AnchorPerformance:
 def _read(path: Path, kind: str, parse: Callable[[Any], Parsed]) -> Parsed:
     data = read_json(path)
     try:
-        parsed = parse(data)
+        return parse(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(
-            f"{path} is not {kind} file of the reference's form: {type(error).__name__} {error}"
+            f"{path} is not {kind} file of the published form: {type(error).__name__} {error}"
         ) from error
+
+
+def _read_filled(path: Path, kind: str, parse: Callable[[Any], Parsed]) -> Parsed:
+    parsed = _read(path, kind, parse)
     if not parsed:
         raise FormatError(f"{path} is empty; expected at least one entry")
     return parsed
+
+
+def _selection(data: Mapping[str, Any]) -> Selection:
+    questions = tuple(_selected(row) for row in data["questions"])
+    return Selection(questions, str(data.get("method", METHOD)))
 
 
 def _selected(row: Mapping[str, Any]) -> SelectedQuestion:
@@ -130,6 +173,92 @@ def _prediction(row: Mapping[str, Any]) -> SelectionPrediction:
     )
 
 
+def anchor_performance_from_outcomes(
+    ids: Sequence[str], models: Sequence[ModelSpec], outcomes: Outcomes
+) -> AnchorPerformance:
+    """Return the outcomes of a bank's anchors, priced.
+
+    The published code knows right and wrong alone: part credit counts as right from one half.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        The anchors, in the order of the rows of `outcomes`.
+    models : sequence of ModelSpec
+        In the order of the columns of `outcomes`.
+    outcomes : Outcomes
+    """
+    usd_am = cost_usd(models, outcomes.prompt_tokens_am, outcomes.completion_tokens_am)
+    known_am = ~np.isnan(outcomes.correct_am + usd_am)
+    right_am = outcomes.correct_am >= 0.5
+    return {
+        anchor: {
+            models[m].id: (float(right_am[a, m]), float(usd_am[a, m]))
+            for m in np.flatnonzero(known_am[a])
+        }
+        for a, anchor in enumerate(ids)
+    }
+
+
+def anchor_performance_from_rows(
+    rows: Iterable[Mapping[str, Any]],
+    models: Sequence[str],
+    source: str,
+    prices: Iterable[ModelSpec] = PUBLISHED_MODELS,
+) -> AnchorPerformance:
+    """Return the outcomes of a published data set, one row an (anchor, model), priced.
+
+    A row has ``id, model_name, is_correct, usage_prompt_tokens, usage_completion_tokens``; one
+    where a value is null is left out.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+    models : sequence of str
+        Of the selection. A model of the data set takes the name that it has there, whether
+        that is a short name such as ``qwen3-14b`` or an id of OpenRouter.
+    source : str
+        Name of the data set, for errors.
+    prices : iterable of ModelSpec
+
+    Raises
+    ------
+    FormatError
+        If a row has another form, or there is none.
+    UnknownPriceError
+        If a model has no price.
+    """
+    name_of = {_short_name(model): model for model in models}
+    price_of = {_short_name(spec.id): spec for spec in prices}
+    anchors: dict[str, dict[str, tuple[float, float]]] = defaultdict(dict)
+    for row in rows:
+        try:
+            anchor, model = str(row["id"]), _short_name(row["model_name"])
+            numbers = [
+                np.array(np.nan if row[name] is None else row[name], dtype=np.float64)
+                for name in ("is_correct", "usage_prompt_tokens", "usage_completion_tokens")
+            ]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise FormatError(
+                f"{source} has a row without id, model_name, is_correct and token counts"
+            ) from error
+        if np.isnan(numbers).any():
+            continue
+        if model not in price_of:
+            raise UnknownPriceError(row["model_name"], "the price list")
+        correct, prompt_tokens, completion_tokens = numbers
+        usd = price_of[model].cost_usd(prompt_tokens, completion_tokens)
+        anchors[anchor][name_of.get(model, model)] = (float(correct), float(usd))
+    if not anchors:
+        raise FormatError(f"{source} has no outcome; expected rows of a model on an anchor")
+    return anchors
+
+
+def _short_name(model: str) -> str:
+    name = model.removesuffix(":free").rpartition("/")[2]
+    return SHORT_NAMES.get(name, name)
+
+
 def selection_entry(
     predictions: Predictions, q: int, truth: Sequence[tuple[float, float, float]] | None
 ) -> dict[str, Any]:
@@ -139,15 +268,15 @@ def selection_entry(
     ----------
     predictions : Predictions
     q : int
-        Place of the question.
+        Index of the question.
     truth : sequence of (correct, completion tokens, USD), optional
-        What really happened, for each model; NaN where it was never run.
+        Outcome of each model; NaN where it was never run.
 
     Returns
     -------
     dict
-        `correctness` says whether p is at least one half, `confidence` how sure
-        of that the prediction is; unknown numbers are null, never 0.
+        `correctness` is "yes" if p is at least one half, `confidence` is p or 1 - p,
+        whichever is larger; unknown numbers are null, never 0.
     """
     e = predictions.estimates
     models = []
@@ -195,7 +324,8 @@ def anchor_result(
     ----------
     anchor, model : str
     correct : float
-        0 … 1; the published code knows right and wrong alone, so part credit counts from one half.
+        0 … 1; the published code knows right and wrong alone: part credit counts as right from
+        one half.
     tokens : tuple of int or None
         Of prompt and completion, None where unknown.
     """

@@ -1,6 +1,7 @@
-"""Routing results in the reference's form, and its budget rule on ground truth."""
+"""The results file of the published router, and its budget rule on ground truth."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,102 +12,116 @@ from scope.reference.formats import Selection
 from scope.reference.two_stage import TwoStage
 from scope.routing import finite_or_none
 
-ORACLE_ALPHAS = tuple(step / 100 for step in range(101))
-"""The grid on which the reference looks for a budget's alpha."""
+N_ALPHAS = 101
+"""Points of the alpha grid that the published router searches."""
 
 
 class SelectionGroundTruth:
-    """What really happened to the routed questions, laid out as in `TwoStage`; NaN if unknown."""
+    """Real outcomes of the routed questions, laid out as in `TwoStage`; NaN where unknown."""
 
     def __init__(self, selection: Selection, routed: TwoStage) -> None:
-        place = {question_id: q for q, question_id in enumerate(routed.question_ids)}
-        shape = routed.model_qs.shape
-        self.correct_qs, self.cost_usd_qs = np.full(shape, np.nan), np.full(shape, np.nan)
-        self.agrees_qs = np.full(shape, np.nan)
-        for question in selection:
-            if question.id not in place:
+        index = {question_id: q for q, question_id in enumerate(routed.question_ids)}
+        shape = routed.model_qm.shape
+        self.correct_qm, self.cost_usd_qm = np.full(shape, np.nan), np.full(shape, np.nan)
+        self.agrees_qm = np.full(shape, np.nan)
+        for question in selection.questions:
+            if question.id not in index:
                 continue
-            for s, prediction in enumerate(question.predictions):
+            for m, prediction in enumerate(question.predictions):
                 if prediction.true_correct is None or prediction.true_cost is None:
                     continue
-                cell = place[question.id], s
-                said = {"yes": True, "no": False}.get(prediction.correctness)
-                self.correct_qs[cell] = prediction.true_correct
-                self.cost_usd_qs[cell] = prediction.true_cost
-                self.agrees_qs[cell] = said is prediction.true_correct
+                cell = index[question.id], m
+                predicted = {"yes": True, "no": False}.get(prediction.correctness)
+                self.correct_qm[cell] = prediction.true_correct
+                self.cost_usd_qm[cell] = prediction.true_cost
+                self.agrees_qm[cell] = predicted is prediction.true_correct
 
-    def totals(self, place_q: Int16Array) -> tuple[float, float]:
-        """Return accuracy and total cost in USD of the chosen places; NaN if one is unknown."""
-        return float(_at(self.correct_qs, place_q).mean()), _total(_at(self.cost_usd_qs, place_q))
+    def totals(self, index_q: Int16Array) -> tuple[float, float]:
+        """Return accuracy and total cost in USD of the chosen entries; NaN if one is unknown."""
+        return float(_pick(self.correct_qm, index_q).mean()), _total(
+            _pick(self.cost_usd_qm, index_q)
+        )
 
     def agreement(self) -> float:
-        """Return the share of predictions that came true; NaN if nothing is known."""
-        known_qs = ~np.isnan(self.agrees_qs)
-        return float(self.agrees_qs[known_qs].mean()) if known_qs.any() else float("nan")
+        """Return the share of predictions that were right; NaN if no outcome is known."""
+        known_qm = ~np.isnan(self.agrees_qm)
+        return float(self.agrees_qm[known_qm].mean()) if known_qm.any() else float("nan")
 
 
-def routing_results(
-    routed: TwoStage, truth: SelectionGroundTruth, alphas: Sequence[float]
-) -> list[dict[str, Any]]:
-    """Return one result in the reference's form for each alpha."""
-    place_aq, score_aq = routed.sweep(alphas)
-    return [
-        _result(routed, truth, alpha, place_q, score_q)
-        for alpha, place_q, score_q in zip(alphas, place_aq, score_aq, strict=True)
-    ]
+def published_results(
+    routed: TwoStage,
+    truth: SelectionGroundTruth,
+    *,
+    method: str,
+    dataset: str | None,
+    alpha: float | None = None,
+    budget_usd: float | None = None,
+    n_alphas: int = N_ALPHAS,
+) -> dict[str, Any]:
+    """Return the content of the results file of the published router.
 
+    With an alpha: ``method, dataset, alpha, config, result``. With a budget: ``method, dataset,
+    budget, optimal_alpha, config, result, pareto_curve``. With neither: ``method, dataset,
+    config, pareto_curve, best_accuracy, lowest_cost``. What depends on an unknown outcome is
+    null, where the published code counts it as a wrong answer for 0 USD.
 
-def oracle_budgets(
-    routed: TwoStage, truth: SelectionGroundTruth, budgets_usd: Sequence[float]
-) -> dict[str, dict[str, Any]]:
-    """Pick an alpha for each budget on the ground truth of the questions routed.
-
-    Of 101 alphas the most accurate whose real cost fits, the lowest at a tie;
-    the cheapest if none fits. An evaluation oracle, not a usable controller: it
-    needs the answers before the questions are asked.
+    Parameters
+    ----------
+    routed : TwoStage
+    truth : SelectionGroundTruth
+    method : str
+        As the selection file has it.
+    dataset : str or None
+        Published data set that the anchors come from; None for other anchors.
+    alpha, budget_usd : float, optional
+        Not both. For a budget the grid is searched on the ground truth of the questions routed:
+        the most accurate alpha whose real cost fits, the lowest at a tie; the cheapest if none
+        fits. That is an evaluation oracle: it needs the answers before the questions are sent.
+    n_alphas : int
+        Points of the grid from 0 to 1, at least 2.
 
     Raises
     ------
+    ConfigError
+        If alpha or budget is out of range.
     FormatError
-        If the ground truth of a choice is not known.
+        If there is a budget and the ground truth of a choice is unknown.
     """
-    place_aq, _ = routed.sweep(ORACLE_ALPHAS)
-    totals = [truth.totals(place_q) for place_q in place_aq]
-    if budgets_usd and np.isnan(totals).any():
-        raise FormatError(
-            "the selection has no ground truth for some choices; --budget-oracle needs all of it, "
-            "use --policy expected_value --budget to plan on predictions"
-        )
-    return {str(float(budget)): _oracle(totals, budget) for budget in budgets_usd}
-
-
-def _oracle(totals: Sequence[tuple[float, float]], budget_usd: float) -> dict[str, Any]:
-    if not budget_usd >= 0:
-        raise ConfigError(f"budget is {budget_usd} USD; expected at least 0")
-    fitting = [a for a, (_, cost) in enumerate(totals) if cost <= budget_usd]
-    if fitting:
-        best = max(fitting, key=lambda a: (totals[a][0], -a))
-    else:
-        best = min(range(len(totals)), key=lambda a: totals[a][1])
-    accuracy, cost_usd = totals[best]
+    head = {"method": method, "dataset": dataset}
+    config = {"config": asdict(routed.config)}
+    if alpha is not None:
+        return {**head, "alpha": alpha, **config, "result": routing_result(routed, truth, alpha)}
+    curve = pareto_curve(routed, truth, n_alphas)
+    if budget_usd is None:
+        return {
+            **head,
+            **config,
+            "pareto_curve": curve,
+            "best_accuracy": _known(max, [point["accuracy"] for point in curve]),
+            "lowest_cost": _known(min, [point["total_cost"] for point in curve]),
+        }
+    best = optimal_alpha(curve, budget_usd)
     return {
-        "feasible": bool(fitting),
-        "optimal_alpha": ORACLE_ALPHAS[best],
-        "accuracy": accuracy,
-        "total_cost": cost_usd,
+        **head,
+        "budget": budget_usd,
+        "optimal_alpha": best,
+        **config,
+        "result": routing_result(routed, truth, best),
+        "pareto_curve": curve,
     }
 
 
-def _result(
-    routed: TwoStage,
-    truth: SelectionGroundTruth,
-    alpha: float,
-    place_q: Int16Array,
-    score_q: FloatArray,
-) -> dict[str, Any]:
-    accuracy, cost_usd = truth.totals(place_q)
-    chosen = [routed.models[m] for m in _at(routed.model_qs, place_q)]
-    decisions = zip(routed.question_ids, chosen, score_q.tolist(), strict=True)
+def routing_result(routed: TwoStage, truth: SelectionGroundTruth, alpha: float) -> dict[str, Any]:
+    """Return the decisions at one alpha and their realised accuracy and cost."""
+    index_aq, score_aq = routed.sweep([alpha])
+    index_q = index_aq[0]
+    accuracy, cost_usd = truth.totals(index_q)
+    chosen = [routed.models[m] for m in _pick(routed.model_qm, index_q)]
+    correct_q = _pick(truth.correct_qm, index_q).tolist()
+    cost_usd_q = _pick(truth.cost_usd_qm, index_q).tolist()
+    rows = zip(
+        routed.question_ids, chosen, score_aq[0].tolist(), correct_q, cost_usd_q, strict=True
+    )
     return {
         "alpha": alpha,
         "total_questions": len(chosen),
@@ -116,16 +131,62 @@ def _result(
         "prediction_accuracy": finite_or_none(truth.agreement()),
         "model_distribution": {model: chosen.count(model) for model in dict.fromkeys(chosen)},
         "routing_decisions": [
-            {"question_id": question_id, "selected_model": model, "score": score}
-            for question_id, model, score in decisions
+            {
+                "question_id": question_id,
+                "selected_model": model,
+                "score": score,
+                "ground_truth_correct": None if np.isnan(correct) else correct == 1,
+                "cost": finite_or_none(cost),
+            }
+            for question_id, model, score, correct, cost in rows
         ],
     }
 
 
-def _at(values_qs: Any, place_q: Int16Array) -> Any:  # noqa: ANN401 (any dtype in, the same out)
-    return np.take_along_axis(values_qs, place_q[:, None], axis=1)[:, 0]
+def pareto_curve(
+    routed: TwoStage, truth: SelectionGroundTruth, n_alphas: int
+) -> list[dict[str, float | None]]:
+    """Return realised accuracy and cost at `n_alphas` evenly spaced alphas; null where unknown."""
+    alphas = [step / (n_alphas - 1) for step in range(n_alphas)]
+    index_aq, _ = routed.sweep(alphas)
+    totals = [truth.totals(index_q) for index_q in index_aq]
+    return [
+        {
+            "alpha": alpha,
+            "accuracy": finite_or_none(accuracy),
+            "total_cost": finite_or_none(cost_usd),
+            "average_cost": finite_or_none(cost_usd / len(routed.question_ids)),
+        }
+        for alpha, (accuracy, cost_usd) in zip(alphas, totals, strict=True)
+    ]
+
+
+def optimal_alpha(curve: Sequence[dict[str, Any]], budget_usd: float) -> float:
+    """Return the alpha of the most accurate point within the budget, else of the cheapest."""
+    if not budget_usd >= 0:
+        raise ConfigError(f"budget is {budget_usd} USD; expected at least 0")
+    if any(point["total_cost"] is None for point in curve):
+        raise FormatError(
+            "the selection has no ground truth for some choices; with policy two_stage a budget "
+            "needs all of it, --policy expected_value plans a budget on predictions"
+        )
+    fitting = [point for point in curve if point["total_cost"] <= budget_usd]
+    if fitting:
+        best = max(fitting, key=lambda point: point["accuracy"])
+    else:
+        best = min(curve, key=lambda point: point["total_cost"])
+    return float(best["alpha"])
+
+
+def _known(extreme: Any, values: list[float | None]) -> float | None:  # noqa: ANN401 (min or max)
+    known = [value for value in values if value is not None]
+    return extreme(known) if known else None
+
+
+def _pick(values_qm: Any, index_q: Int16Array) -> Any:  # noqa: ANN401 (any dtype in, the same out)
+    return np.take_along_axis(values_qm, index_q[:, None], axis=1)[:, 0]
 
 
 def _total(cost_usd_q: FloatArray) -> float:
-    # One by one, as the reference adds: its budgets compare such sums.
+    # One by one, as the published code adds: its budgets compare such sums.
     return float(sum(cost_usd_q.tolist()))

@@ -61,8 +61,9 @@ class LoggedDecisions:
         """
         log = read_json(path)
         try:
-            settings = {k: v for k, v in log["settings"].items() if k != "trade_off"}
-            decisions = log["routing"][0]["routing_decisions"]
+            derived = ("trade_off", "optimal_alpha")
+            settings = {k: v for k, v in log["settings"].items() if k not in derived}
+            decisions = log["result"]["routing_decisions"]
             model_of = {
                 decision["question_id"]: decision["selected_model"] for decision in decisions
             }

@@ -1,7 +1,7 @@
 """Route predictions under an objective; offline and online share this code."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +18,8 @@ from scope.policy import (
     plan_budget_streamed,
 )
 from scope.predictions import COLUMNS, Predictions
-from scope.routing.metrics import GroundTruth
+from scope.routing.frontier import AlphaSweep
+from scope.routing.metrics import GroundTruth, finite_or_none
 from scope.routing.prediction_set import PredictionSet, PredictionSource
 from scope.routing.routing import DECISION_COLUMNS, SCORE_COLUMNS, RoutingResult, RoutingSummary
 
@@ -106,16 +107,23 @@ def route(
 
 
 def route_to_file(
-    output: Path, predicted: PredictionSource, objective: Objective
+    output: Path,
+    predicted: PredictionSource,
+    objective: Objective,
+    curve_alphas: Sequence[float] = (),
 ) -> RoutingSummary:
     """Choose a model for every question and write a routing file, a shard at a time.
 
-    Reads the predictions twice, or three times for a budget. Raises the same errors as `route`.
+    Reads the predictions twice, or three times for a budget, and once more for the Pareto curve
+    over `curve_alphas`, which is written where outcomes are known. Raises the same errors as
+    `route`.
     """
     bound = BoundPolicy.bind(predicted, objective)
     summary = RoutingSummary.from_routings(bound.routings(predicted, SCORE_COLUMNS))
+    if curve_alphas and summary.realised is not None:
+        summary = replace(summary, pareto_curve=_pareto_curve(predicted, curve_alphas))
     routings = bound.routings(predicted, DECISION_COLUMNS)
-    decisions = (decision for routing, _ in routings for decision in routing.decisions())
+    decisions = (decision for routing, truth in routings for decision in routing.decisions(truth))
     summary.write(output, decisions)
     return summary
 
@@ -152,7 +160,9 @@ class BoundPolicy:
             shards = (shard.predictions for shard in predicted.iter_shards(SCORE_COLUMNS))
             plan = plan_budget_streamed(shards, objective.budget_usd)
             spent = ExpectedValue(plan.trade_off)
-            return cls(spent, objective.settings | spent.settings, plan.choose, plan.overshoot_usd)
+            settings = objective.settings | spent.settings
+            settings["optimal_alpha"] = _equivalent_alpha(predicted, plan.trade_off)
+            return cls(spent, settings, plan.choose, plan.overshoot_usd)
         if objective.alpha is not None and alpha_scale is None:
             alpha_scale = fit_alpha_scale(predicted.reference, predicted.models)
         policy = objective.policy(alpha_scale)
@@ -176,3 +186,31 @@ class BoundPolicy:
                 self.policy.name, self.settings, predictions, choices, self.overshoot_usd
             )
             yield routing, shard.truth()
+
+
+def _pareto_curve(
+    predicted: PredictionSource, alphas: Sequence[float]
+) -> list[dict[str, float | None]] | None:
+    """Return realised accuracy and cost at every alpha; None without a reference population."""
+    if predicted.reference is None:
+        return None
+    sweep = AlphaSweep(fit_alpha_scale(predicted.reference, predicted.models), alphas)
+    for shard in predicted.iter_shards(SCORE_COLUMNS):
+        sweep.add(shard.predictions, shard.truth())
+    return [
+        {
+            "alpha": point.alpha,
+            "accuracy": finite_or_none(point.realised.accuracy),
+            "total_cost": finite_or_none(point.realised.cost_usd),
+            "average_cost": finite_or_none(point.realised.usd_per_1k / 1000),
+        }
+        for point in sweep.points()
+        if point.realised is not None
+    ]
+
+
+def _equivalent_alpha(predicted: PredictionSource, trade_off: float) -> float:
+    """Return the alpha with this trade-off; NaN without a reference population."""
+    if predicted.reference is None:
+        return float("nan")
+    return fit_alpha_scale(predicted.reference, predicted.models).alpha(trade_off)

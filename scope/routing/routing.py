@@ -34,6 +34,9 @@ class RoutingSummary:
     planned : RoutingScore
     realised : RoutingScore or None
         None without outcomes.
+    prediction_accuracy : float
+        Share of the (question, model) pairs with a known outcome where p >= 0.5 agrees with it;
+        NaN if there is none.
     """
 
     policy: str
@@ -44,6 +47,9 @@ class RoutingSummary:
     distribution: dict[str, int]
     planned: RoutingScore
     realised: RoutingScore | None
+    prediction_accuracy: float
+    pareto_curve: list[dict[str, float | None]] | None = None
+    """Realised accuracy and cost at each alpha, as the published file has them; None: no curve."""
 
     @classmethod
     def from_routings(
@@ -51,8 +57,14 @@ class RoutingSummary:
     ) -> "RoutingSummary":
         """Summarise the routings of one policy on several sets of questions."""
         scores, counts, n_questions = PlannedAndRealised(), Counter[int](), 0
+        n_agreeing = n_known = 0
         for routing, truth in routings:
             scores.add(routing.predictions, routing.choices, truth)
+            if truth is not None:
+                p_qm, correct_qm = routing.predictions.estimates.p_correct_qm, truth.correct_qm
+                known_qm = ~np.isnan(p_qm + correct_qm)
+                n_known += int(known_qm.sum())
+                n_agreeing += int(((p_qm >= 0.5) == (correct_qm >= 0.5))[known_qm].sum())
             counts.update(routing.choices.model_q.tolist())
             n_questions += len(routing.predictions.question_ids)
         models = routing.predictions.models
@@ -66,32 +78,46 @@ class RoutingSummary:
             {models[m]: n for n, m in ranked},
             scores.planned,
             scores.realised,
+            n_agreeing / n_known if n_known else math.nan,
         )
 
     def to_json(self, decisions: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
-        """Return the reference's routing format, with the planned score added.
+        """Return a routing file: the keys of the published results file, and ours beside them.
 
-        `accuracy` and the costs under the reference's keys are realised values; null
-        without outcomes.
+        `accuracy`, `total_cost`, `average_cost` and `prediction_accuracy` are computed from
+        outcomes; null where none is known. `optimal_alpha` is the alpha whose trade-off the
+        budget bought; null if the bank has no alpha scale.
         """
         realised = self.realised
+        settings = {name: finite_or_none(value) for name, value in self.settings.items()}
+        if "budget_usd" in settings:
+            alpha = settings.get("optimal_alpha")
+            objective = {"budget": settings["budget_usd"], "optimal_alpha": alpha}
+        else:
+            alpha = settings.get("alpha")
+            objective = {"alpha": alpha}
         result = {
-            "alpha": self.settings.get("alpha"),
+            "alpha": alpha,
             "total_questions": self.n_questions,
             "accuracy": realised and finite_or_none(realised.accuracy),
             "total_cost": realised and finite_or_none(realised.cost_usd),
             "average_cost": realised and finite_or_none(realised.usd_per_1k / 1000),
+            "prediction_accuracy": finite_or_none(self.prediction_accuracy),
             "model_distribution": self.distribution,
             "routing_decisions": list(decisions),
         }
         return {
+            "method": self.policy,
+            "dataset": None,
+            **objective,
             "policy": self.policy,
-            "settings": {name: finite_or_none(value) for name, value in self.settings.items()},
+            "settings": settings,
             "models": list(self.models),
             "planned": score_json(self.planned),
             "realised": realised and score_json(realised),
             "overshoot_usd": self.overshoot_usd,
-            "routing": [result],
+            **({} if self.pareto_curve is None else {"pareto_curve": self.pareto_curve}),
+            "result": result,
         }
 
     def write(self, path: Path, decisions: Iterable[dict[str, Any]]) -> None:
@@ -99,7 +125,7 @@ class RoutingSummary:
         opening, closing = json.dumps(self.to_json(), indent=1, allow_nan=False).rsplit("[]", 1)
         with (
             atomic_file(path) as draft,
-            stream_json_array(draft, f"{opening}[", f"\n   ]{closing}\n") as append,
+            stream_json_array(draft, f"{opening}[", f"\n  ]{closing}\n") as append,
         ):
             for decision in decisions:
                 append(decision)
@@ -144,9 +170,13 @@ class RoutingResult:
         """Return the summary of the decisions."""
         return RoutingSummary.from_routings([(self, truth)])
 
-    def decisions(self) -> list[dict[str, Any]]:
-        """Return one JSON object for each question; unknown is null."""
-        return [self._decision(q) for q in range(len(self.predictions.question_ids))]
+    def decisions(self, truth: GroundTruth | None = None) -> list[dict[str, Any]]:
+        """Return one JSON object a question; unknown is null.
+
+        `ground_truth_correct` and `cost` are the outcome of the chosen model, of `truth`; the
+        other numbers are predictions.
+        """
+        return [self._decision(q, truth) for q in range(len(self.predictions.question_ids))]
 
     def explain(self, q: int) -> str:
         """Return the reason for the choice on question `q`, in one line."""
@@ -165,17 +195,22 @@ class RoutingResult:
         gain, extra = e.p_correct_qm[q, better] - p, e.cost_usd_qm[q, better] - cost
         return text + f"; {names[better]} would add {gain:.2f} for {format_usd(extra)} more"
 
-    def _decision(self, q: int) -> dict[str, Any]:
+    def _decision(self, q: int, truth: GroundTruth | None) -> dict[str, Any]:
         m = int(self.choices.model_q[q])
         columns = self.predictions.estimates.to_columns()
         numbers = {
             name: finite_or_none(columns[name][q, m]) if m >= 0 else None
             for name in DECISION_COLUMNS
         }
+        correct = cost = math.nan
+        if truth is not None and m >= 0:
+            correct, cost = truth.correct_qm[q, m], truth.cost_usd_qm[q, m]
         return {
             "question_id": self.predictions.question_ids[q],
             "selected_model": self.predictions.models[m] if m >= 0 else None,
             "score": numbers["p_correct"],
+            "ground_truth_correct": None if math.isnan(correct) else bool(correct >= 0.5),
+            "cost": finite_or_none(cost),
             **numbers,
             "satisfied": bool(self.choices.satisfied_q[q]),
             "reason": self.explain(q),

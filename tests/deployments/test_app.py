@@ -69,7 +69,7 @@ def test_online_and_offline_decide_alike(served, scope, tmp_path, n):
     assert scope("predict", "--query-file", query, "--output", tmp_path / "out")[0] == 0
     flags = ["--predictions", tmp_path / "out", "--alpha", 0.6, "--output", tmp_path / "r.json"]
     assert scope("route", *flags)[0] == 0
-    offline = json.loads((tmp_path / "r.json").read_text())["routing"][0]["routing_decisions"]
+    offline = json.loads((tmp_path / "r.json").read_text())["result"]["routing_decisions"]
 
     served.deploy()
     online = []

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,138 +21,6 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 def write(path, content):
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     return path
-
-
-def test_a_budget_is_routed_and_reported(scope, predicted, tmp_path):
-    """
-    $4 buys one step up; planned and realised stand beside each other.
-    """
-    code, out, _ = scope(
-        "route", "--predictions", predicted, "--budget", 4, "--output", tmp_path / "r.json"
-    )
-
-    result = json.loads((tmp_path / "r.json").read_text())
-    assert code == 0
-    assert result["planned"]["cost_usd"] == 4.0
-    assert result["routing"][0]["model_distribution"] == {"small": 2, "large": 1}
-    assert "planned:" in out
-    assert "realised: accuracy 33.3 %" in out
-
-
-def test_a_budget_nobody_can_meet_exits_1(scope, predicted, tmp_path):
-    """
-    Routed at the cheapest all the same; one line says by how much it overshoots.
-    """
-    code, _, err = scope(
-        "route", "--predictions", predicted, "--budget", 2.5, "--output", tmp_path / "r.json"
-    )
-
-    result = json.loads((tmp_path / "r.json").read_text())
-    assert code == 1
-    assert "budget $2.5 cannot be met: the cheapest models cost $3, $0.5 too much" in err
-    assert result["overshoot_usd"] == 0.5
-    assert result["routing"][0]["model_distribution"] == {"small": 3}
-
-
-@pytest.mark.parametrize(
-    ("flags", "models"),
-    [
-        pytest.param(["--alpha", 0], {"small": 3}, id="alpha 0: the cheapest"),
-        pytest.param(["--alpha", 1], {"large": 3}, id="alpha 1: the likeliest"),
-        pytest.param(["--min-quality", 0.7], {"large": 3}, id="none but the large is good enough"),
-        pytest.param(["--max-cost", 1.5], {"small": 3}, id="the large is too dear"),
-        pytest.param(["--alpha", 1, "--deny", "large"], {"small": 3}, id="denied"),
-        pytest.param(["--alpha", 0, "--allow", "large"], {"large": 3}, id="alone allowed"),
-    ],
-)
-def test_every_rule_can_be_asked_for(scope, predicted, tmp_path, flags, models):
-    """
-    One flag each.
-    """
-    code, out, _ = scope(
-        "route", "--predictions", predicted, *flags, "--output", tmp_path / "r.json", "--json"
-    )
-
-    routed = json.loads((tmp_path / "r.json").read_text())["routing"][0]
-    assert code == 0
-    assert routed["model_distribution"] == models
-    assert json.loads(out)["output"].endswith("r.json")
-
-
-def test_a_pool_file_narrows_the_choice(scope, predicted, tmp_path):
-    """
-    Only its models are routed to.
-    """
-    pool = write(tmp_path / "pool.txt", "large  # nothing else\n")
-
-    flags = ["--pool", pool, "--alpha", 0, "--output", tmp_path / "r.json"]
-    code, _, _ = scope("route", "--predictions", predicted, *flags)
-
-    assert code == 0
-    assert json.loads((tmp_path / "r.json").read_text())["models"] == ["large"]
-
-
-REFERENCE = [
-    "--policy",
-    "two_stage",
-    "--selection",
-    GOLDEN / "selection.json",
-    "--similarity",
-    GOLDEN / "similarity.json",
-    "--anchor-performance",
-    GOLDEN / "anchor_performance.json",
-]
-
-
-def test_the_published_results_come_out_of_one_command(scope, tmp_path):
-    """
-    21 alphas and eight oracle budgets, choice by choice.
-    """
-    expected = json.loads((GOLDEN / "routing.json").read_text())
-    budgets = [flag for budget in expected["budgets"] for flag in ("--budget-oracle", budget)]
-
-    code, _, _ = scope(
-        "route", *REFERENCE, "--alpha-steps", 21, *budgets, "--output", tmp_path / "r.json"
-    )
-
-    got = json.loads((tmp_path / "r.json").read_text())
-    assert code == 0
-    assert got["budgets"] == expected["budgets"]
-    for ours, theirs in zip(got["routing"], expected["routing"], strict=True):
-        assert ours["total_cost"] == theirs["total_cost"]
-        assert [d["selected_model"] for d in ours["routing_decisions"]] == [
-            d["selected_model"] for d in theirs["routing_decisions"]
-        ]
-
-
-def test_the_frontier_is_a_table_and_a_picture(scope, predicted, tmp_path):
-    """
-    Eleven settings of the dial by default.
-    """
-    code, out, _ = scope(
-        "frontier", "--predictions", predicted, "--output", tmp_path / "frontier.png"
-    )
-
-    assert code == 0
-    assert len([line for line in out.splitlines() if line[:2] in ("0.", "1.")]) == 11
-    assert (tmp_path / "frontier.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_the_frontier_as_numbers(scope, predicted, tmp_path):
-    """
-    JSON for machines; an infinite trade-off is null.
-    """
-    output = tmp_path / "frontier.json"
-
-    code, out, _ = scope(
-        "frontier", "--predictions", predicted, "--alpha-steps", 3, "--json", "--output", output
-    )
-
-    points = json.loads(out)
-    assert code == 0
-    assert [point["alpha"] for point in points] == [0, 0.5, 1]
-    assert (points[0]["trade_off"], points[2]["trade_off"]) == (None, 0)
-    assert json.loads(output.read_text()) == points
 
 
 def test_the_embedded_bank_is_whole_and_large_enough(scope):
@@ -196,70 +66,6 @@ def test_an_altered_bank_fails_verification(scope, tmp_path):
 
     assert code == 1
     assert "models.json was altered" in err
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        pytest.param([], "exactly one of alpha, budget_usd", id="no target"),
-        pytest.param(["--alpha", 1, "--budget", 2], "got alpha and budget_usd", id="two targets"),
-        pytest.param(["--alpha", 1.5], "alpha is 1.5; expected a number within 0..1", id="alpha"),
-        pytest.param(["--alpha", "nan"], "alpha is nan; expected", id="alpha is NaN"),
-        pytest.param(["--budget", -1], "budget is -1.0 USD; expected at least 0", id="budget"),
-        pytest.param(["--min-quality", 2], "min_quality is 2.0; expected a prob", id="quality"),
-        pytest.param(["--max-cost", -1], "max_cost_usd is -1.0; expected", id="ceiling"),
-        pytest.param(["--alpha", 1, "--pool", "default"], "unknown model 'tngtech", id="pool"),
-        pytest.param(["--alpha", 1, "--pool", "nope"], "'nope' is neither one of", id="no pool"),
-        pytest.param(["--alpha", 1, "--deny", "gpt-9"], "denied models gpt-9 are not", id="deny"),
-        pytest.param(["--alpha", 1, "--policy", "best"], "policy is 'best'; expected", id="policy"),
-    ],
-)
-def test_a_wrong_target_gets_one_sentence(scope, predicted, tmp_path, flags, message):
-    """
-    Exit 2, the value, what is allowed, and nothing written.
-    """
-    output = tmp_path / "r.json"
-
-    code, _, err = scope("route", "--predictions", predicted, "--output", output, *flags)
-
-    assert code == 2
-    assert message in err
-    assert len(err.strip().splitlines()) == 1
-    assert not output.exists()
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        pytest.param(["--policy", "two_stage"], "needs --selection, --similarity", id="no files"),
-        pytest.param(REFERENCE, "--alpha is missing", id="no alpha"),
-        pytest.param([*REFERENCE, "--alpha", 2], "alpha is 2.0", id="alpha"),
-        pytest.param(
-            [*REFERENCE, "--alpha", 1, "--alpha-steps", 3], "exclude each other", id="both alphas"
-        ),
-        pytest.param([*REFERENCE, "--budget-oracle", -1], "budget is -1.0 USD", id="budget"),
-        pytest.param(["--alpha", 1], "--predictions is missing", id="no predictions"),
-    ],
-)
-def test_a_wrong_call_of_route_gets_one_sentence(scope, tmp_path, flags, message):
-    """
-    Also in parity mode.
-    """
-    code, _, err = scope("route", "--output", tmp_path / "r.json", *flags)
-
-    assert code == 2
-    assert message in err
-    assert not (tmp_path / "r.json").exists()
-
-
-def test_a_picture_of_another_kind_is_refused(scope, predicted, tmp_path):
-    """
-    Before any work is done.
-    """
-    code, _, err = scope("frontier", "--predictions", predicted, "--output", tmp_path / "f.gif")
-
-    assert code == 2
-    assert "f.gif ends in neither .png, .svg, .pdf nor .json" in err
 
 
 QUESTION = {"id": "a", "prompt": "What is 2 + 2?"}
@@ -390,11 +196,114 @@ def test_an_output_that_cannot_be_written_gets_one_sentence(scope, predicted, tm
 
 def test_help_and_no_command_explain(scope):
     """
-    A newcomer types the name and reads.
+    The name alone, or with --help, lists every command in alphabetical order.
     """
+    names = ["bank", "demo", "eval", "frontier", "measure", "predict", "replay", "route"]
+
+    for arguments, expected in ((["--help"], 0), ([], 2)):
+        code, out, err = scope(*arguments)
+
+        listed = [line.strip("│ ").split(" ")[0] for line in (out + err).splitlines()]
+        assert code == expected
+        assert [name for name in listed if name in names] == names
+
+
+PLUGIN = '''
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def inner(times: int = 1) -> None:
+    """Print inner."""
+    typer.echo("inner " * times)
+
+
+@app.command()
+def other() -> None:
+    """Print other."""
+
+
+def greet(name: str = "you") -> None:
+    """Greet somebody."""
+    typer.echo(f"hello {name}")
+
+
+no_command = 3
+'''
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """Install a package whose commands are the given entry points."""
+
+    def install(**points):
+        (tmp_path / "scope_test_plugin.py").write_text(PLUGIN)
+        info = tmp_path / "scope_test_plugin-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            "Metadata-Version: 2.1\nName: scope-test-plugin\nVersion: 1.0\n"
+        )
+        lines = [f"{name} = {value}" for name, value in points.items()]
+        (info / "entry_points.txt").write_text("\n".join(["[scope.commands]", *lines]))
+        monkeypatch.syspath_prepend(tmp_path)
+
+    yield install
+    sys.modules.pop("scope_test_plugin", None)
+
+
+def test_an_installed_package_adds_commands(scope, plugin):
+    """
+    A function is a command, a typer app is a command with sub-commands; both are in the help.
+    """
+    plugin(greet="scope_test_plugin:greet", extra="scope_test_plugin:app")
+
     code, out, err = scope("--help")
 
-    assert code == 0
-    assert all(
-        name in out + err for name in ("bank", "predict", "route", "frontier", "eval", "demo")
+    assert (code, err) == (0, "")
+    assert "Greet somebody." in out
+    assert "extra" in out
+    assert scope("greet", "--name", "Ada") == (0, "hello Ada\n", "")
+    assert scope("extra", "inner", "--times", 2) == (0, "inner inner \n", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("scope_test_nowhere:run", "ModuleNotFoundError: No module named 'scope_test_nowhere'"),
+        ("scope_test_plugin:absent", "AttributeError"),
+        ("scope_test_plugin:no_command", "loaded from scope_test_plugin:no_command"),
+    ],
+    ids=["no module", "no function", "no command"],
+)
+def test_a_broken_command_is_one_sentence(scope, plugin, value, message):
+    """
+    It names the package, and the other commands work.
+    """
+    plugin(broken=value, greet="scope_test_plugin:greet")
+
+    for arguments, expected in ((["broken"], 2), (["--help"], 0)):
+        code, out, err = scope(*arguments)
+        assert code == expected
+        assert "command 'broken' of package scope-test-plugin cannot be loaded" in err
+        assert message in err
+        assert len(err.strip().splitlines()) == 1
+    assert "Greet somebody." in out
+    assert scope("greet") == (0, "hello you\n", "")
+
+
+def test_a_command_imports_neither_ray_nor_the_other_commands():
+    """
+    So that it starts at once.
+    """
+    code = (
+        "import sys; sys.argv = ['scope', 'route', '--help']\n"
+        "from pipelines.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print({'ray', 'torch', 'matplotlib', 'pipelines.commands.measure'} & set(sys.modules))"
     )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.rstrip().endswith("set()")

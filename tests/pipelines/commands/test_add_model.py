@@ -118,7 +118,7 @@ def test_a_plan_that_cannot_be_made_leaves_the_last(add, files):
     code, _, err = add("--plan", files / "plan.json", "--budget-usd", 1e-9)
 
     assert code == 2
-    assert err == ("scope: 0 anchors within the limits to place 'new' by; at least 10 are needed\n")
+    assert err == ("scope: 0 anchors within the limits for 'new'; at least 10 are needed\n")
     assert (files / "plan.json").read_text() == "old"
 
 

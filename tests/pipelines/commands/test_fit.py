@@ -21,14 +21,14 @@ def bank(tmp_path):
 
 def test_a_bank_is_learned_from_and_written_as_a_new_one(scope, bank, tmp_path):
     """
-    The old one stays as it was; the new one is whole, and remembers its source.
+    The old one stays as it was; the new one is complete, and names its source.
     """
     before = {file.name: file.read_bytes() for file in bank.iterdir()}
 
     code, out, _ = scope("bank", "fit", "--bank", bank, "--output", tmp_path / "new")
 
     assert code == 0
-    assert f"built {tmp_path / 'new'}: 2 models learned from 60 anchors" in out
+    assert f"built {tmp_path / 'new'}: 2 models fitted to 60 anchors" in out
     assert {file.name: file.read_bytes() for file in bank.iterdir()} == before
     assert load_bank(tmp_path / "new").forecaster is not None
     assert scope("bank", "verify", "--bank", tmp_path / "new")[0] == 0
@@ -46,7 +46,7 @@ def test_json_is_the_manifest_beside_events(scope, bank, tmp_path):
     manifest = json.loads(out)
     assert code == 0
     ended = [event for event in map(json.loads, err.splitlines()) if event["event"] == "stage"]
-    assert [event["stage"] for event in ended] == ["reading", "learning", "writing"]
+    assert [event["stage"] for event in ended] == ["reading", "fitting", "writing"]
     assert manifest == json.loads((output / "manifest.json").read_text())
     assert FORECASTER in manifest["files"]
 

@@ -131,7 +131,7 @@ def test_a_truncated_answer_is_not_graded(bench):
 
     assert code == 0
     assert {row["correct"] for row in bench.outcomes()} == {None}
-    assert "8 answers were cut at --max-tokens" in out
+    assert "8 answers were truncated at --max-tokens" in out
 
 
 @pytest.mark.slow
@@ -247,7 +247,7 @@ def test_a_second_run_makes_no_call(bench):
     code, out, _ = bench()
 
     assert code == 0
-    assert "nothing left to ask" in out
+    assert "no calls left to make" in out
     assert len(bench.log()) == 8
 
 
@@ -340,7 +340,7 @@ def test_the_cap_holds(bench, way):
     rows = bench.journal()
     billed = sum(row["usd"] + row["possibly_billed_usd"] for row in rows)
     assert code == 1
-    assert "could pass the budget" in err
+    assert "could exceed the budget" in err
     assert 5 <= len(bench.log()) == len(rows) <= 15
     assert billed <= cap_usd
     assert (way == "ok") == (sum(row["usd"] for row in rows) > 0)

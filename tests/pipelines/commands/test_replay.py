@@ -59,7 +59,7 @@ def test_a_denied_model_is_replaced(scope, predicted, routed, tmp_path):
     output = tmp_path / "anew.json"
     _, answer = replayed(scope, routed, predicted, "--deny", "small", "--output", output)
     assert answer["n_changed"] == 3
-    assert json.loads(output.read_text())["routing"][0]["model_distribution"] == {"large": 3}
+    assert json.loads(output.read_text())["result"]["model_distribution"] == {"large": 3}
 
 
 def test_the_table_names_the_difference(scope, predicted, routed):
@@ -80,7 +80,7 @@ def test_a_file_of_another_kind_is_refused(scope, predicted, tmp_path):
 def test_decisions_about_other_questions_are_refused(scope, predicted, routed):
     """Decisions are only compared with the predictions they were made from."""
     log = json.loads(routed.read_text())
-    log["routing"][0]["routing_decisions"].pop()
+    log["result"]["routing_decisions"].pop()
     routed.write_text(json.dumps(log))
     code, _, err = scope("replay", "--routing", routed, "--predictions", predicted)
     assert code == 2

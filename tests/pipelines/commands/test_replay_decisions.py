@@ -12,7 +12,7 @@ from deployments.routing.chooser import PolicyChooser
 from deployments.telemetry.decision_log import DecisionLog, LogSettings
 from scope import load_bank, save_bank
 from scope.predictor.reference_population import predict_reference_population
-from scope.routing import Objective
+from scope.routing.route import Objective
 from tests.factories.banks import LARGE, MIDDLE, SMALL, bank_of, labelled_pair
 from tests.factories.decision_logs import candidate, named_by_client, request, two_models, write_log
 
@@ -64,7 +64,7 @@ def test_a_person_reads_the_bill_and_the_gaps(replay, tmp_path):
     assert "expected accuracy +30.0 points, cost +$2; 2 of 2 decisions change" in out
     assert "real cost as logged: $0.25 for 1 of 2 requests; the others are unknown" in out
     assert "left out: 1 requests for which no policy chose" in out
-    assert "skipped: 1 half lines, torn by a kill" in out
+    assert "skipped: 1 truncated lines" in out
 
 
 def test_a_model_that_a_request_ruled_out_stays_out(replay):
@@ -84,7 +84,7 @@ def test_a_request_that_loses_its_last_model_is_told(replay):
     told = [request("a", "small", [candidate("small", 0.5, 1.0)]), two_models("b")]
     _, out, _ = replay("--min-quality", 0.8, "--deny", "small", requests=told)
 
-    assert "1 have no model left: the last line is without them" in out
+    assert "1 have no model left; the last line leaves them out" in out
 
 
 ALLOWED = [(SMALL, MIDDLE, LARGE), (SMALL, MIDDLE), (MIDDLE, LARGE)]
@@ -142,7 +142,7 @@ def test_another_alpha_changes_what_the_endpoint_would_change(scope, endpoint, t
     flags = ["--bank", endpoint / "bank", "--alpha", 1, "--output", output]
     _, out, err = scope("replay", "--decisions", endpoint / "log", *flags)
 
-    (routing,) = json.loads(output.read_text())["routing"]
+    routing = json.loads(output.read_text())["result"]
     assert [one["selected_model"] for one in routing["routing_decisions"]] == expected
     assert "40 questions, now with alpha 1" in out
     assert "15 of 40 decisions change" in out
@@ -162,20 +162,18 @@ def test_requests_that_asked_for_different_things_need_a_target(replay):
 
 def test_another_bank_is_told(replay):
     """
-    Estimates are those of the log, but prices and the dial are not.
+    Estimates are those of the log, but prices and the alpha scale are not.
     """
     told = [two_models("a", bank="0123456789abcdef"), two_models("b")]
     code, _, err = replay("--min-quality", 0.8, requests=told)
 
     assert code == 0
-    assert (
-        "note: decided with bank 0123456789ab; prices and the alpha scale are now those of" in err
-    )
+    assert "note: decided with bank 0123456789ab; prices and the alpha scale are now" in err
 
 
 def test_other_prices_than_the_banks_are_told(scope, endpoint, tmp_path):
     """
-    The endpoint's own are passed with --prices; the dial would go by the bank's.
+    The endpoint's own are passed with --prices; the alpha scale would use the bank's.
     """
     (path, *_) = sorted((endpoint / "log").iterdir())
     told = [json.loads(line) for line in path.read_text().splitlines()]

@@ -177,7 +177,7 @@ def test_a_log_tells_rows_of_earlier_runs_apart(clock, written, logged):
     logged.advance(50)
     logged.end()
 
-    assert written.getvalue() == "predicting    1,000 rows, 950 of them before  5/s  took 10.0 s\n"
+    assert written.getvalue() == "predicting    1,000 rows, 950 by earlier runs  5/s  took 10.0 s\n"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_stage_that_stands_still_says_what_is_free(clock, written, logged):
     """
     A cluster without a free CPU makes a job wait in silence: its operator must see why.
     """
-    logged.ask_spare = lambda: FreeResources(0.0, 4.0)
+    logged.read_free_resources = lambda: FreeResources(0.0, 4.0)
     logged.begin("embedding", 66)
     clock.wait(30)
     logged.refresh()
@@ -219,7 +219,7 @@ def test_gpus_are_spoken_of_where_there_are_any(clock, written, logged):
     """
     Here the CPUs are free, and the GPU is what is waited for.
     """
-    logged.ask_spare = lambda: FreeResources(3.5, 4.0, 0.0, 2.0)
+    logged.read_free_resources = lambda: FreeResources(3.5, 4.0, 0.0, 2.0)
     logged.begin("embedding", 66)
     logged.advance(10)
     clock.wait(12)
@@ -235,7 +235,7 @@ def test_a_stage_that_moves_does_not_ask_what_is_free(clock, logged):
     The cluster has better things to do.
     """
     asked = []
-    logged.ask_spare = lambda: asked.append(1)
+    logged.read_free_resources = lambda: asked.append(1)
     logged.begin("embedding", 66)
     clock.wait(IDLE_S - 1)
     logged.refresh()
@@ -250,7 +250,7 @@ def test_events_say_who_waits(clock, written, told):
     """
     The present stage for a worker, with what is free; the stages to come for each other.
     """
-    told.ask_spare = lambda: FreeResources(0.0, 4.0)
+    told.read_free_resources = lambda: FreeResources(0.0, 4.0)
     told.plan("reading", "embedding", "predicting", "merging")
     told.begin("embedding", 66)
     clock.wait(30)
@@ -335,7 +335,7 @@ def test_the_table_adds_up_stages_of_one_name(clock):
         ["stage", "rows", "seconds", "rows/s", "share"],
         ["starting", "Ray", "–", "6.0", "–", "30", "%"],
         ["predicting", "400", "14.0", "29", "70", "%"],
-        ["in", "all", "20.0", "100", "%"],
+        ["total", "20.0", "100", "%"],
     ]
 
 
@@ -378,7 +378,7 @@ def test_bars_say_why_nothing_moves(clock):
     Below them, in the words of the log.
     """
     stages = Stages(clock=clock)
-    stages.ask_spare = lambda: FreeResources(0.0, 4.0)
+    stages.read_free_resources = lambda: FreeResources(0.0, 4.0)
     stages.begin("embedding", 66)
     clock.wait(45)
     stages.refresh()

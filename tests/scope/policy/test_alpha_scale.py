@@ -45,6 +45,16 @@ def test_lambda_never_rises_with_alpha(one, other):
     assert SCALE.trade_off(low) >= SCALE.trade_off(high)
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.2, 0.555, 0.9, 1.0])
+def test_a_trade_off_has_its_alpha_again(alpha):
+    """
+    The same alpha, or one with the same trade-off where the scale is flat.
+    """
+    trade_off = SCALE.trade_off(alpha)
+
+    assert SCALE.trade_off(SCALE.alpha(trade_off)) == pytest.approx(trade_off)
+
+
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])
 def test_alpha_outside_its_range_is_refused(alpha):
     """

@@ -69,7 +69,7 @@ def test_what_we_write_the_published_reader_can_read(tmp_path):
     with stream_json_array(similarity, "[", "]") as add:
         add(similarity_entry("q000", ["a", "b"], [0.9, 0.5]))
 
-    (question,) = read_selection(selection)
+    (question,) = read_selection(selection).questions
     assert question.id == "q000"
     assert [(p.model, p.correctness, p.cost) for p in question.predictions] == [
         ("m0", "yes", 0.001),

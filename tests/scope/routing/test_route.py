@@ -55,8 +55,8 @@ def test_a_routing_file_does_not_depend_on_the_portions(tmp_path_factory, target
     output = tmp_path_factory.getbasetemp() / "routing.json"
     portions = Portions(whole, cut(data, len(whole.predictions.question_ids)))
     try:
-        result = route(whole, Objective(**target))
-        expected = result.summary(whole.truth()).to_json(result.decisions())
+        result, truth = route(whole, Objective(**target)), whole.truth()
+        expected = result.summary(truth).to_json(result.decisions(truth))
     except NoEvidenceError:
         with pytest.raises(NoEvidenceError):
             route_to_file(output, portions, Objective(**target))
@@ -64,7 +64,7 @@ def test_a_routing_file_does_not_depend_on_the_portions(tmp_path_factory, target
 
     summary = route_to_file(output, portions, Objective(**target))
 
-    assert output.read_text(encoding="utf-8").startswith('{\n "policy"')
+    assert output.read_text(encoding="utf-8").startswith('{\n "method"')
     assert json.dumps(json.loads(output.read_text(encoding="utf-8"))) == json.dumps(expected)
     assert summary.n_questions == len(whole.predictions.question_ids)
 
@@ -83,7 +83,7 @@ def test_a_question_without_estimates_is_written(tmp_path):
 
     summary = route_to_file(output, two_questions(), Objective(min_quality=0.8))
 
-    decisions = json.loads(output.read_text())["routing"][0]["routing_decisions"]
+    decisions = json.loads(output.read_text())["result"]["routing_decisions"]
     assert [one["selected_model"] for one in decisions] == ["large", None]
     assert (summary.n_questions, summary.planned.n_questions) == (2, 1)
     assert summary.distribution == {"large": 1}

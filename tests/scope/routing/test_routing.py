@@ -24,7 +24,7 @@ def routing(policy):
 def routing_json(policy, truth=None):
     """The content of a routing file."""
     result = routing(policy)
-    return result.summary(truth).to_json(result.decisions())
+    return result.summary(truth).to_json(result.decisions(truth))
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,17 @@ def test_a_reason_names_the_estimate_and_the_alternative(target, question, reaso
     assert routing(MinQuality(target)).explain(question) == reason
 
 
-def test_the_file_has_the_references_keys_and_null_for_unknown():
+def test_the_file_has_the_published_keys_and_null_for_what_is_unknown():
     """
     Without outcomes accuracy and cost are null; an unroutable question has no model.
     """
     result = json.loads(json.dumps(routing_json(MinQuality(0.4)), allow_nan=False))
 
-    (routed,) = result["routing"]
+    routed = result["result"]
     assert routed["accuracy"] is routed["total_cost"] is result["realised"] is None
+    assert routed["prediction_accuracy"] is None
+    assert {d["ground_truth_correct"] for d in routed["routing_decisions"]} == {None}
+    assert {d["cost"] for d in routed["routing_decisions"]} == {None}
     assert routed["model_distribution"] == {"small": 2}
     assert [d["selected_model"] for d in routed["routing_decisions"]] == ["small", "small", None]
     assert routed["routing_decisions"][2]["p_correct"] is None
@@ -76,8 +79,13 @@ def test_known_outcomes_are_reported():
 
     result = routing_json(MinQuality(0.4), truth)
 
-    assert result["realised"]["accuracy"] == result["routing"][0]["accuracy"] == 0.5
-    assert result["realised"]["cost_usd"] == 0.004
+    assert result["realised"]["accuracy"] == result["result"]["accuracy"] == 0.5
+    assert result["realised"]["cost_usd"] == result["result"]["total_cost"] == 0.004
+    decisions = result["result"]["routing_decisions"]
+    assert [d["ground_truth_correct"] for d in decisions] == [True, False, None]
+    assert [d["cost"] for d in decisions] == [0.002, 0.002, None]
+    # p is 0.5 or more in the three known cells, and two of these answers are right.
+    assert result["result"]["prediction_accuracy"] == pytest.approx(2 / 3)
 
 
 def test_the_distribution_is_in_descending_order():

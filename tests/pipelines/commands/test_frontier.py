@@ -1,0 +1,43 @@
+"""``scope frontier``: a table, numbers or a picture."""
+
+import json
+
+
+def test_the_frontier_is_a_table_and_a_picture(scope, predicted, tmp_path):
+    """
+    Eleven settings of the dial by default.
+    """
+    code, out, _ = scope(
+        "frontier", "--predictions", predicted, "--output", tmp_path / "frontier.png"
+    )
+
+    assert code == 0
+    assert len([line for line in out.splitlines() if line[:2] in ("0.", "1.")]) == 11
+    assert (tmp_path / "frontier.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_frontier_as_numbers(scope, predicted, tmp_path):
+    """
+    JSON for machines; an infinite trade-off is null.
+    """
+    output = tmp_path / "frontier.json"
+
+    code, out, _ = scope(
+        "frontier", "--predictions", predicted, "--alpha-steps", 3, "--json", "--output", output
+    )
+
+    points = json.loads(out)
+    assert code == 0
+    assert [point["alpha"] for point in points] == [0, 0.5, 1]
+    assert (points[0]["trade_off"], points[2]["trade_off"]) == (None, 0)
+    assert json.loads(output.read_text()) == points
+
+
+def test_a_picture_of_another_kind_is_refused(scope, predicted, tmp_path):
+    """
+    Before any work is done.
+    """
+    code, _, err = scope("frontier", "--predictions", predicted, "--output", tmp_path / "f.gif")
+
+    assert code == 2
+    assert "f.gif ends in neither .png, .svg, .pdf nor .json" in err

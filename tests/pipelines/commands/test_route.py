@@ -1,0 +1,181 @@
+"""``scope route`` with the policies on predictions."""
+
+import json
+
+import pytest
+
+from scope import EMBEDDED_BANK
+
+RESULT_KEYS = [
+    "alpha",
+    "total_questions",
+    "accuracy",
+    "total_cost",
+    "average_cost",
+    "prediction_accuracy",
+    "model_distribution",
+    "routing_decisions",
+]
+
+
+def test_a_budget_is_routed_and_reported(scope, predicted, tmp_path):
+    """
+    $4 buys one step up; planned and realised stand beside each other.
+    """
+    code, out, _ = scope(
+        "route", "--predictions", predicted, "--budget", 4, "--output", tmp_path / "r.json"
+    )
+
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert code == 0
+    assert result["planned"]["cost_usd"] == 4.0
+    assert result["result"]["model_distribution"] == {"small": 2, "large": 1}
+    assert "planned:" in out
+    assert "realised: accuracy 33.3 %" in out
+
+
+def test_a_budget_nobody_can_meet_exits_1(scope, predicted, tmp_path):
+    """
+    Routed at the cheapest all the same; one line says by how much it overshoots.
+    """
+    code, _, err = scope(
+        "route", "--predictions", predicted, "--budget", 2.5, "--output", tmp_path / "r.json"
+    )
+
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert code == 1
+    assert "budget $2.5 cannot be met: the cheapest models cost $3, $0.5 too much" in err
+    assert result["overshoot_usd"] == 0.5
+    assert result["result"]["model_distribution"] == {"small": 3}
+
+
+@pytest.mark.parametrize(
+    ("flags", "models"),
+    [
+        pytest.param(["--alpha", 0], {"small": 3}, id="alpha 0: the cheapest"),
+        pytest.param(["--alpha", 1], {"large": 3}, id="alpha 1: the likeliest"),
+        pytest.param(["--min-quality", 0.7], {"large": 3}, id="none but the large is good enough"),
+        pytest.param(["--max-cost", 1.5], {"small": 3}, id="the large is too dear"),
+        pytest.param(["--alpha", 1, "--deny", "large"], {"small": 3}, id="denied"),
+        pytest.param(["--alpha", 0, "--allow", "large"], {"large": 3}, id="alone allowed"),
+    ],
+)
+def test_every_rule_can_be_asked_for(scope, predicted, tmp_path, flags, models):
+    """
+    One flag each.
+    """
+    code, out, _ = scope(
+        "route", "--predictions", predicted, *flags, "--output", tmp_path / "r.json", "--json"
+    )
+
+    routed = json.loads((tmp_path / "r.json").read_text())["result"]
+    assert code == 0
+    assert routed["model_distribution"] == models
+    assert json.loads(out)["output"].endswith("r.json")
+
+
+def test_a_pool_file_narrows_the_choice(scope, predicted, tmp_path):
+    """
+    Only its models are routed to.
+    """
+    pool = tmp_path / "pool.txt"
+    pool.write_text("large  # nothing else\n")
+
+    flags = ["--pool", pool, "--alpha", 0, "--output", tmp_path / "r.json"]
+    code, _, _ = scope("route", "--predictions", predicted, *flags)
+
+    assert code == 0
+    assert json.loads((tmp_path / "r.json").read_text())["models"] == ["large"]
+
+
+def test_a_budget_file_has_the_published_keys(scope, predicted, tmp_path):
+    """
+    A script for the published file reads ours: alpha, curve, result and outcomes.
+    """
+    output = tmp_path / "r.json"
+    flags = ["--budget", 4, "--alpha-steps", 3, "--output", output]
+
+    assert scope("route", "--predictions", predicted, *flags)[0] == 0
+
+    file = json.loads(output.read_text())
+    result = file["result"]
+    assert (file["method"], file["dataset"], file["budget"]) == ("expected_value", None, 4.0)
+    assert 0 < file["optimal_alpha"] < 1
+    assert list(result) == RESULT_KEYS
+    assert (result["alpha"], result["total_questions"]) == (file["optimal_alpha"], 3)
+    # The large model is always right, the small one never, and each is predicted right.
+    assert result["accuracy"] == pytest.approx(1 / 3)
+    costs = [decision["cost"] for decision in result["routing_decisions"]]
+    assert result["total_cost"] == pytest.approx(sum(costs))
+    assert result["prediction_accuracy"] == 0.5
+    for decision in result["routing_decisions"]:
+        assert decision["ground_truth_correct"] == (decision["selected_model"] == "large")
+    assert [point["alpha"] for point in file["pareto_curve"]] == [0, 0.5, 1]
+    assert [point["accuracy"] for point in file["pareto_curve"]][::2] == [0, 1]
+    assert set(file["pareto_curve"][0]) == {"alpha", "accuracy", "total_cost", "average_cost"}
+
+
+def test_an_alpha_file_has_the_published_keys(scope, predicted, tmp_path):
+    """
+    Without a curve, as published.
+    """
+    output = tmp_path / "r.json"
+
+    assert scope("route", "--predictions", predicted, "--alpha", 1, "--output", output)[0] == 0
+
+    file = json.loads(output.read_text())
+    assert file["alpha"] == file["result"]["alpha"] == 1
+    assert list(file["result"]) == RESULT_KEYS
+    assert not {"budget", "optimal_alpha", "pareto_curve"} & set(file)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        pytest.param([], "exactly one of alpha, budget_usd", id="no target"),
+        pytest.param(["--alpha", 1, "--budget", 2], "got alpha and budget_usd", id="two targets"),
+        pytest.param(["--alpha", 1.5], "alpha is 1.5; expected a number within 0..1", id="alpha"),
+        pytest.param(["--alpha", "nan"], "alpha is nan; expected", id="alpha is NaN"),
+        pytest.param(["--budget", -1], "budget is -1.0 USD; expected at least 0", id="budget"),
+        pytest.param(["--min-quality", 2], "min_quality is 2.0; expected a prob", id="quality"),
+        pytest.param(["--max-cost", -1], "max_cost_usd is -1.0; expected", id="ceiling"),
+        pytest.param(["--alpha", 1, "--pool", "default"], "unknown model 'tngtech", id="pool"),
+        pytest.param(["--alpha", 1, "--pool", "nope"], "'nope' is neither one of", id="no pool"),
+        pytest.param(["--alpha", 1, "--deny", "gpt-9"], "denied models gpt-9 are not", id="deny"),
+        pytest.param(["--alpha", 1, "--policy", "best"], "policy is 'best'; expected", id="policy"),
+        pytest.param(["--alpha", 1, "--alpha-steps", 3], "--alpha-steps needs", id="curve"),
+        pytest.param(
+            ["--alpha", 1, "--top-k", 6, "--stage1-weight", 0.3],
+            "policy expected_value does not take --top-k and --stage1-weight",
+            id="two_stage's",
+        ),
+        pytest.param(
+            ["--alpha", 1, "--bank", EMBEDDED_BANK],
+            "policy expected_value does not take --bank",
+            id="two_stage's bank",
+        ),
+    ],
+)
+def test_a_wrong_target_gets_one_sentence(scope, predicted, tmp_path, flags, message):
+    """
+    Exit 2, the value, what is allowed, and nothing written.
+    """
+    output = tmp_path / "r.json"
+
+    code, _, err = scope("route", "--predictions", predicted, "--output", output, *flags)
+
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not output.exists()
+
+
+def test_predictions_are_needed(scope, tmp_path):
+    """
+    The default policy routes what `scope predict` wrote.
+    """
+    code, _, err = scope("route", "--output", tmp_path / "r.json", "--alpha", 1)
+
+    assert code == 2
+    assert "--predictions is missing" in err
+    assert not (tmp_path / "r.json").exists()
