@@ -1,8 +1,7 @@
-"""Sweep the two-stage policy over alpha, against one Python loop over questions and models.
+"""Sweep the two-stage policy over alpha, against a Python loop over questions and models.
 
-The peer is the published way: for every alpha, every question and every model is scored
-in plain Python, out of the dictionaries that its JSON files decode to. Decisions must be
-identical.
+The baseline is the published algorithm: for every alpha it scores every question and every
+model in plain Python, from decoded JSON files. Decisions must be identical.
 """
 
 from typing import Any
@@ -19,21 +18,21 @@ def inputs() -> TwoStage:
     """Return random predictions; a tenth of the models lack a Stage I entry."""
     rng = np.random.default_rng(0)
     shape = (N_QUESTIONS, N_MODELS)
-    thrift = rng.random(shape)
-    thrift[rng.random(shape) < 0.1] = np.nan
+    cheapness = rng.random(shape)
+    cheapness[rng.random(shape) < 0.1] = np.nan
     return TwoStage(
         question_ids=tuple(map(str, range(N_QUESTIONS))),
         models=tuple(f"m{m}" for m in range(N_MODELS)),
         model_qs=np.tile(np.arange(N_MODELS), (N_QUESTIONS, 1)),
-        accuracy_qs=np.where(np.isnan(thrift), np.nan, rng.random(shape)),
-        cheapness_qs=thrift,
+        accuracy_qs=np.where(np.isnan(cheapness), np.nan, rng.random(shape)),
+        cheapness_qs=cheapness,
         yes_qs=(rng.random(shape) < 0.6).astype(float),
         predicted_cheapness_qs=rng.random(shape),
     )
 
 
 def as_dictionaries(parts: TwoStage) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
-    """Return the same as a selection and a Stage I table in the reference's form."""
+    """Return the same data as the selection and the Stage I table of the reference."""
     selection, stage1 = [], {}
     rows = zip(
         parts.question_ids,
@@ -43,7 +42,7 @@ def as_dictionaries(parts: TwoStage) -> tuple[list[dict[str, Any]], dict[str, di
         parts.predicted_cheapness_qs.tolist(),
         strict=True,
     )
-    for question_id, accuracy, thrift, yes, predicted in rows:
+    for question_id, accuracy, cheapness, yes, predicted in rows:
         models = [
             {
                 "model": model,
@@ -56,9 +55,9 @@ def as_dictionaries(parts: TwoStage) -> tuple[list[dict[str, Any]], dict[str, di
         ]
         selection.append({"question_id": question_id, "all_models": models})
         stage1[question_id] = {
-            model: {"norm_acc": accuracy[m], "norm_cost": 1 - thrift[m]}
+            model: {"norm_acc": accuracy[m], "norm_cost": 1 - cheapness[m]}
             for m, model in enumerate(parts.models)
-            if thrift[m] == thrift[m]
+            if cheapness[m] == cheapness[m]
         }
     return selection, stage1
 
@@ -66,7 +65,7 @@ def as_dictionaries(parts: TwoStage) -> tuple[list[dict[str, Any]], dict[str, di
 def route(
     selection: list[dict[str, Any]], stage1: dict[str, dict[str, Any]], alpha: float
 ) -> list[str]:
-    """Score every model of every question, one by one, as section 2 of the method says."""
+    """Score every model of every question one by one, as in section 2 of the paper."""
     gamma, weight = 2 * (1 + 2 * (1 - alpha)), 0.3 * (0.5 + 0.5 * alpha)
     chosen = []
     for question in selection:
@@ -74,11 +73,14 @@ def route(
         best, best_score = "", -1.0
         for entry in question["all_models"]:
             first = 0.0
-            if (known := statistics.get(entry["model"])) is not None:
-                first = alpha * known["norm_acc"] + (1 - alpha) * (1 - known["norm_cost"]) ** gamma
+            if (entry_statistics := statistics.get(entry["model"])) is not None:
+                first = (
+                    alpha * entry_statistics["norm_acc"]
+                    + (1 - alpha) * (1 - entry_statistics["norm_cost"]) ** gamma
+                )
             predicted = entry["predicted"]
-            right = 1.0 if predicted["correctness"] == "yes" else 0.0
-            second = alpha * right + (1 - alpha) * (1 - predicted["norm_cost"]) ** gamma
+            correct = 1.0 if predicted["correctness"] == "yes" else 0.0
+            second = alpha * correct + (1 - alpha) * (1 - predicted["norm_cost"]) ** gamma
             score = weight * first + (1 - weight) * second
             if score > best_score:
                 best, best_score = entry["model"], score
@@ -90,14 +92,14 @@ def main() -> None:
     """Run both and compare."""
     parts = inputs()
     alphas = [step / (N_ALPHAS - 1) for step in range(N_ALPHAS)]
-    ours_s, (place_aq, _) = seconds(lambda: parts.sweep(alphas))
+    ours_s, (index_aq, _) = seconds(lambda: parts.sweep(alphas))
     peak = peak_gib()
     selection, stage1 = as_dictionaries(parts)
     loop_s, chosen = seconds(lambda: [route(selection, stage1, alpha) for alpha in alphas])
     sizes = f"{N_ALPHAS} alphas × {N_QUESTIONS:,} questions × {N_MODELS} models"
     report(f"alpha sweep, {sizes}", "Python loop", loop_s, ours_s, 100)
-    same = (np.array(parts.models)[place_aq] == np.array(chosen)).mean()
-    print(f"  identical decisions {same:.4%}; peak memory of ours {peak:.2f} GiB (wanted < 1)")
+    same = (np.array(parts.models)[index_aq] == np.array(chosen)).mean()
+    print(f"  identical decisions {same:.4%}; peak memory of ours {peak:.2f} GiB (target < 1)")
 
 
 if __name__ == "__main__":
