@@ -1,1 +1,1 @@
-"""Speed as ratios: each module prints what it measured against a named peer in one run."""
+"""Benchmarks: speed as a ratio to a named baseline in the same run, and quality of decisions."""

@@ -1,14 +1,14 @@
-"""What each part of the learned predictor is worth, every anchor foretold without itself.
+"""Ablation of the forecaster, by leave-one-out predictions of the anchors.
 
-Nothing here looks at the validation questions: these are the numbers the parts were chosen by.
-Costs are those of the whole predictor throughout; ± is half a 95 % interval.
+The validation questions are not used: the parts were selected by these numbers. All rows have
+the costs of the complete predictor; ± is half a 95 % interval.
 """
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.banks import NAMES, data_folder, learned_bank
+from benchmarks.banks import NAMES, data_folder, fitted_bank
 from benchmarks.leaderboard import SEED
 from scope import EMBEDDED_BANK, load_bank
 from scope.arrays import Float32Array, FloatArray
@@ -36,47 +36,47 @@ LENGTHS = (
     "n_latex",
     "n_options",
 )
-"""Features that the bank had before: enough to tell the tokens of a prompt."""
+"""The features that are enough to predict the tokens of a prompt."""
 
 
 def main() -> None:
-    """Print one Markdown table for each data set at hand."""
+    """Print one Markdown table for each available data set."""
     data = data_folder()
-    banks = {title: learned_bank(data, name) for name, title in NAMES.items()} if data else {}
+    banks = {title: fitted_bank(data, name) for name, title in NAMES.items()} if data else {}
     for title, bank in (banks or {"The embedded bank": load_bank(EMBEDDED_BANK)}).items():
         print(f"### {title}, {len(bank.ids):,} anchors\n")
-        print("| forecast | mean AUC | log loss | ECE | share of the way, % |")
+        print("| forecast | mean AUC | log loss | ECE | oracle gap closed, % |")
         print("|---|---|---|---|---|")
-        everyone = np.arange(len(bank.ids))
-        ours, _ = AnchorPredictor(bank).predict(bank.embedding_ad, bank.features_af, everyone)
+        all_anchors = np.arange(len(bank.ids))
+        ours, _ = AnchorPredictor(bank).predict(bank.embedding_ad, bank.features_af, all_anchors)
         for name, p_am in forecasts(bank, ours.p_correct_qm):
             print(f"| {name} | {row(bank, p_am, ours.cost_usd_qm)} |", flush=True)
         print()
 
 
 def forecasts(bank: Bank, ours_am: FloatArray) -> Iterator[tuple[str, FloatArray]]:
-    """Yield what less and less of the predictor says of each anchor."""
-    everyone = np.arange(len(bank.ids))
+    """Yield name and forecast of kNN, then of more and more parts of the forecaster."""
+    all_anchors = np.arange(len(bank.ids))
     for n_neighbours in (100, 400):
         config = AnchorConfig(n_neighbours=n_neighbours, use_forecaster=False)
-        votes, _ = AnchorPredictor(bank, config).predict(
-            bank.embedding_ad, bank.features_af, everyone
+        knn, _ = AnchorPredictor(bank, config).predict(
+            bank.embedding_ad, bank.features_af, all_anchors
         )
-        yield f"votes of {n_neighbours} neighbours", votes.p_correct_qm
+        yield f"kNN, {n_neighbours} neighbours", knn.p_correct_qm
     assert bank.forecaster is not None
     form_af = bank.forecaster.form.transform(bank.features_af)
-    few_af = form_af[:, [FEATURES.index(name) for name in LENGTHS]]
-    nothing_ac = np.ones((len(form_af), 1), dtype=np.float32)
-    meaning = np.zeros((len(form_af), 1), dtype=np.float32)
-    yield "process on meaning alone", process(bank, meaning, nothing_ac)
-    yield f"… and {len(LENGTHS)} text features", process(bank, few_af, nothing_ac)
-    yield f"… and {form_af.shape[1]} text features", process(bank, form_af, nothing_ac)
-    yield "… and the guessed category", process(bank, form_af, bank.forecaster.posterior_nc)
-    yield "all of it, blended and stretched", ours_am
+    lengths_af = form_af[:, [FEATURES.index(name) for name in LENGTHS]]
+    no_posterior_ac = np.ones((len(form_af), 1), dtype=np.float32)
+    no_features = np.zeros((len(form_af), 1), dtype=np.float32)
+    yield "Gaussian process on the embedding", process(bank, no_features, no_posterior_ac)
+    yield f"… and {len(LENGTHS)} text features", process(bank, lengths_af, no_posterior_ac)
+    yield f"… and {form_af.shape[1]} text features", process(bank, form_af, no_posterior_ac)
+    yield "… and the category posterior", process(bank, form_af, bank.forecaster.posterior_nc)
+    yield "all, blended and rescaled", ours_am
 
 
 def process(bank: Bank, form_af: Float32Array, posterior_ac: Float32Array) -> FloatArray:
-    """Return what a process on these traits says of each anchor left out."""
+    """Return leave-one-out forecasts of a Gaussian process on these features."""
     kernel = Kernel(bank.embedding_ad, kernel_features(form_af, posterior_ac))
     fitted = GaussianProcess.fit(
         KernelEigen.from_similarity(kernel.gram_matrix()), bank.outcomes.correct_am
@@ -85,7 +85,7 @@ def process(bank: Bank, form_af: Float32Array, posterior_ac: Float32Array) -> Fl
 
 
 def row(bank: Bank, p_am: FloatArray, cost_usd_am: FloatArray) -> str:
-    """Return the cells of one line."""
+    """Return the cells of one row."""
     truth, weight_ra = (
         GroundTruth.from_outcomes(bank.outcomes, bank.models),
         bootstrap_weights(len(bank.ids), SEED),
@@ -101,19 +101,18 @@ def row(bank: Bank, p_am: FloatArray, cost_usd_am: FloatArray) -> str:
             WeightedPairs.from_forecasts(p_am, truth.correct_qm, weight_ra)
         )
     )
-    mean_auc = Interval.from_replicates(np.mean([one.auc_r for one in scores], axis=0))
-    record = ResampledOutcomes.from_outcomes(truth.correct_qm, truth.cost_usd_qm, weight_ra)
-    contenders = {
+    mean_auc = Interval.from_replicates(np.mean([score.auc_r for score in scores], axis=0))
+    outcomes = ResampledOutcomes.from_outcomes(truth.correct_qm, truth.cost_usd_qm, weight_ra)
+    strategies = {
         "ours": ("", LambdaSweep(p_am, cost_usd_am)),
-        "mix": ("", RandomMixtures()),
+        "mixture": ("", RandomMixtures()),
         "oracle": ("", Oracle()),
     }
-    ranking = Leaderboard(record, contenders, ours="ours", mix="mix", oracle="oracle")
-    share = ranking.standings()[0].oracle_gap_closed
-    cells = [(mean_auc, 1, 3), (pooled.log_loss, 1, 3), (pooled.ece, 1, 3), (share, 100, 1)]
+    leaderboard = Leaderboard(outcomes, strategies, ours="ours", mixture="mixture", oracle="oracle")
+    gap_closed = leaderboard.rows()[0].oracle_gap_closed
+    cells = [(mean_auc, 1, 3), (pooled.log_loss, 1, 3), (pooled.ece, 1, 3), (gap_closed, 100, 1)]
     return " | ".join(
-        f"{scale * one.value:.{d}f} ± {scale * (one.high - one.low) / 2:.{d}f}"
-        for one, scale, d in cells
+        f"{scale * x.value:.{d}f} ± {scale * (x.high - x.low) / 2:.{d}f}" for x, scale, d in cells
     )
 
 

@@ -1,8 +1,7 @@
-"""Sweep the two-stage policy over alpha, against one Python loop over questions and models.
+"""Sweep the two-stage policy over alpha, against a Python loop over questions and models.
 
-The peer is the published way: for every alpha, every question and every model is scored
-in plain Python, out of the dictionaries that its JSON files decode to. Decisions must be
-identical.
+The baseline is the published algorithm: for every alpha it scores every question and every
+model in plain Python, from decoded JSON files. Decisions must be identical.
 """
 
 from typing import Any
@@ -33,7 +32,7 @@ def inputs() -> TwoStage:
 
 
 def as_dictionaries(parts: TwoStage) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
-    """Return the same as a selection and a Stage I table in the reference's form."""
+    """Return the same data as the selection and the Stage I table of the reference."""
     selection, stage1 = [], {}
     rows = zip(
         parts.question_ids,
@@ -66,7 +65,7 @@ def as_dictionaries(parts: TwoStage) -> tuple[list[dict[str, Any]], dict[str, di
 def route(
     selection: list[dict[str, Any]], stage1: dict[str, dict[str, Any]], alpha: float
 ) -> list[str]:
-    """Score every model of every question, one by one, as section 2 of the method says."""
+    """Score every model of every question one by one, as in section 2 of the paper."""
     gamma, weight = 2 * (1 + 2 * (1 - alpha)), 0.3 * (0.5 + 0.5 * alpha)
     chosen = []
     for question in selection:
@@ -74,11 +73,14 @@ def route(
         best, best_score = "", -1.0
         for entry in question["all_models"]:
             first = 0.0
-            if (known := statistics.get(entry["model"])) is not None:
-                first = alpha * known["norm_acc"] + (1 - alpha) * (1 - known["norm_cost"]) ** gamma
+            if (entry_statistics := statistics.get(entry["model"])) is not None:
+                first = (
+                    alpha * entry_statistics["norm_acc"]
+                    + (1 - alpha) * (1 - entry_statistics["norm_cost"]) ** gamma
+                )
             predicted = entry["predicted"]
-            right = 1.0 if predicted["correctness"] == "yes" else 0.0
-            second = alpha * right + (1 - alpha) * (1 - predicted["norm_cost"]) ** gamma
+            correct = 1.0 if predicted["correctness"] == "yes" else 0.0
+            second = alpha * correct + (1 - alpha) * (1 - predicted["norm_cost"]) ** gamma
             score = weight * first + (1 - weight) * second
             if score > best_score:
                 best, best_score = entry["model"], score
@@ -97,7 +99,7 @@ def main() -> None:
     sizes = f"{N_ALPHAS} alphas × {N_QUESTIONS:,} questions × {N_MODELS} models"
     report(f"alpha sweep, {sizes}", "Python loop", loop_s, ours_s, 100)
     same = (np.array(parts.models)[index_aq] == np.array(chosen)).mean()
-    print(f"  identical decisions {same:.4%}; peak memory of ours {peak:.2f} GiB (wanted < 1)")
+    print(f"  identical decisions {same:.4%}; peak memory of ours {peak:.2f} GiB (target < 1)")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Banks of real outcomes that are too many to ship, made once from the files in $SCOPE_DATA.
+"""Banks of the full data, which are too large to ship, built once from the files in $SCOPE_DATA.
 
 The folder holds, for ``mmlupro`` and ``zeroeval``, ``*_questions.parquet``, ``*_outcomes.parquet``
 and ``*_prices.json`` in the columns that docs/formats.md describes, and the outcomes of further
@@ -15,21 +15,21 @@ from scope.bank.store import load_bank
 from scope.predictor.reference_population import fit_bank
 
 NAMES = {"mmlupro": "MMLU-Pro", "zeroeval": "ZeroEval"}
-KEPT = Path("results/banks")
+CACHE = Path("results/banks")
 
 
 def data_folder() -> Path | None:
-    """Return where the data are; None, with a line saying so, where they are not."""
+    """Return the folder of the data; print a line and return None if there is none."""
     folder = Path(os.environ.get("SCOPE_DATA", ""))
     if not (folder / "mmlupro_questions.parquet").is_file():
-        print("SCOPE_DATA names no folder with the full data: left out here\n")
+        print("SCOPE_DATA is not a folder with the full data: skipped\n")
         return None
     return folder
 
 
-def learned_bank(data: Path, name: str) -> Bank:
-    """Return the training split as a bank that has learned."""
-    path = KEPT / f"{name}-learned"
+def fitted_bank(data: Path, name: str) -> Bank:
+    """Return the training split as a fitted bank."""
+    path = CACHE / f"{name}-fitted"
     if not path.exists():
         save_bank_now(fit_bank(questions(data, name, "train")), path, (name,))
     return load_bank(path)
@@ -37,7 +37,7 @@ def learned_bank(data: Path, name: str) -> Bank:
 
 def questions(data: Path, name: str, split: str) -> Bank:
     """Return a split of the data with its outcomes, embedded."""
-    path = KEPT / f"{name}-{split}"
+    path = CACHE / f"{name}-{split}"
     if not path.exists():
         inputs = BankInputs(
             data / f"{name}_questions.parquet",

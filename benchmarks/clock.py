@@ -1,4 +1,4 @@
-"""Time two ways of doing one thing in turn, and print their ratio."""
+"""Time two implementations of the same task, and print their ratio."""
 
 import resource
 import time
@@ -9,24 +9,24 @@ Result = TypeVar("Result")
 
 
 def seconds(work: Callable[[], Result]) -> tuple[float, Result]:
-    """Return how long `work` took, and its result."""
+    """Return the duration of `work` and its result."""
     start = time.perf_counter()
     result = work()
     return time.perf_counter() - start, result
 
 
 def best(work: Callable[[], Result], repeats: int = 3) -> tuple[float, Result]:
-    """Return the shortest of several runs: what the machine can do when left alone."""
+    """Return the duration of the fastest of several runs, and a result."""
     runs = [seconds(work) for _ in range(repeats)]
     return min(run[0] for run in runs), runs[-1][1]
 
 
-def report(what: str, peer: str, peer_s: float, ours_s: float, wanted: float) -> None:
-    """Print one line: both times, their ratio, and the ratio wanted."""
-    ratio = peer_s / ours_s
-    verdict = "met" if ratio >= wanted else "NOT met"
-    print(f"{what}\n  {peer}: {peer_s:.3f} s\n  ours: {ours_s:.3f} s")
-    print(f"  ratio {ratio:.1f} (wanted ≥ {wanted:g}: {verdict})")
+def report(title: str, baseline: str, baseline_s: float, ours_s: float, target: float) -> None:
+    """Print both durations, their ratio, and the target ratio."""
+    ratio = baseline_s / ours_s
+    verdict = "met" if ratio >= target else "NOT met"
+    print(f"{title}\n  {baseline}: {baseline_s:.3f} s\n  ours: {ours_s:.3f} s")
+    print(f"  ratio {ratio:.1f} (target ≥ {target:g}: {verdict})")
 
 
 def peak_gib() -> float:

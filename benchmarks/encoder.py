@@ -1,4 +1,4 @@
-"""Embed texts of mixed length, against `SentenceTransformer.encode` eight at a time."""
+"""Embed texts of mixed length, against `SentenceTransformer.encode` in batches of 8."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ SYLLABLES = ("ka", "lo", "mi", "ren", "tu", "sal", "vor", "ne")
 
 
 def texts(n_texts: int = N_TEXTS) -> list[str]:
-    """Return texts whose length is log-normal, as that of prompts is: most short, some long."""
+    """Return texts of log-normal length, like prompts: most are short, some are long."""
     rng = np.random.default_rng(0)
     chars = np.clip(rng.lognormal(np.log(MEDIAN_CHARS), SPREAD, n_texts), 20, LONGEST)
     words = ["".join(rng.choice(SYLLABLES, size)) for size in rng.integers(1, 4, 500)]
@@ -20,7 +20,7 @@ def texts(n_texts: int = N_TEXTS) -> list[str]:
 
 
 def in_file_order(encoder: Encoder, batch: list[str]) -> Float32Array:
-    """Embed eight texts at a time, as they come."""
+    """Embed in batches of 8, in the given order."""
     model = encoder._model
     parts = [model.encode(batch[start : start + 8]) for start in range(0, len(batch), 8)]
     return np.concatenate(parts)
@@ -31,13 +31,13 @@ def main() -> None:
     encoder, batch = Encoder(), texts()
     encoder.encode(batch[:16])  # warm up
     ours_s, ours = best(lambda: encoder.encode(batch))
-    peer_s, theirs = best(lambda: in_file_order(encoder, batch))
+    baseline_s, theirs = best(lambda: in_file_order(encoder, batch))
     mean = sum(map(len, batch)) / len(batch)
-    what = (
+    title = (
         f"encoder, {N_TEXTS} texts of {min(map(len, batch))}–{LONGEST} characters, mean {mean:.0f}"
     )
-    report(what, "batches of 8 in file order", peer_s, ours_s, 1.5)
-    print(f"  lowest cosine to it {(ours * theirs).sum(axis=1).min():.6f} (wanted ≥ 0.999)")
+    report(title, "batches of 8 in file order", baseline_s, ours_s, 1.5)
+    print(f"  lowest cosine to it {(ours * theirs).sum(axis=1).min():.6f} (target ≥ 0.999)")
 
 
 if __name__ == "__main__":

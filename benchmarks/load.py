@@ -1,4 +1,4 @@
-"""Load an HTTP endpoint: one client for the latency, several for the throughput."""
+"""Load test of an HTTP endpoint: one client for the latency, several for the throughput."""
 
 import asyncio
 import itertools
@@ -22,20 +22,20 @@ TEXT = (
 
 @dataclass(frozen=True)
 class Target:
-    """An endpoint and how to ask it; every call of `body` gives another request."""
+    """An endpoint and its requests; every call of `body` returns another one."""
 
     url: str
     body: Body
     count: int = 1
-    """Prompts in a request."""
+    """Prompts per request."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What some clients got out of an endpoint."""
+    """Latency and duration of a load test."""
 
     latency_s: list[float]
-    """Of each request: until its first byte, and where it is read whole, its last."""
+    """Per request, until the first byte of a stream or the last byte of another response."""
     seconds: float
 
     @property
@@ -45,12 +45,12 @@ class Load:
 
     @property
     def per_s(self) -> float:
-        """Requests in a second."""
+        """Requests per second."""
         return len(self.latency_s) / self.seconds
 
 
 def prompts(seed: int = 0) -> Iterator[str]:
-    """Yield prompts of 100 to 300 characters, no two alike."""
+    """Yield distinct prompts of 100 to 300 characters."""
     rng, words = np.random.default_rng(seed), TEXT.split()
     for serial in itertools.count():
         text = " ".join(rng.choice(words, 60))
@@ -58,7 +58,7 @@ def prompts(seed: int = 0) -> Iterator[str]:
 
 
 def load(target: Target, clients: int = 1, seconds: float = 5, *, stream: bool = False) -> Load:
-    """Ask for some seconds, each client again as soon as it is answered."""
+    """Send requests for some seconds; each client sends one at a time, without pause."""
     return asyncio.run(_load(target, clients, seconds, stream))
 
 

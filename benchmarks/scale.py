@@ -1,8 +1,8 @@
 """Predict, sweep and route 60,000 questions × 13 models from stored embeddings, against 6,000.
 
 Memory is the peak of the process that drives the run, as the kernel counts it; it should not
-grow with the questions. ``python -m benchmarks.scale FOLDER`` keeps what it predicts in FOLDER,
-and measures only the rest if it is there already.
+grow with the questions. ``python -m benchmarks.scale FOLDER`` keeps the predictions in FOLDER,
+and skips predicting if they exist.
 """
 
 import argparse
@@ -20,10 +20,10 @@ from scope.bank.bank import Bank
 from scope.outcomes import Outcomes
 
 FEW, MANY, N_MODELS = 6_000, 60_000, 13
-WANTED = 1.2
+TARGET = 1.2
 ALPHA = 0.6
 BUDGET_USD = 0.00006
-"""For a question; the cheapest models cost .00004, the likeliest .00015."""
+"""For a question; the cheapest models cost .00004, those of the highest probability .00015."""
 
 
 def main() -> None:
@@ -33,30 +33,30 @@ def main() -> None:
     folder = parser.parse_args().folder
     with tempfile.TemporaryDirectory() as name:
         few, many = (peaks(folder or Path(name), n_questions) for n_questions in (FEW, MANY))
-    for what in [what for what in few if what in many]:
-        ratio = many[what] / few[what]
-        verdict = "met" if ratio <= WANTED else "NOT met"
-        print(f"{what}: peak {ratio:.2f} × (wanted ≤ {WANTED}: {verdict})")
+    for command in [command for command in few if command in many]:
+        ratio = many[command] / few[command]
+        verdict = "met" if ratio <= TARGET else "NOT met"
+        print(f"{command}: peak {ratio:.2f} × (target ≤ {TARGET}: {verdict})")
 
 
 def peaks(folder: Path, n_questions: int) -> dict[str, float]:
-    """Run every command on so many questions; return the peak of each, MiB."""
+    """Run every command on `n_questions` questions; return the peak memory of each, MiB."""
     output = folder / f"out-{n_questions}"
     found = {}
-    for what, arguments in commands(folder, output, n_questions).items():
-        seconds, found[what] = measured(*arguments)
-        print(f"{n_questions:,} × {N_MODELS}: {what} {seconds:.0f} s, {found[what]:.0f} MiB")
+    for command, arguments in commands(folder, output, n_questions).items():
+        seconds, found[command] = measured(*arguments)
+        print(f"{n_questions:,} × {N_MODELS}: {command} {seconds:.0f} s, {found[command]:.0f} MiB")
     return found
 
 
 def commands(folder: Path, output: Path, n_questions: int) -> dict[str, tuple[object, ...]]:
-    """Return what is run, by name; predicting only if it was not done before."""
-    given = ("--predictions", output, "--output")
+    """Return the arguments of each command; without predict if the predictions exist."""
+    common = ("--predictions", output, "--output")
     budget_usd = BUDGET_USD * n_questions
     found: dict[str, tuple[object, ...]] = {
-        "frontier": ("frontier", *given, output / "frontier.png"),
-        "route --alpha": ("route", "--alpha", ALPHA, *given, output / "alpha.json"),
-        "route --budget": ("route", "--budget", budget_usd, *given, output / "budget.json"),
+        "frontier": ("frontier", *common, output / "frontier.png"),
+        "route --alpha": ("route", "--alpha", ALPHA, *common, output / "alpha.json"),
+        "route --budget": ("route", "--budget", budget_usd, *common, output / "budget.json"),
     }
     if (output / "predictions").is_dir():
         return found
@@ -71,28 +71,28 @@ def commands(folder: Path, output: Path, n_questions: int) -> dict[str, tuple[ob
 
 
 def questions(n_questions: int) -> Bank:
-    """Return the embedded questions over and over, each a little turned, outcomes unknown."""
-    given, rng = load_bank(EMBEDDED_QUESTIONS), np.random.default_rng(0)
-    row = np.arange(n_questions) % len(given.ids)
-    turned = given.embedding_ad[row] + 0.02 * rng.standard_normal(
-        (n_questions, given.embedding_ad.shape[1]), dtype=np.float32
+    """Return the embedded questions repeated, with noise on the vectors and no outcomes."""
+    embedded, rng = load_bank(EMBEDDED_QUESTIONS), np.random.default_rng(0)
+    row = np.arange(n_questions) % len(embedded.ids)
+    noisy = embedded.embedding_ad[row] + 0.02 * rng.standard_normal(
+        (n_questions, embedded.embedding_ad.shape[1]), dtype=np.float32
     )
-    nothing = np.full((n_questions, 1), np.nan)
+    unknown = np.full((n_questions, 1), np.nan)
     return replace(
-        given,
+        embedded,
         ids=tuple(f"q{n:06d}" for n in range(n_questions)),
         categories=("",) * n_questions,
         gold_answers=(None,) * n_questions,
-        embedding_ad=turned / np.linalg.norm(turned, axis=1, keepdims=True),
-        features_af=given.features_af[row],
-        models=given.models[:1],
-        outcomes=Outcomes(given.model_ids[:1], nothing, nothing, nothing),
+        embedding_ad=noisy / np.linalg.norm(noisy, axis=1, keepdims=True),
+        features_af=embedded.features_af[row],
+        models=embedded.models[:1],
+        outcomes=Outcomes(embedded.model_ids[:1], unknown, unknown, unknown),
         reference=None,
     )
 
 
 def measured(*arguments: object) -> tuple[float, float]:
-    """Run a command of ours; return seconds and the peak memory of its process, MiB."""
+    """Run a scope command; return seconds and the peak memory of its process, MiB."""
     start, peak_kib = time.perf_counter(), 0
     run = subprocess.Popen(
         [sys.executable, "-m", "pipelines.cli", *map(str, arguments)],

@@ -1,6 +1,6 @@
 """Time an empty Serve graph under each arrangement of Ray's flags, and list the ports it opens.
 
-``python -m benchmarks.serve_flags [NAME ...]``; the first arrangement is the peer of the others.
+``python -m benchmarks.serve_flags [NAME ...]``; the first arrangement is the baseline.
 """
 
 import sys
@@ -45,7 +45,7 @@ ARRANGEMENTS = {
 }
 CLIENTS, ROUNDS, SECONDS = 16, 3, 4.0
 EPHEMERAL = 32_768
-"""Ports from here on are drawn by the system."""
+"""Ports from here on are assigned by the system."""
 
 
 CHOSEN = GRPC | ONE_LOOP
@@ -53,11 +53,11 @@ CHOSEN = GRPC | ONE_LOOP
 
 
 def graph(name: str, *, access_log: bool = True, **args: str) -> dict[str, Any]:
-    """Return a graph of `serving_peers` as an application of serve_config.yaml."""
+    """Return a graph of `serving_baselines` as an application of serve_config.yaml."""
     return {
         "name": name,
         "route_prefix": f"/{name}",
-        "import_path": f"benchmarks.serving_peers:{name}",
+        "import_path": f"benchmarks.serving_baselines:{name}",
         "args": {"ray_actor_options": {"num_cpus": 0.1}, "max_ongoing_requests": 64, **args},
         "logging_config": {"enable_access_log": access_log},
     }
@@ -65,7 +65,7 @@ def graph(name: str, *, access_log: bool = True, **args: str) -> dict[str, Any]:
 
 def main() -> None:
     """Print a table."""
-    print("| arrangement | p50, ms | 16 clients, req/s | CPU a request, ms | ports |")
+    print("| arrangement | p50, ms | 16 clients, req/s | CPU per request, ms | ports |")
     print("|---|---|---|---|---|")
     for name in sys.argv[1:] or ARRANGEMENTS:
         flags = dict(ARRANGEMENTS[name])
@@ -76,32 +76,32 @@ def main() -> None:
 
 def _row(name: str, serving: Site) -> str:
     prompt = prompts()
-    through = Target(f"{serving.url}/empty/", lambda: {"prompt": next(prompt)})
-    load(through, CLIENTS, 3)  # warm up
-    alone, crowds, cpu_ms = [], [], []
+    target = Target(f"{serving.url}/empty/", lambda: {"prompt": next(prompt)})
+    load(target, CLIENTS, 3)  # warm up
+    latency_ms, rates, cpu_ms = [], [], []
     for _ in range(ROUNDS):
-        alone.append(load(through, 1, SECONDS).p50_ms)
+        latency_ms.append(load(target, 1, SECONDS).p50_ms)
         before_s = serving.cpu_s()
-        crowd = load(through, CLIENTS, SECONDS)
-        cpu_ms.append(1e3 * (serving.cpu_s() - before_s) / len(crowd.latency_s))
-        crowds.append(crowd.per_s)
-    columns = _median(alone, ".1f"), _median(crowds, ".0f"), _median(cpu_ms, ".1f")
-    return f"| {name} | {' | '.join(columns)} | {_exposed(serving)} |"
+        result = load(target, CLIENTS, SECONDS)
+        cpu_ms.append(1e3 * (serving.cpu_s() - before_s) / len(result.latency_s))
+        rates.append(result.per_s)
+    columns = _median(latency_ms, ".1f"), _median(rates, ".0f"), _median(cpu_ms, ".1f")
+    return f"| {name} | {' | '.join(columns)} | {_open_ports(serving)} |"
 
 
 def _median(values: list[float], form: str) -> str:
     return f"{np.median(values):{form}} ({min(values):{form}}–{max(values):{form}})"
 
 
-def _exposed(serving: Site) -> str:
-    """Count the ports that can be reached from elsewhere, and name those that are fixed."""
+def _open_ports(serving: Site) -> str:
+    """Count the ports that other machines can reach, and list those with a fixed number."""
     parts, total = [], 0
     for process, addresses in sorted(serving.listeners.items()):
-        far = [at for at in addresses if not at.startswith(("127.", "[::1]", "[::ffff:127."))]
-        fixed = sorted(at for at in far if int(at.rpartition(":")[2]) < EPHEMERAL)
-        total += len(far)
-        if far:
-            parts.append(" ".join([process, str(len(far)), *fixed]))
+        public = [at for at in addresses if not at.startswith(("127.", "[::1]", "[::ffff:127."))]
+        fixed = sorted(at for at in public if int(at.rpartition(":")[2]) < EPHEMERAL)
+        total += len(public)
+        if public:
+            parts.append(" ".join([process, str(len(public)), *fixed]))
     return f"{total}: {', '.join(parts)}"
 
 

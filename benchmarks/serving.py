@@ -1,7 +1,7 @@
 """Time the endpoint over HTTP, against empty Serve graphs of the same shape.
 
-Two Rays serve side by side, one with Ray's default flags, one with those that `make serve` sets;
-every round asks each of the graphs in turn, and ratios are taken within a round.
+Two instances of Serve run side by side, one with the default flags of Ray, one with those of
+`make serve`. Every round measures each of the graphs in turn; ratios are within a round.
 """
 
 import itertools
@@ -21,7 +21,7 @@ from scope import EMBEDDED_BANK
 from tests.upstream import running
 
 CLIENTS, ROUNDS, SECONDS = 16, 5, 4.0
-PROMPTS_A_CALL = 128
+PROMPTS_PER_REQUEST = 128
 MODEL = "Mistral-7B-Instruct-v0.1"
 CONFIG = Path(__file__).parents[1] / "serve_config.yaml"
 
@@ -29,11 +29,11 @@ CONFIG = Path(__file__).parents[1] / "serve_config.yaml"
 def main() -> None:
     """Run all and compare."""
     with running() as upstream:
-        peers = [graph("empty"), graph("encoder")]
+        baselines = [graph("empty"), graph("encoder")]
         ours = our_config(upstream.base_url)
-        for app in [*peers, graph("stream", base_url=upstream.base_url)]:
+        for app in [*baselines, graph("stream", base_url=upstream.base_url)]:
             ours["applications"].append({**app, "logging_config": ours["logging_config"]})
-        with site({"applications": peers}) as plain, site(ours, CHOSEN) as chosen:
+        with site({"applications": baselines}) as plain, site(ours, CHOSEN) as chosen:
             print(f"flags of make serve: {' '.join(f'{k}={v}' for k, v in CHOSEN.items())}")
             check_client(upstream.base_url)
             route(plain.url, chosen.url)
@@ -42,9 +42,10 @@ def main() -> None:
 
 
 def our_config(base_url: str) -> dict[str, Any]:
-    """Return serve_config.yaml with a local upstream; no request is too many, none degraded."""
+    """Return serve_config.yaml with a local upstream, without rate limit or decision timeout."""
     config: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    (router,) = (one for one in config["applications"][0]["deployments"] if one["name"] == "Router")
+    deployments = config["applications"][0]["deployments"]
+    (router,) = (each for each in deployments if each["name"] == "Router")
     models = json.loads((Path(EMBEDDED_BANK) / "models.json").read_text())
     router["user_config"] |= {
         "limits": {"requests_per_minute": 1e9, "decision_ms": 60_000},
@@ -54,64 +55,68 @@ def our_config(base_url: str) -> dict[str, Any]:
 
 
 def check_client(base_url: str) -> None:
-    """Print what the client can do when nothing is in its way."""
-    crowd = load(Target(f"{base_url}/chat/completions", partial(chat, prompts())), CLIENTS, 3)
-    print(f"the client itself, against a bare uvicorn: {crowd.per_s:.0f} requests/s")
+    """Print the throughput of the client against a bare server."""
+    result = load(Target(f"{base_url}/chat/completions", partial(chat, prompts())), CLIENTS, 3)
+    print(f"the client itself, against a bare uvicorn: {result.per_s:.0f} requests/s")
 
 
 def route(plain: str, chosen: str) -> None:
-    """Compare one prompt a call, by the time of one client and the throughput of sixteen."""
+    """Compare one prompt per request: latency of one client, throughput of sixteen."""
     prompt = prompts()
-    targets = {
+    urls = {
         "ours": f"{chosen}/v1/route",
         "encoder": f"{chosen}/encoder/",
         "encoder, defaults": f"{plain}/encoder/",
         "empty, defaults": f"{plain}/empty/",
         "empty": f"{chosen}/empty/",
     }
-    asked = {name: Target(url, lambda: {"prompt": next(prompt)}) for name, url in targets.items()}
-    for target in asked.values():
+    targets = {name: Target(url, lambda: {"prompt": next(prompt)}) for name, url in urls.items()}
+    for target in targets.values():
         load(target, CLIENTS, 3)  # warm up
-    p50 = rounds(asked, lambda target: load(target, 1, SECONDS).p50_ms)
+    p50 = rounds(targets, lambda target: load(target, 1, SECONDS).p50_ms)
     report("one prompt, one client, p50", "ms", p50, {"encoder": 1.5, "encoder, defaults": 1})
-    rate = rounds(asked, lambda target: load(target, CLIENTS, SECONDS).per_s)
-    wanted = {"encoder": 0.6, "encoder, defaults": 1}
-    report(f"one prompt, {CLIENTS} clients", "requests/s", rate, wanted, at_least=True)
+    rate = rounds(targets, lambda target: load(target, CLIENTS, SECONDS).per_s)
+    target = {"encoder": 0.6, "encoder, defaults": 1}
+    report(f"one prompt, {CLIENTS} clients", "requests/s", rate, target, at_least=True)
 
 
 def many(chosen: str) -> None:
-    """Compare many prompts a call with one."""
+    """Compare many prompts per request with one."""
     prompt, url = prompts(seed=1), f"{chosen}/v1/route"
     several = Target(
-        url, lambda: {"prompts": list(itertools.islice(prompt, PROMPTS_A_CALL))}, PROMPTS_A_CALL
+        url,
+        lambda: {"prompts": list(itertools.islice(prompt, PROMPTS_PER_REQUEST))},
+        PROMPTS_PER_REQUEST,
     )
     single = Target(url, lambda: {"prompt": next(prompt)})
     load(several, 1, 3)  # warm up
-    asked = {"ours": (several, 1), "one": (single, 1), "one, 16 clients": (single, CLIENTS)}
-    per_s = rounds(asked, lambda how: load(*how, SECONDS).per_s * how[0].count)
-    report(f"{PROMPTS_A_CALL} prompts a call", "prompts/s", per_s, {"one": 5}, at_least=True)
+    targets = {"ours": (several, 1), "one": (single, 1), "one, 16 clients": (single, CLIENTS)}
+    per_s = rounds(targets, lambda how: load(*how, SECONDS).per_s * how[0].count)
+    report(
+        f"{PROMPTS_PER_REQUEST} prompts per request", "prompts/s", per_s, {"one": 5}, at_least=True
+    )
 
 
 def first_byte(chosen: str) -> None:
     """Compare the time to the first byte of a stream."""
     prompt = prompts(seed=2)
-    ours, passing = f"{chosen}/v1/chat/completions", f"{chosen}/stream/"
-    asked = {
+    ours, pass_through = f"{chosen}/v1/chat/completions", f"{chosen}/stream/"
+    targets = {
         "ours": Target(ours, partial(chat, prompt, MODEL)),
         "auto": Target(ours, partial(chat, prompt, "auto")),
-        "pass-through": Target(passing, partial(chat, prompt, MODEL)),
+        "pass-through": Target(pass_through, partial(chat, prompt, MODEL)),
         "encoder": Target(f"{chosen}/encoder/", lambda: {"prompt": next(prompt)}),
     }
-    first = rounds(asked, lambda target: load(target, 1, SECONDS, stream=True).p50_ms)
-    peer, encoder = first["pass-through"], first.pop("encoder")
+    first_ms = rounds(targets, lambda target: load(target, 1, SECONDS, stream=True).p50_ms)
+    baseline, encoder = first_ms["pass-through"], first_ms.pop("encoder")
     auto = {
-        "ours": first.pop("auto"),
-        "pass-through": peer,
-        "encoder graph, then pass-through": np.add(encoder, peer).tolist(),
+        "ours": first_ms.pop("auto"),
+        "pass-through": baseline,
+        "encoder graph, then pass-through": np.add(encoder, baseline).tolist(),
     }
-    report("first byte of a stream, model named", "ms", first, {"pass-through": 1.3})
-    wanted = {"encoder graph, then pass-through": 1.3}
-    report("first byte of a stream, model chosen", "ms", auto, wanted)
+    report("first byte of a stream, model named", "ms", first_ms, {"pass-through": 1.3})
+    target = {"encoder graph, then pass-through": 1.3}
+    report("first byte of a stream, model chosen", "ms", auto, target)
 
 
 def chat(prompt: Iterator[str], model: str = MODEL) -> dict[str, Any]:
@@ -120,36 +125,36 @@ def chat(prompt: Iterator[str], model: str = MODEL) -> dict[str, Any]:
     return {"model": model, "stream": True, "messages": messages}
 
 
-def rounds(asked: dict[str, Any], measure: Callable[[Any], float]) -> dict[str, list[float]]:
-    """Measure each in turn, several times over."""
-    found: dict[str, list[float]] = {name: [] for name in asked}
+def rounds(targets: dict[str, Any], measure: Callable[[Any], float]) -> dict[str, list[float]]:
+    """Measure each target in turn, `ROUNDS` times."""
+    found: dict[str, list[float]] = {name: [] for name in targets}
     for _ in range(ROUNDS):
-        for name, target in asked.items():
+        for name, target in targets.items():
             found[name].append(measure(target))
     return found
 
 
 def report(
-    what: str,
+    title: str,
     unit: str,
     found: dict[str, list[float]],
-    wanted: dict[str, float],
+    target: dict[str, float],
     *,
     at_least: bool = False,
 ) -> None:
-    """Print the medians, and for each peer the ratio of ours to it, round by round."""
-    print(f"{what}, {unit}")
+    """Print the medians, and the ratio of ours to each baseline, within rounds."""
+    print(f"{title}, {unit}")
     ours = np.array(found["ours"])
     print(f"  ours: {np.median(ours):.1f} ({ours.min():.1f}–{ours.max():.1f})")
     for name in [name for name in found if name != "ours"]:
         ratio = ours / np.array(found[name])
         line = f"  {name}: {np.median(found[name]):.1f}, ratio {np.median(ratio):.2f}"
         line += f" ({ratio.min():.2f}–{ratio.max():.2f})"
-        if name in wanted:
-            bar, got = wanted[name], np.median(ratio)
-            met = got >= bar if at_least else got <= bar
+        if name in target:
+            bound, got = target[name], np.median(ratio)
+            met = got >= bound if at_least else got <= bound
             sign = "≥" if at_least else "≤"
-            line += f" (wanted {sign} {bar:g}: {'met' if met else 'NOT met'})"
+            line += f" (target {sign} {bound:g}: {'met' if met else 'NOT met'})"
         print(line, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Graphs that ours is measured against: of the same shape, with nothing in them."""
+"""Baseline Serve graphs: the shape of ours, without its work."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,14 +15,14 @@ from ray.serve.handle import DeploymentHandle
 from scope.embedding.encoder import Encoder
 
 EMBEDDERS = 2
-"""Replicas of the batched deployment, and no wait for company: as in serve_config.yaml."""
+"""Replicas of the batched deployment, as in serve_config.yaml."""
 
-# No `from __future__ import annotations` in this file: Serve looks at the annotation of `args`.
+# No `from __future__ import annotations` in this file: Serve reads the annotation of `args`.
 
 
 @serve.deployment
 class Empty:
-    """Takes a batch of prompts and knows their lengths."""
+    """Takes a batch of prompts and returns their lengths."""
 
     @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0)
     async def embed(self, prompts: list[str]) -> list[Any]:
@@ -47,17 +47,17 @@ class Bare:
 
 @serve.deployment
 class Last:
-    """Takes what the batch gave, and answers."""
+    """Takes the result of the batched deployment and answers."""
 
-    def decide(self, given: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Return a little JSON."""
-        return {"model": "any", "given": str(type(given))}
+    def decide(self, result: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Return a small JSON object."""
+        return {"model": "any", "type": str(type(result))}
 
 
 @serve.deployment
 @serve.ingress()
 class Ingress:
-    """Answers HTTP by asking the one, then the other."""
+    """Answers HTTP: calls the batched deployment, then the last one."""
 
     def __init__(self, batched: DeploymentHandle, last: DeploymentHandle) -> None:
         self._batched, self._last = batched, last
@@ -81,7 +81,7 @@ class Ingress:
 @serve.deployment
 @serve.ingress()
 class PassThrough:
-    """Streams what an upstream streams."""
+    """Passes the stream of an upstream through."""
 
     def __init__(self, base_url: str) -> None:
         self._client = httpx.AsyncClient(base_url=base_url, transport=AiohttpTransport())
@@ -103,18 +103,18 @@ class PassThrough:
 
 
 def empty(args: dict[str, Any]) -> Application:
-    """Ingress, batched deployment, deployment."""
+    """Return ingress, batched deployment and deployment, without work."""
     batched = Empty.options(**args, num_replicas=EMBEDDERS).bind()
     return Ingress.options(**args).bind(batched, Last.options(**args).bind())
 
 
 def encoder(args: dict[str, Any]) -> Application:
-    """Return the same, with the encoder's own time."""
+    """Return the same, with the encoder in the batched deployment."""
     batched = Bare.options(**args, num_replicas=EMBEDDERS).bind()
     return Ingress.options(**args).bind(batched, Last.options(**args).bind())
 
 
 def stream(args: dict[str, Any]) -> Application:
-    """Return an ingress that passes the stream of ``base_url`` on."""
+    """Return an ingress that passes the stream of ``base_url`` through."""
     base_url = args.pop("base_url")
     return PassThrough.options(**args).bind(base_url)

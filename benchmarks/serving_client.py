@@ -1,4 +1,4 @@
-"""A Ray Serve of its own, with environment flags of its own, that serves until a block ends."""
+"""A separate instance of Ray Serve with its own environment flags, for the length of a block."""
 
 import contextlib
 import multiprocessing
@@ -17,34 +17,34 @@ from pathlib import Path
 from typing import Any
 
 LOGICAL_CPUS = 4
-"""Replicas reserve shares of these: they need not exist."""
-FAIR = {"RAY_worker_niceness": "0"}
-"""Ray's workers stand behind all others for a core by default: that measures the others."""
-SLOW_START_S = 180.0
-LOG = Path(tempfile.gettempdir()) / "serve_site.log"
+"""Replicas reserve shares of these; the machine may have fewer."""
+SAME_PRIORITY = {"RAY_worker_niceness": "0"}
+"""By default Ray's workers have a lower priority than other processes, here the client."""
+START_TIMEOUT_S = 180.0
+LOG = Path(tempfile.gettempdir()) / "serving_client.log"
 Socket = tuple[int, str]
-"""Process and the address it listens at."""
+"""Process and the address it listens on."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """A Serve that answers at `url`."""
+    """A running instance of Serve."""
 
     url: str
     listeners: dict[str, set[str]]
-    """Address and port of every TCP socket that it listens at, by process."""
+    """Address and port of every TCP socket it listens on, by process."""
     pid: int
-    """Of the process that has started all others."""
+    """Process that started all others."""
 
     def cpu_s(self) -> float:
-        """Return the processor time of all its living processes so far."""
-        ticks = sum(sum(_stat(pid)[1:]) for pid in _family(self.pid))
+        """Return the CPU time of all its running processes so far."""
+        ticks = sum(sum(_stat(pid)[1:]) for pid in _process_tree(self.pid))
         return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
 def site(config: dict[str, Any], flags: Mapping[str, str] | None = None) -> Iterator[Site]:
-    """Serve a config (as in serve_config.yaml), all of Ray's processes under these flags."""
+    """Serve a config (as in serve_config.yaml), with these flags in all processes of Ray."""
     before = _listening()
     port = _free_port()
     ours, theirs = multiprocessing.Pipe()
@@ -54,21 +54,21 @@ def site(config: dict[str, Any], flags: Mapping[str, str] | None = None) -> Iter
         "http_options": {**config.get("http_options", {}), "host": "127.0.0.1", "port": port},
     }
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(config, theirs))
-    with _environment(FAIR | dict(flags or {})):
+    with _environment(SAME_PRIORITY | dict(flags or {})):
         process.start()
     theirs.close()
     new: set[Socket] = set()
     try:
-        if not ours.poll(SLOW_START_S) or ours.recv() != "ready":
-            raise RuntimeError(f"Serve did not come up; see {LOG}")
-        time.sleep(2)  # some listen a little later
+        if not ours.poll(START_TIMEOUT_S) or ours.recv() != "ready":
+            raise RuntimeError(f"Serve did not start; see {LOG}")
+        time.sleep(2)  # some sockets open later
         new = _listening() - before
         listeners: dict[str, set[str]] = {}
         for pid, address in new:
             listeners.setdefault(_name(pid), set()).add(address)
         yield Site(f"http://127.0.0.1:{port}", listeners, process.pid or 0)
     finally:
-        ours.close()  # the child sees it, and stops its Ray
+        ours.close()  # tells the child to stop Ray
         process.join(60)
         for pid, _ in _listening() & new:
             with contextlib.suppress(ProcessLookupError):
@@ -93,13 +93,13 @@ def _serve(config: dict[str, Any], parent: Connection) -> None:
         _get_global_client().deploy_apps(checked, _blocking=True)
         parent.send("ready")
         with contextlib.suppress(EOFError):
-            parent.recv()  # until the parent closes it, or dies
+            parent.recv()  # until the parent closes the pipe or dies
     finally:
         ray.shutdown()
 
 
 def _listening() -> set[Socket]:
-    """Return every listening TCP socket whose process is known."""
+    """Return every listening TCP socket with a known process."""
     lines = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=True).stdout
     return {
         (int(pid), line.split()[3])
@@ -108,20 +108,20 @@ def _listening() -> set[Socket]:
     }
 
 
-def _family(pid: int) -> set[int]:
-    """Return a process with its children and theirs."""
+def _process_tree(pid: int) -> set[int]:
+    """Return a process with all its descendants."""
     parent = {int(path.name): 0 for path in Path("/proc").glob("[0-9]*")}
     for child in parent:
         parent[child] = _stat(child)[0]
-    family, grown = {pid}, 0
-    while len(family) > grown:
-        grown = len(family)
-        family |= {child for child, its in parent.items() if its in family}
-    return family
+    tree, n_before = {pid}, 0
+    while len(tree) > n_before:
+        n_before = len(tree)
+        tree |= {child for child, of in parent.items() if of in tree}
+    return tree
 
 
 def _stat(pid: int) -> tuple[int, int, int]:
-    """Return the parent of a process, and its ticks as user and as system; 0 once it is gone."""
+    """Return the parent of a process, and its user and system ticks; 0 if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -141,15 +141,17 @@ def import_graph(modules: dict[str, Module]) -> Graph:
     return graph
 
 
-def folder_graph(modules: dict[str, Module], graph: Graph) -> Graph:
-    """Return the folders that each folder imports, without re-exports by an ``__init__``."""
-    folders: Graph = defaultdict(set)
+def room_graph(modules: dict[str, Module], graph: Graph) -> Graph:
+    """Return the rooms that each room imports, without re-exports by an ``__init__``.
+
+    A room is a sub-package, or a module directly in one of the packages.
+    """
+    room = {name: m.folder if "/" in m.folder else name for name, m in modules.items()}
+    rooms: Graph = defaultdict(set)
     for name, targets in graph.items():
-        own = modules[name].folder
-        for folder in {modules[target].folder for target in targets} - {own}:
-            if not (name.endswith("__init__") and folder.startswith(f"{own}/")):
-                folders[own].add(folder)
-    return folders
+        if not (name.endswith("__init__") and "/" not in modules[name].folder):
+            rooms[room[name]] |= {room[target] for target in targets} - {room[name]}
+    return rooms
 
 
 def reachable(graph: Graph, start: str) -> set[str]:
@@ -189,7 +191,7 @@ def module_rows(modules: list[Module]) -> Iterator[str]:
     yield from (row(f"  {folder}", size) for folder, size in sizes)
     by_name = {module.name: module for module in modules}
     graph = import_graph(by_name)
-    for kind, edges in (("modules", graph), ("folders", folder_graph(by_name, graph))):
+    for kind, edges in (("modules", graph), ("rooms", room_graph(by_name, graph))):
         found = circles(edges)
         yield row(f"circles of {kind}", len(found))
         yield from (f"    {' <-> '.join(circle)}" for circle in found)
