@@ -98,22 +98,22 @@ def pipeline(asked: ReasonerRun, anchors: Bank) -> tuple[FloatArray, list[str]]:
     table, n_models = questions(n // 3), len(anchors.models)
     wanted_qm = np.ones((n // 3, n_models), dtype=np.bool_)
     task = PromptTask(anchors, asked.config, wanted_qm, None)
-    inquiry = QueryBatch(table["prompt"].to_pylist(), [None] * (n // 3), wanted_qm, anchors, "e")
+    queries = QueryBatch(table["prompt"].to_pylist(), [None] * (n // 3), wanted_qm, anchors, "e")
     cells = np.argwhere(wanted_qm)
     parts = [table.slice(start, BLOCK_QUESTIONS) for start in range(0, n // 3, BLOCK_QUESTIONS)]
     batches: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         cache = AnswerCache(Path(folder), ReasonerFingerprint(reasoner=asked.spec, evidence="e"))
-        keys = cache.keys(inquiry.keys(cells))
+        keys = cache.keys(queries.keys(cells))
         key_of = {(int(q), int(m)): key for (q, m), key in zip(cells, keys, strict=True)}
         blocks = ray.data.from_arrow_refs([ray.put(part) for part in parts])
-        with closing(AnswerWriter(cache, key_of, ReasonerUsage(n))) as keeper:
+        with closing(AnswerWriter(cache, key_of, ReasonerUsage(n))) as writer:
             plan = query_dataset(blocks, task, asked)
             for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
-                keeper.add(batch)
+                writer.add(batch)
                 batches.append(batch)
-    writer = PromptActor(ray.put(task))
-    prompts = [p for part in parts for p in writer(_batch(part))["prompt"].tolist()]
+    actor = PromptActor(ray.put(task))
+    prompts = [p for part in parts for p in actor(_batch(part))["prompt"].tolist()]
     return warm_rate(batches, warm), prompts
 
 

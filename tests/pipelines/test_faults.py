@@ -50,7 +50,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(inputs, undisturbed, tmp_path
     assert code == 0, err
     assert {json.loads(line)["event"] for line in err.splitlines()} == {"progress", "stage"}
     assert n_before < N_SHARDS
-    assert json.loads(out)["questions"] == 12_000
+    assert json.loads(out)["n_questions"] == 12_000
     assert content(output) == undisturbed
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
-from pipelines.reasoner.engine_worker import CrashLog
+from pipelines.reasoner.crash_log import CrashLog
 
 LOG = """\
 (EngineCore pid=7) INFO 11-22 17:00:00 [core.py:98] Initializing a V1 LLM engine

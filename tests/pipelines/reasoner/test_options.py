@@ -119,7 +119,7 @@ def test_settings_that_the_bank_was_not_calibrated_with_are_named(tmp_path, chec
     inputs = ReasonerOptions(ReasonerFlags(reasoning="short", samples=3))
 
     with pytest.raises(ConfigError) as caught:
-        inputs.for_bank(bank)
+        inputs.fitted_run(bank)
 
     message = str(caught.value)
     assert "reasoning ('none', now 'short')" in message
@@ -133,7 +133,7 @@ def test_the_bank_says_who_is_asked(fitted):
     """
     bank = replace(two_kinds(), prompts=TEXTS, reasoner=fitted)
 
-    reasoner = ReasonerOptions().for_bank(bank)
+    reasoner = ReasonerOptions().fitted_run(bank)
 
     assert reasoner.spec == fitted.spec
     assert reasoner.n_engines == reasoner.engine.tensor_parallel == 1
@@ -151,7 +151,7 @@ def test_flags_count_more_than_the_file(tmp_path, checkpoint):
     bank = replace(two_kinds(), prompts=TEXTS)
     flags = ReasonerFlags(reasoning="full", tensor_parallel=2, llm_replicas=4)
 
-    reasoner = ReasonerOptions(flags, JobConfig.load(file)).reasoner(bank)
+    reasoner = ReasonerOptions(flags, JobConfig.load(file)).run(bank)
 
     assert (reasoner.config.n_examples, reasoner.config.reasoning) == (3, "full")
     assert (reasoner.engine.eager, reasoner.engine.tensor_parallel) == (True, 2)
@@ -166,7 +166,7 @@ def test_folders_are_known_by_their_whole_names(checkpoint, monkeypatch):
     monkeypatch.chdir(checkpoint.parent)
     flags = ReasonerFlags(checkpoint=f"./{checkpoint.name}")
 
-    reasoner = ReasonerOptions(flags).reasoner(replace(two_kinds(), prompts=TEXTS))
+    reasoner = ReasonerOptions(flags).run(replace(two_kinds(), prompts=TEXTS))
 
     assert reasoner.config.checkpoint == reasoner.spec.checkpoint == str(checkpoint)
 
@@ -178,7 +178,7 @@ def test_a_checkpoint_must_be_named_once():
     bank = replace(two_kinds(), prompts=TEXTS)
 
     with pytest.raises(ConfigError, match="--checkpoint is missing"):
-        ReasonerOptions().reasoner(bank)
+        ReasonerOptions().run(bank)
 
 
 def test_vllm_that_is_not_installed_is_asked_for(monkeypatch):

@@ -121,8 +121,8 @@ def test_calibration_says_what_the_answers_are_worth(scope, files, checkpoint, t
 
     assert code == 0, err
     worth = told(out)["reasoner"]
-    assert worth["anchors"] == 30
-    assert (worth["asked"]["asked"], worth["asked"]["failed"]) == (60, 0)
+    assert worth["n_anchors"] == 30
+    assert (worth["usage"]["n_queried"], worth["usage"]["n_failed"]) == (60, 0)
     assert worth["log_loss"]["predictions"] == 60
     calibrated = load_bank(tmp_path / "bank")
     assert calibrated.reasoner.blend.weight == worth["weight"]
@@ -143,9 +143,9 @@ def test_predictions_are_blended_and_what_fails_is_asked_again(scope, files, tmp
     code, out, err = scope(*run, "--output", tmp_path / "out")
 
     assert code == 1
-    assert f"{n_answers} answers: 0 from the cache, {n_answers} asked, 2 of them failed" in out
+    assert f"{n_answers} answers: 0 from the cache, {n_answers} queried, 2 of them failed" in out
     assert "hours on a CPU" in out
-    assert "2 answers are missing, and the anchors speak alone there; the first 'r': no " in err
+    assert "2 answers are missing, and the anchors alone predict there; the first 'r': no " in err
     *good, one, two = rows_of(tmp_path / "out")
     assert {(row["source"], row["error"]) for row in good} == {("scope", None)}
     assert {row["source"] for row in (one, two)} == {"anchors"}
@@ -165,7 +165,7 @@ def test_predictions_are_blended_and_what_fails_is_asked_again(scope, files, tmp
     code, out, err = scope(*run, "--output", tmp_path / "out", "--json")
 
     assert code == 0, err
-    assert told(out)["asked"]["asked"] == 0
+    assert told(out)["reasoner_usage"]["n_queried"] == 0
     assert {row["source"] for row in rows_of(tmp_path / "out")} == {"scope"}
     assert scope(*run, "--output", tmp_path / "again")[0] == 0
     assert content(tmp_path / "again") == content(tmp_path / "out")
@@ -251,7 +251,7 @@ def test_a_job_survives_some_engines_and_ends_in_a_sentence(files, tmp_path):
     check_sentence(err, "the engine has died 5 times", "killed")
     assert len(killed) == 5
     assert again == 0, complaint
-    asked = told(out)["asked"]
-    assert asked["from_cache"] >= 5 * 32
-    assert asked["from_cache"] + asked["asked"] == 2 * n_questions
+    usage = told(out)["reasoner_usage"]
+    assert usage["n_cached"] >= 5 * 32
+    assert usage["n_cached"] + usage["n_queried"] == 2 * n_questions
     assert {row["source"] for row in rows_of(tmp_path / "out")} == {"scope"}

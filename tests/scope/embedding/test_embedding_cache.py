@@ -224,7 +224,7 @@ def test_a_draft_of_another_process_is_not_looked_at(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from tests.scope.test_embedding_cache import RECIPE, EmbeddingCache, put
+from tests.scope.embedding.test_embedding_cache import RECIPE, EmbeddingCache, put
 cache = EmbeddingCache(Path(sys.argv[1]), RECIPE)
 for n in range(10**6):
     put(cache, [f"text {8 * n + i}" for i in range(8)])
