@@ -181,5 +181,5 @@ def test_gpus_that_are_not_there_are_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     config = EncoderSpec(MINILM, None).config.model_copy(update={"num_gpus": 64.0})
 
-    with pytest.raises(ConfigError, match="an encoder asks for 64 GPUs, this machine has"):
+    with pytest.raises(ConfigError, match="an encoder needs 64 GPUs, this machine has"):
         embed_texts(["a"], EncoderSpec(MINILM, None, config))
