@@ -107,7 +107,7 @@ def test_every_reply_parses_and_its_probability_is_that_of_the_weights(
 
     for prompt, output in zip(prompts, outputs, strict=True):
         [made] = output.outputs
-        assert len(output.prompt_token_ids) == tokens.count(prompt) + tokens.n_added
+        assert len(output.prompt_token_ids) == tokens.count(prompt) + tokens.n_special_tokens
         assert len(output.prompt_token_ids) <= config.max_prompt_tokens
         assert made.finish_reason == "stop"
         whole = (FORCED_PREFIX if reasoning == "none" else "") + made.text
