@@ -1,4 +1,4 @@
-"""Build a bank: questions, outcomes and prices in, one immutable folder out."""
+"""Build a bank from questions, outcomes and prices."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from scope.questions import HubDataset, read_questions
 
 @dataclass(frozen=True, slots=True)
 class BankInputs:
-    """What a bank is built from, as a user names it."""
+    """The inputs of a bank, as the user names them."""
 
     questions: Path | HubDataset
     outcomes: Path
@@ -40,7 +40,7 @@ class BankInputs:
 
 
 def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -> BankManifest:
-    """Embed the questions, lay out the outcomes, calibrate and save.
+    """Embed the questions, align the outcomes, predict the reference population and save.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
     output : Path
         Must not exist.
     stages : Stages, optional
-        Told which stage is worked on and how far it is.
+        Receives the progress.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
     """
     check_new(output)
     stages = stages or Stages()
-    stages.plan("reading", "looking up", "starting Ray", "embedding", "calibrating", "writing")
+    stages.plan("reading", "looking up", "starting Ray", "embedding", "fitting", "writing")
     stages.begin("reading")
     questions = read_questions(inputs.questions, split=inputs.split)
     if inputs.sample is not None:
@@ -71,13 +71,13 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
         raise BankError(f"{inputs.outcomes} has no outcome for any question of {inputs.questions}")
     encoder = EncoderSpec(inputs.embedder, inputs.revision, inputs.config.encoder, inputs.cache)
     embedding_ad = embed_texts(questions.prompts, encoder, stages)
-    stages.begin("calibrating")
+    stages.begin("fitting")
     bank = Bank(
         ids=questions.ids,
         categories=questions.categories,
         prompts=questions.prompts if inputs.keep_prompts else None,
         gold_answers=questions.gold_answers if inputs.keep_prompts else (None,) * len(questions),
-        # As they will be read back, so that the calibration is that of the stored bank.
+        # Rounded as in the stored bank: the reference population must be predicted from it.
         embedding_ad=embedding_ad.astype(np.float16).astype(np.float32),
         features_af=text_features(questions.prompts),
         models=models,

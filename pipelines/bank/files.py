@@ -1,4 +1,4 @@
-"""A bank about to be written: its folder must be new, its manifest says when it was made."""
+"""Read and write the folder of a bank."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,19 +9,19 @@ from scope.prices import load_prices, select_specs
 
 
 def check_new(output: Path) -> None:
-    """Raise `BankError` if there is something at `output`: before the work, not after it."""
+    """Raise `BankError` if `output` exists; to be called before the work, not after it."""
     if output.exists():
         raise BankError(f"{output} exists; choose another folder or remove it first")
 
 
 def save_bank_now(bank: Bank, output: Path, sources: tuple[str, ...]) -> BankManifest:
-    """Write `bank` as a new folder, made now."""
+    """Write `bank` into a new folder, with the current time in its manifest."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return save_bank(bank, output, created_at=now, sources=sources)
 
 
 def load_bank_for_pool(path: Path, pool: tuple[str, ...] | None, prices: Path | None) -> Bank:
-    """Load the bank, cut to the pool, at the prices given."""
+    """Load a bank, restricted to the models of `pool`, with the prices in `prices`."""
     bank = load_bank(path)
     if pool is not None:
         bank = bank.select_models(pool)

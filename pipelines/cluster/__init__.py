@@ -1,1 +1,1 @@
-"""Ray for one job: session, watchdog and capacity."""
+"""Ray for one job: session, watchdog and capacity checks."""

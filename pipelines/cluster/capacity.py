@@ -1,4 +1,4 @@
-"""Whether the machines that there are can hold the engines that are asked for."""
+"""Check that the cluster can hold the requested engines."""
 
 import os
 from importlib.util import find_spec
@@ -9,23 +9,23 @@ from scope.errors import ClusterError, ConfigError
 from scope.reasoner import EngineConfig, check_capacity, n_engines_that_fit
 
 RESERVED_CPUS = 2.0
-"""Of a pipeline around its engines: its actors and tasks must not wait for theirs."""
+"""CPUs reserved for the actors and tasks of a job beside its engines."""
 
 
 def gpus_of(engine: EngineConfig) -> int:
-    """Return the GPUs of one engine; 0 on a CPU."""
+    """Return the number of GPUs of one engine; 0 on a CPU."""
     return 0 if engine.accelerator == "cpu" else engine.tensor_parallel
 
 
 def check_engine_capacity(engine: EngineConfig, n_engines: int) -> None:
-    """Refuse engines that this cluster cannot hold: Ray would wait for room for ever.
+    """Raise if the cluster cannot hold the engines: Ray would wait for resources for ever.
 
-    One that ``RAY_ADDRESS`` names may still grow; what no node of it can hold is refused.
+    A cluster named by ``RAY_ADDRESS`` may still grow; it only needs a node that fits one engine.
 
     Raises
     ------
     ClusterError
-        With the arithmetic.
+        Compares required and available resources.
     """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     gpus_n = [node.get("GPU", 0.0) for node in nodes]
@@ -35,26 +35,26 @@ def check_engine_capacity(engine: EngineConfig, n_engines: int) -> None:
     fit = n_engines_that_fit(engine, gpus_n) if gpus_of(engine) else n_engines
     if fit < n_engines:
         raise ClusterError(
-            f"{n_engines} engines of {engine.tensor_parallel} GPUs are asked for, and {fit} fit "
-            f"this machine's {sum(gpus_n):g} GPUs; lower --llm-replicas"
+            f"{n_engines} engines of {engine.tensor_parallel} GPUs are requested, but only {fit} "
+            f"fit this machine's {sum(gpus_n):g} GPUs; lower --llm-replicas"
         )
     cpus = sum(node.get("CPU", 0.0) for node in nodes)
-    wanted = n_engines * engine.tensor_parallel * engine.cpus_per_worker
-    if wanted + RESERVED_CPUS > cpus:
+    required = n_engines * engine.tensor_parallel * engine.cpus_per_worker
+    if required + RESERVED_CPUS > cpus:
         raise ClusterError(
-            f"{n_engines} engines reserve {wanted:g} CPUs, and the job around them "
+            f"{n_engines} engines reserve {required:g} CPUs, and the job around them "
             f"{RESERVED_CPUS:g}: more than the {cpus:g} of this machine; "
             "lower engine.cpus_per_worker"
         )
 
 
 def check_vllm() -> None:
-    """Refuse to go on without vLLM.
+    """Raise if vLLM is not installed.
 
     Raises
     ------
     ConfigError
-        Saying how to get it.
+        Says how to install it.
     """
     if find_spec("vllm") is None:
         raise ConfigError(

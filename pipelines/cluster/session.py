@@ -1,4 +1,4 @@
-"""A Ray session for the length of a job, and errors that cross it in their own words."""
+"""A Ray session for the duration of a job, and the errors of its workers."""
 
 import logging
 import os
@@ -17,32 +17,32 @@ from pipelines.terminal import FreeResources, Stages
 from scope.errors import ClusterError, ScopeError
 
 MIN_LOGICAL_CPUS = 4
-"""Actors of a pipeline hold CPUs while they wait for each other: fewer could deadlock."""
+"""Actors hold CPUs while they wait for each other: fewer CPUs could deadlock."""
 
 RESTART_OPTIONS: dict[str, Any] = {"max_restarts": 4}
-"""Of a worker process that dies; its tasks go on in the new one. Ray Data's own are endless."""
+"""Limits the restarts of a worker process; Ray Data's default is unlimited."""
 
-NOTE = "\nFailed to apply UDF transform"
-"""How the words begin that Ray Data adds to an error of a worker."""
+RAY_DATA_NOTE = "\nFailed to apply UDF transform"
+"""Start of the text that Ray Data appends to an error of a worker."""
 
 
 @contextmanager
 def ray_session(stages: Stages | None = None) -> Iterator[None]:
-    """Join the Ray that ``RAY_ADDRESS`` names, or start one and stop it afterwards.
+    """Join the Ray cluster named by ``RAY_ADDRESS``, or start one and stop it afterwards.
 
-    A session that is already open is used and left open. To start one is a stage of the job;
-    while one waits, its stages say what the cluster has free.
+    A session that is already open is used and stays open. Starting Ray is a stage of the job;
+    a stage that waits shows the free resources of the cluster.
 
     Raises
     ------
     ClusterError
-        If Ray is lost while it is used, or a worker process dies again and again.
+        If Ray is lost during the block, or a worker process dies too often.
     """
     stages = stages or Stages()
-    ours = not ray.is_initialized()
-    if ours:
+    is_owner = not ray.is_initialized()
+    if is_owner:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        # The driver's C++ half logs advice about Ray's own internals as errors.
+        # The C++ part of the driver logs advice about Ray's internals as errors.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         local = "RAY_ADDRESS" not in os.environ
         stages.begin("starting Ray" if local else "joining Ray")
@@ -50,26 +50,26 @@ def ray_session(stages: Stages | None = None) -> Iterator[None]:
             _connect(local=local)
     _configure_data()
     stages.read_free_resources = free_resources
-    with watchdog() if ours else nullcontext():
+    with watchdog() if is_owner else nullcontext():
         try:
             with _unwrap_ray_errors():
                 yield
         finally:
-            if ours:
+            if is_owner:
                 stages.begin("stopping Ray")
                 ray.shutdown()
 
 
 def free_resources() -> FreeResources | None:
-    """Return what the cluster has free; None if there is none, or none any more."""
+    """Return the free and total resources of the cluster; None without one."""
     if not ray.is_initialized():
         return None
     try:
-        free, whole = ray.available_resources(), ray.cluster_resources()  # type: ignore[no-untyped-call]
-    except (RayError, RuntimeError):  # stopped or lost in between
+        free, total = ray.available_resources(), ray.cluster_resources()  # type: ignore[no-untyped-call]
+    except (RayError, RuntimeError):  # stopped or lost meanwhile
         return None
     return FreeResources(
-        free.get("CPU", 0.0), whole.get("CPU", 0.0), free.get("GPU", 0.0), whole.get("GPU", 0.0)
+        free.get("CPU", 0.0), total.get("CPU", 0.0), free.get("GPU", 0.0), total.get("GPU", 0.0)
     )
 
 
@@ -85,49 +85,49 @@ def _connect(*, local: bool) -> None:
 
 @contextmanager
 def _unwrap_ray_errors() -> Iterator[None]:
-    """Raise a worker's error as itself, and what Ray says of lost processes as one sentence."""
+    """Raise the original error of a worker, and errors of Ray itself as a `ClusterError`."""
     try:
         yield
-    except RayTaskError as error:  # its own text is a whole traceback
+    except RayTaskError as error:  # its text is a whole traceback
         if isinstance(error.cause, ScopeError | OSError):
             raise _without_note(error.cause) from None
         raise
     except ExecutionTimeoutError as error:
-        patience_s = DataContext.get_current().execution_no_progress_timeout_s
+        timeout_s = DataContext.get_current().execution_no_progress_timeout_s
         raise ClusterError(
-            f"nothing has moved for {patience_s / 60:.0f} minutes: a worker hangs, or waits for "
-            f"room that never comes; {RERUN_ADVICE}"
+            f"no progress for {timeout_s / 60:.0f} minutes: a worker hangs, or waits for "
+            f"resources that the cluster lacks; {RERUN_ADVICE}"
         ) from error
     except RayError as error:
-        first = str(error).strip().splitlines()[0].rstrip(".:")
-        raise ClusterError(f"Ray could not finish the work: {first}; {RERUN_ADVICE}") from error
+        reason = str(error).strip().splitlines()[0].rstrip(".:")
+        raise ClusterError(f"Ray could not finish the work: {reason}; {RERUN_ADVICE}") from error
 
 
 def _without_note(error: Exception) -> Exception:
-    """Return an error as it was raised: Ray Data adds words about its retries to `args`."""
+    """Return an error as it was raised, without the text about retries that Ray Data appends."""
     if isinstance(error, OSError) and not isinstance(error, ScopeError):
         return OSError(error.errno, error.strerror) if error.errno else error
     error.args = tuple(
-        part.split(NOTE, 1)[0] if isinstance(part, str) else part for part in error.args
+        part.split(RAY_DATA_NOTE, 1)[0] if isinstance(part, str) else part for part in error.args
     )
     return error
 
 
 @contextmanager
 def quiet_logging() -> Iterator[None]:
-    """Keep what libraries tell their own developers off the terminal; what goes wrong is raised."""
+    """Silence the log messages of libraries; errors are still raised."""
     level, disabled = logging.getLogger("ray").level, logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         yield
     finally:
         logging.disable(disabled)
-        logging.getLogger("ray").setLevel(level)  # Ray's libraries start it once more, in vain
+        logging.getLogger("ray").setLevel(level)  # Ray's libraries set it again
 
 
 @contextmanager
 def _muted_stderr() -> Iterator[None]:
-    """Swallow what C++ writes to standard error; a failure still raises in Python."""
+    """Discard what C++ writes to standard error; a failure is still raised in Python."""
     saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 2)
     try:
@@ -139,13 +139,13 @@ def _muted_stderr() -> Iterator[None]:
 
 
 def _configure_data() -> None:
-    """Keep Ray Data's own bars and chatter off the terminal, and errors whole."""
+    """Turn off the terminal output of Ray Data, and keep the causes of errors."""
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    # Else a worker's error arrives inside one of Ray Data's that has forgotten its cause.
+    # By default the error of a worker arrives in one of Ray Data's without its cause.
     context.raise_original_map_exception = True
-    # What goes wrong is raised; here it would be printed as well, with Ray Data's own frames.
+    # Errors are raised; Ray Data would also print them, with its own frames.
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    # `RESTARTS` can be said in no other way before Ray 2.64.
+    # Ray < 2.64 has no other way to pass `RESTART_OPTIONS`.
     warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")

@@ -1,6 +1,8 @@
-"""Notice that the Ray a job runs on is gone, and end the job with a sentence.
+"""Detect that the Ray cluster of a job is lost, and end the job with an error message.
 
-Left alone, Ray waits a minute for its head and then ends the process without a word.
+Without it, Ray waits a minute for its head and then ends the process without a message.
+
+Private names of ``ray`` are used in this module only.
 """
 
 import atexit
@@ -20,22 +22,22 @@ from scope.errors import ClusterError
 
 CHECK_S = 1.0
 
-RERUN_ADVICE = "run the same command again: it goes on with what is finished"
+RERUN_ADVICE = "run the same command again: it continues with what is finished"
 
 
 @dataclass(frozen=True, slots=True)
 class MonitoredNode:
-    """A part of Ray that a job cannot do without, and where it listens."""
+    """A process of Ray that a job depends on, with its address."""
 
     name: str
     host: str
     port: int
     lost_after_s: float
-    patience_s: float
-    """Time for the job to end in its own way before its process is ended."""
+    grace_s: float
+    """Time for the job to end by an exception before its process is ended."""
 
     def is_reachable(self) -> bool:
-        """Say whether it can be connected to."""
+        """Return whether a connection can be opened."""
         try:
             with socket.create_connection((self.host, self.port), timeout=CHECK_S):
                 return True
@@ -45,69 +47,69 @@ class MonitoredNode:
 
 @contextmanager
 def watchdog() -> Iterator[None]:
-    """Raise `ClusterError` in the main thread if Ray's head, or this machine's Ray, is lost.
+    """Raise `ClusterError` in the main thread if the head or the node of the job is lost.
 
-    Elsewhere than in the main thread nothing is watched, as only that one can be interrupted,
-    nor is a Ray that is used through ``ray://``.
+    It does nothing outside the main thread, as only that can be interrupted, and nothing for a
+    cluster joined through ``ray://``.
     """
     if threading.current_thread() is not threading.main_thread() or _is_remote():
         yield
         return
-    watch = _WatchdogThread(_places())
-    watch.start()
+    thread = _WatchdogThread(_monitored_nodes())
+    thread.start()
     try:
         yield
     except KeyboardInterrupt:
-        if watch.lost is None:
+        if thread.lost is None:
             raise
-        raise ClusterError(watch.lost) from None
+        raise ClusterError(thread.lost) from None
     finally:
-        watch.left.set()
+        thread.stopped.set()
 
 
 class _WatchdogThread(threading.Thread):
-    """Tries to connect to each place in turn; one that refuses for long is lost."""
+    """Connects to each node in turn; one that refuses for `lost_after_s` is lost."""
 
-    def __init__(self, places: Sequence[MonitoredNode]) -> None:
+    def __init__(self, nodes: Sequence[MonitoredNode]) -> None:
         super().__init__(name="scope-watch", daemon=True)
-        self.left = threading.Event()
+        self.stopped = threading.Event()
         self.lost: str | None = None
-        self._places = places
+        self._nodes = nodes
 
     def run(self) -> None:
-        answered = dict.fromkeys(self._places, time.monotonic())
-        while not self.left.wait(CHECK_S):
-            for place in self._places:
-                if place.is_reachable():
-                    answered[place] = time.monotonic()
-                elif time.monotonic() - answered[place] > place.lost_after_s:
-                    self._end(place)
+        reached_s = dict.fromkeys(self._nodes, time.monotonic())
+        while not self.stopped.wait(CHECK_S):
+            for node in self._nodes:
+                if node.is_reachable():
+                    reached_s[node] = time.monotonic()
+                elif time.monotonic() - reached_s[node] > node.lost_after_s:
+                    self._end_job(node)
                     return
 
-    def _end(self, place: MonitoredNode) -> None:
-        self.lost = f"{place.name} has been gone for {place.lost_after_s:.0f} s; {RERUN_ADVICE}"
-        # Ray's own farewell would wait for what is gone.
+    def _end_job(self, node: MonitoredNode) -> None:
+        self.lost = f"{node.name} has been lost for {node.lost_after_s:.0f} s; {RERUN_ADVICE}"
+        # Ray's own shutdown would wait for the lost node.
         atexit.unregister(ray._private.worker.shutdown)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        if not self.left.wait(place.patience_s):
+        if not self.stopped.wait(node.grace_s):
             sys.stderr.write(f"scope: {self.lost}\n")
             os._exit(2)
 
 
-def _places() -> tuple[MonitoredNode, MonitoredNode]:
-    """Return Ray's head, and the node that the job holds its blocks on.
+def _monitored_nodes() -> tuple[MonitoredNode, MonitoredNode]:
+    """Return the head of the cluster, and the node that holds the blocks of the job.
 
-    Ray ends the process on its own a minute after the head has gone, and about fifteen
-    seconds after the node, which never comes back.
+    Ray ends the process a minute after the loss of the head, and about fifteen seconds after
+    that of the node, which never comes back.
     """
     context = ray.get_runtime_context()
     host, _, port = context.gcs_address.rpartition(":")
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
-    here = next(node for node in nodes if node["NodeID"] == context.get_node_id())
+    own = next(node for node in nodes if node["NodeID"] == context.get_node_id())
     return (
-        MonitoredNode("the cluster's head", host.strip("[]"), int(port), 20.0, 20.0),
+        MonitoredNode("the head of the cluster", host.strip("[]"), int(port), 20.0, 20.0),
         MonitoredNode(
-            "this job's node", here["NodeManagerAddress"], here["NodeManagerPort"], 4.0, 4.0
+            "the node of this job", own["NodeManagerAddress"], own["NodeManagerPort"], 4.0, 4.0
         ),
     )
 

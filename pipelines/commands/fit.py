@@ -29,7 +29,7 @@ from scope.predictor import fit_bank
 if TYPE_CHECKING:
     from pipelines.reasoner.fit import ReasonerFitReport
 
-REASONER_STAGES = ("starting Ray", "starting the engine", "asking", "stopping Ray", "blending")
+REASONER_STAGES = ("starting Ray", "starting the engine", "querying", "stopping Ray", "blending")
 """Stages of a fit with a reasoner."""
 
 
@@ -73,7 +73,7 @@ def fit(
         stages.begin("reading")
         manifest, loaded = read_manifest(bank), load_bank(bank)
         cache = None if no_cache else answer_cache_folder()
-        reasoner = ReasonerOptions(flags, settings, cache).reasoner(loaded) if wanted else None
+        reasoner = ReasonerOptions(flags, settings, cache).run(loaded) if wanted else None
         stages.begin("fitting")
         fitted = fit_bank(loaded)
         _warn_unmeasured(fitted)

@@ -93,38 +93,40 @@ def predict(
         reasoner=reasoner,
     )
     with progress(as_json=as_json) as stages:
-        done = run(inputs, output, fresh=fresh, stages=stages)
-    _report(done, output, as_json=as_json)
+        summary = run(inputs, output, fresh=fresh, stages=stages)
+    _report(summary, output, as_json=as_json)
 
 
-def _report(done: "PredictionSummary", output: Path, *, as_json: bool) -> None:
-    """Print the result; exit code 1 if questions failed or answers are missing."""
-    note = (
-        f"; {done.n_out_of_distribution:,} are out of distribution"
-        if done.n_out_of_distribution
-        else ""
-    )
-    facts: dict[str, Any] = {
-        "questions": done.n_questions,
-        "out_of_distribution": done.n_out_of_distribution,
-        "failed": done.n_failed,
+def _report(summary: "PredictionSummary", output: Path, *, as_json: bool) -> None:
+    """Print what was predicted; exit 1 if the next run has something to retry."""
+    fields: dict[str, Any] = {
+        "n_questions": summary.n_questions,
+        "n_out_of_distribution": summary.n_out_of_distribution,
+        "n_failed": summary.n_failed,
         "output": str(output),
     }
-    if done.tally:
-        facts |= {"unanswered": done.n_unanswered, "reasoner": done.tally.to_json()}
-    text = f"predicted {done.n_questions - done.n_failed:,} questions into {output}{note}"
-    print_result(facts, f"{text}\n{done.tally}" if done.tally else text, as_json=as_json)
-    if done.n_failed:
+    n_predicted = summary.n_questions - summary.n_failed
+    text = f"predicted {n_predicted:,} questions into {output}"
+    if summary.n_out_of_distribution:
+        text += f"; {summary.n_out_of_distribution:,} are out of distribution"
+    if summary.usage:
+        fields |= {
+            "n_missing_answers": summary.n_missing_answers,
+            "reasoner_usage": summary.usage.to_json(),
+        }
+        text += f"\n{summary.usage}"
+    print_result(fields, text, as_json=as_json)
+    if summary.n_failed:
         err.print(
-            f"{done.n_failed:,} of {done.n_questions:,} questions failed, the first "
-            f"{done.first_error}; run again to retry them",
+            f"{summary.n_failed:,} of {summary.n_questions:,} questions failed, the first "
+            f"{summary.first_error}; run again to retry them",
             markup=False,
         )
-    if done.n_unanswered:
+    if summary.n_missing_answers:
         err.print(
-            f"{done.n_unanswered:,} answers of the reasoner are missing and these predictions use "
-            f"the anchors alone, the first {done.first_unanswered}; run again to retry them",
+            f"{summary.n_missing_answers:,} answers are missing, and the anchors alone predict "
+            f"there; the first {summary.first_missing_answer}; run again to retry them",
             markup=False,
         )
-    if done.n_failed or done.n_unanswered:
+    if summary.n_failed or summary.n_missing_answers:
         raise typer.Exit(1)

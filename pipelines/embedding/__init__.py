@@ -1,1 +1,1 @@
-"""Embed texts on Ray Data through the cache."""
+"""Embed texts with Ray Data, and cache the vectors."""

@@ -1,4 +1,4 @@
-"""Embed what the cache lacks: the vectors of texts, or why there are none."""
+"""Embed the texts that the cache lacks; open the caches of vectors."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -26,18 +26,18 @@ Cache = TypeVar("Cache", bound=VectorCache[Any])
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingResult:
-    """What is known of texts after their embedding: vectors, or why there are none."""
+    """The vectors of texts, or the errors of those that could not be embedded."""
 
     cache: EmbeddingCache
     failed: Mapping[bytes, str]
-    """Keys of the texts without a vector."""
+    """Errors by the cache key of the text."""
 
     def vectors(self, prompts: Sequence[str]) -> tuple[Float32Array, list[str]]:
-        """Return a vector and an error for each text, one of them NaN or empty."""
+        """Return a vector (NaN if it failed) and an error (empty if it did not) per text."""
         keys = self.cache.keys(prompts)
         found, embedding_qd = self.cache.lookup(keys)
         errors = [self.failed.get(bytes(key), "") for key in keys]
-        if any(not known and not error for known, error in zip(found, errors, strict=True)):
+        if any(not is_found and not error for is_found, error in zip(found, errors, strict=True)):
             raise ConfigError(f"{self.cache.folder} was damaged while it was read; run again")
         return embedding_qd, errors
 
@@ -46,9 +46,9 @@ class EmbeddingResult:
 def embed_missing(
     prompts: Sequence[str], encoder: EncoderSpec, stages: Stages
 ) -> Iterator[EmbeddingResult]:
-    """Embed what the cache lacks of `prompts`, each text once; yield what is known of all.
+    """Embed the `prompts` that the cache lacks, each text once; yield the vectors of all.
 
-    Ray is started only if it lacks one.
+    Ray is started only if a text is missing.
     """
     with open_embedding_cache(encoder) as cache:
         yield EmbeddingResult(cache, _embed_missing(prompts, encoder, cache, stages))
@@ -111,14 +111,14 @@ def _embed_missing(
 ) -> dict[bytes, str]:
     """Embed the texts that `cache` lacks, each once, and add them block by block.
 
-    The last bits of a vector depend on the texts it was batched with. Blocks are cut and
-    added in the order of the texts: a run that was killed goes on with the blocks an
-    undisturbed one would have had, and ends with the same bits.
+    The last bits of a vector depend on the other texts of its batch. Blocks are cut and added
+    in the order of the texts, so that a run continued after a kill has the same blocks, and the
+    same bits, as an uninterrupted one.
 
     Returns
     -------
     dict of bytes to str
-        Keys of the texts that could not be embedded, and why.
+        Errors of the texts that could not be embedded, by cache key.
     """
     stages.begin("looking up")
     missing = cache.missing(prompts)
@@ -150,21 +150,21 @@ def dataset_with_embeddings(
     n_dimensions: int,
     stages: Stages | None = None,
 ) -> Dataset:
-    """Return the same blocks with ``prompt``, ``embedding`` and ``error``.
+    """Return the blocks with additional columns ``prompt``, ``embedding`` and ``error``.
 
-    What the cache lacks is embedded first, each text once; the vectors then lie in Ray's
-    object store, a block at a time, so that the driver holds one block. A prompt that could
-    not be embedded has a vector of NaN and says in ``error`` why; others have nothing there.
+    Missing texts are embedded first, each once. The vectors move to Ray's object store block by
+    block, so that the driver holds one block. A prompt that could not be embedded has a vector
+    of NaN and a message in ``error``, which is empty for the others.
 
     Parameters
     ----------
     prompts : sequence of str
     blocks : sequence of mapping
-        Columns of each; ``row`` says which prompts it is of.
+        Columns of each; ``row`` has the indices of its prompts.
     encoder : EncoderSpec
     n_dimensions : int
     stages : Stages, optional
-        Gets a stage ``embedding``, if a text has to be embedded.
+        Begins a stage ``embedding`` if a text has to be embedded.
     """
     with embed_missing(prompts, encoder, stages or Stages()) as found:
         tables: list[Any] = [
@@ -177,9 +177,9 @@ def dataset_with_embeddings(
 def embed_texts(
     prompts: Sequence[str], encoder: EncoderSpec, stages: Stages | None = None
 ) -> Float32Array:
-    """Return the vectors of `prompts` in their order, all of them in memory.
+    """Return the vectors of `prompts`, all in memory.
 
-    Ray is started only if the cache lacks one.
+    Ray is started only if the cache lacks a text.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def embed_texts(
     Raises
     ------
     ConfigError
-        If one cannot be embedded; names the first.
+        If a text cannot be embedded; names the first.
     """
     with embed_missing(prompts, encoder, stages or Stages()) as found:
         embedding_qd, errors = found.vectors(prompts)
@@ -207,13 +207,13 @@ def _block(
 ) -> pa.Table:
     """Return the columns, with ``prompt``, ``embedding`` and ``error``."""
     embedding_qd, errors = found.vectors(prompts)
-    if not embedding_qd.size:  # none was found: nobody knows their dimensions
+    if not embedding_qd.size:  # no vector was found, so its dimension is unknown here
         embedding_qd = np.full((len(prompts), n_dimensions), np.nan, dtype=np.float32)
-    texts, reasons = pa.array(prompts, pa.string()), pa.array(errors, pa.string())
-    own = {"prompt": texts, "embedding": to_fixed_size_list(embedding_qd), "error": reasons}
-    return pa.table({**columns, **own})
+    texts, messages = pa.array(prompts, pa.string()), pa.array(errors, pa.string())
+    added = {"prompt": texts, "embedding": to_fixed_size_list(embedding_qd), "error": messages}
+    return pa.table({**columns, **added})
 
 
 def to_fixed_size_list(values: AnyArray) -> pa.Array:
-    """Return a matrix as one list of fixed length a row."""
+    """Return a matrix as one fixed-size list per row."""
     return pa.FixedSizeListArray.from_arrays(np.ravel(values), values.shape[1])

@@ -1,4 +1,4 @@
-"""Embed texts on a pool of encoder actors: the plan, and the actor's state."""
+"""Embed texts on a pool of encoder actors."""
 
 import os
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ from scope.errors import ConfigError, ScopeError
 Batch = dict[str, AnyArray]
 
 BLOCK_ROWS = 256
-"""Questions in one block: a few seconds of work for an encoder, little enough to lose."""
+"""Texts per block: a few seconds of work, which is what a kill can lose."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
-    """How texts become vectors, and where those are kept."""
+    """The encoder of texts, and the cache of its vectors."""
 
     name: str
     revision: str | None
@@ -36,7 +36,7 @@ class EncoderSpec:
 
 
 class EncoderActor:
-    """Holds one encoder for all batches a worker gets."""
+    """Holds one encoder for all batches of a worker."""
 
     def __init__(self, name: str, revision: str | None, max_chars: int, batch_chars: int) -> None:
         # Ray turns an error in a constructor into text and retries it: raise it with the batch.
@@ -49,7 +49,7 @@ class EncoderActor:
             self._encoder = error
 
     def __call__(self, batch: Batch) -> Batch:
-        """Replace column ``prompt`` by ``embedding`` and ``error``, one of them empty."""
+        """Replace column ``prompt`` by ``embedding`` and ``error``, which is empty on success."""
         if isinstance(self._encoder, ScopeError):
             raise self._encoder
         embedding_qd, errors = self._encoder.encode_with_errors(
@@ -60,7 +60,7 @@ class EncoderActor:
 
 def embed_dataset(rows: Dataset, encoder: EncoderSpec) -> Dataset:
     """Return the plan: column ``prompt`` becomes ``embedding`` and ``error``."""
-    smallest, largest = encoder.config.replicas
+    min_replicas, max_replicas = encoder.config.replicas
     return rows.map_batches(
         EncoderActor,
         fn_constructor_kwargs={
@@ -69,7 +69,7 @@ def embed_dataset(rows: Dataset, encoder: EncoderSpec) -> Dataset:
             "max_chars": encoder.max_chars,
             "batch_chars": encoder.config.batch_chars,
         },
-        compute=ActorPoolStrategy(min_size=smallest, max_size=largest),
+        compute=ActorPoolStrategy(min_size=min_replicas, max_size=max_replicas),
         batch_size=BLOCK_ROWS,
         batch_format="numpy",
         zero_copy_batch=False,
@@ -79,20 +79,20 @@ def embed_dataset(rows: Dataset, encoder: EncoderSpec) -> Dataset:
     )
 
 
-def prompt_dataset(prompts: Sequence[str], places: Sequence[int]) -> Dataset:
-    """Return rows of ``row`` and ``prompt`` for those `places`, in blocks of `BLOCK_ROWS`."""
-    blocks = [places[start : start + BLOCK_ROWS] for start in range(0, len(places), BLOCK_ROWS)]
+def prompt_dataset(prompts: Sequence[str], rows: Sequence[int]) -> Dataset:
+    """Return ``row`` and ``prompt`` of the prompts at `rows`, in blocks of `BLOCK_ROWS`."""
+    blocks = [rows[start : start + BLOCK_ROWS] for start in range(0, len(rows), BLOCK_ROWS)]
     tables: list[Any] = [
-        ray.put(pa.table({"row": block, "prompt": [prompts[place] for place in block]}))
+        ray.put(pa.table({"row": block, "prompt": [prompts[row] for row in block]}))
         for block in blocks
     ]
     return ray.data.from_arrow_refs(tables)
 
 
 def check_gpus(config: EncoderConfig) -> None:
-    """Refuse GPUs that this machine lacks: Ray would wait for them for ever.
+    """Raise if this machine lacks the GPUs: Ray would wait for them for ever.
 
-    A cluster that ``RAY_ADDRESS`` names may still grow them.
+    A cluster named by ``RAY_ADDRESS`` may still add them.
 
     Raises
     ------
@@ -101,6 +101,6 @@ def check_gpus(config: EncoderConfig) -> None:
     found = ray.cluster_resources().get("GPU", 0)  # type: ignore[no-untyped-call]
     if "RAY_ADDRESS" not in os.environ and config.num_gpus > found:
         raise ConfigError(
-            f"an encoder asks for {config.num_gpus:g} GPUs, this machine has {found:g}; "
+            f"an encoder needs {config.num_gpus:g} GPUs, this machine has {found:g}; "
             "lower --num-gpus, or name a cluster by RAY_ADDRESS"
         )

@@ -1,4 +1,4 @@
-"""The end of a prediction run: all shards put together, sorted by id, and counted."""
+"""The end of a prediction run: all shards merged, sorted by id, and counted."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,89 +9,86 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.embedding.encoder_actor import Batch
-from pipelines.predict.output import FAILED, PredictionFiles
+from pipelines.predict.output import FAILED, open_prediction_files
 from pipelines.predict.question_source import QuestionSource
+from pipelines.predict.shard_actor import ShardTask
 from pipelines.reasoner import ReasonerUsage
 from pipelines.terminal import Stages
 from scope.arrays import AnyArray, BoolArray
-from scope.bank import Bank
-from scope.config import AnchorConfig
 from scope.reasoner import ReasonerSpec
 from scope.routing import FOLDER
-from scope.storage import SETTINGS_FILE, ShardFolder
+from scope.storage import SETTINGS_FILE
 
 
 @dataclass(slots=True)
 class PredictionSummary:
-    """How many questions a run was of, and how many of them are special."""
+    """Counts of a prediction run."""
 
     n_questions: int
     n_out_of_distribution: int = 0
-    """Unlike the anchors: out of distribution."""
     n_failed: int = 0
-    """Without a prediction because of an error; the next run tries them again."""
+    """Questions without a prediction because of an error; the next run retries them."""
     first_error: str | None = None
-    n_unanswered: int = 0
-    """Predicted from the anchors alone because of an error; the next run asks again."""
-    first_unanswered: str | None = None
-    tally: ReasonerUsage | None = None
-    """What a reasoner was asked, if there was one."""
+    n_missing_answers: int = 0
+    """(Question, model) cells predicted by the anchors alone because the reasoner failed; the
+    next run queries them again."""
+    first_missing_answer: str | None = None
+    usage: ReasonerUsage | None = None
+    """Queries of the reasoner; None without one."""
 
     def count(self, batch: Batch) -> None:
         """Count a batch of merged questions."""
         self.n_out_of_distribution += int((batch["in_distribution_qm"][:, 0] < 1).sum())
-        wrong_q = batch["error"] != ""
-        unanswered_qm = batch.get("answer_qm", np.zeros((len(wrong_q), 1))) == FAILED
-        half_q = unanswered_qm.any(axis=1)
-        self.n_failed += int((wrong_q & ~half_q).sum())
-        self.n_unanswered += int(unanswered_qm.sum())
-        self.first_error = self.first_error or _first(batch, wrong_q & ~half_q)
-        self.first_unanswered = self.first_unanswered or _first(batch, half_q)
+        error_q = batch["error"] != ""
+        missing_qm = batch.get("answer_qm", np.zeros((len(error_q), 1))) == FAILED
+        missing_q = missing_qm.any(axis=1)
+        self.n_failed += int((error_q & ~missing_q).sum())
+        self.n_missing_answers += int(missing_qm.sum())
+        self.first_error = self.first_error or _first(batch, error_q & ~missing_q)
+        self.first_missing_answer = self.first_missing_answer or _first(batch, missing_q)
 
 
 def merge(
     source: QuestionSource,
-    bank: Bank,
-    anchors: AnchorConfig,
+    task: ShardTask,
     reasoner: ReasonerSpec | None,
-    folder: ShardFolder,
     output: Path,
     stages: Stages,
 ) -> PredictionSummary:
-    """Put all shards together, sorted by id, as the files of a finished run."""
-    done = PredictionSummary(len(source.ids))
+    """Merge all shards, sorted by id, into the files of a finished run."""
+    bank, summary = task.bank, PredictionSummary(len(source.ids))
     outcomes = source.outcomes(bank.model_ids)
-    with PredictionFiles(output, bank, source.ids, outcomes, reasoner) as files:
-        for table in folder.iter_merged(source.ids):
+    with open_prediction_files(output, bank, source.ids, outcomes, reasoner) as files:
+        for table in task.folder.iter_merged(source.ids):
             batch = {name: _stacked(table[name]) for name in table.column_names}
-            done.count(batch)
+            summary.count(batch)
             files.add(batch)
             stages.advance(len(table))
-        files.copy_in(folder.path / SETTINGS_FILE)
-        files.write_manifest(anchors)
-    return done
+        files.copy_in(task.folder.path / SETTINGS_FILE)
+        files.write_manifest(task.anchors)
+    return summary
 
 
 def summarise(output: Path) -> PredictionSummary:
-    """Count what an earlier run has predicted."""
+    """Count the predictions of an earlier run."""
     columns = ["question_id", "in_distribution"]
     table = pq.read_table(sorted((output / FOLDER).glob("part-*.parquet")), columns=columns)
-    unlike = table.filter(pc.less(table["in_distribution"], 1.0))
+    ood = table.filter(pc.less(table["in_distribution"], 1.0))
     return PredictionSummary(
-        *(pc.count_distinct(rows["question_id"]).as_py() for rows in (table, unlike))
+        *(pc.count_distinct(rows["question_id"]).as_py() for rows in (table, ood))
     )
 
 
-def _first(batch: Batch, wrong_q: BoolArray) -> str | None:
-    """Name the first question that something went wrong with, and what; None if there is none."""
-    found = np.flatnonzero(wrong_q)
+def _first(batch: Batch, error_q: BoolArray) -> str | None:
+    """Return id and error of the first question in `error_q`; None if there is none."""
+    found = np.flatnonzero(error_q)
     if not found.size:
         return None
     return f"{batch['question_id'][found[0]]!r}: {batch['error'][found[0]]}"
 
 
 def _stacked(column: pa.ChunkedArray) -> AnyArray:
-    """Return a column of numbers, or of lists of fixed length as a matrix; null is NaN."""
+    """Return a column as an array, a column of fixed-size lists as a matrix; null is NaN."""
     values = column.combine_chunks()
     if not pa.types.is_fixed_size_list(values.type):
         return np.asarray(values.to_numpy(zero_copy_only=False))

@@ -1,11 +1,9 @@
-"""The files of a prediction run, filled as batches arrive and put in place at the end."""
+"""The files of a prediction run, filled batch by batch and moved into place at the end."""
 
 import shutil
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -31,65 +29,78 @@ from scope.storage import atomic_file, atomic_folder, stream_json_array
 SELECTION = "selection.json"
 SIMILARITY = "similarity.json"
 NO_ANCHOR = -1
-"""In the place of an anchor that a question without a prediction does not have."""
+"""Anchor index of a question without a prediction."""
 
 NOT_QUERIED, ANSWERED, FAILED = 0, 1, 2
-"""What came of asking the reasoner about a model; where it gave no answer the anchors speak."""
+"""Result of querying the reasoner about a model; if it failed, the anchors alone predict."""
 
 SOURCES = np.array(["anchors", "scope", "anchors"], dtype=object)
-"""What made a prediction, by what came of asking."""
+"""Source of a prediction, by the result of the query."""
+
+AppendJson = Callable[[object], None]
 
 
-class PredictionFiles:
-    """Writes ``predictions/``, ``selection.json`` and ``similarity.json``; all or nothing.
+@contextmanager
+def open_prediction_files(
+    output: Path,
+    bank: Bank,
+    question_ids: tuple[str, ...],
+    outcomes: Outcomes | None,
+    reasoner: ReasonerSpec | None = None,
+) -> Iterator["PredictionFiles"]:
+    """Open ``predictions/``, ``selection.json`` and ``similarity.json`` of a run.
+
+    They replace those of an earlier run when the block ends; if it raises, none is written.
 
     Parameters
     ----------
     output : Path
     bank : Bank
-        Whose anchors and models the predictions speak of.
+        Its anchors and models are those of the predictions.
     question_ids : tuple of str
     outcomes : Outcomes or None
-        What really happened, where known.
+        Outcomes of the questions, where known.
     reasoner : ReasonerSpec, optional
-        Who was asked beside the anchors.
+        The reasoner that was queried.
     """
+    head = f'{{"method": "{"scope" if reasoner else "scope-anchors"}", "questions": ['
+    with (
+        atomic_folder(output / FOLDER, replace=True) as folder,
+        _open_json_array(output / SELECTION, head, "]}") as add_selection,
+        _open_json_array(output / SIMILARITY, "[", "]") as add_similarity,
+    ):
+        yield PredictionFiles(
+            folder, add_selection, add_similarity, bank, question_ids, outcomes, reasoner
+        )
+
+
+@contextmanager
+def _open_json_array(path: Path, opening: str, closing: str) -> Iterator[AppendJson]:
+    with atomic_file(path) as draft, stream_json_array(draft, opening, closing) as append:
+        yield append
+
+
+class PredictionFiles:
+    """Writes predictions; `open_prediction_files` makes one."""
 
     def __init__(
         self,
-        output: Path,
+        folder: Path,
+        add_selection: AppendJson,
+        add_similarity: AppendJson,
         bank: Bank,
         question_ids: tuple[str, ...],
         outcomes: Outcomes | None,
-        reasoner: ReasonerSpec | None = None,
+        reasoner: ReasonerSpec | None,
     ) -> None:
-        self._output, self._reasoner = output, reasoner
+        self._folder, self._reasoner = folder, reasoner
+        self._add_selection, self._add_similarity = add_selection, add_similarity
         self._bank, self._ids, self._outcomes = bank, question_ids, outcomes
         self._truth = GroundTruth.from_outcomes(outcomes, bank.models) if outcomes else None
-        self._stack = ExitStack()
         self._n_shards = 0
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            self._folder = stack.enter_context(atomic_folder(self._output / FOLDER, replace=True))
-            method = "scope" if self._reasoner else "scope-anchors"
-            self._add_selection = self._list_file(
-                stack, SELECTION, f'{{"method": "{method}", "questions": [', "]}"
-            )
-            self._add_similarity = self._list_file(stack, SIMILARITY, "[", "]")
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
-
     def add(self, batch: Batch) -> None:
-        """Write one batch as a shard and append it to the reference's two files."""
+        """Write one batch as a shard and append it to the two files of the reference format."""
         rows = batch["row"]
         predictions = Predictions(
             tuple(self._ids[row] for row in rows),
@@ -104,24 +115,21 @@ class PredictionFiles:
             table = predictions.to_table("anchors", errors)
         write_shard(self._folder, self._n_shards, table)
         self._n_shards += 1
-        for position, row in enumerate(rows):
-            truth = self._truth_of(row)
-            self._add_selection(selection_entry(predictions, position, truth))
-            anchor_k, similarity_k = batch["anchor_qk"][position], batch["similarity_qk"][position]
+        for q, row in enumerate(rows):
+            self._add_selection(selection_entry(predictions, q, self._truth_of(row)))
+            anchor_k, similarity_k = batch["anchor_qk"][q], batch["similarity_qk"][q]
             found = anchor_k != NO_ANCHOR
             anchors = [self._bank.ids[anchor] for anchor in anchor_k[found]]
             self._add_similarity(
-                similarity_entry(
-                    predictions.question_ids[position], anchors, similarity_k[found].tolist()
-                )
+                similarity_entry(predictions.question_ids[q], anchors, similarity_k[found].tolist())
             )
 
     def copy_in(self, file: Path) -> None:
-        """Copy a file of the run beside the predictions."""
+        """Copy a file into the folder of the predictions."""
         shutil.copy(file, self._folder / file.name)
 
     def write_manifest(self, config: AnchorConfig) -> None:
-        """Write what is needed to route the predictions, and the manifest."""
+        """Write the outcomes, the reference population and the manifest."""
         if self._outcomes is not None:
             pq.write_table(self._outcomes.to_table(self._ids), self._folder / OUTCOMES)
         if self._bank.reference is not None:
@@ -138,7 +146,7 @@ class PredictionFiles:
         write_manifest(self._folder, manifest)
 
     def _truth_of(self, row: int) -> list[tuple[float, float, float]] | None:
-        """Return (correct, completion tokens, USD) of every model, if known."""
+        """Return (correct, completion tokens, USD) of each model; None without outcomes."""
         if self._truth is None or self._outcomes is None:
             return None
         columns = (
@@ -147,10 +155,3 @@ class PredictionFiles:
             self._truth.cost_usd_qm[row],
         )
         return list(zip(*(column.tolist() for column in columns), strict=True))
-
-    def _list_file(
-        self, stack: ExitStack, name: str, opening: str, closing: str
-    ) -> Callable[[object], None]:
-        """Open one JSON list; the stack closes it and puts it in place."""
-        draft = stack.enter_context(atomic_file(self._output / name))
-        return stack.enter_context(stream_json_array(draft, opening, closing))

@@ -1,4 +1,4 @@
-"""The questions of a run: read, checked, and handed out shard by shard."""
+"""The questions of a run: read, checked, and divided into blocks, one for each shard."""
 
 import hashlib
 import json
@@ -25,79 +25,78 @@ from scope.questions import HubDataset, read_questions
 
 @dataclass(frozen=True, slots=True)
 class QuestionSource:
-    """Questions ready for the pipeline: either texts, or embeddings made before."""
+    """Questions ready for the pipeline: raw texts, or labelled questions with embeddings."""
 
     ids: tuple[str, ...]
     prompts: tuple[str, ...] | None
-    """Texts; None of labelled questions whose texts nobody needs."""
+    """Texts; None for labelled questions whose texts are not needed."""
     labelled: LabelledQuestions | None
 
     @property
     def digest(self) -> str:
         """SHA-256 of the ids, and of the texts or vectors, in their order."""
-        found = hashlib.sha256(json.dumps(self.ids).encode())
+        digest = hashlib.sha256(json.dumps(self.ids).encode())
         if self.labelled is None:
-            found.update(json.dumps(self.prompts).encode())
+            digest.update(json.dumps(self.prompts).encode())
         else:
-            found.update(self.labelled.version.encode())
-        return found.hexdigest()
+            digest.update(self.labelled.version.encode())
+        return digest.hexdigest()
 
     @property
     def bank_path(self) -> Path | None:
-        """The bank that has the vectors of the questions; None if they are raw."""
+        """The bank that holds the vectors of the questions; None if they are raw texts."""
         return None if self.labelled is None else self.labelled.path
 
     def blocks(
-        self, bank: Bank, encoder: EncoderSpec, row_of: Mapping[int, IntArray], stages: Stages
+        self, bank: Bank, encoder: EncoderSpec, rows_of: Mapping[int, IntArray], stages: Stages
     ) -> Dataset:
-        """Return one block a shard: ``shard``, ``row``, ``question_id``, and what is known of each.
+        """Return one block per shard with the columns ``shard``, ``row`` and ``question_id``.
 
-        Of raw questions that is ``prompt``, ``embedding``, and in ``error`` why there is none; of
-        labelled ones ``self_anchor``, where they stand in `bank` themselves, -1 if nowhere: an
-        anchor must not vote for itself; and ``prompt`` where their texts are here. Their vectors
-        are read where the worker is.
+        Raw questions also have ``prompt``, ``embedding`` and ``error`` (why there is no embedding).
+        Labelled questions have ``self_anchor``, their own index in `bank` or -1, since an anchor
+        must not predict itself, and ``prompt`` if their texts were read; the actors read their
+        vectors from the bank.
 
         Parameters
         ----------
         bank : Bank
         encoder : EncoderSpec
-        row_of : mapping of int to ndarray
-            Positions of the questions of every shard that is wanted.
+        rows_of : mapping of int to ndarray
+            Indices of the questions of each wanted shard.
         stages : Stages
-            Gets a stage ``embedding``, if a text has to be embedded.
+            Begins a stage ``embedding`` if a text has to be embedded.
         """
-        headed = {
-            shard: {
+        blocks = [
+            {
                 "shard": np.full(len(rows), shard),
                 "row": rows,
                 "question_id": pa.array([self.ids[row] for row in rows], pa.string()),
             }
-            for shard, rows in row_of.items()
-        }
+            for shard, rows in rows_of.items()
+        ]
         if self.labelled is None:
-            wanted, n_dimensions = list(headed.values()), bank.embedder.dimension
             return dataset_with_embeddings(
-                self.prompts or (), wanted, encoder, n_dimensions, stages
+                self.prompts or (), blocks, encoder, bank.embedder.dimension, stages
             )
-        place = _places(bank)
+        index_of = {question_id: index for index, question_id in enumerate(bank.ids)}
         refs: list[Any] = []
-        for columns in headed.values():
-            own = [place.get(self.ids[row], -1) for row in columns["row"]]
-            known: dict[str, Any] = {"self_anchor": np.array(own, dtype=np.int64)}
+        for block in blocks:
+            self_index = [index_of.get(self.ids[row], -1) for row in block["row"]]
+            optional: dict[str, Any] = {"self_anchor": np.array(self_index, dtype=np.int64)}
             if self.prompts is not None:
-                known["prompt"] = pa.array([self.prompts[row] for row in columns["row"]])
-            refs.append(ray.put(pa.table({**columns, **known})))
+                optional["prompt"] = pa.array([self.prompts[row] for row in block["row"]])
+            refs.append(ray.put(pa.table({**block, **optional})))
         return ray.data.from_arrow_refs(refs)
 
     def self_anchors(self, bank: Bank) -> list[str | None]:
-        """Return the anchor that each question is itself; None if it is none."""
+        """Return the id of each question that is itself an anchor of `bank`, else None."""
         if self.labelled is None:
             return [None] * len(self.ids)
-        place = _places(bank)
-        return [question_id if question_id in place else None for question_id in self.ids]
+        anchors = set(bank.ids)
+        return [question_id if question_id in anchors else None for question_id in self.ids]
 
     def outcomes(self, models: tuple[str, ...]) -> Outcomes | None:
-        """Return what `models` did on these questions, if the source knows of any."""
+        """Return the outcomes of `models` on the questions; None for raw questions."""
         return None if self.labelled is None else self.labelled.outcomes(models)
 
 
@@ -109,20 +108,20 @@ def question_source(
     *,
     texts: bool = False,
 ) -> QuestionSource:
-    """Read the questions and make sure they will share the bank's embedding space.
+    """Read the questions and check that they share the embedding space of the bank.
 
     Parameters
     ----------
     query, split, limit
-        As a user names them.
+        As the user names them.
     bank : Bank
     texts : bool
-        Read the texts of labelled questions, too.
+        Also read the texts of labelled questions.
 
     Raises
     ------
     ConfigError
-        If texts are wanted, and those questions have none.
+        If `texts` is set and the labelled questions have none.
     """
     if isinstance(query, Path) and is_bank(query):
         if split is not None:
@@ -136,11 +135,7 @@ def question_source(
     return QuestionSource(questions.ids, questions.prompts, None)
 
 
-def _places(bank: Bank) -> dict[str, int]:
-    return {question_id: anchor for anchor, question_id in enumerate(bank.ids)}
-
-
 def check_embedder(bank: EmbedderSpec, other: EmbedderSpec) -> None:
-    """Raise `EmbedderMismatchError` unless both embed into one space."""
+    """Raise `EmbedderMismatchError` unless both embed into the same space."""
     if not bank.is_compatible_with(other):
         raise EmbedderMismatchError(str(bank), str(other))

@@ -1,4 +1,4 @@
-"""Predict a question set: read, embed, look up anchors, write. Ray Data does the middle."""
+"""Predict a question set: read, embed, query the reasoner, predict shard by shard, merge."""
 
 import shutil
 from dataclasses import dataclass, field, replace
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import ray
-from ray.data import ActorPoolStrategy, Dataset
+from ray.data import ActorPoolStrategy
 
 from pipelines.bank import load_bank_for_pool
 from pipelines.cluster.session import RESTART_OPTIONS, ray_session
@@ -16,7 +16,7 @@ from pipelines.embedding.encoder_actor import EncoderSpec
 from pipelines.predict.merge import PredictionSummary, merge, summarise
 from pipelines.predict.question_source import QuestionSource, question_source
 from pipelines.predict.shard_actor import ShardActor, ShardTask
-from pipelines.reasoner import QueryBatch, QueryResult, ReasonerOptions, ReasonerRun, ReasonerUsage
+from pipelines.reasoner import QueryBatch, ReasonerOptions, ReasonerRun, ReasonerUsage
 from pipelines.reasoner.query import query_reasoner
 from pipelines.terminal import Stages
 from scope.arrays import IntArray
@@ -33,7 +33,7 @@ from scope.storage import (
 )
 
 UNFINISHED_FOLDER = "unfinished"
-"""Folder of the shards of a run, beside its predictions, until it is finished."""
+"""Folder in the output that holds the shards until the run is finished."""
 
 STAGES = (
     "reading",
@@ -41,23 +41,23 @@ STAGES = (
     "looking up",
     "embedding",
     "starting the engine",
-    "asking",
+    "querying",
     "predicting",
     "merging",
 )
-"""Stages of a run; what is in a cache is neither embedded nor asked again."""
+"""Stages of a run; what is cached is neither embedded nor queried again."""
 
 REASONER_STAGES = STAGES[4:6]
-"""Those of a run with a reasoner."""
+"""Stages of a run with a reasoner only."""
 
 
 @dataclass(frozen=True, slots=True)
 class PredictInputs:
-    """What is predicted, from what, as a user names it."""
+    """The inputs of a prediction run, as the user names them."""
 
     bank: Path
     query_file: Path | HubDataset
-    """Questions, or a bank whose questions are taken with their outcomes."""
+    """Questions, or a bank whose questions are predicted and whose outcomes are kept."""
     pool: tuple[str, ...] | None = None
     prices: Path | None = None
     limit: int | None = None
@@ -67,7 +67,7 @@ class PredictInputs:
     cache: Path | None = None
     """Folder that keeps embeddings between runs; None keeps nothing."""
     reasoner: ReasonerOptions | None = None
-    """Who is asked beside the anchors; None: nobody."""
+    """The reasoner to query; None: predict from the anchors alone."""
 
 
 def predict(
@@ -79,6 +79,8 @@ def predict(
 ) -> PredictionSummary:
     """Predict every model of the pool on every question and write `output`.
 
+    A run that was interrupted continues with the shards it lacks.
+
     Parameters
     ----------
     inputs : PredictInputs
@@ -87,11 +89,11 @@ def predict(
     fresh : bool
         Replace predictions that are already there.
     stages : Stages, optional
-        Told which stage is worked on and how far it is.
+        Receives the progress.
 
     Returns
     -------
-    Predicted
+    PredictionSummary
 
     Raises
     ------
@@ -102,41 +104,43 @@ def predict(
     stages.plan(*(name for name in STAGES if inputs.reasoner or name not in REASONER_STAGES))
     stages.begin("reading")
     bank = load_bank_for_pool(inputs.bank, inputs.pool, inputs.prices)
-    reasoner = inputs.reasoner.for_bank(bank) if inputs.reasoner else None
+    reasoner = inputs.reasoner.fitted_run(bank) if inputs.reasoner else None
     texts = reasoner is not None
     source = question_source(inputs.query_file, inputs.split, inputs.limit, bank, texts=texts)
     stages.advance(len(source.ids))
+
     anchors = inputs.config.anchors or bank.anchor_config
     settings = _settings(bank, anchors, source, reasoner)
-    # Workers stand elsewhere: the folder needs its whole name.
+    # Workers have another working directory: the path must be absolute.
     unfinished = output.resolve() / UNFINISHED_FOLDER
     if (output / FOLDER).exists() and not fresh:
         check_settings_match(read_settings(output / FOLDER), settings, str(output / FOLDER))
         if not unfinished.exists():
             return summarise(output)
     check_writable(output)
+
     folder = ShardFolder.open(unfinished, settings, fresh=fresh)
+    task = ShardTask(bank, anchors, folder, source.bank_path)
     try:
-        task = ShardTask(bank, anchors, folder, source.bank_path)
-        tally = _predict_missing_shards(source, task, reasoner, inputs, stages)
+        usage = _predict_missing_shards(source, task, reasoner, inputs, stages)
     finally:
         folder.remove_if_empty()
+
     stages.begin("merging", len(source.ids))
-    spec = reasoner.spec if reasoner else None
-    done = merge(source, bank, anchors, spec, folder, output, stages)
-    done.tally = tally
-    if not (done.n_failed or done.n_unanswered):
+    summary = merge(source, task, reasoner.spec if reasoner else None, output, stages)
+    summary.usage = usage
+    if not (summary.n_failed or summary.n_missing_answers):
         shutil.rmtree(unfinished)
-    return done
+    return summary
 
 
 def _settings(
     bank: Bank, anchors: AnchorConfig, source: QuestionSource, reasoner: ReasonerRun | None
 ) -> dict[str, Any]:
-    """Return all that the predictions depend on, as JSON."""
-    asked = {"reasoner": reasoner.spec.model_dump(mode="json")} if reasoner else {}
+    """Return everything that the predictions depend on, as JSON."""
+    optional = {"reasoner": reasoner.spec.model_dump(mode="json")} if reasoner else {}
     return {
-        **asked,
+        **optional,
         "bank": bank.version,
         "models": [model.model_dump(mode="json") for model in bank.models],
         "embedder": bank.embedder.model_dump(mode="json"),
@@ -152,26 +156,28 @@ def _predict_missing_shards(
     inputs: PredictInputs,
     stages: Stages,
 ) -> ReasonerUsage | None:
-    """Predict the shards that are not finished yet, in any order; return what was asked."""
-    shard_n = assign_shards(source.ids)
-    missing = [
-        int(shard) for shard in np.unique(shard_n) if not task.folder.is_complete(int(shard))
-    ]
-    if not missing:
+    """Embed the questions of the missing shards, query the reasoner, predict and write them."""
+    shard_q = assign_shards(source.ids)
+    shards = np.unique(shard_q).tolist()
+    rows_of = {
+        shard: np.flatnonzero(shard_q == shard)
+        for shard in shards
+        if not task.folder.is_complete(shard)
+    }
+    if not rows_of:
         return None
+    rows = np.concatenate(list(rows_of.values()))
     spec = task.bank.embedder
     encoder = EncoderSpec(
         spec.name, spec.revision, inputs.config.encoder, inputs.cache, spec.max_chars
     )
     with ray_session(stages):
-        rows = [np.flatnonzero(shard_n == shard) for shard in missing]
-        blocks = source.blocks(task.bank, encoder, dict(zip(missing, rows, strict=True)), stages)
-        asked = _query_reasoner(
-            source, np.concatenate(rows), task, reasoner, inputs, blocks, stages
-        )
-        task = replace(task, answers=asked)
-        earlier = len(source.ids) - sum(map(len, rows))
-        stages.begin("predicting", len(source.ids), done=earlier)
+        blocks = source.blocks(task.bank, encoder, rows_of, stages)
+        if reasoner is not None:
+            queries = _query_batch(source, rows, task.bank, inputs.bank)
+            answers = query_reasoner(queries, blocks, source.bank_path, reasoner, stages)
+            task = replace(task, answers=answers)
+        stages.begin("predicting", len(source.ids), done=len(source.ids) - len(rows))
         plan = blocks.map_batches(
             ShardActor,
             fn_constructor_kwargs={"task": ray.put(task)},
@@ -183,28 +189,14 @@ def _predict_missing_shards(
         )
         for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
             stages.advance(int(batch["rows"].sum()), errors=int(batch["failed"].sum()))
-    return asked.usage if asked else None
+    return task.answers.usage if task.answers else None
 
 
-def _query_reasoner(
-    source: QuestionSource,
-    rows: IntArray,
-    task: ShardTask,
-    reasoner: ReasonerRun | None,
-    inputs: PredictInputs,
-    blocks: Dataset,
-    stages: Stages,
-) -> QueryResult | None:
-    """Ask about the questions in `rows` all models of which an answer can change anything."""
-    if reasoner is None or task.bank.reasoner is None:
-        return None
-    wanted_qm = np.zeros((len(source.ids), len(task.bank.models)), dtype=np.bool_)
-    wanted_qm[rows] = task.bank.reasoner.blend.informative_m
-    inquiry = QueryBatch(
-        source.prompts or (),
-        source.self_anchors(task.bank),
-        wanted_qm,
-        task.bank,
-        content_digest(inputs.bank),
+def _query_batch(source: QuestionSource, rows: IntArray, bank: Bank, path: Path) -> QueryBatch:
+    """Return the queries of the questions in `rows`: the models whose answers have a weight."""
+    assert bank.reasoner is not None  # checked by `ReasonerOptions.fitted_run`
+    wanted_qm = np.zeros((len(source.ids), len(bank.models)), dtype=np.bool_)
+    wanted_qm[rows] = bank.reasoner.blend.informative_m
+    return QueryBatch(
+        source.prompts or (), source.self_anchors(bank), wanted_qm, bank, content_digest(path)
     )
-    return query_reasoner(inquiry, blocks, source.bank_path, reasoner, stages)

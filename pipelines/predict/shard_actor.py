@@ -1,4 +1,4 @@
-"""The worker of a prediction run: a shard of questions in, a file of predictions out."""
+"""The actor of a prediction run: a shard of questions in, a file of predictions out."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,19 +23,19 @@ from scope.storage import ShardFolder
 
 @dataclass(frozen=True, slots=True)
 class ShardTask:
-    """What every worker of a run needs."""
+    """The input that all actors of a run share."""
 
     bank: Bank
     anchors: AnchorConfig
     folder: ShardFolder
     stored: Path | None
-    """The bank whose questions these are; None if they are raw."""
+    """The bank that holds the questions; None if they are raw texts."""
     answers: QueryResult | None = None
-    """What the reasoner says of these questions; None if nobody asked it."""
+    """Answers of the reasoner about the questions; None without a reasoner."""
 
 
 class ShardActor:
-    """Predicts and writes whole shards; holds the bank's predictor for all a worker gets."""
+    """Predicts and writes whole shards; holds one predictor for all of them."""
 
     def __init__(self, task: "ray.ObjectRef[ShardTask]") -> None:
         self._task = ray.get(task)
@@ -43,7 +43,7 @@ class ShardActor:
         self._stored = None if self._task.stored is None else StoredFeatures(self._task.stored)
 
     def __call__(self, batch: Batch) -> Batch:
-        """Write the shard that the batch is; return the number of its questions."""
+        """Predict a batch, which is one shard, and write it; return its ``rows`` and ``failed``."""
         (shard,) = np.unique(batch["shard"])
         embedding_qd, features_qf, errors = self._embeddings(batch)
         good_q = np.array([not error for error in errors])
@@ -51,13 +51,13 @@ class ShardActor:
         estimates, near = self._predictor.predict(
             embedding_qd[good_q], features_qf[good_q], self_index_q
         )
-        came_of: dict[str, pa.Array] = {}
+        answer_column: dict[str, pa.Array] = {}
         if self._task.answers is not None:
             rows = batch["row"][good_q]
-            estimates, answer_qm = self._blended(estimates, rows, self._task.answers)
-            came_of = {"answer_qm": _scatter(answer_qm, good_q, NOT_QUERIED)}
-            reasons = self._task.answers.error_messages(rows, self._task.bank.model_ids)
-            errors = [errors[q] or reasons.get(row, "") for q, row in enumerate(batch["row"])]
+            estimates, answer_qm = self._blend(estimates, rows, self._task.answers)
+            answer_column = {"answer_qm": _scatter(answer_qm, good_q, NOT_QUERIED)}
+            messages = self._task.answers.error_messages(rows, self._task.bank.model_ids)
+            errors = [errors[q] or messages.get(row, "") for q, row in enumerate(batch["row"])]
         columns = {
             "question_id": pa.array([str(name) for name in batch["question_id"]], pa.string()),
             "row": batch["row"],
@@ -68,29 +68,29 @@ class ShardActor:
             },
             "similarity_qk": _scatter(near.similarity_qk, good_q, np.nan),
             "anchor_qk": _scatter(near.anchor_qk, good_q, NO_ANCHOR),
-            **came_of,
+            **answer_column,
         }
         self._task.folder.write(int(shard), pa.table(columns))
         n_failed = sum(bool(error) for error in errors)
         return {"rows": np.array([len(errors)]), "failed": np.array([n_failed])}
 
-    def _blended(
-        self, estimates: Estimates, rows: IntArray, asked: QueryResult
+    def _blend(
+        self, estimates: Estimates, rows: IntArray, result: QueryResult
     ) -> tuple[Estimates, IntArray]:
-        """Return the estimates after the answers, and what came of each: `UNASKED` and so on."""
+        """Return the estimates blended with the answers, and ``NOT_QUERIED`` etc. of each cell."""
         bank = self._task.bank
-        answers = ReasonerPredictions(asked.answers.p_yes_qm[rows], asked.answers.tokens_qm[rows])
+        answers = ReasonerPredictions(result.answers.p_yes_qm[rows], result.answers.tokens_qm[rows])
         answer_qm = np.where(np.isnan(answers.p_yes_qm), NOT_QUERIED, ANSWERED)
-        place = {row: q for q, row in enumerate(rows.tolist())}
-        for row, m in asked.errors:
-            if row in place:
-                answer_qm[place[row], m] = FAILED
+        index_of = {row: q for q, row in enumerate(rows.tolist())}
+        for row, m in result.errors:
+            if row in index_of:
+                answer_qm[index_of[row], m] = FAILED
         if bank.reasoner is not None:
             estimates = bank.reasoner.blend.apply(estimates, answers, bank.models)
         return estimates, answer_qm
 
     def _embeddings(self, batch: Batch) -> tuple[Float32Array, FloatArray, list[str]]:
-        """Return embedding and features of each question, and why it has no embedding."""
+        """Return embedding, features and embedding error (or "") of each question."""
         if self._stored is not None:
             return *self._stored.read(batch["row"]), [""] * len(batch["row"])
         features_qf = text_features([str(text) for text in batch["prompt"]])
@@ -98,7 +98,7 @@ class ShardActor:
 
 
 def _scatter(values: AnyArray, good_q: BoolArray, missing: float) -> pa.Array:
-    """Return the values of good questions in their places, as one list a question."""
+    """Return one list per question: `values` for the good ones, `missing` for the others."""
     whole = np.full((len(good_q), values.shape[1]), missing, dtype=values.dtype)
     whole[good_q] = values
     return to_fixed_size_list(whole)

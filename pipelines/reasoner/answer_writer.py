@@ -1,4 +1,4 @@
-"""Answers on their way from the engines to the disk."""
+"""Write the answers of the engines into the cache, in batches."""
 
 import time
 from collections.abc import Mapping
@@ -12,38 +12,39 @@ from scope.arrays import Float32Array
 from scope.reasoner import AnswerCache, CachedAnswer
 
 FLUSH_ROWS, FLUSH_S = 256, 10.0
-"""Answers are written so many at a time, or after so long: what a kill can lose."""
+"""Answers are written after so many rows or seconds; a kill loses at most these."""
 
 ERROR = "__inference_error__"
-"""Column in which Ray's stage says why a row failed."""
+"""Column of Ray's stage with the error of a row; empty if it succeeded."""
 
 Cell = tuple[int, int]
-"""A question and the column of a model."""
+"""Index of a question, index of a model."""
 
 
 class AnswerWriter:
-    """Puts answers into the cache some at a time; all of them at the end of the block.
+    """Writes answers into the cache in batches; `close` writes the rest.
 
     Parameters
     ----------
     cache : AnswerCache
     key_of : mapping of (question, model) to bytes
-        Keys of what is asked.
-    tally : ReasonerUsage
+        Cache keys of the queries.
+    usage : ReasonerUsage
+        Counts the answers.
     """
 
     def __init__(
-        self, cache: AnswerCache, key_of: Mapping[Cell, bytes], tally: ReasonerUsage
+        self, cache: AnswerCache, key_of: Mapping[Cell, bytes], usage: ReasonerUsage
     ) -> None:
         self.failed: dict[bytes, str] = {}
-        """Keys of what came to no answer, and why."""
-        self._cache, self._key_of, self._tally = cache, key_of, tally
+        """Errors of failed queries, by cache key."""
+        self._cache, self._key_of, self._usage = cache, key_of, usage
         self._keys: list[bytes] = []
         self._rows: list[Float32Array] = []
         self._written_s = time.monotonic()
 
     def add(self, batch: Batch) -> int:
-        """Take what engines have answered; return how many rows of it failed."""
+        """Add a batch of answers; return how many of them failed."""
         cells = zip(batch["row"].tolist(), batch["column"].tolist(), strict=True)
         keys = [self._key_of[cell] for cell in cells]
         good = batch[ERROR] == ""
@@ -51,12 +52,12 @@ class AnswerWriter:
             key: str(error) for key, error in zip(keys, batch[ERROR], strict=True) if error
         }
         values = np.column_stack([batch[name] for name in CachedAnswer._fields]).astype(np.float32)
-        self._keys += [key for key, kept in zip(keys, good, strict=True) if kept]
+        self._keys += [key for key, is_good in zip(keys, good, strict=True) if is_good]
         self._rows.append(values[good])
         if len(self._keys) >= FLUSH_ROWS or time.monotonic() - self._written_s >= FLUSH_S:
             self._write()
         n_failed = int(np.sum(~good))
-        self._tally.count(batch, n_failed)
+        self._usage.count(batch, n_failed)
         return n_failed
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Find out what a reasoner's answers are worth: ask it about anchors whose outcomes are known."""
+"""Fit the weight of a reasoner: query it about anchors and compare with their outcomes."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,61 +23,62 @@ from scope.predictor import AnchorPredictor
 from scope.sampling import hash_sample
 
 BLOCK_ROWS = 512
-"""Anchors in one block."""
+"""Anchors per block."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReasonerFitReport:
-    """What came of asking: how the answers are blended, what they gain, and what asking took."""
+    """The fitted blend, its cross-validated gain, and the queries that it took."""
 
     blend: Blend
     gain: CrossValidatedGain
-    tally: ReasonerUsage
+    usage: ReasonerUsage
     n_anchors: int
     n_failed: int
     first_error: str | None
-    """Of an answer that did not come; None if all did."""
+    """Error of the first failed query; None if none failed."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it for a machine."""
+        """Return weights, log loss and usage."""
         return {
             "weight": self.blend.weight,
             "length_weight": self.blend.length_weight,
             "log_loss": self.gain.to_json(),
-            "anchors": self.n_anchors,
-            "asked": self.tally.to_json(),
+            "n_anchors": self.n_anchors,
+            "usage": self.usage.to_json(),
         }
 
     def __str__(self) -> str:
-        lengths = f"the lengths it names have earned weight {self.blend.length_weight:.3g}"
-        if self.blend.weight > 0:
-            earned = f"the reasoner has earned weight {self.blend.weight:.3g}"
-        else:
-            earned = (
-                "the reasoner has earned weight 0: its answers foretell correctness no better "
-                "than the anchors alone"
+        weight = f"the reasoner has weight {self.blend.weight:.3g}"
+        if self.blend.weight <= 0:
+            weight = (
+                "the reasoner has weight 0: its answers predict correctness no better than the "
+                "anchors alone"
             )
-        nothing = "" if self.blend.informative_m.any() else "; it will not be asked"
-        return f"{self.tally}\n{earned}: {self.gain}; {lengths}{nothing}"
+        unused = "" if self.blend.informative_m.any() else "; it will not be queried"
+        return (
+            f"{self.usage}\n{weight}: {self.gain}; its length estimates have weight "
+            f"{self.blend.length_weight:.3g}{unused}"
+        )
 
 
 def fit_reasoner(
-    bank: Bank, path: Path, reasoner: ReasonerRun, n_asked: int, stages: Stages
+    bank: Bank, path: Path, reasoner: ReasonerRun, n_anchors: int, stages: Stages
 ) -> tuple[Bank, ReasonerFitReport]:
-    """Return the bank with the blend that the reasoner has earned, and what that is worth.
+    """Return the bank with the fitted blend of its forecasts and the reasoner's answers.
 
-    No anchor has a say in what is foretold of it: neither among the anchors, nor as an example
-    to the reasoner. If answers count, the dial's population is that of the asked anchors.
+    Each sampled anchor is predicted without its own outcome, and is no example in its own
+    prompts. If the answers have a weight, the reference population becomes that of the sample.
 
     Parameters
     ----------
     bank : Bank
-        With what was learned from its outcomes.
+        Fitted to its outcomes.
     path : Path
-        The bank that it was learned from.
+        Folder of the bank before it was fitted.
     reasoner : ReasonerRun
-    n_asked : int
-        Anchors to ask about, drawn by a hash of their ids.
+    n_anchors : int
+        Anchors to query, sampled by a hash of their ids.
     stages : Stages
 
     Raises
@@ -85,26 +86,26 @@ def fit_reasoner(
     BankError
         If more than half of the answers failed.
     ScopeError
-        If asking fails altogether.
+        If no query can be sent.
     """
-    sample = np.array(hash_sample(bank.ids, n_asked), dtype=np.int64)
-    asked = _query_sample(bank, path, sample, reasoner, stages)
-    first_error = next(iter(asked.errors.values()), None)
-    if 2 * len(asked.errors) > asked.usage.n_wanted:
+    sample = np.array(hash_sample(bank.ids, n_anchors), dtype=np.int64)
+    result = _query_sample(bank, path, sample, reasoner, stages)
+    first_error = next(iter(result.errors.values()), None)
+    if 2 * len(result.errors) > result.usage.n_requested:
         raise BankError(
-            f"{len(asked.errors):,} of {asked.usage.n_wanted:,} answers failed, the first: "
-            f"{first_error}; the bank cannot be calibrated by what is left"
+            f"{len(result.errors):,} of {result.usage.n_requested:,} answers failed, the first: "
+            f"{first_error}; the rest is too little to fit a weight"
         )
     stages.begin("blending")
     estimates, _ = AnchorPredictor(bank).predict(
         bank.embedding_ad[sample], bank.features_af[sample], sample
     )
     truth = bank.outcomes.select_questions(sample)
-    known = (estimates.p_correct_qm, estimates.completion_tokens_qm)
-    blend = fit_blend(*known, asked.answers, truth.correct_am, truth.completion_tokens_am)
+    forecast = (estimates.p_correct_qm, estimates.completion_tokens_qm)
+    blend = fit_blend(*forecast, result.answers, truth.correct_am, truth.completion_tokens_am)
     fitted = replace(bank, reasoner=CalibratedReasoner(reasoner.spec, blend))
     if blend.informative_m.any():
-        blended = blend.apply(estimates, asked.answers, bank.models)
+        blended = blend.apply(estimates, result.answers, bank.models)
         population = ReferencePopulation(
             bank.anchor_config,
             blended.p_correct_qm,
@@ -112,18 +113,18 @@ def fit_reasoner(
             blended.completion_tokens_qm,
         )
         fitted = replace(fitted, reference=population)
-    gain = CrossValidatedGain.from_predictions(estimates, asked.answers, truth, bank.models)
+    gain = CrossValidatedGain.from_predictions(estimates, result.answers, truth, bank.models)
     return fitted, ReasonerFitReport(
-        blend, gain, asked.usage, len(sample), len(asked.errors), first_error
+        blend, gain, result.usage, len(sample), len(result.errors), first_error
     )
 
 
 def _query_sample(
     bank: Bank, path: Path, sample: IntArray, reasoner: ReasonerRun, stages: Stages
 ) -> QueryResult:
-    """Ask about the anchors of the sample every model whose outcome is known."""
+    """Query every model whose outcome is known on the sampled anchors."""
     prompts = bank.require_prompts()
-    inquiry = QueryBatch(
+    queries = QueryBatch(
         [prompts[anchor] for anchor in sample],
         [bank.ids[anchor] for anchor in sample],
         ~np.isnan(bank.outcomes.correct_am[sample]),
@@ -131,11 +132,11 @@ def _query_sample(
         content_digest(path),
     )
     with ray_session(stages):
-        return query_reasoner(inquiry, _sample_dataset(bank, sample), None, reasoner, stages)
+        return query_reasoner(queries, _sample_dataset(bank, sample), None, reasoner, stages)
 
 
 def _sample_dataset(bank: Bank, sample: IntArray) -> Dataset:
-    """Return the anchors of the sample as blocks for a writer of prompts."""
+    """Return the sampled anchors as blocks for the prompt actors."""
     prompts, tables = bank.require_prompts(), list[Any]()
     for start in range(0, len(sample), BLOCK_ROWS):
         part = sample[start : start + BLOCK_ROWS]

@@ -1,4 +1,4 @@
-"""What flags say about the reasoner, and whether it can be asked with a bank."""
+"""Settings of the reasoner from flags, file and bank, and whether the bank can be used with it."""
 
 import os
 from dataclasses import dataclass, field, replace
@@ -17,12 +17,12 @@ PREDICTORS = ("anchors", "scope")
 CACHE = "~/.cache/scope-router/answers"
 
 SAMPLED_TEMPERATURE = 1.0
-"""Of several samples where nobody says another: replies as likely as the checkpoint has them."""
+"""Default temperature with several samples: the distribution of the checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReasonerFlags:
-    """As a user gives them; None where nothing is said."""
+    """Flags as the user gives them; None if not given."""
 
     checkpoint: str | None = None
     revision: str | None = None
@@ -32,22 +32,22 @@ class ReasonerFlags:
     llm_replicas: int | None = None
 
     def given(self) -> list[str]:
-        """Return the flags that say something."""
+        """Return the names of the flags that are given."""
         named = {name: getattr(self, name) for name in self.__slots__}
         return [f"--{name.replace('_', '-')}" for name, value in named.items() if value is not None]
 
 
 @dataclass(frozen=True, slots=True)
 class ReasonerOptions:
-    """Who is to be asked, as a user names it."""
+    """The reasoner to query, as the user names it."""
 
     flags: ReasonerFlags = field(default_factory=ReasonerFlags)
     config: JobConfig = field(default_factory=JobConfig)
     cache: Path | None = None
     """Folder that keeps answers between runs; None keeps nothing."""
 
-    def reasoner(self, bank: Bank) -> ReasonerRun:
-        """Return the reasoner, once it is sure that it can be asked about this bank's models.
+    def run(self, bank: Bank) -> ReasonerRun:
+        """Check that the reasoner can be queried with `bank`, and return its run.
 
         Raises
         ------
@@ -61,28 +61,28 @@ class ReasonerOptions:
         config = self._config(bank)
         spec = ReasonerSpec.from_config(config)
         check_vllm()
-        make_prompt_builder(config)  # finds what is wrong with tokenizer and template
+        make_prompt_builder(config)  # raises if tokenizer or template is wrong
         engine = self.config.engine
         if self.flags.tensor_parallel is not None:
             changed = {**engine.model_dump(), "tensor_parallel": self.flags.tensor_parallel}
             engine = parse(EngineConfig, changed, "the engine")
         return ReasonerRun(config, spec, engine, self.flags.llm_replicas or 1, self.cache)
 
-    def for_bank(self, bank: Bank) -> ReasonerRun:
-        """Return the same, if it is the one that the bank knows the worth of.
+    def fitted_run(self, bank: Bank) -> ReasonerRun:
+        """Return the run of the reasoner that `bank` is fitted for.
 
         Raises
         ------
         ConfigError
-            If the bank was calibrated for none or for another; names what differs.
+            If the bank is fitted for no reasoner or another one; names what differs.
         """
         bank.require_reasoner()
-        reasoner = self.reasoner(bank)
-        # The bank's own spec: answers are cached under it even if the checkpoint was moved.
+        reasoner = self.run(bank)
+        # The bank's path of the checkpoint is part of the cache key, also after a move.
         return replace(reasoner, spec=bank.require_reasoner(reasoner.spec).spec)
 
     def _config(self, bank: Bank) -> ReasonerConfig:
-        """Return the settings: what flags say, else the file, else the bank's."""
+        """Return the settings: from flags, else from the file, else from the bank."""
         base: dict[str, Any] = {}
         if self.config.reasoner is not None:
             base = self.config.reasoner.model_dump()
@@ -95,34 +95,34 @@ class ReasonerOptions:
             raise ConfigError(
                 "--checkpoint is missing; expected a Hugging Face name or a checkpoint's folder"
             )
-        said = {"revision": flags.revision, "reasoning": flags.reasoning, "samples": flags.samples}
-        base |= {name: value for name, value in said.items() if value is not None}
+        given = {"revision": flags.revision, "reasoning": flags.reasoning, "samples": flags.samples}
+        base |= {name: value for name, value in given.items() if value is not None}
         if flags.samples is not None:
-            warm = base.get("temperature") or SAMPLED_TEMPERATURE
-            base["temperature"] = warm if flags.samples > 1 else 0.0
+            sampled = base.get("temperature") or SAMPLED_TEMPERATURE
+            base["temperature"] = sampled if flags.samples > 1 else 0.0
         config = parse(ReasonerConfig, base, "the reasoner")
-        # Workers stand elsewhere: files need their whole names.
-        whole: dict[str, Any] = {
+        # Workers have another working directory: paths must be absolute.
+        absolute: dict[str, Any] = {
             "template": config.template and config.template.expanduser().resolve()
         }
         if is_local_path(config.checkpoint):
-            whole["checkpoint"] = str(Path(config.checkpoint).expanduser().resolve())
-        return config.model_copy(update=whole)
+            absolute["checkpoint"] = str(Path(config.checkpoint).expanduser().resolve())
+        return config.model_copy(update=absolute)
 
 
 def answer_cache_folder() -> Path:
-    """Return the folder that keeps answers: below ``SCOPE_CACHE``, else `CACHE`."""
-    given = os.environ.get("SCOPE_CACHE")
-    return Path(given).expanduser() / "answers" if given else Path(CACHE).expanduser()
+    """Return the folder of cached answers: ``answers`` in ``SCOPE_CACHE``, else `CACHE`."""
+    folder = os.environ.get("SCOPE_CACHE")
+    return Path(folder).expanduser() / "answers" if folder else Path(CACHE).expanduser()
 
 
 def uses_reasoner(predictor: str, flags: ReasonerFlags) -> bool:
-    """Say whether ``--predictor`` names the reasoner.
+    """Return whether ``--predictor`` names the reasoner.
 
     Raises
     ------
     ConfigError
-        If it names nothing we know, or flags speak of a reasoner that is not asked.
+        If the value is unknown, or flags of the reasoner are given without it.
     """
     if predictor not in PREDICTORS:
         raise ConfigError(f"--predictor is {predictor!r}; expected {' or '.join(PREDICTORS)}")
@@ -132,7 +132,7 @@ def uses_reasoner(predictor: str, flags: ReasonerFlags) -> bool:
 
 
 def _settings(spec: ReasonerSpec) -> dict[str, Any]:
-    """Return what a configuration says of a known reasoner; of its template nothing is kept."""
-    known = spec.model_dump(exclude={"template"})
-    # The revision of a folder is what is in it, not what is asked of it.
-    return {**known, "revision": None} if is_local_path(spec.checkpoint) else known
+    """Return the settings of a bank's reasoner; the path of its template is not stored."""
+    settings = spec.model_dump(exclude={"template"})
+    # The revision of a local folder is the digest of its files: it cannot be chosen.
+    return {**settings, "revision": None} if is_local_path(spec.checkpoint) else settings

@@ -1,4 +1,4 @@
-"""The worker that writes prompts: questions in, one prompt for each model out."""
+"""The actor that builds prompts: questions in, one prompt per question and model out."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,82 +17,81 @@ from scope.reasoner import PromptBuilder, PromptTokenizer, ReasonerConfig
 
 @dataclass(frozen=True, slots=True)
 class PromptTask:
-    """What every writer of prompts needs."""
+    """The input that all prompt actors share."""
 
     bank: Bank
     config: ReasonerConfig
     wanted_qm: BoolArray
-    """What is to be asked; shape (n_questions, n_models)."""
+    """Cells to query; shape (n_questions, n_models)."""
     stored: Path | None
-    """The bank whose questions these are; None if they are raw."""
+    """The bank that holds the questions; None if they are raw texts."""
 
 
 class PromptActor:
-    """Writes the prompts of whole blocks; holds bank, index and tokenizer for all it gets."""
+    """Builds the prompts of whole blocks; holds one bank, index and tokenizer for all of them."""
 
     def __init__(self, task: "ray.ObjectRef[PromptTask]") -> None:
         self._task = ray.get(task)
         self._index = AnchorIndex(self._task.bank.embedding_ad)
         self._stored = None if self._task.stored is None else StoredFeatures(self._task.stored)
         # Ray turns an error in a constructor into text and retries it: raise it with the block.
-        self._writer: PromptBuilder | ScopeError
+        self._builder: PromptBuilder | ScopeError
         try:
-            self._writer = make_prompt_builder(self._task.config)
+            self._builder = make_prompt_builder(self._task.config)
         except ScopeError as error:
-            self._writer = error
+            self._builder = error
 
     def __call__(self, batch: Batch) -> Batch:
-        """Return ``row``, ``column`` (of the model) and ``prompt`` of all that is to be asked.
+        """Return ``row``, ``column`` (index of the model) and ``prompt`` of each wanted cell.
 
-        Sorted by their text, so that prompts that begin alike follow each other: an engine
-        reads a beginning once.
+        Sorted by prompt, so that prompts with a common prefix follow each other and the engine's
+        prefix cache serves them.
         """
-        if isinstance(self._writer, ScopeError):
-            raise self._writer
+        if isinstance(self._builder, ScopeError):
+            raise self._builder
         wanted_qm = self._task.wanted_qm[batch["row"]]
-        if "error" in batch:  # without a vector nothing is similar
+        if "error" in batch:  # without a vector there are no nearest anchors
             wanted_qm = wanted_qm & (batch["error"] == "")[:, None]
-        near_qk = self._near(batch, np.flatnonzero(wanted_qm.any(axis=1)))
-        asked = [
-            (self._prompt(str(batch["prompt"][q]), near_qk[q], m), int(batch["row"][q]), int(m))
-            for q in near_qk
+        anchor_k_of = self._nearest(batch, np.flatnonzero(wanted_qm.any(axis=1)))
+        queries = sorted(
+            (self._prompt(str(batch["prompt"][q]), anchor_k, m), int(batch["row"][q]), int(m))
+            for q, anchor_k in anchor_k_of.items()
             for m in np.flatnonzero(wanted_qm[q])
-        ]
-        asked.sort()
+        )
         return {
-            "row": np.array([row for _, row, _ in asked], dtype=np.int64),
-            "column": np.array([m for *_, m in asked], dtype=np.int64),
-            "prompt": np.array([prompt for prompt, *_ in asked], dtype=object),
+            "row": np.array([row for _, row, _ in queries], dtype=np.int64),
+            "column": np.array([m for *_, m in queries], dtype=np.int64),
+            "prompt": np.array([prompt for prompt, *_ in queries], dtype=object),
         }
 
-    def _near(self, batch: Batch, asked: IntArray) -> dict[int, IntArray]:
-        """Return the anchors nearest to some questions of a batch, themselves left out."""
-        if not asked.size:
+    def _nearest(self, batch: Batch, wanted: IntArray) -> dict[int, IntArray]:
+        """Return the nearest anchors of the `wanted` questions of a batch, themselves excluded."""
+        if not wanted.size:
             return {}
-        embedding_qd = self._vectors(batch, asked)
+        embedding_qd = self._vectors(batch, wanted)
         if "self_anchor" in batch:
-            self_index_q = batch["self_anchor"][asked]
+            self_index_q = batch["self_anchor"][wanted]
             _, anchor_qk = self._index.search_excluding_self(
                 embedding_qd, N_REPORTED_ANCHORS, self_index_q
             )
         else:
             _, anchor_qk = self._index.search(embedding_qd, N_REPORTED_ANCHORS)
-        return dict(zip(asked.tolist(), anchor_qk, strict=True))
+        return dict(zip(wanted.tolist(), anchor_qk, strict=True))
 
-    def _vectors(self, batch: Batch, asked: IntArray) -> Float32Array:
+    def _vectors(self, batch: Batch, wanted: IntArray) -> Float32Array:
         if self._stored is not None:
-            return self._stored.read(batch["row"][asked])[0]
-        return np.stack(list(batch["embedding"]))[asked]
+            return self._stored.read(batch["row"][wanted])[0]
+        return np.stack(list(batch["embedding"]))[wanted]
 
     def _prompt(self, question: str, anchor_k: IntArray, m: int) -> str:
         bank, config = self._task.bank, self._task.config
-        assert not isinstance(self._writer, ScopeError)
+        assert not isinstance(self._builder, ScopeError)
         examples = nearest_examples(bank, anchor_k, m, config.n_examples)
-        return self._writer.build(bank.models[m].id, examples, question)
+        return self._builder.build(bank.models[m].id, examples, question)
 
 
 def make_prompt_builder(config: ReasonerConfig) -> PromptBuilder:
-    """Return the writer of prompts for a reasoner.
+    """Return the prompt builder of a reasoner.
 
     Raises
     ------

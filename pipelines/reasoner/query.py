@@ -1,4 +1,4 @@
-"""Ask the reasoner what the cache lacks; each answer is kept as it comes."""
+"""Query the reasoner for the answers that the cache lacks; each is cached as it arrives."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -26,59 +26,60 @@ from scope.reasoner import (
 )
 
 PROMPT_QUESTIONS = 128
-"""Questions whose prompts are sorted together: what begins alike is read once."""
+"""Questions whose prompts are sorted together, so that the prefix cache serves them."""
 
 PROMPT_CPUS = 0.5
-"""Reserved by one writer of prompts."""
+"""CPUs reserved by one prompt actor."""
 
 NO_ANSWER = "no answer came back"
 
 
 def query_reasoner(
-    inquiry: QueryBatch, blocks: Dataset, stored: Path | None, reasoner: ReasonerRun, stages: Stages
+    queries: QueryBatch, blocks: Dataset, stored: Path | None, reasoner: ReasonerRun, stages: Stages
 ) -> QueryResult:
-    """Return all answers; what the cache lacks is asked, each thing once.
+    """Return all answers; query the engines for those that the cache lacks, each once.
 
-    To be called where Ray runs. What was once answered is never asked again: a run that is
-    killed loses some seconds of work.
+    Needs a running Ray. Answers are cached as they arrive: a killed run loses seconds of work.
 
     Parameters
     ----------
-    inquiry : QueryBatch
+    queries : QueryBatch
     blocks : Dataset
-        The questions, as `QuestionSource.blocks` has them.
+        The questions, as returned by `QuestionSource.blocks`.
     stored : Path or None
-        The bank that has their vectors, if they are labelled.
+        The bank that holds their vectors, if they are labelled.
     reasoner : ReasonerRun
     stages : Stages
-        Gets the stages ``starting the engine`` and ``asking``, if there is something to ask.
+        Begins the stages ``starting the engine`` and ``querying`` if the cache lacks an answer.
 
     Raises
     ------
     EngineError
         If no engine can be started, or one dies again and again.
     ClusterError
-        If engines do not fit, or Ray is lost.
+        If the engines do not fit, or Ray is lost.
     ConfigError
-        If answers cannot be kept.
+        If answers cannot be cached.
     """
-    cells = np.argwhere(inquiry.wanted_qm)
-    asks = inquiry.keys(cells)
-    fingerprint = ReasonerFingerprint(reasoner=reasoner.spec, evidence=inquiry.evidence)
+    cells = np.argwhere(queries.wanted_qm)
+    answer_keys = queries.keys(cells)
+    fingerprint = ReasonerFingerprint(reasoner=reasoner.spec, evidence=queries.evidence)
     pinned = reasoner.spec.revision is not None
     with open_cache(AnswerCache, reasoner.cache, fingerprint, pinned=pinned) as cache:
-        missing, keys = np.array(cache.missing(asks), dtype=np.int64), cache.keys(asks)
-        tally = ReasonerUsage(len(asks), len(asks) - len(missing), gpus_of(reasoner.engine))
+        missing = np.array(cache.missing(answer_keys), dtype=np.int64)
+        keys = cache.keys(answer_keys)
+        n_cached = len(answer_keys) - len(missing)
+        usage = ReasonerUsage(len(answer_keys), n_cached, gpus_of(reasoner.engine))
         key_of = {(int(q), int(m)): keys[n] for n in missing for q, m in [cells[n]]}
-        with closing(AnswerWriter(cache, key_of, tally)) as keeper:
+        with closing(AnswerWriter(cache, key_of, usage)) as writer:
             if missing.size:
-                wanted_qm = np.zeros_like(inquiry.wanted_qm)
-                wanted_qm[tuple(cells[missing].T)] = True
-                # What was learned from the anchors is no part of a prompt.
-                bank = replace(inquiry.bank, forecaster=None, reference=None, reasoner=None)
-                task = PromptTask(bank, reasoner.config, wanted_qm, stored)
-                _execute(query_dataset(blocks, task, reasoner), keeper, tally, stages)
-        return _collect(cache, keeper.failed, cells, keys, inquiry.wanted_qm.shape, tally)
+                missing_qm = np.zeros_like(queries.wanted_qm)
+                missing_qm[tuple(cells[missing].T)] = True
+                # Prompts need none of the fitted parts.
+                bank = replace(queries.bank, forecaster=None, reference=None, reasoner=None)
+                task = PromptTask(bank, reasoner.config, missing_qm, stored)
+                _execute(query_dataset(blocks, task, reasoner), writer, usage, stages)
+        return _collect(cache, writer.failed, cells, keys, queries.wanted_qm.shape, usage)
 
 
 def query_dataset(blocks: Dataset, task: PromptTask, reasoner: ReasonerRun) -> Dataset:
@@ -86,7 +87,7 @@ def query_dataset(blocks: Dataset, task: PromptTask, reasoner: ReasonerRun) -> D
     config = reasoner.config
     check_engine_capacity(reasoner.engine, reasoner.n_engines)
     tokens = PromptTokenizer.load(config.checkpoint, config.revision, config.trust_remote_code)
-    # An engine must not wait for another: answers are kept in the order they come.
+    # Answers are cached in the order of their arrival, so that no engine waits for another.
     blocks.context.execution_options.preserve_order = False
     prompts = blocks.map_batches(
         PromptActor,
@@ -98,18 +99,18 @@ def query_dataset(blocks: Dataset, task: PromptTask, reasoner: ReasonerRun) -> D
         **RESTART_OPTIONS,
     )
     with quiet_logging():
-        from pipelines.reasoner.llm_stage import answer_dataset  # and with it vLLM
+        from pipelines.reasoner.llm_stage import answer_dataset  # imports vLLM
 
         return answer_dataset(prompts, config, reasoner.engine, tokens, reasoner.n_engines)
 
 
-def _execute(plan: Dataset, keeper: AnswerWriter, tally: ReasonerUsage, stages: Stages) -> None:
-    """Carry the plan out; asking begins where the first answers come."""
+def _execute(plan: Dataset, writer: AnswerWriter, usage: ReasonerUsage, stages: Stages) -> None:
+    """Run the plan; the stage ``querying`` begins with the first answers."""
     stages.begin("starting the engine")
     for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
-        if not tally.n_queried:
-            stages.begin("asking", tally.n_wanted, done=tally.n_known)
-        stages.advance(len(batch["row"]), errors=keeper.add(batch))
+        if not usage.n_queried:
+            stages.begin("querying", usage.n_requested, done=usage.n_cached)
+        stages.advance(len(batch["row"]), errors=writer.add(batch))
 
 
 def _collect(
@@ -118,18 +119,18 @@ def _collect(
     cells: IntArray,
     keys: AnyArray,
     shape: tuple[int, ...],
-    tally: ReasonerUsage,
+    usage: ReasonerUsage,
 ) -> QueryResult:
-    """Look up all answers, as they are on the disk, each in its cell."""
+    """Read all answers from the cache into matrices; a missing one has an error."""
     found, answer_na = cache.lookup(keys)
     p_yes_qm, tokens_qm = np.full(shape, np.nan), np.full(shape, np.nan)
     if found.any():
-        here = tuple(cells[found].T)
-        p_yes_qm[here] = answer_na[found, CachedAnswer._fields.index("p_yes")]
-        tokens_qm[here] = answer_na[found, CachedAnswer._fields.index("tokens")]
-    lost = np.flatnonzero(~found)
+        index = tuple(cells[found].T)
+        p_yes_qm[index] = answer_na[found, CachedAnswer._fields.index("p_yes")]
+        tokens_qm[index] = answer_na[found, CachedAnswer._fields.index("tokens")]
+    missing = np.flatnonzero(~found)
     errors = {
         (int(q), int(m)): failed.get(key, NO_ANSWER)
-        for (q, m), key in zip(cells[lost], keys[lost], strict=True)
+        for (q, m), key in zip(cells[missing], keys[missing], strict=True)
     }
-    return QueryResult(ReasonerPredictions(p_yes_qm, tokens_qm), errors, tally)
+    return QueryResult(ReasonerPredictions(p_yes_qm, tokens_qm), errors, usage)

@@ -1,4 +1,4 @@
-"""Continue prompts by vLLM alone, in a process of its own: ``bare_vllm.py ENGINE WANTED OUT``."""
+"""Continue prompts by vLLM alone: ``python -m tests.deployments.bare_vllm ENGINE WANTED OUT``."""
 
 import json
 import sys

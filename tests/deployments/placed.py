@@ -32,7 +32,7 @@ def main(tensor_parallel, replicas):
     ray.init(log_to_driver=False)  # on the cluster below
     engine = EngineConfig(tensor_parallel=tensor_parallel)
     built = build_engine(ReasonerArgs(checkpoint="no/weights", engine=engine))
-    # All that Serve is told of the real engine, for another class.
+    # The options of the real engine, for another class.
     scaling = {"min_replicas": replicas, "max_replicas": replicas}
     deployment = built._bound_deployment.options(func_or_class=Holding, autoscaling_config=scaling)
     serve.start(proxy_location="Disabled")

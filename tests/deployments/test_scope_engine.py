@@ -33,7 +33,7 @@ from tests.deployments.engine import taught
 from tests.deployments.serving import figures
 from tests.factories.banks import LARGE, MIDDLE, SMALL, two_kinds
 from tests.factories.checkpoints import needs_vllm
-from tests.pipelines.runs import finish
+from tests.pipelines.runs import ROOT, finish
 
 pytestmark = [pytest.mark.vllm, needs_vllm]
 
@@ -232,8 +232,9 @@ def test_the_deployment_says_what_bare_vllm_says(reasoned, run, args, tmp_path):
     (tmp_path / "engine.json").write_text(json.dumps(engine))
     (tmp_path / "wanted.json").write_text(json.dumps([prompts, how]))
     files = [str(tmp_path / name) for name in ("engine.json", "wanted.json", "out.json")]
-    script = Path(__file__).with_name("bare_vllm.py")
-    subprocess.run([sys.executable, str(script), *files], check=True, capture_output=True)
+    # As a module: a script's folder comes first on the path, and `requests` here is a room.
+    command = [sys.executable, "-m", "tests.deployments.bare_vllm", *files]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     told = json.loads(Path(files[-1]).read_text())
     bare = [
         Continuation(

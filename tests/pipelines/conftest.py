@@ -1,4 +1,4 @@
-"""Predictions made by hand, and the questions of the runs that are disturbed."""
+"""Small predictions, and the inputs of the runs that tests disturb."""
 
 import json
 
@@ -67,9 +67,9 @@ def inputs(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(inputs, tmp_path_factory):
-    """The files, by name, of a run on one machine that nothing happens to."""
-    output = tmp_path_factory.mktemp("undisturbed")
+def uninterrupted(inputs, tmp_path_factory):
+    """The files, by name, of an uninterrupted run on one machine."""
+    output = tmp_path_factory.mktemp("uninterrupted")
     finish(inputs, output)
     return content(output)
 

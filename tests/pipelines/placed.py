@@ -17,7 +17,8 @@ import ray
 from ray.llm._internal.batch.stages.base import StatefulStageUDF
 
 from pipelines.cluster.session import ray_session
-from pipelines.reasoner.llm_stage import STAGE, processor
+from pipelines.reasoner.engine_worker import STAGE, use_engine_worker
+from pipelines.reasoner.llm_stage import make_processor
 from scope.reasoner.engine import EngineConfig
 from scope.reasoner.spec import ReasonerConfig
 from tests.pipelines.clusters import are_placed, cluster_of, placement_groups
@@ -47,10 +48,11 @@ def main(tensor_parallel, engines, folder):
     config = ReasonerConfig(checkpoint=folder)
     found = []
     with ray_session():
-        built = processor(config, EngineConfig(tensor_parallel=tensor_parallel), None, engines)
-        built.get_stage_by_name(STAGE).__dict__["fn"] = Holding
+        processor = make_processor(config, EngineConfig(tensor_parallel=tensor_parallel), engines)
+        use_engine_worker(processor, None)
+        processor.get_stage_by_name(STAGE).__dict__["fn"] = Holding
         rows = ray.data.from_items([{"prompt": str(n)} for n in range(N_ROWS)])
-        plan = built(rows.repartition(8))
+        plan = processor(rows.repartition(8))
         job = threading.Thread(target=lambda: found.extend(plan.take_all()))
         job.start()
         n_fit = N_GPUS // tensor_parallel

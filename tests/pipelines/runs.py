@@ -1,4 +1,4 @@
-"""``scope predict`` as a user starts it, in processes that may be hurt while they run."""
+"""Run ``scope predict`` in a process of its own, which a test may disturb."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from pipelines.predict.run import UNFINISHED_FOLDER
 
 ROOT = Path(__file__).parents[2]
 N_SHARDS = 24
-"""Of the 12,000 questions of the fixture ``inputs``."""
+"""Shards of the 12,000 questions of the fixture ``inputs``."""
 TIMEOUT_S = 180
 
 
@@ -23,7 +23,7 @@ def command(inputs, output):
 
 @contextmanager
 def running(arguments, **environment):
-    """Run a command in a session of its own, of which nothing is left at the end."""
+    """Run a command in a session of its own, all of whose processes are killed at the end."""
     run = subprocess.Popen(
         [str(part) for part in arguments],
         stdout=subprocess.PIPE,
@@ -53,15 +53,15 @@ def finish(inputs, output, **environment):
     assert code == 0, err
 
 
-def told(out):
-    """The one JSON object that was printed; Ray may put warnings of its own around it."""
+def printed_json(out):
+    """The one JSON object on standard output; Ray may print warnings before and after it."""
     (line,) = (line for line in out.splitlines() if line.startswith("{"))
     return json.loads(line)
 
 
-def wait_until(condition, patience_s=TIMEOUT_S, every_s=0.01):
-    """Return what `condition` returns, once that is true."""
-    deadline = time.monotonic() + patience_s
+def wait_until(condition, timeout_s=TIMEOUT_S, every_s=0.01):
+    """Return the first true value that `condition` returns."""
+    deadline = time.monotonic() + timeout_s
     while not (value := condition()):
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(every_s)
@@ -72,20 +72,20 @@ def n_finished(output):
     return len(list((output / UNFINISHED_FOLDER).glob("shard-*.json")))
 
 
-def in_the_middle(run, output):
-    """Wait until the first shard is finished; the last is not then, or there is no test."""
+def wait_for_shard(run, output):
+    """Wait until the first shard is finished; the last must not be finished then."""
     wait_until(lambda: n_finished(output) or run.poll() is not None)
     assert 0 < n_finished(output) < N_SHARDS
 
 
 def workers(root, name):
-    """The Ray worker processes below `root` (a process number) whose title has `name`."""
+    """Ids of the Ray worker processes below process `root` whose title contains `name`."""
     titles = processes(root).items()
     return [pid for pid, title in titles if title.startswith("ray::") and name in title]
 
 
 def processes(root):
-    """The titles of all processes below `root`, by their numbers."""
+    """Titles of all processes below process `root`, by process id."""
     parent, title = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended meanwhile
@@ -105,10 +105,10 @@ def content(output):
     return {str(path.relative_to(output)): path.read_bytes() for path in files}
 
 
-def check_sentence(err, *words):
-    """The last line of `err` says these words, and nothing there is a traceback."""
+def check_error(err, *parts):
+    """The last line of `err` contains `parts`, and there is no traceback."""
     assert "Traceback" not in err, err
     *_, last = err.strip().splitlines()
     assert last.startswith("scope: "), err
-    for word in words:
-        assert word in last, err
+    for part in parts:
+        assert part in last, err

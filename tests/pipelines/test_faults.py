@@ -1,4 +1,4 @@
-"""Workers, nodes and whole clusters that die under ``scope predict``."""
+"""``scope predict`` while workers, nodes or the head of the cluster die."""
 
 import json
 import os
@@ -10,14 +10,14 @@ import pytest
 from tests.pipelines.clusters import cluster_of
 from tests.pipelines.runs import (
     N_SHARDS,
-    check_sentence,
+    check_error,
     command,
     content,
     ended,
     finish,
-    in_the_middle,
     n_finished,
     running,
+    wait_for_shard,
     wait_until,
     workers,
 )
@@ -25,23 +25,23 @@ from tests.pipelines.runs import (
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 
-def test_three_nodes_write_what_one_machine_writes(inputs, undisturbed, tmp_path):
+def test_three_nodes_write_what_one_machine_writes(inputs, uninterrupted, tmp_path):
     """
-    Byte for byte, wherever a shard was made.
+    Byte for byte, wherever a shard was predicted.
     """
     with cluster_of(2, 2, 2) as cluster:
         finish([*inputs, "--replicas", 3], tmp_path / "out", RAY_ADDRESS=cluster.address)
 
-    assert content(tmp_path / "out") == undisturbed
+    assert content(tmp_path / "out") == uninterrupted
 
 
-def test_a_killed_worker_loses_and_doubles_nothing(inputs, undisturbed, tmp_path):
+def test_a_killed_worker_loses_and_doubles_nothing(inputs, uninterrupted, tmp_path):
     """
-    Its shards are made by the one that replaces it; all that is printed stays JSON.
+    The worker that replaces it predicts its shards; all output stays JSON.
     """
     output = tmp_path / "out"
     with running([*command(inputs, output), "--json"]) as run:
-        in_the_middle(run, output)
+        wait_for_shard(run, output)
         for pid in workers(run.pid, "ShardActor"):
             os.kill(pid, signal.SIGKILL)
         n_before = n_finished(output)
@@ -50,17 +50,17 @@ def test_a_killed_worker_loses_and_doubles_nothing(inputs, undisturbed, tmp_path
     assert code == 0, err
     assert {json.loads(line)["event"] for line in err.splitlines()} == {"progress", "stage"}
     assert n_before < N_SHARDS
-    assert json.loads(out)["questions"] == 12_000
-    assert content(output) == undisturbed
+    assert json.loads(out)["n_questions"] == 12_000
+    assert content(output) == uninterrupted
 
 
 def test_a_worker_that_always_dies_ends_the_run(inputs, tmp_path):
     """
-    Restarts are bounded: a question that kills its worker is not tried for ever.
+    Restarts are limited: a question that kills its worker is not retried for ever.
     """
     output, killed = tmp_path / "out", set()
     with running(command(inputs, output)) as run:
-        in_the_middle(run, output)
+        wait_for_shard(run, output)
 
         def kill_all():
             for pid in {*workers(run.pid, "ShardActor")} - killed:
@@ -73,53 +73,53 @@ def test_a_worker_that_always_dies_ends_the_run(inputs, tmp_path):
 
     assert code == 2
     assert 2 <= len(killed) <= 10
-    check_sentence(err, "Ray could not finish the work", "run the same command again")
+    check_error(err, "Ray could not finish the work", "run the same command again")
     assert 0 < n_finished(output) < N_SHARDS
 
 
-@pytest.mark.parametrize("graceful", [True, False], ids=["told to leave", "crashed"])
-def test_a_node_that_goes_loses_and_doubles_nothing(inputs, undisturbed, tmp_path, graceful):
+@pytest.mark.parametrize("graceful", [True, False], ids=["graceful", "crashed"])
+def test_a_removed_node_loses_and_doubles_nothing(inputs, uninterrupted, tmp_path, graceful):
     """
-    The work of its workers, and the blocks that lay there, are made again elsewhere.
+    The work of its workers and its blocks are recomputed on other nodes.
     """
     output = tmp_path / "out"
     with (
         cluster_of(0, 2, 2) as cluster,
         running(command(inputs, output), RAY_ADDRESS=cluster.address) as run,
     ):
-        in_the_middle(run, output)
+        wait_for_shard(run, output)
         cluster.remove_node(cluster.node_with("ShardActor"), graceful=graceful)
         n_before = n_finished(output)
         code, _, err = ended(run)
 
     assert code == 0, err
     assert n_before < N_SHARDS
-    assert content(output) == undisturbed
+    assert content(output) == uninterrupted
 
 
 @pytest.mark.parametrize("service", ["gcs_server", "raylet"])
-def test_a_lost_head_ends_the_run_in_a_sentence(inputs, undisturbed, tmp_path, service):
+def test_a_lost_head_ends_the_run_with_an_error(inputs, uninterrupted, tmp_path, service):
     """
-    Within a minute, and the next run goes on with the shards there are.
+    Within a minute; the next run continues with the finished shards.
     """
     output = tmp_path / "out"
     with (
         cluster_of(2, 2, 2) as cluster,
         running(command(inputs, output), RAY_ADDRESS=cluster.address) as run,
     ):
-        in_the_middle(run, output)
+        wait_for_shard(run, output)
         os.kill(cluster.pids[0][service], signal.SIGKILL)
-        wait_until(lambda: run.poll() is not None, patience_s=60)
+        wait_until(lambda: run.poll() is not None, timeout_s=60)
         code, _, err = ended(run)
 
     assert code == 2, err
-    check_sentence(err, "run the same command again")
+    check_error(err, "run the same command again")
     assert 0 < n_finished(output) < N_SHARDS
     finish(inputs, output)
-    assert content(output) == undisturbed
+    assert content(output) == uninterrupted
 
 
-def kept(cache):
+def cached_keys(cache):
     """The keys in a cache, shard by shard."""
     return [pa.ipc.open_file(path).read_all()["key"].to_pylist() for path in shards(cache)]
 
@@ -130,7 +130,7 @@ def shards(cache):
 
 def test_a_killed_encoder_loses_and_doubles_nothing(texts, tmp_path):
     """
-    Every text is embedded once, in the blocks of an undisturbed run: the bits are the same.
+    Every text is embedded once, in the blocks of an uninterrupted run, with the same bits.
     """
     finish(texts, tmp_path / "whole", SCOPE_CACHE=str(tmp_path / "whole cache"))
     output, cache = tmp_path / "killed", tmp_path / "killed cache"
@@ -143,6 +143,6 @@ def test_a_killed_encoder_loses_and_doubles_nothing(texts, tmp_path):
 
     assert code == 0, err
     assert 0 < n_before < 3
-    keys = [key for shard in kept(cache) for key in shard]
+    keys = [key for shard in cached_keys(cache) for key in shard]
     assert len(keys) == len({*keys}) == 768
     assert content(output) == content(tmp_path / "whole")

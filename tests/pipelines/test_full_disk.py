@@ -1,4 +1,4 @@
-"""Disks that are full or read-only: a sentence, nothing finished lost, and the rerun goes on."""
+"""Full and read-only disks: an error, no finished work is lost, and the next run continues."""
 
 import json
 import os
@@ -12,14 +12,14 @@ import pytest
 from pipelines.predict.run import UNFINISHED_FOLDER
 from tests.pipelines.runs import (
     N_SHARDS,
-    check_sentence,
+    check_error,
     command,
     content,
     ended,
     finish,
-    in_the_middle,
     n_finished,
     running,
+    wait_for_shard,
     wait_until,
     workers,
 )
@@ -29,24 +29,24 @@ pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 SMALL_DISK = """
 mount -t tmpfs -o size="$1" small "$2"; small="$2"; kept="$3"; shift 3
-"$@" 2> "$kept/said" || echo $? > "$kept/code"
+"$@" 2> "$kept/stderr" || echo $? > "$kept/code"
 cp -r "$small" "$kept/full"
 mount -o remount,size=256m "$small"
 "$@"
 cp -r "$small" "$kept/end"
 """
-"""Runs a command on a small disk, again when that has grown, and keeps what each left."""
+"""Runs a command on a small disk, again once the disk has grown, and copies both outputs."""
 
 
-def refuse_more(pid, n_bytes):
-    """Let the system refuse a process any file above `n_bytes`; needs no rights."""
-    _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (n_bytes, most))
+def limit_file_size(pid, n_bytes):
+    """Limit the size of files that a process may write; needs no privileges."""
+    _, hard_limit = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (n_bytes, hard_limit))
 
 
 @pytest.fixture
 def kept(tmp_path):
-    """A folder to keep things in, where a disk of one's own can be mounted at all."""
+    """A folder for copies; skips the test where no disk can be mounted."""
     mount = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", tmp_path]
     tried = subprocess.run(mount, capture_output=True, text=True, check=False)
     if tried.returncode:
@@ -60,63 +60,63 @@ def kept(tmp_path):
     ("size", "path"),
     [
         pytest.param("2m", f"{UNFINISHED_FOLDER}/shard-", id="while shards are written"),
-        pytest.param("8m", "", id="while they are put together"),
+        pytest.param("8m", "", id="while they are merged"),
     ],
 )
-def test_a_full_disk_loses_no_shard(inputs, undisturbed, tmp_path, kept, size, path):
+def test_a_full_disk_loses_no_shard(inputs, uninterrupted, tmp_path, kept, size, path):
     """
-    The run says so and ends; with more room the next one finishes with the same bytes.
+    The run ends with an error; with more space the next one finishes with the same bytes.
     """
     output = tmp_path / "out"
     output.mkdir()
-    outside = ["unshare", "-rm", "sh", "-euc", SMALL_DISK, "sh", size, output, kept]
-    with running([*outside, *command(inputs, output)]) as run:
+    small_disk = ["unshare", "-rm", "sh", "-euc", SMALL_DISK, "sh", size, output, kept]
+    with running([*small_disk, *command(inputs, output)]) as run:
         code, _, err = ended(run)
 
     assert code == 0, err
     assert (kept / "code").read_text() == "2\n"
-    said = (kept / "said").read_text()
-    check_sentence(said, f"{output}/{path}", "cannot be written: No space left on device")
+    first_err = (kept / "stderr").read_text()
+    check_error(first_err, f"{output}/{path}", "cannot be written: No space left on device")
     assert 0 < n_finished(kept / "full") < (N_SHARDS if path else N_SHARDS + 1)
     assert {file.name for file in (kept / "full").iterdir()} == {UNFINISHED_FOLDER}
-    assert content(kept / "end") == undisturbed
+    assert content(kept / "end") == uninterrupted
 
 
-def test_a_disk_that_refuses_a_worker_ends_the_run(inputs, undisturbed, tmp_path):
+def test_a_disk_that_fails_in_a_worker_ends_the_run(inputs, uninterrupted, tmp_path):
     """
-    The worker's refusal arrives whole: which file, and why.
+    The error of the worker names the file and the reason.
     """
     output = tmp_path / "out"
     with running(command(inputs, output)) as run:
-        in_the_middle(run, output)
+        wait_for_shard(run, output)
         for pid in workers(run.pid, "ShardActor"):
-            refuse_more(pid, 64_000)
+            limit_file_size(pid, 64_000)
         code, _, err = ended(run)
 
     assert code == 2
-    check_sentence(err, f"{output}/{UNFINISHED_FOLDER}/shard-", "cannot be written: File too large")
+    check_error(err, f"{output}/{UNFINISHED_FOLDER}/shard-", "cannot be written: File too large")
     assert 0 < n_finished(output) < N_SHARDS
     finish(inputs, output)
-    assert content(output) == undisturbed
+    assert content(output) == uninterrupted
 
 
 def shards(cache):
     return sorted(cache.glob("*/[!.]*.arrow"))
 
 
-def test_a_disk_that_refuses_embeddings_keeps_those_it_has(texts, tmp_path):
+def test_a_disk_that_fails_keeps_finished_embeddings(texts, tmp_path):
     """
-    The next run embeds only the others, and predicts with the same bits.
+    The next run embeds only the others.
     """
     output, cache = tmp_path / "out", tmp_path / "cache"
     with running(command(texts, output), SCOPE_CACHE=str(cache)) as run:
         wait_until(lambda: shards(cache) or run.poll() is not None)
-        refuse_more(run.pid, 100_000)
+        limit_file_size(run.pid, 100_000)
         code, _, err = ended(run)
     before = {path: path.read_bytes() for path in shards(cache)}
 
     assert code == 2
-    check_sentence(err, "embeddings cannot be kept", "File too large", "SCOPE_CACHE")
+    check_error(err, "embeddings cannot be kept", "File too large", "SCOPE_CACHE")
     assert 0 < len(before) < 3
     finish(texts, output, SCOPE_CACHE=str(cache))
     assert len(shards(cache)) == 3
@@ -124,9 +124,9 @@ def test_a_disk_that_refuses_embeddings_keeps_those_it_has(texts, tmp_path):
     assert sum(len(pa.ipc.open_file(path).read_all()) for path in shards(cache)) == 768
 
 
-def test_a_disk_that_refuses_answers_keeps_those_it_has(tmp_path):
+def test_a_disk_that_fails_keeps_finished_measurements(tmp_path):
     """
-    What was paid for before stays recorded; the next run asks the others.
+    Paid calls stay recorded; the next run makes only the others.
     """
     rows = [{"id": f"q{n:03d}", "prompt": f"{n}?\nA. x\nB. y", "gt": "A"} for n in range(120)]
     (tmp_path / "questions.json").write_text(json.dumps(rows))
@@ -142,23 +142,23 @@ def test_a_disk_that_refuses_answers_keeps_those_it_has(tmp_path):
         n_before = (output / "journal.jsonl").read_bytes().count(b"\n")
         with running(measure, OPENROUTER_API_KEY="x") as run:
             again, _, _ = ended(run)
-        n_asked = len(upstream.log())
+        n_calls = len(upstream.log())
 
     assert (code, again) == (2, 0)
-    check_sentence(err, f"{output}/journal.jsonl cannot be written: File too large")
+    check_error(err, f"{output}/journal.jsonl cannot be written: File too large")
     assert 10 < n_before < 120
-    assert n_asked <= 120 + 4
+    assert n_calls <= 120 + 4
     assert pq.read_table(output / "outcomes.parquet").num_rows == 120
 
 
-@pytest.mark.parametrize("place", ["below a file", "of somebody else"])
-def test_an_output_nobody_can_write_is_refused_at_once(texts, tmp_path, place):
+@pytest.mark.parametrize("place", ["below a file", "read-only"])
+def test_an_unwritable_output_is_refused_at_once(texts, tmp_path, place):
     """
-    Before anything is embedded, and nothing is left behind.
+    Before anything is embedded; no file is written.
     """
     home, cache = tmp_path / "home", tmp_path / "cache"
     if place == "below a file":
-        home.write_text("here already")
+        home.write_text("a file")
     else:
         home.mkdir(mode=0o555)
     bound = ["setpriv", "--bounding-set", "-dac_override"] if os.geteuid() == 0 else []
@@ -167,6 +167,6 @@ def test_an_output_nobody_can_write_is_refused_at_once(texts, tmp_path, place):
 
     assert code == 2
     reason = "Not a directory" if home.is_file() else "Permission denied"
-    check_sentence(err, f"{home}/out cannot be written: {reason}")
+    check_error(err, f"{home}/out cannot be written: {reason}")
     assert {path.name for path in tmp_path.iterdir()} == {"home"}
     assert home.is_file() or not list(home.iterdir())

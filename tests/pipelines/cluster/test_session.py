@@ -1,9 +1,9 @@
-"""Errors on their way from a worker of Ray to the user."""
+"""Errors of Ray workers as the user sees them."""
 
 import pickle
 
 import pytest
-from ray.data._internal.util import _annotate_exception_with_retry_context as annotated
+from ray.data._internal.util import _annotate_exception_with_retry_context as annotate
 
 from pipelines.cluster.session import _without_note
 from scope.errors import ConfigError, EmbedderMismatchError, OutputWriteError
@@ -12,17 +12,17 @@ from scope.errors import ConfigError, EmbedderMismatchError, OutputWriteError
 @pytest.mark.parametrize(
     "error",
     [
-        pytest.param(ConfigError("no bank"), id="its own words"),
-        pytest.param(EmbedderMismatchError("minilm", "qwen"), id="made of parts"),
-        pytest.param(OutputWriteError(28, "No space left on device", "out/a"), id="of the system"),
+        pytest.param(ConfigError("no bank"), id="own message"),
+        pytest.param(EmbedderMismatchError("minilm", "qwen"), id="composed message"),
+        pytest.param(OutputWriteError(28, "No space left on device", "out/a"), id="system error"),
     ],
 )
-def test_what_ray_data_adds_to_an_error_is_taken_off(error):
+def test_the_text_that_ray_data_appends_is_removed(error):
     """
-    Advice about retries of a library that the user has not heard of.
+    It is advice about retries inside Ray Data.
     """
     before = str(error)
-    noted = annotated(
+    annotated = annotate(
         error,
         description="apply UDF transform",
         attempts=1,
@@ -31,4 +31,4 @@ def test_what_ray_data_adds_to_an_error_is_taken_off(error):
         exception_str=before,
     )
 
-    assert str(_without_note(pickle.loads(pickle.dumps(noted)))) == before
+    assert str(_without_note(pickle.loads(pickle.dumps(annotated)))) == before

@@ -1,4 +1,4 @@
-"""Embedding through the cache: what is asked of the encoder, and where vectors lie."""
+"""Embedding through the cache: which texts reach the encoder, and where vectors are kept."""
 
 import json
 import re
@@ -20,13 +20,13 @@ PROMPTS = [f"What is {n} + {n}?" for n in range(300)]
 
 
 def embedding(stages):
-    """How many texts were to be embedded, and how many were."""
+    """Total and done of each embedding stage."""
     return [(stage.total, stage.done) for stage in stages.all if stage.name == "embedding"]
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     """
-    With both ways out.
+    The message names both remedies.
     """
     (tmp_path / "file").write_text("")
     encoder = EncoderSpec(MINILM, None, cache=tmp_path / "file" / "cache")
@@ -43,13 +43,13 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("name", "cache"),
     [
-        pytest.param("owner/name", "kept", id="weights that nobody pinned"),
-        pytest.param(MINILM, None, id="nothing is to be kept"),
+        pytest.param("owner/name", "kept", id="unpinned weights"),
+        pytest.param(MINILM, None, id="no cache folder"),
     ],
 )
-def test_what_must_not_be_kept_is_gone(tmp_path, name, cache):
+def test_a_temporary_cache_is_deleted(tmp_path, name, cache):
     """
-    The run itself works the same.
+    It works like a permanent one until then.
     """
     encoder = EncoderSpec(name, None, cache=tmp_path / cache if cache else None)
 
@@ -61,9 +61,9 @@ def test_what_must_not_be_kept_is_gone(tmp_path, name, cache):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_known_needs_no_encoder(tmp_path):
+def test_cached_texts_need_no_encoder(tmp_path):
     """
-    No Ray is started, nobody is told of any work.
+    Ray is not started and no stage begins.
     """
     encoder = EncoderSpec(MINILM, None, cache=tmp_path)
     vectors = np.eye(2, 4, dtype=np.float32)
@@ -81,7 +81,7 @@ def test_what_is_known_needs_no_encoder(tmp_path):
 @pytest.mark.usefixtures("cluster")
 def test_each_text_is_embedded_once(tmp_path):
     """
-    However often and wherever it stands; what an earlier run left is not asked for again.
+    Also if it is repeated; a text cached by an earlier run is not embedded.
     """
     encoder = EncoderSpec(MINILM, None, cache=tmp_path)
     known = np.eye(20, 384, dtype=np.float32)
@@ -104,8 +104,8 @@ def test_each_text_is_embedded_once(tmp_path):
 @pytest.mark.usefixtures("cluster")
 def test_predictions_do_not_depend_on_the_cache(scope, tmp_path, monkeypatch):
     """
-    Without it, filling it, and out of it: byte for byte the same, duplicates included, from a
-    data set in the published schema.
+    No cache, a cold one and a warm one give the same bytes, from a data set in the published
+    schema with duplicates.
     """
     monkeypatch.setenv("SCOPE_CACHE", str(tmp_path / "cache"))
     rows = [
@@ -141,7 +141,7 @@ def test_predictions_do_not_depend_on_the_cache(scope, tmp_path, monkeypatch):
 
 
 class StoppedError(Exception):
-    """Stands for a kill after the first block."""
+    """Simulates a kill after the first block."""
 
 
 class Stopping(Stages):
@@ -155,9 +155,9 @@ class Stopping(Stages):
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
-def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path):
+def test_an_interrupted_run_ends_with_the_same_bits(tmp_path):
     """
-    It goes on after the last block it had kept, and cuts the rest as before.
+    It continues after the last cached block, with the same blocks.
     """
     prompts = [f"What is {n} + {n}{'?' * (n % 7)}" for n in range(700)]
     encoder = EncoderSpec(MINILM, None, cache=tmp_path / "stopped")
@@ -166,20 +166,20 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path):
         embed_texts(prompts, encoder, Stopping())
     stages = Stages()
     resumed = embed_texts(prompts, encoder, stages)
-    undisturbed = embed_texts(prompts, EncoderSpec(MINILM, None, cache=tmp_path / "whole"))
+    uninterrupted = embed_texts(prompts, EncoderSpec(MINILM, None, cache=tmp_path / "whole"))
 
     assert embedding(stages) == [(700 - BLOCK_ROWS, 700 - BLOCK_ROWS)]
-    np.testing.assert_array_equal(resumed, undisturbed)
+    np.testing.assert_array_equal(resumed, uninterrupted)
 
 
 @pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
-def test_gpus_that_are_not_there_are_not_waited_for(tmp_path, monkeypatch):
+def test_missing_gpus_are_refused(tmp_path, monkeypatch):
     """
-    Ray would wait for ever.
+    Ray would wait for them for ever.
     """
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     config = EncoderSpec(MINILM, None).config.model_copy(update={"num_gpus": 64.0})
 
-    with pytest.raises(ConfigError, match="an encoder asks for 64 GPUs, this machine has"):
+    with pytest.raises(ConfigError, match="an encoder needs 64 GPUs, this machine has"):
         embed_texts(["a"], EncoderSpec(MINILM, None, config))

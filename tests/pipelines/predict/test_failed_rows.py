@@ -1,4 +1,4 @@
-"""Questions that cannot be predicted: recorded, passed over, tried again."""
+"""Questions that cannot be predicted are recorded, skipped and retried."""
 
 import json
 from dataclasses import replace
@@ -21,7 +21,7 @@ PROMPTS = {"a": "name the capital of france", "b": f"what is {POISON}", "c": "wh
 
 @pytest.fixture
 def flags(tmp_path, monkeypatch):
-    """Three questions, one of which the bank's embedder has no finite vector for."""
+    """Three questions; the embedder gives one of them no finite vector."""
     monkeypatch.setenv("SCOPE_CACHE", str(tmp_path / "cache"))
     model = str(tiny_model(tmp_path, pooling="mean"))
     _, revision = resolve_model(model, None)
@@ -37,21 +37,21 @@ def flags(tmp_path, monkeypatch):
 
 
 def rows(output):
-    """The predictions as Python objects, two a question."""
+    """The predictions as Python objects, two per question."""
     return pq.read_table(sorted((output / "predictions").glob("part-*"))).to_pylist()
 
 
 def heal(tmp_path):
-    """Keep a vector for the text that has none, as another process with more luck would."""
+    """Cache a vector of the failed text, as another process might."""
     model = str(tmp_path / "st")
-    recipe = EmbeddingFingerprint(name=model, revision=resolve_model(model, None)[1])
-    cache = EmbeddingCache(tmp_path / "cache", recipe)
+    fingerprint = EmbeddingFingerprint(name=model, revision=resolve_model(model, None)[1])
+    cache = EmbeddingCache(tmp_path / "cache", fingerprint)
     cache.add(cache.keys([PROMPTS["b"]]), unit(np.ones((1, 32))))
 
 
-def test_a_row_that_fails_carries_its_error_and_is_tried_again(scope, flags, tmp_path):
+def test_a_failed_row_has_an_error_and_is_retried(scope, flags, tmp_path):
     """
-    The others are predicted; it is neither wrong nor zero; the next run makes it whole.
+    The others are predicted; its values are null; the next run predicts it.
     """
     output = tmp_path / "out"
 
@@ -83,9 +83,9 @@ def test_a_row_that_fails_carries_its_error_and_is_tried_again(scope, flags, tmp
     assert kept == [row for row in broken if row["question_id"] != "b"]
 
 
-def test_a_run_of_which_everything_fails_still_says_so(scope, flags, tmp_path):
+def test_a_run_in_which_everything_fails_exits_1(scope, flags, tmp_path):
     """
-    No vector at all: as many errors as questions, and routing knows nothing.
+    Without any vector there are as many errors as questions.
     """
     (tmp_path / "questions.json").write_text(json.dumps([{"id": "b", "prompt": PROMPTS["b"]}]))
 
@@ -96,9 +96,9 @@ def test_a_run_of_which_everything_fails_still_says_so(scope, flags, tmp_path):
     assert [row["p_correct"] for row in rows(tmp_path / "out")] == [None, None]
 
 
-def test_a_bank_is_not_built_of_texts_that_fail(scope, flags, tmp_path):
+def test_a_bank_is_not_built_from_failed_texts(scope, flags, tmp_path):
     """
-    An anchor without a vector is none: refused, with the text and what is wrong with it.
+    The error names the text and the reason.
     """
     del flags
     outcomes = [

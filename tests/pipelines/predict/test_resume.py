@@ -1,4 +1,4 @@
-"""Runs that are killed, and finished by the next one."""
+"""Killed runs, which the next run finishes."""
 
 import random
 
@@ -18,16 +18,16 @@ pytestmark = [pytest.mark.slow]
 
 
 def kill_after(inputs, output, n_shards):
-    """Kill a run once it has finished some more shards; return how many there are then."""
-    enough = n_finished(output) + n_shards
+    """Kill a run after `n_shards` more shards; return the number of finished shards."""
+    target = n_finished(output) + n_shards
     with running(command(inputs, output)) as run:
-        wait_until(lambda: n_finished(output) >= enough or run.poll() is not None)
+        wait_until(lambda: n_finished(output) >= target or run.poll() is not None)
     return n_finished(output)
 
 
-def test_a_run_killed_five_times_ends_as_if_it_had_not_been(inputs, undisturbed, tmp_path):
+def test_a_run_killed_five_times_writes_the_same_files(inputs, uninterrupted, tmp_path):
     """
-    Each run goes on where the last was killed; in the end every byte is the same.
+    Each run continues with the shards of the last one.
     """
     rng, counts = random.Random(0), []
 
@@ -37,4 +37,4 @@ def test_a_run_killed_five_times_ends_as_if_it_had_not_been(inputs, undisturbed,
 
     assert counts == sorted(counts)
     assert 5 <= counts[-1] < N_SHARDS
-    assert content(tmp_path / "killed") == undisturbed
+    assert content(tmp_path / "killed") == uninterrupted

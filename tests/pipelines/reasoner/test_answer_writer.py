@@ -1,4 +1,4 @@
-"""Answers on their way to the disk, whole and broken; no engine, no Ray."""
+"""Answers are written to the cache, failed ones are not; without engine or Ray."""
 
 from contextlib import closing
 
@@ -16,14 +16,14 @@ def cache(tmp_path):
     return AnswerCache(tmp_path, FINGERPRINT)
 
 
-def asks(n):
+def answer_keys(n):
     return [AnswerKey("small", None, f"question {row}") for row in range(n)]
 
 
-def keeper_of(cache, n, tally=None):
-    keys = cache.keys(asks(n))
+def writer_of(cache, n, usage=None):
+    keys = cache.keys(answer_keys(n))
     return AnswerWriter(
-        cache, {(row, 0): keys[row] for row in range(n)}, tally or ReasonerUsage(n, 0)
+        cache, {(row, 0): keys[row] for row in range(n)}, usage or ReasonerUsage(n, 0)
     )
 
 
@@ -43,92 +43,93 @@ def batch(rows, failed=()):
         "up_s": np.full(len(rows), 100.0),
         "begun_s": 150.0 + rows,
         "ended_s": 151.0 + rows,
-        ERROR: np.array(["engine is tired" if one else "" for one in bad], dtype=object),
+        ERROR: np.array(["out of memory" if is_bad else "" for is_bad in bad], dtype=object),
     }
 
 
-def test_a_failed_answer_is_not_kept_and_is_asked_again(cache):
+def test_a_failed_answer_is_not_cached(cache):
     """
-    The next run finds it missing; this one knows why.
+    The next run queries it again; this one records the error.
     """
-    with closing(keeper_of(cache, 4)) as keeper:
-        assert keeper.add(batch([0, 1, 2, 3], failed=[2])) == 1
+    with closing(writer_of(cache, 4)) as writer:
+        assert writer.add(batch([0, 1, 2, 3], failed=[2])) == 1
 
-    assert cache.missing(asks(4)) == [2]
-    assert keeper.failed == {bytes(cache.keys(asks(4))[2]): "engine is tired"}
+    assert cache.missing(answer_keys(4)) == [2]
+    assert writer.failed == {bytes(cache.keys(answer_keys(4))[2]): "out of memory"}
 
 
-def test_answers_are_on_the_disk_before_the_end(cache, tmp_path):
+def test_answers_are_written_before_the_end(cache, tmp_path):
     """
-    As soon as there are enough of them: a kill loses no more.
+    As soon as there are `FLUSH_ROWS`: a kill loses at most these.
     """
-    keeper = keeper_of(cache, 2 * FLUSH_ROWS)
-    keeper.add(batch(range(FLUSH_ROWS - 1)))
+    writer = writer_of(cache, 2 * FLUSH_ROWS)
+    writer.add(batch(range(FLUSH_ROWS - 1)))
     assert not list(cache.folder.glob("*.arrow"))
 
-    keeper.add(batch(range(FLUSH_ROWS - 1, FLUSH_ROWS + 1)))
+    writer.add(batch(range(FLUSH_ROWS - 1, FLUSH_ROWS + 1)))
 
-    assert AnswerCache(tmp_path, FINGERPRINT).missing(asks(2 * FLUSH_ROWS)) == list(
+    assert AnswerCache(tmp_path, FINGERPRINT).missing(answer_keys(2 * FLUSH_ROWS)) == list(
         range(FLUSH_ROWS + 1, 2 * FLUSH_ROWS)
     )
 
 
-def test_what_came_before_an_error_is_kept(cache):
+def test_answers_before_an_error_are_kept(cache):
     """
-    The engines may die: what they have said stays.
+    The writer is closed when the engines die.
     """
-    with pytest.raises(RuntimeError), closing(keeper_of(cache, 2)) as keeper:
-        keeper.add(batch([0]))
+    with pytest.raises(RuntimeError), closing(writer_of(cache, 2)) as writer:
+        writer.add(batch([0]))
         raise RuntimeError
 
-    assert cache.missing(asks(2)) == [1]
+    assert cache.missing(answer_keys(2)) == [1]
 
 
-def test_a_run_is_counted(cache):
+def test_usage_is_counted(cache):
     """
-    Tokens a second from the first prompt begun to the last ended; hours from the engine's start.
+    Rates cover the time from the first prompt to the last answer; hours include the engine start.
     """
-    tally = ReasonerUsage(n_wanted=14, n_known=10, gpus=2)
-    with closing(keeper_of(cache, 4, tally)) as keeper:
-        keeper.add(batch([0, 1]))
-        keeper.add(batch([2, 3], failed=[3]))
+    usage = ReasonerUsage(n_requested=14, n_cached=10, gpus=2)
+    with closing(writer_of(cache, 4, usage)) as writer:
+        writer.add(batch([0, 1]))
+        writer.add(batch([2, 3], failed=[3]))
 
-    told = tally.to_json()
-    assert (told["wanted"], told["from_cache"], told["asked"], told["failed"]) == (14, 10, 4, 1)
-    assert told["prompt_tokens_per_s"] == 1800 / 4
-    assert told["generated_tokens_per_s"] == 30 / 4
-    assert told["prefix_cache_hit_rate"] == 0.25
-    assert told["gpu_hours"] == 2 * 54 / 3600
-    assert "about 0.03 GPU-hours" in str(tally)
+    fields = usage.to_json()
+    counts = [fields[f"n_{name}"] for name in ("requested", "cached", "queried", "failed")]
+    assert counts == [14, 10, 4, 1]
+    assert fields["prompt_tokens_per_s"] == 1800 / 4
+    assert fields["generated_tokens_per_s"] == 30 / 4
+    assert fields["prefix_cache_hit_rate"] == 0.25
+    assert fields["gpu_hours"] == 2 * 54 / 3600
+    assert "about 0.03 GPU-hours" in str(usage)
 
 
 def test_a_cpu_has_no_gpu_hours(cache):
     """
-    Unknown is null, never a number made up.
+    Unknown is null.
     """
-    tally = ReasonerUsage(n_wanted=1, n_known=0, gpus=0)
-    with closing(keeper_of(cache, 1, tally)) as keeper:
-        keeper.add(batch([0]))
+    usage = ReasonerUsage(n_requested=1, n_cached=0, gpus=0)
+    with closing(writer_of(cache, 1, usage)) as writer:
+        writer.add(batch([0]))
 
-    assert tally.to_json()["gpu_hours"] is None
-    assert "hours on a CPU" in str(tally)
+    assert usage.to_json()["gpu_hours"] is None
+    assert "hours on a CPU" in str(usage)
 
 
-def test_a_reasoner_without_a_say_is_not_asked():
+def test_a_reasoner_of_weight_0_is_not_queried():
     """
-    A weight of 0 means that no answer could change anything.
+    No answer could change a prediction.
     """
-    assert str(ReasonerUsage(n_wanted=0)) == (
-        "the reasoner has earned no say with this bank: nothing was asked"
+    assert str(ReasonerUsage(n_requested=0)) == (
+        "the reasoner has weight 0 with this bank: it was not queried"
     )
 
 
-def test_nothing_asked_took_nothing():
+def test_usage_without_queries_has_no_rates():
     """
     All answers were in the cache.
     """
-    told = ReasonerUsage(n_wanted=3, n_known=3, gpus=1)
+    usage = ReasonerUsage(n_requested=3, n_cached=3, gpus=1)
 
-    assert told.to_json()["prompt_tokens_per_s"] is None
-    assert told.to_json()["prefix_cache_hit_rate"] is None
-    assert str(told) == "3 answers: 3 from the cache, 0 asked"
+    assert usage.to_json()["prompt_tokens_per_s"] is None
+    assert usage.to_json()["prefix_cache_hit_rate"] is None
+    assert str(usage) == "3 answers: 3 from the cache, 0 queried"

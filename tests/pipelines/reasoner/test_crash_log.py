@@ -1,11 +1,11 @@
-"""The reason in an engine's log."""
+"""The cause of a crash in the log of an engine."""
 
 import os
 import subprocess
 import sys
 from contextlib import contextmanager
 
-from pipelines.reasoner.engine_worker import CrashLog
+from pipelines.reasoner.crash_log import CrashLog
 
 LOG = """\
 (EngineCore pid=7) INFO 11-22 17:00:00 [core.py:98] Initializing a V1 LLM engine
@@ -17,7 +17,7 @@ RuntimeError: Engine core initialization failed. See root cause above. Failed co
 
 @contextmanager
 def log(tmp_path):
-    """A log that takes what this process and its children say, as Ray gives one to a worker."""
+    """A log file for the standard error of this process and its children, as in a Ray worker."""
     saved = os.dup(2)
     with (tmp_path / "worker.log").open("wb", buffering=0) as file:
         os.dup2(file.fileno(), 2)
@@ -28,38 +28,38 @@ def log(tmp_path):
             os.close(saved)
 
 
-def say(text):
+def write_stderr(text):
     subprocess.run([sys.executable, "-c", f"import os; os.write(2, {text.encode()!r})"], check=True)
 
 
-def test_the_cause_is_told_and_not_its_echo(tmp_path):
+def test_the_cause_is_found_and_not_the_secondary_error(tmp_path):
     """
-    vLLM's own error only says that there was another.
-    """
-    with log(tmp_path):
-        words = CrashLog()
-        say(LOG)
-
-    assert words.last_error == "ValueError: No memory for the cache blocks"
-
-
-def test_what_an_engine_before_has_said_is_not_repeated(tmp_path):
-    """
-    Each engine has its own last words.
+    vLLM's own error only reports that there was another.
     """
     with log(tmp_path):
-        say(LOG)
-        words = CrashLog()
+        crash_log = CrashLog()
+        write_stderr(LOG)
 
-    assert words.last_error is None
+    assert crash_log.last_error == "ValueError: No memory for the cache blocks"
 
 
-def test_a_process_that_was_killed_says_nothing(tmp_path):
+def test_errors_of_an_earlier_engine_are_ignored(tmp_path):
     """
-    Then there is no error to tell of.
+    The log is read from the start of the engine.
     """
     with log(tmp_path):
-        words = CrashLog()
-        say("INFO all is well\n")
+        write_stderr(LOG)
+        crash_log = CrashLog()
 
-    assert words.last_error is None
+    assert crash_log.last_error is None
+
+
+def test_a_killed_process_has_no_error(tmp_path):
+    """
+    It writes none.
+    """
+    with log(tmp_path):
+        crash_log = CrashLog()
+        write_stderr("INFO all is well\n")
+
+    assert crash_log.last_error is None

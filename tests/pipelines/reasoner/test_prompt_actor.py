@@ -1,4 +1,4 @@
-"""Prompts as the engines get them: written by the actor's own class, without an engine."""
+"""Prompts as the engines receive them, built by the actor without an engine."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ BANK = replace(two_kinds(), prompts=TEXTS)
 
 
 def batch_of(rows, **columns):
-    """The anchors in `rows` as questions."""
+    """A batch with the anchors in `rows` as questions."""
     embedding = list(BANK.embedding_ad[rows])
     prompts = np.array([TEXTS[row] for row in rows], dtype=object)
     return {"row": np.array(rows), "prompt": prompts, "embedding": embedding, **columns}
@@ -29,18 +29,19 @@ def actor_of(checkpoint, wanted_qm, stored=None):
     return PromptActor(ray.put(PromptTask(BANK, config, wanted_qm, stored)))
 
 
-def test_each_model_wanted_gets_its_prompt(checkpoint):
+def test_each_wanted_cell_has_a_prompt(checkpoint):
     """
-    With the question once, the model's name, and three examples of what it did.
+    It has the question once, the name of the model, and three examples of its outcomes.
     """
     wanted_qm = np.zeros((60, 2), dtype=bool)
     wanted_qm[3, 1] = wanted_qm[5] = True
 
-    said = actor_of(checkpoint, wanted_qm)(batch_of([3, 4, 5], self_anchor=np.array([3, 4, 5])))
+    queries = actor_of(checkpoint, wanted_qm)(batch_of([3, 4, 5], self_anchor=np.array([3, 4, 5])))
 
-    cells = set(zip(said["row"].tolist(), said["column"].tolist(), strict=True))
+    cells = set(zip(queries["row"].tolist(), queries["column"].tolist(), strict=True))
     assert cells == {(3, 1), (5, 0), (5, 1)}
-    for row, column, prompt in zip(said["row"], said["column"], said["prompt"], strict=True):
+    columns = (queries[name] for name in ("row", "column", "prompt"))
+    for row, column, prompt in zip(*columns, strict=True):
         assert prompt.count(TEXTS[row]) == 1
         assert BANK.model_ids[column] in prompt
         assert prompt.count("How old is king") == 4
@@ -49,7 +50,7 @@ def test_each_model_wanted_gets_its_prompt(checkpoint):
 
 def test_an_anchor_is_no_example_of_itself(checkpoint):
     """
-    A question that is none may well be like one word for word.
+    Another question may have the same text as an anchor.
     """
     actor = actor_of(checkpoint, np.ones((60, 2), dtype=bool))
 
@@ -60,21 +61,21 @@ def test_an_anchor_is_no_example_of_itself(checkpoint):
     assert all(prompt.count(TEXTS[7]) == 2 for prompt in other)
 
 
-def test_prompts_that_begin_alike_follow_each_other(checkpoint):
+def test_prompts_are_sorted(checkpoint):
     """
-    Sorted by their text: the prefix cache has each model's beginning once.
+    Prompts with a common prefix follow each other, for the prefix cache.
     """
     actor = actor_of(checkpoint, np.ones((60, 2), dtype=bool))
 
-    said = actor(batch_of(list(range(20)), self_anchor=np.arange(20)))
+    prompts = actor(batch_of(list(range(20)), self_anchor=np.arange(20)))
 
-    assert said["prompt"].tolist() == sorted(said["prompt"])
-    assert (np.diff(said["column"]) != 0).sum() == 1
+    assert prompts["prompt"].tolist() == sorted(prompts["prompt"])
+    assert (np.diff(prompts["column"]) != 0).sum() == 1
 
 
-def test_a_question_without_a_vector_is_not_asked(checkpoint):
+def test_a_question_without_a_vector_has_no_prompt(checkpoint):
     """
-    Nobody knows what is similar to it; that it failed is told elsewhere.
+    It has no nearest anchors; its error is reported elsewhere.
     """
     errors = np.array(["", "not finite"], dtype=object)
     actor = actor_of(checkpoint, np.ones((60, 2), dtype=bool))
@@ -84,7 +85,7 @@ def test_a_question_without_a_vector_is_not_asked(checkpoint):
 
 def test_vectors_of_labelled_questions_are_read_from_their_bank(checkpoint, tmp_path):
     """
-    The same prompts as if they had come along.
+    The prompts are the same as with vectors in the batch.
     """
     save_bank(BANK, tmp_path / "bank", created_at="2026-01-01", sources=())
     wanted_qm = np.ones((60, 2), dtype=bool)

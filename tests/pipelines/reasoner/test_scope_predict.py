@@ -1,4 +1,4 @@
-"""``scope predict --predictor scope`` and what comes before and after it, on a real vLLM."""
+"""``scope bank fit`` and ``scope predict`` with ``--predictor scope``, on a real vLLM."""
 
 import json
 import os
@@ -22,13 +22,13 @@ from scope.routing.prediction_store import StoredPredictions
 from tests.factories.banks import two_kinds
 from tests.factories.checkpoints import needs_vllm
 from tests.pipelines.runs import (
-    check_sentence,
+    check_error,
     command,
     content,
     ended,
+    printed_json,
     processes,
     running,
-    told,
     wait_until,
 )
 
@@ -40,8 +40,8 @@ BAD = f"What is {POISON}?"
 SETTINGS = "engine: {accelerator: cpu, eager: true, dtype: bfloat16, cpus_per_worker: 0.5}\n"
 
 
-def asked_of(bank, checkpoint, reasoning):
-    """A bank that gives the answers of the checkpoint weight; what they are worth is made up."""
+def with_reasoner(bank, checkpoint, reasoning):
+    """The bank with a blend, made up, that gives the answers of the checkpoint a weight."""
     config = ReasonerConfig(
         checkpoint=str(checkpoint), reasoning=reasoning, max_context_tokens=4096
     )
@@ -51,7 +51,7 @@ def asked_of(bank, checkpoint, reasoning):
 
 
 def poisoned(checkpoint, folder):
-    """The same checkpoint, in which one letter is no number: what has it comes to no answer."""
+    """A copy of the checkpoint in which one letter is NaN: prompts with it have no answer."""
     from safetensors.torch import load_file, save_file
     from transformers import AutoTokenizer
 
@@ -65,7 +65,7 @@ def poisoned(checkpoint, folder):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, checkpoint):
-    """A bank of maths and law with texts, new questions, and banks that know the checkpoint."""
+    """A bank of maths and law with texts, questions, and banks fitted for the checkpoint."""
     from scope.embedding.encoder import MINILM, Encoder
 
     folder = tmp_path_factory.mktemp("files")
@@ -79,11 +79,11 @@ def files(tmp_path_factory, checkpoint):
     bank = replace(bank, prompts=texts, embedding_ad=vectors, embedder=spec)
     banks = {
         "bank": bank,
-        "fast": asked_of(bank, poisoned(checkpoint, folder / "ill"), "none"),
-        "slow": asked_of(bank, checkpoint, "short"),
+        "fast": with_reasoner(bank, poisoned(checkpoint, folder / "poisoned"), "none"),
+        "slow": with_reasoner(bank, checkpoint, "short"),
     }
-    for name, one in banks.items():
-        save_bank(one, folder / name, created_at="2026-01-01", sources=())
+    for name, bank in banks.items():
+        save_bank(bank, folder / name, created_at="2026-01-01", sources=())
     rows = [{"id": f"q{n:02}", "prompt": f"What is {n} * {n}?"} for n in range(N_QUESTIONS - 1)]
     rows.append({"id": "r", "prompt": BAD})
     (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -99,15 +99,15 @@ def inputs_of(files, bank, *flags):
 
 
 def rows_of(output):
-    """All predictions of a run as one table."""
+    """All predictions of a run as Python objects."""
     folder = StoredPredictions.open(output).path
     return pq.read_table(sorted(folder.glob("part-*.parquet"))).to_pylist()
 
 
 @pytest.mark.usefixtures("cluster")
-def test_calibration_says_what_the_answers_are_worth(scope, files, checkpoint, tmp_path):
+def test_the_fit_finds_the_weight_of_the_answers(scope, files, checkpoint, tmp_path):
     """
-    Random weights earn nothing, or little; what they earned is in the bank.
+    The fitted blend is in the bank; random weights get little or none.
     """
     settings = tmp_path / "own.yaml"
     settings.write_text(
@@ -120,21 +120,21 @@ def test_calibration_says_what_the_answers_are_worth(scope, files, checkpoint, t
     )
 
     assert code == 0, err
-    worth = told(out)["reasoner"]
-    assert worth["anchors"] == 30
-    assert (worth["asked"]["asked"], worth["asked"]["failed"]) == (60, 0)
-    assert worth["log_loss"]["predictions"] == 60
-    calibrated = load_bank(tmp_path / "bank")
-    assert calibrated.reasoner.blend.weight == worth["weight"]
-    assert calibrated.reasoner.spec.reasoning == "none"
-    assert calibrated.forecaster is not None
+    report = printed_json(out)["reasoner"]
+    assert report["n_anchors"] == 30
+    assert (report["usage"]["n_queried"], report["usage"]["n_failed"]) == (60, 0)
+    assert report["log_loss"]["predictions"] == 60
+    fitted = load_bank(tmp_path / "bank")
+    assert fitted.reasoner.blend.weight == report["weight"]
+    assert fitted.reasoner.spec.reasoning == "none"
+    assert fitted.forecaster is not None
 
 
 @pytest.mark.usefixtures("cluster")
-def test_predictions_are_blended_and_what_fails_is_asked_again(scope, files, tmp_path, monkeypatch):
+def test_predictions_are_blended_and_failures_queried_again(scope, files, tmp_path, monkeypatch):
     """
-    One question has no answer: exit 1, its reason, the anchors in its place. Once there is one
-    the same command makes the run whole, and asks nothing that was answered.
+    One question has no answer: exit 1 with the reason, and the anchors alone predict it. Once
+    the cache has its answers, the same command completes the run without a query.
     """
     monkeypatch.setenv("SCOPE_CACHE", str(tmp_path / "cache"))
     run, n_answers = ["predict", *inputs_of(files, "fast")], 2 * N_QUESTIONS
@@ -143,12 +143,9 @@ def test_predictions_are_blended_and_what_fails_is_asked_again(scope, files, tmp
     code, out, err = scope(*run, "--output", tmp_path / "out")
 
     assert code == 1
-    assert f"{n_answers} answers: 0 from the cache, {n_answers} asked, 2 of them failed" in out
+    assert f"{n_answers} answers: 0 from the cache, {n_answers} queried, 2 of them failed" in out
     assert "hours on a CPU" in out
-    assert (
-        "2 answers of the reasoner are missing and these predictions use the anchors alone, the "
-        "first 'r': no "
-    ) in err
+    assert "2 answers are missing, and the anchors alone predict there; the first 'r': no " in err
     *good, one, two = rows_of(tmp_path / "out")
     assert {(row["source"], row["error"]) for row in good} == {("scope", None)}
     assert {row["source"] for row in (one, two)} == {"anchors"}
@@ -157,25 +154,25 @@ def test_predictions_are_blended_and_what_fails_is_asked_again(scope, files, tmp
     manifest = StoredPredictions.open(tmp_path / "out").manifest
     assert manifest.reasoner == bank.reasoner.spec
 
-    # Another process with more luck.
-    recipe = ReasonerFingerprint(
+    # The answers of another process.
+    fingerprint = ReasonerFingerprint(
         reasoner=bank.reasoner.spec, evidence=content_digest(files / "fast")
     )
-    cache = AnswerCache(tmp_path / "cache" / "answers", recipe)
-    asks = [AnswerKey(model, None, BAD) for model in bank.model_ids]
-    assert cache.missing(asks) == [0, 1]
-    cache.add(cache.keys(asks), np.array([[0.9, 50.0, 600.0, 9.0, 0.0]] * 2, dtype=np.float32))
+    cache = AnswerCache(tmp_path / "cache" / "answers", fingerprint)
+    keys = [AnswerKey(model, None, BAD) for model in bank.model_ids]
+    assert cache.missing(keys) == [0, 1]
+    cache.add(cache.keys(keys), np.array([[0.9, 50.0, 600.0, 9.0, 0.0]] * 2, dtype=np.float32))
     code, out, err = scope(*run, "--output", tmp_path / "out", "--json")
 
     assert code == 0, err
-    assert told(out)["reasoner"]["asked"] == 0
+    assert printed_json(out)["reasoner_usage"]["n_queried"] == 0
     assert {row["source"] for row in rows_of(tmp_path / "out")} == {"scope"}
     assert scope(*run, "--output", tmp_path / "again")[0] == 0
     assert content(tmp_path / "again") == content(tmp_path / "out")
     route = ["route", "--predictions", tmp_path / "out", "--min-quality", 0.5]
     assert scope(*route, "--output", tmp_path / "routing.json")[0] == 0
 
-    # Without the reasoner the same questions are foretold otherwise.
+    # Without the reasoner the predictions of the same questions differ.
     plain = ["--bank", files / "fast", "--query-file", files / "questions.jsonl"]
     assert scope("predict", *plain, "--output", tmp_path / "anchors")[0] == 0
     alone = [row["p_correct"] for row in rows_of(tmp_path / "anchors")]
@@ -184,9 +181,9 @@ def test_predictions_are_blended_and_what_fails_is_asked_again(scope, files, tmp
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_checkpoint_with_broken_weights_ends_the_job_at_once(scope, files, checkpoint, tmp_path):
+def test_broken_weights_end_the_job_at_once(scope, files, checkpoint, tmp_path):
     """
-    One sentence with the reason out of the engine's own process.
+    The error has the reason from the engine's process.
     """
     broken = tmp_path / "broken"
     broken.mkdir()
@@ -195,7 +192,7 @@ def test_a_checkpoint_with_broken_weights_ends_the_job_at_once(scope, files, che
     (broken / "model.safetensors").write_bytes(b"no weights at all")
     bank = load_bank(files / "bank")
     save_bank(
-        asked_of(bank, broken, "none"), tmp_path / "bank", created_at="2026-01-01", sources=()
+        with_reasoner(bank, broken, "none"), tmp_path / "bank", created_at="2026-01-01", sources=()
     )
     flags = inputs_of(files, "fast")
     flags[1] = tmp_path / "bank"
@@ -203,58 +200,58 @@ def test_a_checkpoint_with_broken_weights_ends_the_job_at_once(scope, files, che
     code, _, err = scope("predict", *flags, "--output", tmp_path / "out")
 
     assert code == 2
-    check_sentence(err, "no engine could be started for", "Safetensor")
+    check_error(err, "no engine could be started for", "Safetensor")
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def engine_of(run):
-    """The process of the engine below a job; None while there is none."""
+    """Id of the engine process below a job; None while there is none."""
     found = [pid for pid, title in processes(run.pid).items() if "EngineCore" in title]
     return found[0] if found else None
 
 
-def n_kept(cache):
+def n_cached(cache):
     return len(list(cache.glob("answers/*/*.arrow")))
 
 
 def next_engine(run, cache, killed=()):
-    """Wait for an engine that was not killed to have answered something; None if the job ends."""
+    """Wait until an engine not yet killed has answered a prompt; None if the job ends."""
 
-    def ended_or(condition):
+    def wait_for(condition):
         wait_until(lambda: run.poll() is not None or condition(), every_s=0.2)
 
-    ended_or(lambda: engine_of(run) not in (None, *killed))
-    n_before = n_kept(cache)
-    ended_or(lambda: n_kept(cache) > n_before)
+    wait_for(lambda: engine_of(run) not in (None, *killed))
+    n_before = n_cached(cache)
+    wait_for(lambda: n_cached(cache) > n_before)
     return None if run.poll() is not None else engine_of(run)
 
 
 @pytest.mark.slow
-def test_a_job_survives_some_engines_and_ends_in_a_sentence(files, tmp_path):
+def test_a_job_restarts_engines_and_ends_with_an_error(files, tmp_path):
     """
-    Each engine is killed as soon as it has answered something: another goes on, a few times. The
-    next run asks only what is missing.
+    Each engine is killed once it has answered a prompt; another one continues, a few times. The
+    next run queries only the missing answers.
     """
     n_questions, cache, killed = 300, tmp_path / "cache", []
     rows = [{"id": f"q{n:03}", "prompt": f"What is {n} * {n}?"} for n in range(n_questions)]
     (tmp_path / "many.jsonl").write_text("\n".join(map(json.dumps, rows)))
     inputs = inputs_of(files, "slow")
     inputs[3] = tmp_path / "many.jsonl"
-    run_it = command(inputs, tmp_path / "out")
+    arguments = command(inputs, tmp_path / "out")
 
-    with running(run_it, SCOPE_CACHE=str(cache)) as run:
+    with running(arguments, SCOPE_CACHE=str(cache)) as run:
         while len(killed) < 10 and (engine := next_engine(run, cache, killed)):
             os.kill(engine, signal.SIGKILL)
             killed.append(engine)
         code, _, err = ended(run)
-    with running([*run_it, "--json"], SCOPE_CACHE=str(cache)) as run:
-        again, out, complaint = ended(run)
+    with running([*arguments, "--json"], SCOPE_CACHE=str(cache)) as run:
+        again, out, second_err = ended(run)
 
     assert code == 2
-    check_sentence(err, "the engine has died 5 times", "killed")
+    check_error(err, "the engine has died 5 times", "killed")
     assert len(killed) == 5
-    assert again == 0, complaint
-    asked = told(out)["reasoner"]
-    assert asked["from_cache"] >= 5 * 32
-    assert asked["from_cache"] + asked["asked"] == 2 * n_questions
+    assert again == 0, second_err
+    usage = printed_json(out)["reasoner_usage"]
+    assert usage["n_cached"] >= 5 * 32
+    assert usage["n_cached"] + usage["n_queried"] == 2 * n_questions
     assert {row["source"] for row in rows_of(tmp_path / "out")} == {"scope"}
