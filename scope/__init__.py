@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scope.bank import Bank, load_bank, save_bank, verify_bank
 from scope.config import AnchorConfig
+from scope.embedding import Encoder, text_features
 from scope.errors import ScopeError
 from scope.policy import (
     AlphaScale,
@@ -22,6 +23,7 @@ from scope.policy.budget import BudgetPlan
 from scope.pool import PUBLISHED_MODELS, PUBLISHED_POOLS, ModelSpec
 from scope.predictions import Estimates, Predictions
 from scope.predictor import AnchorPredictor
+from scope.routing import Objective, PredictionSet, route
 
 BANKS = Path(__file__).parent / "banks"
 EMBEDDED_BANK = BANKS / "mmlu_pro_anchors"
@@ -40,16 +42,21 @@ __all__ = [
     "Bank",
     "BudgetPlan",
     "Choices",
+    "Encoder",
     "Estimates",
     "ExpectedValue",
     "MaxCost",
     "MinQuality",
     "ModelSpec",
+    "Objective",
+    "PredictionSet",
     "Predictions",
     "ScopeError",
     "filter_models",
     "load_bank",
     "plan_budget",
+    "route",
     "save_bank",
+    "text_features",
     "verify_bank",
 ]

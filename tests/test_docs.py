@@ -13,7 +13,7 @@ SOURCES = [
     path
     for folder in ("scope", "deployments", "pipelines", "tests", "benchmarks", "examples", "docs")
     for path in sorted((ROOT / folder).rglob("*"))
-    if path.suffix in {".py", ".md", ".j2", ".jinja"} and path != Path(__file__)
+    if path.suffix in {".py", ".md", ".j2"} and path != Path(__file__)
 ]
 ROOMS = [
     path.parent.name

@@ -165,7 +165,7 @@ class ExpectedValue:
 
 @dataclass(frozen=True, slots=True)
 class MinQuality:
-    """Choose the cheapest model with ``p >= target``, else the likeliest correct one, flagged."""
+    """Choose the cheapest model with ``p >= target``, else the one with the highest p, flagged."""
 
     name: ClassVar[str] = "min_quality"
 
@@ -223,7 +223,7 @@ class MinQuality:
 
 @dataclass(frozen=True, slots=True)
 class MaxCost:
-    """Choose the likeliest correct model with ``cost <= limit_usd``, else the cheapest, flagged."""
+    """Choose the model with the highest p and ``cost <= limit_usd``, else the cheapest, flagged."""
 
     name: ClassVar[str] = "max_cost_usd"
 

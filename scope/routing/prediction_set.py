@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
-from scope.bank import ReferencePopulation
+from scope.bank import Bank, ReferencePopulation
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec, cost_usd, indices_of
-from scope.predictions import COLUMNS, IntervalEstimate, Predictions
+from scope.predictions import COLUMNS, Estimates, IntervalEstimate, Predictions
 from scope.routing.metrics import GroundTruth
 
 
@@ -46,6 +46,14 @@ class PredictionSet:
     models: tuple[ModelSpec, ...]
     reference: ReferencePopulation | None
     outcomes: Outcomes | None
+
+    @classmethod
+    def from_bank(
+        cls, bank: Bank, estimates: Estimates, question_ids: Sequence[str]
+    ) -> "PredictionSet":
+        """Return what a predictor estimated from a bank, at the bank's prices."""
+        predictions = Predictions(tuple(question_ids), bank.model_ids, estimates)
+        return cls(predictions, bank.models, bank.reference, None)
 
     @property
     def model_ids(self) -> tuple[str, ...]:

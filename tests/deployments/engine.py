@@ -37,7 +37,7 @@ class Engine:
         self.pace_s = self.under_way = self.most = 0
 
     async def complete(self, wanted):
-        """Answer, or fail, or be silent until somebody hangs up."""
+        """Answer, or fail, or stay silent until the caller disconnects."""
         model = _section(wanted.prompt, "Target Model")
         question = _section(wanted.prompt, "Target Question")
         self.asked.append((question, model))

@@ -1,4 +1,4 @@
-"""The application of serve_config.yaml on a real Serve, on a port that nobody else has."""
+"""The application of serve_config.yaml on a real Serve, on a free port."""
 
 import asyncio
 import copy

@@ -196,7 +196,7 @@ def test_the_routers_log_is_json_with_decision_ids(served, upstream, chatting):
 
 def test_a_client_that_hangs_up_ends_the_call_of_the_upstream(served, upstream, chatting):
     """
-    In mid-stream, over real sockets: nobody pays for what nobody reads.
+    In mid-stream, over real sockets: unread tokens are not paid for.
     """
     upstream.behave({model: {"way": "held"} for model in chatting["pool"]})
     prompt = "Tell me a story without end."

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 CLIENTS = 20
 REPLICAS = {"Router": 2, "Embedder": 1, "Predictor": 1}
-"""Of each; all of a kind, but for the Router, without which nobody is answered."""
+"""Replicas killed of each kind: all of them, except for the Router, which answers requests."""
 PROMPTS = questions(200, seed=1)
 
 

@@ -252,7 +252,7 @@ def test_the_deployment_says_what_bare_vllm_says(reasoned, run, args, tmp_path):
 
 def test_it_decides_as_the_offline_job_does(reasoned, bank, args, tmp_path):
     """
-    There everybody is asked about, here whoever matters: the same models, from the same numbers.
+    Offline queries every model, the endpoint only those that matter: the same choices.
     """
     prompts = [f"What is the {'law' if n % 2 else 'maths'} of parity {n}?" for n in range(24)]
     rows = [json.dumps({"id": f"q{n:02}", "prompt": text}) for n, text in enumerate(prompts)]

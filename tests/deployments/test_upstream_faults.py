@@ -115,7 +115,7 @@ def test_a_stream_that_does_not_begin_is_begun_by_the_next_best(asked, fault):
 @pytest.mark.parametrize("way", ["cut", "held"])
 def test_a_stream_that_breaks_off_ends_with_an_error(asked, way):
     """
-    Cut, or silent for longer than its timeout: what came stays, and nobody says it again.
+    Broken, or silent for longer than its timeout: sent chunks stay and are not repeated.
     """
     asked.deploy({BEST: {"way": way}})
 

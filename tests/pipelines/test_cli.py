@@ -226,7 +226,7 @@ def other() -> None:
 
 
 def greet(name: str = "you") -> None:
-    """Greet somebody."""
+    """Print a greeting."""
     typer.echo(f"hello {name}")
 
 
@@ -262,7 +262,7 @@ def test_an_installed_package_adds_commands(scope, plugin):
     code, out, err = scope("--help")
 
     assert (code, err) == (0, "")
-    assert "Greet somebody." in out
+    assert "Print a greeting." in out
     assert "extra" in out
     assert scope("greet", "--name", "Ada") == (0, "hello Ada\n", "")
     assert scope("extra", "inner", "--times", 2) == (0, "inner inner \n", "")
@@ -289,7 +289,7 @@ def test_a_broken_command_is_one_sentence(scope, plugin, value, message):
         assert "command 'broken' of package scope-test-plugin cannot be loaded" in err
         assert message in err
         assert len(err.strip().splitlines()) == 1
-    assert "Greet somebody." in out
+    assert "Print a greeting." in out
     assert scope("greet") == (0, "hello you\n", "")
 
 

@@ -43,7 +43,7 @@ def routed(client, prompt, **wish):
     return got.json()
 
 
-def foretold(decision):
+def estimates_in(decision):
     """What is said of each candidate, but for how good it is to the policy."""
     return {
         one["model"]: {name: value for name, value in one.items() if name != "utility"}
@@ -68,7 +68,7 @@ def test_an_answer_takes_part_in_the_decision(site):
     In log odds by its weight, here 1; the tokens by the square root of what they are off.
     """
     with site.open(policy={"alpha": 1.0}) as client:
-        before = foretold(routed(client, "a law"))
+        before = estimates_in(routed(client, "a law"))
         site.configure(policy={"alpha": 1.0}, reasoning=EXACT)
         got = routed(client, "a law")
 
@@ -80,7 +80,7 @@ def test_an_answer_takes_part_in_the_decision(site):
         "cancelled": 0,
         "degraded": None,
     }
-    for model, now in foretold(got).items():
+    for model, now in estimates_in(got).items():
         if now != before[model]:
             p, tokens = said("a law", model)
             was = before[model]
@@ -97,7 +97,7 @@ def test_an_answer_takes_part_in_the_decision(site):
     [
         pytest.param({"alpha": 0.0}, id="cheapest"),
         pytest.param({"alpha": 0.6}, id="dial"),
-        pytest.param({"alpha": 1.0}, id="likeliest"),
+        pytest.param({"alpha": 1.0}, id="highest p"),
         pytest.param({"min_quality": 0.7}, id="min quality"),
         pytest.param({"max_cost_usd": 0.001}, id="max cost"),
     ],
@@ -126,8 +126,8 @@ def _everyone_asked(site, prompt, decision):
 
     rows = [[one[name] for name in COLUMNS] for one in decision["candidates"]]
     value_em = np.array(rows, dtype=float).T
-    nobody = np.zeros(0)
-    estimates = stack_estimates([Prediction(value_em, nobody, nobody.astype(int))])
+    no_anchors = np.zeros(0)
+    estimates = stack_estimates([Prediction(value_em, no_anchors, no_anchors.astype(int))])
     answers = [said(prompt, model.id) for model in MODELS]
     p_yes_qm, tokens_qm = np.array(answers).T[:, None, :]
     blended = site.bank.reasoner.blend.apply(
@@ -150,7 +150,7 @@ def _everyone_asked(site, prompt, decision):
 
 def test_what_was_answered_is_not_asked_again(site, engine):
     """
-    The same request asks nobody; one with another aim only about whom it still needs.
+    The same request makes no query; one with another objective queries only what it still needs.
     """
     with site.open(reasoning=EXACT) as client:
         first = routed(client, "a law", alpha=0.6)
@@ -161,7 +161,7 @@ def test_what_was_answered_is_not_asked_again(site, engine):
     assert engine.asked[: len(asked)] == asked
     assert len(set(engine.asked)) == len(engine.asked)
     assert (again["model"], again["source"]) == (first["model"], first["source"])
-    assert foretold(again) == foretold(first)
+    assert estimates_in(again) == estimates_in(first)
     assert again["reasoning"]["n_queries"] == 0
 
 
@@ -175,7 +175,7 @@ def test_an_answer_that_the_router_does_not_keep_the_predictor_does(site, engine
         again = routed(client, "a law")
 
     assert len(engine.asked) == n_asked > 0
-    assert foretold(again) == foretold(first)
+    assert estimates_in(again) == estimates_in(first)
 
 
 def test_only_permitted_models_are_asked_about(site, engine):
@@ -202,7 +202,7 @@ def test_an_engine_that_is_late_costs_the_deadline_and_not_the_answer(site, engi
         got = routed(client, "a law")
 
     assert 0.3 <= time.monotonic() - began_at < 2.0
-    assert (got["model"], foretold(got)) == (before["model"], foretold(before))
+    assert (got["model"], estimates_in(got)) == (before["model"], estimates_in(before))
     assert got["degraded"] == got["reasoning"]["degraded"] == "engine late"
     assert len(engine.cancelled) == len(engine.asked) == 1
 
@@ -243,7 +243,7 @@ def test_an_engine_that_fails_costs_quality_only(site, engine, failing, degraded
         engine.failing = failing
         got = routed(client, "a sum")
 
-    assert (got["model"], foretold(got)) == (before["model"], foretold(before))
+    assert (got["model"], estimates_in(got)) == (before["model"], estimates_in(before))
     assert got["source"] == "cache"
     assert got["degraded"] == degraded
     assert 1 <= len(engine.asked) <= n_asked
@@ -267,7 +267,7 @@ def test_it_says_whether_the_answers_changed_the_choice(site):
 
 def test_a_dead_engine_is_left_alone(site, engine):
     """
-    After five failures nobody waits for it, and after that not even the Predictor is asked.
+    After five failures no request waits for it, and later ones do not call the Predictor.
     """
     engine.failing = RuntimeError("EngineCore is dead")
     with site.open(policy={"alpha": 1.0}, reasoning=EXACT) as client:
@@ -281,7 +281,7 @@ def test_a_dead_engine_is_left_alone(site, engine):
 
 def test_what_was_answered_before_counts_without_an_engine(site, engine):
     """
-    The same decision as while it lived; nobody else is missing.
+    The same decision as while it was up, from cached answers.
     """
     with site.open(policy={"alpha": 1.0}, reasoning=EXACT) as client:
         before = [routed(client, f"a law of {n}") for n in range(5)]
@@ -291,7 +291,7 @@ def test_what_was_answered_before_counts_without_an_engine(site, engine):
         prompts = [f"a law of {n}" for n in range(5)]
         again = client.post("/v1/route", json={"prompts": prompts}).json()["decisions"]
 
-    assert [foretold(one) for one in again] == [foretold(one) for one in before]
+    assert [estimates_in(one) for one in again] == [estimates_in(one) for one in before]
     assert {one["degraded"] for one in again} == {None}
 
 
@@ -323,7 +323,7 @@ def test_a_client_that_leaves_ends_its_calls(site, engine):
 
 def test_an_answer_that_settles_it_ends_the_others(site, engine):
     """
-    The cheapest is good enough: whoever else was asked about is cancelled, in the engine, too.
+    The cheapest is good enough: all other queries are cancelled, in the engine, too.
     """
     engine.slow, engine.pace_s = {"middle", "large"}, 0.1
     prompts = [n for n in range(200) if said(f"a sum of {n}", "small")[0] > 0.9][:5]

@@ -529,7 +529,7 @@ def test_one_folder_one_process(bench):
         pytest.param(("--models", "m", "--prices", None), "has no price in", id="no prices at all"),
         pytest.param(("--models", ""), "no model to measure", id="no model"),
         pytest.param(("--models", "a,a"), "names a model twice: a", id="model twice"),
-        pytest.param(("--pool", "nobody"), "pool 'nobody' is neither", id="unknown pool"),
+        pytest.param(("--pool", "unknown"), "pool 'unknown' is neither", id="unknown pool"),
         pytest.param(("--budget-usd", 0), "expected a number above 0", id="budget of nothing"),
         pytest.param(("--rate", -1), "expected a number above 0", id="negative rate"),
         pytest.param(("--grader", "magic"), "grader is 'magic'", id="unknown grader"),

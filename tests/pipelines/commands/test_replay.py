@@ -41,22 +41,22 @@ def test_nothing_asked_changes_nothing(scope, predicted, routed):
 
 
 def test_new_prices_are_told_apart_from_new_decisions(scope, predicted, routed, tmp_path):
-    """With a dear small model the same decisions cost more; deciding anew avoids it."""
+    """With an expensive small model the logged decisions cost more; replayed ones avoid it."""
     prices = tmp_path / "prices.json"
     prices.write_text(
         json.dumps({"small": {"input": 9.0, "output": 9.0}, "large": {"input": 1, "output": 1}})
     )
     sides, answer = replayed(scope, routed, predicted, "--prices", prices)
     # 100 completion tokens at $9 a million, prompts as predicted.
-    kept, anew = sides["logged, new prices"], sides["replayed"]
-    assert kept["planned"]["cost_usd"] == pytest.approx(3 * (100 + 100) * 9e-6)
-    assert anew["planned"]["cost_usd"] == pytest.approx(3 * (100 + 100) * 1e-6)
+    logged, decided = sides["logged, new prices"], sides["replayed"]
+    assert logged["planned"]["cost_usd"] == pytest.approx(3 * (100 + 100) * 9e-6)
+    assert decided["planned"]["cost_usd"] == pytest.approx(3 * (100 + 100) * 1e-6)
     assert answer["n_changed"] == 3
 
 
 def test_a_denied_model_is_replaced(scope, predicted, routed, tmp_path):
     """Denying the model that was chosen moves every question, and the new file says so."""
-    output = tmp_path / "anew.json"
+    output = tmp_path / "replayed.json"
     _, answer = replayed(scope, routed, predicted, "--deny", "small", "--output", output)
     assert answer["n_changed"] == 3
     assert json.loads(output.read_text())["result"]["model_distribution"] == {"large": 3}

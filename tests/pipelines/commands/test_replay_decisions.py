@@ -138,7 +138,7 @@ def test_another_alpha_changes_what_the_endpoint_would_change(scope, endpoint, t
     Deciding by replay is deciding by the endpoint.
     """
     expected = [decision.model for decision in decided(endpoint, 1.0)]
-    output = tmp_path / "anew.json"
+    output = tmp_path / "replayed.json"
     flags = ["--bank", endpoint / "bank", "--alpha", 1, "--output", output]
     _, out, err = scope("replay", "--decisions", endpoint / "log", *flags)
 

@@ -53,7 +53,7 @@ def test_a_budget_nobody_can_meet_exits_1(scope, predicted, tmp_path):
     ("flags", "models"),
     [
         pytest.param(["--alpha", 0], {"small": 3}, id="alpha 0: the cheapest"),
-        pytest.param(["--alpha", 1], {"large": 3}, id="alpha 1: the likeliest"),
+        pytest.param(["--alpha", 1], {"large": 3}, id="alpha 1: the highest p"),
         pytest.param(["--min-quality", 0.7], {"large": 3}, id="none but the large is good enough"),
         pytest.param(["--max-cost", 1.5], {"small": 3}, id="the large is too dear"),
         pytest.param(["--alpha", 1, "--deny", "large"], {"small": 3}, id="denied"),

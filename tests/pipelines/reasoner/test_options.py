@@ -84,7 +84,7 @@ def test_labelled_questions_without_texts_are_refused(scope, tmp_path, fitted):
     )
 
     assert code == 2
-    assert f"bank {asked} has no question texts" in err
+    assert f"{questions} has no question texts" in err
     assert not (tmp_path / "out").exists()
 
 

@@ -120,7 +120,7 @@ def test_blocks_slower_than_the_window_still_have_a_rate(clock):
 
 def test_what_is_unknown_is_a_dash_and_null(clock, written, told):
     """
-    Before the first row nobody knows a rate or the time left; zero would be a lie.
+    Before the first row the rate and the time left are unknown, not zero.
     """
     told.begin("embedding", 60_000)
     clock.wait(6)
@@ -341,7 +341,7 @@ def test_the_table_adds_up_stages_of_one_name(clock):
 
 def test_the_table_counts_failures_only_where_there_are_some(clock):
     """
-    A column of zeros tells nobody anything.
+    A column of zeros has no information.
     """
     stages = Stages(clock=clock)
     stages.begin("predicting", 2)

@@ -77,7 +77,7 @@ def test_a_missing_split_is_rejected(folder, split, message):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        pytest.param("nobody/nothing", "data set nobody/nothing cannot be read", id="unreachable"),
+        pytest.param("owner/missing", "data set owner/missing cannot be read", id="unreachable"),
         pytest.param("/no/folder", "data set /no/folder cannot be read", id="no folder"),
         pytest.param(__file__, "is a file; expected id, ood, owner/name or a folder", id="file"),
     ],

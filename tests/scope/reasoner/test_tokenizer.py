@@ -70,7 +70,7 @@ def test_a_truncated_text_has_no_more_tokens_than_allowed(tokenizer, text, n_tok
     ("name", "message"),
     [
         pytest.param("/nowhere/checkpoint", "does not exist", id="no folder"),
-        pytest.param("nobody/nothing", "cannot be loaded", id="not on the hub"),
+        pytest.param("owner/missing", "cannot be loaded", id="not on the hub"),
     ],
 )
 def test_a_missing_checkpoint_is_rejected(name, message):
