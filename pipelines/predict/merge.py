@@ -38,7 +38,7 @@ class PredictionSummary:
 
     def count(self, batch: Batch) -> None:
         """Count a batch of merged questions."""
-        self.n_out_of_distribution += int((batch["in_distribution_qm"][:, 0] < 1).sum())
+        self.n_out_of_distribution += int((batch["in_distribution"][:, 0] < 1).sum())
         error_q = batch["error"] != ""
         missing_qm = batch.get("answer_qm", np.zeros((len(error_q), 1))) == FAILED
         missing_q = missing_qm.any(axis=1)
