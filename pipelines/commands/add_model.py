@@ -94,7 +94,7 @@ def _plan(
         (f"{n:,}", format_usd(bill_usd[n - 1]), f"± {chosen.half_width_j[n - 1]:.3f}")
         for n in (*(n for n in TABLE_STEPS if n < n_chosen), n_chosen)
     ]
-    title = f"What asking {spec.id} will cost, and how well it is known then"
+    title = f"Measuring {spec.id}: expected bill and precision"
     out.print(table(title, ("anchors", "expected bill", "p(correct), 90 % interval"), rows))
     out.print(f"chose {n_chosen:,} anchors into {path}; nothing was called", soft_wrap=True)
 
@@ -144,7 +144,7 @@ def _add(
     )
     if grown.reasoner is not None:
         out.print(
-            f"the reasoner was never asked about {spec.id}: what it says of it changes nothing "
+            f"the reasoner was never queried about {spec.id}: its predictions have no weight there "
             "until `scope bank fit --predictor scope`",
             soft_wrap=True,
             markup=False,

@@ -123,7 +123,7 @@ def _comparison(rows: list[Row], predicted: PredictionSet, truth: GroundTruth) -
         planned_usd = format_score(row.planned)[1]
         mix = "–" if math.isnan(mixed) else f"{100 * mixed:.1f} %"
         cells.append((row.name, planned_usd, *format_score(row.realised), mix))
-    headers = ("way to choose", "planned USD", "accuracy ± s.e.", "real USD", "mix at that cost")
+    headers = ("strategy", "planned USD", "accuracy ± s.e.", "real USD", "mixture at that cost")
     return table("Accuracy and cost", headers, cells)
 
 

@@ -32,7 +32,7 @@ from scope.evaluation.test_set import EvaluationSet
 from scope.predictions import Predictions
 from scope.predictor import AnchorPredictor
 
-OURS, MIXTURE, ORACLE = "scope", "random mixture of single models", "oracle"
+OURS, MIXTURE, ORACLE = "scope", "random mixture", "oracle"
 BEST_SINGLE, RANDOM, SHUFFLED = "best single model", "random model", "scope, shuffled"
 N_STEPS = len(BASELINES) + 1
 """Number of calls of `advance` by `evaluate`."""

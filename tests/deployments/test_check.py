@@ -167,8 +167,8 @@ def test_a_bank_on_this_machine_must_fit_the_reasoner():
         ),
         pytest.param(
             lambda c: args(c)["reasoner"]["engine"].update(tensor_parallel=8),
-            "one engine needs 8 GPUs on one node, and engine.gpus_per_node is 4; set tensor_parallel "
-            "to at most 4",
+            "one engine needs 8 GPUs on one node, and engine.gpus_per_node is 4; set "
+            "tensor_parallel to at most 4",
             id="tensor parallelism larger than a node",
         ),
         pytest.param(

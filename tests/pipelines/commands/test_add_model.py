@@ -77,7 +77,7 @@ def test_a_plan_is_shown_in_a_hundred_columns(add, files):
 
     lines = out.splitlines()
     assert code == 0
-    assert lines[0] == "What asking new will cost, and how well it is known then"
+    assert lines[0] == "Measuring new: expected bill and precision"
     assert lines[1].split() == ["anchors", "expected", "bill", "p(correct),", "90", "%", "interval"]
     assert [line.split()[0] for line in lines[2:5]] == ["10", "25", "40"]
     assert all("$0.0" in line and "± 0." in line for line in lines[2:5])
@@ -159,7 +159,7 @@ def test_a_reasoner_of_the_bank_stays_and_knows_nothing_of_the_new_model(
 
     blend = load_bank(files / "grown").reasoner.blend
     assert code == 0
-    assert "the reasoner was never asked about new" in out
+    assert "the reasoner was never queried about new" in out
     assert blend.weight == 0.5
     assert blend.informative_m.tolist() == [True, True, False]
 
