@@ -68,13 +68,13 @@ class Interval:
         gap_rb = (drawn_rb - value_b).round(12)
         below_b = (gap_rb < 0).mean(axis=0) + (gap_rb == 0).mean(axis=0) / 2
         shift_b = ndtri(below_b.clip(0.5 / n, 1 - 0.5 / n))
-        position_eb = (n - 1) * ndtr(2 * shift_b + ndtri(np.array(PERCENTILES))[:, None])
-        sorted_rb, first_eb = np.sort(drawn_rb, axis=0), np.floor(position_eb).astype(np.int64)
-        lower_eb, upper_eb = (
-            np.take_along_axis(sorted_rb, np.minimum(first_eb + more, n - 1), axis=0)
+        position_2b = (n - 1) * ndtr(2 * shift_b + ndtri(np.array(PERCENTILES))[:, None])
+        sorted_rb, first_2b = np.sort(drawn_rb, axis=0), np.floor(position_2b).astype(np.int64)
+        lower_2b, upper_2b = (
+            np.take_along_axis(sorted_rb, np.minimum(first_2b + more, n - 1), axis=0)
             for more in (0, 1)
         )
-        low_b, high_b = lower_eb + (position_eb - first_eb) * (upper_eb - lower_eb)
+        low_b, high_b = lower_2b + (position_2b - first_2b) * (upper_2b - lower_2b)
         ends = np.minimum(low_b, value_b), np.maximum(high_b, value_b)
         rows = zip(value_b.tolist(), *(end.tolist() for end in ends), strict=True)
         return tuple(cls(*row) for row in rows)

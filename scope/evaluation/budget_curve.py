@@ -109,7 +109,7 @@ def mixture_curve(
     >>> mixture_curve(usd, accuracy, np.array([[1.0, 2.0, 9.0]])).accuracy_rb
     array([[0.5, 0.7, 0.9]])
     """
-    corner_rp = Hulls.from_estimates(accuracy_rm, cost_usd_rm).model_qs
+    corner_rp = Hulls.from_estimates(accuracy_rm, cost_usd_rm).model_qp
     usd_rp = np.take_along_axis(cost_usd_rm, corner_rp, axis=1)
     accuracy_rp = np.take_along_axis(accuracy_rm, corner_rp, axis=1)
     accuracy_rb = np.empty_like(budget_usd_rb)

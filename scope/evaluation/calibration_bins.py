@@ -22,11 +22,11 @@ class CalibrationBin:
     @classmethod
     def from_pairs(cls, cells: WeightedPairs, bin_n: IntArray) -> tuple["CalibrationBin", ...]:
         """Return every bin, from the lowest forecast to the highest."""
-        size_b = np.bincount(bin_n)
-        p_b, share_b = (
-            np.bincount(bin_n, value_n) / size_b for value_n in (cells.forecast_n, cells.outcome_n)
+        size_h = np.bincount(bin_n)
+        p_h, share_h = (
+            np.bincount(bin_n, value_n) / size_h for value_n in (cells.forecast_n, cells.outcome_n)
         )
-        rows = zip(size_b.tolist(), p_b.tolist(), share_b.tolist(), strict=True)
+        rows = zip(size_h.tolist(), p_h.tolist(), share_h.tolist(), strict=True)
         return tuple(cls(*row) for row in rows)
 
 

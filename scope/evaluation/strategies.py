@@ -165,7 +165,7 @@ class Oracle:
         )
         bound = dual_bound(outcomes.weight_rq @ value_qt, finite_t, budget_usd_rb)
         # More money buys nothing once each question has its cheapest correct model.
-        last_q1 = hulls.model_qs[:, -1:]
+        last_q1 = hulls.model_qp[:, -1:]
         enough_r1 = outcomes.weight_rq @ np.take_along_axis(outcomes.cost_usd_qm, last_q1, axis=1)
         return BudgetCurve(bound.accuracy_rb, np.minimum(budget_usd_rb, enough_r1))
 
@@ -178,7 +178,7 @@ def lambda_grid(hulls: Hulls, n_settings: int = N_SETTINGS) -> FloatArray:
     ndarray of shape (n_trade_offs,)
         Falling, the first infinite; at most ``n_settings + 1`` distinct values.
     """
-    increments = HullIncrements.from_hulls(hulls).sort_by_slope(np.arange(len(hulls.model_qs)))
+    increments = HullIncrements.from_hulls(hulls).sort_by_slope(np.arange(len(hulls.model_qp)))
     max_usd = increments.cumulative_cost_usd_n[-1]
     if not increments.slope_n.size:
         return np.array([np.inf, 0.0])

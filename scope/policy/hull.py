@@ -14,19 +14,19 @@ class Hulls:
 
     Attributes
     ----------
-    model_qs : ndarray of shape (n_questions, n_steps)
+    model_qp : ndarray of shape (n_questions, n_steps)
         Models by rising cost; the last repeats after the end of the hull. -1 in
         a row without known estimates.
-    slope_qs : ndarray of shape (n_questions, n_steps - 1)
+    slope_qp : ndarray of shape (n_questions, n_steps - 1)
         Correct answers gained per USD from step ``s`` to ``s + 1``, falling along
         a row; -inf after the end of the hull.
-    cost_usd_qs : ndarray of shape (n_questions, n_steps)
+    cost_usd_qp : ndarray of shape (n_questions, n_steps)
         Predicted cost of those models, USD; NaN in a row without known estimates.
     """
 
-    model_qs: IntArray
-    slope_qs: FloatArray
-    cost_usd_qs: FloatArray
+    model_qp: IntArray
+    slope_qp: FloatArray
+    cost_usd_qp: FloatArray
 
     @classmethod
     def from_estimates(cls, p_correct_qm: FloatArray, cost_usd_qm: FloatArray) -> "Hulls":
@@ -53,8 +53,8 @@ class Hulls:
             # Rounding can make a slope slightly steeper than the one before it.
             slopes.append(np.minimum(slope_q, slopes[-1]) if slopes else slope_q)
             models.append(np.where(np.isneginf(slope_q), models[-1], model_q))
-        slope_qs = np.stack(slopes, axis=1) if slopes else np.empty((len(p_qm), 0))
-        return cls(np.stack(models, axis=1), slope_qs, np.stack(costs[: len(models)], axis=1))
+        slope_qp = np.stack(slopes, axis=1) if slopes else np.empty((len(p_qm), 0))
+        return cls(np.stack(models, axis=1), slope_qp, np.stack(costs[: len(models)], axis=1))
 
     def choose(self, trade_off: float) -> IntArray:
         """Return the model of each question at `trade_off`; -1 without known estimates.
@@ -71,12 +71,12 @@ class Hulls:
         """Return the number of steps that each question takes up its hull at `trade_off`."""
         if not trade_off >= 0:
             raise ValueError(f"trade_off must be at least 0, got {trade_off}")
-        steps: IntArray = (self.slope_qs > trade_off).sum(axis=1)
+        steps: IntArray = (self.slope_qp > trade_off).sum(axis=1)
         return steps
 
     def models_at(self, step_q: IntArray) -> IntArray:
         """Return the model of each question after `step_q` steps up its hull."""
-        return np.take_along_axis(self.model_qs, step_q[:, None], axis=1)[:, 0]
+        return np.take_along_axis(self.model_qp, step_q[:, None], axis=1)[:, 0]
 
 
 def _cheapest(p_qm: FloatArray, cost_qm: FloatArray, known_qm: BoolArray) -> IntArray:
@@ -128,13 +128,13 @@ class HullIncrements:
     @classmethod
     def from_hulls(cls, hulls: Hulls) -> "HullIncrements":
         """Return the steps of the hulls."""
-        question, step = np.nonzero(hulls.slope_qs > -np.inf)
+        question, step = np.nonzero(hulls.slope_qp > -np.inf)
         return cls(
-            hulls.cost_usd_qs[:, 0].copy(),
+            hulls.cost_usd_qp[:, 0].copy(),
             question.astype(np.int32),
             step.astype(np.int16),
-            hulls.slope_qs[question, step],
-            hulls.cost_usd_qs[question, step + 1],
+            hulls.slope_qp[question, step],
+            hulls.cost_usd_qp[question, step + 1],
         )
 
     @classmethod

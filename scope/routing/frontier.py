@@ -103,8 +103,8 @@ def mix_hull(scores: Sequence[RoutingScore]) -> tuple[FloatArray, FloatArray]:
     usd = np.array([[score.usd_per_1k for score in scores]])
     accuracy = np.array([[score.accuracy for score in scores]])
     hull = Hulls.from_estimates(accuracy, usd)
-    corners = np.unique(hull.model_qs[0], return_index=True)[1]
-    corner_m = hull.model_qs[0][np.sort(corners)]
+    corners = np.unique(hull.model_qp[0], return_index=True)[1]
+    corner_m = hull.model_qp[0][np.sort(corners)]
     return usd[0, corner_m], accuracy[0, corner_m]
 
 
