@@ -58,7 +58,7 @@ GAINS = (
 
 
 @dataclass(frozen=True, slots=True)
-class QueryResult:
+class SelectiveRun:
     """Decisions and number of queries of one strategy at one alpha.
 
     Attributes
@@ -74,7 +74,7 @@ class QueryResult:
     @classmethod
     def from_estimates(
         cls, policy: ExpectedValue, estimates: Estimates, n_queries: int
-    ) -> "QueryResult":
+    ) -> "SelectiveRun":
         """Choose on estimates that took `n_queries` queries per question."""
         model_q = policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm).model_q
         return cls(model_q, np.full(len(model_q), n_queries))
@@ -161,8 +161,8 @@ def print_tables(
     for alpha in ALPHAS:
         policy = ExpectedValue(scale.trade_off(alpha))
         results = {
-            "anchors alone": QueryResult.from_estimates(policy, anchors, 0),
-            "all queried": QueryResult.from_estimates(policy, blended, n_models),
+            "anchors alone": SelectiveRun.from_estimates(policy, anchors, 0),
+            "all queried": SelectiveRun.from_estimates(policy, blended, n_models),
         }
         for mode in MODES:
             work = partial(query_all, bank, policy, blend, anchors, answers, mode)
@@ -185,7 +185,7 @@ def query_all(
     anchors: Estimates,
     answers: ReasonerPredictions,
     mode: str,
-) -> QueryResult:
+) -> SelectiveRun:
     """Query selectively for every question; parallel queries are answered together."""
     rule, n_parallel = MODES[mode]
     model_q, n_queries_q = np.zeros((2, len(answers.p_yes_qm)), dtype=np.int64)
@@ -201,10 +201,10 @@ def query_all(
         final = selection.estimates()
         model_q[q] = policy.choose(final.p_correct_qm, final.cost_usd_qm).model_q[0]
         n_queries_q[q] = selection.n_started
-    return QueryResult(model_q, n_queries_q)
+    return SelectiveRun(model_q, n_queries_q)
 
 
-def query_cells(results: dict[str, QueryResult], possible: int) -> str:
+def query_cells(results: dict[str, SelectiveRun], possible: int) -> str:
     """Return the cells of one row: queries sent and saved, other decisions than all queries."""
     model_q = results["all queried"].model_q
     cells = [f"{possible:,}"]
@@ -216,7 +216,7 @@ def query_cells(results: dict[str, QueryResult], possible: int) -> str:
     return " | ".join(cells)
 
 
-def gain_cells(test_set: EvaluationSet, result: QueryResult, alone: QueryResult) -> str:
+def gain_cells(test_set: EvaluationSet, result: SelectiveRun, alone: SelectiveRun) -> str:
     """Return the cells of one row: realised accuracy and cost, and the difference to `alone`."""
     weight_rq = bootstrap_weights(len(test_set.ids), SEED)
     cells = []

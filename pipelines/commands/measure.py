@@ -126,15 +126,15 @@ def measure_pool(
     )
     with Journal(output, settings, fresh=fresh) as journal:  # locked: no other run adds to it
         history = _history(output, settings, calls)
-        todo = _show_quote(calls, history, as_json=as_json)
+        pending = _show_quote(calls, history, as_json=as_json)
         cap_usd = math.inf if budget_usd is None else budget_usd
-        purse = SpendCap(cap_usd, history.usd, history.possibly_billed_usd)
+        spend_cap = SpendCap(cap_usd, history.usd, history.possibly_billed_usd)
         try:
             with progress(as_json=as_json) as stages:
-                tally = MeasureProgress(len(todo), purse)
-                asyncio.run(measure(todo, request_settings, journal, tally, stages))
+                measured = MeasureProgress(len(pending), spend_cap)
+                asyncio.run(measure(pending, request_settings, journal, measured, stages))
         finally:
-            rows = _write(output, calls, tally, as_json=as_json)
+            rows = _write(output, calls, measured, as_json=as_json)
     _report(output, calls, rows, budget_usd, as_json=as_json)
 
 
@@ -143,13 +143,13 @@ def _show_quote(calls: list[Call], history: EarlierResults, *, as_json: bool) ->
     check_folder_collisions(
         [call.model.id for call in calls] + [row.model for row in history.rows.values()]
     )
-    todo = history.todo(calls)
-    show_quote(Quote.from_calls(todo), len(calls) - len(todo), as_json=as_json)
-    return todo
+    pending = history.pending(calls)
+    show_quote(Quote.from_calls(pending), len(calls) - len(pending), as_json=as_json)
+    return pending
 
 
 def _write(
-    output: Path, calls: list[Call], tally: MeasureProgress, *, as_json: bool
+    output: Path, calls: list[Call], measured: MeasureProgress, *, as_json: bool
 ) -> dict[CallKey, CallResult]:
     """Write the results of all runs, whether or not this one failed, and print them."""
     rows = EarlierResults.read(output).rows
@@ -157,7 +157,7 @@ def _write(
     write_anchor_results(output, rows.values())
     models = [call.model.id for call in calls]
     known = dict.fromkeys((*models, *sorted({row.model for row in rows.values()})))
-    show_summary(summary(rows.values(), list(known)), tally, as_json=as_json)
+    show_summary(summary(rows.values(), list(known)), measured, as_json=as_json)
     return rows
 
 

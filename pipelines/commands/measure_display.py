@@ -41,11 +41,11 @@ def show_quote(quote: Quote, n_answered: int, *, as_json: bool) -> None:
 
 
 def show_summary(
-    entries: Sequence[dict[str, Any]], tally: MeasureProgress, *, as_json: bool
+    entries: Sequence[dict[str, Any]], measured: MeasureProgress, *, as_json: bool
 ) -> None:
     """Print the results of all calls in the folder and their cost."""
     if as_json:
-        event("done", models=entries, **_facts(tally))
+        event("done", models=entries, **_facts(measured))
         return
     rows = [
         (
@@ -66,24 +66,24 @@ def show_summary(
     if kinds:
         failures = ", ".join(f"{kind} × {count:,}" for kind, count in kinds.most_common())
         out.print(f"failed, retried by the next run: {failures}", soft_wrap=True)
-    out.print(f"spent {_cost_text(tally)}", soft_wrap=True)
+    out.print(f"spent {_cost_text(measured)}", soft_wrap=True)
 
 
-def _facts(tally: MeasureProgress) -> dict[str, Any]:
+def _facts(measured: MeasureProgress) -> dict[str, Any]:
     return {
-        "calls": tally.done,
-        "of": tally.total,
-        "failed": sum(tally.errors.values()),
-        "ungradable": tally.ungradable,
-        "usd": tally.spend_cap.usd,
-        "possibly_billed_usd": tally.spend_cap.possibly_billed_usd,
+        "calls": measured.done,
+        "of": measured.total,
+        "failed": sum(measured.errors.values()),
+        "ungradable": measured.ungradable,
+        "usd": measured.spend_cap.usd,
+        "possibly_billed_usd": measured.spend_cap.possibly_billed_usd,
     }
 
 
-def _cost_text(tally: MeasureProgress) -> str:
+def _cost_text(measured: MeasureProgress) -> str:
     doubt = (
-        f", perhaps {format_usd(tally.spend_cap.possibly_billed_usd)} more"
-        if tally.spend_cap.possibly_billed_usd
+        f", perhaps {format_usd(measured.spend_cap.possibly_billed_usd)} more"
+        if measured.spend_cap.possibly_billed_usd
         else ""
     )
-    return f"{format_usd(tally.spend_cap.usd)}{doubt}"
+    return f"{format_usd(measured.spend_cap.usd)}{doubt}"

@@ -175,7 +175,7 @@ class EarlierResults:
             possibly_billed_usd += row.possibly_billed_usd
         return cls(rows, usd, possibly_billed_usd)
 
-    def todo(self, calls: list[Call]) -> list[Call]:
+    def pending(self, calls: list[Call]) -> list[Call]:
         """Return the calls without an answer: not made yet, or failed."""
         answered = {key for key, row in self.rows.items() if row.error is None}
         return [call for call in calls if call.key not in answered]
