@@ -15,7 +15,7 @@ def main(engine, wanted, output):
     guided = StructuredOutputsParams(**sampling.pop("structured_outputs"))
     params = SamplingParams(**sampling, structured_outputs=guided)
     replies = [one.outputs[0] for one in llm.generate(prompts, params, use_tqdm=False)]
-    told = [
+    answers = [
         {
             "text": reply.text,
             "token_ids": list(reply.token_ids),
@@ -26,7 +26,7 @@ def main(engine, wanted, output):
         }
         for reply in replies
     ]
-    Path(output).write_text(json.dumps(told))
+    Path(output).write_text(json.dumps(answers))
 
 
 if __name__ == "__main__":

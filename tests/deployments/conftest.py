@@ -27,17 +27,21 @@ class Site:
         self.base_url = upstream.base_url
 
     @contextlib.asynccontextmanager
-    async def open(self, told=None, *, attempts=4, environ=None, **settings):
-        """Open it; `told` is how each model behaves, `settings` are those of all upstreams.
+    async def open(self, behaviour=None, *, attempts=4, environ=None, **settings):
+        """Open it; `behaviour` is that of each model, `settings` are those of all upstreams.
 
         But only ``small`` is ever in a hurry: on a busy machine the others would be late, too.
         """
-        await asyncio.to_thread(self.upstream.behave, told or {})
+        await asyncio.to_thread(self.upstream.behave, behaviour or {})
         self.upstreams = UpstreamRegistry()
         settings = {"base_url": self.base_url, "timeout_s": 5.0, **settings}
         patient = UpstreamSettings(**{**settings, "timeout_s": 5.0})
-        told = {"small": UpstreamSettings(**settings), "large": patient, "priceless": patient}
-        self.upstreams.configure(told, PRICES, environ or {})
+        settings_of = {
+            "small": UpstreamSettings(**settings),
+            "large": patient,
+            "priceless": patient,
+        }
+        self.upstreams.configure(settings_of, PRICES, environ or {})
         retries = RetrySettings(attempts=attempts, initial_backoff_s=0.001)
         async with UpstreamClient() as client:
             self.executor = FallbackExecutor(self.upstreams, client, retries)
@@ -49,7 +53,7 @@ class Site:
         return self.executor.execute(body, models, deadline_s=deadline_s, headers=headers or {})
 
     def log(self):
-        """What the upstream was asked by this test."""
+        """The calls of this test at the upstream."""
         return [call for call in self.upstream.log() if call["prompt"] == self.prompt]
 
     async def hung_up(self):
@@ -64,9 +68,9 @@ def outcomes(answer):
     return [(attempt.model, attempt.outcome) for attempt in answer.attempts]
 
 
-def failing(way="status", **told):
+def failing(way="status", **behaviour):
     """How a model behaves that goes this way instead of answering."""
-    return {"way": way, **told}
+    return {"way": way, **behaviour}
 
 
 async def read(answer):
@@ -90,14 +94,14 @@ def site(upstream, request):
 def ask(site):
     """Ask once; returns the answer, which for a stream has ended, its bytes in ``.got``."""
 
-    async def once(told, environ, attempts, settings, request):
-        async with site.open(told, attempts=attempts, environ=environ, **settings):
+    async def once(behaviour, environ, attempts, settings, request):
+        async with site.open(behaviour, attempts=attempts, environ=environ, **settings):
             answer = await site.execute(**request)
             got = [chunk async for chunk in answer.chunks] if hasattr(answer, "chunks") else []
             return answer, b"".join(got)
 
-    def run(told=None, *, environ=None, attempts=4, settings=None, **request):
-        return asyncio.run(once(told, environ, attempts, settings or {}, request))
+    def run(behaviour=None, *, environ=None, attempts=4, settings=None, **request):
+        return asyncio.run(once(behaviour, environ, attempts, settings or {}, request))
 
     return run
 

@@ -15,11 +15,11 @@ from scope.reasoner.tokenizer import PromptTokenizer
 
 
 class Engine:
-    """Continues prompts under the grammar, as vLLM would, at whatever pace it is told.
+    """Continues prompts under the grammar, as vLLM would, at a chosen pace.
 
     Attributes
     ----------
-    asked, cancelled : list of (question, model)
+    queried, cancelled : list of (question, model)
     most : int
         Calls that were under way at once.
     slow : set of str
@@ -33,14 +33,14 @@ class Engine:
     def __init__(self, checkpoint):
         tokens = PromptTokenizer.load(str(checkpoint))
         self._yes, self._no = tokens.yes_id, tokens.no_id
-        self.asked, self.cancelled, self.slow, self.failing = [], [], set(), None
+        self.queried, self.cancelled, self.slow, self.failing = [], [], set(), None
         self.pace_s = self.under_way = self.most = 0
 
     async def complete(self, wanted):
         """Answer, or fail, or stay silent until the caller disconnects."""
         model = _section(wanted.prompt, "Target Model")
         question = _section(wanted.prompt, "Target Question")
-        self.asked.append((question, model))
+        self.queried.append((question, model))
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         try:
@@ -52,7 +52,7 @@ class Engine:
             raise
         finally:
             self.under_way -= 1
-        return [self._reply(*said(question, model))]
+        return [self._reply(*simulated_answer(question, model))]
 
     def _reply(self, p_yes, tokens):
         answer = self._yes if p_yes >= 0.5 else self._no
@@ -61,8 +61,8 @@ class Engine:
         return Continuation(text, [0, answer, 0], [{0: 0.0}, there, {0: 0.0}])
 
 
-def said(question, model):
-    """What is said of a model: probability of yes, and tokens."""
+def simulated_answer(question, model):
+    """The simulated answer about a model: probability of yes, and tokens."""
     digest = hashlib.sha256(f"{question}|{model}".encode()).digest()
     return 0.02 + 0.96 * digest[0] / 255, 20 + 10 * digest[1]
 

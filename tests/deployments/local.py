@@ -27,10 +27,10 @@ class LocalReplica:
     """Answers by a function of one argument, async or not; raises if `failing` is set."""
 
     def __init__(self, answer):
-        self.answer, self.failing, self.asked = answer, None, []
+        self.answer, self.failing, self.calls = answer, None, []
 
     async def call(self, argument, *, timeout_s, slow_call_s):
-        self.asked.append(argument)
+        self.calls.append(argument)
         if self.failing:
             raise RemoteCallError(*self.failing)
         answer = self.answer(argument)

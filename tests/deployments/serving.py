@@ -133,7 +133,7 @@ def serving():
 
 @dataclass
 class Load:
-    """What clients got that asked one after another, all at once.
+    """The responses of clients that send one request after another, in parallel.
 
     Attributes
     ----------

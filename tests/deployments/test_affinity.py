@@ -18,7 +18,7 @@ def test_a_session_stays_on_its_model_with_two_routers(served, tmp_path, told_by
     Serve sends every turn to the Router that knows its session, by the header ``x-session-id``;
     the log of decisions shows that both take part, and that no session changes between them. With
     its id in the body alone it does, and whichever Router it meets finds it. A prompt without a
-    session moves to another model as the dial is turned.
+    session moves to another model when alpha changes.
     """
     served.deploy(
         Router=fixed(2)
@@ -42,18 +42,18 @@ def test_a_session_stays_on_its_model_with_two_routers(served, tmp_path, told_by
 
     alone = [ask(None, turn)["model"] for turn in range(TURNS)]
     rounds = [[ask(session, turn) for session in range(SESSIONS)] for turn in range(TURNS)]
-    told = dict(enumerate(zip(*rounds, strict=True)))
+    turns_of = dict(enumerate(zip(*rounds, strict=True)))
 
     logged = defaultdict(set)
     for file in tmp_path.glob("decisions-*.jsonl"):
         ids = {json.loads(line)["id"] for line in file.read_text().splitlines()}
-        for session, turns in told.items():
+        for session, turns in turns_of.items():
             if ids & {turn["id"] for turn in turns}:
                 logged[session].add(file.name.partition(".")[0])
     assert alone[0] not in alone[1:]
-    assert {(turn["model"], turn["sticky"]) for turns in told.values() for turn in turns[1:]} == {
-        (alone[0], True)
-    }
+    assert {
+        (turn["model"], turn["sticky"]) for turns in turns_of.values() for turn in turns[1:]
+    } == {(alone[0], True)}
     met = {len(routers) for routers in logged.values()}
     assert met == {1} if told_by == "header" else 2 in met
     assert len(set.union(*logged.values())) == 2

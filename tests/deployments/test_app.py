@@ -23,11 +23,11 @@ CHAT = {"model": "auto", "messages": [{"role": "user", "content": "Is seven a pr
 def chatting(served, upstream):
     """The application with an upstream for two of the bank's models; its settings."""
     upstream.behave({})
-    told = {"base_url": upstream.base_url, "timeout_s": 5.0}
+    fields = {"base_url": upstream.base_url, "timeout_s": 5.0}
     pool = ["mathstral-7B", "gpt-4o-2024-05-13"]
     settings = {
         "pool": pool,
-        "upstreams": dict.fromkeys(pool, told),
+        "upstreams": dict.fromkeys(pool, fields),
         "retries": {"initial_backoff_s": 0.001},
         "policy": {"alpha": 1.0},
     }

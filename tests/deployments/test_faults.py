@@ -76,7 +76,7 @@ def test_a_replica_that_is_killed_costs_quality_at_most(served, deployment, more
     seen = asyncio.run(load(served.url, ask, clients=CLIENTS, seconds=20, meanwhile=kill))
 
     answers = [answer for many in got.values() for answer in many]
-    told = {
+    counts = {
         "statuses": dict(seen.statuses),
         "degraded": Counter(answer["degraded"] for answer in answers),
         "p50_s": seen.quantile_s(0.5),
@@ -85,7 +85,7 @@ def test_a_replica_that_is_killed_costs_quality_at_most(served, deployment, more
         **times,
         "lost": Counter((r.status_code, r.text[:200]) for r in lost),
     }
-    figures.info("%s killed: %s", deployment, told)
+    figures.info("%s killed: %s", deployment, counts)
     assert seen.share(200) >= 0.99
     assert len(lost) <= (CLIENTS if deployment == "Router" else 0)
     for prompt, decisions in got.items():

@@ -60,7 +60,7 @@ def test_ten_changes_of_policy_cost_no_request(served):
 
 def test_other_batches_cost_no_restart(served):
     """
-    The Embedder takes another size and wait while it is asked.
+    The Embedder takes another size and wait while requests arrive.
     """
     prompts = questions(100, seed=4)
     served.deploy(**routed(max_cached_predictions=0))

@@ -19,7 +19,7 @@ def test_overload_is_shed_and_leaves_nothing_behind(served):
     """
     Capacity is what as many clients as there is room for get. Of ten times as many, for half a
     minute, those who get in are answered in bounded time and no fewer than half of what the
-    capacity was, all others are told at once when to come again; afterwards all is as before.
+    capacity was, all others get a Retry-After at once; afterwards all is as before.
 
     A client that is shed waits for as long as ``Retry-After`` says, as OpenAI's do: on a machine
     where clients and server share two cores, clients that never wait would measure only how fast

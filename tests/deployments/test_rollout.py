@@ -19,8 +19,8 @@ REPLICAS = {"Router": 2, "Embedder": 2, "Predictor": 2}
 def test_a_new_bank_rolls_out_without_a_5xx(served, tmp_path):
     """
     Two replicas of each deployment, each replaced while eight clients ask. All get an answer, by
-    the old bank or by the new one; where a Router meets a Predictor of the other bank, by the
-    votes of its own. Afterwards the model that the new bank lacks is no candidate any more.
+    the old bank or by the new one; where a Router meets a Predictor of the other bank, by
+    its own kNN estimate. Afterwards the model that the new bank lacks is no candidate.
     """
     old = load_bank(EMBEDDED_BANK)
     prompts = questions(100, seed=6)

@@ -57,8 +57,8 @@ def run():
 def args(checkpoint):
     """The reasoner on the CPU, in numbers that no batch rounds another way."""
     engine = {"accelerator": "cpu", "cpus_per_worker": 0.5, "dtype": "float32", "eager": True}
-    told = {"checkpoint": str(checkpoint), "max_context_tokens": 2048, "engine": engine}
-    return ReasonerArgs.model_validate_json(json.dumps(told))
+    fields = {"checkpoint": str(checkpoint), "max_context_tokens": 2048, "engine": engine}
+    return ReasonerArgs.model_validate_json(json.dumps(fields))
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +205,7 @@ def test_it_is_switched_off_and_on_without_a_restart(reasoned, deploy):
         deploy(mode=mode)
         took[mode] = []
         reasoned.until(
-            lambda asks=mode != "off": ("reasoning" in route(reasoned, "well?")[0]) == asks,
+            lambda queries=mode != "off": ("reasoning" in route(reasoned, "well?")[0]) == queries,
             f"the mode is {mode}",
         )
         for n in range(20):
@@ -213,8 +213,8 @@ def test_it_is_switched_off_and_on_without_a_restart(reasoned, deploy):
             (decision,) = route(reasoned, f"What is the law of {mode} case {n}?")
             took[mode].append(time.monotonic() - began_at)
             assert ("reasoning" in decision) == (mode == "exact")
-    told = ", ".join(f"{mode} {1e3 * np.median(one):.0f} ms" for mode, one in took.items())
-    figures.info("a new prompt, one client, median: %s", told)
+    text = ", ".join(f"{mode} {1e3 * np.median(one):.0f} ms" for mode, one in took.items())
+    figures.info("a new prompt, one client, median: %s", text)
 
     assert processes("VLLM::EngineCore") == cores
 
@@ -235,14 +235,14 @@ def test_the_deployment_says_what_bare_vllm_says(reasoned, run, args, tmp_path):
     # As a module: a script's folder comes first on the path, and `requests` here is a room.
     command = [sys.executable, "-m", "tests.deployments.bare_vllm", *files]
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
-    told = json.loads(Path(files[-1]).read_text())
+    fields = json.loads(Path(files[-1]).read_text())
     bare = [
         Continuation(
             one["text"],
             one["token_ids"],
             [{int(token): value for token, value in there.items()} for there in one["logprobs"]],
         )
-        for one in told
+        for one in fields
     ]
 
     for here, there in zip(ours, answers(args, bare), strict=True):

@@ -62,6 +62,6 @@ def test_yaml_may_name_a_template(reasoner, tmp_path):
     """
     As text: it knows no paths.
     """
-    told = {"checkpoint": "owner/name", "template": "prompt.jinja"}
+    fields = {"checkpoint": "owner/name", "template": "prompt.jinja"}
 
-    assert str(AppConfig(reasoner=told).reasoner.template) == "prompt.jinja"
+    assert str(AppConfig(reasoner=fields).reasoner.template) == "prompt.jinja"

@@ -22,13 +22,13 @@ FAULTS = {
 LATE = ("slow", "silent")
 
 
-class Asked:
-    """Asks for completions of one prompt, by which its calls are found at the upstream."""
+class PromptClient:
+    """Requests completions of one prompt, which identifies its calls at the upstream."""
 
     def __init__(self, served, upstream, prompt):
         self.served, self.upstream, self.prompt = served, upstream, prompt
 
-    def told(self):
+    def settings(self):
         """Settings of an upstream in a hurry, that is never given up."""
         address = self.upstream.base_url
         return {"base_url": address, "timeout_s": TIMEOUT_S, "breaker_failures": 1000}
@@ -39,7 +39,7 @@ class Asked:
         user_config = {
             "pool": [BEST, NEXT],
             "policy": {"alpha": 1.0},
-            "upstreams": {BEST: self.told(), NEXT: self.told() | {"timeout_s": 20}},
+            "upstreams": {BEST: self.settings(), NEXT: self.settings() | {"timeout_s": 20}},
             "retries": {"attempts": 2, "initial_backoff_s": 0.001},
         }
         self.served.deploy(Router={"user_config": user_config | settings})
@@ -54,72 +54,72 @@ class Asked:
         return self.served.http.post(url, json=self.body(**more), timeout=timeout_s)
 
     def log(self):
-        """What the upstream was asked."""
+        """The calls at the upstream."""
         return [call for call in self.upstream.log() if call["prompt"] == self.prompt]
 
     def models(self):
-        """Which models were asked, in their order."""
+        """The models called, in order."""
         return [call["model"] for call in self.log()]
 
 
 @pytest.fixture
-def asked(served, upstream, request):
-    return Asked(served, upstream, f"Why? ({request.node.name})")
+def client(served, upstream, request):
+    return PromptClient(served, upstream, f"Why? ({request.node.name})")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_next_best_model_answers_for_one_that_fails(asked, fault):
+def test_the_next_best_model_answers_for_one_that_fails(client, fault):
     """
     However it fails, and no later than its timeout says.
     """
-    asked.deploy({BEST: FAULTS[fault]})
+    client.deploy({BEST: FAULTS[fault]})
 
     began_at = time.monotonic()
-    response = asked.post()
+    response = client.post()
 
     assert response.status_code == 200
     assert response.headers["x-scope-model"] == response.json()["model"] == NEXT
-    assert asked.models() == [BEST, NEXT]
+    assert client.models() == [BEST, NEXT]
     assert time.monotonic() - began_at < TIMEOUT_S + 5
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_request_that_nobody_answers_is_told_so(asked, fault):
+def test_a_request_without_an_answer_gets_an_error(client, fault):
     """
     In OpenAI's shape, with 504 where time ran out and 502 where an answer was no answer.
     """
-    asked.deploy({BEST: FAULTS[fault]}, pool=[BEST], upstreams={BEST: asked.told()})
+    client.deploy({BEST: FAULTS[fault]}, pool=[BEST], upstreams={BEST: client.settings()})
 
-    response = asked.post()
+    response = client.post()
 
     assert response.status_code == (504 if fault in LATE else 502)
     assert response.json()["error"]["type"] == "server_error"
-    assert asked.models() == [BEST, BEST]
+    assert client.models() == [BEST, BEST]
 
 
 @pytest.mark.parametrize("fault", ["slow", "500", "garbage", "silent"])
-def test_a_stream_that_does_not_begin_is_begun_by_the_next_best(asked, fault):
+def test_a_stream_that_does_not_begin_is_begun_by_the_next_best(client, fault):
     """
     The client sees one stream, from one model.
     """
-    asked.deploy({BEST: FAULTS[fault]})
+    client.deploy({BEST: FAULTS[fault]})
 
-    response = asked.post(stream=True)
+    response = client.post(stream=True)
 
     assert response.status_code == 200
     assert response.headers["x-scope-model"] == NEXT
     assert response.text.endswith("data: [DONE]\n\n")
-    assert asked.models() == [BEST, NEXT]
+    assert client.models() == [BEST, NEXT]
 
 
 @pytest.mark.parametrize("way", ["cut", "held"])
-def test_a_stream_that_breaks_off_ends_with_an_error(asked, way):
+def test_a_stream_that_breaks_off_ends_with_an_error(client, way):
     """
     Broken, or silent for longer than its timeout: sent chunks stay and are not repeated.
     """
-    asked.deploy({BEST: {"way": way}})
+    client.deploy({BEST: {"way": way}})
 
-    response = asked.post(stream=True)
+    response = client.post(stream=True)
 
     events = [line.removeprefix("data: ") for line in response.text.split("\n\n") if line]
     assert response.status_code == 200
@@ -128,24 +128,24 @@ def test_a_stream_that_breaks_off_ends_with_an_error(asked, way):
         "answer ",
     ]
     assert json.loads(events[-1])["error"]["message"].startswith(f"{BEST} broke off")
-    assert asked.models() == [BEST]
+    assert client.models() == [BEST]
 
 
-def test_a_client_that_leaves_before_the_first_byte_ends_the_call(asked):
+def test_a_client_that_leaves_before_the_first_byte_ends_the_call(client):
     """
     Over real sockets: the upstream is hung up on, and both the model's only place and the
     Router's only room are free again.
     """
-    only = {BEST: asked.told() | {"timeout_s": 60, "max_concurrency": 1}}
-    asked.deploy({BEST: {"way": "silent"}}, upstreams=only, limits={"max_in_flight": 1})
+    only = {BEST: client.settings() | {"timeout_s": 60, "max_concurrency": 1}}
+    client.deploy({BEST: {"way": "silent"}}, upstreams=only, limits={"max_in_flight": 1})
 
     with pytest.raises(httpx.ReadTimeout):
-        asked.post(timeout_s=1.0)
+        client.post(timeout_s=1.0)
     left_at = time.monotonic()
-    asked.served.until(lambda: [call["hung_up"] for call in asked.log()] == [True], "it hangs up")
+    client.served.until(lambda: [call["hung_up"] for call in client.log()] == [True], "it hangs up")
     hung_up_s = time.monotonic() - left_at
-    asked.upstream.behave({})
-    again = asked.post()
+    client.upstream.behave({})
+    again = client.post()
 
     figures.info("the upstream was hung up on after %.2f s", hung_up_s)
     assert again.status_code == 200, again.text

@@ -61,7 +61,7 @@ def blend_of(n_models=2, **changed):
     return Blend(**{**settings, **changed})
 
 
-def said(p_yes_qm, tokens_qm=None):
+def reasoner_predictions(p_yes_qm, tokens_qm=None):
     """Answers with these probabilities; lengths are NaN unless given."""
     p_yes_qm = np.asarray(p_yes_qm, dtype=float)
     tokens_qm = np.full(p_yes_qm.shape, NAN) if tokens_qm is None else tokens_qm
@@ -74,7 +74,7 @@ centers = st.one_of(st.sampled_from([NAN, 0.0]), st.floats(-3, 3))
 
 
 @st.composite
-def asked_questions(draw, n_questions=1):
+def random_cases(draw, n_questions=1):
     """A blend, its models, estimates and answers; with ties, NaN and free models."""
     n_models = draw(st.integers(1, 5))
     row = {"min_size": n_models, "max_size": n_models}

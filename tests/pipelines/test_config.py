@@ -22,22 +22,22 @@ def test_a_file_sets_what_it_names_and_leaves_the_rest(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "learned"),
+    ("text", "use_forecaster"),
     [
-        pytest.param("anchors: {n_neighbours: 6}", True, id="unless told otherwise"),
-        pytest.param("anchors: {use_forecaster: false}", False, id="votes alone"),
+        pytest.param("anchors: {n_neighbours: 6}", True, id="by default"),
+        pytest.param("anchors: {use_forecaster: false}", False, id="kNN alone"),
     ],
 )
-def test_what_a_bank_learned_is_used(tmp_path, text, learned):
+def test_a_fitted_forecaster_is_used_by_default(tmp_path, text, use_forecaster):
     """
     The way back is one word.
     """
-    assert JobConfig.load(write(tmp_path, text)).anchors.use_forecaster is learned
+    assert JobConfig.load(write(tmp_path, text)).anchors.use_forecaster is use_forecaster
 
 
 def test_an_empty_file_is_all_defaults(tmp_path):
     """
-    Nothing said is nothing wrong.
+    An empty file is valid.
     """
     assert JobConfig.load(write(tmp_path, "")) == JobConfig()
 

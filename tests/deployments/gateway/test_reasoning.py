@@ -1,4 +1,4 @@
-"""The cascade over HTTP: whom the engine is asked about, and what is made of what it says."""
+"""Selective queries over HTTP: which models are queried, and how the answers are used."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from deployments.replicas.reasoner import ReasonerArgs
 from scope.errors import ConfigError
 from scope.policy.policy import MinQuality
 from scope.reasoner.answers import ReasonerPredictions
-from tests.deployments.engine import Engine, said, taught
+from tests.deployments.engine import Engine, simulated_answer, taught
 from tests.deployments.local import Site
 from tests.factories.banks import LARGE, MIDDLE, SMALL, two_kinds
 
@@ -44,7 +44,7 @@ def routed(client, prompt, **wish):
 
 
 def estimates_in(decision):
-    """What is said of each candidate, but for how good it is to the policy."""
+    """The estimates of each candidate, without its utility."""
     return {
         one["model"]: {name: value for name, value in one.items() if name != "utility"}
         for one in decision["candidates"]
@@ -58,7 +58,7 @@ def test_while_it_is_off_nobody_is_asked(site, engine):
     with site.open() as client:
         got = routed(client, "a law")
 
-    assert engine.asked == []
+    assert engine.queried == []
     assert "reasoning" not in got
     assert got["source"] == "anchors"
 
@@ -82,7 +82,7 @@ def test_an_answer_takes_part_in_the_decision(site):
     }
     for model, now in estimates_in(got).items():
         if now != before[model]:
-            p, tokens = said("a law", model)
+            p, tokens = simulated_answer("a law", model)
             was = before[model]
             odds = was["p_correct"] / (1 - was["p_correct"]) * p / (1 - p)
             assert now["p_correct"] == pytest.approx(odds / (1 + odds))
@@ -96,7 +96,7 @@ def test_an_answer_takes_part_in_the_decision(site):
     "policy",
     [
         pytest.param({"alpha": 0.0}, id="cheapest"),
-        pytest.param({"alpha": 0.6}, id="dial"),
+        pytest.param({"alpha": 0.6}, id="alpha"),
         pytest.param({"alpha": 1.0}, id="highest p"),
         pytest.param({"min_quality": 0.7}, id="min quality"),
         pytest.param({"max_cost_usd": 0.001}, id="max cost"),
@@ -109,18 +109,18 @@ def test_exact_decides_as_if_everybody_had_been_asked(site, engine, policy):
     prompts = [f"the {'law' if n % 2 else 'sum'} of {n}" for n in range(40)]
     with site.open(policy=policy, reasoning=EXACT | {"max_concurrency": 4}) as client:
         got = client.post("/v1/route", json={"prompts": prompts}).json()["decisions"]
-        n_asked = len(engine.asked)
+        n_queried = len(engine.queried)
         site.configure(policy=policy)
         plain = client.post("/v1/route", json={"prompts": prompts}).json()["decisions"]
 
     for prompt, decision, anchors in zip(prompts, got, plain, strict=True):
         everyone = _everyone_asked(site, prompt, anchors)
         assert decision["model"] == everyone(decision["settings"]), prompt
-    assert n_asked == sum(one["reasoning"]["n_queries"] for one in got) < 3 * len(prompts)
+    assert n_queried == sum(one["reasoning"]["n_queries"] for one in got) < 3 * len(prompts)
 
 
 def _everyone_asked(site, prompt, decision):
-    """A function of the policy's settings: the choice if the engine had said all it could."""
+    """A function of the policy's settings: the choice with an answer about every model."""
     from scope.policy.policy import ExpectedValue, MaxCost
     from scope.predictions import COLUMNS
 
@@ -128,7 +128,7 @@ def _everyone_asked(site, prompt, decision):
     value_em = np.array(rows, dtype=float).T
     no_anchors = np.zeros(0)
     estimates = stack_estimates([Prediction(value_em, no_anchors, no_anchors.astype(int))])
-    answers = [said(prompt, model.id) for model in MODELS]
+    answers = [simulated_answer(prompt, model.id) for model in MODELS]
     p_yes_qm, tokens_qm = np.array(answers).T[:, None, :]
     blended = site.bank.reasoner.blend.apply(
         estimates, ReasonerPredictions(p_yes_qm, tokens_qm), MODELS
@@ -154,12 +154,12 @@ def test_what_was_answered_is_not_asked_again(site, engine):
     """
     with site.open(reasoning=EXACT) as client:
         first = routed(client, "a law", alpha=0.6)
-        asked = list(engine.asked)
+        queried = list(engine.queried)
         again = routed(client, "a law", alpha=0.6)
         routed(client, "a law", alpha=1.0)
 
-    assert engine.asked[: len(asked)] == asked
-    assert len(set(engine.asked)) == len(engine.asked)
+    assert engine.queried[: len(queried)] == queried
+    assert len(set(engine.queried)) == len(engine.queried)
     assert (again["model"], again["source"]) == (first["model"], first["source"])
     assert estimates_in(again) == estimates_in(first)
     assert again["reasoning"]["n_queries"] == 0
@@ -167,14 +167,14 @@ def test_what_was_answered_is_not_asked_again(site, engine):
 
 def test_an_answer_that_the_router_does_not_keep_the_predictor_does(site, engine):
     """
-    With no cache in the Router the engine is still asked once.
+    Without a cache in the Router each model is still queried once.
     """
     with site.open(policy={"alpha": 1.0}, max_cached_predictions=0, reasoning=EXACT) as client:
         first = routed(client, "a law")
-        n_asked = len(engine.asked)
+        n_queried = len(engine.queried)
         again = routed(client, "a law")
 
-    assert len(engine.asked) == n_asked > 0
+    assert len(engine.queried) == n_queried > 0
     assert estimates_in(again) == estimates_in(first)
 
 
@@ -186,8 +186,8 @@ def test_only_permitted_models_are_asked_about(site, engine):
         for n in range(10):
             routed(client, f"a law of {n}", denied_models=["large"])
 
-    assert {model for _, model in engine.asked} <= {"small", "middle"}
-    assert engine.asked
+    assert {model for _, model in engine.queried} <= {"small", "middle"}
+    assert engine.queried
 
 
 def test_an_engine_that_is_late_costs_the_deadline_and_not_the_answer(site, engine):
@@ -204,7 +204,7 @@ def test_an_engine_that_is_late_costs_the_deadline_and_not_the_answer(site, engi
     assert 0.3 <= time.monotonic() - began_at < 2.0
     assert (got["model"], estimates_in(got)) == (before["model"], estimates_in(before))
     assert got["degraded"] == got["reasoning"]["degraded"] == "engine late"
-    assert len(engine.cancelled) == len(engine.asked) == 1
+    assert len(engine.cancelled) == len(engine.queried) == 1
 
 
 def test_what_came_in_time_counts(site, engine):
@@ -222,7 +222,7 @@ def test_what_came_in_time_counts(site, engine):
 
 
 @pytest.mark.parametrize(
-    ("failing", "degraded", "n_asked"),
+    ("failing", "degraded", "n_queried"),
     [
         pytest.param(
             BackPressureError(num_queued_requests=9, max_queued_requests=9),
@@ -233,9 +233,9 @@ def test_what_came_in_time_counts(site, engine):
         pytest.param(RuntimeError("EngineCore is dead"), "engine broken", 3, id="broken"),
     ],
 )
-def test_an_engine_that_fails_costs_quality_only(site, engine, failing, degraded, n_asked):
+def test_an_engine_that_fails_costs_quality_only(site, engine, failing, degraded, n_queried):
     """
-    One that is full is not asked on: the next model would find it full, too.
+    A full engine gets no further query: the next one would find it full, too.
     """
     with site.open(policy={"alpha": 1.0}) as client:
         before = routed(client, "a sum")
@@ -246,7 +246,7 @@ def test_an_engine_that_fails_costs_quality_only(site, engine, failing, degraded
     assert (got["model"], estimates_in(got)) == (before["model"], estimates_in(before))
     assert got["source"] == "cache"
     assert got["degraded"] == degraded
-    assert 1 <= len(engine.asked) <= n_asked
+    assert 1 <= len(engine.queried) <= n_queried
 
 
 def test_it_says_whether_the_answers_changed_the_choice(site):
@@ -255,13 +255,13 @@ def test_it_says_whether_the_answers_changed_the_choice(site):
     """
     prompts = [f"the law of {n}" for n in range(20)]
     with site.open(policy={"alpha": 0.7}) as client:
-        alone, asked = [], []
-        for settings, found in (({}, alone), ({"reasoning": EXACT}, asked)):
+        alone, reasoned = [], []
+        for settings, found in (({}, alone), ({"reasoning": EXACT}, reasoned)):
             site.configure(policy={"alpha": 0.7}, **settings)
             found += client.post("/v1/route", json={"prompts": prompts}).json()["decisions"]
 
-    changed = [one["reasoning"]["changed"] for one in asked]
-    assert changed == [a["model"] != b["model"] for a, b in zip(alone, asked, strict=True)]
+    changed = [one["reasoning"]["changed"] for one in reasoned]
+    assert changed == [a["model"] != b["model"] for a, b in zip(alone, reasoned, strict=True)]
     assert {True, False} == set(changed)
 
 
@@ -273,10 +273,10 @@ def test_a_dead_engine_is_left_alone(site, engine):
     with site.open(policy={"alpha": 1.0}, reasoning=EXACT) as client:
         got = [routed(client, f"a law of {n}")["degraded"] for n in range(20)]
 
-    assert len(engine.asked) == 5
+    assert len(engine.queried) == 5
     assert got[0] == "engine broken"
     assert set(got[5:]) == {"engine down"}
-    assert len(site.reasoner.asked) < 20
+    assert len(site.reasoner.calls) < 20
 
 
 def test_what_was_answered_before_counts_without_an_engine(site, engine):
@@ -306,19 +306,19 @@ def test_a_client_that_leaves_ends_its_calls(site, engine):
 
         async def leave():
             exchange = await site.router.admission.admit("route", None)
-            asking = asyncio.create_task(site.router.route(exchange, body, {}))
+            task = asyncio.create_task(site.router.route(exchange, body, {}))
             async with asyncio.timeout(5):
                 while not engine.under_way:
                     await asyncio.sleep(0.01)
-                asking.cancel()
+                task.cancel()
                 while engine.under_way:
                     await asyncio.sleep(0.01)
             exchange.close()
-            return asking.cancelled()
+            return task.cancelled()
 
         assert portal.call(leave)
 
-    assert sorted(engine.cancelled) == sorted(engine.asked)
+    assert sorted(engine.cancelled) == sorted(engine.queried)
 
 
 def test_an_answer_that_settles_it_ends_the_others(site, engine):
@@ -326,7 +326,7 @@ def test_an_answer_that_settles_it_ends_the_others(site, engine):
     The cheapest is good enough: all other queries are cancelled, in the engine, too.
     """
     engine.slow, engine.pace_s = {"middle", "large"}, 0.1
-    prompts = [n for n in range(200) if said(f"a sum of {n}", "small")[0] > 0.9][:5]
+    prompts = [n for n in range(200) if simulated_answer(f"a sum of {n}", "small")[0] > 0.9][:5]
     settings = EXACT | {"max_concurrency": 3, "deadline_ms": 5_000}
     with site.open(policy={"min_quality": 0.5}, reasoning=settings) as client:
         got = [routed(client, f"a sum of {n}") for n in prompts]
@@ -349,27 +349,27 @@ def test_a_list_shares_what_may_be_under_way(site, engine):
         got = client.post("/v1/route", json={"prompts": prompts}).json()["decisions"]
 
     assert engine.most == 4
-    assert sum(one["reasoning"]["n_queries"] for one in got) == len(engine.asked) > 4
+    assert sum(one["reasoning"]["n_queries"] for one in got) == len(engine.queried) > 4
 
 
 def test_expected_asks_no_more_than_is_worth_it(site, engine):
     """
-    For nothing, it asks at most as much as exact; at a thousand dollars a token, not at all.
+    Free queries are at most those of exact; at a thousand dollars a token there are none.
     """
     prompts = [f"the law of {n}" for n in range(20)]
-    n_asked = {}
+    n_queried = {}
     for name, settings in {
         "dear": {"mode": "expected", "usd_per_mtok": 1e9},
         "free": {"mode": "expected", "usd_per_mtok": 0.0},
         "exact": {"mode": "exact"},
     }.items():
-        before = len(engine.asked)
+        before = len(engine.queried)
         with site.open(policy={"alpha": 0.5}, reasoning=EXACT | settings) as client:
             got = client.post("/v1/route", json={"prompts": prompts}).json()["decisions"]
-            n_asked[name] = sum(3 - one["reasoning"]["n_avoided"] for one in got)
-        assert len(engine.asked) - before <= n_asked[name]
+            n_queried[name] = sum(3 - one["reasoning"]["n_avoided"] for one in got)
+        assert len(engine.queried) - before <= n_queried[name]
 
-    assert n_asked["dear"] == 0 < n_asked["free"] <= n_asked["exact"]
+    assert n_queried["dear"] == 0 < n_queried["free"] <= n_queried["exact"]
 
 
 def test_a_predictor_that_fails_costs_the_answers_only(site):
@@ -399,7 +399,7 @@ def test_without_a_prediction_nobody_is_asked(site, engine):
         site.embedder.failing = ("embedder", "down")
         got = routed(client, "a law")
 
-    assert engine.asked == []
+    assert engine.queried == []
     assert (got["source"], got["degraded"]) == ("means", "embedder down")
 
 
@@ -409,14 +409,14 @@ def test_it_is_switched_on_while_it_serves(site, engine):
     """
     with site.open(policy={"alpha": 1.0}) as client:
         routed(client, "a law of 1")
-        n_off = len(engine.asked)
+        n_off = len(engine.queried)
         site.configure(policy={"alpha": 1.0}, reasoning=EXACT)
         routed(client, "a law of 2")
-        n_on = len(engine.asked)
+        n_on = len(engine.queried)
         site.configure(policy={"alpha": 1.0}, reasoning={"mode": "off"})
         routed(client, "a law of 3")
 
-    assert n_off == 0 < n_on == len(engine.asked)
+    assert n_off == 0 < n_on == len(engine.queried)
 
 
 def test_a_mode_without_an_engine_is_refused(local):
@@ -432,7 +432,7 @@ def test_a_mode_without_an_engine_is_refused(local):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         pytest.param({"mode": "sometimes"}, "reasoning.mode", id="mode"),
         pytest.param({"deadline_ms": 0}, "reasoning.deadline_ms", id="deadline"),
@@ -441,11 +441,11 @@ def test_a_mode_without_an_engine_is_refused(local):
         pytest.param({"depth": 1}, "reasoning.depth", id="typo"),
     ],
 )
-def test_a_wrong_setting_is_told_with_its_field(site, wrong, told):
+def test_a_wrong_setting_is_reported_with_its_field(site, wrong, message):
     """
     And changes nothing.
     """
-    with site.open(), pytest.raises(ConfigError, match=told):
+    with site.open(), pytest.raises(ConfigError, match=message):
         site.configure(reasoning=wrong)
 
 

@@ -58,7 +58,7 @@ def test_a_model_named_by_the_client_bypasses_the_decision(local, upstreams):
 
     assert got.json()["model"] == "large"
     assert got.headers["x-scope-source"] == "client"
-    assert local.embedder.asked == []
+    assert local.embedder.calls == []
 
 
 def test_a_model_that_fails_is_replaced_by_the_next_best(local, upstream, upstreams):
@@ -140,7 +140,7 @@ def test_a_repeated_prompt_is_predicted_from_the_cache(local):
         first = client.post("/v1/route", json={"prompt": "a law", "scope": {"alpha": 0}}).json()
         again = client.post("/v1/route", json={"prompt": "a law", "scope": {"alpha": 1}}).json()
 
-    assert len(local.predictor.asked) == 1
+    assert len(local.predictor.calls) == 1
     assert (first["source"], again["source"]) == ("anchors", "cache")
     assert (first["model"], again["model"]) == ("small", "large")
 
@@ -167,7 +167,7 @@ def test_a_long_list_is_split_into_calls_of_a_few_prompts(local):
         body = {"prompts": [*prompts, prompts[0]]}
         got = client.post("/v1/route", json=body).json()["decisions"]
 
-    assert [len(texts) for texts in local.embedder.asked] == [16, 16, 8]
+    assert [len(texts) for texts in local.embedder.calls] == [16, 16, 8]
     assert [decision["model"] for decision in got[:40]] == [
         "large" if n % 3 else "small" for n in range(40)
     ]

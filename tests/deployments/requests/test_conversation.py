@@ -49,17 +49,17 @@ def parts(*texts):
 )
 def test_the_latest_human_message_is_routed_on(messages, text):
     """
-    With what was said around it.
+    With the messages around it.
     """
     assert routing_text(messages, 100) == text
 
 
 @given(st.lists(st.tuples(st.sampled_from(["user", "assistant"]), st.text(max_size=2_000))))
-def test_context_is_bounded(said):
+def test_context_is_bounded(turns):
     """
     However long a conversation grows, the text that is embedded does not.
     """
-    messages = [*(Message(role=role, content=text) for role, text in said), user("and now?")]
+    messages = [*(Message(role=role, content=text) for role, text in turns), user("and now?")]
 
     got = routing_text(messages, 100)
 

@@ -28,7 +28,7 @@ PLAIN = Requirements(10)
 @pytest.mark.parametrize(
     ("needs", "wish", "left"),
     [
-        pytest.param(PLAIN, {}, "a/plain a/small b/tools b/all", id="nothing asked"),
+        pytest.param(PLAIN, {}, "a/plain a/small b/tools b/all", id="no requirement"),
         pytest.param(
             Requirements(900, 200), {}, "a/plain b/tools b/all", id="window, or none stated"
         ),

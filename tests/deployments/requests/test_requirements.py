@@ -73,10 +73,10 @@ def test_room_for_the_answer_counts():
     """
     By its old name or its new one.
     """
-    asked = needs().prompt_tokens
+    prompt_only = needs().prompt_tokens
 
-    assert needs(max_tokens=100).tokens() == asked + 100
-    assert needs(max_completion_tokens=200).tokens() == asked + 200
+    assert needs(max_tokens=100).tokens() == prompt_only + 100
+    assert needs(max_completion_tokens=200).tokens() == prompt_only + 200
 
 
 def test_empty_tools_are_no_need():

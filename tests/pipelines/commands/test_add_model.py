@@ -19,10 +19,10 @@ PRICES = {"new": {"input": 1.0, "output": 2.0}, "small": {"input": 0.1, "output"
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory):
-    """A folder with a bank of two models that has learned from forty anchors."""
+    """A folder with a bank of two models fitted on forty anchors."""
     path = tmp_path_factory.mktemp("add") / "bank"
-    learned = fit_bank(labelled_pair()[0])
-    save_bank(learned, path, created_at="2026-01-01", sources=("by hand",))
+    fitted = fit_bank(labelled_pair()[0])
+    save_bank(fitted, path, created_at="2026-01-01", sources=("by hand",))
     return path
 
 
@@ -147,7 +147,7 @@ def test_a_reasoner_of_the_bank_stays_and_knows_nothing_of_the_new_model(
     scope, bank, files, tmp_path
 ):
     """
-    Its weight is kept; a line says what to do for the new model to be asked about.
+    Its weight is kept; a line says what to do to query about the new model.
     """
     fitted = CalibratedReasoner(SPEC, blend_of(2, weight=0.5))
     known = replace(load_bank(bank), reasoner=fitted)

@@ -112,7 +112,7 @@ def test_too_little_to_learn_from_writes_nothing(scope, tmp_path, correct, messa
 
 def test_an_output_that_exists_is_refused(scope, bank, tmp_path):
     """
-    Before anything is learned; what is there stays.
+    Before anything is fitted; the existing folder stays.
     """
     (tmp_path / "new").mkdir()
 
@@ -129,7 +129,7 @@ def test_a_folder_that_is_no_bank_is_named(scope, tmp_path):
 
 def test_a_model_never_measured_is_named(scope, tmp_path):
     """
-    It stays in the bank, unknown, and the user is told.
+    It stays in the bank, unknown, and a warning says so.
     """
     known = two_kinds()
     correct_am = known.outcomes.correct_am.copy()

@@ -5,7 +5,7 @@ import json
 
 def test_the_frontier_is_a_table_and_a_picture(scope, predicted, tmp_path):
     """
-    Eleven settings of the dial by default.
+    Eleven alphas by default.
     """
     code, out, _ = scope(
         "frontier", "--predictions", predicted, "--output", tmp_path / "frontier.png"

@@ -211,7 +211,7 @@ def test_a_bank_is_built_and_used(scope, bank_inputs, tmp_path):
 
 def test_a_bank_without_prompts_holds_no_text(scope, bank_inputs, tmp_path):
     """
-    Neither questions nor answers; a sample of them if asked.
+    Neither questions nor answers; a sample of them on request.
     """
     bank = tmp_path / "bank"
     flags = ["--drop-prompts", "--sample", 30, "--output", bank]

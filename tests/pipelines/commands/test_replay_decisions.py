@@ -55,10 +55,10 @@ def test_a_person_reads_the_bill_and_the_gaps(replay, tmp_path):
     """
     One cost is not known, one client named its model, and a kill tore a line.
     """
-    told = [two_models("a"), two_models("b", real_cost_usd=None), named_by_client("c", "small")]
+    requests = [two_models("a"), two_models("b", real_cost_usd=None), named_by_client("c", "small")]
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "torn.jsonl").write_text('{"id": "to')
-    _, out, _ = replay("--min-quality", 0.8, requests=told)
+    _, out, _ = replay("--min-quality", 0.8, requests=requests)
 
     assert "2 questions, now with min_quality 0.8" in out
     assert "expected accuracy +30.0 points, cost +$2; 2 of 2 decisions change" in out
@@ -71,8 +71,8 @@ def test_a_model_that_a_request_ruled_out_stays_out(replay):
     """
     However good it is: only the second request may go to the large one.
     """
-    told = [request("a", "small", [candidate("small", 0.5, 1.0)]), two_models("b")]
-    _, out, _ = replay("--min-quality", 0.8, "--json", requests=told)
+    requests = [request("a", "small", [candidate("small", 0.5, 1.0)]), two_models("b")]
+    _, out, _ = replay("--min-quality", 0.8, "--json", requests=requests)
 
     assert json.loads(out)["n_changed"] == 1
 
@@ -81,8 +81,8 @@ def test_a_request_that_loses_its_last_model_is_told(replay):
     """
     Else a bill without it would look like a saving.
     """
-    told = [request("a", "small", [candidate("small", 0.5, 1.0)]), two_models("b")]
-    _, out, _ = replay("--min-quality", 0.8, "--deny", "small", requests=told)
+    requests = [request("a", "small", [candidate("small", 0.5, 1.0)]), two_models("b")]
+    _, out, _ = replay("--min-quality", 0.8, "--deny", "small", requests=requests)
 
     assert "1 have no model left; the last line leaves them out" in out
 
@@ -94,8 +94,8 @@ ALLOWED = [(SMALL, MIDDLE, LARGE), (SMALL, MIDDLE), (MIDDLE, LARGE)]
 def decided(folder, alpha):
     """Forty decisions on the bank in `folder` by the endpoint's own classes."""
     bank = load_bank(folder / "bank")
-    _, asked = labelled_pair(models=bank.models)
-    call = PredictionRequest(bank.version, asked.embedding_ad, asked.features_af)
+    _, questions = labelled_pair(models=bank.models)
+    call = PredictionRequest(bank.version, questions.embedding_ad, questions.features_af)
     (predictions,) = Predictor(str(folder / "bank")).predict([call])
     chooser = PolicyChooser(bank)
     return [
@@ -108,12 +108,12 @@ def decided(folder, alpha):
 def endpoint(tmp_path_factory):
     """A bank, and the log of what an endpoint decided on it at alpha .9."""
     folder = tmp_path_factory.mktemp("endpoint")
-    bank, asked = labelled_pair(models=(SMALL, MIDDLE, LARGE))
+    bank, questions = labelled_pair(models=(SMALL, MIDDLE, LARGE))
     bank = replace(bank, reference=predict_reference_population(bank, bank.anchor_config))
     saved(bank, folder / "bank")
     log = DecisionLog(LogSettings(folder=str(folder / "log"), max_file_mib=0.02), "Router#1")
     exchange = RequestContext("route", "anyone", None, lambda _: None)
-    exchange.record_decisions(decided(folder, 0.9), asked.ids)
+    exchange.record_decisions(decided(folder, 0.9), questions.ids)
     for record in exchange.log_records(load_bank(folder / "bank").version):
         log.write(record)
     log.close()
@@ -153,8 +153,8 @@ def test_requests_that_asked_for_different_things_need_a_target(replay):
     """
     One of them would be wrong for the others.
     """
-    told = [two_models("a"), two_models("b", settings={"min_quality": 0.5})]
-    code, _, err = replay(requests=told)
+    requests = [two_models("a"), two_models("b", settings={"min_quality": 0.5})]
+    code, _, err = replay(requests=requests)
 
     assert code == 2
     assert "the logged requests have 2 different objectives; name one for the replay" in err
@@ -164,8 +164,8 @@ def test_another_bank_is_told(replay):
     """
     Estimates are those of the log, but prices and the alpha scale are not.
     """
-    told = [two_models("a", bank="0123456789abcdef"), two_models("b")]
-    code, _, err = replay("--min-quality", 0.8, requests=told)
+    requests = [two_models("a", bank="0123456789abcdef"), two_models("b")]
+    code, _, err = replay("--min-quality", 0.8, requests=requests)
 
     assert code == 0
     assert "note: decided with bank 0123456789ab; prices and the alpha scale are now" in err
@@ -176,11 +176,11 @@ def test_other_prices_than_the_banks_are_told(scope, endpoint, tmp_path):
     The endpoint's own are passed with --prices; the alpha scale would use the bank's.
     """
     (path, *_) = sorted((endpoint / "log").iterdir())
-    told = [json.loads(line) for line in path.read_text().splitlines()]
-    for one in told:
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    for one in records:
         for offered in one["candidates"]:
             offered["cost_usd"] *= 2 if offered["model"] == "large" else 1
-    log = write_log(tmp_path / "log.jsonl", told)
+    log = write_log(tmp_path / "log.jsonl", records)
     _, _, err = scope("replay", "--decisions", log, "--bank", endpoint / "bank")
 
     assert "note: the costs of large were logged at other prices than the bank's" in err

@@ -82,7 +82,7 @@ def test_a_budget_below_every_cost_exits_1(scope, tmp_path):
 
 def test_without_a_target_the_curve_is_written(routed):
     """
-    As many alphas as asked for, 101 by default.
+    As many alphas as the flag says, 101 by default.
     """
     got = routed(*FILES, "--alpha-steps", 21)
 

@@ -13,7 +13,7 @@ from pipelines.terminal.stages import IDLE_S, FreeResources, Stages
 
 
 class Clock:
-    """A time that passes when it is told to."""
+    """A clock that a test moves."""
 
     def __init__(self):
         self.now_s = 1000.0
@@ -42,7 +42,7 @@ def logged(clock, written):
 
 
 @pytest.fixture
-def told(clock, written):
+def event_stages(clock, written):
     """Stages whose events go to `written`."""
     return Stages(event_lines(written), clock=clock)
 
@@ -118,13 +118,13 @@ def test_blocks_slower_than_the_window_still_have_a_rate(clock):
     assert stages.current.rate(clock.now_s) == 2.56
 
 
-def test_what_is_unknown_is_a_dash_and_null(clock, written, told):
+def test_what_is_unknown_is_a_dash_and_null(clock, written, event_stages):
     """
     Before the first row the rate and the time left are unknown, not zero.
     """
-    told.begin("embedding", 60_000)
+    event_stages.begin("embedding", 60_000)
     clock.wait(6)
-    told.refresh()
+    event_stages.refresh()
 
     (event,) = events(written)
     assert event["rate_per_s"] is event["left_s"] is event["usd"] is event["waiting"] is None
@@ -156,14 +156,14 @@ def test_a_log_gets_a_line_when_a_stage_ends(clock, written, logged):
     """
     logged.begin("starting Ray")
     clock.wait(6.2)
-    logged.begin("asking", 200, usd=1.0)
+    logged.begin("measuring", 200, usd=1.0)
     clock.wait(100)
     logged.advance(79, errors=3, usd=0.5, possibly_billed_usd=0.25)
     logged.end()
 
     assert written.getvalue().splitlines() == [
         "starting Ray  took 6.2 s",
-        "asking        79 of 200 (40 %)  0.79/s  took 1:40  3 failed  "
+        "measuring     79 of 200 (40 %)  0.79/s  took 1:40  3 failed  "
         "spent $1.5, perhaps $0.25 more",
     ]
 
@@ -234,8 +234,8 @@ def test_a_stage_that_moves_does_not_ask_what_is_free(clock, logged):
     """
     The cluster has better things to do.
     """
-    asked = []
-    logged.read_free_resources = lambda: asked.append(1)
+    reads = []
+    logged.read_free_resources = lambda: reads.append(1)
     logged.begin("embedding", 66)
     clock.wait(IDLE_S - 1)
     logged.refresh()
@@ -243,18 +243,18 @@ def test_a_stage_that_moves_does_not_ask_what_is_free(clock, logged):
     clock.wait(IDLE_S - 1)
     logged.refresh()
 
-    assert asked == []
+    assert reads == []
 
 
-def test_events_say_who_waits(clock, written, told):
+def test_events_name_what_waits(clock, written, event_stages):
     """
     The present stage for a worker, with what is free; the stages to come for each other.
     """
-    told.read_free_resources = lambda: FreeResources(0.0, 4.0)
-    told.plan("reading", "embedding", "predicting", "merging")
-    told.begin("embedding", 66)
+    event_stages.read_free_resources = lambda: FreeResources(0.0, 4.0)
+    event_stages.plan("reading", "embedding", "predicting", "merging")
+    event_stages.begin("embedding", 66)
     clock.wait(30)
-    told.refresh()
+    event_stages.refresh()
 
     (event,) = events(written)
     assert event["waiting"] == {
@@ -267,19 +267,19 @@ def test_events_say_who_waits(clock, written, told):
     assert event["next"] == ["predicting", "merging"]
 
 
-def test_events_end_with_the_seconds_of_a_stage(clock, written, told):
+def test_events_end_with_the_seconds_of_a_stage(clock, written, event_stages):
     """
     A last progress with the final numbers, then what the stage took.
     """
-    told.begin("asking", 10, usd=0.0)
+    event_stages.begin("measuring", 10, usd=0.0)
     clock.wait(4)
-    told.advance(10, errors=2, usd=0.3)
-    told.end()
+    event_stages.advance(10, errors=2, usd=0.3)
+    event_stages.end()
 
     assert events(written) == [
         {
             "event": "progress",
-            "stage": "asking",
+            "stage": "measuring",
             "done": 10,
             "total": 10,
             "rate_per_s": 2.5,
@@ -292,7 +292,7 @@ def test_events_end_with_the_seconds_of_a_stage(clock, written, told):
         },
         {
             "event": "stage",
-            "stage": "asking",
+            "stage": "measuring",
             "seconds": 4.0,
             "rows": 10,
             "rows_per_s": 2.5,
@@ -359,18 +359,18 @@ def test_bars_show_how_far_every_stage_is(clock, width):
     What has ended, what is worked on, and what waits for what; nothing is cut at 80 columns.
     """
     stages = Stages(clock=clock)
-    stages.plan("asking", "fitting baselines", "writing")
+    stages.plan("measuring", "fitting baselines", "writing")
     stages.begin("reading")
     clock.wait(2)
-    stages.begin("asking", 60_000, usd=0.0)
+    stages.begin("measuring", 60_000, usd=0.0)
     clock.wait(10)
     stages.advance(3_100, errors=12, usd=1.5)
 
-    reading, asking, waiting = shown(bars(stages), width).splitlines()
+    reading, measuring, waiting = shown(bars(stages), width).splitlines()
     assert reading.split()[::2] == ["reading", "0:02"]
-    for told in ("3,100 of 60,000", "310/s", "3:04 left", "12 failed", "spent $1.5"):
-        assert told in asking
-    assert waiting.rstrip() == "waiting for asking: fitting baselines, then writing"
+    for part in ("3,100 of 60,000", "310/s", "3:04 left", "12 failed", "spent $1.5"):
+        assert part in measuring
+    assert waiting.rstrip() == "waiting for measuring: fitting baselines, then writing"
 
 
 def test_bars_say_why_nothing_moves(clock):

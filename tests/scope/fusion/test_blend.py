@@ -7,7 +7,14 @@ from scipy.special import expit, logit
 
 from scope.fusion.blend import MAX_LOG_RATIO, Blend
 from scope.predictions import COLUMNS
-from tests.factories.blends import NAN, asked_questions, blend_of, estimates_of, pool, said
+from tests.factories.blends import (
+    NAN,
+    blend_of,
+    estimates_of,
+    pool,
+    random_cases,
+    reasoner_predictions,
+)
 
 MODELS = pool(1.0, 10.0)
 
@@ -20,7 +27,7 @@ def test_evidence_adds_up_in_log_odds():
     """
     Even odds and an answer at 3:1 make 3:1; odds of 4:1 and one at 1:3 make 4:3.
     """
-    after = blend_of().apply(estimates(), said([[0.75, 0.25]]), MODELS)
+    after = blend_of().apply(estimates(), reasoner_predictions([[0.75, 0.25]]), MODELS)
 
     np.testing.assert_allclose(after.p_correct_qm, [[3 / 4, 4 / 7]])
 
@@ -31,7 +38,7 @@ def test_an_answer_counts_from_its_baseline():
     """
     blend = blend_of(baseline_log_odds_m=np.array([logit(0.75), logit(0.25)]))
 
-    after = blend.apply(estimates(), said([[0.75, 0.25]]), MODELS)
+    after = blend.apply(estimates(), reasoner_predictions([[0.75, 0.25]]), MODELS)
 
     np.testing.assert_allclose(after.p_correct_qm, [[0.5, 0.8]])
 
@@ -42,7 +49,7 @@ def test_weight_and_slope_scale_log_odds():
     """
     blend = blend_of(weight=0.5, slope=0.5)
 
-    after = blend.apply(estimates(), said([[0.75, 0.75]]), MODELS)
+    after = blend.apply(estimates(), reasoner_predictions([[0.75, 0.75]]), MODELS)
 
     odds = np.array([[np.sqrt(3), 2 * np.sqrt(3)]])
     np.testing.assert_allclose(after.p_correct_qm, odds / (1 + odds))
@@ -52,7 +59,7 @@ def test_the_interval_moves_with_the_probability():
     """
     By the same log odds: .4 to .6 becomes 2:1 and 4.5:1 after an answer at 3:1.
     """
-    after = blend_of().apply(estimates(), said([[0.75, NAN]]), MODELS)
+    after = blend_of().apply(estimates(), reasoner_predictions([[0.75, NAN]]), MODELS)
 
     np.testing.assert_allclose(after.p_correct.low_qm[0, 0], 2 / 3)
     np.testing.assert_allclose(after.p_correct.high_qm[0, 0], 4.5 / 5.5)
@@ -65,7 +72,7 @@ def test_the_deviation_is_clipped(p_yes, limit):
     """
     blend = blend_of(low=-1.0, high=2.0)
 
-    after = blend.apply(estimates(), said([[p_yes, NAN]]), MODELS)
+    after = blend.apply(estimates(), reasoner_predictions([[p_yes, NAN]]), MODELS)
 
     np.testing.assert_allclose(after.p_correct_qm[0, 0], expit(limit))
 
@@ -76,7 +83,7 @@ def test_lengths_move_tokens_and_cost():
     """
     blend = blend_of(weight=0.0, length_weight=1.0, baseline_log_ratio_m=np.zeros(2))
 
-    after = blend.apply(estimates(), said([[NAN, NAN]], [[2_001.0, NAN]]), MODELS)
+    after = blend.apply(estimates(), reasoner_predictions([[NAN, NAN]], [[2_001.0, NAN]]), MODELS)
 
     factor = 2_002 / 1_001
     tokens = [after.completion_tokens.low_qm, after.completion_tokens.high_qm]
@@ -92,7 +99,7 @@ def test_a_predicted_length_is_clipped():
     """
     blend = blend_of(weight=0.0, length_weight=1.0, baseline_log_ratio_m=np.zeros(2))
 
-    after = blend.apply(estimates(), said([[NAN, NAN]], [[1e6, 0.0]]), MODELS)
+    after = blend.apply(estimates(), reasoner_predictions([[NAN, NAN]], [[1e6, 0.0]]), MODELS)
 
     limit = np.exp(MAX_LOG_RATIO)
     np.testing.assert_allclose(after.completion_tokens_qm, [[1_000 * limit, 2_000 / limit]])
@@ -111,7 +118,7 @@ def test_without_weight_or_baseline_nothing_changes(blend):
     """
     before = estimates()
 
-    after = blend.apply(before, said([[0.99, 0.01]], [[5.0, 5.0]]), MODELS)
+    after = blend.apply(before, reasoner_predictions([[0.99, 0.01]], [[5.0, 5.0]]), MODELS)
 
     for changed in (after, *blend.bounds(before, MODELS)):
         for name in COLUMNS:
@@ -119,7 +126,7 @@ def test_without_weight_or_baseline_nothing_changes(blend):
     assert not blend.informative_m.any()
 
 
-@given(asked_questions(n_questions=2))
+@given(random_cases(n_questions=2))
 def test_without_an_answer_estimates_stay_bit_identical(case):
     """
     Probabilities without P(yes), tokens and costs without a length, models without a baseline.
@@ -142,7 +149,7 @@ def test_without_an_answer_estimates_stay_bit_identical(case):
         )
 
 
-@given(asked_questions(n_questions=2))
+@given(random_cases(n_questions=2))
 def test_bounds_hold_whatever_the_answers(case):
     """
     They include the anchors' estimates; the interval contains the probability.
@@ -162,7 +169,7 @@ def test_bounds_hold_whatever_the_answers(case):
     assert (after.p_correct_qm <= after.p_correct.high_qm)[known_qm].all()
 
 
-@given(asked_questions(n_questions=2))
+@given(random_cases(n_questions=2))
 def test_an_answer_changes_only_its_own_cell(case):
     """
     A question and model blended alone give the same estimates.
@@ -173,7 +180,7 @@ def test_an_answer_changes_only_its_own_cell(case):
     alone = [
         blend.select_models([m]).apply(
             before.select_models([m]),
-            said(answers.p_yes_qm[:, [m]], answers.tokens_qm[:, [m]]),
+            reasoner_predictions(answers.p_yes_qm[:, [m]], answers.tokens_qm[:, [m]]),
             models[m : m + 1],
         )
         for m in range(len(models))
@@ -194,6 +201,10 @@ def test_a_new_model_has_no_baseline():
     models = pool(1.0, 10.0, 2.0)
     before = estimates_of([[0.5, 0.8, 0.6]], [[1.0, 2.0, 3.0]], models)
 
-    after = blend_of(2).with_new_model().apply(before, said([[0.75, 0.25, 0.99]]), models)
+    after = (
+        blend_of(2)
+        .with_new_model()
+        .apply(before, reasoner_predictions([[0.75, 0.25, 0.99]]), models)
+    )
 
     np.testing.assert_allclose(after.p_correct_qm, [[3 / 4, 4 / 7, 0.6]])

@@ -6,7 +6,7 @@ from scipy.special import expit, logit, ndtri
 
 from scope.fusion.blend import log_odds
 from scope.fusion.fit import fit_blend
-from tests.factories.blends import NAN, said
+from tests.factories.blends import NAN, reasoner_predictions
 
 N_MODELS = 6
 
@@ -31,7 +31,9 @@ def evidence(correct_qm, auc, rng):
 def fitted(p_qm, log_odds_qm, correct_qm):
     """The blend of a reasoner with these log odds and no predicted lengths."""
     hundred_qm = np.full(p_qm.shape, 100.0)
-    return fit_blend(p_qm, hundred_qm, said(expit(log_odds_qm)), correct_qm, hundred_qm)
+    return fit_blend(
+        p_qm, hundred_qm, reasoner_predictions(expit(log_odds_qm)), correct_qm, hundred_qm
+    )
 
 
 def log_loss(p_qm, correct_qm):
@@ -179,7 +181,7 @@ def test_without_enough_answers_there_is_no_weight(changed):
     if "answers" in changed:
         p_yes_qm = np.full(p_qm.shape, changed["answers"])
 
-    blend = fit_blend(p_qm, p_qm, said(p_yes_qm), correct_qm, p_qm)
+    blend = fit_blend(p_qm, p_qm, reasoner_predictions(p_yes_qm), correct_qm, p_qm)
 
     assert (blend.weight, blend.length_weight) == (0, 0)
 
@@ -196,7 +198,7 @@ def test_gaps_are_ignored():
     p_qm[::11, 0] = NAN
     correct_qm[::5, 1] = NAN
 
-    blend = fit_blend(p_qm, p_qm, said(p_yes_qm), correct_qm, p_qm)
+    blend = fit_blend(p_qm, p_qm, reasoner_predictions(p_yes_qm), correct_qm, p_qm)
 
     assert blend.weight > 0.5
     assert np.isnan(blend.baseline_log_odds_m).tolist() == [False, False, True, False, False, False]
@@ -214,7 +216,9 @@ def lengths(n_questions, *, share, seed=0):
 
 def fitted_lengths(expected_qm, answer_qm, true_qm):
     half_qm = np.full(expected_qm.shape, 0.5)
-    return fit_blend(half_qm, expected_qm, said(half_qm * NAN, answer_qm), half_qm, true_qm)
+    return fit_blend(
+        half_qm, expected_qm, reasoner_predictions(half_qm * NAN, answer_qm), half_qm, true_qm
+    )
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7, 1.0])

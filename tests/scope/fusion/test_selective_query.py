@@ -9,7 +9,7 @@ from scope import ExpectedValue, MaxCost, MinQuality
 from scope.errors import ConfigError
 from scope.fusion.selective_query import QueryRule, SelectiveQuery
 from scope.reasoner.answers import ReasonerPrediction, ReasonerPredictions
-from tests.factories.blends import NAN, asked_questions, blend_of, estimates_of, pool
+from tests.factories.blends import NAN, blend_of, estimates_of, pool, random_cases
 
 INF = float("inf")
 MODELS = pool(1.0, 2.0, 4.0)
@@ -239,7 +239,7 @@ def decided(policy, estimates):
 
 
 @settings(max_examples=300)
-@given(asked_questions(), policies, st.randoms(use_true_random=False))
+@given(random_cases(), policies, st.randoms(use_true_random=False))
 def test_exact_decides_as_after_querying_all_models(case, policy, random):
     """
     For any answers and order of answers, with ties, gaps and failures.
@@ -256,7 +256,7 @@ def test_exact_decides_as_after_querying_all_models(case, policy, random):
     assert decided(policy, query.estimates()) == decided(policy, after)
 
 
-@given(asked_questions(), policies, st.floats(0, 1e-2), st.randoms(use_true_random=False))
+@given(random_cases(), policies, st.floats(0, 1e-2), st.randoms(use_true_random=False))
 def test_expected_queries_only_models_that_exact_queries(case, policy, query_cost_usd, random):
     """
     It ends, with a choice wherever there was one before.
@@ -272,7 +272,7 @@ def test_expected_queries_only_models_that_exact_queries(case, policy, query_cos
     assert (decided(policy, query.estimates())[0] < 0) == (decided(policy, before)[0] < 0)
 
 
-@given(asked_questions(), policies, st.randoms(use_true_random=False))
+@given(random_cases(), policies, st.randoms(use_true_random=False))
 def test_an_unnecessary_query_stays_unnecessary(case, policy, random):
     """
     While answers arrive, unless rounding decides.

@@ -110,7 +110,7 @@ def test_a_list_of_nothing_is_still_json(tmp_path):
 
 def test_an_unknown_predicted_cost_is_not_read_as_free(tmp_path):
     """
-    The published policy has no way to leave a model out: it must be told every cost.
+    The published policy has no way to leave a model out: it needs every cost.
     """
     path = tmp_path / "selection.json"
     with stream_json_array(path, '{"questions": [', "]}") as add:
