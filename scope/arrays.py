@@ -17,8 +17,9 @@ letter  axis
 ``i``   inputs of a classifier or kernel: embedding and text features, joined
 ``j``   anchors that a new model was measured on
 ``k``   anchors retrieved for a question
-``m``   models
+``m``   models, or arms: models with their settings
 ``n``   items of a flat list that the docstring names: fitted anchors, rows, shards
+``o``   outputs: the samples of one model on one question
 ``p``   steps along a hull
 ``q``   questions
 ``r``   replicates of a bootstrap

@@ -14,6 +14,7 @@ PACKAGES = ("scope", "deployments", "pipelines")
 MAY_IMPORT = {
     "scope": "",
     "scope.storage": "scope",
+    "scope.arms": "scope",
     "scope.reasoner": "scope scope.storage",
     "scope.embedding": "scope scope.storage",
     "scope.policy": "scope",
@@ -24,6 +25,7 @@ MAY_IMPORT = {
         "scope.fusion"
     ),
     "scope.questions": "scope",
+    "scope.samples": "scope scope.storage scope.arms scope.questions",
     "scope.routing": ("scope scope.storage scope.reasoner scope.embedding scope.policy scope.bank"),
     "scope.predictor": "scope scope.embedding scope.forecast scope.bank",
     "scope.evaluation": (

@@ -1,0 +1,13 @@
+"""Arms, models with their settings: names, and best of n samples derived from one."""
+
+from scope.arms.arm import EFFORTS, MAX_SAMPLES, Arm
+from scope.arms.best_of_n import best_of_n_probability, pass_at_n, rank_weights
+
+__all__ = [
+    "EFFORTS",
+    "MAX_SAMPLES",
+    "Arm",
+    "best_of_n_probability",
+    "pass_at_n",
+    "rank_weights",
+]

@@ -1,0 +1,114 @@
+"""Probability that the best of n samples is correct, and weights of ranked samples."""
+
+import math
+
+import numpy as np
+from scipy.special import comb
+
+from scope.arrays import FloatArray
+
+
+def best_of_n_probability(
+    p_correct: FloatArray, n_samples: int, concentration: FloatArray | float, odds: float
+) -> FloatArray:
+    """Return the probability that a selector's pick among n samples is correct.
+
+    The success rate of a question is ``theta ~ Beta(kappa p, kappa (1 - p))``, so that k of n
+    samples are correct with the Beta-Binomial probability ``BB(k)``. A selector that puts a
+    correct sample before a wrong one with odds ``w`` picks a correct one with probability::
+
+        P = sum_{k=1..n} BB(k) * k w / (k w + n - k)
+
+    Parameters
+    ----------
+    p_correct : ndarray of any shape
+        Probability that one sample is correct, in [0, 1]; NaN stays NaN.
+    n_samples : int
+        At least 1; 1 gives `p_correct` itself.
+    concentration : ndarray or float
+        ``kappa`` in [0, inf], of a shape that broadcasts to `p_correct`. Near 0 a question is
+        always or never solved, so that another sample does not help; at infinity the samples
+        are independent.
+    odds : float
+        ``w = AUC / (1 - AUC)`` of the selector within a question, in [0, inf]: 1 picks at
+        random, infinity is a perfect verifier (then P is pass@n).
+
+    Returns
+    -------
+    ndarray of the shape of `p_correct`
+
+    Notes
+    -----
+    Exact for a selector with score ``delta * correct + Gumbel noise`` (Plackett-Luce), the
+    model that matches the logistic loss of a reward model.
+
+    Examples
+    --------
+    >>> best_of_n_probability(np.array([0.3, 0.5]), 5, 2.0, 3.0).round(3)  # AUC .75
+    array([0.425, 0.639])
+    """
+    if n_samples == 1:
+        return np.array(p_correct, dtype=np.float64)
+    p, kappa = np.broadcast_arrays(np.asarray(p_correct, dtype=np.float64), concentration)
+    total = np.zeros(p.shape)
+    for n_correct in range(1, n_samples + 1):
+        n_wrong = n_samples - n_correct
+        share = 1.0 if math.isinf(odds) else n_correct * odds / (n_correct * odds + n_wrong)
+        total += share * _beta_binomial(n_correct, n_samples, p, kappa)
+    return np.minimum(total, 1.0)
+
+
+def pass_at_n(
+    p_correct: FloatArray, n_samples: int, concentration: FloatArray | float
+) -> FloatArray:
+    """Return the probability that at least one of n samples is correct."""
+    return best_of_n_probability(p_correct, n_samples, concentration, math.inf)
+
+
+def _beta_binomial(n_correct: int, n_samples: int, p: FloatArray, kappa: FloatArray) -> FloatArray:
+    """Return the probability of exactly `n_correct` correct samples.
+
+    The Polya urn: the i-th sample is correct with probability ``(kappa p + correct so far) /
+    (kappa + i)``. The ratios stay in [0, 1], where Beta functions of a large kappa cancel.
+    """
+    probability = np.full(p.shape, float(comb(n_samples, n_correct, exact=True)))
+    independent = np.isinf(kappa)
+    finite = np.where(independent, 1.0, kappa)
+    for i in range(n_samples):
+        correct = i < n_correct
+        before = i if correct else i - n_correct
+        share = p if correct else 1 - p
+        # The first sample has no urn yet: 0 / 0 at kappa = 0.
+        ratio = share if i == 0 else (finite * share + before) / (finite + i)
+        probability = probability * np.where(independent, share, ratio)
+    return probability
+
+
+def rank_weights(n_samples: int, n_drawn: int) -> FloatArray:
+    """Return the probability that each rank is the best of a subset drawn at random.
+
+    ``w_r = C(r - 1, n - 1) / C(N, n)`` for rank r of N samples in ascending order of score,
+    where n of them are drawn without replacement.
+
+    Parameters
+    ----------
+    n_samples : int
+        N, at least 1.
+    n_drawn : int
+        n in 1..N.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Sums to 1.
+
+    Examples
+    --------
+    >>> rank_weights(4, 2).tolist()
+    [0.0, 0.16666666666666666, 0.3333333333333333, 0.5]
+    """
+    if not 1 <= n_drawn <= n_samples:
+        raise ValueError(f"n_drawn must be within 1..{n_samples}, got {n_drawn}")
+    ranks = np.arange(n_samples)
+    weights: FloatArray = comb(ranks, n_drawn - 1) / comb(n_samples, n_drawn)
+    return weights
