@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from scope.arrays import BoolArray, FloatArray
 from scope.errors import ConfigError, FormatError, join_names
 from scope.samples.cells import Cell, SamplesBuilder
@@ -76,7 +78,7 @@ def merge_samples(parts: Sequence[Samples], sources: Sequence[str]) -> Samples:
     prompts: dict[str, tuple[str, str]] = {}
     cells: dict[str, dict[str, tuple[Cell, str]]] = {}
     for part, source in zip(parts, sources, strict=True):
-        known_q = list(part.known_qmo())
+        known_qmo = part.known_qmo()
         for q, (question_id, prompt) in enumerate(zip(part.ids, part.prompts, strict=True)):
             first_prompt, first_source = prompts.setdefault(question_id, (prompt, source))
             if first_prompt != prompt:
@@ -84,7 +86,7 @@ def merge_samples(parts: Sequence[Samples], sources: Sequence[str]) -> Samples:
                     f"id {question_id!r} has another prompt in {source} than in {first_source}"
                 )
             row = cells.setdefault(question_id, {})
-            for model, cell in _cells_of(part, known_q[q], q).items():
+            for model, cell in _cells_of(part, known_qmo[q], q).items():
                 known = row.get(model)
                 where = f"model {model!r} on id {question_id!r}"
                 row[model] = (_join(cell, source, known, where), source)
@@ -97,7 +99,7 @@ def merge_samples(parts: Sequence[Samples], sources: Sequence[str]) -> Samples:
 
 def missing_ids(samples: Samples) -> dict[str, list[str]]:
     """Return the prompts of which a model has no sample, by model; models with all are left out."""
-    has_qm = samples.known_qmo().any(axis=2)
+    has_qm = np.asarray(samples.known_qmo().any(axis=2))
     missing = {
         model: [samples.ids[q] for q in (~has_qm[:, m]).nonzero()[0]]
         for m, model in enumerate(samples.models)
