@@ -11,7 +11,7 @@ from pydantic import Field
 
 from scope.arrays import FloatArray
 from scope.config import StrictModel, parse
-from scope.learned import EncoderSpec, Loss
+from scope.learned import BaseEncoder, Loss
 from scope.storage import atomic_file, check_settings_match, check_writable, read_json, write_json
 
 SETTINGS = "job.json"
@@ -39,7 +39,7 @@ class TrainSettings(StrictModel):
 class TrainJob(StrictModel):
     """Everything that the trained weights depend on, besides the rows."""
 
-    encoder: EncoderSpec
+    encoder: BaseEncoder
     settings: TrainSettings
     loss: Loss | Literal["pairs"]
     """A loss of a router, or the pairwise logistic loss of a reward model."""

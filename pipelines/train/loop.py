@@ -1,5 +1,6 @@
 """The training loop of one process: transformers' Trainer on the rows of a job folder."""
 
+import importlib.util
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -67,9 +68,7 @@ def train(folder: Path, report: Report) -> None:
 
 def require_accelerate() -> None:
     """Raise `ConfigError` if the library that transformers' Trainer needs is not installed."""
-    from transformers.utils import is_accelerate_available
-
-    if not is_accelerate_available():
+    if importlib.util.find_spec("accelerate") is None:
         raise ConfigError(
             "training an encoder needs accelerate; pip install 'scope-router[train]', or pass "
             "--frozen, which needs nothing"
@@ -79,8 +78,8 @@ def require_accelerate() -> None:
 def last_checkpoint(folder: Path) -> str | None:
     """Return the newest checkpoint that all processes have finished writing; None without one."""
     found = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
-    newest = max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-    return newest and str(newest)
+    newest = sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))[-1:]
+    return str(newest[0]) if newest else None
 
 
 def _make_trainer(job: TrainJob, files: JobFolder, report: Report) -> Any:  # noqa: ANN401
