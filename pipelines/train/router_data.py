@@ -148,7 +148,7 @@ def _resolve_arms(samples: Samples, choice: LabelChoice) -> list[Arm]:
 def _column(samples: Samples, arm: Arm) -> int:
     name = str(arm.one_sample)
     if name not in samples.models:
-        raise UnknownModelError(name, samples.models, "the samples")
+        raise UnknownModelError(name, samples.models, "the set of samples")
     return samples.models.index(name)
 
 
