@@ -24,17 +24,24 @@ from pipelines.train.distributed import run_job
 from pipelines.train.job import JobFolder
 run_job(JobFolder(Path(sys.argv[1])), Stages())
 """
-EPOCHS = 120
+EPOCHS = 40
 
 
 @needs_accelerate
 @pytest.mark.ray
-def test_two_workers_that_are_killed_end_with_the_same_weights(encoder_folder, tmp_path):
+def test_two_workers_that_are_killed_end_with_the_same_weights(cluster, encoder_folder, tmp_path):
     """
     The whole job is killed after its first checkpoint, and continues in another process.
     """
     whole, killed = (
-        router_job(tmp_path / name, encoder_folder, epochs=EPOCHS, n_workers=2, learning_rate=1e-4)
+        router_job(
+            tmp_path / name,
+            encoder_folder,
+            epochs=EPOCHS,
+            patience=EPOCHS,
+            n_workers=2,
+            learning_rate=1e-4,
+        )
         for name in ("whole", "killed")
     )
     stages = Stages()
