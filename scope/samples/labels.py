@@ -59,7 +59,8 @@ def match_labels(
     array([[0.75]])
     """
     match_qmo = sample_matches(score_qmo, reference_qo, margin)
-    return mean_known(match_qmo) if weight_qmo is None else expected(match_qmo, weight_qmo)
+    label_qm = mean_known(match_qmo) if weight_qmo is None else expected(match_qmo, weight_qmo)
+    return np.minimum(label_qm, 1.0)  # rounding of the weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,8 @@ class ArmScores:
         reference_qo = self.score_qmo[:, self.columns[-1]]
         match_qmo = sample_matches(self.score_qmo[:, used], reference_qo, margin)
         parts = zip(self.columns[:-1], self.weights[:-1], strict=True)
-        return np.column_stack([expected(match_qmo[:, used.index(m)], w_qo) for m, w_qo in parts])
+        labels = [expected(match_qmo[:, used.index(m)], w_qo) for m, w_qo in parts]
+        return np.minimum(np.column_stack(labels), 1.0)  # rounding of the weights
 
     def first_scores(self) -> FloatArray:
         """Return the score of each arm's first answer, shape (n_prompts, n_arms).
