@@ -205,12 +205,23 @@ class _RewardRun:
         score_qmo = np.full(samples.completion_tokens_qmo.shape, np.nan)
         score_prompts(final, samples, fold_q < 0, score_qmo)
         for fold in range(n_folds):
-            others = [pair for pair in train if fold_of(pair.prompt, n_folds) != fold]
-            if not others:
-                raise ConfigError(f"no training pair is left without fold {fold}; lower --folds")
-            model, _ = self.fit(f"fold-{fold}", others, validation)
+            model, _ = self.fit(f"fold-{fold}", without_fold(train, fold, n_folds), validation)
             score_prompts(model, samples, fold_q == fold, score_qmo)
         return score_qmo
+
+
+def without_fold(train: Sequence[Pair], fold: int, n_folds: int) -> list[Pair]:
+    """Return the training pairs of all other folds.
+
+    Raises
+    ------
+    ConfigError
+        If there are none.
+    """
+    others = [pair for pair in train if fold_of(pair.prompt, n_folds) != fold]
+    if not others:
+        raise ConfigError(f"no training pair is left without fold {fold} of {n_folds}")
+    return others
 
 
 def score_prompts(
