@@ -15,7 +15,6 @@ from pipelines.train.distributed import run_job
 from pipelines.train.job import BEST, JobFolder, Part, TrainJob, TrainSettings, pair_rows
 from pipelines.train.pairs import Pair, fold_of
 from pipelines.train.router import check_output, digest_of, working_folder
-from pipelines.train.router_data import split_of
 from scope.arrays import BoolArray, FloatArray
 from scope.embedding import resolve_model
 from scope.errors import ConfigError
@@ -31,7 +30,7 @@ from scope.learned import (
     load_weights,
     make_pair_network,
 )
-from scope.samples import Samples
+from scope.samples import Samples, split_of
 
 MIN_FOLDS = 2
 
