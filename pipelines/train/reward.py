@@ -30,7 +30,7 @@ from scope.learned import (
     load_weights,
     make_pair_network,
 )
-from scope.samples import Samples, split_of
+from scope.samples import Samples
 
 MIN_FOLDS = 2
 
@@ -74,8 +74,8 @@ def train_reward(
     """Train on all training pairs and write the model; score samples out of fold.
 
     With `samples`, one more model is trained for each fold of the training prompts, on the
-    pairs of the other folds; it scores the responses to the prompts of its fold. Prompts of the
-    other splits are scored by the model of all training pairs. An interrupted run continues.
+    pairs of the other folds; it scores the responses to the prompts of its fold. Prompts without
+    a training pair are scored by the model of all pairs. An interrupted run continues.
 
     Parameters
     ----------
@@ -195,11 +195,9 @@ class _RewardRun:
     ) -> FloatArray:
         """Return scores of all samples, shape (n_prompts, n_models, n_samples)."""
         n_folds = self._training.folds
+        read = {pair.prompt for pair in train}  # whatever decided the split of the pairs
         fold_q = np.array(
-            [
-                fold_of(prompt, n_folds) if split_of(prompt) == "train" else -1
-                for prompt in samples.prompts
-            ]
+            [fold_of(prompt, n_folds) if prompt in read else -1 for prompt in samples.prompts]
         )
         score_qmo = np.full(samples.completion_tokens_qmo.shape, np.nan)
         score_prompts(final, samples, fold_q < 0, score_qmo)

@@ -6,7 +6,7 @@ from pipelines.train.pairs import Pair, fold_of
 from pipelines.train.reward import RewardTraining, score_prompts, train_reward, without_fold
 from scope.errors import ConfigError
 from scope.learned import RewardModel
-from scope.samples import Samples, split_of
+from scope.samples import Samples
 from tests.factories.encoders import reward_encoder
 from tests.factories.learned import needs_accelerate
 
@@ -53,7 +53,7 @@ def test_samples_are_scored_out_of_fold(cluster, encoder_folder, tmp_path):
     model = RewardModel.load(tmp_path / "reward")
     assert (model.spec.n_pairs, model.spec.accuracy) == (40, 1.0)
     whole = model.score(PROMPTS, ["easy"] * len(PROMPTS))
-    in_training = np.array([split_of(prompt) == "train" for prompt in PROMPTS])
+    in_training = np.array([split == "train" for split in SPLITS])
     assert np.allclose(score_qmo[~in_training, 0, 0], whole[~in_training], atol=1e-4)
     assert not np.allclose(score_qmo[in_training, 0, 0], whole[in_training], atol=1e-3)
 
