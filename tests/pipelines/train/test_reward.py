@@ -38,6 +38,7 @@ def training(folder, **changes):
 
 @needs_accelerate
 @pytest.mark.ray
+@pytest.mark.slow
 def test_samples_are_scored_out_of_fold(cluster, encoder_folder, tmp_path):
     """
     Three trainings: one of all pairs, and one without each half.
