@@ -24,7 +24,7 @@ from pipelines.train.distributed import run_job
 from pipelines.train.job import JobFolder
 run_job(JobFolder(Path(sys.argv[1])), Stages())
 """
-EPOCHS = 40
+EPOCHS = 12
 
 
 @needs_accelerate

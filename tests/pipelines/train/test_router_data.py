@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
@@ -7,11 +8,12 @@ from pipelines.train.router_data import (
     LabelChoice,
     PricedSamples,
     router_data,
-    split_of,
+    samples_of_files,
 )
 from scope.errors import ConfigError, UnknownModelError, UnknownPriceError
 from scope.pool import ModelSpec
-from scope.samples import Samples
+from scope.prices import load_prices
+from scope.samples import Samples, split_of, write_samples
 
 RNG = np.random.default_rng(0)
 
@@ -129,7 +131,7 @@ def test_more_samples_than_were_drawn_are_refused():
 
     with pytest.raises(ConfigError, match="arm small@2 draws 2 samples, and no prompt has more"):
         labels(source, arms=("small@2",), selector="correct")
-    with pytest.raises(ConfigError, match="arm small@2 needs --selector"):
+    with pytest.raises(ConfigError, match="arm small@2 needs a selector"):
         labels(source, arms=("small@2",))
 
 
@@ -160,7 +162,7 @@ def test_the_best_margin_spreads_the_labels():
 def test_unknown_models_and_prices_are_named():
     source = priced(RNG.random((2, 2, 1)))
 
-    with pytest.raises(UnknownModelError, match="unknown model 'tiny'; the set of samples has"):
+    with pytest.raises(UnknownModelError, match="unknown model 'tiny'"):
         labels(source, arms=("tiny",))
     with pytest.raises(ConfigError, match="no arm besides the reference"):
         labels(source, arms=("large",))
@@ -174,3 +176,32 @@ def test_a_split_depends_on_the_prompt_alone():
     assert split_of("prompt 3") == splits[3]
     shares = [splits.count(name) / 2_000 for name in ("train", "validation", "test")]
     assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.03)
+
+
+def test_samples_come_from_a_file_or_from_a_folder_of_files(tmp_path):
+    """
+    Two files with one model each are joined by id.
+    """
+    whole = priced(RNG.random((5, 2, 3)).round(2)).samples
+    (tmp_path / "prices.json").write_text(
+        '{"small": {"input": 1, "output": 2}, "large": {"input": 1, "output": 2}}'
+    )
+    write_samples(tmp_path / "all.parquet", whole)
+    (tmp_path / "parts").mkdir()
+    for m, name in enumerate(whole.models):
+        part = replace(
+            whole,
+            models=(name,),
+            scores={"correct": whole.scores["correct"][:, [m]]},
+            prompt_tokens_qm=whole.prompt_tokens_qm[:, [m]],
+            completion_tokens_qmo=whole.completion_tokens_qmo[:, [m]],
+        )
+        write_samples(tmp_path / "parts" / f"{name}.parquet", part)
+
+    expected = labels(PricedSamples(whole, load_prices(tmp_path / "prices.json"), "x"))
+    for path in (tmp_path / "all.parquet", tmp_path / "parts"):
+        found = samples_of_files(path, tmp_path / "prices.json")
+        assert labels(found).tolist() == expected.tolist()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="empty holds no"):
+        samples_of_files(tmp_path / "empty", tmp_path / "prices.json")
