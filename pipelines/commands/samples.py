@@ -270,7 +270,10 @@ def labels(
 
 def _show_labels(result: "LabelResult", form: str, output: Path, *, as_json: bool) -> None:
     labelled = result.arms[: len(result.mean_label_m)]
-    means = dict(zip(labelled, result.mean_label_m.tolist(), strict=True))
+    means = {
+        arm: None if mean != mean else mean
+        for arm, mean in zip(labelled, result.mean_label_m.tolist(), strict=True)
+    }
     facts: dict[str, Any] = {
         "form": form,
         "reference": result.arms[-1],
@@ -287,7 +290,7 @@ def _show_labels(result: "LabelResult", form: str, output: Path, *, as_json: boo
         return
     if result.margin.note:
         err.print(f"scope: {result.margin.note}", markup=False)
-    rows = [(arm, f"{mean:.3f}") for arm, mean in means.items()]
+    rows = [(arm, "–" if mean is None else f"{mean:.3f}") for arm, mean in means.items()]
     title = f"Training prompts, against {result.arms[-1]}"
     out.print(table(title, ("arm", "mean label"), rows))
 

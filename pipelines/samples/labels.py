@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scope.arrays import FloatArray, nan_to_null
+from scope.arrays import BoolArray, FloatArray, nan_to_null
 from scope.errors import ConfigError
 from scope.pool import ModelSpec
 from scope.prices import select_specs
@@ -63,7 +63,7 @@ class LabelResult:
     margin : MatchMargin
         The margin of the labels, and its note.
     mean_label_m : ndarray of shape (n_labels,)
-        Mean over training prompts.
+        Mean over training prompts; NaN without any.
     n_prompts : mapping of str to int
         Prompts of each split.
     """
@@ -122,13 +122,13 @@ def write_labels(
             str(split): write_candidates(output / f"{split}.jsonl", samples, arms, split_q, split)
             for split in SPLITS
         }
-    known = label_qm[is_train_q]
-    n_m = np.maximum((~np.isnan(known)).sum(axis=0), 1)
-    mean_label_m = np.nansum(known, axis=0) / n_m
+    n_m = (~np.isnan(label_qm[is_train_q])).sum(axis=0)
+    mean_label_m = np.full(label_qm.shape[1], np.nan)
+    np.divide(np.nansum(label_qm[is_train_q], axis=0), n_m, out=mean_label_m, where=n_m > 0)
     return LabelResult(tuple(map(str, arms.arms)), margin, mean_label_m, n_prompts)
 
 
-def _margin(arms: ArmScores, request: LabelRequest, is_train_q: np.ndarray) -> MatchMargin:
+def _margin(arms: ArmScores, request: LabelRequest, is_train_q: BoolArray) -> MatchMargin:
     if request.margin is not None:
         return MatchMargin(request.margin, float("nan"), float("nan"))
     if not is_train_q.any():

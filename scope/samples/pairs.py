@@ -13,7 +13,6 @@ from scope.samples.samples import Samples
 from scope.samples.split import SHARES, Split, split_of
 from scope.storage import atomic_file, atomic_folder
 
-
 COLUMNS = ("chosen", "rejected")
 """Columns of the data set."""
 
