@@ -172,6 +172,17 @@ def test_a_budget_ends_the_run_with_what_was_drawn(bench):
     assert 0 < bench.samples().known_qmo().sum() < 180
 
 
+def test_a_refused_key_ends_in_a_sentence(bench):
+    """
+    What was drawn is written all the same.
+    """
+    code, out, err = bench.draw("--limit", 1, way="status", status=401)
+
+    assert code == 2
+    assert "refuses every call" in err
+    assert "Samples by model" in out
+
+
 @pytest.mark.slow
 def test_a_killed_run_loses_no_response(bench):
     """
