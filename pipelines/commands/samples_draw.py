@@ -124,7 +124,7 @@ def _draw_locally(
 ) -> None:
     from pipelines.cluster.capacity import check_vllm
 
-    check_vllm()
+    check_vllm("--checkpoint")
     engine = (JobConfig.load(config) if config else JobConfig()).engine
     from pipelines.samples.local import LocalEngines, draw_locally
 
