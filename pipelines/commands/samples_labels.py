@@ -78,6 +78,7 @@ def _show_labels(result: "LabelResult", form: str, output: Path, *, as_json: boo
         "note": result.margin.note,
         "mean_label": means,
         "prompts": result.n_prompts,
+        "left_out": result.n_left_out,
         "output": str(output),
     }
     found = ", ".join(f"{name} {n:,}" for name, n in result.n_prompts.items())
@@ -85,6 +86,9 @@ def _show_labels(result: "LabelResult", form: str, output: Path, *, as_json: boo
     print_result(facts, text, as_json=as_json)
     if as_json:
         return
+    if result.n_left_out:
+        n_left_out = f"{result.n_left_out:,} prompts are left out"
+        err.print(f"scope: {n_left_out}: of an arm they have too few samples with scores")
     if result.margin.note:
         err.print(f"scope: {result.margin.note}", markup=False)
     rows = [(arm, "–" if mean is None else f"{mean:.3f}") for arm, mean in means.items()]

@@ -65,13 +65,16 @@ class LabelResult:
     mean_label_m : ndarray of shape (n_labels,)
         Mean over training prompts; NaN without any.
     n_prompts : mapping of str to int
-        Prompts of each split.
+        Prompts written of each split.
+    n_left_out : int
+        Prompts on which an arm has too few samples; the published form cannot hold them.
     """
 
     arms: tuple[str, ...]
     margin: MatchMargin
     mean_label_m: FloatArray
     n_prompts: dict[str, int]
+    n_left_out: int
 
 
 def write_labels(
@@ -125,7 +128,8 @@ def write_labels(
     n_m = (~np.isnan(label_qm[is_train_q])).sum(axis=0)
     mean_label_m = np.full(label_qm.shape[1], np.nan)
     np.divide(np.nansum(label_qm[is_train_q], axis=0), n_m, out=mean_label_m, where=n_m > 0)
-    return LabelResult(tuple(map(str, arms.arms)), margin, mean_label_m, n_prompts)
+    n_left_out = len(samples.ids) - sum(n_prompts.values())
+    return LabelResult(tuple(map(str, arms.arms)), margin, mean_label_m, n_prompts, n_left_out)
 
 
 def _margin(arms: ArmScores, request: LabelRequest, is_train_q: BoolArray) -> MatchMargin:
