@@ -16,6 +16,8 @@ from deployments.protocol.messages import (
     ReasoningQuestion,
     ReasoningRequest,
     ReasoningResult,
+    SelectionRequest,
+    StrategyRequest,
     eligible_prediction_set,
     stack_estimates,
 )
@@ -52,6 +54,8 @@ __all__ = [
     "ReasoningResult",
     "ReasoningSummary",
     "RequestError",
+    "SelectionRequest",
+    "StrategyRequest",
     "eligible_prediction_set",
     "field_path",
     "format_error",

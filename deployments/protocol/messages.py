@@ -116,6 +116,23 @@ class ReasoningResult(NamedTuple):
     """Why answers are missing."""
 
 
+class SelectionRequest(NamedTuple):
+    """Several answers to one prompt, of which the Selector is to score each."""
+
+    prompt: str
+    responses: list[str]
+
+
+class StrategyRequest(NamedTuple):
+    """Texts for a learned router to predict for."""
+
+    strategy: str
+    """``hybridllm`` or ``bestroute``."""
+    version: str
+    """Of the learned router; during a roll-out a replica may have another one."""
+    texts: list[str]
+
+
 class EmbeddedTexts(NamedTuple):
     """The vectors of the texts of one call."""
 

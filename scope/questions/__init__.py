@@ -1,6 +1,8 @@
 """Question sets: read and check them, and grade the replies of models."""
 
 from scope.questions.grading import GRADER_NAMES, Grader, grader_for
+from scope.questions.multiple_choice import extract_choice, option_letters
+from scope.questions.numeric import extract_number
 from scope.questions.questions import MAX_PROMPT_CHARS, read_questions
 from scope.questions.readers import PUBLISHED_DATASETS, HubDataset
 
@@ -10,6 +12,9 @@ __all__ = [
     "PUBLISHED_DATASETS",
     "Grader",
     "HubDataset",
+    "extract_choice",
+    "extract_number",
     "grader_for",
+    "option_letters",
     "read_questions",
 ]
