@@ -1,6 +1,6 @@
 """Messages between the Router, the Embedder and the Predictor."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -64,6 +64,11 @@ def eligible_prediction_set(
     all_models = Predictions(names, bank.model_ids, stack_estimates(predictions))
     unpriced = PredictionSet(all_models, bank.models, None, None)
     return unpriced.select_models(tuple(model.id for model in models)).with_prices(models)
+
+
+def predicted_arms(bank: Bank, arms: Iterable[str]) -> frozenset[str]:
+    """Return the arms that a bank predicts: those that `eligible_prediction_set` accepts."""
+    return frozenset(bank.model_ids) & frozenset(arms)
 
 
 def stack_estimates(predictions: Sequence[Prediction]) -> Estimates:

@@ -17,7 +17,7 @@ from scope.arrays import FloatArray
 from scope.bank import Bank, fit_alpha_scale
 from scope.policy import AlphaScale, Policy
 from scope.pool import ModelSpec, indices_of
-from scope.routing import Objective, RoutingResult, route
+from scope.routing import Objective, PredictionSet, RoutingResult, route
 
 MAX_CACHED_SCALES = 128
 """Alpha scales kept, one for each set of eligible models; requests choose the sets, so that
@@ -53,13 +53,18 @@ class PolicyChooser:
         objective : Objective
             Not a budget.
         """
-        predicted = eligible_prediction_set(predictions, self._bank, models)
+        predicted = self._predicted(predictions, models)
         scale, policy = self._scale(models, objective), self.policy(models, objective)
         routing = route(predicted, objective, scale)
         return [
             self._decision(routing, objective, policy, q, prediction)
             for q, prediction in enumerate(predictions)
         ]
+
+    def _predicted(
+        self, predictions: Sequence[Prediction], models: tuple[ModelSpec, ...]
+    ) -> PredictionSet:
+        return eligible_prediction_set(predictions, self._bank, models)
 
     def policy(self, models: tuple[ModelSpec, ...], objective: Objective) -> Policy:
         """Return the policy that `choose` applies."""

@@ -125,10 +125,10 @@ def prompt_text(messages: Sequence[Any]) -> str:
     --------
     >>> prompt_text([{"role": "user", "content": "2+2?"}])
     '2+2?'
-    >>> print(prompt_text([{"role": "assistant", "content": "4"}, {"role": "user", "content": "5?"}]))
-    assistant: 4
+    >>> print(prompt_text(2 * [{"role": "user", "content": "2+2?"}]))
+    user: 2+2?
     <BLANKLINE>
-    user: 5?
+    user: 2+2?
     """
     texts = [(message.get("role"), _content_text(message.get("content"))) for message in messages]
     if len(texts) == 1:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from deployments.protocol import CircuitBreaker
+from deployments.protocol import CircuitBreaker, arm_spec
 from deployments.upstream.errors import DEADLINE, FULL, OPEN, not_attempted_error
 from scope.arms import Arm
 from scope.config import StrictModel
@@ -210,7 +210,7 @@ class UpstreamRegistry:
         found = [(arm, upstream_name(arm, self._by_model)) for arm in arms]
         known = [(arm, name) for arm, name in found if name is not None]
         return [
-            ArmUpstream(Arm.parse(arm), self[name], self._prices.get(arm))
+            ArmUpstream(Arm.parse(arm), self[name], arm_spec(arm, self._prices))
             for arm, name in known or [(arms[0], arms[0])]
         ]
 
