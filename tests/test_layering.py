@@ -26,6 +26,9 @@ MAY_IMPORT = {
     ),
     "scope.questions": "scope",
     "scope.samples": "scope scope.storage scope.arms scope.questions",
+    "scope.learned": (
+        "scope scope.storage scope.arms scope.embedding scope.policy scope.bank scope.samples"
+    ),
     "scope.routing": ("scope scope.storage scope.reasoner scope.embedding scope.policy scope.bank"),
     "scope.predictor": "scope scope.embedding scope.forecast scope.bank",
     "scope.evaluation": (
