@@ -7,10 +7,11 @@ from typing import Any
 
 from deployments.protocol import Decision
 from deployments.settings import ActiveSettings
-from deployments.upstream import UpstreamResponse, UpstreamStream
+from deployments.upstream import SampleReport, UpstreamResponse, UpstreamStream
 from scope.upstream import token_count
 
 DECISION_FIELDS = (
+    "strategy",
     "policy",
     "settings",
     "model",
@@ -61,7 +62,16 @@ class RequestContext:
     def record_answer(self, answer: UpstreamResponse | UpstreamStream) -> None:
         """Record the answer of the upstreams, or the start of a stream."""
         self.answer = answer
+        samples = self.samples
+        if samples is not None:
+            (decision,) = self.decisions
+            self.decisions = (decision.degraded_by(samples.degraded),)
         self.upstream_s = time.perf_counter() - self._started_at - self.overhead_s
+
+    @property
+    def samples(self) -> SampleReport | None:
+        """How the answer was chosen, if it is the best of several samples."""
+        return self.answer.samples if isinstance(self.answer, UpstreamResponse) else None
 
     @property
     def model(self) -> str | None:
@@ -118,6 +128,7 @@ class RequestContext:
             "prompt_tokens": token_count(usage.get("prompt_tokens")),
             "completion_tokens": token_count(usage.get("completion_tokens")),
             "real_cost_usd": answer.cost_usd if answer else None,
+            "samples": self.samples and self.samples.to_json(),
             "overhead_ms": round(1e3 * self.overhead_s, 3),
             "upstream_ms": round(1e3 * self.upstream_s, 3) if answer else None,
             "error": error.kind if error else None,

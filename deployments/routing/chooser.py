@@ -12,6 +12,7 @@ from deployments.protocol import (
     NearestAnchor,
     Prediction,
     eligible_prediction_set,
+    predicted_arms,
 )
 from scope.arrays import FloatArray
 from scope.bank import Bank, fit_alpha_scale
@@ -35,6 +36,10 @@ class PolicyChooser:
     def __init__(self, bank: Bank) -> None:
         self._bank = bank
         self._cached_scale = lru_cache(MAX_CACHED_SCALES)(self._fit_scale)
+
+    def predicted(self, arms: tuple[str, ...]) -> frozenset[str]:
+        """Return the arms that the bank predicts."""
+        return predicted_arms(self._bank, arms)
 
     def choose(
         self,

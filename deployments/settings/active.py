@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from deployments.protocol import arm_spec, format_error
 from deployments.settings.access import Keyring
 from deployments.settings.settings import RouterSettings
+from deployments.upstream import upstream_name
 from scope.arms import Arm
 from scope.errors import ConfigError
 from scope.pool import ModelSpec
@@ -53,6 +54,11 @@ class ActiveSettings:
             return known[name]
         is_few = Arm.parse(name).n_samples <= self.settings.limits.max_choices
         return arm_spec(name, known) if is_few else None
+
+    def with_upstream(self, models: Iterable[ModelSpec]) -> tuple[ModelSpec, ...]:
+        """Return the arms among `models` that an upstream answers for."""
+        upstreams = self.settings.upstreams
+        return tuple(m for m in models if upstream_name(m.id, upstreams) is not None)
 
     def with_arms(self, names: Iterable[str]) -> tuple[ModelSpec, ...]:
         """Return the pool, and the arms among `names` that are several samples of one of it."""

@@ -16,7 +16,7 @@ MAX_NAMES = 256
 
 AUTO_ROUTER = "auto-router"
 
-PREHOC = "prehoc"
+PREHOC: Literal["prehoc"] = "prehoc"
 """The strategy that needs no learned router: the forecast from the anchors of a bank."""
 
 Strategy = Literal["prehoc", "hybridllm", "bestroute"]

@@ -1,6 +1,6 @@
 """Settings that may change while the router serves: ``user_config`` in serve_config.yaml."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -182,6 +182,34 @@ class RouterSettings(StrictModel):
             )
         priced = (arm_spec(name, known) or arm_spec(name, routed) for name in ids)
         return tuple(spec for spec in priced if spec is not None)
+
+    def check_strategy(self, learned: Mapping[str, Collection[str]], bank: Collection[str]) -> None:
+        """Check that the default strategy is configured, and that every arm has a prediction.
+
+        Parameters
+        ----------
+        learned : mapping of str to collection of str
+            The arms of each learned router, by strategy.
+        bank : collection of str
+            The arms of the pool that the bank predicts.
+
+        Raises
+        ------
+        ConfigError
+            If one has not.
+        """
+        if self.strategy != PREHOC and self.strategy not in learned:
+            known = ", ".join((PREHOC, *learned))
+            raise ConfigError(
+                f"strategy is {self.strategy!r}, and no such router is configured; "
+                f"expected {known}, or add it to args.routers"
+            )
+        predicted = {*bank, *(arm for arms in learned.values() for arm in arms)}
+        if unknown := [arm for arm in self.pool or () if arm not in predicted]:
+            raise ConfigError(
+                f"pool: nothing predicts {join_names(unknown)}: the bank has no outcomes of it, "
+                "and no learned router has it among its arms"
+            )
 
 
 def _check_names(field: str, names: Sequence[str], known: tuple[str, ...]) -> None:
