@@ -67,9 +67,10 @@ MAY_IMPORT = {
         "pipelines.reasoner pipelines.bank"
     ),
     "pipelines.measure": "pipelines.terminal",
+    "pipelines.train": "pipelines.terminal pipelines.cluster",
     "pipelines.commands": (
         "pipelines.config pipelines.terminal pipelines.cluster pipelines.embedding "
-        "pipelines.reasoner pipelines.bank pipelines.predict pipelines.measure"
+        "pipelines.reasoner pipelines.bank pipelines.predict pipelines.measure pipelines.train"
     ),
     "pipelines": "pipelines.terminal",
 }

@@ -20,9 +20,9 @@ from scope.learned.reward_text import RewardText, TextForm
 from scope.learned.router import LearnedRouter, RouterPrediction
 from scope.learned.spec import (
     ArmLengths,
+    BaseEncoder,
     CalibrationReport,
     DropThreshold,
-    EncoderSpec,
     HeadCalibration,
     Loss,
     Pooling,
@@ -41,9 +41,9 @@ from scope.learned.token_rows import (
 __all__ = [
     "TARGET_DROP",
     "ArmLengths",
+    "BaseEncoder",
     "CalibrationReport",
     "DropThreshold",
-    "EncoderSpec",
     "HeadCalibration",
     "LearnedRouter",
     "Loss",

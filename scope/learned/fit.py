@@ -17,7 +17,7 @@ from scope.learned.losses import n_outputs, probabilities
 from scope.learned.router import LearnedRouter
 from scope.learned.spec import (
     ArmLengths,
-    EncoderSpec,
+    BaseEncoder,
     HeadCalibration,
     Loss,
     Pooling,
@@ -110,7 +110,7 @@ class TrainedNetwork:
 
     network: Module
     tokenizer: TextTokenizer
-    encoder: EncoderSpec
+    encoder: BaseEncoder
     pooling: Pooling
     seed: int
 

@@ -41,9 +41,7 @@ def load_encoder(name: str, revision: str | None = None) -> Module:
     return _load(AutoModel, resolve_model(name, revision)[0], revision, dtype=torch.float32)
 
 
-def load_reward_network(
-    source: str, revision: str | None = None, *, trusted: bool = False
-) -> Module:
+def load_reward_network(name: str, revision: str | None = None, *, trusted: bool = False) -> Module:
     """Load a sequence-classification network; one without a head gets a new one of one output."""
     import torch
     from transformers import AutoModelForSequenceClassification
@@ -51,6 +49,7 @@ def load_reward_network(
     options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": trusted}
     if not trusted:
         options["num_labels"] = 1
+    source, _ = resolve_model(name, revision)
     return _load(AutoModelForSequenceClassification, source, revision, **options)
 
 

@@ -82,8 +82,9 @@ class RewardModel:
         source, spec = str(name_or_folder), None
         if (Path(source) / REWARD).is_file():
             spec = read_spec(Path(source), REWARD, RewardSpec)
-        source, _ = resolve_model(source, revision)
-        raw = load_tokenizer(source, revision, trusted=trust_remote_code)
+        raw = load_tokenizer(
+            resolve_model(source, revision)[0], revision, trusted=trust_remote_code
+        )
         network = load_reward_network(source, revision, trusted=trust_remote_code)
         check_one_output(network, source)
         limit = max_tokens or (spec and spec.encoder.max_tokens)

@@ -19,7 +19,7 @@ TWO_LOGIT_LOSSES: tuple[Loss, ...] = ("det_2cls", "prob_2cls", "prob_nlabels")
 """Losses with two logits for each arm: that it matches the reference, and that it does not."""
 
 
-class EncoderSpec(StrictModel):
+class BaseEncoder(StrictModel):
     """The encoder that a network was trained from, and how texts are prepared for it."""
 
     name: str
@@ -85,7 +85,7 @@ class RouterSpec(StrictModel):
     schema_version: Literal[1] = 1
     loss: Loss
     pooling: Pooling
-    encoder: EncoderSpec
+    encoder: BaseEncoder
     models: tuple[ModelSpec, ...] = Field(min_length=2)
     """The arms with their prices, the reference last."""
     lengths: tuple[ArmLengths, ...]
@@ -102,7 +102,7 @@ class RouterSpec(StrictModel):
     n_train: int = Field(ge=1)
     n_validation: int = Field(ge=1)
     n_truncated: int = Field(ge=0)
-    """Training and validation prompts longer than `EncoderSpec.max_tokens`."""
+    """Training and validation prompts longer than `BaseEncoder.max_tokens`."""
     seed: int
     data: str
     """Where the samples came from, as the user named it."""
@@ -124,7 +124,7 @@ class RewardSpec(StrictModel):
     """Content of ``reward.json``: a reward model that this project trained."""
 
     schema_version: Literal[1] = 1
-    encoder: EncoderSpec
+    encoder: BaseEncoder
     n_pairs: int = Field(ge=1)
     accuracy: float | None = None
     """Share of validation pairs whose chosen response scores higher; None without any."""
