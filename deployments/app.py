@@ -35,6 +35,7 @@ from scope import EMBEDDED_BANK
 from scope.bank import load_bank, verify_bank
 from scope.config import parse
 from scope.errors import ScopeError
+from scope.learned import Strategy
 from scope.reasoner import check_capacity
 
 # No `from __future__ import annotations` in this file: Serve reads the annotation of `args`, and
@@ -57,7 +58,7 @@ class AppConfig(BaseModel):
     """The small LLM that is queried where the anchors leave a decision open; None: no engine."""
     selector: SelectorArgs | Literal["majority"] = "majority"
     """Who chooses among the samples of an arm: a reward model, or the majority."""
-    routers: dict[Literal["hybridllm", "bestroute"], str] = {}
+    routers: dict[Strategy, str] = {}
     """Folder of the learned router of each strategy, the same on every node."""
 
 
@@ -142,7 +143,7 @@ class RouterReplica:
         has_engine: bool,
         selector: DeploymentHandle | None,
         learned_router: DeploymentHandle | None,
-        routers: dict[str, str],
+        routers: dict[Strategy, str],
     ) -> None:
         host = http_host()
         embed = RemoteCall("embedder", embedder.embed.remote)

@@ -85,7 +85,7 @@ def _check_application(application: Mapping[str, Any], host: str) -> str:
         raise ConfigError(f"no deployment {', '.join(unknown)}; expected {', '.join(names)}")
     user_config = blocks.get("Router", {}).get("user_config", {})
     models, predicted, notes = _models(args, user_config)
-    routers = check_routers(dict(args.routers))
+    routers = check_routers(args.routers)
     learned = tuple(model for router in routers.values() for model in router.spec.models)
     current = ActiveSettings.from_user_config(user_config, models, learned)
     check_bind(host, current.settings.access)

@@ -107,9 +107,9 @@ class Decision:
         None where reasoning is off.
     strategy : str
         Who predicted: ``prehoc``, ``hybridllm`` or ``bestroute``.
-    reference : str or None
-        The arm of a learned router to which its probabilities refer: `p_correct` of a candidate
-        is then the probability that its answer is at least as good as that of the reference.
+    probability : str
+        What `p_correct` of a candidate is the probability of; with a learned router that the
+        answer is at least as good as that of its reference.
     id : str
     """
 
@@ -127,20 +127,13 @@ class Decision:
     sticky: bool = False
     reasoning: ReasoningSummary | None = None
     strategy: str = "prehoc"
-    reference: str | None = None
+    probability: str = "the answer is correct"
     id: str = field(default_factory=new_id)
 
     @property
     def policy_name(self) -> str | None:
         """Name of the policy, or None."""
         return self.policy.name if self.policy else None
-
-    @property
-    def probability(self) -> str:
-        """What `p_correct` of a candidate is the probability of."""
-        if self.reference is None:
-            return "the answer is correct"
-        return f"the answer is at least as good as that of {self.reference}"
 
     def degraded_by(self, reason: str | None) -> "Decision":
         """Return the same decision with one more reason why it is degraded."""
@@ -195,7 +188,7 @@ class Decision:
         values = {
             "decision-id": self.id,
             "model": model,
-            "strategy": None if self.reference is None else self.strategy,
+            "strategy": self.strategy if self.strategy != "prehoc" else None,
             "policy": self.policy_name or self.source,
             "p-correct": candidate and _format(candidate.p_correct),
             "cost-usd": candidate and _format(candidate.cost_usd),

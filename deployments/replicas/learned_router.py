@@ -10,7 +10,7 @@ import numpy as np
 from deployments.protocol import Prediction, StrategyRequest
 from deployments.replicas.stuck import check_not_stuck
 from scope.errors import ConfigError
-from scope.learned import LearnedRouter, RouterManifest
+from scope.learned import LearnedRouter, RouterManifest, Strategy
 from scope.predictions import Estimates
 
 
@@ -19,12 +19,14 @@ class StrategyPredictor:
 
     Parameters
     ----------
-    folders : mapping of str to str
+    folders : mapping of Strategy to str
         Strategy -> folder of ``scope train router``.
     """
 
-    def __init__(self, folders: Mapping[str, str]) -> None:
-        self._routers = {name: LearnedRouter.load(folder) for name, folder in folders.items()}
+    def __init__(self, folders: Mapping[Strategy, str]) -> None:
+        self._routers: dict[str, LearnedRouter] = {
+            name: LearnedRouter.load(folder) for name, folder in folders.items()
+        }
         self._began_at: float | None = None
         self._lock = threading.Lock()
 
@@ -62,7 +64,7 @@ class StrategyPredictor:
         check_not_stuck(self._began_at)
 
 
-def check_routers(folders: Mapping[str, str]) -> dict[str, RouterManifest]:
+def check_routers(folders: Mapping[Strategy, str]) -> dict[str, RouterManifest]:
     """Return the manifests of learned routers, by strategy.
 
     Raises
@@ -70,7 +72,7 @@ def check_routers(folders: Mapping[str, str]) -> dict[str, RouterManifest]:
     ConfigError
         If a folder is none, or holds a router of another strategy.
     """
-    manifests = {}
+    manifests: dict[str, RouterManifest] = {}
     for strategy, folder in folders.items():
         manifests[strategy] = manifest = RouterManifest.load(folder)
         if manifest.spec.strategy != strategy:

@@ -176,8 +176,9 @@ def eligible_models(
 ) -> tuple[str, ...]:
     """Return the ids of the models that pass every rule, in pool order.
 
-    Rules, in this order: predictions, deny list, allow list, several samples, reasoning effort, context
-    window, images, tools, format of the answer. An unknown context window passes; an unknown capability does not.
+    Rules, in this order: predictions, deny list, allow list, several samples, reasoning effort,
+    context window, images, tools, format of the answer. An unknown context window passes; an
+    unknown capability does not.
 
     Parameters
     ----------

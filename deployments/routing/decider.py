@@ -16,8 +16,8 @@ from deployments.requests import RoutingRequest
 from deployments.routing.chooser import PolicyChooser
 from deployments.routing.learned_strategy import LearnedStrategy, default_decision
 from deployments.routing.prediction_client import PredictionClient
-from deployments.routing.request_group import Constraints, RequestGroup
 from deployments.routing.reasoning_client import ReasonedPrediction, ReasoningClient
+from deployments.routing.request_group import Constraints, RequestGroup
 from deployments.routing.sessions import SessionState, SessionStore
 from deployments.routing.stickiness import held_candidate, keeps_session_model
 from deployments.settings import (

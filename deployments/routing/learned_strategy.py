@@ -53,10 +53,15 @@ class LearnedChooser(PolicyChooser):
             replace(
                 decision if decision.model else default_decision(spec.arms, models, decision),
                 strategy=spec.strategy,
-                reference=spec.arms[-1],
+                probability=self._probability(),
             )
             for decision in decisions
         ]
+
+    def _probability(self) -> str:
+        if self._router.spec.loss == "det_ncls":
+            return "the answer is the best of all arms"
+        return f"the answer is at least as good as that of {self._router.spec.arms[-1]}"
 
     def _predicted(
         self, predictions: Sequence[Prediction], models: tuple[ModelSpec, ...]

@@ -17,8 +17,8 @@ from deployments.upstream.samples import (
     draw_samples,
 )
 from deployments.upstream.selection import (
+    SampleChoice,
     SampleSelector,
-    Selection,
     prompt_text,
     reply_text,
 )
@@ -70,12 +70,12 @@ class BestOfN:
         if not drawn.completions:
             raise _worst(drawn)
         began_at = time.perf_counter()
-        selection = await self.selector.choose(
+        choice = await self.selector.choose(
             prompt_text(request.body["messages"]),
             [reply_text(completion) for completion in drawn.completions.values()],
             timeout_s=self._selector_s(request),
         )
-        report = _report(drawn, selection, time.perf_counter() - began_at)
+        report = _report(drawn, choice, time.perf_counter() - began_at)
         usage = drawn.usage()
         body = dict(drawn.completions[report.chosen])
         if usage is not None:
@@ -101,21 +101,21 @@ def _sample_request(request: UpstreamRequest, index: int) -> UpstreamRequest:
     return replace(request, body=body, headers=headers)
 
 
-def _report(drawn: DrawnSamples, selection: Selection, selector_s: float) -> SampleReport:
+def _report(drawn: DrawnSamples, choice: SampleChoice, selector_s: float) -> SampleReport:
     """Return the report; positions among the answers become indices of samples."""
     indices = list(drawn.completions)
     scores = None
-    if selection.scores is not None:
-        by_index = dict(zip(indices, selection.scores, strict=True))
+    if choice.scores is not None:
+        by_index = dict(zip(indices, choice.scores, strict=True))
         known = [by_index.get(index, math.nan) for index in range(drawn.n_samples)]
         scores = tuple(None if math.isnan(score) else score for score in known)
     return SampleReport(
         drawn.counts,
-        indices[selection.position],
-        selection.selector,
+        indices[choice.position],
+        choice.selector,
         scores,
         selector_s,
-        selection.degraded,
+        choice.degraded,
     )
 
 

@@ -11,7 +11,7 @@ from deployments.protocol.remote_call import RemoteCallError, RemoteMethod
 from scope.questions import extract_choice, extract_number, option_letters
 
 
-class Selection(NamedTuple):
+class SampleChoice(NamedTuple):
     """The choice of one answer.
 
     Attributes
@@ -44,7 +44,7 @@ class SampleSelector:
 
     reward: RemoteMethod | None = None
 
-    async def choose(self, prompt: str, texts: Sequence[str], *, timeout_s: float) -> Selection:
+    async def choose(self, prompt: str, texts: Sequence[str], *, timeout_s: float) -> SampleChoice:
         """Return the best of several answers; never fails.
 
         Parameters
@@ -56,7 +56,7 @@ class SampleSelector:
             Time limit of the reward model; after it the majority decides.
         """
         if len(texts) == 1:
-            return Selection(0, "only")
+            return SampleChoice(0, "only")
         if self.reward is None:
             return choose_by_majority(prompt, texts)
         try:
@@ -70,10 +70,10 @@ class SampleSelector:
         except RemoteCallError as error:
             return choose_by_majority(prompt, texts)._replace(degraded=error.reason)
         best = max(range(len(texts)), key=lambda index: _score_or_lowest(scores[index]))
-        return Selection(best, "reward", tuple(scores))
+        return SampleChoice(best, "reward", tuple(scores))
 
 
-def choose_by_majority(prompt: str, texts: Sequence[str]) -> Selection:
+def choose_by_majority(prompt: str, texts: Sequence[str]) -> SampleChoice:
     """Return the first answer whose final answer is the most frequent one.
 
     Where no two agree the first answer that is not empty is chosen.
@@ -81,9 +81,9 @@ def choose_by_majority(prompt: str, texts: Sequence[str]) -> Selection:
     finals = [final_answer(text, prompt) for text in texts]
     counts = Counter(final for final in finals if final)
     if not counts:
-        return Selection(0, "first")
+        return SampleChoice(0, "first")
     final, n = counts.most_common(1)[0]  # of equals the first
-    return Selection(finals.index(final), "majority" if n > 1 else "first")
+    return SampleChoice(finals.index(final), "majority" if n > 1 else "first")
 
 
 def final_answer(text: str, prompt: str) -> str:

@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from deployments.replicas import embedder, stuck
+from deployments.replicas import stuck
 from deployments.replicas.embedder import Embedder, batch_size
 from scope.embedding.spec import MINILM
 from scope.embedding.text_features import text_features
