@@ -56,7 +56,7 @@ class Site:
         self.embedder = LocalReplica(self._embed)
         self.predictor = LocalReplica(lambda call: predictor.predict([call])[0])
         self.reasoner = LocalReplica(predictor.reason) if engine else None
-        self.learned = None
+        self.learned, self.reward = None, reward
         if routers:
             strategies = StrategyPredictor(routers)
             self.learned = LocalReplica(lambda call: strategies.predict([call])[0])
