@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deployments.protocol import Decision
-from deployments.settings import ActiveSettings
+from deployments.settings import PREHOC, ActiveSettings
 from deployments.upstream import SampleReport, UpstreamResponse, UpstreamStream
 from scope.upstream import token_count
 
@@ -104,7 +104,7 @@ class RequestContext:
                 "time": now,
                 "endpoint": self.endpoint,
                 "key": self.client,
-                "bank": bank,
+                "bank": bank if decision.strategy == PREHOC else None,
                 **{name: body.get(name) for name in DECISION_FIELDS},
                 "prompt": text,
                 **outcome,

@@ -43,5 +43,5 @@ def test_a_path_that_is_no_folder_is_refused():
     """
     SelectorArgs(model="RLHFlow/ArmoRM-Llama3-8B-v0.1").check()
 
-    with pytest.raises(ConfigError, match="args.selector.model /nowhere is no folder"):
+    with pytest.raises(ConfigError, match=r"args\.selector\.model /nowhere is no folder"):
         SelectorArgs(model="/nowhere").check()
