@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ray
 from fastapi import FastAPI
@@ -14,19 +14,28 @@ from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 
 from deployments.gateway.api import make_api
-from deployments.gateway.wiring import build_router
-from deployments.protocol import EmbeddedTexts, Prediction, PredictionRequest
+from deployments.gateway.wiring import OptionalReplicas, build_router
+from deployments.protocol import (
+    EmbeddedTexts,
+    Prediction,
+    PredictionRequest,
+    SelectionRequest,
+    StrategyRequest,
+)
 from deployments.protocol.ray_internals import http_host
 from deployments.protocol.remote_call import RemoteCall
 from deployments.replicas import Batching, Embedder, batch_size
 from deployments.replicas.engine import build_engine, engine_call
+from deployments.replicas.learned_router import StrategyPredictor, check_routers, n_texts
 from deployments.replicas.predictor import Predictor
 from deployments.replicas.reasoner import ReasonerArgs, check_reasoner
+from deployments.replicas.selector import Selector, SelectorArgs, n_responses
 from deployments.routing.sessions import SessionKey, SessionPeers, SessionState
 from scope import EMBEDDED_BANK
 from scope.bank import load_bank, verify_bank
 from scope.config import parse
 from scope.errors import ScopeError
+from scope.learned import Strategy
 from scope.reasoner import check_capacity
 
 # No `from __future__ import annotations` in this file: Serve reads the annotation of `args`, and
@@ -47,6 +56,10 @@ class AppConfig(BaseModel):
     """Folder of the anchor bank, the same on every node."""
     reasoner: ReasonerArgs | None = None
     """The small LLM that is queried where the anchors leave a decision open; None: no engine."""
+    selector: SelectorArgs | Literal["majority"] = "majority"
+    """Who chooses among the samples of an arm: a reward model, or the majority."""
+    routers: dict[Strategy, str] = {}
+    """Folder of the learned router of each strategy, the same on every node."""
 
 
 @serve.deployment(name="Embedder")
@@ -88,6 +101,34 @@ class PredictorReplica(Predictor):
         return await asyncio.to_thread(super().predict, calls)
 
 
+@serve.deployment(name="Selector")
+class SelectorReplica(Selector):
+    """Replica of the reward model; it adds batching."""
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Put a batch size and wait in force."""
+        _set_batching(self.score, user_config, "the Selector's user_config")
+
+    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0, batch_size_fn=n_responses)
+    async def score(self, calls: list[SelectionRequest]) -> list[list[float]]:
+        """Score the answers of one batch of calls."""
+        return await asyncio.to_thread(super().score, calls)
+
+
+@serve.deployment(name="LearnedRouter")
+class LearnedRouterReplica(StrategyPredictor):
+    """Replica of the learned routers; it adds batching."""
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Put a batch size and wait in force."""
+        _set_batching(self.predict, user_config, "the LearnedRouter's user_config")
+
+    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0, batch_size_fn=n_texts)
+    async def predict(self, calls: list[StrategyRequest]) -> list[list[Prediction] | None]:
+        """Predict for the texts of one batch of calls."""
+        return await asyncio.to_thread(super().predict, calls)
+
+
 @serve.deployment(name="Router")
 @serve.ingress()
 class RouterReplica:
@@ -100,6 +141,9 @@ class RouterReplica:
         predictor: DeploymentHandle,
         *,
         has_engine: bool,
+        selector: DeploymentHandle | None,
+        learned_router: DeploymentHandle | None,
+        routers: dict[Strategy, str],
     ) -> None:
         host = http_host()
         embed = RemoteCall("embedder", embedder.embed.remote)
@@ -115,7 +159,13 @@ class RouterReplica:
             ),
             host=host,
             name=context.replica_tag,
-            reasoner=RemoteCall("reasoner", predictor.reason.remote) if has_engine else None,
+            more=OptionalReplicas(
+                reasoner=RemoteCall("reasoner", predictor.reason.remote) if has_engine else None,
+                selector=selector and RemoteCall("selector", selector.score.remote),
+                learned_router=learned_router
+                and RemoteCall("learned router", learned_router.predict.remote),
+                routers=check_routers(routers),
+            ),
         )
         self._configured = False
 
@@ -157,6 +207,18 @@ class RouterReplica:
         self._router.check_health()
 
 
+def _set_batching(batched: Any, user_config: dict[str, Any], source: str) -> None:  # noqa: ANN401 - what `serve.batch` makes of a method
+    """Put a batch size and wait in force; wrong ones change nothing."""
+    try:
+        batching = parse(Batching, user_config, source)
+    except ScopeError as error:
+        # The defaults of the decorator are in force, so that a typo takes no service down.
+        _reject_settings(error, configured=True)
+        return
+    batched.set_max_batch_size(batching.max_batch_size)
+    batched.set_batch_wait_timeout_s(batching.wait_s)
+
+
 def _reject_settings(error: ScopeError, *, configured: bool) -> None:
     """Log the error of rejected settings; raise it if no settings are in force.
 
@@ -178,7 +240,20 @@ def build_app(args: AppConfig) -> Application:
         check_capacity(args.reasoner.engine, [node.get("GPU", 0.0) for node in _nodes()])
         engine = build_engine(args.reasoner)
     predictor = PredictorReplica.bind(args.bank, args.reasoner, engine)
-    return RouterReplica.bind(args.bank, embedder, predictor, has_engine=engine is not None)
+    check_routers(args.routers)
+    selector = None
+    if isinstance(args.selector, SelectorArgs):
+        args.selector.check()
+        selector = SelectorReplica.bind(args.selector)
+    return RouterReplica.bind(
+        args.bank,
+        embedder,
+        predictor,
+        has_engine=engine is not None,
+        selector=selector,
+        learned_router=LearnedRouterReplica.bind(args.routers) if args.routers else None,
+        routers=args.routers,
+    )
 
 
 def _nodes() -> list[dict[str, float]]:

@@ -4,7 +4,7 @@ Serve ignores unknown keys, and restarts a replica with wrong settings again and
 with a traceback.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ from ray.serve.schema import (
 )
 
 from deployments.app import AppConfig
-from deployments.protocol import format_error
+from deployments.protocol import format_error, predicted_arms
 from deployments.replicas import Batching
 from deployments.replicas.engine import DEPLOYMENT_NAME
+from deployments.replicas.learned_router import check_routers
 from deployments.replicas.reasoner import ReasonerArgs, check_reasoner
+from deployments.replicas.selector import SelectorArgs
 from deployments.settings import ActiveSettings, check_bind, parse_settings
 from scope.bank import is_bank, load_bank
 from scope.config import parse
@@ -31,6 +33,8 @@ from scope.reasoner import check_capacity
 
 IMPORT_PATH = "deployments.app:build_app"
 DEPLOYMENT_NAMES = ("Router", "Embedder", "Predictor")
+BATCHED = {"Embedder", "Selector", "LearnedRouter"}
+"""Deployments whose ``user_config`` is `Batching`."""
 PLACEMENT_KEYS = ("placement_group_bundles", "placement_group_strategy", "ray_actor_options")
 """Settings of a deployment that would override what an engine derives from its arguments."""
 
@@ -76,31 +80,57 @@ def check_config(config: Mapping[str, Any]) -> str:
 def _check_application(application: Mapping[str, Any], host: str) -> str:
     args = parse(AppConfig, application.get("args", {}), "args")
     blocks = {block["name"]: block for block in application.get("deployments", [])}
-    names = DEPLOYMENT_NAMES if args.reasoner is None else (*DEPLOYMENT_NAMES, DEPLOYMENT_NAME)
+    names = _deployment_names(args)
     if unknown := sorted(set(blocks) - set(names)):
         raise ConfigError(f"no deployment {', '.join(unknown)}; expected {', '.join(names)}")
     user_config = blocks.get("Router", {}).get("user_config", {})
-    models, notes = _models(args, user_config)
-    current = ActiveSettings.from_user_config(user_config, models)
+    models, predicted, notes = _models(args, user_config)
+    routers = check_routers(args.routers)
+    learned = tuple(model for router in routers.values() for model in router.spec.models)
+    current = ActiveSettings.from_user_config(user_config, models, learned)
     check_bind(host, current.settings.access)
+    arms = {name: router.spec.arms for name, router in routers.items()}
+    current.settings.check_strategy(arms, predicted)
     current.settings.reasoning.check(engine=args.reasoner is not None)
-    parse(Batching, blocks.get("Embedder", {}).get("user_config", {}), "the Embedder's user_config")
+    for name in BATCHED & set(blocks):
+        parse(Batching, blocks[name].get("user_config", {}), f"the {name}'s user_config")
+    if isinstance(args.selector, SelectorArgs):
+        args.selector.check()
+        notes = f"; samples are chosen by {args.selector.model}{notes}"
+    if routers:
+        notes = f"; learned routers: {', '.join(routers)}{notes}"
     if args.reasoner is not None:
         notes = f"; {_check_engines(args.reasoner, blocks.get(DEPLOYMENT_NAME, {}))}{notes}"
-    n_upstreams = len(current.settings.upstreams)
+    n_upstreams = len(current.with_upstream(current.models))
     return f"valid: {len(current.models)} models, {n_upstreams} with an upstream, on {host}{notes}"
 
 
-def _models(args: AppConfig, user_config: Mapping[str, Any]) -> tuple[tuple[ModelSpec, ...], str]:
-    """Return the models of the bank, else of the file, and a note on what was not checked."""
+def _deployment_names(args: AppConfig) -> tuple[str, ...]:
+    """Return the deployments that these arguments start."""
+    optional = {
+        DEPLOYMENT_NAME: args.reasoner is not None,
+        "Selector": isinstance(args.selector, SelectorArgs),
+        "LearnedRouter": bool(args.routers),
+    }
+    return (*DEPLOYMENT_NAMES, *(name for name, runs in optional.items() if runs))
+
+
+def _models(
+    args: AppConfig, user_config: Mapping[str, Any]
+) -> tuple[tuple[ModelSpec, ...], Collection[str], str]:
+    """Return the models, the arms of the pool that are predicted, and what was not checked.
+
+    The models are those of the bank, else of the file.
+    """
+    pool = parse_settings(user_config).pool or ()
     folder = Path(args.bank)
     listed = parse_settings(user_config).models
     if listed and not is_bank(folder):
-        return listed, f"; bank {folder} is not on this machine and was not checked"
+        return listed, pool, f"; bank {folder} is not on this machine and was not checked"
     bank = load_bank(folder)
     if args.reasoner is not None:
         check_reasoner(args.reasoner, bank)
-    return bank.models, ""
+    return bank.models, predicted_arms(bank, pool), ""
 
 
 def _check_engines(reasoner: ReasonerArgs, block: Mapping[str, Any]) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployments.gateway.request_log import RequestLog
-from deployments.protocol import NotConfiguredError
+from deployments.protocol import NotConfiguredError, predicted_arms
 from deployments.routing import PredictionCache
+from deployments.routing.learned_strategy import LearnedStrategy
 from deployments.routing.readiness import Readiness
 from deployments.routing.reasoning_client import ReasoningClient
 from deployments.routing.sessions import SessionStore
@@ -25,6 +26,7 @@ class ConfigurableParts:
     cache: PredictionCache
     client: UpstreamClient
     executor: FallbackExecutor
+    learned: Mapping[str, LearnedStrategy]
     metrics: Metrics
     readiness: Readiness
     reasoning: ReasoningClient
@@ -73,7 +75,8 @@ class LiveSettings:
             If the settings are wrong; the current ones stay in force.
         """
         parts = self._parts
-        new = ActiveSettings.from_user_config(user_config, self._bank.models)
+        learned = tuple(model for strategy in parts.learned.values() for model in strategy.models)
+        new = ActiveSettings.from_user_config(user_config, self._bank.models, learned)
         settings = new.settings
         check_bind(self._host, settings.access)
         if settings.policy.alpha is not None and self._bank.reference is None:
@@ -81,14 +84,18 @@ class LiveSettings:
                 "policy: alpha needs a fitted bank (`scope bank fit`); "
                 "give min_quality or max_cost_usd"
             )
+        arms = {name: strategy.arms for name, strategy in parts.learned.items()}
+        settings.check_strategy(arms, predicted_arms(self._bank, settings.pool or ()))
         settings.reasoning.check(engine=parts.reasoning.available)
         decision_log = parts.request_log.make_decision_log(settings.decisions)
         parts.upstreams.configure(settings.upstreams, {model.id: model for model in new.models})
         if self._current is None:
             await self._resources.enter_async_context(parts.client)
         parts.executor.retries = settings.retries
+        parts.executor.best_of_n.settings = settings.sampling
         parts.request_log.replace_decision_log(decision_log)
-        parts.cache.resize(settings.max_cached_predictions)
+        for cache in (parts.cache, *(strategy.cache for strategy in parts.learned.values())):
+            cache.resize(settings.max_cached_predictions)
         parts.sessions.local = parts.sessions.local.with_settings(settings.sessions)
         self._current = new
         parts.metrics.set_settings_rejected(rejected=False)

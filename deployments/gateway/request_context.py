@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deployments.protocol import Decision
-from deployments.settings import ActiveSettings
-from deployments.upstream import UpstreamResponse, UpstreamStream
+from deployments.settings import PREHOC, ActiveSettings
+from deployments.upstream import SampleReport, UpstreamResponse, UpstreamStream
 from scope.upstream import token_count
 
 DECISION_FIELDS = (
+    "strategy",
     "policy",
     "settings",
     "model",
@@ -61,7 +62,16 @@ class RequestContext:
     def record_answer(self, answer: UpstreamResponse | UpstreamStream) -> None:
         """Record the answer of the upstreams, or the start of a stream."""
         self.answer = answer
+        samples = self.samples
+        if samples is not None:
+            (decision,) = self.decisions
+            self.decisions = (decision.degraded_by(samples.degraded),)
         self.upstream_s = time.perf_counter() - self._started_at - self.overhead_s
+
+    @property
+    def samples(self) -> SampleReport | None:
+        """How the answer was chosen, if it is the best of several samples."""
+        return self.answer.samples if isinstance(self.answer, UpstreamResponse) else None
 
     @property
     def model(self) -> str | None:
@@ -94,7 +104,7 @@ class RequestContext:
                 "time": now,
                 "endpoint": self.endpoint,
                 "key": self.client,
-                "bank": bank,
+                "bank": bank if decision.strategy == PREHOC else None,
                 **{name: body.get(name) for name in DECISION_FIELDS},
                 "prompt": text,
                 **outcome,
@@ -118,6 +128,7 @@ class RequestContext:
             "prompt_tokens": token_count(usage.get("prompt_tokens")),
             "completion_tokens": token_count(usage.get("completion_tokens")),
             "real_cost_usd": answer.cost_usd if answer else None,
+            "samples": self.samples and self.samples.to_json(),
             "overhead_ms": round(1e3 * self.overhead_s, 3),
             "upstream_ms": round(1e3 * self.upstream_s, 3) if answer else None,
             "error": error.kind if error else None,

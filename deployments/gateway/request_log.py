@@ -59,6 +59,8 @@ class RequestLog:
         if answer is not None:
             self._metrics.observe("upstream", context.upstream_s)
             self._metrics.count_attempts(answer.attempts, self._upstreams)
+            if context.samples is not None:
+                self._metrics.observe("select", context.samples.selector_s)
             candidate = context.decisions[0].candidate(answer.model)
             predicted_usd = finite_or_none(candidate.cost_usd) if candidate else None
             self._metrics.count_cost(answer.model, predicted_usd, answer.cost_usd)

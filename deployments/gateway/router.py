@@ -1,21 +1,27 @@
 """The flow of one request: admit, decide, and call a model."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deployments.gateway.admission import Admission
 from deployments.gateway.live_settings import LiveSettings
 from deployments.gateway.request_context import RequestContext
 from deployments.protocol import NotConfiguredError, pinned_decision
-from deployments.requests import ChatRequest, RouteBody, RoutingRequest
+from deployments.requests import (
+    ChatRequest,
+    Requirements,
+    RouteBody,
+    RoutingRequest,
+    check_pinned,
+)
 from deployments.routing import FallbackPredictor
 from deployments.routing.decider import DecisionService, deadline_s
 from deployments.routing.readiness import Readiness
 from deployments.routing.sessions import SessionStore
 from deployments.settings import ActiveSettings
 from deployments.telemetry.metrics import Metrics
-from deployments.upstream import FallbackExecutor
+from deployments.upstream import FallbackExecutor, upstream_name
 from scope.pool import ModelSpec
 
 SESSION_HEADER = "x-session-id"
@@ -51,7 +57,8 @@ class Router:
         parsed = RouteBody.parse(body, current.settings.limits)
         session_id = headers.get(SESSION_HEADER)
         requests = tuple(request.with_session(session_id) for request in parsed.requests)
-        await self._decide(context, requests, current.models)
+        models = current.with_arms(requests[0].options.allowed_models)
+        await self._decide(context, requests, models)
         model = context.decisions[-1].model
         if model is not None:
             self.sessions.put(context.client, requests[-1], model)  # a batch shares one session
@@ -68,16 +75,18 @@ class Router:
         current = context.current
         limits = current.settings.limits
         chat = ChatRequest.parse(body, limits)
-        models = _models_with_upstream(current)
-        pinned = chat.explicit_model(tuple(model.id for model in current.models))
+        models = _models_with_upstream(current, chat.scope.allowed_models)
+        pool = current.with_arms([chat.model])
+        pinned = chat.explicit_model(tuple(model.id for model in pool))
         request = None
         if pinned is None:
             request = RoutingRequest.from_chat(chat, limits)
             request = request.with_session(headers.get(SESSION_HEADER))
             await self._decide(context, (request,), models)
-        elif pinned not in (model.id for model in models):
+        elif upstream_name(pinned, current.settings.upstreams) is None:
             raise NotConfiguredError(f"model: no upstream is configured for {pinned}", "model")
         else:
+            check_pinned(pinned, Requirements.from_chat(chat))
             context.record_decisions((pinned_decision(pinned),), (None,))
         (decision,) = context.decisions
         answer = await self.executor.execute(
@@ -111,9 +120,9 @@ class Router:
         self.fallback.predict_means(["health check"], "no replica was called")
 
 
-def _models_with_upstream(current: ActiveSettings) -> tuple[ModelSpec, ...]:
-    upstreams = current.settings.upstreams
-    models = tuple(model for model in current.models if model.id in upstreams)
+def _models_with_upstream(current: ActiveSettings, allowed: Sequence[str]) -> tuple[ModelSpec, ...]:
+    """Return the arms that can be called, those that the request itself names included."""
+    models = current.with_upstream(current.with_arms(allowed))
     if not models:
         raise NotConfiguredError(
             "no model can be called: user_config names no upstreams; /v1/route works without",

@@ -1,20 +1,57 @@
 """Composition root of the Router: which part gets which others."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from deployments.gateway.admission import Admission
 from deployments.gateway.live_settings import ConfigurableParts, LiveSettings
 from deployments.gateway.request_log import RequestLog
 from deployments.gateway.router import Router
+from deployments.protocol import SelectionRequest, StrategyRequest
 from deployments.protocol.remote_call import RemoteMethod
 from deployments.routing import FallbackPredictor, PolicyChooser, PredictionCache
 from deployments.routing.decider import DecisionService
+from deployments.routing.learned_strategy import LearnedStrategy
 from deployments.routing.prediction_client import PredictionClient
 from deployments.routing.readiness import Readiness
 from deployments.routing.reasoning_client import ReasoningClient
 from deployments.routing.sessions import LocalSessions, SessionPeers, SessionStore
 from deployments.settings import SessionSettings
 from deployments.telemetry.metrics import Metrics
-from deployments.upstream import FallbackExecutor, RetrySettings, UpstreamClient, UpstreamRegistry
+from deployments.upstream import (
+    FallbackExecutor,
+    RetrySettings,
+    SampleSelector,
+    UpstreamClient,
+    UpstreamRegistry,
+)
 from scope.bank import Bank
+from scope.learned import RouterManifest
+
+
+@dataclass(frozen=True, slots=True)
+class OptionalReplicas:
+    """Deployments that run only where they are configured.
+
+    Attributes
+    ----------
+    reasoner : RemoteMethod or None
+        `Predictor.reason`; None if there is no engine.
+    selector : RemoteMethod or None
+        `Selector.score`; None: the majority chooses among samples.
+    learned_router : RemoteMethod or None
+        `StrategyPredictor.predict`.
+    routers : mapping of str to RouterManifest
+        Of the learned routers, by strategy.
+    """
+
+    reasoner: RemoteMethod | None = None
+    selector: RemoteMethod | None = None
+    learned_router: RemoteMethod | None = None
+    routers: Mapping[str, RouterManifest] = field(default_factory=dict)
+
+
+NO_MORE = OptionalReplicas()
 
 
 def build_router(
@@ -25,7 +62,7 @@ def build_router(
     *,
     host: str,
     name: str,
-    reasoner: RemoteMethod | None = None,
+    more: OptionalReplicas = NO_MORE,
 ) -> Router:
     """Return a Router without settings; `Router.settings` takes them.
 
@@ -40,21 +77,33 @@ def build_router(
         Address that HTTP is bound to.
     name : str
         Unique name of the replica.
-    reasoner : RemoteMethod, optional
-        `Predictor.reason`; None if there is no engine.
+    more : OptionalReplicas, optional
     """
     metrics, cache, fallback = Metrics(), PredictionCache(0, bank.version), FallbackPredictor(bank)
     predictions = PredictionClient(bank, embedder, predictor, fallback, cache, metrics)
-    reasoning = ReasoningClient(bank, reasoner, cache, metrics)
+    reasoning = ReasoningClient(bank, more.reasoner, cache, metrics)
+    learned = {
+        name: LearnedStrategy(bank, router, more.learned_router, metrics)
+        for name, router in more.routers.items()
+        if more.learned_router is not None
+    }
     sessions = SessionStore(LocalSessions(SessionSettings()), peers)
     upstreams, client = UpstreamRegistry(), UpstreamClient()
-    executor = FallbackExecutor(upstreams, client, RetrySettings())
+    selector = SampleSelector(more.selector)
+    executor = FallbackExecutor(upstreams, client, RetrySettings(), selector)
     request_log = RequestLog(bank.version, name, upstreams, metrics)
     readiness = Readiness(bank, embedder, predictor)
+    for name, router in more.routers.items():
+        if more.learned_router is not None:
+            request = StrategyRequest(name, router.version, ["ready?"])
+            readiness.add(f"{name} router", more.learned_router, request)
+    if more.selector is not None:
+        readiness.add("selector", more.selector, SelectionRequest("ready?", ["yes"]))
     parts = ConfigurableParts(
         cache=cache,
         client=client,
         executor=executor,
+        learned=learned,
         metrics=metrics,
         readiness=readiness,
         reasoning=reasoning,
@@ -66,7 +115,7 @@ def build_router(
     return Router(
         settings=settings,
         admission=Admission(settings, request_log.record),
-        decider=DecisionService(predictions, reasoning, PolicyChooser(bank), sessions),
+        decider=DecisionService(predictions, reasoning, PolicyChooser(bank), sessions, learned),
         executor=executor,
         sessions=sessions,
         readiness=readiness,

@@ -1,5 +1,6 @@
 """Messages and errors between replicas, and a remote call with time limit and circuit breaker."""
 
+from deployments.protocol.arm_spec import arm_spec
 from deployments.protocol.circuit_breaker import CircuitBreaker
 from deployments.protocol.decision import (
     CandidateEstimate,
@@ -16,7 +17,10 @@ from deployments.protocol.messages import (
     ReasoningQuestion,
     ReasoningRequest,
     ReasoningResult,
+    SelectionRequest,
+    StrategyRequest,
     eligible_prediction_set,
+    predicted_arms,
     stack_estimates,
 )
 from deployments.protocol.request_errors import (
@@ -52,10 +56,14 @@ __all__ = [
     "ReasoningResult",
     "ReasoningSummary",
     "RequestError",
+    "SelectionRequest",
+    "StrategyRequest",
+    "arm_spec",
     "eligible_prediction_set",
     "field_path",
     "format_error",
     "pinned_decision",
+    "predicted_arms",
     "short_repr",
     "stack_estimates",
 ]

@@ -105,6 +105,11 @@ class Decision:
         Whether the session keeps its model in place of the policy's choice.
     reasoning : ReasoningSummary or None
         None where reasoning is off.
+    strategy : str
+        Who predicted: ``prehoc``, ``hybridllm`` or ``bestroute``.
+    probability : str
+        What `p_correct` of a candidate is the probability of; with a learned router that the
+        answer is at least as good as that of its reference.
     id : str
     """
 
@@ -121,12 +126,19 @@ class Decision:
     out_of_distribution: bool | None = None
     sticky: bool = False
     reasoning: ReasoningSummary | None = None
+    strategy: str = "prehoc"
+    probability: str = "the answer is correct"
     id: str = field(default_factory=new_id)
 
     @property
     def policy_name(self) -> str | None:
         """Name of the policy, or None."""
         return self.policy.name if self.policy else None
+
+    def degraded_by(self, reason: str | None) -> "Decision":
+        """Return the same decision with one more reason why it is degraded."""
+        reasons = [known for known in (self.degraded, reason) if known is not None]
+        return replace(self, degraded="; ".join(reasons) or None)
 
     @property
     def margin(self) -> float | None:
@@ -150,6 +162,8 @@ class Decision:
         body = {
             "id": self.id,
             "model": self.model,
+            "strategy": self.strategy,
+            "probability": self.probability,
             "policy": self.policy_name,
             "settings": {name: finite_or_none(value) for name, value in settings.items()},
             "reason": self.reason,
@@ -174,6 +188,7 @@ class Decision:
         values = {
             "decision-id": self.id,
             "model": model,
+            "strategy": self.strategy if self.strategy != "prehoc" else None,
             "policy": self.policy_name or self.source,
             "p-correct": candidate and _format(candidate.p_correct),
             "cost-usd": candidate and _format(candidate.cost_usd),

@@ -1,6 +1,6 @@
 """Messages between the Router, the Embedder and the Predictor."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -66,6 +66,11 @@ def eligible_prediction_set(
     return unpriced.select_models(tuple(model.id for model in models)).with_prices(models)
 
 
+def predicted_arms(bank: Bank, arms: Iterable[str]) -> frozenset[str]:
+    """Return the arms that a bank predicts: those that `eligible_prediction_set` accepts."""
+    return frozenset(bank.model_ids) & frozenset(arms)
+
+
 def stack_estimates(predictions: Sequence[Prediction]) -> Estimates:
     """Return the estimates of several prompts as arrays of shape (n_prompts, n_models)."""
     value_eqm = np.stack([prediction.value_em for prediction in predictions], axis=1)
@@ -114,6 +119,23 @@ class ReasoningResult(NamedTuple):
     """Queries without an answer."""
     degraded: str | None
     """Why answers are missing."""
+
+
+class SelectionRequest(NamedTuple):
+    """Several answers to one prompt, of which the Selector is to score each."""
+
+    prompt: str
+    responses: list[str]
+
+
+class StrategyRequest(NamedTuple):
+    """Texts for a learned router to predict for."""
+
+    strategy: str
+    """``hybridllm`` or ``bestroute``."""
+    version: str
+    """Of the learned router; during a roll-out a replica may have another one."""
+    texts: list[str]
 
 
 class EmbeddedTexts(NamedTuple):

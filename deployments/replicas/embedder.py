@@ -9,16 +9,13 @@ import numpy as np
 from pydantic import Field
 
 from deployments.protocol import EmbeddedTexts
+from deployments.replicas.stuck import check_not_stuck
 from scope.config import StrictModel
 from scope.embedding import Encoder, text_features
-from scope.errors import ConfigError
-
-HEALTH_TIMEOUT_S = 60.0
-"""A batch that takes longer is stuck: the replica is unhealthy."""
 
 
 class Batching(StrictModel):
-    """The Embedder's ``user_config``: how it batches calls."""
+    """The ``user_config`` of Embedder, Selector and LearnedRouter: how they batch calls."""
 
     max_batch_size: int = Field(default=32, ge=1)
     """Texts in one batch; a call with more is a batch of its own."""
@@ -58,9 +55,7 @@ class Embedder:
 
     def check_health(self) -> None:
         """Raise `ConfigError` if a batch is stuck."""
-        began_at = self._began_at
-        if began_at is not None and time.monotonic() - began_at > HEALTH_TIMEOUT_S:
-            raise ConfigError(f"a batch has been embedding for more than {HEALTH_TIMEOUT_S:g} s")
+        check_not_stuck(self._began_at)
 
 
 def batch_size(calls: Sequence[Sequence[str]]) -> int:

@@ -2,15 +2,17 @@
 
 from deployments.requests.chat import AUTO_NAMES, ChatRequest
 from deployments.requests.parsing import read_body
-from deployments.requests.requirements import eligible_models
+from deployments.requests.requirements import Requirements, check_pinned, eligible_models
 from deployments.requests.routing_request import ROUTE_BODIES, RouteBody, RoutingRequest
 
 __all__ = [
     "AUTO_NAMES",
     "ROUTE_BODIES",
     "ChatRequest",
+    "Requirements",
     "RouteBody",
     "RoutingRequest",
+    "check_pinned",
     "eligible_models",
     "read_body",
 ]

@@ -120,6 +120,10 @@ class ChatRequest(BaseModel):
             )
         return self.model
 
+    def extra(self, name: str) -> Any:  # noqa: ANN401 - whatever the client sent
+        """Return the value of a field that is passed on unread; None if it is absent."""
+        return (self.model_extra or {}).get(name)
+
     def completion_tokens(self) -> int | None:
         """Return the largest number of completion tokens that the client allows."""
         return self.max_completion_tokens or self.max_tokens

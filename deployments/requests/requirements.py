@@ -2,7 +2,7 @@
 
 import math
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from deployments.protocol import NoEligibleModelError, RequestError
 from deployments.requests.chat import ChatRequest
 from deployments.settings import RequestOptions
+from scope.arms import Arm
 from scope.errors import join_names
 from scope.pool import ModelSpec
 
@@ -40,6 +41,10 @@ class Requirements:
         Whether the request has any.
     answer_format : str or None
         ``json_object`` or ``json_schema``.
+    single_sample : str or None
+        What in the request rules out the best of several samples.
+    own_effort : bool
+        Whether the request sets its reasoning effort.
     """
 
     prompt_tokens: int
@@ -47,6 +52,8 @@ class Requirements:
     images: bool = False
     tools: bool = False
     answer_format: str | None = None
+    single_sample: str | None = None
+    own_effort: bool = False
 
     @classmethod
     def from_chat(cls, chat: ChatRequest) -> "Requirements":
@@ -63,11 +70,59 @@ class Requirements:
             answer_format=answer_format
             if answer_format in ("json_object", "json_schema")
             else None,
+            single_sample=next(_single_sample_reasons(chat), None),
+            own_effort=any(chat.extra(name) is not None for name in EFFORT_FIELDS),
         )
 
     def tokens(self) -> int:
         """Return the size of the context window that is needed."""
         return self.prompt_tokens + self.completion_tokens
+
+
+EFFORT_FIELDS = ("reasoning_effort", "reasoning")
+"""Fields of OpenAI's and of OpenRouter's API that set the reasoning effort."""
+
+
+def _single_sample_reasons(chat: ChatRequest) -> Iterator[str]:
+    """Yield each reason why the request cannot get the best of several samples."""
+    if chat.stream:
+        yield "stream"
+    if (chat.n or 1) > 1:
+        yield "n"
+    if chat.tools or chat.extra("functions"):
+        yield "tools"
+    if chat.extra("logprobs") or chat.extra("top_logprobs"):
+        yield "logprobs"
+    if chat.extra("temperature") == 0:
+        yield "temperature 0"
+
+
+SAMPLED_ON_DEMAND = ("tools", "logprobs", "temperature 0")
+"""Reasons that a client overrules by naming an arm as its ``model``."""
+
+
+def check_pinned(arm: str, needs: Requirements) -> None:
+    """Check that an arm that the client names can answer its request.
+
+    Raises
+    ------
+    RequestError
+        If the request sets what the arm sets.
+    """
+    parsed, reason = Arm.parse(arm), needs.single_sample
+    if parsed.n_samples > 1 and reason is not None and reason not in SAMPLED_ON_DEMAND:
+        one = str(parsed.one_sample)
+        raise RequestError(
+            f"{reason}: {arm} draws {parsed.n_samples} samples and returns the best one; "
+            f"leave {reason} out, or name {one}",
+            reason,
+        )
+    if parsed.effort is not None and needs.own_effort:
+        raise RequestError(
+            f"reasoning_effort: {arm} sets it to {parsed.effort}; leave it out, or name "
+            f"{parsed.model}",
+            "reasoning_effort",
+        )
 
 
 def estimated_tokens(text: bytes) -> int:
@@ -114,12 +169,16 @@ FORMATS = {
 
 
 def eligible_models(
-    models: Sequence[ModelSpec], needs: Requirements, options: RequestOptions
+    models: Sequence[ModelSpec],
+    needs: Requirements,
+    options: RequestOptions,
+    predicted: Container[str] | None = None,
 ) -> tuple[str, ...]:
     """Return the ids of the models that pass every rule, in pool order.
 
-    Rules, in this order: deny list, allow list, context window, images, tools, format of the
-    answer. An unknown context window passes; an unknown capability does not.
+    Rules, in this order: predictions, deny list, allow list, several samples, reasoning effort,
+    context window, images, tools, format of the answer. An unknown context window passes; an
+    unknown capability does not.
 
     Parameters
     ----------
@@ -127,6 +186,8 @@ def eligible_models(
         The pool.
     needs : Requirements
     options : RequestOptions
+    predicted : container of str, optional
+        The models that the strategy of the request predicts; None: all.
 
     Raises
     ------
@@ -141,7 +202,8 @@ def eligible_models(
     removed: dict[str, list[str]] = {}
     eligible = []
     for model in models:
-        rule = _failed_rule(model, needs, options)
+        is_predicted = predicted is None or model.id in predicted
+        rule = _failed_rule(model, needs, options) if is_predicted else "no prediction"
         if rule is None:
             eligible.append(model.id)
         else:
@@ -158,6 +220,11 @@ def _failed_rule(model: ModelSpec, needs: Requirements, options: RequestOptions)
         return "denied_models"
     if options.allowed_models and not _matches_any(model.id, options.allowed_models):
         return "allowed_models"
+    arm = Arm.parse(model.id)
+    if arm.n_samples > 1 and needs.single_sample is not None:
+        return f"{needs.single_sample} (which allows one sample only)"
+    if arm.effort is not None and needs.own_effort:
+        return "reasoning_effort (which the request sets itself)"
     if model.context_window is not None and needs.tokens() > model.context_window:
         return f"the context window (about {needs.tokens()} tokens are needed, estimated high)"
     for rule, capabilities in _required_capabilities(needs):

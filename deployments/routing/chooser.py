@@ -12,12 +12,13 @@ from deployments.protocol import (
     NearestAnchor,
     Prediction,
     eligible_prediction_set,
+    predicted_arms,
 )
 from scope.arrays import FloatArray
 from scope.bank import Bank, fit_alpha_scale
 from scope.policy import AlphaScale, Policy
 from scope.pool import ModelSpec, indices_of
-from scope.routing import Objective, RoutingResult, route
+from scope.routing import Objective, PredictionSet, RoutingResult, route
 
 MAX_CACHED_SCALES = 128
 """Alpha scales kept, one for each set of eligible models; requests choose the sets, so that
@@ -36,6 +37,10 @@ class PolicyChooser:
         self._bank = bank
         self._cached_scale = lru_cache(MAX_CACHED_SCALES)(self._fit_scale)
 
+    def predicted(self, arms: tuple[str, ...]) -> frozenset[str]:
+        """Return the arms that the bank predicts."""
+        return predicted_arms(self._bank, arms)
+
     def choose(
         self,
         predictions: Sequence[Prediction],
@@ -53,13 +58,18 @@ class PolicyChooser:
         objective : Objective
             Not a budget.
         """
-        predicted = eligible_prediction_set(predictions, self._bank, models)
+        predicted = self._predicted(predictions, models)
         scale, policy = self._scale(models, objective), self.policy(models, objective)
         routing = route(predicted, objective, scale)
         return [
             self._decision(routing, objective, policy, q, prediction)
             for q, prediction in enumerate(predictions)
         ]
+
+    def _predicted(
+        self, predictions: Sequence[Prediction], models: tuple[ModelSpec, ...]
+    ) -> PredictionSet:
+        return eligible_prediction_set(predictions, self._bank, models)
 
     def policy(self, models: tuple[ModelSpec, ...], objective: Objective) -> Policy:
         """Return the policy that `choose` applies."""

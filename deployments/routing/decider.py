@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from deployments.protocol import (
     Decision,
@@ -12,13 +11,17 @@ from deployments.protocol import (
     ReasoningQuestion,
     RequestError,
 )
-from deployments.requests import RoutingRequest, eligible_models
+from deployments.protocol.remote_call import RemoteCallError
+from deployments.requests import RoutingRequest
 from deployments.routing.chooser import PolicyChooser
+from deployments.routing.learned_strategy import LearnedStrategy, default_decision
 from deployments.routing.prediction_client import PredictionClient
 from deployments.routing.reasoning_client import ReasonedPrediction, ReasoningClient
+from deployments.routing.request_group import Constraints, RequestGroup
 from deployments.routing.sessions import SessionState, SessionStore
-from deployments.routing.stickiness import keeps_session_model
+from deployments.routing.stickiness import held_candidate, keeps_session_model
 from deployments.settings import (
+    PREHOC,
     ActiveSettings,
     Limits,
     ReasoningSettings,
@@ -26,15 +29,6 @@ from deployments.settings import (
     SessionSettings,
 )
 from scope.pool import ModelSpec
-from scope.routing import Objective
-
-
-class Constraints(NamedTuple):
-    """What a decision must respect; prompts that share both are decided together."""
-
-    models: tuple[ModelSpec, ...]
-    """The eligible models at current prices."""
-    objective: Objective
 
 
 class DecisionService:
@@ -46,6 +40,8 @@ class DecisionService:
     reasoning_client : ReasoningClient
     chooser : PolicyChooser
     sessions : SessionStore
+    learned : mapping of str to LearnedStrategy
+        The strategies with a learned router, by name.
     """
 
     def __init__(
@@ -54,9 +50,10 @@ class DecisionService:
         reasoning_client: ReasoningClient,
         chooser: PolicyChooser,
         sessions: SessionStore,
+        learned: Mapping[str, LearnedStrategy],
     ) -> None:
         self._prediction_client, self._reasoning_client = prediction_client, reasoning_client
-        self._chooser, self._sessions = chooser, sessions
+        self._chooser, self._sessions, self._learned = chooser, sessions, learned
 
     async def decide(
         self,
@@ -87,27 +84,68 @@ class DecisionService:
         RequestError
             If the options of a request are wrong, or leave no model.
         """
-        half_at, settings = time.monotonic() + deadline_s / 2, active.settings
-        by_id = {model.id: model for model in models}
-        constraints = _constraints(requests, by_id, settings)
-        prompt_s = settings.limits.decision_ms / 1e3
-        predictions = await self._prediction_client.predict(
-            [request.text for request in requests],
-            timeout_s=deadline_s / 2 if len(requests) > 1 else min(prompt_s, deadline_s / 2),
-            slow_call_s=prompt_s / 2,
+        settings = active.settings
+        group = RequestGroup(
+            requests,
+            {model.id: model for model in models},
+            settings,
+            half_at=time.monotonic() + deadline_s / 2,
         )
-        reasoned = await self._reason(
-            requests, constraints, predictions, settings.reasoning, half_at
-        )
-        decisions = self._choose_reasoned(constraints, predictions, reasoned)
-        decisions = [_with_default_model(decision, settings) for decision in decisions]
+        strategy = requests[0].options.strategy or settings.strategy
+        if strategy == PREHOC:
+            decisions = await self._decide_prehoc(group)
+        else:
+            decisions = await self._decide_learned(group, strategy)
         session = await self._sessions.get(client, requests[0])
         if session is None:
             return decisions
         return [
-            _with_session_model(decision, session, request, by_id, settings.sessions)
+            _with_session_model(decision, session, request, group.models, settings.sessions)
             for decision, request in zip(decisions, requests, strict=True)
         ]
+
+    async def _decide_learned(self, group: RequestGroup, strategy: str) -> list[Decision]:
+        """Decide by a learned router; where it fails, without it."""
+        learned = self._learned.get(strategy)
+        if learned is None:
+            known = ", ".join((PREHOC, *self._learned))
+            raise RequestError(
+                f"scope.strategy: no {strategy} router is configured here; expected {known}",
+                "scope.strategy",
+            )
+        constraints = group.constraints(learned.arms, strategy, learned.objective_settings)
+        try:
+            predictions = await learned.predict(group.texts, **group.time_limits())
+        except RemoteCallError as error:
+            return await self._decide_without(group, learned, constraints, error.reason)
+        return _choose(learned.chooser, constraints, predictions)
+
+    async def _decide_without(
+        self,
+        group: RequestGroup,
+        learned: LearnedStrategy,
+        constraints: Sequence[Constraints],
+        reason: str,
+    ) -> list[Decision]:
+        """Decide by the bank, or where it predicts none of the arms, for the reference."""
+        try:
+            decisions = await self._decide_prehoc(group)
+        except NoEligibleModelError:
+            empty = Decision(None, (), "")
+            decisions = [default_decision(learned.arms, c.models, empty) for c in constraints]
+        return [decision.degraded_by(reason) for decision in decisions]
+
+    async def _decide_prehoc(self, group: RequestGroup) -> list[Decision]:
+        """Decide by the bank's prediction and, where it is on, the reasoner."""
+        settings = group.settings
+        predicted = self._chooser.predicted(tuple(group.models))
+        constraints = group.constraints(predicted, PREHOC, settings.policy.objective_settings)
+        predictions = await self._prediction_client.predict(group.texts, **group.time_limits())
+        reasoned = await self._reason(
+            group.requests, constraints, predictions, settings.reasoning, group.half_at
+        )
+        decisions = self._choose_reasoned(constraints, predictions, reasoned)
+        return [_with_default_model(decision, settings) for decision in decisions]
 
     async def _reason(
         self,
@@ -136,10 +174,10 @@ class DecisionService:
         reasoned: Sequence[ReasonedPrediction],
     ) -> list[Decision]:
         """Choose by the reasoned predictions; note where the anchors alone decide otherwise."""
-        decisions = self._choose(constraints, [prediction for prediction, _ in reasoned])
+        decisions = _choose(self._chooser, constraints, [prediction for prediction, _ in reasoned])
         if all(summary is None for _, summary in reasoned):
             return decisions
-        by_anchors = self._choose(constraints, predictions)
+        by_anchors = _choose(self._chooser, constraints, predictions)
         return [
             replace(
                 decision,
@@ -148,38 +186,21 @@ class DecisionService:
             for decision, other, (_, summary) in zip(decisions, by_anchors, reasoned, strict=True)
         ]
 
-    def _choose(
-        self, constraints: Sequence[Constraints], predictions: Sequence[Prediction]
-    ) -> list[Decision]:
-        """Choose for each prompt; prompts with the same constraints in one call."""
-        groups: dict[Constraints, list[int]] = {}
-        for index, group in enumerate(constraints):
-            groups.setdefault(group, []).append(index)
-        decisions: dict[int, Decision] = {}
-        for group, indices in groups.items():
-            chosen = self._chooser.choose([predictions[index] for index in indices], *group)
-            decisions |= zip(indices, chosen, strict=True)
-        return [decisions[index] for index in range(len(constraints))]
 
-
-def _constraints(
-    requests: Sequence[RoutingRequest], models: Mapping[str, ModelSpec], settings: RouterSettings
-) -> list[Constraints]:
-    """Return the constraints of each request; an error in a list names the prompt."""
-    constraints = []
-    for index, request in enumerate(requests):
-        try:
-            eligible = eligible_models(tuple(models.values()), request.needs, request.options)
-        except NoEligibleModelError as error:
-            if len(requests) == 1:
-                raise
-            prompt = f"prompts[{index}]"
-            raise NoEligibleModelError(f"{prompt}: {error}", prompt, error.code) from None
-        given = request.options.objective_settings or settings.policy.objective_settings
-        constraints.append(
-            Constraints(tuple(models[model] for model in eligible), Objective(**given))
-        )
-    return constraints
+def _choose(
+    chooser: PolicyChooser,
+    constraints: Sequence[Constraints],
+    predictions: Sequence[Prediction],
+) -> list[Decision]:
+    """Choose for each prompt; prompts with the same constraints in one call."""
+    groups: dict[Constraints, list[int]] = {}
+    for index, group in enumerate(constraints):
+        groups.setdefault(group, []).append(index)
+    decisions: dict[int, Decision] = {}
+    for group, indices in groups.items():
+        chosen = chooser.choose([predictions[index] for index in indices], *group)
+        decisions |= zip(indices, chosen, strict=True)
+    return [decisions[index] for index in range(len(constraints))]
 
 
 def _with_default_model(decision: Decision, settings: RouterSettings) -> Decision:
@@ -203,8 +224,9 @@ def _with_session_model(
         decision, session, models, settings, is_tool_turn=request.is_tool_turn
     ):
         return decision
-    if session.model != decision.model:
-        decision = decision.with_model(session.model, f"the session stays on {session.model}")
+    held = held_candidate(decision, session)
+    if held is not None and held.model != decision.model:
+        decision = decision.with_model(held.model, f"the session stays on {held.model}")
     return replace(decision, sticky=True)
 
 

@@ -26,11 +26,18 @@ class Readiness:
     def __init__(self, bank: Bank, embedder: RemoteMethod, predictor: RemoteMethod) -> None:
         vector_qd = bank.embedding_ad[:1].astype(np.float32)
         anchor = PredictionRequest(bank.version, vector_qd, bank.features_af[:1])
-        self._probes = {"embedder": (embedder, ["ready?"]), "predictor": (predictor, anchor)}
+        self._probes: dict[str, tuple[RemoteMethod, object]] = {
+            "embedder": (embedder, ["ready?"]),
+            "predictor": (predictor, anchor),
+        }
         self._probing, self._probed_at = asyncio.Lock(), -PROBE_TTL_S
         self._replicas: dict[str, str] = {}
         self.settings = "missing"
         """``ok``, ``missing``, or ``rejected`` where older settings stay active (still ready)."""
+
+    def add(self, name: str, replica: RemoteMethod, argument: object) -> None:
+        """Probe another replica, too, with this argument."""
+        self._probes[name] = replica, argument
 
     async def state(self) -> dict[str, str]:
         """Return ``status`` and the state of each part, ``ok`` or what is wrong."""

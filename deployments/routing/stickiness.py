@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from deployments.protocol import CandidateEstimate, Decision
 from deployments.routing.sessions import SessionState
 from deployments.settings import SessionSettings
+from scope.arms import Arm
 from scope.pool import ModelSpec
 
 
@@ -33,7 +34,7 @@ def keeps_session_model(
     is_tool_turn : bool
         Whether the request adds only tool results to the conversation.
     """
-    held, chosen = decision.candidate(session.model), decision.candidate(decision.model)
+    held, chosen = held_candidate(decision, session), decision.candidate(decision.model)
     if held is None:
         return False
     if is_tool_turn or chosen is None or held.model == chosen.model:
@@ -59,6 +60,16 @@ def keeps_session_model(
     )
 
 
+def held_candidate(decision: Decision, session: SessionState) -> CandidateEstimate | None:
+    """Return the candidate that keeps a session where it is; None if there is none.
+
+    The session's own arm, else one sample of it, else its model: the same prompt cache.
+    """
+    arm = Arm.parse(session.model)
+    names = (session.model, str(arm.one_sample), arm.model)
+    return next((held for name in names if (held := decision.candidate(name))), None)
+
+
 def switching_cost_usd(
     prefix_tokens: int, held: ModelSpec, best: ModelSpec, *, cache_discount: float
 ) -> float:
@@ -66,7 +77,8 @@ def switching_cost_usd(
 
     ``tokens * (price_best - (1 - cache_discount) * price_held)``: the other model reads the
     whole conversation, the held model has it cached. Negative where the other model is
-    sufficiently cheaper.
+    sufficiently cheaper. Arms of one model share its cache, and each sample of an arm reads the
+    conversation.
 
     Parameters
     ----------
@@ -83,8 +95,12 @@ def switching_cost_usd(
     >>> round(switching_cost_usd(10_000, large, small, cache_discount=0.9), 6)
     0.005
     """
-    cached_usd = (1 - cache_discount) * held.usd_per_mtok_in
-    return prefix_tokens * (best.usd_per_mtok_in - cached_usd) / 1e6
+    held_arm, best_arm = Arm.parse(held.id), Arm.parse(best.id)
+    if held_arm.model == best_arm.model:
+        return 0.0
+    cached_usd = (1 - cache_discount) * held.usd_per_mtok_in * held_arm.n_samples
+    read_usd = best.usd_per_mtok_in * best_arm.n_samples
+    return prefix_tokens * (read_usd - cached_usd) / 1e6
 
 
 def is_not_worth_switching(

@@ -4,9 +4,11 @@ from deployments.settings.access import RateLimiter, check_bind
 from deployments.settings.active import ActiveSettings, parse_settings
 from deployments.settings.preferences import (
     AUTO_ROUTER,
+    PREHOC,
     AutoRouterPlugin,
     RequestOptions,
     ScopeField,
+    Strategy,
 )
 from deployments.settings.settings import (
     Limits,
@@ -17,6 +19,7 @@ from deployments.settings.settings import (
 
 __all__ = [
     "AUTO_ROUTER",
+    "PREHOC",
     "ActiveSettings",
     "AutoRouterPlugin",
     "Limits",
@@ -26,6 +29,7 @@ __all__ = [
     "RouterSettings",
     "ScopeField",
     "SessionSettings",
+    "Strategy",
     "check_bind",
     "parse_settings",
 ]

@@ -16,6 +16,12 @@ MAX_NAMES = 256
 
 AUTO_ROUTER = "auto-router"
 
+PREHOC: Literal["prehoc"] = "prehoc"
+"""The strategy that needs no learned router: the forecast from the anchors of a bank."""
+
+Strategy = Literal["prehoc", "hybridllm", "bestroute"]
+"""Who predicts for a decision."""
+
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -52,6 +58,8 @@ class ObjectiveFields(BaseModel):
 class RequestOptions(ObjectiveFields):
     """Field ``scope`` of a request; at most one objective; null means absent."""
 
+    strategy: Strategy | None = None
+    """Who predicts; None: as the operator has set it."""
     allowed_models: Names = ()
     """If given, only these models; ``*`` matches any characters."""
     denied_models: Names = ()

@@ -1,13 +1,14 @@
 """Settings that may change while the router serves: ``user_config`` in serve_config.yaml."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from deployments.settings.preferences import ObjectiveFields
+from deployments.protocol import arm_spec
+from deployments.settings.preferences import PREHOC, ObjectiveFields, Strategy
 from deployments.telemetry import LogSettings
-from deployments.upstream import RetrySettings, UpstreamSettings
+from deployments.upstream import RetrySettings, SamplingSettings, UpstreamSettings, upstream_name
 from scope.config import StrictModel, Usd
 from scope.errors import ConfigError, join_names
 from scope.pool import ModelSpec
@@ -125,8 +126,10 @@ class RouterSettings(StrictModel):
     access: Access
     """Has no default: a forgotten line must not open the endpoint."""
     policy: DefaultObjective = DefaultObjective(alpha=0.6)
+    strategy: Strategy = PREHOC
+    """Who predicts for requests that do not say; a learned router needs ``args: routers``."""
     pool: tuple[str, ...] | None = None
-    """Models to choose from, in this order; None means all of the bank."""
+    """Arms to choose from, in this order; None means all models of the bank."""
     models: tuple[ModelSpec, ...] = ()
     """Current prices, windows and capabilities of models; they replace the bank's."""
     default_model: str | None = None
@@ -139,30 +142,74 @@ class RouterSettings(StrictModel):
     """Where each model is called; ``/v1/route`` also chooses models without an upstream."""
     reasoning: ReasoningSettings = ReasoningSettings()
     """When the reasoner is queried, if there is one."""
+    sampling: SamplingSettings = SamplingSettings()
+    """How long an arm with several samples waits for stragglers and for the Selector."""
     retries: RetrySettings = RetrySettings()
     decisions: LogSettings = LogSettings()
 
-    def pool_of(self, bank: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
-        """Return the models to choose from, at current prices.
+    def pool_of(
+        self, bank: tuple[ModelSpec, ...], learned: tuple[ModelSpec, ...] = ()
+    ) -> tuple[ModelSpec, ...]:
+        """Return the arms to choose from, at current prices.
+
+        Parameters
+        ----------
+        bank : tuple of ModelSpec
+            The models of the bank.
+        learned : tuple of ModelSpec, optional
+            The arms of learned routers; the bank's price of an arm takes precedence.
 
         Raises
         ------
         ConfigError
-            If a model is not in the bank or named twice, or the default is not in the pool.
+            If an arm is unknown or named twice, or the default is not in the pool.
         """
+        ids = tuple(model.id for model in bank) if self.pool is None else self.pool
+        routed = {model.id: model for model in learned}
         known = {model.id: model for model in bank}
-        _check_names("models", [model.id for model in self.models], tuple(known))
-        known |= {model.id: model for model in self.models}
-        ids = tuple(known) if self.pool is None else self.pool
-        _check_names("pool", ids, tuple(known))
+        specs = {name: arm_spec(name, known) or arm_spec(name, routed) for name in ids}
+        names = tuple(dict.fromkeys((*known, *routed, *(name for name in ids if specs[name]))))
+        _check_names("models", [model.id for model in self.models], names)
+        _check_names("pool", ids, names)
         if not ids:
             raise ConfigError("pool names no model; list at least one, or leave it out")
-        _check_names("upstreams", list(self.upstreams), tuple(known))
+        used = (name for arm in names if (name := upstream_name(arm, self.upstreams)))
+        _check_names("upstreams", list(self.upstreams), tuple(dict.fromkeys((*names, *used))))
+        known |= {model.id: model for model in self.models}
         if self.default_model is not None and self.default_model not in ids:
             raise ConfigError(
                 f"default_model {self.default_model!r} is not in the pool of {', '.join(ids)}"
             )
-        return tuple(known[model] for model in ids)
+        priced = (arm_spec(name, known) or arm_spec(name, routed) for name in ids)
+        return tuple(spec for spec in priced if spec is not None)
+
+    def check_strategy(self, learned: Mapping[str, Collection[str]], bank: Collection[str]) -> None:
+        """Check that the default strategy is configured, and that every arm has a prediction.
+
+        Parameters
+        ----------
+        learned : mapping of str to collection of str
+            The arms of each learned router, by strategy.
+        bank : collection of str
+            The arms of the pool that the bank predicts.
+
+        Raises
+        ------
+        ConfigError
+            If one has not.
+        """
+        if self.strategy != PREHOC and self.strategy not in learned:
+            known = ", ".join((PREHOC, *learned))
+            raise ConfigError(
+                f"strategy is {self.strategy!r}, and no such router is configured; "
+                f"expected {known}, or add it to args.routers"
+            )
+        predicted = {*bank, *(arm for arms in learned.values() for arm in arms)}
+        if unknown := [arm for arm in self.pool or () if arm not in predicted]:
+            raise ConfigError(
+                f"pool: nothing predicts {join_names(unknown)}: the bank has no outcomes of it, "
+                "and no learned router has it among its arms"
+            )
 
 
 def _check_names(field: str, names: Sequence[str], known: tuple[str, ...]) -> None:

@@ -25,6 +25,10 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "Calls of upstreams by model and outcome.",
         ("model", "outcome"),
     ),
+    "scope_samples_total": (
+        "Samples of arms with several, by arm: drawn, and of these failed or cancelled.",
+        ("model", "result"),
+    ),
     "scope_cache_lookups_total": ("Prompts looked up in the prediction cache.", ("result",)),
     "scope_reasoner_queries_total": (
         "Queries of the reasoner: started, avoided, cancelled or failed.",
@@ -49,6 +53,7 @@ STAGES: Mapping[str, str] = {
     "overhead": "routing a request, from its arrival to the decision",
     "embed": "a call of the Embedder",
     "predict": "a call of the Predictor",
+    "select": "the choice among several samples",
     "reason": "the reasoner queries of a request",
     "upstream": "an answer, or the first byte of a stream, retries included",
 }
@@ -114,9 +119,21 @@ class Metrics:
             self._count(
                 "scope_upstream_attempts_total", model=attempt.model, outcome=attempt.outcome
             )
+            self._count_samples(attempt)
         for upstream in upstreams:
             state = BREAKER_STATES[upstream.breaker.state]
             self._gauges["scope_breaker_state"].set(state, {"model": upstream.name})
+
+    def _count_samples(self, attempt: Attempt) -> None:
+        if attempt.samples is not None:
+            counts = attempt.samples
+            by_result = {
+                "drawn": counts.drawn,
+                "failed": counts.failed,
+                "cancelled": counts.cancelled,
+            }
+            for label, n in by_result.items():
+                self._count("scope_samples_total", n, model=attempt.model, result=label)
 
     def count_cache(self, hits: int, lookups: int) -> None:
         """Count lookups of the prediction cache."""

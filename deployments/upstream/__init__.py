@@ -5,12 +5,23 @@ from deployments.upstream.errors import error_body
 from deployments.upstream.executor import FallbackExecutor
 from deployments.upstream.responses import Attempt, UpstreamResponse, UpstreamStream
 from deployments.upstream.retries import RetrySettings
-from deployments.upstream.upstreams import Upstream, UpstreamRegistry, UpstreamSettings
+from deployments.upstream.samples import SampleCounts, SampleReport, SamplingSettings
+from deployments.upstream.selection import SampleSelector
+from deployments.upstream.upstreams import (
+    Upstream,
+    UpstreamRegistry,
+    UpstreamSettings,
+    upstream_name,
+)
 
 __all__ = [
     "Attempt",
     "FallbackExecutor",
     "RetrySettings",
+    "SampleCounts",
+    "SampleReport",
+    "SampleSelector",
+    "SamplingSettings",
     "Upstream",
     "UpstreamClient",
     "UpstreamRegistry",
@@ -18,4 +29,5 @@ __all__ = [
     "UpstreamSettings",
     "UpstreamStream",
     "error_body",
+    "upstream_name",
 ]

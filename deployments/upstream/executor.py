@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from deployments.upstream.best_of_n import BestOfN
 from deployments.upstream.client import UpstreamClient, UpstreamRequest
 from deployments.upstream.errors import DEADLINE, NOT_ATTEMPTED, error_answer, error_event
 from deployments.upstream.responses import (
@@ -16,14 +17,16 @@ from deployments.upstream.responses import (
     scope_metadata,
 )
 from deployments.upstream.retries import AttemptHistory, RetrySettings
+from deployments.upstream.samples import SamplingSettings, usage_of
+from deployments.upstream.selection import SampleSelector
 from deployments.upstream.sse import SSEPassthrough
-from deployments.upstream.upstreams import Upstream, UpstreamRegistry
+from deployments.upstream.upstreams import ArmUpstream, UpstreamRegistry
 from scope.errors import ConfigError
 from scope.upstream import UpstreamError
 
 
 async def call_upstream(
-    client: UpstreamClient, upstream: Upstream, request: UpstreamRequest
+    client: UpstreamClient, arm: ArmUpstream, request: UpstreamRequest
 ) -> UpstreamResponse:
     """Return a whole answer.
 
@@ -32,16 +35,15 @@ async def call_upstream(
     UpstreamError
         If the call fails.
     """
-    with upstream.acquire():
-        body = await client.complete(upstream, request)
-    usage = body.get("usage")
-    usage = usage if isinstance(usage, dict) else None
-    body |= {"model": upstream.name, "scope": scope_metadata(upstream, usage)}
-    return UpstreamResponse(200, body, {}, upstream.name, usage, cost_usd(upstream, usage))
+    with arm.upstream.acquire():
+        body = await client.complete(arm.upstream, request)
+    usage = usage_of(body)
+    body |= {"model": arm.name, "scope": scope_metadata(arm, usage)}
+    return UpstreamResponse(200, body, {}, arm.name, usage, cost_usd(arm, usage))
 
 
 async def stream_upstream(
-    client: UpstreamClient, upstream: Upstream, request: UpstreamRequest
+    client: UpstreamClient, arm: ArmUpstream, request: UpstreamRequest
 ) -> UpstreamStream:
     """Return a stream whose first event has arrived.
 
@@ -58,18 +60,18 @@ async def stream_upstream(
     request = replace(request, body={**request.body, "stream_options": options})
     events = SSEPassthrough(
         show_usage=show_usage,
-        describe=partial(scope_metadata, upstream),
-        redact=upstream.redact,
+        describe=partial(scope_metadata, arm),
+        redact=arm.upstream.redact,
     )
-    stream = UpstreamStream(upstream.name)
-    stream.chunks = _chunks(client, upstream, request, events, stream)
+    stream = UpstreamStream(arm.name)
+    stream.chunks = _chunks(client, arm, request, events, stream)
     await anext(stream.chunks)
     return stream
 
 
 async def _chunks(
     client: UpstreamClient,
-    upstream: Upstream,
+    arm: ArmUpstream,
     request: UpstreamRequest,
     events: SSEPassthrough,
     stream: UpstreamStream,
@@ -79,7 +81,7 @@ async def _chunks(
     `stream_upstream` always takes the first step: a generator that has not started would not
     close the connection when it is closed.
     """
-    begun = False
+    begun, upstream = False, arm.upstream
     try:
         with upstream.acquire():
             async with client.stream(upstream, request) as (first, rest):
@@ -94,10 +96,10 @@ async def _chunks(
             raise
         if not events.done:
             stream.error = error
-            yield error_event(error, upstream.name)
+            yield error_event(error, arm.name)
     finally:
         stream.usage = events.usage
-        stream.cost_usd = cost_usd(upstream, events.usage)
+        stream.cost_usd = cost_usd(arm, events.usage)
 
 
 async def _event_blocks(
@@ -115,8 +117,10 @@ async def _event_blocks(
         yield block
 
 
+NO_REWARD_MODEL = SampleSelector()
+
 UpstreamCall = Callable[
-    [UpstreamClient, Upstream, UpstreamRequest], Awaitable[UpstreamResponse | UpstreamStream]
+    [UpstreamClient, ArmUpstream, UpstreamRequest], Awaitable[UpstreamResponse | UpstreamStream]
 ]
 
 
@@ -130,12 +134,24 @@ class FallbackExecutor:
         Open.
     retries : RetrySettings
         May be replaced at any time.
+    selector : SampleSelector, default=SampleSelector()
+        Chooses the answer of an arm with several samples.
+
+    Attributes
+    ----------
+    best_of_n : BestOfN
+        Its settings may be replaced at any time.
     """
 
     def __init__(
-        self, upstreams: UpstreamRegistry, client: UpstreamClient, retries: RetrySettings
+        self,
+        upstreams: UpstreamRegistry,
+        client: UpstreamClient,
+        retries: RetrySettings,
+        selector: SampleSelector = NO_REWARD_MODEL,
     ) -> None:
         self._upstreams, self._client, self.retries = upstreams, client, retries
+        self.best_of_n = BestOfN(client, selector, SamplingSettings())
 
     async def execute(
         self,
@@ -151,9 +167,10 @@ class FallbackExecutor:
         ----------
         body : mapping
             A chat-completions request without our own fields. It is sent unchanged except for
-            ``model`` and, in a stream, ``stream_options.include_usage``.
+            ``model``, the ``reasoning_effort`` of an arm that has one and, in a stream,
+            ``stream_options.include_usage``. Several samples differ in their ``seed``, if any.
         models : sequence of str
-            The allowed models, best first.
+            The allowed arms, best first; in a stream each has one sample.
         deadline_s : float
             Time-out for a whole answer, or for the first byte of a stream. A stream that has
             begun continues as long as no gap between its chunks exceeds the model's ``timeout_s``.
@@ -176,7 +193,10 @@ class FallbackExecutor:
         if not models:
             raise ConfigError("no model is allowed to answer")
         candidates = self._upstreams.select(models)
-        call: UpstreamCall = stream_upstream if body.get("stream") else call_upstream
+        call: UpstreamCall = call_upstream
+        if body.get("stream"):
+            call = stream_upstream
+            candidates = [arm for arm in candidates if arm.arm.n_samples == 1]
         history = AttemptHistory(body, headers, asyncio.get_running_loop().time() + deadline_s)
         rounds = self.retries.retrying(deadline_s=history.left_s, n_attempts=history.n_calls)
         response: UpstreamResponse | UpstreamStream
@@ -190,13 +210,13 @@ class FallbackExecutor:
         return response
 
     async def _round(
-        self, candidates: Sequence[Upstream], call: UpstreamCall, history: AttemptHistory
+        self, candidates: Sequence[ArmUpstream], call: UpstreamCall, history: AttemptHistory
     ) -> UpstreamResponse | UpstreamStream:
         """Try each candidate once; the error of a call is preferred to that of a skipped one."""
         errors: list[UpstreamError] = []
-        for upstream in candidates:
+        for arm in candidates:
             try:
-                return await self._attempt(upstream, call, history)
+                return await self._attempt(arm, call, history)
             except UpstreamError as error:
                 if error.is_client_error or error.kind == DEADLINE:
                     raise
@@ -207,17 +227,23 @@ class FallbackExecutor:
         raise called[-1] if called else errors[0]
 
     async def _attempt(
-        self, upstream: Upstream, call: UpstreamCall, history: AttemptHistory
+        self, arm: ArmUpstream, call: UpstreamCall, history: AttemptHistory
     ) -> UpstreamResponse | UpstreamStream:
-        request = history.request()
-        outcome = "cancelled"
+        request = history.request(arm)
+        outcome, counts = "cancelled", None
+        response: UpstreamResponse | UpstreamStream
         try:
-            response = await call(self._client, upstream, request)
+            if arm.arm.n_samples > 1:
+                drawn = await self.best_of_n.draw(arm, request)
+                counts = drawn.counts
+                response = await self.best_of_n.answer(arm, history.request(arm), drawn)
+            else:
+                response = await call(self._client, arm, request)
             outcome = "ok"
         except UpstreamError as error:
             outcome = error.kind
             raise
         finally:
             latency_s = request.left_s - history.left_s
-            history.attempts.append(Attempt(upstream.name, outcome, latency_s))
+            history.attempts.append(Attempt(arm.name, outcome, latency_s, counts))
         return response

@@ -5,27 +5,32 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployments.upstream.upstreams import Upstream
+from deployments.upstream.samples import SampleCounts, SampleReport
+from deployments.upstream.upstreams import ArmUpstream
 from scope.upstream import UpstreamError, token_count
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt to call one model.
+    """An attempt to call one model, or all samples of one arm.
 
     Attributes
     ----------
     model : str
+        Name of the arm.
     outcome : str
         ``ok``; ``full`` or ``open circuit`` if it was not called; otherwise the kind of
         `UpstreamError`, such as ``http 500``, ``timeout`` or ``deadline``.
     latency_s : float
         Until the answer, or the first byte of a stream.
+    samples : SampleCounts or None
+        Of an arm with several samples.
     """
 
     model: str
     outcome: str
     latency_s: float
+    samples: SampleCounts | None = None
 
 
 @dataclass(slots=True)
@@ -46,6 +51,8 @@ class UpstreamResponse:
     cost_usd : float or None
         At the pool's prices; None if usage or price is unknown.
     attempts : tuple of Attempt
+    samples : SampleReport or None
+        How the answer was chosen, if it is the best of several samples.
     """
 
     status: int
@@ -55,6 +62,7 @@ class UpstreamResponse:
     usage: Mapping[str, Any] | None
     cost_usd: float | None
     attempts: tuple[Attempt, ...] = ()
+    samples: SampleReport | None = None
 
     @property
     def content(self) -> bytes:
@@ -86,17 +94,17 @@ class UpstreamStream:
     error: UpstreamError | None = None
 
 
-def cost_usd(upstream: Upstream, usage: Mapping[str, Any] | None) -> float | None:
+def cost_usd(arm: ArmUpstream, usage: Mapping[str, Any] | None) -> float | None:
     """Return the cost of an answer at the pool's prices; None if usage or price is unknown."""
     usage = usage or {}
     tokens_in = token_count(usage.get("prompt_tokens"))
     tokens_out = token_count(usage.get("completion_tokens"))
-    price = upstream.price
+    price = arm.price
     if tokens_in is None or tokens_out is None or price is None:
         return None
     return (tokens_in * price.usd_per_mtok_in + tokens_out * price.usd_per_mtok_out) / 1e6
 
 
-def scope_metadata(upstream: Upstream, usage: Mapping[str, Any] | None) -> dict[str, Any]:
+def scope_metadata(arm: ArmUpstream, usage: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the field ``scope`` of a body or of a stream's last chunk."""
-    return {"model": upstream.name, "cost_usd": cost_usd(upstream, usage)}
+    return {"model": arm.name, "cost_usd": cost_usd(arm, usage)}

@@ -10,6 +10,7 @@ from pydantic import Field
 from deployments.upstream.client import UpstreamRequest
 from deployments.upstream.errors import NOT_ATTEMPTED
 from deployments.upstream.responses import Attempt
+from deployments.upstream.upstreams import ArmUpstream
 from scope.upstream import RetryPolicy, Seconds
 
 
@@ -40,9 +41,9 @@ class AttemptHistory:
         """Seconds until the deadline."""
         return self.ends_at - asyncio.get_running_loop().time()
 
-    def request(self) -> UpstreamRequest:
+    def request(self, arm: ArmUpstream) -> UpstreamRequest:
         """Return the request for the next upstream."""
-        return UpstreamRequest(self.body, self.headers, self.left_s)
+        return UpstreamRequest(arm.body(self.body), self.headers, self.left_s)
 
     def n_calls(self) -> int:
         """Count the attempts in which an upstream was called."""

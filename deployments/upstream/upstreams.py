@@ -1,14 +1,16 @@
 """The upstream of each model: address, key, limits and circuit breaker."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import Field, field_validator
 
-from deployments.protocol import CircuitBreaker
+from deployments.protocol import CircuitBreaker, arm_spec
 from deployments.upstream.errors import DEADLINE, FULL, OPEN, not_attempted_error
+from scope.arms import Arm
 from scope.config import StrictModel
 from scope.errors import ConfigError, UnknownModelError
 from scope.pool import ModelSpec
@@ -53,13 +55,11 @@ class Upstream:
     Attributes
     ----------
     name : str
-        Name of the model in the pool.
+        Its key in ``user_config: upstreams``.
     model : str
         Name of the model at the upstream.
     key : str or None
     settings : UpstreamSettings
-    price : ModelSpec or None
-        None if the pool has no price: costs are unknown.
     breaker : CircuitBreaker
     in_flight : int
         Number of calls.
@@ -69,7 +69,6 @@ class Upstream:
     model: str
     key: str | None = field(repr=False)
     settings: UpstreamSettings
-    price: ModelSpec | None
     breaker: CircuitBreaker
     in_flight: int = 0
 
@@ -113,11 +112,55 @@ class Upstream:
             record()
 
 
+@dataclass(frozen=True, slots=True)
+class ArmUpstream:
+    """An arm, and the upstream that answers for it.
+
+    Attributes
+    ----------
+    arm : Arm
+    upstream : Upstream
+        All arms of a model may share one: its slots and its breaker.
+    price : ModelSpec or None
+        Of the arm; None if the pool has no price: costs are unknown.
+    """
+
+    arm: Arm
+    upstream: Upstream
+    price: ModelSpec | None
+
+    @property
+    def name(self) -> str:
+        """Name of the arm in the pool."""
+        return str(self.arm)
+
+    def body(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a request's body with the effort of the arm."""
+        effort = self.arm.effort
+        return body if effort is None else {**body, "reasoning_effort": effort}
+
+
+def upstream_name(arm: str, configured: Container[str]) -> str | None:
+    """Return which of the configured upstreams answers for an arm; None if none does.
+
+    The arm's own, else that of one sample of it, else that of its model.
+
+    Examples
+    --------
+    >>> upstream_name("gpt-5#low@3", {"gpt-5"}), upstream_name("gpt-5", {"gpt-5#low"})
+    ('gpt-5', None)
+    """
+    parsed = Arm.parse(arm)
+    names = (arm, str(parsed.one_sample), parsed.model)
+    return next((name for name in names if name in configured), None)
+
+
 class UpstreamRegistry:
-    """The upstreams by model."""
+    """The upstreams by model, and which of them answers for each arm."""
 
     def __init__(self) -> None:
         self._by_model: dict[str, Upstream] = {}
+        self._prices: Mapping[str, ModelSpec] = {}
 
     def configure(
         self,
@@ -142,24 +185,34 @@ class UpstreamRegistry:
                 problems.append(f"  {model}: {error}")
         if problems:
             raise ConfigError("upstreams cannot be used:\n" + "\n".join(problems))
+        model_ids = {
+            upstream_name(arm, settings): price.upstream_id
+            for arm, price in prices.items()
+            if price.upstream_id is not None
+        }
         self._by_model = {
-            model: self._upstream(model, model_settings, keys[model], prices.get(model))
+            model: self._upstream(model, model_settings, keys[model], model_ids.get(model))
             for model, model_settings in settings.items()
         }
+        self._prices = prices
 
     def __iter__(self) -> Iterator[Upstream]:
         return iter(self._by_model.values())
 
-    def select(self, models: Sequence[str]) -> list[Upstream]:
-        """Return the upstreams of `models`, in that order, without models that have none.
+    def select(self, arms: Sequence[str]) -> list[ArmUpstream]:
+        """Return `arms` with their upstreams, in that order, without arms that have none.
 
         Raises
         ------
         UnknownModelError
-            If no model has one.
+            If no arm has one.
         """
-        known = [model for model in models if model in self._by_model]
-        return [self[model] for model in known or models[:1]]
+        found = [(arm, upstream_name(arm, self._by_model)) for arm in arms]
+        known = [(arm, name) for arm, name in found if name is not None]
+        return [
+            ArmUpstream(Arm.parse(arm), self[name], arm_spec(arm, self._prices))
+            for arm, name in known or [(arms[0], arms[0])]
+        ]
 
     def __getitem__(self, model: str) -> Upstream:
         if model not in self._by_model:
@@ -167,15 +220,14 @@ class UpstreamRegistry:
         return self._by_model[model]
 
     def _upstream(
-        self, name: str, settings: UpstreamSettings, key: str | None, price: ModelSpec | None
+        self, name: str, settings: UpstreamSettings, key: str | None, model_id: str | None
     ) -> Upstream:
-        model = settings.model or (price.upstream_id if price else None) or name
+        model = settings.model or model_id or Arm.parse(name).model
         old = self._by_model.get(name)
         if old and (old.settings, old.key, old.model) == (settings, key, model):
-            old.price = price
             return old
         breaker = CircuitBreaker(failures=settings.breaker_failures, open_s=settings.breaker_open_s)
-        return Upstream(name, model, key, settings, price, breaker)
+        return Upstream(name, model, key, settings, breaker)
 
 
 def _read_key(variable: str | None, environ: Mapping[str, str]) -> str | None:

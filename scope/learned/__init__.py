@@ -3,6 +3,7 @@
 from scope.learned.fit import TARGET_DROP, RouterData, TrainedNetwork, finish_router
 from scope.learned.frozen import fit_heads
 from scope.learned.losses import n_logits, n_outputs
+from scope.learned.manifest import RouterManifest
 from scope.learned.network import (
     add_source_token,
     load_encoder,
@@ -52,6 +53,7 @@ __all__ = [
     "RewardSpec",
     "RewardText",
     "RouterData",
+    "RouterManifest",
     "RouterPrediction",
     "RouterSpec",
     "Strategy",

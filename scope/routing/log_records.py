@@ -13,6 +13,10 @@ FiniteOrNone = FiniteFloat | None
 """A number, or null if unknown."""
 
 
+BANK_STRATEGY = "prehoc"
+"""Strategy whose predictions are those of a bank."""
+
+
 class _Line(BaseModel):
     """The fields of a JSON object that a replay needs; other fields are ignored."""
 
@@ -47,12 +51,17 @@ class LoggedRequest(_Line):
     model: str | None
     candidates: tuple[Candidate, ...] | None
     real_cost_usd: FiniteOrNone
+    strategy: str = BANK_STRATEGY
 
     @property
     def decided(self) -> bool:
-        """Whether a policy chose among the candidates; only such a request can be replayed."""
+        """Whether a policy chose by a bank's predictions; only such a request can be replayed.
+
+        A learned router predicts match probabilities, which no bank's prices or reference
+        population belong to.
+        """
         chosen = self.model in {candidate.model for candidate in self.candidates or ()}
-        return self.policy is not None and chosen
+        return self.policy is not None and chosen and self.strategy == BANK_STRATEGY
 
     def objective(self) -> Objective:
         """Return the objective of the request.

@@ -186,7 +186,8 @@ class RoutingResult:
         e, names = self.predictions.estimates, self.predictions.models
         p, cost = e.p_correct_qm[q, m], e.cost_usd_qm[q, m]
         low, high = e.p_correct.low_qm[q, m], e.p_correct.high_qm[q, m]
-        text = f"p {p:.2f} ({low:.2f}–{high:.2f}) for {format_usd(cost)}"
+        interval = "" if math.isnan(low + high) else f" ({low:.2f}–{high:.2f})"
+        text = f"p {p:.2f}{interval} for {format_usd(cost)}"
         if not self.choices.satisfied_q[q]:
             text += "; no permitted model meets the target"
         better = self._next_better(q, m)

@@ -6,6 +6,8 @@ import pytest
 from deployments.upstream.client import UpstreamClient
 from deployments.upstream.executor import FallbackExecutor
 from deployments.upstream.retries import RetrySettings
+from deployments.upstream.samples import SamplingSettings
+from deployments.upstream.selection import SampleSelector
 from deployments.upstream.upstreams import UpstreamRegistry, UpstreamSettings
 from scope.pool import ModelSpec
 from tests.deployments.local import Site as LocalSite
@@ -15,6 +17,8 @@ from tests.upstream import running
 KEY = "sk-very-secret-0123"
 PRICES = {
     "small": ModelSpec(id="small", usd_per_mtok_in=1, usd_per_mtok_out=2),
+    "small@3": ModelSpec(id="small@3", usd_per_mtok_in=1, usd_per_mtok_out=2),
+    "small#high": ModelSpec(id="small#high", usd_per_mtok_in=1, usd_per_mtok_out=2),
     "large": ModelSpec(id="large", usd_per_mtok_in=10, usd_per_mtok_out=20),
 }
 
@@ -27,7 +31,9 @@ class Site:
         self.base_url = upstream.base_url
 
     @contextlib.asynccontextmanager
-    async def open(self, behaviour=None, *, attempts=4, environ=None, **settings):
+    async def open(
+        self, behaviour=None, *, attempts=4, environ=None, reward=None, grace_s=10.0, **settings
+    ):
         """Open it; `behaviour` is that of each model, `settings` are those of all upstreams.
 
         But only ``small`` is ever in a hurry: on a busy machine the others would be late, too.
@@ -44,7 +50,9 @@ class Site:
         self.upstreams.configure(settings_of, PRICES, environ or {})
         retries = RetrySettings(attempts=attempts, initial_backoff_s=0.001)
         async with UpstreamClient() as client:
-            self.executor = FallbackExecutor(self.upstreams, client, retries)
+            selector = SampleSelector(reward)
+            self.executor = FallbackExecutor(self.upstreams, client, retries, selector)
+            self.executor.best_of_n.settings = SamplingSettings(grace_s=grace_s)
             yield self
 
     def execute(self, models=("small", "large"), *, deadline_s=5.0, headers=None, **body):

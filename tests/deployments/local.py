@@ -9,9 +9,10 @@ import numpy as np
 from fastapi.testclient import TestClient
 
 from deployments.gateway.api import make_api
-from deployments.gateway.wiring import build_router
+from deployments.gateway.wiring import OptionalReplicas, build_router
 from deployments.protocol.messages import EmbeddedTexts
 from deployments.protocol.remote_call import RemoteCallError
+from deployments.replicas.learned_router import StrategyPredictor, check_routers
 from deployments.replicas.predictor import Predictor
 from deployments.routing.sessions import SessionPeers
 from scope.bank.store import load_bank, save_bank
@@ -46,7 +47,7 @@ def kind_of(text):
 class Site:
     """A Router with its replicas and a client, and with an engine if one is given."""
 
-    def __init__(self, folder, bank=None, *, reasoner=None, engine=None):
+    def __init__(self, folder, bank=None, *, reasoner=None, engine=None, reward=None, routers=None):
         bank = bank or two_kinds()
         bank = replace(bank, reference=predict_reference_population(bank, AnchorConfig()))
         save_bank(bank, folder / "bank", created_at="2026-01-01T00:00:00+00:00", sources=())
@@ -55,6 +56,10 @@ class Site:
         self.embedder = LocalReplica(self._embed)
         self.predictor = LocalReplica(lambda call: predictor.predict([call])[0])
         self.reasoner = LocalReplica(predictor.reason) if engine else None
+        self.learned, self.reward = None, reward
+        if routers:
+            strategies = StrategyPredictor(routers)
+            self.learned = LocalReplica(lambda call: strategies.predict([call])[0])
         self.router = build_router(
             self.bank,
             self.embedder,
@@ -62,7 +67,12 @@ class Site:
             SessionPeers(LocalReplica(self._get_session), LocalReplica(self._put_session)),
             host="127.0.0.1",
             name="local",
-            reasoner=self.reasoner,
+            more=OptionalReplicas(
+                reasoner=self.reasoner,
+                selector=reward,
+                learned_router=self.learned,
+                routers=check_routers(routers or {}),
+            ),
         )
 
     def _embed(self, texts):

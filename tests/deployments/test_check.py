@@ -3,8 +3,11 @@ from pathlib import Path
 import pytest
 
 from deployments.check import check_config, read_config
+from scope import EMBEDDED_BANK
+from scope.bank import load_bank
 from scope.errors import ScopeError
 from scope.pool import PUBLISHED_MODELS, ModelSpec
+from tests.factories.routers import tiny_router
 
 ROOT = Path(__file__).parents[2]
 FILE, GPU_FILE = ROOT / "serve_config.yaml", ROOT / "serve_config.gpu.yaml"
@@ -217,3 +220,82 @@ def test_a_reasoning_mode_without_a_reasoner_is_rejected():
 
     with pytest.raises(ScopeError, match="there is no engine to query"):
         check_config(config)
+
+
+def with_learned(config, folder):
+    """Have a configuration serve a learned router and a reward model."""
+    args(config)["routers"] = {"bestroute": str(folder)}
+    args(config)["selector"] = {"model": str(folder)}
+    router(config)["user_config"]["pool"] = ["mathstral-7B", "mathstral-7B@3", "gpt-4o-2024-05-13"]
+    config["applications"][0]["deployments"] += [
+        {"name": "LearnedRouter", "user_config": {"max_batch_size": 8}},
+        {"name": "Selector"},
+    ]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A learned router over models of the embedded bank."""
+    prices = {model.id: model for model in load_bank(EMBEDDED_BANK).models}
+    models = (prices["mathstral-7B"], prices["gpt-4o-2024-05-13"])
+    folder = tmp_path_factory.mktemp("trained") / "best"
+    return tiny_router(folder, {"mathstral-7B": 0.4, "mathstral-7B@3": 0.7}, models)
+
+
+def test_a_learned_router_and_a_selector_are_checked(trained):
+    """
+    The summary names both; an arm that only the router predicts may be in the pool.
+    """
+    summary = check_config(changed(lambda c: with_learned(c, trained)))
+
+    assert summary == (
+        "valid: 3 models, 0 with an upstream, on 127.0.0.1; learned routers: bestroute; "
+        f"samples are chosen by {trained}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param(
+            lambda c: args(c).update(routers={"hybridllm": args(c)["routers"]["bestroute"]}),
+            "holds a router of the strategy bestroute",
+            id="another strategy",
+        ),
+        pytest.param(
+            lambda c: args(c).update(routers={"best": "x"}), "routers.best", id="unknown strategy"
+        ),
+        pytest.param(lambda c: args(c).pop("routers"), "no deployment LearnedRouter", id="block"),
+        pytest.param(
+            lambda c: args(c).update(selector={"model": "/nowhere"}), "is no folder", id="selector"
+        ),
+        pytest.param(
+            lambda c: router(c)["user_config"].update(strategy="hybridllm"),
+            "strategy is 'hybridllm', and no such router is configured",
+            id="strategy",
+        ),
+        pytest.param(
+            lambda c: router(c)["user_config"].update(pool=["mathstral-7B@5"]),
+            "nothing predicts mathstral-7B@5",
+            id="arm without a prediction",
+        ),
+        pytest.param(
+            lambda c: router(c)["user_config"].update(pool=["mathstral-7B#high"]),
+            "mathstral-7B#high not in the bank",
+            id="effort without outcomes",
+        ),
+    ],
+)
+def test_a_mistake_about_learned_routers_is_one_sentence(trained, change, message):
+    """
+    It names the argument.
+    """
+
+    def both(config):
+        with_learned(config, trained)
+        change(config)
+
+    with pytest.raises(ScopeError) as error:
+        check_config(changed(both))
+
+    assert message in str(error.value)

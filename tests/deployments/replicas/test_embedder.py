@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from deployments.replicas import embedder
+from deployments.replicas import stuck
 from deployments.replicas.embedder import Embedder, batch_size
 from scope.embedding.spec import MINILM
 from scope.embedding.text_features import text_features
@@ -57,10 +57,10 @@ def test_a_stuck_batch_is_unhealthy(minilm, monkeypatch):
     Serve restarts a replica whose check raises.
     """
     minilm.check_health()
-    monkeypatch.setattr(embedder, "HEALTH_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(stuck, "HEALTH_TIMEOUT_S", 0.0)
     monkeypatch.setattr(minilm, "_began_at", time.monotonic() - 1)
 
-    with pytest.raises(ConfigError, match="has been embedding for more than"):
+    with pytest.raises(ConfigError, match="has been running for more than"):
         minilm.check_health()
 
 

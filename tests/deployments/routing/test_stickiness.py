@@ -151,3 +151,21 @@ def test_a_session_keeps_its_model(decision, held, is_tool_turn, kept):
     )
 
     assert got is kept
+
+
+@pytest.mark.parametrize(
+    ("held", "best", "usd"),
+    [
+        pytest.param("s@3", "s", 0.0, id="one prompt cache"),
+        pytest.param("s", "s#high", 0.0, id="another effort"),
+        pytest.param("s", "l@2", 1.9, id="each sample reads: 2 × 1 − .1 × 1"),
+        pytest.param("s@3", "l", 0.7, id="each sample had it cached: 1 − 3 × .1"),
+    ],
+)
+def test_arms_of_a_model_share_its_prompt_cache(held, best, usd):
+    """
+    A million tokens at 1 USD, of which a cached one costs a tenth.
+    """
+    specs = [ModelSpec(id=arm, usd_per_mtok_in=1, usd_per_mtok_out=1) for arm in (held, best)]
+
+    assert switching_cost_usd(1_000_000, *specs, cache_discount=0.9) == pytest.approx(usd)

@@ -99,7 +99,41 @@ def test_an_unchanged_upstream_keeps_its_state():
 
     assert registry["small"] is small
     assert registry["large"] is not large
-    assert small.price.usd_per_mtok_in == 9.0
+    assert registry.select(["small"])[0].price.usd_per_mtok_in == 9.0
+
+
+def test_arms_share_the_upstream_of_their_model():
+    """
+    Unless one is configured for the arm; each has its own price, and its effort in the body.
+    """
+    high = ModelSpec(id="small#high", usd_per_mtok_in=3, usd_per_mtok_out=4)
+    registry = UpstreamRegistry()
+    settings = {
+        "small": UpstreamSettings(base_url=URL),
+        "large": UpstreamSettings(base_url=URL),
+        "large#low": UpstreamSettings(base_url=URL, timeout_s=1),
+    }
+    registry.configure(settings, {"small": SMALL, "small#high": high}, {})
+    names = ("small", "small#high", "small#high@3", "large#low@2", "unknown@2")
+
+    small, effort, several, own = registry.select(names)
+
+    assert small.upstream is effort.upstream is several.upstream is registry["small"]
+    assert (own.upstream, own.upstream.model) == (registry["large#low"], "large")
+    assert (effort.price, several.arm.n_samples) == (high, 3)
+    assert small.body({"n": 1}) == {"n": 1}
+    assert effort.body({"n": 1}) == {"n": 1, "reasoning_effort": "high"}
+
+
+def test_an_arm_alone_in_the_pool_has_its_models_name_upstream():
+    """
+    The price list of the arm knows it.
+    """
+    registry = UpstreamRegistry()
+    several = SMALL.model_copy(update={"id": "small@3"})
+    registry.configure({"small": UpstreamSettings(base_url=URL)}, {"small@3": several}, {})
+
+    assert registry["small"].model == "small-2026"
 
 
 def test_an_invalid_change_changes_nothing():

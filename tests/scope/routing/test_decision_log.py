@@ -54,17 +54,19 @@ def test_every_estimate_is_read():
 
 def test_requests_without_a_policy_are_counted_and_skipped(read):
     """
-    The client named a model, there was no estimate, or a default was used.
+    The client named a model, there was no estimate, a default was used, or a learned router
+    predicted match probabilities.
     """
     past = read(
         two_models("a"),
         named_by_client("b", "small"),
         request("c", None, []),
         request("d", "default", [candidate("small", None, None)]),
+        two_models("e", strategy="bestroute"),
     )
 
     assert list(past.logged.model_of) == ["a"]
-    assert past.n_skipped == 3
+    assert past.n_skipped == 4
 
 
 def test_the_real_cost_is_the_sum_of_the_known_costs(read):

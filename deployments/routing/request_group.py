@@ -1,0 +1,100 @@
+"""The prompts of one HTTP request, and what their decisions must respect."""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypedDict
+
+from deployments.protocol import NoEligibleModelError
+from deployments.requests import RoutingRequest, eligible_models
+from deployments.settings import RouterSettings
+from scope.errors import join_names
+from scope.pool import ModelSpec
+from scope.routing import Objective
+
+
+class Constraints(NamedTuple):
+    """What a decision must respect; prompts that share both are decided together."""
+
+    models: tuple[ModelSpec, ...]
+    """The eligible models at current prices."""
+    objective: Objective
+
+
+class TimeLimits(TypedDict):
+    """Keyword arguments of `PredictionClient.predict`."""
+
+    timeout_s: float
+    slow_call_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RequestGroup:
+    """The prompts of one HTTP request; they share their options and one session.
+
+    Attributes
+    ----------
+    requests : sequence of RoutingRequest
+    models : mapping of str to ModelSpec
+        The arms that can answer, at current prices.
+    settings : RouterSettings
+    half_at : float
+        Monotonic time at which half of the deadline is over.
+    """
+
+    requests: Sequence[RoutingRequest]
+    models: Mapping[str, ModelSpec]
+    settings: RouterSettings
+    half_at: float
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts to predict for."""
+        return [request.text for request in self.requests]
+
+    def time_limits(self) -> TimeLimits:
+        """Return how long a prediction may take: a list of prompts has until `half_at`."""
+        prompt_s, left_s = self.settings.limits.decision_ms / 1e3, self.half_at - time.monotonic()
+        timeout_s = left_s if len(self.requests) > 1 else min(prompt_s, left_s)
+        return {"timeout_s": timeout_s, "slow_call_s": prompt_s / 2}
+
+    def constraints(
+        self, predicted: Collection[str], strategy: str, default: Mapping[str, float]
+    ) -> list[Constraints]:
+        """Return the constraints of each request; an error in a list names the prompt.
+
+        Parameters
+        ----------
+        predicted : collection of str
+            The arms that the strategy predicts.
+        strategy : str
+        default : mapping of str to float
+            The objective of requests that name none.
+
+        Raises
+        ------
+        RequestError
+            If the options of a request are wrong, or leave no arm.
+        """
+        if self.models.keys().isdisjoint(predicted):
+            raise NoEligibleModelError(
+                f"no arm of the pool is predicted by the strategy {strategy}, which predicts "
+                f"{join_names(predicted)}; the pool has {join_names(self.models)}",
+                "scope.strategy",
+                "no_model_left",
+            )
+        constraints = []
+        for index, request in enumerate(self.requests):
+            try:
+                eligible = eligible_models(
+                    tuple(self.models.values()), request.needs, request.options, predicted
+                )
+            except NoEligibleModelError as error:
+                if len(self.requests) == 1:
+                    raise
+                prompt = f"prompts[{index}]"
+                raise NoEligibleModelError(f"{prompt}: {error}", prompt, error.code) from None
+            given = request.options.objective_settings or default
+            models = tuple(self.models[model] for model in eligible)
+            constraints.append(Constraints(models, Objective(**given)))
+        return constraints
