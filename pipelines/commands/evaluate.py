@@ -22,12 +22,14 @@ from scope.evaluation import (
     Evaluation,
     EvaluationSet,
     MetricThreshold,
+    ReferenceRequest,
     choices_at,
     curves,
     evaluate,
     parse_limits,
     predict_test_set,
     prediction_entries,
+    reference_tables,
     tables,
     to_html,
     to_json,
@@ -52,6 +54,10 @@ def evaluate_bank(
     pool: Pool = None,
     prices: Prices = None,
     config: Annotated[Path | None, typer.Option(help="YAML with anchors:.")] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="Compare with always this model: drop at a share of its cost saved."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap and the networks.")] = 0,
     alpha: Annotated[float, typer.Option(help="Alpha of predictions.json, 0 to 1.")] = 0.6,
     limit: Annotated[
@@ -72,11 +78,14 @@ def evaluate_bank(
         stages.begin("predicting")
         fitted = load_bank_for_pool(bank, load_pool(pool) if pool else None, prices)
         test_set = EvaluationSet.from_banks(fitted, load_bank(questions))
+        against = ReferenceRequest.for_bank(fitted, reference) if reference else None
         predictions = predict_test_set(fitted, test_set, settings.anchors)
         entries = _entries(fitted, test_set, predictions, alpha)
         stages.advance(len(test_set.ids))
         stages.begin("fitting baselines", N_STEPS)
-        evaluation = evaluate(fitted, test_set, predictions, seed=seed, advance=stages.advance)
+        evaluation = evaluate(
+            fitted, test_set, predictions, seed=seed, against=against, advance=stages.advance
+        )
         facts = {
             "bank": {"path": str(bank), "version": fitted.version},
             "questions": str(questions),
@@ -144,8 +153,10 @@ def _print(output: Path, evaluation: Evaluation, facts: dict[str, Any], *, as_js
         tables.forecast_table,
         tables.planned_cost_table,
     )
-    for view in views:
-        shown = view(evaluation)
+    section = evaluation.against_reference
+    shown_tables = [view(evaluation) for view in views]
+    shown_tables += reference_tables(section) if section else ()
+    for shown in shown_tables:
         rows = [[_cell(cell) for cell in row] for row in shown.rows]
         out.print()
         out.print(table(shown.title, shown.headers, rows))
