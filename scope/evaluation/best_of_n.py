@@ -1,0 +1,208 @@
+"""Best of n samples: what a selector's pick is worth on drawn samples, against its prediction."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+
+from scope.arms import best_of_n_probability, pass_at_n, rank_weights
+from scope.arrays import BoolArray, FloatArray
+from scope.errors import EvaluationError
+from scope.evaluation.bootstrap import Interval
+from scope.evaluation.weighted import safe_ratio
+
+MAX_SUBSETS = 500
+"""Subsets of the samples over which a majority vote is averaged; fewer are enumerated."""
+
+
+@dataclass(frozen=True, slots=True)
+class BestOfNRow:
+    """Predicted and observed probability that the best of n samples is right.
+
+    Attributes
+    ----------
+    n_samples : int
+    n_questions : int
+        Questions with at least as many samples.
+    predicted, observed, difference : Interval
+        Means over the questions; the difference is predicted minus observed.
+    predicted_pass, observed_pass : Interval
+        The same for a perfect selector, pass@n: it tests the concentration alone.
+    """
+
+    n_samples: int
+    n_questions: int
+    predicted: Interval
+    observed: Interval
+    difference: Interval
+    predicted_pass: Interval
+    observed_pass: Interval
+
+
+def check_judge(judge: str, selector: str) -> None:
+    """Refuse to judge a selector by its own scores.
+
+    Raises
+    ------
+    EvaluationError
+        If both are the same scorer.
+    """
+    if judge == selector:
+        raise EvaluationError(
+            f"judge and selector are both {judge!r}: a selector is best by its own scores; judge "
+            "it by a scorer that it was not trained on"
+        )
+
+
+def observed_best_of_n(quality_qo: FloatArray, score_qo: FloatArray, n_samples: int) -> FloatArray:
+    """Return the expected quality of the pick among n of the drawn samples, without drawing.
+
+    The samples are ranked by score; each subset of n is as likely as any other, and equal scores
+    are drawn from at random.
+
+    Parameters
+    ----------
+    quality_qo, score_qo : ndarray of shape (n_questions, n_samples)
+        The judge's and the selector's; a sample with a NaN in either is left out.
+    n_samples : int
+
+    Returns
+    -------
+    ndarray of shape (n_questions,)
+        NaN for a question with fewer samples.
+
+    Examples
+    --------
+    >>> observed_best_of_n(np.array([[1.0, 0.0, 0.0]]), np.array([[3.0, 2.0, 1.0]]), 2).round(3)
+    array([0.667])
+    """
+    picked_q = np.full(len(quality_qo), np.nan)
+    for q, (quality_o, score_o) in enumerate(zip(quality_qo, score_qo, strict=True)):
+        known_o = ~np.isnan(quality_o + score_o)
+        if known_o.sum() >= n_samples:
+            ranked_o = _ranked(quality_o[known_o], score_o[known_o])
+            picked_q[q] = rank_weights(len(ranked_o), n_samples) @ ranked_o
+    return picked_q
+
+
+def observed_majority(
+    quality_qo: FloatArray, answers_qo: Sequence[Sequence[str]], n_samples: int, seed: int = 0
+) -> FloatArray:
+    """Return the expected quality of the most frequent answer among n of the drawn samples.
+
+    Of equally frequent answers each is as likely; an empty answer has no vote. All subsets are
+    enumerated, or `MAX_SUBSETS` drawn where there are more.
+
+    Parameters
+    ----------
+    quality_qo : ndarray of shape (n_questions, n_samples)
+        NaN where a sample was not drawn.
+    answers_qo : sequence of sequence of str
+        The final answer of each sample.
+    n_samples : int
+    seed : int
+
+    Returns
+    -------
+    ndarray of shape (n_questions,)
+        NaN for a question with fewer samples.
+    """
+    rng = np.random.default_rng(seed)
+    picked_q = np.full(len(quality_qo), np.nan)
+    for q, (quality_o, answers) in enumerate(zip(quality_qo, answers_qo, strict=True)):
+        known = np.flatnonzero(~np.isnan(quality_o)).tolist()
+        if len(known) >= n_samples:
+            votes = [
+                _majority(quality_o, answers, subset) for subset in _subsets(known, n_samples, rng)
+            ]
+            picked_q[q] = np.mean(votes)
+    return picked_q
+
+
+def observed_pass(quality_qo: FloatArray, n_samples: int) -> FloatArray:
+    """Return pass@n without bias: the share of subsets of n with at least one right sample."""
+    return observed_best_of_n(quality_qo, quality_qo, n_samples)
+
+
+def compare_best_of_n(
+    p_correct_q: FloatArray,
+    concentration: float,
+    odds: float,
+    quality_qo: FloatArray,
+    picked: Mapping[int, FloatArray],
+    weight_rq: FloatArray,
+) -> tuple[BestOfNRow, ...]:
+    """Compare the prediction for each n with what was observed.
+
+    Parameters
+    ----------
+    p_correct_q : ndarray of shape (n_questions,)
+        Predicted probability that one sample is right; NaN is left out.
+    concentration, odds : float
+        As `scope.arms.best_of_n_probability` takes them.
+    quality_qo : ndarray of shape (n_questions, n_samples)
+        Grades of the samples.
+    picked : mapping of int to ndarray of shape (n_questions,)
+        n -> expected quality of the selector's pick among n.
+    weight_rq : ndarray of shape (n_resamples, n_questions)
+        As returned by `scope.evaluation.bootstrap.bootstrap_weights`.
+    """
+    rows = []
+    for n_samples, picked_q in picked.items():
+        values = (
+            best_of_n_probability(p_correct_q, n_samples, concentration, odds),
+            picked_q,
+            pass_at_n(p_correct_q, n_samples, concentration),
+            observed_pass(quality_qo, n_samples),
+        )
+        known_q = ~np.isnan(np.sum(values, axis=0))
+        means_r = [_mean(value_q, known_q, weight_rq) for value_q in values]
+        predicted, observed, predicted_pass, observed_passes = map(
+            Interval.from_replicates, means_r
+        )
+        rows.append(
+            BestOfNRow(
+                n_samples,
+                int(known_q.sum()),
+                predicted,
+                observed,
+                Interval.from_replicates(means_r[0] - means_r[1]),
+                predicted_pass,
+                observed_passes,
+            )
+        )
+    return tuple(rows)
+
+
+def _mean(value_q: FloatArray, known_q: BoolArray, weight_rq: FloatArray) -> FloatArray:
+    """Return the weighted mean over some questions, by resample."""
+    total_r = weight_rq @ np.where(known_q, value_q, 0.0)
+    return safe_ratio(total_r, weight_rq @ known_q.astype(np.float64))
+
+
+def _ranked(quality_o: FloatArray, score_o: FloatArray) -> FloatArray:
+    """Return qualities by rising score; equal scores have their mean quality."""
+    _, group_o, size_n = np.unique(score_o, return_inverse=True, return_counts=True)
+    mean_n = np.bincount(group_o, quality_o) / size_n
+    return np.repeat(mean_n, size_n)
+
+
+def _subsets(known: list[int], n_samples: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    if comb(len(known), n_samples) <= MAX_SUBSETS:
+        return list(combinations(known, n_samples))
+    return [tuple(rng.choice(known, n_samples, replace=False).tolist()) for _ in range(MAX_SUBSETS)]
+
+
+def _majority(quality_o: FloatArray, answers: Sequence[str], subset: tuple[int, ...]) -> float:
+    """Return the mean quality of the most frequent answers; of all without any answer."""
+    counts = Counter(answers[o] for o in subset if answers[o])
+    most = max(counts.values(), default=0)
+    groups = [
+        [o for o in subset if answers[o] == answer]
+        for answer, count in counts.items()
+        if count == most
+    ]
+    return float(np.mean([quality_o[group].mean() for group in groups or [list(subset)]]))
