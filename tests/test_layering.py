@@ -26,6 +26,9 @@ MAY_IMPORT = {
     ),
     "scope.questions": "scope",
     "scope.samples": "scope scope.storage scope.arms scope.questions",
+    "scope.learned": (
+        "scope scope.storage scope.arms scope.embedding scope.policy scope.bank scope.samples"
+    ),
     "scope.routing": ("scope scope.storage scope.reasoner scope.embedding scope.policy scope.bank"),
     "scope.predictor": "scope scope.embedding scope.forecast scope.bank",
     "scope.evaluation": (
@@ -64,9 +67,10 @@ MAY_IMPORT = {
         "pipelines.reasoner pipelines.bank"
     ),
     "pipelines.measure": "pipelines.terminal",
+    "pipelines.train": "pipelines.terminal pipelines.cluster",
     "pipelines.commands": (
         "pipelines.config pipelines.terminal pipelines.cluster pipelines.embedding "
-        "pipelines.reasoner pipelines.bank pipelines.predict pipelines.measure"
+        "pipelines.reasoner pipelines.bank pipelines.predict pipelines.measure pipelines.train"
     ),
     "pipelines": "pipelines.terminal",
 }

@@ -1,0 +1,283 @@
+"""``scope train router`` and ``scope train reward``: train networks on samples."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+from rich.console import Group
+
+from pipelines.commands.options import Json
+from pipelines.terminal import out, print_result, progress, table
+from scope.embedding import MINILM
+from scope.errors import ConfigError
+from scope.learned import TARGET_DROP, CalibrationReport, LearnedRouter, Loss, RouterSpec
+from scope.prices import load_prices
+
+if TYPE_CHECKING:
+    from pipelines.train.job import TrainSettings
+    from pipelines.train.router_data import PricedSamples
+
+app = typer.Typer(help="Train routers and reward models.", no_args_is_help=True)
+
+Encoder = Annotated[str, typer.Option(help=f"Encoder: {MINILM}, a folder, or a Hugging Face name.")]
+Revision = Annotated[str | None, typer.Option(help="Commit of a Hugging Face name.")]
+MaxTokens = Annotated[
+    int | None, typer.Option(min=4, help="Tokens that are read; else the encoder's, at most 512.")
+]
+Epochs = Annotated[int, typer.Option(min=1, help="Most passes over the training data.")]
+LearningRate = Annotated[float, typer.Option(help="Highest learning rate.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Rows of one step, all workers together.")]
+Seed = Annotated[int, typer.Option(help="Of new weights and the order of the rows.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that train together.")]
+NumGpus = Annotated[float, typer.Option(min=0, help="GPUs of one worker.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Replace what is there, and start over.")]
+SamplesFile = Annotated[
+    Path | None, typer.Option(help="Samples of models on prompts, as `scope samples` writes them.")
+]
+
+
+@app.command()
+def router(
+    output: Annotated[Path, typer.Option(help="Folder to write.")],
+    reference: Annotated[str, typer.Option(help="Model that every arm is compared with.")],
+    samples: SamplesFile = None,
+    bank: Annotated[Path | None, typer.Option(help="Bank: one sample of each model.")] = None,
+    questions: Annotated[Path | None, typer.Option(help="Questions of --outcomes.")] = None,
+    outcomes: Annotated[
+        Path | None, typer.Option(help="Parquet file: one sample of each model.")
+    ] = None,
+    prices: Annotated[Path | None, typer.Option(help="Price file; else the bank's.")] = None,
+    arms: Annotated[
+        str | None,
+        typer.Option(help="Arms, separated by commas, as model or model@n; else all models."),
+    ] = None,
+    loss: Annotated[str, typer.Option(help=f"One of {', '.join(get_args(Loss))}.")] = (
+        "prob_nlabels"
+    ),
+    margin: Annotated[
+        str, typer.Option(help="Quality by which an arm may be worse, or best: widest labels.")
+    ] = "0",
+    scorer: Annotated[str, typer.Option(help="Scores that measure quality.")] = "correct",
+    selector: Annotated[
+        str | None, typer.Option(help="Scores that choose the best of n samples.")
+    ] = None,
+    target_drop: Annotated[
+        float, typer.Option(min=0, max=1, help="Quality drop that the threshold allows.")
+    ] = TARGET_DROP,
+    encoder: Encoder = MINILM,
+    revision: Revision = None,
+    frozen: Annotated[
+        bool, typer.Option("--frozen", help="Train the heads alone: minutes on a CPU.")
+    ] = False,
+    max_tokens: MaxTokens = None,
+    epochs: Epochs = 5,
+    learning_rate: LearningRate = 3e-5,
+    batch_size: BatchSize = 32,
+    seed: Seed = 0,
+    workers: Workers = 1,
+    num_gpus: NumGpus = 0.0,
+    fresh: Fresh = False,
+    as_json: Json = False,
+) -> None:
+    """Train a router, which predicts what arms answer as well as the reference."""
+    from pipelines.train.router import RouterTraining, train_router
+    from pipelines.train.router_data import LabelChoice, router_data
+
+    choice = LabelChoice(
+        reference=reference,
+        arms=_names(arms),
+        loss=_loss(loss),
+        margin=_margin(margin),
+        scorer=scorer,
+        selector=selector,
+    )
+    training = RouterTraining(
+        encoder=encoder,
+        revision=revision,
+        frozen=frozen,
+        max_tokens=max_tokens,
+        target_drop=target_drop,
+        settings=_settings(epochs, learning_rate, batch_size, seed, workers, num_gpus),
+    )
+    with progress(as_json=as_json) as stages:
+        stages.begin("reading")
+        data = router_data(_priced_samples(samples, bank, questions, outcomes, prices), choice)
+        trained = train_router(data, training, output, fresh=fresh, stages=stages)
+    _report_router(trained, output, as_json=as_json)
+
+
+@app.command()
+def reward(
+    pairs: Annotated[Path, typer.Option(help="Pairs of a better and a worse response.")],
+    output: Annotated[Path, typer.Option(help="Folder to write.")],
+    samples: SamplesFile = None,
+    scored: Annotated[
+        Path | None, typer.Option(help="File to write: the samples with out-of-fold scores.")
+    ] = None,
+    scorer: Annotated[str, typer.Option(help="Name of the new scores.")] = "proxy",
+    folds: Annotated[int, typer.Option(min=2, help="Parts of the training prompts.")] = 5,
+    encoder: Encoder = MINILM,
+    revision: Revision = None,
+    max_tokens: MaxTokens = None,
+    epochs: Epochs = 5,
+    learning_rate: LearningRate = 1.5e-5,
+    batch_size: BatchSize = 32,
+    seed: Seed = 0,
+    workers: Workers = 1,
+    num_gpus: NumGpus = 0.0,
+    fresh: Fresh = False,
+    as_json: Json = False,
+) -> None:
+    """Train a reward model on pairs; score samples by models that never read their prompts."""
+    if (samples is None) != (scored is None):
+        raise ConfigError("--samples and --scored belong together; pass both or neither")
+    from pipelines.train.pairs import read_pairs
+    from pipelines.train.reward import RewardTraining, train_reward
+
+    training = RewardTraining(
+        encoder=encoder,
+        revision=revision,
+        max_tokens=max_tokens,
+        folds=folds,
+        source=str(pairs),
+        settings=_settings(epochs, learning_rate, batch_size, seed, workers, num_gpus),
+    )
+    with progress(as_json=as_json) as stages:
+        stages.begin("reading")
+        result = train_reward(
+            read_pairs(pairs),
+            training,
+            output,
+            samples=None,
+            scorer=scorer,
+            fresh=fresh,
+            stages=stages,
+        )
+    facts = {
+        "n_pairs": result.spec.n_pairs,
+        "n_truncated": result.n_truncated,
+        "validation_accuracy": result.spec.accuracy,
+        "output": str(output),
+    }
+    text = (
+        f"trained on {result.spec.n_pairs:,} pairs into {output}; "
+        f"{100 * (result.spec.accuracy or 0):.1f} % of validation pairs in the right order; "
+        f"{result.n_truncated:,} pairs longer than {result.spec.encoder.max_tokens} tokens were cut"
+    )
+    print_result(facts, text, as_json=as_json)
+
+
+def _names(arms: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (arms or "").split(",") if name.strip())
+
+
+def _loss(name: str) -> Loss:
+    for loss in get_args(Loss):
+        if name == loss:
+            found: Loss = loss
+            return found
+    raise ConfigError(f"--loss is {name!r}; expected one of {', '.join(get_args(Loss))}")
+
+
+def _margin(text: str) -> float | None:
+    if text == "best":
+        return None
+    try:
+        margin = float(text)
+    except ValueError:
+        margin = -1.0
+    if not 0 <= margin < float("inf"):
+        raise ConfigError(f"--margin is {text!r}; expected a number of at least 0, or best")
+    return margin
+
+
+def _settings(
+    epochs: int, learning_rate: float, batch_size: int, seed: int, workers: int, num_gpus: float
+) -> "TrainSettings":
+    from pipelines.train.job import TrainSettings
+
+    if learning_rate <= 0:
+        raise ConfigError(f"--learning-rate is {learning_rate:g}; expected more than 0")
+    if batch_size % workers:
+        raise ConfigError(f"--batch-size {batch_size} is no multiple of --workers {workers}")
+    return TrainSettings(
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        seed=seed,
+        n_workers=workers,
+        gpus_per_worker=num_gpus,
+    )
+
+
+def _priced_samples(
+    samples: Path | None,
+    bank: Path | None,
+    questions: Path | None,
+    outcomes: Path | None,
+    prices: Path | None,
+) -> "PricedSamples":
+    """Return the samples that the flags name."""
+    from pipelines.train.router_data import PricedSamples, samples_of_bank, samples_of_outcomes
+
+    if sum(source is not None for source in (samples, bank, outcomes)) != 1:
+        raise ConfigError("pass one of --samples, --bank, and --outcomes with --questions")
+    if bank is not None:
+        priced = samples_of_bank(bank)
+        if prices is None:
+            return priced
+        return PricedSamples(priced.samples, load_prices(prices), priced.source)
+    if prices is None:
+        raise ConfigError("--prices is missing: samples and outcomes hold no prices")
+    if outcomes is not None:
+        if questions is None:
+            raise ConfigError("--questions is missing: --outcomes holds no prompts")
+        return samples_of_outcomes(questions, outcomes, prices)
+    raise ConfigError("--samples cannot be read yet")
+
+
+def _report_router(trained: LearnedRouter, output: Path, *, as_json: bool) -> None:
+    """Print arms, calibration and thresholds."""
+    spec = trained.spec
+    facts: dict[str, Any] = spec.model_dump(mode="json", exclude={"files"})
+    cut = f"; {spec.n_truncated:,} prompts longer than {spec.encoder.max_tokens} tokens were cut"
+    text = (
+        f"trained a {spec.strategy} router on {spec.n_train:,} prompts into {output}"
+        f"{cut if spec.n_truncated else ''}\nthreshold {spec.threshold:.4f}"
+    )
+    print_result({**facts, "output": str(output)}, text, as_json=as_json)
+    if not as_json:
+        out.print(_calibration_table(spec))
+        out.print(_threshold_table(spec))
+
+
+def _calibration_table(spec: RouterSpec) -> Group:
+    reports = zip(spec.arms, spec.calibration_report, strict=False)
+    rows = [
+        (arm, f"{report.n_labels:,}", *map(_number, _figures(report))) for arm, report in reports
+    ]
+    headers = ("arm", "labels", "NLL", "calibrated", "ECE", "calibrated")
+    return table("Calibration on validation prompts", headers, rows)
+
+
+def _threshold_table(spec: RouterSpec) -> Group:
+    rows = [
+        (
+            f"{100 * point.target_drop:.1f} %",
+            f"{point.threshold:.4f}",
+            f"{100 * point.drop:.2f} %",
+            f"{100 * point.saving:.1f} %",
+            f"{100 * point.routed_share:.1f} %",
+        )
+        for point in spec.thresholds
+    ]
+    headers = ("largest drop", "tau", "drop", "cost saved", "not to the reference")
+    return table("Thresholds on validation prompts", headers, rows)
+
+
+def _figures(report: CalibrationReport) -> tuple[float | None, ...]:
+    return (report.nll_before, report.nll_after, report.ece_before, report.ece_after)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"

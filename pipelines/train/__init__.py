@@ -1,0 +1,1 @@
+"""Training of learned routers and reward models: Trainer inside Ray Train, resumable."""
