@@ -31,6 +31,7 @@ bench: $(STAMP)  ## speed as ratios, then quality; SCOPE_DATA names a folder of 
 	$(BIN)/python -m benchmarks.alpha_sweep
 	$(BIN)/python -m benchmarks.nearest_anchors
 	$(BIN)/python -m benchmarks.encoder
+	$(BIN)/python -m benchmarks.learned_router
 	$(BIN)/python -m benchmarks.embedding
 	$(BIN)/python -m benchmarks.measure
 	$(BIN)/python -m benchmarks.scale
@@ -53,7 +54,7 @@ serve: $(STAMP)  ## the endpoint on 127.0.0.1:8000, on a Ray of its own; ctrl-c 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt "torch==2.13.0"
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,train]"
 	touch $@
 
 # vLLM for a CPU; it runs without the last three, whose CUDA builds it brings along, and

@@ -147,7 +147,7 @@ Replicas = Annotated[
     typer.Option(metavar="N|MIN,MAX", help="Encoder processes: maximum, or minimum and maximum."),
 ]
 NumGpus = Annotated[float | None, typer.Option(help="GPUs of one encoder process.")]
-Predictor = Annotated[str, typer.Option(help="anchors, or scope: anchors and a reasoner.")]
+Predictor = Annotated[str, typer.Option(help="anchors, scope: anchors and a reasoner, or router.")]
 Checkpoint = Annotated[
     str | None, typer.Option(help="scope: the reasoner's model, a Hugging Face name or a folder.")
 ]

@@ -28,6 +28,7 @@ from pipelines.commands.options import (
 from pipelines.reasoner import ReasonerFlags, ReasonerOptions, answer_cache_folder, uses_reasoner
 from pipelines.terminal import err, print_result, progress
 from scope import EMBEDDED_BANK
+from scope.errors import ConfigError
 from scope.pool import load_pool
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ def predict(
     tensor_parallel: TensorParallel = None,
     llm_replicas: LlmReplicas = None,
     no_cache: NoCache = False,
+    router: Annotated[
+        Path | None, typer.Option(help="router: folder of `scope train router`.")
+    ] = None,
     fresh: Annotated[bool, typer.Option(help="Replace predictions already there.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -74,6 +78,15 @@ def predict(
         tensor_parallel=tensor_parallel,
         llm_replicas=llm_replicas,
     )
+    if router is not None or predictor == "router":
+        folder = _router_folder(router, predictor, models, prices, flags)
+        from pipelines.predict.learned import RouterInputs, predict_by_router
+
+        asked = RouterInputs(folder, source, None if dataset else split, limit, settings)
+        with progress(as_json=as_json) as stages:
+            summary = predict_by_router(asked, output, fresh=fresh, stages=stages)
+        _report(summary, output, as_json=as_json)
+        return
     reasoner = None
     if uses_reasoner(predictor, flags):
         reasoner = ReasonerOptions(flags, settings, None if no_cache else answer_cache_folder())
@@ -95,6 +108,24 @@ def predict(
     with progress(as_json=as_json) as stages:
         summary = run(inputs, output, fresh=fresh, stages=stages)
     _report(summary, output, as_json=as_json)
+
+
+def _router_folder(
+    router: Path | None,
+    predictor: str,
+    models: tuple[str, ...] | None,
+    prices: Path | None,
+    flags: ReasonerFlags,
+) -> Path:
+    """Return the folder of the router, and refuse flags that it has no use for."""
+    if router is None or predictor != "router":
+        raise ConfigError("--predictor router and --router DIR belong together; pass both")
+    if models is not None or prices is not None or flags.given():
+        raise ConfigError(
+            "a learned router has its own arms and prices, and no reasoner; drop --pool, "
+            "--prices and the reasoner's flags"
+        )
+    return router
 
 
 def _report(summary: "PredictionSummary", output: Path, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from scope.embedding import MINILM
 from scope.errors import ConfigError
 from scope.learned import TARGET_DROP, CalibrationReport, LearnedRouter, Loss, RouterSpec
 from scope.prices import load_prices
+from scope.samples import check_suffix, read_samples, write_samples
 
 if TYPE_CHECKING:
     from pipelines.train.job import TrainSettings
@@ -32,7 +33,8 @@ Workers = Annotated[int, typer.Option(min=1, help="Processes that train together
 NumGpus = Annotated[float, typer.Option(min=0, help="GPUs of one worker.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Replace what is there, and start over.")]
 SamplesFile = Annotated[
-    Path | None, typer.Option(help="Samples of models on prompts, as `scope samples` writes them.")
+    Path | None,
+    typer.Option(help="Samples of models (.jsonl, .parquet), or a folder of them."),
 ]
 
 
@@ -131,6 +133,8 @@ def reward(
     """Train a reward model on pairs; score samples by models that never read their prompts."""
     if (samples is None) != (scored is None):
         raise ConfigError("--samples and --scored belong together; pass both or neither")
+    if scored is not None:
+        check_suffix(scored)
     from pipelines.train.pairs import read_pairs
     from pipelines.train.reward import RewardTraining, train_reward
 
@@ -148,11 +152,13 @@ def reward(
             read_pairs(pairs),
             training,
             output,
-            samples=None,
+            samples=None if samples is None else read_samples(samples),
             scorer=scorer,
             fresh=fresh,
             stages=stages,
         )
+    if scored is not None and result.samples is not None:
+        write_samples(scored, result.samples)
     facts = {
         "n_pairs": result.spec.n_pairs,
         "n_truncated": result.n_truncated,
@@ -218,7 +224,12 @@ def _priced_samples(
     prices: Path | None,
 ) -> "PricedSamples":
     """Return the samples that the flags name."""
-    from pipelines.train.router_data import PricedSamples, samples_of_bank, samples_of_outcomes
+    from pipelines.train.router_data import (
+        PricedSamples,
+        samples_of_bank,
+        samples_of_files,
+        samples_of_outcomes,
+    )
 
     if sum(source is not None for source in (samples, bank, outcomes)) != 1:
         raise ConfigError("pass one of --samples, --bank, and --outcomes with --questions")
@@ -233,7 +244,8 @@ def _priced_samples(
         if questions is None:
             raise ConfigError("--questions is missing: --outcomes holds no prompts")
         return samples_of_outcomes(questions, outcomes, prices)
-    raise ConfigError("--samples cannot be read yet")
+    assert samples is not None  # one source is given
+    return samples_of_files(samples, prices)
 
 
 def _report_router(trained: LearnedRouter, output: Path, *, as_json: bool) -> None:
@@ -243,7 +255,8 @@ def _report_router(trained: LearnedRouter, output: Path, *, as_json: bool) -> No
     cut = f"; {spec.n_truncated:,} prompts longer than {spec.encoder.max_tokens} tokens were cut"
     text = (
         f"trained a {spec.strategy} router on {spec.n_train:,} prompts into {output}"
-        f"{cut if spec.n_truncated else ''}\nthreshold {spec.threshold:.4f}"
+        f"{cut if spec.n_truncated else ''}\nthreshold {spec.threshold:.4f}; "
+        f"an answer matches if it is at most {spec.match_margin:g} worse than the reference's"
     )
     print_result({**facts, "output": str(output)}, text, as_json=as_json)
     if not as_json:

@@ -60,7 +60,7 @@ def merge(
     outcomes = source.outcomes(bank.model_ids)
     with open_prediction_files(output, bank, source.ids, outcomes, reasoner) as files:
         for table in task.folder.iter_merged(source.ids):
-            batch = {name: _stacked(table[name]) for name in table.column_names}
+            batch = {name: stacked(table[name]) for name in table.column_names}
             summary.count(batch)
             files.add(batch)
             stages.advance(len(table))
@@ -87,7 +87,7 @@ def _first(batch: Batch, error_q: BoolArray) -> str | None:
     return f"{batch['question_id'][found[0]]!r}: {batch['error'][found[0]]}"
 
 
-def _stacked(column: pa.ChunkedArray) -> AnyArray:
+def stacked(column: pa.ChunkedArray) -> AnyArray:
     """Return a column as an array, a column of fixed-size lists as a matrix; null is NaN."""
     values = column.combine_chunks()
     if not pa.types.is_fixed_size_list(values.type):

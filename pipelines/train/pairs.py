@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
-from pipelines.train.router_data import split_of
 from scope.errors import FormatError
+from scope.samples import split_of
 
 HUMAN, ASSISTANT = "Human: ", " Assistant: "
 

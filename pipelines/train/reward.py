@@ -15,7 +15,6 @@ from pipelines.train.distributed import run_job
 from pipelines.train.job import BEST, JobFolder, Part, TrainJob, TrainSettings, pair_rows
 from pipelines.train.pairs import Pair, fold_of
 from pipelines.train.router import check_output, digest_of, working_folder
-from pipelines.train.router_data import split_of
 from scope.arrays import BoolArray, FloatArray
 from scope.embedding import resolve_model
 from scope.errors import ConfigError
@@ -75,8 +74,8 @@ def train_reward(
     """Train on all training pairs and write the model; score samples out of fold.
 
     With `samples`, one more model is trained for each fold of the training prompts, on the
-    pairs of the other folds; it scores the responses to the prompts of its fold. Prompts of the
-    other splits are scored by the model of all training pairs. An interrupted run continues.
+    pairs of the other folds; it scores the responses to the prompts of its fold. Prompts without
+    a training pair are scored by the model of all pairs. An interrupted run continues.
 
     Parameters
     ----------
@@ -196,21 +195,30 @@ class _RewardRun:
     ) -> FloatArray:
         """Return scores of all samples, shape (n_prompts, n_models, n_samples)."""
         n_folds = self._training.folds
+        read = {pair.prompt for pair in train}  # whatever decided the split of the pairs
         fold_q = np.array(
-            [
-                fold_of(prompt, n_folds) if split_of(prompt) == "train" else -1
-                for prompt in samples.prompts
-            ]
+            [fold_of(prompt, n_folds) if prompt in read else -1 for prompt in samples.prompts]
         )
         score_qmo = np.full(samples.completion_tokens_qmo.shape, np.nan)
         score_prompts(final, samples, fold_q < 0, score_qmo)
         for fold in range(n_folds):
-            others = [pair for pair in train if fold_of(pair.prompt, n_folds) != fold]
-            if not others:
-                raise ConfigError(f"no training pair is left without fold {fold}; lower --folds")
-            model, _ = self.fit(f"fold-{fold}", others, validation)
+            model, _ = self.fit(f"fold-{fold}", without_fold(train, fold, n_folds), validation)
             score_prompts(model, samples, fold_q == fold, score_qmo)
         return score_qmo
+
+
+def without_fold(train: Sequence[Pair], fold: int, n_folds: int) -> list[Pair]:
+    """Return the training pairs of all other folds.
+
+    Raises
+    ------
+    ConfigError
+        If there are none.
+    """
+    others = [pair for pair in train if fold_of(pair.prompt, n_folds) != fold]
+    if not others:
+        raise ConfigError(f"no training pair is left without fold {fold} of {n_folds}")
+    return others
 
 
 def score_prompts(

@@ -19,6 +19,8 @@ def calibrate(
 ) -> tuple[tuple[HeadCalibration, ...], tuple[CalibrationReport, ...]]:
     """Return a temperature and a bias for each head, and what they change.
 
+    A head keeps its probabilities if calibration does not lower the loss of held-out labels.
+
     Parameters
     ----------
     loss : Loss
@@ -30,11 +32,24 @@ def calibrate(
     """
     if loss == "det_ncls":
         return tuple(HeadCalibration() for _ in range(margin_qm.shape[1])), ()
-    columns = list(zip(margin_qm.T, label_qm.T, strict=True))
-    return (
-        tuple(fit_head(margin_q, label_q) for margin_q, label_q in columns),
-        tuple(_report(margin_q, label_q) for margin_q, label_q in columns),
-    )
+    heads = [
+        _calibrate_head(margin_q, label_q)
+        for margin_q, label_q in zip(margin_qm.T, label_qm.T, strict=True)
+    ]
+    return tuple(head for head, _ in heads), tuple(report for _, report in heads)
+
+
+def _calibrate_head(
+    margin_q: FloatArray, label_q: FloatArray
+) -> tuple[HeadCalibration, CalibrationReport]:
+    """Return the calibration of a head; none if it does not help on labels it has not seen."""
+    report = _report(margin_q, label_q)
+    if report.nll_before is None or report.nll_after is None:
+        return HeadCalibration(), report
+    if report.nll_after < report.nll_before:
+        return fit_head(margin_q, label_q), report
+    before = {"nll_after": report.nll_before, "ece_after": report.ece_before}
+    return HeadCalibration(), report.model_copy(update=before)
 
 
 def fit_head(margin_q: FloatArray, label_q: FloatArray) -> HeadCalibration:

@@ -10,7 +10,7 @@ from scope.arrays import BoolArray, FloatArray
 from scope.embedding import resolve_model
 from scope.errors import ConfigError
 from scope.learned.foreign_types import Module
-from scope.learned.network import best_device, load_reward_network, run_rows
+from scope.learned.network import WEIGHTS, best_device, load_reward_network, run_rows, save_weights
 from scope.learned.reward_text import RewardText, TextForm
 from scope.learned.spec import RewardSpec
 from scope.learned.store import REWARD, read_spec, write_spec
@@ -94,7 +94,8 @@ class RewardModel:
     def save(self, folder: Path, spec: RewardSpec, *, replace: bool = False) -> None:
         """Write weights, configuration, tokenizer and manifest, whole or not at all."""
         with atomic_folder(folder, replace=replace) as draft:
-            self.network.save_pretrained(str(draft))
+            save_weights(self.network, draft / WEIGHTS)
+            self.network.config.save_pretrained(str(draft))
             self.text.tokenizer.tokenizer.save_pretrained(str(draft))
             write_spec(draft, REWARD, spec)
 

@@ -1,4 +1,4 @@
-"""The tokenizer and chat template of a checkpoint; no other module imports ``transformers``."""
+"""The tokenizer and chat template of a checkpoint of the reasoner."""
 
 import re
 from functools import cached_property

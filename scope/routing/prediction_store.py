@@ -34,7 +34,9 @@ class PredictionsManifest(StrictModel):
     schema_version: Literal[1] = 1
     n_questions: int = Field(ge=1)
     bank_version: str
-    embedder: EmbedderSpec
+    """Of the bank, or of the learned router, that predicted."""
+    embedder: EmbedderSpec | None = None
+    """None where a learned router read the texts."""
     anchors: AnchorConfig
     models: tuple[ModelSpec, ...]
     """With the prices of the predicted costs."""

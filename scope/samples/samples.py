@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scope.arrays import FloatArray
+import numpy as np
+
+from scope.arms import Arm
+from scope.arrays import BoolArray, FloatArray
+from scope.errors import ConfigError, join_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,8 @@ class Samples:
     completion_tokens_qmo : ndarray of shape (n_prompts, n_models, n_samples)
     responses_qm : tuple of tuple of tuple of str, or None
         Texts of the samples, by prompt and model; None where they were dropped.
+    n_failed_qm : ndarray of shape (n_prompts, n_models), or None
+        Calls that failed, which have no sample; None if none did.
     """
 
     ids: tuple[str, ...]
@@ -31,3 +37,45 @@ class Samples:
     prompt_tokens_qm: FloatArray
     completion_tokens_qmo: FloatArray
     responses_qm: tuple[tuple[tuple[str, ...], ...], ...] | None = None
+    n_failed_qm: FloatArray | None = None
+
+    @property
+    def n_samples(self) -> int:
+        """Most samples of a model on a prompt."""
+        return int(self.completion_tokens_qmo.shape[2])
+
+    @property
+    def failed_qm(self) -> FloatArray:
+        """Number of failed calls, 0 if none is recorded."""
+        empty_qm = np.zeros(self.prompt_tokens_qm.shape)
+        return empty_qm if self.n_failed_qm is None else self.n_failed_qm
+
+    def known_qmo(self) -> BoolArray:
+        """Return which samples exist: a text, a token count or a score of them is known."""
+        known_qmo: BoolArray = ~np.isnan(self.completion_tokens_qmo)
+        for score_qmo in self.scores.values():
+            known_qmo |= ~np.isnan(score_qmo)
+        if self.responses_qm is not None:
+            n_texts_qm = np.array(
+                [[len(texts) for texts in row] for row in self.responses_qm], dtype=np.int64
+            ).reshape(self.prompt_tokens_qm.shape)
+            known_qmo |= np.arange(self.n_samples) < n_texts_qm[:, :, None]
+        return known_qmo
+
+    def arm(self, name: str) -> Arm:
+        """Return the arm with a name; the name of a column is that column, whatever it says."""
+        return Arm(name) if name in self.models else Arm.parse(name)
+
+    def scores_of(self, scorer: str) -> FloatArray:
+        """Return the scores of one scorer.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such scorer.
+        """
+        if scorer not in self.scores:
+            raise ConfigError(
+                f"the samples have no scores {scorer!r}; they have {join_names(self.scores)}"
+            )
+        return self.scores[scorer]

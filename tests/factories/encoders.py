@@ -38,3 +38,22 @@ def tiny_encoder(folder):
     BertModel(config).save_pretrained(folder)
     fast.save_pretrained(folder)
     return folder
+
+
+def reward_encoder(folder, *, n_outputs=1, chat_template=None):
+    """Save the random BERT with a classification head of `n_outputs`."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    tiny_encoder(folder)
+    torch.manual_seed(1)
+    config = BertConfig.from_pretrained(folder, num_labels=n_outputs)
+    network = BertForSequenceClassification(config)
+    with torch.no_grad():
+        network.classifier.weight.mul_(50)  # otherwise all scores are about equal
+    network.save_pretrained(folder)
+    if chat_template is not None:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer.chat_template = chat_template
+        tokenizer.save_pretrained(folder)
+    return folder
