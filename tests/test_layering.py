@@ -67,10 +67,12 @@ MAY_IMPORT = {
         "pipelines.reasoner pipelines.bank"
     ),
     "pipelines.measure": "pipelines.terminal",
+    "pipelines.samples": "pipelines.terminal pipelines.cluster pipelines.measure",
     "pipelines.train": "pipelines.terminal pipelines.cluster",
     "pipelines.commands": (
         "pipelines.config pipelines.terminal pipelines.cluster pipelines.embedding "
-        "pipelines.reasoner pipelines.bank pipelines.predict pipelines.measure pipelines.train"
+        "pipelines.reasoner pipelines.bank pipelines.predict pipelines.measure pipelines.samples "
+        "pipelines.train"
     ),
     "pipelines": "pipelines.terminal",
 }

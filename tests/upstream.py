@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 NORMAL = {
     "answer": "The answer is (A).",
+    "answers": None,  # one for each attempt at a prompt, over and over, instead of `answer`
     "delay_s": 0.0,
     "way": "ok",  # or status, cut, silent, garbage, no_usage, error; see also `stream`
     "times": -1,  # number of first attempts at a prompt that go that way; -1: all
@@ -106,6 +107,8 @@ class App:
         model, prompt = request["model"], request["messages"][-1]["content"]
         behaviour = {**NORMAL, **self.behaviours.get("*", {}), **self.behaviours.get(model, {})}
         attempt = self.attempts[model, prompt] = self.attempts.get((model, prompt), 0) + 1
+        if behaviour["answers"]:
+            behaviour["answer"] = behaviour["answers"][(attempt - 1) % len(behaviour["answers"])]
         way = self.way(behaviour, f"{model} {prompt} {attempt}", attempt)
         call = {
             "model": model,

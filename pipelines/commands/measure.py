@@ -91,7 +91,7 @@ def measure_pool(
     ] = False,
 ) -> None:
     """Run the models of a pool on questions; record their outcomes and costs."""
-    _check_numbers(budget_usd=budget_usd, rate=rate, timeout=timeout)
+    check_positive(budget_usd=budget_usd, rate=rate, timeout=timeout)
     request = MeasurementRequest(
         questions=questions,
         models=_models(models, pool),
@@ -115,7 +115,7 @@ def measure_pool(
         return
     endpoint = EndpointConfig(
         base_url,
-        _key(key_variable),
+        api_key(key_variable),
         concurrency=concurrency,
         rate=rate,
         timeout_s=timeout,
@@ -198,7 +198,14 @@ def _models(models: str | None, pool: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (models or "").split(",") if name.strip())
 
 
-def _key(variable: str) -> str:
+def api_key(variable: str) -> str:
+    """Return the key in an environment variable.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
     key = os.environ.get(variable, "")
     if not key.strip():
         raise ConfigError(
@@ -208,7 +215,8 @@ def _key(variable: str) -> str:
     return key
 
 
-def _check_numbers(**values: float | None) -> None:
+def check_positive(**values: float | None) -> None:
+    """Raise `ConfigError` for the first flag whose number is not above 0; None is not given."""
     for name, value in values.items():
         if value is not None and not 0 < value < math.inf:
             flag = name.replace("_", "-")

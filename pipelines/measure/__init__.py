@@ -1,7 +1,14 @@
 """Call a pool of models on questions within a spend cap, and grade the answers."""
 
-from pipelines.measure.call_plan import Call, CallKey, MeasurementRequest, plan_calls
+from pipelines.measure.call_plan import (
+    Call,
+    CallKey,
+    MeasuredQuestion,
+    MeasurementRequest,
+    plan_calls,
+)
 from pipelines.measure.journal import (
+    TRUNCATED,
     CallResult,
     EarlierResults,
     Journal,
@@ -22,12 +29,14 @@ from pipelines.measure.spend_cap import MeasureProgress, Quote, SpendCap
 __all__ = [
     "ANCHOR_RESULTS",
     "OUTCOMES",
+    "TRUNCATED",
     "Call",
     "CallKey",
     "CallResult",
     "EarlierResults",
     "Journal",
     "MeasureProgress",
+    "MeasuredQuestion",
     "MeasurementRequest",
     "Quote",
     "RequestSettings",

@@ -17,8 +17,8 @@ from scope.storage import read_json
 GUESSED_TOKENS = 500
 """Expected length of an answer if nothing is known about it."""
 
-CallKey = tuple[str, str]
-"""Id of the question, id of the model."""
+CallKey = tuple[str, str, int | None]
+"""Id of the question, id of the model, number of the sample; None if there is only one."""
 
 PlannedCosts = Mapping[str, float | None]
 """Expected cost of a call on each anchor of a plan, USD, in its order; None if unknown."""
@@ -51,11 +51,13 @@ class Call:
     question: MeasuredQuestion
     model: ModelSpec
     max_tokens: int
+    sample: int | None = None
+    """Number of the sample from 0; None if only one is drawn."""
 
     @property
     def key(self) -> CallKey:
         """Identifies the call in the results."""
-        return self.question.id, self.model.id
+        return self.question.id, self.model.id, self.sample
 
     @property
     def max_usd(self) -> float:

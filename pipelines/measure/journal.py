@@ -40,11 +40,13 @@ class CallResult:
     message: str | None = None
     """Error text of the upstream or of a grader."""
     answer: str | None = None
+    sample: int | None = None
+    """Number of the sample; None if only one is drawn."""
 
     @property
     def key(self) -> CallKey:
         """Identifies the call."""
-        return self.question_id, self.model
+        return self.question_id, self.model, self.sample
 
 
 FIELDS = tuple(field.name for field in fields(CallResult))
@@ -115,7 +117,7 @@ class Journal:
         except BlockingIOError as error:
             os.close(file)
             raise ConfigError(
-                f"another `scope measure` is writing to {self._path.parent}; wait for it, or "
+                f"another run is writing to {self._path.parent}; wait for it, or "
                 "choose another --output"
             ) from error
         return file

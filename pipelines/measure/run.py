@@ -23,6 +23,24 @@ class RequestSettings:
     endpoint: EndpointConfig
     temperature: float = 0.0
     keep_answers: bool = False
+    top_p: float | None = None
+    """None leaves the provider's default."""
+    seed: int | None = None
+    """Sample n of a question is drawn with seed + n; None sends no seed."""
+    stage: str = "measuring"
+    """Name of the stage in the progress."""
+
+    def fields(self, call: Call) -> dict[str, float]:
+        """Return the fields of the request of a call."""
+        fields: dict[str, float] = {
+            "max_tokens": call.max_tokens,
+            "temperature": self.temperature,
+        }
+        if self.top_p is not None:
+            fields["top_p"] = self.top_p
+        if self.seed is not None:
+            fields["seed"] = self.seed + (call.sample or 0)
+        return fields
 
 
 async def measure(
@@ -45,7 +63,9 @@ async def measure(
         If the journal cannot be written.
     """
     queue, cap, stages = iter(calls), progress.spend_cap, stages or Stages()
-    stages.begin("measuring", len(calls), usd=cap.usd, possibly_billed_usd=cap.possibly_billed_usd)
+    stages.begin(
+        settings.stage, len(calls), usd=cap.usd, possibly_billed_usd=cap.possibly_billed_usd
+    )
     async with ChatClient(settings.endpoint) as client:
 
         async def work() -> None:
@@ -97,8 +117,7 @@ async def _call(
         completion = await client.complete(
             model.upstream_id or model.id,
             question.prompt,
-            max_tokens=call.max_tokens,
-            temperature=settings.temperature,
+            **settings.fields(call),
         )
     except UpstreamError as error:
         failed = CallResult(
@@ -109,6 +128,7 @@ async def _call(
             attempts=error.attempts,
             error=error.kind,
             message=error.message,
+            sample=call.sample,
         )
         return failed, error
     return _grade(call, completion, settings.keep_answers), None
@@ -138,6 +158,7 @@ def _grade(call: Call, completion: CompletionResult, keep_answers: bool) -> Call
         attempts=completion.attempts,
         message=message,
         answer=completion.text if keep_answers else None,
+        sample=call.sample,
     )
 
 

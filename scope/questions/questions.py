@@ -81,8 +81,9 @@ def iter_questions(source: Path | HubDataset, *, split: str | None = None) -> It
     Parameters
     ----------
     source : Path or HubDataset
-        ``.json``, ``.jsonl`` or ``.parquet``: rows with ``id`` (or ``question_id``), ``prompt``
-        (or ``question``) and, if known, ``category``, ``gt`` (or ``gold``) and ``grader``.
+        ``.json``, ``.jsonl``, ``.parquet`` or ``.csv``: rows with ``id`` (or ``question_id``),
+        ``prompt`` (or ``question``) and, if known, ``category``, ``gt`` (or ``gold``) and
+        ``grader``.
         Rows with a ``model_name`` may repeat a question; it is yielded once.
     split : str, optional
         Keep only rows whose ``split`` has this value.

@@ -1,5 +1,6 @@
 """Unchecked rows of question files, folders and data sets, as streams."""
 
+import csv
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -93,7 +94,25 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
         raise QuestionError(f"{path} is not Parquet: {error}") from error
 
 
-_READERS = {".json": _json_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
+def _csv_rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield the rows of a file whose first line names the fields; an empty field is unknown."""
+    with path.open(encoding="utf-8", newline="") as lines:
+        reader = csv.DictReader(lines, strict=True)
+        try:
+            for number, row in enumerate(reader, start=1):
+                if None in row or None in row.values():
+                    raise QuestionError(f"{path}: row {number} has not as many fields as the first")
+                yield f"row {number}", {name: text or None for name, text in row.items()}
+        except csv.Error as error:
+            raise QuestionError(f"{path}: line {reader.line_num} is not CSV: {error}") from error
+
+
+_READERS = {
+    ".json": _json_rows,
+    ".jsonl": _jsonl_rows,
+    ".parquet": _parquet_rows,
+    ".csv": _csv_rows,
+}
 
 
 PUBLISHED_DATASETS = {"id": "Cooolder/SCOPE-60K-final", "ood": "Cooolder/SCOPE-60K-OOD-final"}

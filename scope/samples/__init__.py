@@ -1,6 +1,8 @@
 """Several samples of each model on each prompt: files, splits, pairs and router labels."""
 
 from scope.samples.best_of_n import best_of_n_scores, draw_weights, expected, majority
+from scope.samples.candidates import N_DRAWS, candidate_name, write_candidates
+from scope.samples.cells import Cell, SamplesBuilder
 from scope.samples.files import (
     check_suffix,
     merge_samples,
@@ -17,25 +19,32 @@ from scope.samples.labels import (
     match_labels,
 )
 from scope.samples.margin import MatchMargin, best_match_margin, mean_difference
-from scope.samples.samples import Samples
+from scope.samples.pairs import PairRow, make_pairs, write_pairs
+from scope.samples.samples import Samples, take
 from scope.samples.split import SHARES, SPLITS, Split, split_of
 
 __all__ = [
     "LABEL_FORMS",
+    "N_DRAWS",
     "SHARES",
     "SPLITS",
     "ArmScores",
+    "Cell",
     "LabelForm",
     "MatchMargin",
+    "PairRow",
     "Samples",
+    "SamplesBuilder",
     "Split",
     "arm_costs",
     "best_match_margin",
     "best_of_n_scores",
+    "candidate_name",
     "check_suffix",
     "draw_weights",
     "expected",
     "majority",
+    "make_pairs",
     "match_labels",
     "mean_difference",
     "merge_samples",
@@ -43,5 +52,8 @@ __all__ = [
     "missing_sentences",
     "read_samples",
     "split_of",
+    "take",
+    "write_candidates",
+    "write_pairs",
     "write_samples",
 ]

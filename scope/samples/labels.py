@@ -77,7 +77,10 @@ class ArmScores:
     selector_qmo : ndarray of the same shape, or None
         Scores that choose among the samples of ``model@n``.
     weights : tuple of ndarray of shape (n_prompts, n_samples)
-        One of each arm: the probability that a sample is its answer.
+        One of each arm: the probability that a sample is its answer; 0 where there is none,
+        NaN on prompts with fewer samples than the arm draws.
+    scorer, selector : str, and str or None
+        Names of these scores.
     """
 
     arms: tuple[Arm, ...]
@@ -85,6 +88,8 @@ class ArmScores:
     score_qmo: FloatArray
     selector_qmo: FloatArray | None
     weights: tuple[FloatArray, ...]
+    scorer: str = "correct"
+    selector: str | None = None
 
     @classmethod
     def of(
@@ -128,7 +133,7 @@ class ArmScores:
             _weights(arm, score_qmo[:, m], None if selector_qmo is None else selector_qmo[:, m])
             for arm, m in zip(parsed, columns, strict=True)
         )
-        return cls(parsed, columns, score_qmo, selector_qmo, weights)
+        return cls(parsed, columns, score_qmo, selector_qmo, weights, scorer, selector)
 
     def quality(self) -> FloatArray:
         """Return the expected score of each arm's answer, shape (n_prompts, n_arms)."""

@@ -1,6 +1,6 @@
 """Several responses of each model to each prompt, with their scores and token counts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,3 +79,31 @@ class Samples:
                 f"the samples have no scores {scorer!r}; they have {join_names(self.scores)}"
             )
         return self.scores[scorer]
+
+
+def take(
+    samples: Samples, *, rows: Sequence[int] | None = None, models: Sequence[int] | None = None
+) -> Samples:
+    """Return some prompts and models, by their positions; None takes all.
+
+    Examples
+    --------
+    >>> empty = np.zeros((2, 1, 1))
+    >>> both = Samples(("a", "b"), ("A?", "B?"), ("m",), {}, empty[:, :, 0], empty)
+    >>> take(both, rows=[1]).prompts
+    ('B?',)
+    """
+    rows = range(len(samples.ids)) if rows is None else rows
+    models = range(len(samples.models)) if models is None else models
+    at = np.ix_(np.array(rows, dtype=np.int64), np.array(models, dtype=np.int64))
+    responses, failed_qm = samples.responses_qm, samples.n_failed_qm
+    return Samples(
+        ids=tuple(samples.ids[q] for q in rows),
+        prompts=tuple(samples.prompts[q] for q in rows),
+        models=tuple(samples.models[m] for m in models),
+        scores={name: score_qmo[at] for name, score_qmo in samples.scores.items()},
+        prompt_tokens_qm=samples.prompt_tokens_qm[at],
+        completion_tokens_qmo=samples.completion_tokens_qmo[at],
+        responses_qm=responses and tuple(tuple(responses[q][m] for m in models) for q in rows),
+        n_failed_qm=None if failed_qm is None else failed_qm[at],
+    )

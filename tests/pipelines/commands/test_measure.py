@@ -518,7 +518,7 @@ def test_one_folder_one_process(bench):
         code, _, err = bench()
 
     assert code == 2
-    assert "another `scope measure` is writing" in err
+    assert "another run is writing" in err
 
 
 @pytest.mark.parametrize(
