@@ -32,7 +32,6 @@ from scope.evaluation.baseline_logistic import LogisticBaseline
 from scope.evaluation.best_of_n import (
     check_judge,
     compare_best_of_n,
-    observed_best_of_n,
     observed_majority,
 )
 from scope.evaluation.bootstrap import bootstrap_weights
@@ -42,7 +41,7 @@ from scope.evaluation.reference_sweep import threshold_choices
 from scope.evaluation.strategies import LambdaSweep, ResampledOutcomes
 from scope.pool import ModelSpec, cost_usd
 from scope.prices import load_prices, select_specs
-from scope.samples import Samples, read_samples
+from scope.samples import Samples, best_of_n_scores, read_samples
 from scope.sampling import hash_sample
 
 JUDGE, MAJORITY = "correct", "majority"
@@ -186,7 +185,7 @@ def selectors(fitted: FittedSamples) -> Iterator[SelectorRun]:
         aucs = [within_question_auc(grades_qmo[fit_q, m], score_qmo[fit_q, m]) for m in columns]
         picked = {
             n: np.column_stack(
-                [observed_best_of_n(grades_qmo[:, m], score_qmo[:, m], n) for m in columns]
+                [best_of_n_scores(grades_qmo[:, m], score_qmo[:, m], n) for m in columns]
             )
             for n in N_SAMPLES
         }

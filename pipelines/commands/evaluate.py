@@ -26,6 +26,7 @@ from scope.evaluation import (
     choices_at,
     curves,
     evaluate,
+    match_forecast,
     parse_limits,
     predict_test_set,
     prediction_entries,
@@ -35,6 +36,7 @@ from scope.evaluation import (
     to_json,
     to_table,
 )
+from scope.learned import LearnedRouter
 from scope.pool import load_pool
 from scope.predictions import Predictions
 from scope.predictor import predict_reference_population
@@ -58,6 +60,10 @@ def evaluate_bank(
         str | None,
         typer.Option(help="Compare with always this model: drop at a share of its cost saved."),
     ] = None,
+    router: Annotated[
+        list[Path] | None,
+        typer.Option(help="Learned router to compare, from scope train router; repeatable."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap and the networks.")] = 0,
     alpha: Annotated[float, typer.Option(help="Alpha of predictions.json, 0 to 1.")] = 0.6,
     limit: Annotated[
@@ -78,7 +84,7 @@ def evaluate_bank(
         stages.begin("predicting")
         fitted = load_bank_for_pool(bank, load_pool(pool) if pool else None, prices)
         test_set = EvaluationSet.from_banks(fitted, load_bank(questions))
-        against = ReferenceRequest.for_bank(fitted, reference) if reference else None
+        against = _request(reference, tuple(router or ()), fitted, test_set)
         predictions = predict_test_set(fitted, test_set, settings.anchors)
         entries = _entries(fitted, test_set, predictions, alpha)
         stages.advance(len(test_set.ids))
@@ -89,6 +95,7 @@ def evaluate_bank(
         facts = {
             "bank": {"path": str(bank), "version": fitted.version},
             "questions": str(questions),
+            "routers": [str(folder) for folder in router or ()],
             **to_json(evaluation),
             "limits": [_limit_json(threshold, evaluation) for threshold in thresholds],
         }
@@ -106,6 +113,30 @@ def _check_output(output: Path, *, fresh: bool) -> None:
         raise ConfigError(f"{output} exists and is no evaluation; choose another output")
     if not fresh:
         raise ConfigError(f"{output} exists; choose another output or pass --fresh to replace it")
+
+
+def _request(
+    reference: str | None, folders: tuple[Path, ...], bank: Bank, test_set: EvaluationSet
+) -> ReferenceRequest | None:
+    """Return what to compare with always one reference; that of a learned router by default."""
+    if folders and test_set.prompts is None:
+        raise ConfigError("--router reads the texts of the questions; --questions has none")
+    routers = [LearnedRouter.load(folder) for folder in folders]
+    if reference is None and routers:
+        reference = routers[0].arms[-1]
+    if reference is None:
+        return None
+    learned = [
+        match_forecast(
+            f"{router.strategy} {folder.name}",
+            router.arms,
+            router.predict(test_set.prompts or ()),
+            bank.model_ids,
+            reference,
+        )
+        for folder, router in zip(folders, routers, strict=True)
+    ]
+    return ReferenceRequest.for_bank(bank, reference, tuple(learned))
 
 
 def _entries(

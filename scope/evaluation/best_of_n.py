@@ -8,11 +8,12 @@ from math import comb
 
 import numpy as np
 
-from scope.arms import best_of_n_probability, pass_at_n, rank_weights
+from scope.arms import best_of_n_probability, pass_at_n
 from scope.arrays import BoolArray, FloatArray
 from scope.errors import EvaluationError
 from scope.evaluation.bootstrap import Interval
 from scope.evaluation.weighted import safe_ratio
+from scope.samples import best_of_n_scores
 
 MAX_SUBSETS = 500
 """Subsets of the samples over which a majority vote is averaged; fewer are enumerated."""
@@ -57,37 +58,6 @@ def check_judge(judge: str, selector: str) -> None:
         )
 
 
-def observed_best_of_n(quality_qo: FloatArray, score_qo: FloatArray, n_samples: int) -> FloatArray:
-    """Return the expected quality of the pick among n of the drawn samples, without drawing.
-
-    The samples are ranked by score; each subset of n is as likely as any other, and equal scores
-    are drawn from at random.
-
-    Parameters
-    ----------
-    quality_qo, score_qo : ndarray of shape (n_questions, n_samples)
-        The judge's and the selector's; a sample with a NaN in either is left out.
-    n_samples : int
-
-    Returns
-    -------
-    ndarray of shape (n_questions,)
-        NaN for a question with fewer samples.
-
-    Examples
-    --------
-    >>> observed_best_of_n(np.array([[1.0, 0.0, 0.0]]), np.array([[3.0, 2.0, 1.0]]), 2).round(3)
-    array([0.667])
-    """
-    picked_q = np.full(len(quality_qo), np.nan)
-    for q, (quality_o, score_o) in enumerate(zip(quality_qo, score_qo, strict=True)):
-        known_o = ~np.isnan(quality_o + score_o)
-        if known_o.sum() >= n_samples:
-            ranked_o = _ranked(quality_o[known_o], score_o[known_o])
-            picked_q[q] = rank_weights(len(ranked_o), n_samples) @ ranked_o
-    return picked_q
-
-
 def observed_majority(
     quality_qo: FloatArray, answers_qo: Sequence[Sequence[str]], n_samples: int, seed: int = 0
 ) -> FloatArray:
@@ -124,7 +94,7 @@ def observed_majority(
 
 def observed_pass(quality_qo: FloatArray, n_samples: int) -> FloatArray:
     """Return pass@n without bias: the share of subsets of n with at least one right sample."""
-    return observed_best_of_n(quality_qo, quality_qo, n_samples)
+    return best_of_n_scores(quality_qo, quality_qo, n_samples)
 
 
 def compare_best_of_n(
@@ -181,13 +151,6 @@ def _mean(value_q: FloatArray, known_q: BoolArray, weight_rq: FloatArray) -> Flo
     """Return the weighted mean over some questions, by resample."""
     total_r = weight_rq @ np.where(known_q, value_q, 0.0)
     return safe_ratio(total_r, weight_rq @ known_q.astype(np.float64))
-
-
-def _ranked(quality_o: FloatArray, score_o: FloatArray) -> FloatArray:
-    """Return qualities by rising score; equal scores have their mean quality."""
-    _, group_o, size_n = np.unique(score_o, return_inverse=True, return_counts=True)
-    mean_n = np.bincount(group_o, quality_o) / size_n
-    return np.repeat(mean_n, size_n)
 
 
 def _subsets(known: list[int], n_samples: int, rng: np.random.Generator) -> list[tuple[int, ...]]:

@@ -55,7 +55,8 @@ def match_forecast(
     Raises
     ------
     EvaluationError
-        If the router is relative to another reference, or has an arm without outcomes.
+        If the router is relative to another reference, has an arm without outcomes, or predicts
+        the best arm instead of a match.
     """
     if arms[-1] != reference:
         raise EvaluationError(
@@ -66,6 +67,12 @@ def match_forecast(
         raise EvaluationError(
             f"router {name!r} may choose {join_names(unknown)}, which the labelled questions have "
             "no outcomes of; measure them, or train a router without them"
+        )
+    certain_q = estimates.p_correct_qm[:, -1]
+    if (certain_q[~np.isnan(certain_q)] != 1).any():
+        raise EvaluationError(
+            f"router {name!r} predicts which arm is best, not a match with the reference: it has "
+            "no threshold to sweep; train it with another loss than det_ncls"
         )
     shape = (len(estimates.p_correct_qm), len(models))
     p_qm, cost_usd_qm = np.full(shape, np.nan), np.full(shape, np.nan)

@@ -5,11 +5,11 @@ from scope.errors import EvaluationError
 from scope.evaluation.best_of_n import (
     check_judge,
     compare_best_of_n,
-    observed_best_of_n,
     observed_majority,
     observed_pass,
 )
 from scope.evaluation.bootstrap import bootstrap_weights
+from scope.samples import best_of_n_scores
 
 NAN = np.nan
 
@@ -21,26 +21,6 @@ def simulated(n_questions, kappa, odds, n_samples=20, seed=0):
     theta_q = rng.beta(kappa * p_q, kappa * (1 - p_q))
     correct_qo = (rng.random((n_questions, n_samples)) < theta_q[:, None]).astype(float)
     return p_q, correct_qo, np.log(odds) * correct_qo + rng.gumbel(size=correct_qo.shape)
-
-
-@pytest.mark.parametrize(
-    ("quality", "score", "n", "expected"),
-    [
-        pytest.param([1, 0, 0], [3, 2, 1], 1, 1 / 3, id="one sample: the mean"),
-        pytest.param([1, 0, 0], [3, 2, 1], 2, 2 / 3, id="the best is in two of three pairs"),
-        pytest.param([1, 0, 0], [1, 2, 3], 2, 0, id="a selector that prefers wrong ones"),
-        pytest.param([1, 0, 0], [5, 5, 5], 2, 1 / 3, id="equal scores: at random"),
-        pytest.param([1, 0, NAN], [3, 2, 1], 2, 1, id="two samples were drawn"),
-        pytest.param([1, 0, 1], [3, NAN, NAN], 2, NAN, id="fewer than n have a score"),
-    ],
-)
-def test_the_pick_is_averaged_over_all_subsets(quality, score, n, expected):
-    """
-    Without drawing any.
-    """
-    got = observed_best_of_n(np.array([quality], float), np.array([score], float), n)
-
-    assert got == pytest.approx([expected], nan_ok=True)
 
 
 def test_pass_counts_subsets_with_a_right_sample():
@@ -84,7 +64,7 @@ def test_the_true_parameters_predict_what_is_observed():
     """
     p_q, correct_qo, score_qo = simulated(2_000, 2.0, 3.0)
     weight_rq = bootstrap_weights(2_000, 0)
-    picked = {n: observed_best_of_n(correct_qo, score_qo, n) for n in (1, 3, 5)}
+    picked = {n: best_of_n_scores(correct_qo, score_qo, n) for n in (1, 3, 5)}
 
     right = compare_best_of_n(p_q, 2.0, 3.0, correct_qo, picked, weight_rq)
     independent = compare_best_of_n(p_q, np.inf, 3.0, correct_qo, picked, weight_rq)
@@ -102,7 +82,7 @@ def test_questions_without_enough_samples_are_left_out():
     One of two questions has three samples.
     """
     correct_qo = np.array([[1.0, 0.0, 1.0], [1.0, 0.0, NAN]])
-    picked = {3: observed_best_of_n(correct_qo, correct_qo, 3)}
+    picked = {3: best_of_n_scores(correct_qo, correct_qo, 3)}
 
     (row,) = compare_best_of_n(
         np.array([0.5, 0.5]), 2.0, 3.0, correct_qo, picked, bootstrap_weights(2, 0)

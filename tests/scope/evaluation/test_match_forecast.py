@@ -54,3 +54,13 @@ def test_a_router_that_cannot_be_judged_is_refused(arms, reference, message):
         match_forecast(
             "r", arms, estimates_of([[0.7, 1.0]], [[1.0, 9.0]]), ("small", "large"), reference
         )
+
+
+def test_a_classifier_is_refused():
+    """
+    Its probability of the reference is not 1: there is no threshold to sweep.
+    """
+    estimates = estimates_of([[0.7, 0.3]], [[1.0, 9.0]])
+
+    with pytest.raises(EvaluationError, match="predicts which arm is best"):
+        match_forecast("r", ("small", "large"), estimates, ("small", "large"), "large")
