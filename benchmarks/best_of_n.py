@@ -9,7 +9,6 @@ routed, too: a prompt is billed n times, a selector nothing. Intervals are 95 %,
 resamples of the prompts.
 """
 
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,6 +40,8 @@ from scope.evaluation.reference_sweep import threshold_choices
 from scope.evaluation.strategies import LambdaSweep, ResampledOutcomes
 from scope.pool import ModelSpec, cost_usd
 from scope.prices import load_prices, select_specs
+from scope.questions.multiple_choice import extract_choice, option_letters
+from scope.questions.numeric import extract_number
 from scope.samples import Samples, best_of_n_scores, read_samples
 from scope.sampling import hash_sample
 
@@ -51,7 +52,6 @@ N_FOLDS = 5
 MIN_P = 0.01
 ASSUMED = 0.5, 0.6 / 0.4
 """Concentration and odds of a bank without multi-sample data."""
-ANSWER = re.compile(r"-?\d+(?:[.,]\d+)*|\b[A-J]\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,13 @@ def majority_run(
 ) -> SelectorRun:
     """Return the majority of final answers, with the odds that give its mean on the fit half."""
     columns = range(len(fitted.samples.models))
-    answers = [[[final_answer(reply) for reply in row[m]] for row in responses_qm] for m in columns]
+    answers = [
+        [
+            [final_answer(reply, prompt) for reply in row[m]]
+            for prompt, row in zip(fitted.samples.prompts, responses_qm, strict=True)
+        ]
+        for m in columns
+    ]
     picked = {
         n: np.column_stack(
             [observed_majority(fitted.grades_qmo[:, m], answers[m], n, SEED) for m in columns]
@@ -210,10 +216,14 @@ def majority_run(
     return SelectorRun(MAJORITY, picked, np.array(odds))
 
 
-def final_answer(reply: str) -> str:
-    """Return the last number or option letter of a reply; empty if there is none."""
-    found = ANSWER.findall(reply)
-    return str(found[-1]).replace(",", "") if found else ""
+def final_answer(reply: str, prompt: str) -> str:
+    """Return option, number or text that a reply finally gives, as the endpoint counts votes."""
+    letters = option_letters(prompt)
+    if letters and (choice := extract_choice(reply, letters)):
+        return f"option {choice}"
+    if not letters and (number := extract_number(reply)) is not None:
+        return f"number {number[0]:.9g}"
+    return " ".join(reply.casefold().split())
 
 
 def effective_odds(fitted: FittedSamples, picked: dict[int, FloatArray], m: int) -> float:

@@ -1,6 +1,5 @@
 """Best of n samples: what a selector's pick is worth on drawn samples, against its prediction."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -9,7 +8,7 @@ from math import comb
 import numpy as np
 
 from scope.arms import best_of_n_probability, pass_at_n
-from scope.arrays import BoolArray, FloatArray
+from scope.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from scope.errors import EvaluationError
 from scope.evaluation.bootstrap import Interval
 from scope.evaluation.weighted import safe_ratio
@@ -83,12 +82,10 @@ def observed_majority(
     rng = np.random.default_rng(seed)
     picked_q = np.full(len(quality_qo), np.nan)
     for q, (quality_o, answers) in enumerate(zip(quality_qo, answers_qo, strict=True)):
-        known = np.flatnonzero(~np.isnan(quality_o)).tolist()
+        known = np.flatnonzero(~np.isnan(quality_o))
         if len(known) >= n_samples:
-            votes = [
-                _majority(quality_o, answers, subset) for subset in _subsets(known, n_samples, rng)
-            ]
-            picked_q[q] = np.mean(votes)
+            subset_no = known[_subsets(len(known), n_samples, rng)]
+            picked_q[q] = _majority(quality_o[subset_no], np.array(answers)[subset_no])
     return picked_q
 
 
@@ -153,19 +150,18 @@ def _mean(value_q: FloatArray, known_q: BoolArray, weight_rq: FloatArray) -> Flo
     return safe_ratio(total_r, weight_rq @ known_q.astype(np.float64))
 
 
-def _subsets(known: list[int], n_samples: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
-    if comb(len(known), n_samples) <= MAX_SUBSETS:
-        return list(combinations(known, n_samples))
-    return [tuple(rng.choice(known, n_samples, replace=False).tolist()) for _ in range(MAX_SUBSETS)]
+def _subsets(n_drawn: int, n_samples: int, rng: np.random.Generator) -> IntArray:
+    """Return indices of subsets of the drawn samples, (n_subsets, n_samples)."""
+    if comb(n_drawn, n_samples) <= MAX_SUBSETS:
+        return np.array(list(combinations(range(n_drawn), n_samples)))
+    return rng.random((MAX_SUBSETS, n_drawn)).argsort(axis=1)[:, :n_samples]
 
 
-def _majority(quality_o: FloatArray, answers: Sequence[str], subset: tuple[int, ...]) -> float:
+def _majority(quality_no: FloatArray, answers_no: AnyArray) -> float:
     """Return the mean quality of the most frequent answers; of all without any answer."""
-    counts = Counter(answers[o] for o in subset if answers[o])
-    most = max(counts.values(), default=0)
-    groups = [
-        [o for o in subset if answers[o] == answer]
-        for answer, count in counts.items()
-        if count == most
-    ]
-    return float(np.mean([quality_o[group].mean() for group in groups or [list(subset)]]))
+    votes_no = (answers_no[:, :, None] == answers_no[:, None, :]).sum(axis=2)
+    votes_no[answers_no == ""] = 0
+    # Equally frequent answers have as many samples each, and so the same weight.
+    winner_no = votes_no == votes_no.max(axis=1, keepdims=True)
+    picked_n = (quality_no * winner_no).sum(axis=1) / winner_no.sum(axis=1)
+    return float(picked_n.mean())
