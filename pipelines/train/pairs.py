@@ -14,6 +14,8 @@ from scope.errors import FormatError
 from scope.samples import split_of
 
 HUMAN, ASSISTANT = "Human: ", " Assistant: "
+BLOCK_BYTES = 1 << 26
+"""Longest line of a file of JSON lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ def fold_of(prompt: str, n_folds: int) -> int:
 
 def _table(path: Path) -> pa.Table:
     try:
-        return pq.read_table(path) if path.suffix == ".parquet" else pj.read_json(path)
+        if path.suffix == ".parquet":
+            return pq.read_table(path)
+        return pj.read_json(path, pj.ReadOptions(block_size=BLOCK_BYTES))
     except (OSError, pa.ArrowInvalid) as error:
         raise FormatError(f"pairs {path} cannot be read: {error}") from error
 

@@ -1,11 +1,13 @@
 import json
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from pipelines.train.pairs import Pair, fold_of, read_pairs
 from scope.errors import FormatError
+from scope.samples import Samples, make_pairs, split_of, write_pairs
 
 ROW = {"prompt": "two", "chosen": "good", "rejected": "bad", "split": "train"}
 TEXTS = {"chosen": "Human: two Assistant: good", "rejected": "Human: two Assistant: bad"}
@@ -73,3 +75,23 @@ def test_a_fold_depends_on_the_prompt_alone():
 
     assert folds[7] == fold_of("prompt 7", 5)
     assert all(150 < folds.count(fold) < 250 for fold in range(5))
+
+
+@pytest.mark.parametrize("name", ["pairs.jsonl", "pairs"])
+def test_pairs_made_of_samples_are_read(tmp_path, name):
+    """
+    Of three responses the middle one is better than the worst, and the best than the middle.
+    """
+    prompts = tuple(f"prompt {n}" for n in range(40))
+    scores = np.tile([[[0.1, 0.9, 0.5]]], (40, 1, 1))
+    texts = ((("bad", "good", "fair"),),) * 40
+    samples = Samples(
+        prompts, prompts, ("m",), {"correct": scores}, np.ones((40, 1)), scores, texts
+    )
+    write_pairs(tmp_path / name, list(make_pairs(samples, "correct")))
+
+    found = [pair for pair in read_pairs(tmp_path / name) if pair.split == "train"]
+
+    training = {prompt for prompt in prompts if split_of(prompt) == "train"}
+    assert {pair.prompt for pair in found} == training
+    assert {(pair.chosen, pair.rejected) for pair in found} == {("fair", "bad"), ("good", "fair")}
