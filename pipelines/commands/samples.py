@@ -1,46 +1,33 @@
 """``scope samples``: make the data of learned routers, one command a step."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from pipelines.commands.options import Json, Prices
+from pipelines.commands.options import Json
 from pipelines.commands.samples_draw import draw
-from pipelines.terminal import err, out, print_result, progress, table
-from scope.errors import ConfigError
-from scope.prices import load_prices
-from scope.questions import GRADER_NAMES
-from scope.samples import (
-    LABEL_FORMS,
-    LabelForm,
-    Samples,
-    check_suffix,
-    make_pairs,
-    missing_ids,
-    missing_sentences,
-    read_samples,
-    write_pairs,
-    write_samples,
+from pipelines.commands.samples_labels import labels
+from pipelines.commands.samples_options import (
+    SHARES,
+    SampleFiles,
+    Scorer,
+    Shares,
+    read_sample_files,
 )
-
-if TYPE_CHECKING:
-    from pipelines.samples import LabelResult
+from pipelines.terminal import out, print_result, progress, table
+from scope.errors import ConfigError
+from scope.questions import GRADER_NAMES
+from scope.samples import check_suffix, make_pairs, write_pairs, write_samples
 
 app = typer.Typer(
     help="Make the data of learned routers: prompts, responses, scores, pairs, labels.",
     no_args_is_help=True,
 )
 app.command()(draw)
+app.command()(labels)
 
-SampleFiles = Annotated[
-    list[Path],
-    typer.Option(help="Samples (.jsonl, .parquet); repeatable, files are joined by id."),
-]
 SamplesOutput = Annotated[Path, typer.Option(help="File to write: .jsonl or .parquet.")]
-Scorer = Annotated[str, typer.Option(help="Name of the scores that measure quality.")]
-Shares = Annotated[str, typer.Option(help="Shares of training, validation and test prompts.")]
-SHARES = "0.8,0.1,0.1"
 
 
 @app.command()
@@ -124,7 +111,7 @@ def score(
         raise ConfigError("--grader and --questions belong together; pass both")
     with progress(as_json=as_json) as stages:
         stages.begin("reading")
-        read = _read(samples)
+        read = read_sample_files(samples)
         if grader is not None and questions is not None:
             name = "correct"
             result = score_by_grader(read, questions, grader, stages=stages)
@@ -174,7 +161,7 @@ def count(
     tokenizers = dict(_name_value("--tokenizer", text) for text in tokenizer or ())
     with progress(as_json=as_json) as stages:
         stages.begin("reading")
-        read = _read(samples)
+        read = read_sample_files(samples)
         result = count_tokens(read, tokenizers, recount=recount, stages=stages)
         stages.begin("writing")
         write_samples(output, result.samples)
@@ -193,7 +180,7 @@ def split(
     """Split samples by the hash of the prompt, so that one text never is in two files."""
     from pipelines.samples import parse_shares, split_samples
 
-    counts = split_samples(_read(samples), output, suffix, parse_shares(shares))
+    counts = split_samples(read_sample_files(samples), output, suffix, parse_shares(shares))
     found = ", ".join(f"{name} {n:,}" for name, n in counts.items())
     facts = {**counts, "output": str(output)}
     print_result(facts, f"prompts in {output}: {found}", as_json=as_json)
@@ -212,7 +199,7 @@ def pairs(
     """Pair responses for a reward model: middle > worst and best > middle of each model."""
     from pipelines.samples import parse_shares
 
-    made = list(make_pairs(_read(samples), scorer, parse_shares(shares)))
+    made = list(make_pairs(read_sample_files(samples), scorer, parse_shares(shares)))
     if not made:
         raise ConfigError(
             f"no pair: of no prompt do two responses of one model have different {scorer!r} scores"
@@ -226,111 +213,8 @@ def pairs(
     print_result(facts, f"pairs in {output}: {found}", as_json=as_json)
 
 
-@app.command()
-def labels(
-    samples: SampleFiles,
-    output: Annotated[
-        Path, typer.Option(help="File (.parquet), or folder for the published router's files.")
-    ],
-    reference: Annotated[str, typer.Option(help="Model that every arm is compared with.")],
-    models: Annotated[
-        str | None, typer.Option(help="Models of the arms, separated by commas; else all.")
-    ] = None,
-    ns: Annotated[
-        str, typer.Option(help="Samples of an arm, separated by commas: 1,3,5 makes three arms.")
-    ] = "1",
-    form: Annotated[str, typer.Option(help=f"One of {', '.join(LABEL_FORMS)}.")] = "prob_nlabels",
-    scorer: Scorer = "correct",
-    selector: Annotated[
-        str | None, typer.Option(help="Name of the scores that choose the best of n.")
-    ] = None,
-    margin: Annotated[
-        str, typer.Option(help="How much worse still matches; best: that of the widest labels.")
-    ] = "0",
-    prices: Prices = None,
-    shares: Shares = SHARES,
-    as_json: Json = False,
-) -> None:
-    """Make router labels: how likely each arm is as good as the reference."""
-    from pipelines.samples import LabelRequest, parse_shares, write_labels
-
-    request = LabelRequest(
-        reference=reference,
-        models=_names(models),
-        ns=_whole_numbers(ns),
-        form=_form(form),
-        scorer=scorer,
-        selector=selector,
-        margin=_margin(margin),
-        shares=parse_shares(shares),
-    )
-    result = write_labels(_read(samples), request, output, load_prices(prices) if prices else None)
-    _show_labels(result, request.form, output, as_json=as_json)
-
-
-def _show_labels(result: "LabelResult", form: str, output: Path, *, as_json: bool) -> None:
-    labelled = result.arms[: len(result.mean_label_m)]
-    means = dict(zip(labelled, result.mean_label_m.tolist(), strict=True))
-    facts: dict[str, Any] = {
-        "form": form,
-        "reference": result.arms[-1],
-        "margin": result.margin.margin,
-        "note": result.margin.note,
-        "mean_label": means,
-        "prompts": result.n_prompts,
-        "output": str(output),
-    }
-    found = ", ".join(f"{name} {n:,}" for name, n in result.n_prompts.items())
-    text = f"{form} labels in {output}: {found}; margin {result.margin.margin:g}"
-    print_result(facts, text, as_json=as_json)
-    if as_json:
-        return
-    if result.margin.note:
-        err.print(f"scope: {result.margin.note}", markup=False)
-    rows = [(arm, f"{mean:.3f}") for arm, mean in means.items()]
-    title = f"Training prompts, against {result.arms[-1]}"
-    out.print(table(title, ("arm", "mean label"), rows))
-
-
-def _read(files: list[Path]) -> Samples:
-    """Return the samples of all files; say which models lack prompts."""
-    samples = read_samples(*files)
-    for sentence in missing_sentences(missing_ids(samples)):
-        err.print(f"scope: {sentence}", markup=False)
-    return samples
-
-
-def _names(text: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
-
-
 def _name_value(flag: str, text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals and value):
         raise ConfigError(f"{flag} is {text!r}; expected MODEL=NAME")
     return name, value
-
-
-def _whole_numbers(text: str) -> tuple[int, ...]:
-    if not all(part.strip().isdecimal() for part in text.split(",")):
-        raise ConfigError(f"--ns is {text!r}; expected whole numbers separated by commas, as 1,3,5")
-    return tuple(int(part) for part in text.split(","))
-
-
-def _form(text: str) -> LabelForm:
-    for form in LABEL_FORMS:
-        if text == form:
-            return form
-    raise ConfigError(f"--form is {text!r}; expected one of {', '.join(LABEL_FORMS)}")
-
-
-def _margin(text: str) -> float | None:
-    if text == "best":
-        return None
-    try:
-        margin = float(text)
-    except ValueError:
-        margin = -1.0
-    if not 0 <= margin < float("inf"):
-        raise ConfigError(f"--margin is {text!r}; expected a number of at least 0, or best")
-    return margin

@@ -1,6 +1,7 @@
 """``scope samples draw``: draw responses of models to prompts."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -93,11 +94,13 @@ def draw(
     )
     pending = run.calls if fresh else run.history().pending(run.calls)
     show_quote(Quote.from_calls(pending), len(run.calls) - len(pending), as_json=as_json)
-    try:
-        with progress(as_json=as_json) as stages:
-            run.from_endpoint(requests, budget_usd, stages, fresh=fresh)
-    finally:
-        _report(run, budget_usd, as_json=as_json)
+    with run.open_journal(fresh=fresh) as journal:
+        try:
+            with progress(as_json=as_json) as stages:
+                run.from_endpoint(journal, requests, budget_usd, stages)
+        finally:
+            summary = _report(run, as_json=as_json)
+    _exit_if_missing(summary, budget_usd)
 
 
 def _local_run(request: DrawRequest, output: Path, checkpoint: str) -> DrawRun:
@@ -121,35 +124,34 @@ def _draw_locally(
 ) -> None:
     from pipelines.cluster.capacity import check_vllm
 
-    check_vllm()
+    check_vllm("--checkpoint")
     engine = (JobConfig.load(config) if config else JobConfig()).engine
-    from pipelines.samples.local import draw_locally
+    from pipelines.samples.local import LocalEngines, draw_locally
 
-    try:
-        with progress(as_json=as_json) as stages:
-            draw_locally(run, request, checkpoint, engine, n_engines, stages, fresh=fresh)
-    finally:
-        _report(run, None, as_json=as_json)
+    engines = LocalEngines(checkpoint, engine, n_engines)
+    with run.open_journal(fresh=fresh) as journal:
+        try:
+            with progress(as_json=as_json) as stages:
+                draw_locally(run, journal, request, engines, stages)
+        finally:
+            summary = _report(run, as_json=as_json)
+    _exit_if_missing(summary, None)
 
 
-def _report(run: DrawRun, budget_usd: float | None, *, as_json: bool) -> None:
-    """Write the samples of all runs and print them; exit code 1 if some are missing."""
+def _report(run: DrawRun, *, as_json: bool) -> DrawSummary:
+    """Write the samples of all runs, whether or not this one failed, and print them."""
     summary = run.write()
-    if as_json:
-        facts = [
-            {
-                "model": part.model,
-                "drawn": part.drawn,
-                "failed": part.failed,
-                "truncated": part.truncated,
-                "usd": part.usd,
-            }
-            for part in summary.models
-        ]
-        done = {"models": facts, "unmade": summary.n_unmade, "errors": dict(summary.errors)}
-        typer.echo(json.dumps({"event": "done", **done, "output": str(run.folder)}))
-    else:
+    if not as_json:
         _print_summary(run, summary)
+        return summary
+    facts = [asdict(part) for part in summary.models]
+    done = {"models": facts, "unmade": summary.n_unmade, "errors": dict(summary.errors)}
+    typer.echo(json.dumps({"event": "done", **done, "output": str(run.folder)}))
+    return summary
+
+
+def _exit_if_missing(summary: DrawSummary, budget_usd: float | None) -> None:
+    """Exit with code 1 if calls failed or were not made."""
     if summary.n_unmade and budget_usd is not None:
         err.print(
             f"{summary.n_unmade:,} calls were not made: each could exceed the budget of "

@@ -127,22 +127,24 @@ class DrawRun:
         check_questions(self.folder, history.rows, self.calls)
         return history
 
+    def open_journal(self, *, fresh: bool) -> Journal:
+        """Return the journal; while it is open no other run adds to it."""
+        return Journal(self.folder, self.settings, fresh=fresh)
+
     def from_endpoint(
         self,
+        journal: Journal,
         requests: RequestSettings,
         budget_usd: float | None,
         stages: Stages,
-        *,
-        fresh: bool,
     ) -> None:
         """Make the calls that are still to make, within the budget."""
-        with Journal(self.folder, self.settings, fresh=fresh) as journal:  # locked
-            history = self.history()
-            cap_usd = math.inf if budget_usd is None else budget_usd
-            cap = SpendCap(cap_usd, history.usd, history.possibly_billed_usd)
-            pending = history.pending(self.calls)
-            progress = MeasureProgress(len(pending), cap)
-            asyncio.run(measure(pending, requests, journal, progress, stages))
+        history = self.history()
+        cap_usd = math.inf if budget_usd is None else budget_usd
+        cap = SpendCap(cap_usd, history.usd, history.possibly_billed_usd)
+        pending = history.pending(self.calls)
+        progress = MeasureProgress(len(pending), cap)
+        asyncio.run(measure(pending, requests, journal, progress, stages))
 
     def write(self) -> "DrawSummary":
         """Write the samples of all runs; a failed call is counted, and has no sample."""

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scope.arrays import FloatArray, nan_to_null
+from scope.arrays import BoolArray, FloatArray, nan_to_null
 from scope.errors import ConfigError
 from scope.pool import ModelSpec
 from scope.prices import select_specs
@@ -63,15 +63,18 @@ class LabelResult:
     margin : MatchMargin
         The margin of the labels, and its note.
     mean_label_m : ndarray of shape (n_labels,)
-        Mean over training prompts.
+        Mean over training prompts; NaN without any.
     n_prompts : mapping of str to int
-        Prompts of each split.
+        Prompts written of each split.
+    n_left_out : int
+        Prompts on which an arm has too few samples; the published form cannot hold them.
     """
 
     arms: tuple[str, ...]
     margin: MatchMargin
     mean_label_m: FloatArray
     n_prompts: dict[str, int]
+    n_left_out: int
 
 
 def write_labels(
@@ -122,13 +125,14 @@ def write_labels(
             str(split): write_candidates(output / f"{split}.jsonl", samples, arms, split_q, split)
             for split in SPLITS
         }
-    known = label_qm[is_train_q]
-    n_m = np.maximum((~np.isnan(known)).sum(axis=0), 1)
-    mean_label_m = np.nansum(known, axis=0) / n_m
-    return LabelResult(tuple(map(str, arms.arms)), margin, mean_label_m, n_prompts)
+    n_m = (~np.isnan(label_qm[is_train_q])).sum(axis=0)
+    mean_label_m = np.full(label_qm.shape[1], np.nan)
+    np.divide(np.nansum(label_qm[is_train_q], axis=0), n_m, out=mean_label_m, where=n_m > 0)
+    n_left_out = len(samples.ids) - sum(n_prompts.values())
+    return LabelResult(tuple(map(str, arms.arms)), margin, mean_label_m, n_prompts, n_left_out)
 
 
-def _margin(arms: ArmScores, request: LabelRequest, is_train_q: np.ndarray) -> MatchMargin:
+def _margin(arms: ArmScores, request: LabelRequest, is_train_q: BoolArray) -> MatchMargin:
     if request.margin is not None:
         return MatchMargin(request.margin, float("nan"), float("nan"))
     if not is_train_q.any():

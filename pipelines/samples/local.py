@@ -1,6 +1,7 @@
 """Draw responses from a checkpoint on local vLLM engines, by Ray Data."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,17 @@ FAILED = "engine"
 """Kind of failure in the journal."""
 
 
+@dataclass(frozen=True, slots=True)
+class LocalEngines:
+    """The checkpoint, and the engines that it runs on."""
+
+    checkpoint: str
+    engine: EngineConfig
+    n_engines: int
+
+
 def draw_locally(
-    run: DrawRun,
-    request: DrawRequest,
-    checkpoint: str,
-    engine: EngineConfig,
-    n_engines: int,
-    stages: Stages,
-    *,
-    fresh: bool,
+    run: DrawRun, journal: Journal, request: DrawRequest, engines: LocalEngines, stages: Stages
 ) -> None:
     """Draw the responses that earlier runs lack; each is in the journal as it arrives.
 
@@ -39,62 +42,45 @@ def draw_locally(
     ClusterError
         If the engines do not fit, or Ray is lost.
     """
-    with Journal(run.folder, run.settings, fresh=fresh) as journal:
-        pending = run.history().pending(run.calls)
-        if not pending:
-            return
-        with ray_session(stages):
-            check_engine_capacity(engine, n_engines)
-            stages.begin("starting the engine")
-            plan = _plan(pending, request, checkpoint, engine, n_engines)
-            begun = False
-            for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
-                if not begun:
-                    done = len(run.calls) - len(pending)
-                    stages.begin("drawing", len(run.calls), done=done)
-                    begun = True
-                rows = [
-                    dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)
-                ]
-                results = [_result(row, pending) for row in rows]
-                for result in results:
-                    journal.append(result)
-                stages.advance(len(results), errors=sum(bool(row.error) for row in results))
+    pending = run.history().pending(run.calls)
+    if not pending:
+        return
+    with ray_session(stages):
+        check_engine_capacity(engines.engine, engines.n_engines)
+        stages.begin("starting the engine")
+        plan = _plan(pending, request, engines)
+        for number, batch in enumerate(plan.iter_batches(batch_size=None, batch_format="numpy")):
+            if not number:
+                stages.begin("drawing", len(run.calls), done=len(run.calls) - len(pending))
+            columns = list(batch)
+            for values in zip(*batch.values(), strict=True):
+                result = _result(dict(zip(columns, values, strict=True)), pending)
+                journal.append(result)
+                stages.advance(errors=int(result.error is not None))
 
 
-def _plan(
-    pending: Sequence[Call],
-    request: DrawRequest,
-    checkpoint: str,
-    engine: EngineConfig,
-    n_engines: int,
-) -> Dataset:
+def _plan(pending: Sequence[Call], request: DrawRequest, engines: LocalEngines) -> Dataset:
     """Return the plan from calls to responses, in the order in which they arrive."""
-    prompts = [call.question.prompt for call in pending]
-    seeds = [None if request.seed is None else request.seed + (c.sample or 0) for c in pending]
-    columns = {"row": range(len(pending)), "prompt": prompts}
-    table = pa.table({**columns, "seed": pa.array(seeds, pa.int64())})
-    blocks: list[Any] = [
-        ray.put(table.slice(start, BATCH_ROWS)) for start in range(0, len(pending), BATCH_ROWS)
-    ]
-    rows = ray.data.from_arrow_refs(blocks)
+    rows = _rows(pending, request.seed)
     rows.context.execution_options.preserve_order = False
     sampling = {
         "temperature": request.temperature,
         "top_p": request.top_p,
         "max_tokens": request.max_tokens,
     }
-    source = str(Path(checkpoint).resolve()) if is_local_path(checkpoint) else checkpoint
+    checkpoint, engine = engines.checkpoint, engines.engine
     with quiet_logging():
         from ray.data.llm import build_processor, vLLMEngineProcessorConfig
 
         config = vLLMEngineProcessorConfig(
-            model_source=source,
+            model_source=str(Path(checkpoint).resolve())
+            if is_local_path(checkpoint)
+            else checkpoint,
             # A checkpoint's own top_p and top_k would change what is asked for.
             engine_kwargs={**engine.vllm_kwargs(), "generation_config": "vllm"},
             placement_group_config=engine.placement,
             batch_size=BATCH_ROWS,
-            concurrency=(n_engines, n_engines),
+            concurrency=(engines.n_engines, engines.n_engines),
             should_continue_on_error=True,
             log_engine_metrics=False,
         )
@@ -104,6 +90,22 @@ def _plan(
             postprocess=_response,
         )
         return processor(rows)
+
+
+def _rows(pending: Sequence[Call], seed: int | None) -> Dataset:
+    """Return ``row``, ``prompt`` and ``seed`` of the calls, in small blocks."""
+    seeds = [None if seed is None else seed + (call.sample or 0) for call in pending]
+    table = pa.table(
+        {
+            "row": range(len(pending)),
+            "prompt": [call.question.prompt for call in pending],
+            "seed": pa.array(seeds, pa.int64()),
+        }
+    )
+    blocks: list[Any] = [
+        ray.put(table.slice(start, BATCH_ROWS)) for start in range(0, len(pending), BATCH_ROWS)
+    ]
+    return ray.data.from_arrow_refs(blocks)
 
 
 def _request(row: Mapping[str, Any], sampling: Mapping[str, float]) -> dict[str, Any]:

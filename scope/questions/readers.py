@@ -104,7 +104,8 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
                     raise QuestionError(f"{path}: row {number} has not as many fields as the first")
                 yield f"row {number}", {name: text or None for name, text in row.items()}
         except csv.Error as error:
-            raise QuestionError(f"{path}: line {reader.line_num} is not CSV: {error}") from error
+            line = reader.line_num + 1
+            raise QuestionError(f"{path}: line {line} is not CSV: {error}") from error
 
 
 _READERS = {

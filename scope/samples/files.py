@@ -58,6 +58,8 @@ def check_suffix(path: Path) -> None:
 def _read(path: Path) -> Samples:
     if path.suffix not in (".jsonl", ".parquet"):
         raise FormatError(f"{path} is no file of samples; expected {SUFFIXES}")
+    if not path.is_file():
+        raise FormatError(f"{path} does not exist")
     return read_parquet(path) if path.suffix == ".parquet" else read_jsonl(path)
 
 

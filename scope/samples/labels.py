@@ -1,7 +1,7 @@
 """Router labels: how likely an arm's answer is at least as good as the reference's."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -11,7 +11,7 @@ from scope.arrays import BoolArray, FloatArray
 from scope.errors import ConfigError, UnknownModelError
 from scope.pool import ModelSpec
 from scope.samples.best_of_n import draw_weights, expected
-from scope.samples.margin import MatchMargin, best_match_margin
+from scope.samples.margin import MatchMargin, best_match_margin, search_margin
 from scope.samples.matching import mean_known, sample_matches
 from scope.samples.samples import Samples
 
@@ -59,7 +59,8 @@ def match_labels(
     array([[0.75]])
     """
     match_qmo = sample_matches(score_qmo, reference_qo, margin)
-    return mean_known(match_qmo) if weight_qmo is None else expected(match_qmo, weight_qmo)
+    label_qm = mean_known(match_qmo) if weight_qmo is None else expected(match_qmo, weight_qmo)
+    return np.minimum(label_qm, 1.0)  # rounding of the weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,8 @@ class ArmScores:
         reference_qo = self.score_qmo[:, self.columns[-1]]
         match_qmo = sample_matches(self.score_qmo[:, used], reference_qo, margin)
         parts = zip(self.columns[:-1], self.weights[:-1], strict=True)
-        return np.column_stack([expected(match_qmo[:, used.index(m)], w_qo) for m, w_qo in parts])
+        labels = [expected(match_qmo[:, used.index(m)], w_qo) for m, w_qo in parts]
+        return np.minimum(np.column_stack(labels), 1.0)  # rounding of the weights
 
     def first_scores(self) -> FloatArray:
         """Return the score of each arm's first answer, shape (n_prompts, n_arms).
@@ -205,17 +207,20 @@ class ArmScores:
 
     def best_margin(self, form: LabelForm, is_train_q: BoolArray | None = None) -> MatchMargin:
         """Return t*, the margin whose labels of a form differ most between training prompts."""
+        if not form.startswith("prob_") and form != "det_2cls":
+            return MatchMargin(0.0, float("nan"), float("nan"), f"{form} has no margin")
         keep_q = slice(None) if is_train_q is None else is_train_q
         if form == "det_2cls":
             first_qm = self.first_scores()[keep_q]
             return best_match_margin(first_qm[:, :-1, None], first_qm[:, -1:])
-        if not form.startswith("prob_"):
-            return MatchMargin(0.0, float("nan"), float("nan"), f"{form} has no margin")
-        return best_match_margin(
-            self.score_qmo[keep_q][:, list(self.columns[:-1])],
-            self.score_qmo[keep_q, self.columns[-1]],
-            np.stack([weight_qo[keep_q] for weight_qo in self.weights[:-1]], axis=1),
+        kept = replace(
+            self,
+            score_qmo=self.score_qmo[keep_q],
+            weights=tuple(weight_qo[keep_q] for weight_qo in self.weights),
         )
+        models = sorted(set(self.columns[:-1]))  # each once, however many arms it has
+        reference_qo = kept.score_qmo[:, self.columns[-1]]
+        return search_margin(kept.score_qmo[:, models], reference_qo, kept.matches)
 
 
 def arm_costs(

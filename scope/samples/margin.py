@@ -1,5 +1,6 @@
 """The margin t* by which an arm may be worse: that of the widest labels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,16 +68,27 @@ def best_match_margin(
     >>> best_match_margin(score, np.full((4, 1), 0.5)).margin.__round__(2)
     0.2
     """
-    grid_t = _margins(score_qmo, reference_qo)
-    spread_t = np.array(
-        [_label_spread(score_qmo, reference_qo, weight_qmo, float(t)) for t in grid_t]
-    )
+
+    def labels(margin: float) -> FloatArray:
+        match_qmo = sample_matches(score_qmo, reference_qo, margin)
+        return mean_known(match_qmo) if weight_qmo is None else expected(match_qmo, weight_qmo)
+
+    return search_margin(score_qmo, reference_qo, labels)
+
+
+def search_margin(
+    score_qmo: FloatArray, reference_qo: FloatArray, labels: Callable[[float], FloatArray]
+) -> MatchMargin:
+    """Return t* of `best_match_margin` for labels that a function makes of a margin."""
     if _is_binary_single(score_qmo, reference_qo):
+        spread = _spread(labels(0.0))
         note = (
             "scores are 0 or 1 with one sample of each model: a margin below 1 changes no label, "
             "and one of 1 makes all labels 1"
         )
-        return MatchMargin(0.0, float(spread_t[0]), float(spread_t[0]), note)
+        return MatchMargin(0.0, spread, spread, note)
+    grid_t = _margins(score_qmo, reference_qo)
+    spread_t = np.array([_spread(labels(float(t))) for t in grid_t])
     first = int(np.flatnonzero(spread_t >= (1 - TOLERANCE) * spread_t.max())[0])
     note = "" if first else "no margin makes the labels wider than a margin of 0"
     return MatchMargin(float(grid_t[first]), float(spread_t[first]), float(spread_t[0]), note)
@@ -99,11 +111,8 @@ def mean_difference(value_n: FloatArray) -> float:
     return 2 * float((rank_n * ordered_n).sum()) / max(n, 1) ** 2
 
 
-def _label_spread(
-    score_qmo: FloatArray, reference_qo: FloatArray, weight_qmo: FloatArray | None, margin: float
-) -> float:
-    match_qmo = sample_matches(score_qmo, reference_qo, margin)
-    label_qm = mean_known(match_qmo) if weight_qmo is None else expected(match_qmo, weight_qmo)
+def _spread(label_qm: FloatArray) -> float:
+    """Return the mean difference of the labels of an arm, averaged over arms."""
     return float(np.mean([mean_difference(label_q) for label_q in label_qm.T]))
 
 

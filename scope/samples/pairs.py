@@ -13,6 +13,9 @@ from scope.samples.samples import Samples
 from scope.samples.split import SHARES, Split, split_of
 from scope.storage import atomic_file, atomic_folder
 
+COLUMNS = ("chosen", "rejected")
+"""Columns of the data set."""
+
 
 class PairRow(NamedTuple):
     """Two responses to one prompt, as texts with the prompt; the first is better."""
@@ -77,8 +80,9 @@ def _positions(score_o: FloatArray) -> Iterator[tuple[int, int]]:
 def write_pairs(path: Path, pairs: Sequence[PairRow]) -> None:
     """Write pairs, atomically: ``.jsonl``, or a folder of the `datasets` library.
 
-    The folder is a ``DatasetDict`` with the splits train and validation, columns ``chosen`` and
-    ``rejected``, as the published code reads it; an existing folder is replaced.
+    The folder is a ``DatasetDict`` with the splits train and validation, unless one is empty, and
+    columns ``chosen`` and ``rejected``, as the published code reads it; it replaces an existing
+    one.
     """
     if path.suffix == ".jsonl":
         with atomic_file(path) as draft, draft.open("w", encoding="utf-8") as file:
@@ -90,14 +94,11 @@ def write_pairs(path: Path, pairs: Sequence[PairRow]) -> None:
     from datasets import Dataset, DatasetDict, disable_progress_bars
 
     disable_progress_bars()
-    parts = {
-        split: Dataset.from_dict(
-            {
-                name: [getattr(pair, name) for pair in pairs if pair.split == split]
-                for name in ("chosen", "rejected")
-            }
-        )
-        for split in ("train", "validation")
-    }
+    parts = {}
+    for split in ("train", "validation"):
+        kept = [pair for pair in pairs if pair.split == split]
+        if kept:  # the library cannot read an empty split back
+            columns = {name: [getattr(pair, name) for pair in kept] for name in COLUMNS}
+            parts[split] = Dataset.from_dict(columns)
     with atomic_folder(path, replace=True) as draft:
         DatasetDict(parts).save_to_disk(str(draft))

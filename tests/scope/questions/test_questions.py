@@ -92,7 +92,11 @@ def test_split_and_limit_select_rows(tmp_path):
             rf"prompt has 102,400 characters; at most {MAX_PROMPT_CHARS:,}",
             id="100 KB prompt",
         ),
-        pytest.param("q.csv", "id,prompt", "not a question file; expected .json", id="csv"),
+        pytest.param("q.txt", "id,prompt", "not a question file; expected .json", id="text"),
+        pytest.param(
+            "q.csv", "id,prompt\na", "row 1 has not as many fields as the first", id="short row"
+        ),
+        pytest.param("q.csv", 'id,prompt\n"a', "is not CSV: unexpected end", id="not CSV"),
         pytest.param("q.parquet", "id,prompt", "is not Parquet", id="not Parquet"),
     ],
 )
@@ -173,7 +177,7 @@ def test_an_id_in_two_files_is_rejected(tmp_path):
     [
         pytest.param([], "is empty; expected files of .json", id="empty"),
         pytest.param([".hidden.json"], "is empty; expected files of .json", id="only hidden"),
-        pytest.param(["a.csv"], r"a\.csv is not a question file", id="another kind"),
+        pytest.param(["a.txt"], r"a\.txt is not a question file", id="another kind"),
     ],
 )
 def test_a_folder_without_question_files_is_rejected(tmp_path, names, message):
@@ -218,3 +222,15 @@ def test_parquet_is_read_a_few_rows_at_a_time(tmp_path):
     assert [next(stream).id for _ in range(3)] == ["0", "1", "2"]
     with pytest.raises(QuestionError, match=r"row 5001 \(last\): prompt is empty"):
         list(stream)
+
+
+def test_a_csv_file_names_its_fields_in_the_first_line(tmp_path):
+    """
+    Quoted text may have commas and line breaks; an empty field is unknown.
+    """
+    path = write(tmp_path, "q.csv", 'id,prompt,gt\na,"Two, or\nmore?",2\nb,Which?,\n')
+
+    questions = read_questions(path)
+
+    assert questions.prompts == ("Two, or\nmore?", "Which?")
+    assert questions.gold_answers == ("2", None)

@@ -190,5 +190,5 @@ def test_other_files_are_refused(tmp_path):
         read_samples(tmp_path / "a.csv")
     with pytest.raises(FormatError, match="cannot be read"):
         read_samples(tmp_path / "b.parquet")
-    with pytest.raises(FormatError, match="cannot be read"):
+    with pytest.raises(FormatError, match=r"missing\.jsonl does not exist"):
         read_samples(tmp_path / "missing.jsonl")
