@@ -140,6 +140,22 @@ def test_more_than_two_arms_have_no_share_of_the_small_one():
     assert len(reference_tables(section)) == 2
 
 
+def test_a_measured_arm_is_a_column_like_any_model():
+    """
+    Best of three of the small model, with its own outcomes and price, is compared by its name.
+    """
+    three = SMALL.model_copy(update={"id": "small@3", "usd_per_mtok_out": 0.6})
+    bank, questions = labelled_pair(models=(SMALL, three, LARGE))
+    test_set = EvaluationSet.from_banks(bank, questions)
+
+    section = evaluate(
+        bank, test_set, predict_test_set(bank, test_set), against=ReferenceRequest("large")
+    ).against_reference
+
+    assert [row.name for row in section.fixed_points] == ["N-class", "small", "small@3", "large"]
+    assert section.smallest == "small"
+
+
 def test_a_reference_outside_the_bank_is_refused(inputs):
     """
     The message names the models.
