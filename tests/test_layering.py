@@ -32,8 +32,8 @@ MAY_IMPORT = {
     "scope.routing": ("scope scope.storage scope.reasoner scope.embedding scope.policy scope.bank"),
     "scope.predictor": "scope scope.embedding scope.forecast scope.bank",
     "scope.evaluation": (
-        "scope scope.storage scope.reasoner scope.embedding scope.policy scope.forecast "
-        "scope.fusion scope.bank scope.routing scope.predictor"
+        "scope scope.arms scope.storage scope.reasoner scope.embedding scope.policy scope.forecast "
+        "scope.fusion scope.bank scope.samples scope.routing scope.predictor"
     ),
     "scope.reference": "scope scope.storage scope.forecast scope.routing",
     "scope.upstream": "scope",

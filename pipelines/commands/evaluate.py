@@ -22,17 +22,21 @@ from scope.evaluation import (
     Evaluation,
     EvaluationSet,
     MetricThreshold,
+    ReferenceRequest,
     choices_at,
     curves,
     evaluate,
+    match_forecast,
     parse_limits,
     predict_test_set,
     prediction_entries,
+    reference_tables,
     tables,
     to_html,
     to_json,
     to_table,
 )
+from scope.learned import LearnedRouter
 from scope.pool import load_pool
 from scope.predictions import Predictions
 from scope.predictor import predict_reference_population
@@ -52,6 +56,14 @@ def evaluate_bank(
     pool: Pool = None,
     prices: Prices = None,
     config: Annotated[Path | None, typer.Option(help="YAML with anchors:.")] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="Compare with always this model: drop at a share of its cost saved."),
+    ] = None,
+    router: Annotated[
+        list[Path] | None,
+        typer.Option(help="Learned router to compare, from scope train router; repeatable."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap and the networks.")] = 0,
     alpha: Annotated[float, typer.Option(help="Alpha of predictions.json, 0 to 1.")] = 0.6,
     limit: Annotated[
@@ -72,14 +84,18 @@ def evaluate_bank(
         stages.begin("predicting")
         fitted = load_bank_for_pool(bank, load_pool(pool) if pool else None, prices)
         test_set = EvaluationSet.from_banks(fitted, load_bank(questions))
+        against = _request(reference, tuple(router or ()), fitted, test_set)
         predictions = predict_test_set(fitted, test_set, settings.anchors)
         entries = _entries(fitted, test_set, predictions, alpha)
         stages.advance(len(test_set.ids))
         stages.begin("fitting baselines", N_STEPS)
-        evaluation = evaluate(fitted, test_set, predictions, seed=seed, advance=stages.advance)
+        evaluation = evaluate(
+            fitted, test_set, predictions, seed=seed, against=against, advance=stages.advance
+        )
         facts = {
             "bank": {"path": str(bank), "version": fitted.version},
             "questions": str(questions),
+            "routers": [str(folder) for folder in router or ()],
             **to_json(evaluation),
             "limits": [_limit_json(threshold, evaluation) for threshold in thresholds],
         }
@@ -97,6 +113,30 @@ def _check_output(output: Path, *, fresh: bool) -> None:
         raise ConfigError(f"{output} exists and is no evaluation; choose another output")
     if not fresh:
         raise ConfigError(f"{output} exists; choose another output or pass --fresh to replace it")
+
+
+def _request(
+    reference: str | None, folders: tuple[Path, ...], bank: Bank, test_set: EvaluationSet
+) -> ReferenceRequest | None:
+    """Return what to compare with always one reference; that of a learned router by default."""
+    if folders and test_set.prompts is None:
+        raise ConfigError("--router reads the texts of the questions; --questions has none")
+    routers = [LearnedRouter.load(folder) for folder in folders]
+    if reference is None and routers:
+        reference = routers[0].arms[-1]
+    if reference is None:
+        return None
+    learned = [
+        match_forecast(
+            f"{router.strategy} {folder.name}",
+            router.arms,
+            router.predict(test_set.prompts or ()),
+            bank.model_ids,
+            reference,
+        )
+        for folder, router in zip(folders, routers, strict=True)
+    ]
+    return ReferenceRequest.for_bank(bank, reference, tuple(learned))
 
 
 def _entries(
@@ -144,8 +184,10 @@ def _print(output: Path, evaluation: Evaluation, facts: dict[str, Any], *, as_js
         tables.forecast_table,
         tables.planned_cost_table,
     )
-    for view in views:
-        shown = view(evaluation)
+    section = evaluation.against_reference
+    shown_tables = [view(evaluation) for view in views]
+    shown_tables += reference_tables(section) if section else ()
+    for shown in shown_tables:
         rows = [[_cell(cell) for cell in row] for row in shown.rows]
         out.print()
         out.print(table(shown.title, shown.headers, rows))

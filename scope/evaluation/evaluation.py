@@ -1,13 +1,14 @@
 """Evaluate a bank on labelled questions, against every baseline."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from threadpoolctl import threadpool_limits
 
 from scope.arrays import BoolArray, FloatArray
 from scope.bank import Bank
 from scope.config import AnchorConfig
+from scope.evaluation.against_reference import AgainstReference
 from scope.evaluation.baselines import BASELINES, BaselineForecast, fit_baselines
 from scope.evaluation.bootstrap import bootstrap_weights
 from scope.evaluation.forecast_quality import ForecastQuality, forecast_qualities
@@ -18,6 +19,7 @@ from scope.evaluation.leaderboard import (
     single_model_rows,
 )
 from scope.evaluation.planned_cost import PlannedVsRealised, planned_vs_realised, select_questions
+from scope.evaluation.reference_routers import ReferenceRequest, evaluate_against_reference
 from scope.evaluation.strategies import (
     BestSingleModel,
     LambdaSweep,
@@ -60,6 +62,8 @@ class Evaluation:
         Planned and realised accuracy and cost of settings of our router.
     quality : tuple of ForecastQuality
         Of the forecasts, ours first, on every cell with a known outcome.
+    against_reference : AgainstReference or None
+        None if no reference was named.
     """
 
     models: tuple[str, ...]
@@ -73,6 +77,7 @@ class Evaluation:
     single_models: tuple[SingleModelRow, ...]
     planned_costs: tuple[PlannedVsRealised, ...]
     quality: tuple[ForecastQuality, ...]
+    against_reference: AgainstReference | None = None
 
     def row(self, name: str) -> LeaderboardRow:
         """Return the row of one strategy."""
@@ -85,6 +90,7 @@ def evaluate(
     predictions: Predictions,
     *,
     seed: int = 0,
+    against: ReferenceRequest | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Compare our router with every baseline on labelled questions.
@@ -99,6 +105,8 @@ def evaluate(
         Ours, for every question of the test set, as `predict_test_set` returns them.
     seed : int
         Of the bootstrap and of the networks; the same seed gives the same numbers.
+    against : ReferenceRequest, optional
+        Compare with always this model, too, and with learned routers relative to it.
     advance : callable
         Called `N_STEPS` times in total, to show progress.
     """
@@ -112,6 +120,11 @@ def evaluate(
             *fit_baselines(bank, test_set, seed, advance),
         ]
         evaluation = _compare(bank, test_set, predictions, forecasts, seed)
+        if against:
+            section = evaluate_against_reference(
+                bank, test_set, predictions, forecasts, _outcomes(test_set, seed), against
+            )
+            evaluation = replace(evaluation, against_reference=section)
     advance()
     return evaluation
 
@@ -141,13 +154,8 @@ def _compare(
     seed: int,
 ) -> Evaluation:
     """Compare all routers on the questions with the outcomes of all models."""
-    complete_q = test_set.complete_q
-    n_questions = int(complete_q.sum())
-    outcomes = ResampledOutcomes.from_outcomes(
-        test_set.truth.correct_qm[complete_q],
-        test_set.truth.cost_usd_qm[complete_q],
-        bootstrap_weights(n_questions, seed),
-    )
+    complete_q, outcomes = test_set.complete_q, _outcomes(test_set, seed)
+    n_questions = len(outcomes.correct_qm)
     our_cost_usd_qm = predictions.estimates.cost_usd_qm
     sweeps = {
         forecast.name: _sweep(forecast, our_cost_usd_qm, complete_q) for forecast in forecasts
@@ -175,6 +183,16 @@ def _compare(
             predictions.estimates.completion_tokens_qm,
             bootstrap_weights(len(test_set.ids), seed),
         ),
+    )
+
+
+def _outcomes(test_set: EvaluationSet, seed: int) -> ResampledOutcomes:
+    """Return the outcomes of the questions that have all, with bootstrap weights."""
+    complete_q = test_set.complete_q
+    return ResampledOutcomes.from_outcomes(
+        test_set.truth.correct_qm[complete_q],
+        test_set.truth.cost_usd_qm[complete_q],
+        bootstrap_weights(int(complete_q.sum()), seed),
     )
 
 

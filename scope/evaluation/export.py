@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from scope.evaluation.against_reference import AgainstReference
 from scope.evaluation.bootstrap import Interval
 from scope.evaluation.evaluation import Evaluation
 from scope.evaluation.forecast_quality import ALL_MODELS, ForecastQuality
@@ -20,7 +21,7 @@ SCORES = pa.schema(
     [(name, pa.string()) for name in ("table", "name", "at", "metric")]
     + [(name, pa.float64()) for name in ("value", "low", "high")]
 )
-"""Columns of ``scores.parquet``: `at` is a budget or a model, null where there is none."""
+"""Columns of ``scores.parquet``: `at` is a budget, a model or a share, null where there is none."""
 
 CURVE_COLUMNS = (
     "budget_usd_per_1k",
@@ -57,6 +58,8 @@ def to_table(evaluation: Evaluation) -> pa.Table:
     ]
     for quality in evaluation.quality:
         rows += _quality_rows(quality)
+    if evaluation.against_reference:
+        rows += _reference_rows(evaluation.against_reference)
     return _table(rows, SCORES)
 
 
@@ -125,6 +128,18 @@ def _quality_rows(quality: ForecastQuality) -> Iterator[ScoreRow]:
         key = "quality", quality.name, model
         yield _score_row(*key, "length_error_tokens", error.tokens)
         yield _score_row(*key, "length_error_relative", error.relative)
+
+
+def _reference_rows(section: AgainstReference) -> Iterator[ScoreRow]:
+    table, of_hull = "against_reference", ("drop", "gap_recovered", "gain_over_hull")
+    for sweep in section.sweeps:
+        for saved in sweep.at_savings:
+            yield from _score_rows(table, sweep.name, f"{saved.saving:g} saved", saved, of_hull)
+        for sent in sweep.at_shares:
+            metrics = ("drop", "gain_over_random")
+            yield from _score_rows(table, sweep.name, f"{sent.share:g} small", sent, metrics)
+    for row in section.fixed_points:
+        yield from _score_rows(table, row.name, None, row, ("saving", *of_hull))
 
 
 def _score_rows(

@@ -6,6 +6,7 @@ from scope.evaluation import charts, formatting, tables
 from scope.evaluation.bootstrap import N_REPLICATES
 from scope.evaluation.calibration_bins import N_BINS
 from scope.evaluation.evaluation import MIXTURE, OURS, Evaluation
+from scope.evaluation.reference_tables import reference_tables
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
@@ -21,6 +22,7 @@ def to_html(evaluation: Evaluation) -> str:
 
     # Names of models come from files of other people: they are text, never markup.
     engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    section = evaluation.against_reference
     template = engine.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
         title=tables.title(evaluation),
@@ -40,6 +42,9 @@ def to_html(evaluation: Evaluation) -> str:
             "forecasts": tables.forecast_table(evaluation),
             "planned_costs": tables.planned_cost_table(evaluation),
         },
+        reference=section,
+        reference_tables=reference_tables(section) if section else (),
+        reference_notes=[f"{row.name}: {row.note}." for row in section.sweeps] if section else (),
         length=tables.length_error(evaluation),
         n_budgets=len(evaluation.budgets_usd_per_1k),
         n_replicates=f"{N_REPLICATES:,}",

@@ -78,6 +78,23 @@ def test_one_command_writes_everything(scope, banks, tmp_path):
     assert {one["prediction"] for one in entries} <= {"small", "large"}
 
 
+def test_a_reference_adds_its_section(scope, banks, tmp_path):
+    """
+    On the terminal, in the JSON and in the table of numbers; without it the JSON has null.
+    """
+    flags = ["--reference", "large", "--output", tmp_path / "eval"]
+
+    code, out, _ = scope("eval", *banks, *flags)
+
+    metrics = json.loads((tmp_path / "eval" / "metrics.json").read_text())
+    rows = pq.read_table(tmp_path / "eval" / "scores.parquet").to_pylist()
+    assert code == 0
+    assert "Quality drop in % against always large" in out
+    assert "hull of static arms" in out
+    assert metrics["against_reference"]["reference"] == "large"
+    assert "against_reference" in {row["table"] for row in rows}
+
+
 def test_json_is_alone_on_stdout_and_a_broken_limit_exits_1(scope, tmp_path):
     """
     The evaluation is written all the same; standard error says what was not kept. Three
@@ -129,6 +146,7 @@ def test_an_earlier_evaluation_is_replaced_only_when_asked(scope, banks, tmp_pat
         pytest.param(["--ci"], "--ci has nothing to check", id="ci without a floor"),
         pytest.param(["--alpha", 2], "alpha is 2.0; expected a number within 0..1", id="alpha"),
         pytest.param(["--pool", "default"], "unknown model 'tngtech/", id="pool"),
+        pytest.param(["--reference", "huge"], "unknown model 'huge'", id="reference"),
         pytest.param(["--questions", "nowhere"], "nowhere is not a bank", id="questions"),
         pytest.param(["--prices", "nowhere"], "price file nowhere cannot be read", id="prices"),
     ],
