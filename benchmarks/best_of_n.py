@@ -16,12 +16,10 @@ from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import betaln
-from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits
 
 from benchmarks.leaderboard import SEED
-from scope.arms import Arm, best_of_n_probability
+from scope.arms import Arm, best_of_n_probability, fit_concentration, within_question_auc
 from scope.arrays import BoolArray, FloatArray
 from scope.embedding.encoder import Encoder
 from scope.embedding.text_features import text_features
@@ -96,7 +94,9 @@ class FittedSamples:
         fit_q[hash_sample(samples.ids, len(samples.ids) // 2)] = True
         grades_qmo, design_qf = samples.scores[JUDGE], design(samples, fit_q)
         p_qm = one_sample_probability(np.nanmean(grades_qmo, axis=2), design_qf, fit_q)
-        kappas = [concentration(p_qm[fit_q, m], grades_qmo[fit_q, m]) for m in range(p_qm.shape[1])]
+        kappas = [
+            fit_concentration(p_qm[fit_q, m], grades_qmo[fit_q, m]) for m in range(p_qm.shape[1])
+        ]
         return cls(samples, fit_q, design_qf, p_qm, np.array(kappas))
 
     def chance_qm(self, selector: SelectorRun, n_samples: int) -> FloatArray:
@@ -149,29 +149,6 @@ def design(samples: Samples, fit_q: BoolArray) -> FloatArray:
 def _logistic(design_qf: FloatArray, label_qm: FloatArray) -> LogisticBaseline:
     validation_q = np.random.default_rng(SEED).random(len(design_qf)) < 0.2
     return LogisticBaseline(TrainingSet(design_qf, label_qm), validation_q)
-
-
-def concentration(p_q: FloatArray, grades_qo: FloatArray) -> float:
-    """Return the kappa of the highest Beta-Binomial likelihood, p being fixed."""
-    right_q, n_q = np.nansum(grades_qo, axis=1), (~np.isnan(grades_qo)).sum(axis=1)
-
-    def loss(log_kappa: float) -> float:
-        a_q, b_q = np.exp(log_kappa) * p_q, np.exp(log_kappa) * (1 - p_q)
-        return -float((betaln(a_q + right_q, b_q + n_q - right_q) - betaln(a_q, b_q)).sum())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-6, 7), method="bounded").x))
-
-
-def within_question_auc(grades_qo: FloatArray, score_qo: FloatArray) -> float:
-    """Return how often a right sample scores above a wrong one of the same prompt."""
-    wins, pairs = 0.0, 0.0
-    for grade_o, score_o in zip(grades_qo, score_qo, strict=True):
-        known_o = ~np.isnan(grade_o + score_o)
-        right_o, rank_o = grade_o[known_o] > 0.5, rankdata(score_o[known_o])
-        n_right, n_wrong = int(right_o.sum()), int((~right_o).sum())
-        wins += rank_o[right_o].sum() - n_right * (n_right + 1) / 2
-        pairs += n_right * n_wrong
-    return wins / pairs if pairs else 0.5
 
 
 def selectors(fitted: FittedSamples) -> Iterator[SelectorRun]:

@@ -2,12 +2,15 @@
 
 from scope.arms.arm import EFFORTS, MAX_SAMPLES, Arm
 from scope.arms.best_of_n import best_of_n_probability, pass_at_n, rank_weights
+from scope.arms.fit import fit_concentration, within_question_auc
 
 __all__ = [
     "EFFORTS",
     "MAX_SAMPLES",
     "Arm",
     "best_of_n_probability",
+    "fit_concentration",
     "pass_at_n",
     "rank_weights",
+    "within_question_auc",
 ]
