@@ -166,3 +166,22 @@ NoCache = Annotated[
     bool,
     typer.Option("--no-cache", help="Neither read nor write the caches of embeddings and answers."),
 ]
+
+
+def parse_margin(text: str) -> float | None:
+    """Return the value of ``--margin``; None for ``best``.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither ``best`` nor a number of at least 0.
+    """
+    if text == "best":
+        return None
+    try:
+        margin = float(text)
+    except ValueError:
+        margin = -1.0
+    if not 0 <= margin < float("inf"):
+        raise ConfigError(f"--margin is {text!r}; expected a number of at least 0, or best")
+    return margin

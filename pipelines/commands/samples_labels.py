@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.options import Json, Prices
+from pipelines.commands.options import Json, Prices, parse_margin
 from pipelines.commands.samples_options import (
     SHARES,
     SampleFiles,
@@ -56,7 +56,7 @@ def labels(
         form=_form(form),
         scorer=scorer,
         selector=selector,
-        margin=_margin(margin),
+        margin=parse_margin(margin),
         shares=parse_shares(shares),
     )
     result = write_labels(
@@ -111,15 +111,3 @@ def _form(text: str) -> LabelForm:
         if text == form:
             return form
     raise ConfigError(f"--form is {text!r}; expected one of {', '.join(LABEL_FORMS)}")
-
-
-def _margin(text: str) -> float | None:
-    if text == "best":
-        return None
-    try:
-        margin = float(text)
-    except ValueError:
-        margin = -1.0
-    if not 0 <= margin < float("inf"):
-        raise ConfigError(f"--margin is {text!r}; expected a number of at least 0, or best")
-    return margin

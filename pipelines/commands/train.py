@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 from rich.console import Group
 
-from pipelines.commands.options import Json
+from pipelines.commands.options import Json, parse_margin
 from pipelines.terminal import out, print_result, progress, table
 from scope.embedding import MINILM
 from scope.errors import ConfigError
@@ -89,7 +89,7 @@ def router(
         reference=reference,
         arms=_names(arms),
         loss=_loss(loss),
-        margin=_margin(margin),
+        margin=parse_margin(margin),
         scorer=scorer,
         selector=selector,
     )
@@ -183,18 +183,6 @@ def _loss(name: str) -> Loss:
             found: Loss = loss
             return found
     raise ConfigError(f"--loss is {name!r}; expected one of {', '.join(get_args(Loss))}")
-
-
-def _margin(text: str) -> float | None:
-    if text == "best":
-        return None
-    try:
-        margin = float(text)
-    except ValueError:
-        margin = -1.0
-    if not 0 <= margin < float("inf"):
-        raise ConfigError(f"--margin is {text!r}; expected a number of at least 0, or best")
-    return margin
 
 
 def _settings(
