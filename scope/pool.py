@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -9,6 +10,20 @@ from pydantic import Field
 from scope.arrays import FloatArray
 from scope.config import StrictModel, Usd
 from scope.errors import ConfigError, UnknownModelError
+
+
+class Resampling(StrictModel):
+    """What several samples of one model are worth: fitted to graded samples, or assumed."""
+
+    concentration: float = Field(gt=0, allow_inf_nan=False)
+    """``kappa`` of the success rate of a question, ``Beta(kappa p, kappa (1 - p))``."""
+    odds: float = Field(gt=0, allow_inf_nan=False)
+    """Odds ``w`` with which the selector puts a correct sample before a wrong one."""
+    exponent: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """``gamma``: of k correct samples of n, one is picked with odds ``w (k / (n - k)) ** gamma``."""
+    selector: str = Field(min_length=1)
+    """What picks the answer: ``majority``, or the name of a reward model."""
+    source: Literal["fitted", "assumed"]
 
 
 class ModelSpec(StrictModel):
@@ -20,12 +35,17 @@ class ModelSpec(StrictModel):
     """Price of a million prompt tokens. Required: an unknown price is not free."""
     usd_per_mtok_out: Usd
     """Price of a million completion tokens, reasoning included."""
+    usd_per_mtok_cached_in: Usd | None = None
+    """Price of a million prompt tokens that a parallel sample repeats: 0 where the provider bills
+    the prompt of n completions once; None means the full price."""
     context_window: int | None = Field(default=None, ge=1)
     """Limit on prompt and completion tokens; None if unknown."""
     capabilities: tuple[str, ...] = ()
     """What the model supports, such as ``vision`` or ``function_calling``."""
     upstream_id: str | None = None
     """The provider's name of the model; None means `id`."""
+    resampling: Resampling | None = None
+    """What several samples of the model are worth; None where no samples were fitted."""
 
     def cost_usd(self, prompt_tokens: FloatArray, completion_tokens: FloatArray) -> FloatArray:
         """Return the cost of calls with these token counts, USD; NaN stays NaN."""
