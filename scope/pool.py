@@ -20,10 +20,13 @@ class Resampling(StrictModel):
     odds: float = Field(gt=0, allow_inf_nan=False)
     """Odds ``w`` with which the selector puts a correct sample before a wrong one."""
     exponent: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    """``gamma``: of k correct samples of n, one is picked with odds ``w (k / (n - k)) ** gamma``."""
+    """``gamma``: with k of n samples correct, a correct one is picked with odds
+    ``w (k / (n - k)) ** gamma``."""
     selector: str = Field(min_length=1)
     """What picks the answer: ``majority``, or the name of a reward model."""
     source: Literal["fitted", "assumed"]
+    selector_usd_per_mtok: Usd = 0.0
+    """Price of a million tokens that the selector reads: prompt and answer of every sample."""
 
 
 class ModelSpec(StrictModel):

@@ -21,7 +21,8 @@ def load_prices(path: Path) -> dict[str, ModelSpec]:
     Three formats are recognised by their keys:
 
     * ``{model: {"input": usd, "output": usd}}``, USD per million tokens, the
-      reference's ``pricing.json``;
+      reference's ``pricing.json``; ``cached_input`` may be added, the price of a prompt that
+      parallel samples repeat;
     * ``[{"model": id, "input": usd, "output": usd}]``, the same as a list;
     * LiteLLM's ``model_prices_and_context_window.json``, USD per token, with
       context window and capabilities. Entries without both token prices
@@ -91,6 +92,7 @@ def _entries(data: object, path: Path) -> Iterable[dict[str, Any]]:
                 "id": model,
                 "usd_per_mtok_in": row.get("input"),
                 "usd_per_mtok_out": row.get("output"),
+                "usd_per_mtok_cached_in": row.get("cached_input"),
             }
         elif (
             model != "sample_spec"

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "scope.forecast": "scope",
     "scope.fusion": "scope scope.storage scope.reasoner scope.policy",
     "scope.bank": (
-        "scope scope.storage scope.reasoner scope.embedding scope.policy scope.forecast "
+        "scope scope.arms scope.storage scope.reasoner scope.embedding scope.policy scope.forecast "
         "scope.fusion"
     ),
     "scope.questions": "scope",
@@ -29,7 +29,9 @@ MAY_IMPORT = {
     "scope.learned": (
         "scope scope.storage scope.arms scope.embedding scope.policy scope.bank scope.samples"
     ),
-    "scope.routing": ("scope scope.storage scope.reasoner scope.embedding scope.policy scope.bank"),
+    "scope.routing": (
+        "scope scope.arms scope.storage scope.reasoner scope.embedding scope.policy scope.bank"
+    ),
     "scope.predictor": "scope scope.embedding scope.forecast scope.bank",
     "scope.evaluation": (
         "scope scope.arms scope.storage scope.reasoner scope.policy scope.fusion scope.bank "

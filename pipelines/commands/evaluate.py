@@ -14,7 +14,7 @@ from pipelines.config import JobConfig
 from pipelines.terminal import err, out, progress, table
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS
 from scope.bank import Bank, fit_alpha_scale, load_bank
-from scope.errors import ConfigError, EvaluationError
+from scope.errors import ConfigError, EvaluationError, join_names
 from scope.evaluation import EvaluationSet, TableCell, choices_at
 from scope.learned import LearnedRouter
 from scope.pool import load_pool
@@ -79,7 +79,7 @@ def evaluate_bank(
     with progress(as_json=as_json) as stages:
         stages.plan("predicting", "fitting baselines", "writing")
         stages.begin("predicting")
-        fitted = load_bank_for_pool(bank, load_pool(pool) if pool else None, prices)
+        fitted = _measured_bank(bank, load_pool(pool) if pool else None, prices)
         test_set = EvaluationSet.from_banks(fitted, load_bank(questions))
         against = _request(reference, tuple(router or ()), fitted, test_set)
         predictions = predict_test_set(fitted, test_set, settings.anchors)
@@ -100,6 +100,18 @@ def evaluate_bank(
         _write(output, evaluation, facts, entries)
     _print(output, evaluation, facts, as_json=as_json)
     _check_thresholds(thresholds, evaluation, ci=ci)
+
+
+def _measured_bank(path: Path, pool: tuple[str, ...] | None, prices: Path | None) -> Bank:
+    """Return the bank of a pool; refuse arms that it derives, since they have no outcomes."""
+    bank, arms = load_bank_for_pool(path, pool, prices)
+    if derived := [arms.models[m].id for m in arms.derived]:
+        raise EvaluationError(
+            f"{join_names(derived)}: derived from one sample, so that there is no outcome to "
+            "compare with; measure it (`scope measure --model`) and add it to the bank and to "
+            "--questions, or leave it out of --pool"
+        )
+    return bank
 
 
 def _check_output(output: Path, *, fresh: bool) -> None:

@@ -9,14 +9,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.embedding.encoder_actor import Batch
-from pipelines.predict.output import FAILED, open_prediction_files
+from pipelines.predict.output import FAILED, PredictedPool, open_prediction_files
 from pipelines.predict.question_source import QuestionSource
 from pipelines.predict.shard_actor import ShardTask
 from pipelines.reasoner import ReasonerUsage
 from pipelines.terminal import Stages
 from scope.arrays import AnyArray, BoolArray
 from scope.reasoner import ReasonerSpec
-from scope.routing import FOLDER
+from scope.routing import FOLDER, outcomes_of
 from scope.storage import SETTINGS_FILE
 
 
@@ -56,9 +56,12 @@ def merge(
     stages: Stages,
 ) -> PredictionSummary:
     """Merge all shards, sorted by id, into the files of a finished run."""
-    bank, summary = task.bank, PredictionSummary(len(source.ids))
-    outcomes = source.outcomes(bank.model_ids)
-    with open_prediction_files(output, bank, source.ids, outcomes, reasoner) as files:
+    summary = PredictionSummary(len(source.ids))
+    outcomes = source.outcomes(task.arms.model_ids)
+    if outcomes is not None and task.arms.is_derived:
+        outcomes = outcomes_of(outcomes, task.arms)
+    pool = PredictedPool(task.bank, task.arms, source.ids, outcomes)
+    with open_prediction_files(output, pool, reasoner) as files:
         for table in task.folder.iter_merged(source.ids):
             batch = {name: stacked(table[name]) for name in table.column_names}
             summary.count(batch)

@@ -3,12 +3,15 @@
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from pipelines.embedding.encoder_actor import Batch
+from scope.arms import ArmColumns
+from scope.arrays import AnyArray, IntArray
 from scope.bank import Bank
 from scope.config import AnchorConfig
 from scope.outcomes import Outcomes
@@ -40,13 +43,42 @@ SOURCES = np.array(["anchors", "scope", "anchors"], dtype=object)
 AppendJson = Callable[[object], None]
 
 
+@dataclass(frozen=True, slots=True)
+class PredictedPool:
+    """What a run predicts.
+
+    Attributes
+    ----------
+    bank : Bank
+        Whose anchors the predictions come from.
+    arms : ArmColumns
+        The pool, from the columns of the bank.
+    question_ids : tuple of str
+    outcomes : Outcomes or None
+        Outcomes of the arms on the questions, where known.
+    """
+
+    bank: Bank
+    arms: ArmColumns
+    question_ids: tuple[str, ...]
+    outcomes: Outcomes | None
+
+    def source(self, answer_qm: IntArray | None) -> AnyArray:
+        """Return the source of each prediction: of a derived arm also how its samples are known."""
+        source_qm = SOURCES[np.zeros((1, 1), dtype=int) if answer_qm is None else answer_qm]
+        ending_m = np.array([self._ending(m) for m in range(len(self.arms.models))], dtype=object)
+        labelled_qm: AnyArray = source_qm + ending_m
+        return labelled_qm
+
+    def _ending(self, m: int) -> str:
+        resampling = self.arms.models[m].resampling
+        derived = self.arms.n_samples[m] > 1 and resampling
+        return f", samples {derived.source}" if derived else ""
+
+
 @contextmanager
 def open_prediction_files(
-    output: Path,
-    bank: Bank,
-    question_ids: tuple[str, ...],
-    outcomes: Outcomes | None,
-    reasoner: ReasonerSpec | None = None,
+    output: Path, pool: PredictedPool, reasoner: ReasonerSpec | None = None
 ) -> Iterator["PredictionFiles"]:
     """Open ``predictions/``, ``selection.json`` and ``similarity.json`` of a run.
 
@@ -55,11 +87,7 @@ def open_prediction_files(
     Parameters
     ----------
     output : Path
-    bank : Bank
-        Its anchors and models are those of the predictions.
-    question_ids : tuple of str
-    outcomes : Outcomes or None
-        Outcomes of the questions, where known.
+    pool : PredictedPool
     reasoner : ReasonerSpec, optional
         The reasoner that was queried.
     """
@@ -69,9 +97,7 @@ def open_prediction_files(
         _open_json_array(output / SELECTION, head, "]}") as add_selection,
         _open_json_array(output / SIMILARITY, "[", "]") as add_similarity,
     ):
-        yield PredictionFiles(
-            folder, add_selection, add_similarity, bank, question_ids, outcomes, reasoner
-        )
+        yield PredictionFiles(folder, add_selection, add_similarity, pool, reasoner)
 
 
 @contextmanager
@@ -88,38 +114,37 @@ class PredictionFiles:
         folder: Path,
         add_selection: AppendJson,
         add_similarity: AppendJson,
-        bank: Bank,
-        question_ids: tuple[str, ...],
-        outcomes: Outcomes | None,
+        pool: PredictedPool,
         reasoner: ReasonerSpec | None,
     ) -> None:
-        self._folder, self._reasoner = folder, reasoner
+        self._folder, self._pool, self._reasoner = folder, pool, reasoner
         self._add_selection, self._add_similarity = add_selection, add_similarity
-        self._bank, self._ids, self._outcomes = bank, question_ids, outcomes
-        self._truth = GroundTruth.from_outcomes(outcomes, bank.models) if outcomes else None
+        outcomes = pool.outcomes
+        self._truth = GroundTruth.from_outcomes(outcomes, pool.arms.models) if outcomes else None
         self._n_shards = 0
 
     def add(self, batch: Batch) -> None:
         """Write one batch as a shard and append it to the two files of the reference format."""
         rows = batch["row"]
         predictions = Predictions(
-            tuple(self._ids[row] for row in rows),
-            self._bank.model_ids,
+            tuple(self._pool.question_ids[row] for row in rows),
+            self._pool.arms.model_ids,
             Estimates.from_stack(np.asarray(batch[name], dtype=np.float64) for name in COLUMNS),
         )
         errors = batch["error"].tolist()
         if "answer_qm" in batch:
             answer_qm = batch["answer_qm"].astype(np.int64)
-            table = predictions.to_table(SOURCES[answer_qm], errors, answer_qm == FAILED)
+            source_qm = self._pool.source(answer_qm)
+            table = predictions.to_table(source_qm, errors, answer_qm == FAILED)
         else:
-            table = predictions.to_table("anchors", errors)
+            table = predictions.to_table(self._pool.source(None), errors)
         write_shard(self._folder, self._n_shards, table)
         self._n_shards += 1
         for q, row in enumerate(rows):
             self._add_selection(selection_entry(predictions, q, self._truth_of(row)))
             anchor_k, similarity_k = batch["anchor_qk"][q], batch["similarity_qk"][q]
             found = anchor_k != NO_ANCHOR
-            anchors = [self._bank.ids[anchor] for anchor in anchor_k[found]]
+            anchors = [self._pool.bank.ids[anchor] for anchor in anchor_k[found]]
             self._add_similarity(
                 similarity_entry(predictions.question_ids[q], anchors, similarity_k[found].tolist())
             )
@@ -130,16 +155,17 @@ class PredictionFiles:
 
     def write_manifest(self, config: AnchorConfig) -> None:
         """Write the outcomes, the reference population and the manifest."""
-        if self._outcomes is not None:
-            pq.write_table(self._outcomes.to_table(self._ids), self._folder / OUTCOMES)
-        if self._bank.reference is not None:
-            self._bank.reference.save(self._folder / REFERENCE)
+        pool, bank = self._pool, self._pool.bank
+        if pool.outcomes is not None:
+            pq.write_table(pool.outcomes.to_table(pool.question_ids), self._folder / OUTCOMES)
+        if bank.reference is not None:
+            bank.reference.select_arms(pool.arms).save(self._folder / REFERENCE)
         manifest = PredictionsManifest(
-            n_questions=len(self._ids),
-            bank_version=self._bank.version,
-            embedder=self._bank.embedder,
+            n_questions=len(pool.question_ids),
+            bank_version=bank.version,
+            embedder=bank.embedder,
             anchors=config,
-            models=self._bank.models,
+            models=pool.arms.models,
             reasoner=self._reasoner,
             files={},
         )
@@ -147,11 +173,12 @@ class PredictionFiles:
 
     def _truth_of(self, row: int) -> list[tuple[float, float, float]] | None:
         """Return (correct, completion tokens, USD) of each model; None without outcomes."""
-        if self._truth is None or self._outcomes is None:
+        outcomes = self._pool.outcomes
+        if self._truth is None or outcomes is None:
             return None
         columns = (
             self._truth.correct_qm[row],
-            self._outcomes.completion_tokens_am[row],
+            outcomes.completion_tokens_am[row],
             self._truth.cost_usd_qm[row],
         )
         return list(zip(*(column.tolist() for column in columns), strict=True))

@@ -19,6 +19,7 @@ from pipelines.predict.shard_actor import ShardActor, ShardTask
 from pipelines.reasoner import QueryBatch, ReasonerOptions, ReasonerRun, ReasonerUsage
 from pipelines.reasoner.query import query_reasoner
 from pipelines.terminal import Stages
+from scope.arms import ArmColumns
 from scope.arrays import IntArray
 from scope.bank import Bank, content_digest
 from scope.config import AnchorConfig
@@ -103,14 +104,14 @@ def predict(
     stages = stages or Stages()
     stages.plan(*(name for name in STAGES if inputs.reasoner or name not in REASONER_STAGES))
     stages.begin("reading")
-    bank = load_bank_for_pool(inputs.bank, inputs.pool, inputs.prices)
+    bank, arms = load_bank_for_pool(inputs.bank, inputs.pool, inputs.prices)
     reasoner = inputs.reasoner.fitted_run(bank) if inputs.reasoner else None
     texts = reasoner is not None
     source = question_source(inputs.query_file, inputs.split, inputs.limit, bank, texts=texts)
     stages.advance(len(source.ids))
 
     anchors = inputs.config.anchors or bank.anchor_config
-    settings = _settings(bank, anchors, source, reasoner)
+    settings = _settings(bank, arms, anchors, source, reasoner)
     # Workers have another working directory: the path must be absolute.
     unfinished = output.resolve() / UNFINISHED_FOLDER
     if (output / FOLDER).exists() and not fresh:
@@ -120,7 +121,7 @@ def predict(
     check_writable(output)
 
     folder = ShardFolder.open(unfinished, settings, fresh=fresh)
-    task = ShardTask(bank, anchors, folder, source.bank_path)
+    task = ShardTask(bank, anchors, folder, arms, source.bank_path)
     try:
         usage = _predict_missing_shards(source, task, reasoner, inputs, stages)
     finally:
@@ -135,14 +136,18 @@ def predict(
 
 
 def _settings(
-    bank: Bank, anchors: AnchorConfig, source: QuestionSource, reasoner: ReasonerRun | None
+    bank: Bank,
+    arms: ArmColumns,
+    anchors: AnchorConfig,
+    source: QuestionSource,
+    reasoner: ReasonerRun | None,
 ) -> dict[str, Any]:
     """Return everything that the predictions depend on, as JSON."""
     optional = {"reasoner": reasoner.spec.model_dump(mode="json")} if reasoner else {}
     return {
         **optional,
         "bank": bank.version,
-        "models": [model.model_dump(mode="json") for model in bank.models],
+        "models": [model.model_dump(mode="json") for model in arms.models],
         "embedder": bank.embedder.model_dump(mode="json"),
         "anchors": anchors.model_dump(mode="json"),
         "questions": source.digest,

@@ -11,6 +11,7 @@ from pipelines.embedding.cached import to_fixed_size_list
 from pipelines.embedding.encoder_actor import Batch
 from pipelines.predict.output import ANSWERED, FAILED, NO_ANCHOR, NOT_QUERIED
 from pipelines.reasoner import QueryResult
+from scope.arms import ArmColumns
 from scope.arrays import AnyArray, BoolArray, Float32Array, FloatArray, IntArray
 from scope.bank import Bank, StoredFeatures
 from scope.config import AnchorConfig
@@ -28,6 +29,8 @@ class ShardTask:
     bank: Bank
     anchors: AnchorConfig
     folder: ShardFolder
+    arms: ArmColumns
+    """The pool, from the columns of the bank."""
     stored: Path | None
     """The bank that holds the questions; None if they are raw texts."""
     answers: QueryResult | None = None
@@ -55,9 +58,11 @@ class ShardActor:
         if self._task.answers is not None:
             rows = batch["row"][good_q]
             estimates, answer_qm = self._blend(estimates, rows, self._task.answers)
+            answer_qm = answer_qm[:, self._task.arms.columns]
             answer_column = {"answer_qm": _scatter(answer_qm, good_q, NOT_QUERIED)}
             messages = self._task.answers.error_messages(rows, self._task.bank.model_ids)
             errors = [errors[q] or messages.get(row, "") for q, row in enumerate(batch["row"])]
+        estimates = self._task.arms.estimates(estimates)
         columns = {
             "question_id": pa.array([str(name) for name in batch["question_id"]], pa.string()),
             "row": batch["row"],

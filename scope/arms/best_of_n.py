@@ -9,7 +9,11 @@ from scope.arrays import FloatArray
 
 
 def best_of_n_probability(
-    p_correct: FloatArray, n_samples: int, concentration: FloatArray | float, odds: float
+    p_correct: FloatArray,
+    n_samples: int,
+    concentration: FloatArray | float,
+    odds: float,
+    exponent: float = 1.0,
 ) -> FloatArray:
     """Return the probability that a selector's pick among n samples is correct.
 
@@ -17,7 +21,7 @@ def best_of_n_probability(
     samples are correct with the Beta-Binomial probability ``BB(k)``. A selector that puts a
     correct sample before a wrong one with odds ``w`` picks a correct one with probability::
 
-        P = sum_{k=1..n} BB(k) * k w / (k w + n - k)
+        P = sum_{k=1..n} BB(k) * w k^gamma / (w k^gamma + (n - k)^gamma)
 
     Parameters
     ----------
@@ -32,6 +36,9 @@ def best_of_n_probability(
     odds : float
         ``w = AUC / (1 - AUC)`` of the selector within a question, in [0, inf]: 1 picks at
         random, infinity is a perfect verifier (then P is pass@n).
+    exponent : float
+        ``gamma`` above 0: 1 for a selector that scores each sample by itself; above 1 for a
+        majority, which gains from every sample that agrees.
 
     Returns
     -------
@@ -39,7 +46,7 @@ def best_of_n_probability(
 
     Notes
     -----
-    Exact for a selector with score ``delta * correct + Gumbel noise`` (Plackett-Luce), the
+    With ``gamma = 1`` exact for a selector with score ``delta * correct + Gumbel noise`` (Plackett-Luce), the
     model that matches the logistic loss of a reward model.
 
     Examples
@@ -53,7 +60,8 @@ def best_of_n_probability(
     total = np.zeros(p.shape)
     for n_correct in range(1, n_samples + 1):
         n_wrong = n_samples - n_correct
-        share = 1.0 if math.isinf(odds) else n_correct * odds / (n_correct * odds + n_wrong)
+        right, wrong = odds * n_correct**exponent, n_wrong**exponent
+        share = 1.0 if math.isinf(odds) else right / (right + wrong)
         total += share * _beta_binomial(n_correct, n_samples, p, kappa)
     return np.minimum(total, 1.0)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from scope.arms import ArmColumns
 from scope.arrays import FloatArray
 from scope.config import AnchorConfig
 from scope.errors import ConfigError
@@ -43,6 +44,17 @@ class ReferencePopulation:
             self.p_correct_qm[:, columns],
             self.prompt_tokens_qm[:, columns],
             self.completion_tokens_qm[:, columns],
+        )
+
+    def select_arms(self, arms: ArmColumns) -> "ReferencePopulation":
+        """Return the population of a pool of arms, some of them derived."""
+        if not arms.is_derived:
+            return self.select_models(arms.columns)
+        return ReferencePopulation(
+            self.config,
+            arms.p_correct(self.p_correct_qm),
+            arms.tokens(self.prompt_tokens_qm),
+            arms.tokens(self.completion_tokens_qm),
         )
 
     def cost_usd_qm(self, models: Sequence[ModelSpec]) -> FloatArray:

@@ -11,7 +11,7 @@ from scope.routing.frontier import (
 )
 from scope.routing.logged import LoggedDecisions
 from scope.routing.metrics import GroundTruth, RoutingScore, finite_or_none, score_json
-from scope.routing.prediction_set import PredictionSet, PredictionSource
+from scope.routing.prediction_set import PredictionSet, PredictionSource, outcomes_of
 from scope.routing.prediction_store import (
     FOLDER,
     OUTCOMES,
@@ -51,6 +51,7 @@ __all__ = [
     "load_predictions",
     "mix_accuracy",
     "mix_hull",
+    "outcomes_of",
     "planned_score",
     "restrict_models",
     "route",

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scope.arms import ArmColumns
 from scope.arrays import FloatArray
 from scope.bank import Bank
 from scope.errors import FormatError
@@ -110,9 +111,12 @@ class DecisionHistory:
         ------
         UnknownModelError
             If the bank has no outcomes of one of the models.
+        ConfigError
+            If one is several samples of a model, and the bank was not fitted to samples.
         """
-        pool = bank.select_models(self.predictions.models)
-        return PredictionSet(self.predictions, pool.models, pool.reference, None)
+        arms = ArmColumns.resolve(self.predictions.models, bank.models, "the bank")
+        reference = bank.reference and bank.reference.select_arms(arms)
+        return PredictionSet(self.predictions, arms.models, reference, None)
 
     def to_json(self) -> dict[str, Any]:
         """Return real cost and counts as JSON values; unknown is null."""

@@ -4,9 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
+import numpy as np
+
+from scope.arms import ArmColumns
 from scope.bank import Bank, ReferencePopulation
 from scope.outcomes import Outcomes
-from scope.pool import ModelSpec, cost_usd, indices_of
+from scope.pool import ModelSpec, cost_usd
 from scope.predictions import COLUMNS, Estimates, IntervalEstimate, Predictions
 from scope.routing.metrics import GroundTruth
 
@@ -20,7 +23,7 @@ class PredictionSource(Protocol):
         ...
 
     def select_models(self, wanted: tuple[str, ...]) -> Self:
-        """Return the part of a pool: its models only, in its order."""
+        """Return the part of a pool, in its order; several samples of a model are derived."""
         ...
 
     @property
@@ -65,13 +68,17 @@ class PredictionSet:
         yield self
 
     def select_models(self, wanted: tuple[str, ...]) -> "PredictionSet":
-        """Return the part of a pool: its models only, in its order."""
-        columns = indices_of(wanted, self.predictions.models, "the predictions")
+        """Return the part of a pool, in its order; several samples of a model are derived."""
+        return self.select_arms(ArmColumns.resolve(wanted, self.models, "the predictions"))
+
+    def select_arms(self, arms: ArmColumns) -> "PredictionSet":
+        """Return the arms of a pool; the outcomes of derived ones are unknown."""
+        estimates = arms.estimates(self.predictions.estimates)
         return PredictionSet(
-            self.predictions.select_models(wanted),
-            tuple(self.models[column] for column in columns),
-            self.reference and self.reference.select_models(columns),
-            self.outcomes and self.outcomes.select_models(columns),
+            replace(self.predictions, models=arms.model_ids, estimates=estimates),
+            arms.models,
+            self.reference and self.reference.select_arms(arms),
+            self.outcomes and outcomes_of(self.outcomes, arms),
         )
 
     def with_prices(self, models: tuple[ModelSpec, ...]) -> "PredictionSet":
@@ -90,3 +97,15 @@ class PredictionSet:
         return (
             None if self.outcomes is None else GroundTruth.from_outcomes(self.outcomes, self.models)
         )
+
+
+def outcomes_of(outcomes: Outcomes, arms: ArmColumns) -> Outcomes | None:
+    """Return the outcomes of a pool; None if those of a derived arm are unknown.
+
+    A score over the questions that other arms answered would not be that of the choices.
+    """
+    if not arms.is_derived:
+        return outcomes.select_models(arms.columns)
+    found = outcomes.reindex(arms.model_ids, len(outcomes.correct_am))
+    known_am = ~np.isnan(found.correct_am[:, list(arms.derived)])
+    return found if known_am.any(axis=0).all() else None

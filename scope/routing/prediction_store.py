@@ -10,15 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
+from scope.arms import ArmColumns
 from scope.bank import ReferencePopulation
 from scope.config import AnchorConfig, StrictModel, parse
 from scope.embedding import EmbedderSpec
 from scope.errors import ConfigError, FormatError, PredictionsError
 from scope.outcomes import Outcomes, read_outcomes_batches
-from scope.pool import ModelSpec, indices_of
+from scope.pool import ModelSpec
 from scope.predictions import COLUMNS, Predictions
 from scope.reasoner import ReasonerSpec
-from scope.routing.prediction_set import PredictionSet
+from scope.routing.prediction_set import PredictionSet, outcomes_of
 from scope.storage import read_json, sha256, write_json
 
 FOLDER = "predictions"
@@ -96,13 +97,13 @@ class StoredPredictions:
         return tuple(model.id for model in self.models)
 
     def select_models(self, wanted: tuple[str, ...]) -> "StoredPredictions":
-        """Return the part of a pool: its models only, in its order."""
-        columns = indices_of(wanted, self.model_ids, "the predictions")
+        """Return the part of a pool, in its order; several samples of a model are derived."""
+        arms = ArmColumns.resolve(wanted, self.models, "the predictions")
         return replace(
             self,
-            models=tuple(self.models[column] for column in columns),
-            reference=self.reference and self.reference.select_models(columns),
-            outcomes=self.outcomes and self.outcomes.select_models(columns),
+            models=arms.models,
+            reference=self.reference and self.reference.select_arms(arms),
+            outcomes=self.outcomes and outcomes_of(self.outcomes, arms),
         )
 
     def iter_shards(self, columns: Sequence[str] = COLUMNS) -> Iterator[PredictionSet]:
@@ -119,10 +120,13 @@ class StoredPredictions:
             If a shard is not a grid of the models in the manifest.
         """
         first = 0
-        for predictions in self._predictions(columns):
+        arms = ArmColumns.resolve(self.model_ids, self.manifest.models, "the predictions")
+        # The cost of several samples needs the tokens of one.
+        for predictions in self._predictions(COLUMNS if arms.is_derived else columns):
             rows = slice(first, first + len(predictions.question_ids))
             outcomes = self.outcomes and self.outcomes.select_questions(rows)
-            selected = predictions.select_models(self.model_ids)
+            estimates = arms.estimates(predictions.estimates)
+            selected = replace(predictions, models=self.model_ids, estimates=estimates)
             yield PredictionSet(selected, self.models, self.reference, outcomes)
             first = rows.stop
 
