@@ -1,15 +1,16 @@
 """The tables of the comparison with always one reference, as text."""
 
-from scope.evaluation.against_reference import AgainstReference, SavingPoint, SharePoint
-from scope.evaluation.formatting import (
+from scope.evaluation import (
     UNKNOWN,
+    Table,
+    TableCell,
     format_points,
     format_share,
     is_defined,
     percent,
     split_interval,
 )
-from scope.evaluation.tables import Table, TableCell
+from scope.saving.comparison import AgainstReference, SavingPoint, SharePoint
 
 
 def reference_tables(section: AgainstReference) -> tuple[Table, ...]:

@@ -3,8 +3,7 @@
 import numpy as np
 
 from scope.arrays import BoolArray, FloatArray, IntArray
-from scope.evaluation.baseline_inputs import TrainingSet
-from scope.evaluation.baseline_logistic import LogisticBaseline
+from scope.baselines import LogisticBaseline, TrainingSet
 
 MAX_STEPS = 200
 

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from scope.errors import UnknownModelError
-from scope.evaluation.against_reference import HULL, compare_with_reference
 from scope.evaluation.bootstrap import bootstrap_weights
-from scope.evaluation.evaluation import evaluate, predict_test_set
-from scope.evaluation.export import to_json, to_table
-from scope.evaluation.reference_routers import MatchForecast, ReferenceRequest, match_probability
-from scope.evaluation.reference_tables import reference_tables
-from scope.evaluation.report import to_html
 from scope.evaluation.strategies import ResampledOutcomes
 from scope.evaluation.test_set import EvaluationSet
+from scope.report.evaluation import evaluate, predict_test_set
+from scope.report.export import to_json, to_table
+from scope.report.page import to_html
+from scope.saving.comparison import HULL, compare_with_reference
+from scope.saving.routers import MatchForecast, ReferenceRequest, match_probability
+from scope.saving.tables import reference_tables
 from tests.factories.banks import LARGE, MIDDLE, SMALL, labelled_pair
 
 

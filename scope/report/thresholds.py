@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scope.errors import EvaluationError
-from scope.evaluation.evaluation import MIXTURE, OURS, Evaluation
-from scope.evaluation.forecast_quality import ALL_MODELS
+from scope.evaluation import ALL_MODELS
+from scope.report.evaluation import MIXTURE, OURS, Evaluation
 
 MetricGetter = Callable[[Evaluation], float]
 

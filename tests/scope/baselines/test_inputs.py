@@ -1,6 +1,6 @@
 import numpy as np
 
-from scope.evaluation.baseline_inputs import (
+from scope.baselines.inputs import (
     DesignMatrix,
     TrainingSet,
     known_log_loss,

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from scope.arrays import BoolArray, FloatArray
 from scope.bank import Bank
-from scope.evaluation.baseline_inputs import DesignMatrix, TrainingSet, validation_mask
-from scope.evaluation.baseline_knn import TunedKNN, published_stage_one
-from scope.evaluation.baseline_logistic import LogisticBaseline
-from scope.evaluation.baseline_network import MATRIX_FACTORISATION, MLP, NetworkBaseline
-from scope.evaluation.test_set import EvaluationSet
+from scope.baselines.inputs import DesignMatrix, TrainingSet, validation_mask
+from scope.baselines.knn import TunedKNN, published_stage_one
+from scope.baselines.logistic import LogisticBaseline
+from scope.baselines.network import MATRIX_FACTORISATION, MLP, NetworkBaseline
+from scope.evaluation import EvaluationSet
 
 
 @dataclass(frozen=True, slots=True)

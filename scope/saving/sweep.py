@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scope.arrays import FloatArray, IntArray
-from scope.evaluation.budget_curve import mixture_curve
-from scope.evaluation.strategies import N_SETTINGS, Oracle, ResampledOutcomes
-from scope.evaluation.weighted import safe_ratio
+from scope.evaluation import N_SETTINGS, Oracle, ResampledOutcomes, mixture_curve, safe_ratio
 from scope.policy import MinQuality
 
 MIN_GAP = 1e-9

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import expit
 
 from scope.arrays import BoolArray, FloatArray
-from scope.evaluation.baseline_inputs import TrainingSet, known_log_loss
+from scope.baselines.inputs import TrainingSet, known_log_loss
 
 C_GRID = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 """Inverse ridge penalties; the best on the validation anchors is kept."""

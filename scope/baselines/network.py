@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from scope.arrays import BoolArray, FloatArray
-from scope.evaluation.baseline_inputs import TrainingSet, known_log_loss
+from scope.baselines.inputs import TrainingSet, known_log_loss
 
 WEIGHT_DECAY_GRID = (1e-3, 3e-3, 1e-2, 3e-2)
 """Penalties on squared weights; the best on the validation anchors is kept."""

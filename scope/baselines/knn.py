@@ -7,8 +7,8 @@ import numpy as np
 
 from scope.arrays import Float32Array, FloatArray, IntArray
 from scope.bank import Bank
+from scope.baselines.inputs import TrainingSet, known_log_loss
 from scope.embedding import AnchorIndex
-from scope.evaluation.baseline_inputs import TrainingSet, known_log_loss
 from scope.forecast import effective_sample_size, similarity_weights, weighted_means
 from scope.routing import GroundTruth
 from scope.sampling import hash_sample

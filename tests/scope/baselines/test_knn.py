@@ -1,6 +1,6 @@
 import numpy as np
 
-from scope.evaluation.baseline_knn import TunedKNN, published_stage_one
+from scope.baselines.knn import TunedKNN, published_stage_one
 from tests.factories.banks import LARGE, SMALL, bank_of, labelled_pair, unit
 
 NEAR, FAR = [1, 0, 0, 0], [1, 1, 0, 0]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from scope.evaluation.baseline_inputs import TrainingSet
-from scope.evaluation.baseline_logistic import LogisticBaseline
+from scope.baselines.inputs import TrainingSet
+from scope.baselines.logistic import LogisticBaseline
 
 N = 400
 DESIGN = np.random.default_rng(0).standard_normal((N, 2))

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scope.arrays import FloatArray, IntArray
-from scope.evaluation.bootstrap import Interval
-from scope.evaluation.reference_sweep import ReferenceScale
-from scope.evaluation.strategies import ResampledOutcomes
+from scope.evaluation import Interval, ResampledOutcomes
+from scope.saving.sweep import ReferenceScale
 
 SAVINGS = (0.1, 0.2, 0.4, 0.6)
 """Shares of the reference's cost at which the quality drop is read."""

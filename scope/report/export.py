@@ -7,15 +7,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from scope.evaluation.against_reference import AgainstReference
-from scope.evaluation.bootstrap import Interval
-from scope.evaluation.evaluation import Evaluation
-from scope.evaluation.forecast_quality import ALL_MODELS, ForecastQuality
-from scope.evaluation.reliability import ProbabilityMetrics
-from scope.evaluation.test_set import EvaluationSet
+from scope.evaluation import (
+    ALL_MODELS,
+    EvaluationSet,
+    ForecastQuality,
+    Interval,
+    ProbabilityMetrics,
+)
 from scope.policy import Choices
 from scope.predictions import Predictions
+from scope.report.evaluation import Evaluation
 from scope.routing import finite_or_none
+from scope.saving import AgainstReference
 
 SCORES = pa.schema(
     [(name, pa.string()) for name in ("table", "name", "at", "metric")]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from scope.evaluation.baseline_inputs import TrainingSet
-from scope.evaluation.match_baselines import NClassBaseline, NLabelBaseline, best_arms, match_labels
+from scope.baselines.inputs import TrainingSet
+from scope.saving.match_baselines import NClassBaseline, NLabelBaseline, best_arms, match_labels
 
 
 def two_kinds_of_questions(n=200):

@@ -7,32 +7,32 @@ from threadpoolctl import threadpool_limits
 
 from scope.arrays import BoolArray, FloatArray
 from scope.bank import Bank
+from scope.baselines import BASELINES, BaselineForecast, fit_baselines
 from scope.config import AnchorConfig
-from scope.evaluation.against_reference import AgainstReference
-from scope.evaluation.baselines import BASELINES, BaselineForecast, fit_baselines
-from scope.evaluation.bootstrap import bootstrap_weights
-from scope.evaluation.forecast_quality import ForecastQuality, forecast_qualities
-from scope.evaluation.leaderboard import (
+from scope.evaluation import (
+    BestSingleModel,
+    EvaluationSet,
+    ForecastQuality,
+    LambdaSweep,
     Leaderboard,
     LeaderboardRow,
-    SingleModelRow,
-    single_model_rows,
-)
-from scope.evaluation.planned_cost import PlannedVsRealised, planned_vs_realised, select_questions
-from scope.evaluation.reference_routers import ReferenceRequest, evaluate_against_reference
-from scope.evaluation.strategies import (
-    BestSingleModel,
-    LambdaSweep,
     Oracle,
+    PlannedVsRealised,
     RandomMixtures,
     RandomModel,
     ResampledOutcomes,
     ShuffledControl,
+    SingleModelRow,
     Strategy,
+    bootstrap_weights,
+    forecast_qualities,
+    planned_vs_realised,
+    select_questions,
+    single_model_rows,
 )
-from scope.evaluation.test_set import EvaluationSet
 from scope.predictions import Predictions
 from scope.predictor import AnchorPredictor
+from scope.saving import AgainstReference, ReferenceRequest, evaluate_against_reference
 
 OURS, MIXTURE, ORACLE = "scope", "random mixture", "oracle"
 BEST_SINGLE, RANDOM, SHUFFLED = "best single model", "random model", "scope, shuffled"

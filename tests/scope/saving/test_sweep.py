@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from scope.evaluation.bootstrap import bootstrap_weights
-from scope.evaluation.reference_sweep import ReferenceScale, interpolate, threshold_choices
 from scope.evaluation.strategies import ResampledOutcomes
+from scope.saving.sweep import ReferenceScale, interpolate, threshold_choices
 
 SMALL, LARGE = 0, 1
 

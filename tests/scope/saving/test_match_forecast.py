@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scope.errors import EvaluationError
-from scope.evaluation.match_forecast import match_forecast
+from scope.saving.match_forecast import match_forecast
 from tests.factories.banks import predictions_of
 
 

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from scope.evaluation import charts, formatting, tables
-from scope.evaluation.bootstrap import N_REPLICATES
-from scope.evaluation.calibration_bins import N_BINS
-from scope.evaluation.evaluation import MIXTURE, OURS, Evaluation
-from scope.evaluation.reference_tables import reference_tables
+from scope.evaluation import N_BINS, N_REPLICATES, formatting
+from scope.report import charts, tables
+from scope.report.evaluation import MIXTURE, OURS, Evaluation
+from scope.saving import reference_tables
 
-TEMPLATE = Path(__file__).with_name("report.html.j2")
+TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 
 def to_html(evaluation: Evaluation) -> str:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
-from scope.evaluation.baseline_inputs import TrainingSet
-from scope.evaluation.baseline_network import (
+from scope.baselines.inputs import TrainingSet
+from scope.baselines.network import (
     MATRIX_FACTORISATION,
     MLP,
     Architecture,

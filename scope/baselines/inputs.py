@@ -6,7 +6,7 @@ import numpy as np
 
 from scope.arrays import BoolArray, Float32Array, FloatArray
 from scope.bank import Bank
-from scope.evaluation.reliability import log_loss
+from scope.evaluation import log_loss
 from scope.sampling import hash_sample
 
 VALIDATION_SHARE = 0.2

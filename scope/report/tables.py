@@ -1,12 +1,14 @@
 """The tables of an evaluation as text, for the terminal and the report."""
 
-from dataclasses import dataclass
-
-from scope.evaluation.bootstrap import Interval
-from scope.evaluation.evaluation import OURS, Evaluation
-from scope.evaluation.forecast_quality import ALL_MODELS
-from scope.evaluation.formatting import (
+from scope.evaluation import (
+    ALL_MODELS,
     UNKNOWN,
+    BudgetPoint,
+    Interval,
+    ProbabilityMetrics,
+    Table,
+    TableCell,
+    TokenCountError,
     format_metric,
     format_points,
     format_share,
@@ -17,27 +19,8 @@ from scope.evaluation.formatting import (
     plus_minus,
     split_interval,
 )
-from scope.evaluation.leaderboard import BudgetPoint
-from scope.evaluation.reliability import ProbabilityMetrics
-from scope.evaluation.weighted import TokenCountError
+from scope.report.evaluation import OURS, Evaluation
 from scope.routing import format_usd
-
-
-@dataclass(frozen=True, slots=True)
-class TableCell:
-    """The text of one cell of a table, and the note beneath it."""
-
-    text: str
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Headers and rows of equal length."""
-
-    title: str
-    headers: tuple[str, ...]
-    rows: tuple[tuple[TableCell, ...], ...]
 
 
 def area_table(evaluation: Evaluation) -> Table:

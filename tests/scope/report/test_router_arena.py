@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 
 from scope import Choices
-from scope.evaluation.evaluation import predict_test_set
-from scope.evaluation.export import prediction_entries
 from scope.evaluation.test_set import EvaluationSet
+from scope.report.evaluation import predict_test_set
+from scope.report.export import prediction_entries
 from tests.factories.banks import labelled_pair
 
 

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scope.arrays import FloatArray
-from scope.evaluation.bootstrap import Interval
-from scope.evaluation.evaluation import (
+from scope.evaluation import (
+    MIXTURE_COLOUR,
+    MODEL_COLOUR,
+    OUR_COLOUR,
+    Interval,
+    LeaderboardRow,
+    PlannedVsRealised,
+)
+from scope.report.evaluation import (
     BEST_SINGLE,
     MIXTURE,
     ORACLE,
@@ -18,9 +25,6 @@ from scope.evaluation.evaluation import (
     SHUFFLED,
     Evaluation,
 )
-from scope.evaluation.frontier_plot import MIXTURE_COLOUR, MODEL_COLOUR, OUR_COLOUR
-from scope.evaluation.leaderboard import LeaderboardRow
-from scope.evaluation.planned_cost import PlannedVsRealised
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

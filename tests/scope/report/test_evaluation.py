@@ -4,22 +4,22 @@ import math
 import numpy as np
 import pytest
 
+from scope.baselines.baselines import BASELINES
 from scope.errors import EvaluationError
-from scope.evaluation.baselines import BASELINES
-from scope.evaluation.charts import planned_vs_realised, trade_off
-from scope.evaluation.evaluation import MIXTURE, N_STEPS, ORACLE, OURS, evaluate, predict_test_set
-from scope.evaluation.export import curves, to_json, to_table
 from scope.evaluation.forecast_quality import ALL_MODELS
-from scope.evaluation.report import to_html
-from scope.evaluation.tables import (
+from scope.evaluation.test_set import EvaluationSet
+from scope.report.charts import planned_vs_realised, trade_off
+from scope.report.evaluation import MIXTURE, N_STEPS, ORACLE, OURS, evaluate, predict_test_set
+from scope.report.export import curves, to_json, to_table
+from scope.report.page import to_html
+from scope.report.tables import (
     TableCell,
     area_table,
     exclusion_note,
     forecast_table,
     model_table,
 )
-from scope.evaluation.test_set import EvaluationSet
-from scope.evaluation.thresholds import CEILINGS, FLOORS, MetricThreshold, parse_limits
+from scope.report.thresholds import CEILINGS, FLOORS, MetricThreshold, parse_limits
 from tests.factories.banks import LARGE, SMALL, labelled_pair, rows_of, with_correct
 
 

@@ -7,21 +7,20 @@ import numpy as np
 
 from scope.arrays import BoolArray, FloatArray, IntArray
 from scope.bank import Bank
-from scope.evaluation.against_reference import (
+from scope.baselines import BaselineForecast, BaselineInputs
+from scope.evaluation import EvaluationSet, LambdaSweep, ResampledOutcomes
+from scope.pool import indices_of
+from scope.predictions import Predictions
+from scope.routing import GroundTruth
+from scope.saving.comparison import (
     N_CLASS,
     N_LABEL,
     AgainstReference,
     compare_with_reference,
 )
-from scope.evaluation.baselines import BaselineForecast, BaselineInputs
-from scope.evaluation.match_baselines import NClassBaseline, NLabelBaseline
-from scope.evaluation.match_forecast import MatchForecast
-from scope.evaluation.reference_sweep import threshold_choices
-from scope.evaluation.strategies import LambdaSweep, ResampledOutcomes
-from scope.evaluation.test_set import EvaluationSet
-from scope.pool import indices_of
-from scope.predictions import Predictions
-from scope.routing import GroundTruth
+from scope.saving.match_baselines import NClassBaseline, NLabelBaseline
+from scope.saving.match_forecast import MatchForecast
+from scope.saving.sweep import threshold_choices
 
 THRESHOLD_RULE, TRADE_OFF_RULE = "P ≥ τ", "P − λ·cost"
 
