@@ -21,11 +21,10 @@ from threadpoolctl import threadpool_limits
 from benchmarks.leaderboard import SEED
 from scope.arms import Arm, best_of_n_probability, fit_concentration, within_question_auc
 from scope.arrays import BoolArray, FloatArray
+from scope.baselines.inputs import TrainingSet
+from scope.baselines.logistic import LogisticBaseline
 from scope.embedding.encoder import Encoder
 from scope.embedding.text_features import text_features
-from scope.evaluation.against_reference import SAVINGS, AgainstReference, compare_with_reference
-from scope.evaluation.baseline_inputs import TrainingSet
-from scope.evaluation.baseline_logistic import LogisticBaseline
 from scope.evaluation.best_of_n import (
     check_judge,
     compare_best_of_n,
@@ -33,15 +32,15 @@ from scope.evaluation.best_of_n import (
 )
 from scope.evaluation.bootstrap import bootstrap_weights
 from scope.evaluation.formatting import format_points, format_share
-from scope.evaluation.reference_routers import match_probability
-from scope.evaluation.reference_sweep import threshold_choices
 from scope.evaluation.strategies import LambdaSweep, ResampledOutcomes
 from scope.pool import ModelSpec, cost_usd
 from scope.prices import load_prices, select_specs
-from scope.questions.multiple_choice import extract_choice, option_letters
-from scope.questions.numeric import extract_number
+from scope.questions import final_answer
 from scope.samples import Samples, best_of_n_scores, read_samples
 from scope.sampling import hash_sample
+from scope.saving.comparison import SAVINGS, AgainstReference, compare_with_reference
+from scope.saving.routers import match_probability
+from scope.saving.sweep import threshold_choices
 
 JUDGE, MAJORITY = "correct", "majority"
 N_SAMPLES = (1, 2, 3, 5, 10)
@@ -191,16 +190,6 @@ def majority_run(
     }
     odds = [effective_odds(fitted, picked, m) for m in columns]
     return SelectorRun(MAJORITY, picked, np.array(odds))
-
-
-def final_answer(reply: str, prompt: str) -> str:
-    """Return option, number or text that a reply finally gives, as the endpoint counts votes."""
-    letters = option_letters(prompt)
-    if letters and (choice := extract_choice(reply, letters)):
-        return f"option {choice}"
-    if not letters and (number := extract_number(reply)) is not None:
-        return f"number {number[0]:.9g}"
-    return " ".join(reply.casefold().split())
 
 
 def effective_odds(fitted: FittedSamples, picked: dict[int, FloatArray], m: int) -> float:

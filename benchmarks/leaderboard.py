@@ -8,8 +8,8 @@ from benchmarks.banks import NAMES, data_folder, fitted_bank, questions
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, load_bank
 from scope.bank.bank import Bank
 from scope.evaluation.bootstrap import Interval
-from scope.evaluation.evaluation import Evaluation, evaluate, predict_test_set
 from scope.evaluation.test_set import EvaluationSet
+from scope.report.evaluation import Evaluation, evaluate, predict_test_set
 
 SEED = 0
 

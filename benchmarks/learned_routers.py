@@ -23,33 +23,33 @@ from benchmarks.leaderboard import SEED, text
 from benchmarks.published_routers import print_published
 from scope.arrays import FloatArray, IntArray
 from scope.bank.bank import Bank
+from scope.baselines.baselines import BaselineInputs
+from scope.baselines.inputs import TrainingSet
+from scope.baselines.logistic import LogisticBaseline
+from scope.baselines.network import MLP, NetworkBaseline
 from scope.embedding.encoder import Encoder
 from scope.embedding.text_features import text_features
-from scope.evaluation.against_reference import (
-    SAVINGS,
-    SHARES,
-    AgainstReference,
-    SweepRow,
-    compare_with_reference,
-)
-from scope.evaluation.baseline_inputs import TrainingSet
-from scope.evaluation.baseline_logistic import LogisticBaseline
-from scope.evaluation.baseline_network import MLP, NetworkBaseline
-from scope.evaluation.baselines import BaselineInputs
 from scope.evaluation.bootstrap import bootstrap_weights
-from scope.evaluation.evaluation import predict_test_set
 from scope.evaluation.formatting import format_points, format_share
-from scope.evaluation.match_baselines import NClassBaseline, NLabelBaseline, match_labels
-from scope.evaluation.reference_routers import match_probability
-from scope.evaluation.reference_sweep import threshold_choices
 from scope.evaluation.strategies import LambdaSweep, ResampledOutcomes
 from scope.evaluation.test_set import EvaluationSet
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.predictor.reference_population import fit_bank
 from scope.prices import load_prices, select_specs
 from scope.questions.questions import read_questions
+from scope.report.evaluation import predict_test_set
 from scope.routing.metrics import GroundTruth
 from scope.sampling import hash_sample
+from scope.saving.comparison import (
+    SAVINGS,
+    SHARES,
+    AgainstReference,
+    SweepRow,
+    compare_with_reference,
+)
+from scope.saving.match_baselines import NClassBaseline, NLabelBaseline, match_labels
+from scope.saving.routers import match_probability
+from scope.saving.sweep import threshold_choices
 
 GAPS = {"small": 0.05, "medium": 0.15, "large": 0.40}
 """Share of the large model's quality that the small one of a pair should lose."""

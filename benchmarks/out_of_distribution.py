@@ -10,10 +10,10 @@ from scope.arrays import FloatArray
 from scope.bank.bank import Bank
 from scope.config import AnchorConfig
 from scope.evaluation.bootstrap import bootstrap_weights
-from scope.evaluation.evaluation import predict_test_set
 from scope.evaluation.forecast_quality import forecast_qualities
 from scope.evaluation.test_set import EvaluationSet
 from scope.predictions import Predictions
+from scope.report.evaluation import predict_test_set
 
 
 def main() -> None:

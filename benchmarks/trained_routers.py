@@ -25,12 +25,12 @@ from pipelines.train.router import RouterTraining, train_router
 from pipelines.train.router_data import LabelChoice, PricedSamples, router_data
 from scope.arrays import IntArray
 from scope.embedding.spec import MINILM
-from scope.evaluation.against_reference import compare_with_reference
-from scope.evaluation.match_forecast import match_forecast
-from scope.evaluation.reference_sweep import threshold_choices
 from scope.learned import LearnedRouter
 from scope.questions.questions import read_questions
 from scope.samples import Samples
+from scope.saving.comparison import compare_with_reference
+from scope.saving.match_forecast import match_forecast
+from scope.saving.sweep import threshold_choices
 
 ROUTERS = Path("results/routers")
 EPOCHS, LEARNING_RATE, MAX_TOKENS = 3, 3e-5, 128

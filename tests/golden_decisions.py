@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, Predictions, load_bank
 from scope.bank.bank import Bank
-from scope.evaluation.evaluation import evaluate, predict_test_set
 from scope.evaluation.test_set import EvaluationSet
+from scope.report.evaluation import evaluate, predict_test_set
 from scope.routing.metrics import RoutingScore
 from scope.routing.prediction_set import PredictionSet
 from scope.routing.route import Objective, route

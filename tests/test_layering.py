@@ -34,8 +34,18 @@ MAY_IMPORT = {
     ),
     "scope.predictor": "scope scope.embedding scope.forecast scope.bank",
     "scope.evaluation": (
-        "scope scope.arms scope.storage scope.reasoner scope.embedding scope.policy scope.forecast "
-        "scope.fusion scope.bank scope.samples scope.routing scope.predictor"
+        "scope scope.arms scope.storage scope.reasoner scope.policy scope.fusion scope.bank "
+        "scope.samples scope.routing scope.predictor"
+    ),
+    "scope.baselines": (
+        "scope scope.embedding scope.forecast scope.bank scope.routing scope.evaluation"
+    ),
+    "scope.saving": (
+        "scope scope.policy scope.bank scope.routing scope.evaluation scope.baselines"
+    ),
+    "scope.report": (
+        "scope scope.policy scope.bank scope.routing scope.predictor scope.evaluation "
+        "scope.baselines scope.saving"
     ),
     "scope.reference": "scope scope.storage scope.forecast scope.routing",
     "scope.upstream": "scope",

@@ -15,31 +15,28 @@ from pipelines.terminal import err, out, progress, table
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS
 from scope.bank import Bank, fit_alpha_scale, load_bank
 from scope.errors import ConfigError, EvaluationError, join_names
-from scope.evaluation import (
+from scope.evaluation import EvaluationSet, TableCell, choices_at
+from scope.learned import LearnedRouter
+from scope.pool import load_pool
+from scope.predictions import Predictions
+from scope.predictor import predict_reference_population
+from scope.report import (
     CEILINGS,
     FLOORS,
     N_STEPS,
     Evaluation,
-    EvaluationSet,
     MetricThreshold,
-    ReferenceRequest,
-    choices_at,
     curves,
     evaluate,
-    match_forecast,
     parse_limits,
     predict_test_set,
     prediction_entries,
-    reference_tables,
     tables,
     to_html,
     to_json,
     to_table,
 )
-from scope.learned import LearnedRouter
-from scope.pool import load_pool
-from scope.predictions import Predictions
-from scope.predictor import predict_reference_population
+from scope.saving import ReferenceRequest, match_forecast, reference_tables
 from scope.storage import atomic_folder, write_json
 
 METRICS = "metrics.json"
@@ -207,7 +204,7 @@ def _print(output: Path, evaluation: Evaluation, facts: dict[str, Any], *, as_js
     out.print(f"files in {output}: {FILES}", soft_wrap=True)
 
 
-def _cell(cell: tables.TableCell) -> str:
+def _cell(cell: TableCell) -> str:
     return f"{cell.text}\n[dim]{cell.note}[/dim]" if cell.note else cell.text
 
 

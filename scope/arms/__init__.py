@@ -4,12 +4,11 @@ from scope.arms.arm import EFFORTS, MAX_SAMPLES, Arm
 from scope.arms.best_of_n import best_of_n_probability, pass_at_n, rank_weights
 from scope.arms.columns import ArmColumns, arm_spec, assumed_arms, reprice, sampled_spec
 from scope.arms.fit import fit_concentration, within_question_auc
-from scope.arms.resampling import MAJORITY, FittedResampling, FittedValue, fit_resampling
+from scope.arms.resampling import FittedResampling, FittedValue, fit_resampling
 from scope.arms.shares import majority_shares, scored_shares
 
 __all__ = [
     "EFFORTS",
-    "MAJORITY",
     "MAX_SAMPLES",
     "Arm",
     "ArmColumns",

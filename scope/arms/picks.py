@@ -51,9 +51,7 @@ class Picks:
     right_qn: FloatArray
 
     @classmethod
-    def draw(
-        cls, correct_qo: FloatArray, value_qo: FloatArray, is_majority: bool, seed: int
-    ) -> "Picks":
+    def draw(cls, correct_qo: FloatArray, value_qo: FloatArray, is_majority: bool) -> "Picks":
         """Let the selector pick among `N_DRAWS` subsets of each size.
 
         Parameters
@@ -64,12 +62,11 @@ class Picks:
             Scores, or for a majority a number for each different answer. A sample with NaN is
             picked only if all of its subset are NaN.
         is_majority : bool
-        seed : int
         """
         known_qo = ~np.isnan(correct_qo)
         known_q = known_qo.sum(axis=1)
         drawn_qn, right_qn = np.zeros((2, len(correct_qo), cells_of(SIZES[-1]).stop))
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(0)
         for _ in range(N_DRAWS):
             order_qo = np.where(known_qo, rng.random(known_qo.shape), np.inf).argsort(axis=1)
             for n in SIZES:

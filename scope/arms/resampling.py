@@ -1,9 +1,9 @@
 """Fit what several samples of each model are worth, for one selector."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -18,9 +18,6 @@ from scope.arms.picks import SIZES, Picks, cells_of
 from scope.arrays import FloatArray, IntArray
 from scope.errors import ConfigError
 from scope.pool import Resampling
-
-MAJORITY = "majority"
-"""The selector that counts answers; any other has scores."""
 
 MIN_QUESTIONS = 50
 """Fewest questions with two graded samples or more."""
@@ -42,6 +39,9 @@ class FittedValue(NamedTuple):
     value: float
     low: float
     high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
 
     @classmethod
     def from_log(cls, log_value: float, sd: float) -> "FittedValue":
@@ -94,14 +94,50 @@ class FittedResampling:
     largest_error: float
     largest_error_at: int
 
+    HEADERS: ClassVar[tuple[str, ...]] = (
+        "model",
+        "kappa",
+        "questions",
+        "samples",
+        "AUC",
+        "odds",
+        "exponent",
+        "diversity",
+        "largest error",
+    )
+
+    def cells(self) -> tuple[str, ...]:
+        """Return a row of a table under `HEADERS`."""
+        shared = " (all models)" if self.is_pooled else ""
+        return (
+            self.model,
+            f"{self.concentration}",
+            f"{self.n_questions:,}",
+            f"{self.n_samples}",
+            f"{self.auc}",
+            f"{self.odds}{shared}",
+            "-" if self.diversity else f"{self.exponent}{shared}",
+            f"{self.diversity}{shared}" if self.diversity else "-",
+            f"{100 * self.largest_error:+.1f} points at n = {self.largest_error_at}",
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values, intervals as lists of value, low and high."""
+        facts: dict[str, object] = {
+            name: list(value) if isinstance(value, FittedValue) else value
+            for name, value in ((field.name, getattr(self, field.name)) for field in fields(self))
+        }
+        return facts | {"resampling": self.resampling.model_dump(mode="json")}
+
 
 def fit_resampling(
     models: Sequence[str],
     p_correct_qm: FloatArray,
     correct_qmo: FloatArray,
     selector: str,
-    value_qmo: FloatArray,
-    seed: int = 0,
+    *,
+    score_qmo: FloatArray | None = None,
+    answer_qmo: IntArray | None = None,
 ) -> tuple[FittedResampling, ...]:
     """Fit concentration, odds and exponent or diversity of every model.
 
@@ -119,12 +155,12 @@ def fit_resampling(
     correct_qmo : ndarray of shape (n_questions, n_models, n_samples)
         Grades, above .5 is correct; NaN where there is no graded sample.
     selector : str
-        `MAJORITY`, or the name of a scorer.
-    value_qmo : ndarray of shape (n_questions, n_models, n_samples)
-        Scores of the selector, a sample with NaN is left out; for a majority a number for each
-        different answer, where a sample with NaN has no vote.
-    seed : int
-        Of the subsets and folds.
+        Its name, for `Resampling`.
+    score_qmo : ndarray of shape (n_questions, n_models, n_samples), or None
+        Scores of a reward model, the highest is picked; a sample with NaN is left out.
+    answer_qmo : ndarray of int of that shape, or None
+        For a majority: a number for each different answer to a question, -1 for none, which has
+        no vote. Exactly one of scores and answers is given.
 
     Raises
     ------
@@ -132,10 +168,15 @@ def fit_resampling(
         If there are no two samples, too few questions, or no question with both correct and
         wrong samples.
     """
-    is_majority = selector == MAJORITY
+    if (score_qmo is None) == (answer_qmo is None):
+        raise ValueError("expected either score_qmo or answer_qmo")
     known_qmo = ~np.isnan(correct_qmo) & ~np.isnan(p_correct_qm)[:, :, None]
-    if not is_majority:
-        known_qmo &= ~np.isnan(value_qmo)
+    if score_qmo is not None:
+        value_qmo = score_qmo
+        known_qmo &= ~np.isnan(score_qmo)
+    else:
+        assert answer_qmo is not None
+        value_qmo = np.where(answer_qmo < 0, np.nan, answer_qmo.astype(np.float64))
     right_qmo = np.where(known_qmo, correct_qmo > 0.5, np.nan)
     rows = [np.flatnonzero(known_qmo[:, m].sum(axis=1) >= 2) for m in range(len(models))]
     for model, rows_q, right_qo in zip(models, rows, right_qmo.swapaxes(0, 1), strict=True):
@@ -146,11 +187,11 @@ def fit_resampling(
             p_correct_qm[rows_q, m].clip(MIN_P, 1 - MIN_P),
             right_qmo[rows_q, m],
             value_qmo[rows_q, m],
-            Picks.draw(right_qmo[rows_q, m], value_qmo[rows_q, m], is_majority, seed + m),
+            Picks.draw(right_qmo[rows_q, m], value_qmo[rows_q, m], answer_qmo is not None),
         )
         for m, (model, rows_q) in enumerate(zip(models, rows, strict=True))
     ]
-    picks, is_pooled = _fit_picks([one.picks for one in found], seed)
+    picks, is_pooled = _fit_picks([one.picks for one in found])
     concentrations = _fit_concentrations(found)
     return tuple(
         one.result(selector, concentration, *fitted, is_pooled)
@@ -271,10 +312,10 @@ def _concentration_likelihood(one: _OneModel, log_x: FloatArray) -> FloatArray:
 
 
 def _fit_picks(
-    picks: Sequence[Picks], seed: int
+    picks: Sequence[Picks],
 ) -> tuple[list[tuple[FloatArray, FloatArray]], bool]:
     """Return log parameters and their errors of every model, and whether they are pooled."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     folds = [rng.permutation(len(one.drawn_qn)) % N_FOLDS for one in picks]
     gains = []
     for fold in range(N_FOLDS if len(picks) > 1 else 0):
@@ -286,6 +327,7 @@ def _fit_picks(
                 held_out.log_likelihood(own.most_likely()) - held_out.log_likelihood(pooled_x)
             )
     gain_n = np.concatenate([np.zeros(1), *gains])
-    is_pooled = bool(gain_n.sum() <= np.sqrt(np.square(gain_n).sum()))
+    is_separate = gain_n.sum() > np.sqrt(np.square(gain_n).sum())
+    is_pooled = len(picks) > 1 and not is_separate
     fitted = [one.fit() for one in ([Picks.joined(picks)] if is_pooled else picks)]
     return (fitted * len(picks) if is_pooled else fitted), is_pooled

@@ -1,37 +1,100 @@
-"""Compare a bank with every baseline on labelled questions, with bootstrap intervals."""
+"""How routers are measured: test sets, resamples, strategies, calibration, leaderboards."""
 
-from scope.evaluation.evaluation import N_STEPS, Evaluation, evaluate, predict_test_set
-from scope.evaluation.export import curves, prediction_entries, to_json, to_table
-from scope.evaluation.frontier_plot import plot_frontier
-from scope.evaluation.match_forecast import MatchForecast, match_forecast
-from scope.evaluation.planned_cost import choices_at
+from scope.evaluation.bootstrap import N_REPLICATES, Interval, bootstrap_weights
+from scope.evaluation.budget_curve import mixture_curve
+from scope.evaluation.calibration_bins import N_BINS
+from scope.evaluation.forecast_quality import ALL_MODELS, ForecastQuality, forecast_qualities
+from scope.evaluation.formatting import (
+    UNKNOWN,
+    Table,
+    TableCell,
+    format_metric,
+    format_points,
+    format_share,
+    format_share_rounded,
+    is_defined,
+    one_decimal,
+    percent,
+    plus_minus,
+    split_interval,
+)
+from scope.evaluation.frontier_plot import MIXTURE_COLOUR, MODEL_COLOUR, OUR_COLOUR, plot_frontier
+from scope.evaluation.leaderboard import (
+    BudgetPoint,
+    Leaderboard,
+    LeaderboardRow,
+    SingleModelRow,
+    single_model_rows,
+)
+from scope.evaluation.planned_cost import (
+    PlannedVsRealised,
+    choices_at,
+    planned_vs_realised,
+    select_questions,
+)
 from scope.evaluation.reasoner_gain import CrossValidatedGain
-from scope.evaluation.reference_routers import ReferenceRequest
-from scope.evaluation.reference_tables import reference_tables
-from scope.evaluation.report import to_html
+from scope.evaluation.reliability import ProbabilityMetrics, log_loss
+from scope.evaluation.strategies import (
+    N_SETTINGS,
+    BestSingleModel,
+    LambdaSweep,
+    Oracle,
+    RandomMixtures,
+    RandomModel,
+    ResampledOutcomes,
+    ShuffledControl,
+    Strategy,
+)
 from scope.evaluation.test_set import EvaluationSet
-from scope.evaluation.thresholds import CEILINGS, FLOORS, MetricThreshold, parse_limits
+from scope.evaluation.weighted import TokenCountError, safe_ratio
 
 __all__ = [
-    "CEILINGS",
-    "FLOORS",
-    "N_STEPS",
+    "ALL_MODELS",
+    "MIXTURE_COLOUR",
+    "MODEL_COLOUR",
+    "N_BINS",
+    "N_REPLICATES",
+    "N_SETTINGS",
+    "OUR_COLOUR",
+    "UNKNOWN",
+    "BestSingleModel",
+    "BudgetPoint",
     "CrossValidatedGain",
-    "Evaluation",
     "EvaluationSet",
-    "MatchForecast",
-    "MetricThreshold",
-    "ReferenceRequest",
+    "ForecastQuality",
+    "Interval",
+    "LambdaSweep",
+    "Leaderboard",
+    "LeaderboardRow",
+    "Oracle",
+    "PlannedVsRealised",
+    "ProbabilityMetrics",
+    "RandomMixtures",
+    "RandomModel",
+    "ResampledOutcomes",
+    "ShuffledControl",
+    "SingleModelRow",
+    "Strategy",
+    "Table",
+    "TableCell",
+    "TokenCountError",
+    "bootstrap_weights",
     "choices_at",
-    "curves",
-    "evaluate",
-    "match_forecast",
-    "parse_limits",
+    "forecast_qualities",
+    "format_metric",
+    "format_points",
+    "format_share",
+    "format_share_rounded",
+    "is_defined",
+    "log_loss",
+    "mixture_curve",
+    "one_decimal",
+    "percent",
+    "planned_vs_realised",
     "plot_frontier",
-    "predict_test_set",
-    "prediction_entries",
-    "reference_tables",
-    "to_html",
-    "to_json",
-    "to_table",
+    "plus_minus",
+    "safe_ratio",
+    "select_questions",
+    "single_model_rows",
+    "split_interval",
 ]

@@ -1,10 +1,28 @@
-"""Numbers with their intervals as text."""
+"""Numbers with their intervals, and tables of them, as text."""
 
 import math
+from dataclasses import dataclass
 
 from scope.evaluation.bootstrap import Interval
 
 UNKNOWN = "n/a"
+
+
+@dataclass(frozen=True, slots=True)
+class TableCell:
+    """The text of one cell of a table, and the note beneath it."""
+
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Headers and rows of equal length."""
+
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[TableCell, ...], ...]
 
 
 def is_defined(interval: Interval) -> bool:

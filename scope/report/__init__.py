@@ -1,0 +1,22 @@
+"""A bank compared with every baseline on labelled questions: numbers, tables, charts, a page."""
+
+from scope.report.evaluation import N_STEPS, Evaluation, evaluate, predict_test_set
+from scope.report.export import curves, prediction_entries, to_json, to_table
+from scope.report.page import to_html
+from scope.report.thresholds import CEILINGS, FLOORS, MetricThreshold, parse_limits
+
+__all__ = [
+    "CEILINGS",
+    "FLOORS",
+    "N_STEPS",
+    "Evaluation",
+    "MetricThreshold",
+    "curves",
+    "evaluate",
+    "parse_limits",
+    "predict_test_set",
+    "prediction_entries",
+    "to_html",
+    "to_json",
+    "to_table",
+]
