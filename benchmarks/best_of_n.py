@@ -6,124 +6,42 @@ by hash, fit everything: the probability of one sample (logistic regression on e
 features; out of fold for the fits that build on it), what the samples of each model are worth
 (`scope.arms.fit_resampling`) and the mean lengths. The other half is reported: for each n, and in
 bins of the prediction for n = 5; beside it, the odds alone (Plackett-Luce) at which the fit half
-has the right means. With prices the arms are
-routed, too: a prompt is billed n times, a selector nothing. Intervals are 95 %, over 1,000
-resamples of the prompts.
+has the right means. With prices the arms are routed, too: a prompt is billed n times, a selector
+nothing. Intervals are 95 %, over 1,000 resamples of the prompts.
 """
 
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from threadpoolctl import threadpool_limits
 
+from benchmarks.best_of_n_fit import (
+    JUDGE,
+    FittedSamples,
+    SelectorRun,
+    logistic,
+    odds_alone,
+    selectors,
+)
 from benchmarks.leaderboard import SEED
-from scope.arms import (
-    Arm,
-    FittedResampling,
-    best_of_n_probability,
-    fit_resampling,
-    resampled_probability,
-)
-from scope.arrays import BoolArray, FloatArray, IntArray
-from scope.baselines.inputs import TrainingSet
-from scope.baselines.logistic import LogisticBaseline
-from scope.embedding.encoder import Encoder
-from scope.embedding.text_features import text_features
-from scope.evaluation.best_of_n import (
-    check_judge,
-    compare_best_of_n,
-    observed_majority,
-)
+from scope.arms import Arm, FittedResampling, best_of_n_probability, resampled_probability
+from scope.evaluation.best_of_n import compare_best_of_n
 from scope.evaluation.bootstrap import Interval, bootstrap_weights
 from scope.evaluation.calibration_bins import equal_mass_bins
 from scope.evaluation.formatting import format_points, format_share
 from scope.evaluation.strategies import LambdaSweep, ResampledOutcomes
-from scope.pool import ModelSpec, Resampling, cost_usd
+from scope.pool import ModelSpec, cost_usd
 from scope.prices import load_prices, select_specs
-from scope.questions import final_answer
-from scope.samples import Samples, best_of_n_scores, read_samples
-from scope.sampling import hash_sample
+from scope.samples import read_samples
 from scope.saving.comparison import SAVINGS, AgainstReference, compare_with_reference
 from scope.saving.routers import match_probability
 from scope.saving.sweep import threshold_choices
 
-JUDGE, MAJORITY = "correct", "majority"
-N_SAMPLES = (1, 2, 3, 5, 10)
-N_ARMS = (1, 2, 3, 5)
 N_RELIABILITY, N_BINS = 5, 6
-N_FOLDS = 5
-MIN_P = 0.01
+N_ARMS = (1, 2, 3, 5)
 ASSUMED = 0.5, 0.6 / 0.4
 """Concentration and odds of a bank without multi-sample data."""
-
-
-@dataclass(frozen=True, slots=True)
-class SelectorRun:
-    """One selector on all prompts: its pick for each n and model, and its fit to the fit half."""
-
-    name: str
-    picked: dict[int, FloatArray]
-    """n -> expected grade of the pick, (n_prompts, n_models)."""
-    fits: tuple[FittedResampling, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FittedSamples:
-    """Samples with what half of the prompts, `fit_q`, tells about all.
-
-    Attributes
-    ----------
-    samples : Samples
-    fit_q : ndarray of bool, shape (n_prompts,)
-    design_qf : ndarray of shape (n_prompts, n_inputs)
-    p_qm : ndarray of shape (n_prompts, n_models)
-        Probability that one sample is right.
-    """
-
-    samples: Samples
-    fit_q: BoolArray
-    design_qf: FloatArray
-    p_qm: FloatArray
-
-    @property
-    def grades_qmo(self) -> FloatArray:
-        """The judge's scores of the samples."""
-        return self.samples.scores[JUDGE]
-
-    @classmethod
-    def from_samples(cls, samples: Samples) -> "FittedSamples":
-        """Fit on a half of the prompts, drawn by a hash of their ids."""
-        fit_q = np.zeros(len(samples.ids), dtype=np.bool_)
-        fit_q[hash_sample(samples.ids, len(samples.ids) // 2)] = True
-        grades_qmo, design_qf = samples.scores[JUDGE], design(samples, fit_q)
-        p_qm = one_sample_probability(np.nanmean(grades_qmo, axis=2), design_qf, fit_q)
-        return cls(samples, fit_q, design_qf, p_qm)
-
-    def chance_qm(self, selector: SelectorRun, n_samples: int) -> FloatArray:
-        """Return the predicted P(model@n) of every model."""
-        columns = [
-            resampled_probability(self.p_qm[:, m], n_samples, fit.resampling)
-            for m, fit in enumerate(selector.fits)
-        ]
-        return np.column_stack(columns)
-
-    def fit(
-        self, name: str, *, score_qmo: FloatArray | None = None, answer_qmo: IntArray | None = None
-    ) -> tuple[FittedResampling, ...]:
-        """Return what samples are worth with a selector, from the fit half."""
-        rows_q = self.fit_q
-        return fit_resampling(
-            self.samples.models,
-            self.p_qm[rows_q],
-            self.grades_qmo[rows_q],
-            name,
-            score_qmo=None if score_qmo is None else score_qmo[rows_q],
-            answer_qmo=None if answer_qmo is None else answer_qmo[rows_q],
-        )
 
 
 def main() -> None:
@@ -140,101 +58,9 @@ def main() -> None:
                 print_routing(fitted, selector, select_specs(prices, models, sys.argv[2]))
 
 
-def one_sample_probability(
-    share_qm: FloatArray, design_qf: FloatArray, fit_q: BoolArray
-) -> FloatArray:
-    """Predict the share right: the fit half out of fold, the other from all of it."""
-    p_qm = np.empty_like(share_qm)
-    p_qm[~fit_q] = _logistic(design_qf[fit_q], share_qm[fit_q]).predict(design_qf[~fit_q])
-    rows = np.flatnonzero(fit_q)
-    fold_n = np.random.default_rng(SEED).permutation(len(rows)) % N_FOLDS
-    for fold in range(N_FOLDS):
-        rest, held_out = rows[fold_n != fold], rows[fold_n == fold]
-        p_qm[held_out] = _logistic(design_qf[rest], share_qm[rest]).predict(design_qf[held_out])
-    return p_qm.clip(MIN_P, 1 - MIN_P)
-
-
-def design(samples: Samples, fit_q: BoolArray) -> FloatArray:
-    """Return embeddings and log text features, standardised over the fit half."""
-    raw_qf = np.hstack(
-        [Encoder().encode(samples.prompts), np.log1p(text_features(samples.prompts))]
-    )
-    spread_f = raw_qf[fit_q].std(axis=0)
-    scaled_qf: FloatArray = (raw_qf - raw_qf[fit_q].mean(axis=0)) / np.where(
-        spread_f > 0, spread_f, 1.0
-    )
-    return scaled_qf
-
-
-def _logistic(design_qf: FloatArray, label_qm: FloatArray) -> LogisticBaseline:
-    validation_q = np.random.default_rng(SEED).random(len(design_qf)) < 0.2
-    return LogisticBaseline(TrainingSet(design_qf, label_qm), validation_q)
-
-
-def selectors(fitted: FittedSamples) -> Iterator[SelectorRun]:
-    """Yield every reward scorer and, with texts, the majority; none is the judge."""
-    samples, grades_qmo = fitted.samples, fitted.grades_qmo
-    for name, score_qmo in samples.scores.items():
-        if name == JUDGE:
-            continue
-        check_judge(JUDGE, name)
-        picked = {n: best_of_n_scores(grades_qmo, score_qmo, n) for n in N_SAMPLES}
-        yield SelectorRun(name, picked, fitted.fit(name, score_qmo=score_qmo))
-    if samples.responses_qm is not None:
-        yield majority_run(fitted, samples.responses_qm)
-
-
-def majority_run(
-    fitted: FittedSamples, responses_qm: tuple[tuple[tuple[str, ...], ...], ...]
-) -> SelectorRun:
-    """Return the majority of final answers."""
-    grades_qmo = fitted.grades_qmo
-    answers = [
-        [
-            [final_answer(reply, prompt) for reply in row[m]]
-            for prompt, row in zip(fitted.samples.prompts, responses_qm, strict=True)
-        ]
-        for m in range(len(fitted.samples.models))
-    ]
-    code_qmo = np.full(grades_qmo.shape, -1)
-    for m, of_model in enumerate(answers):
-        for q, row in enumerate(of_model):
-            code_qmo[q, m, : len(row)] = [row.index(text) if text else -1 for text in row]
-    picked = {
-        n: np.column_stack(
-            [
-                observed_majority(grades_qmo[:, m], of_model, n, SEED)
-                for m, of_model in enumerate(answers)
-            ]
-        )
-        for n in N_SAMPLES
-    }
-    return SelectorRun(MAJORITY, picked, fitted.fit(MAJORITY, answer_qmo=code_qmo))
-
-
-def odds_alone(fitted: FittedSamples, selector: SelectorRun, m: int) -> Resampling:
-    """Return the odds at which Plackett-Luce has the means of the picks on the fit half."""
-    fit_q, found = fitted.fit_q, selector.fits[m].resampling
-
-    def alone(log_odds: float) -> Resampling:
-        changed = {"odds": float(np.exp(log_odds)), "exponent": 1.0, "diversity": None}
-        return found.model_copy(update=changed)
-
-    def loss(log_odds: float) -> float:
-        gaps = [
-            resampled_probability(fitted.p_qm[fit_q, m], n, alone(log_odds)).mean()
-            - np.nanmean(picked_qm[fit_q, m])
-            for n, picked_qm in selector.picked.items()
-            if n > 1
-        ]
-        return float(np.nansum(np.square(gaps)))
-
-    return alone(minimize_scalar(loss, bounds=(-4, 7), method="bounded").x)
-
-
 def print_parameters(fitted: FittedSamples) -> None:
     """Print what was fitted, and how much of the outcome the probability tells."""
-    fit_q, share_qm = fitted.fit_q, np.nanmean(fitted.grades_qmo, axis=2)
+    fit_q, share_qm = fitted.fit_q, fitted.share_qm
     n_samples = int((~np.isnan(fitted.grades_qmo)).sum(axis=2).max())
     print(
         f"### {sys.argv[1]}: {len(fit_q):,} prompts, up to {n_samples} samples, "
@@ -243,8 +69,9 @@ def print_parameters(fitted: FittedSamples) -> None:
         "| prompts never right, % | always right, % |\n|---|---|---|---|---|"
     )
     for m, model in enumerate(fitted.samples.models):
-        share_q = share_qm[~fit_q, m]
-        correlation = np.corrcoef(fitted.p_qm[~fit_q, m], share_q)[0, 1]
+        known_q = ~fit_q & ~np.isnan(share_qm[:, m])
+        share_q = share_qm[known_q, m]
+        correlation = np.corrcoef(fitted.p_qm[known_q, m], share_q)[0, 1]
         print(
             f"| {model} | {100 * share_q.mean():.1f} "
             f"| {correlation:.2f} | {100 * (share_q == 0).mean():.0f} "
@@ -301,24 +128,26 @@ def print_reliability(fitted: FittedSamples, selector: SelectorRun) -> None:
     n = N_RELIABILITY
     print(
         f"#### Reliability of P(model@{n}) in %, selector {selector.name}, held-out prompts\n\n"
-        f"| model | prompts | predicted | observed | predicted − observed |\n|{'---|' * 5}"
+        "| model | prompts | predicted | observed | predicted − observed "
+        f"| the same for one sample |\n|{'---|' * 6}"
     )
     for m, model in enumerate(fitted.samples.models):
         picked_q = selector.picked[n][:, m]
         rows_q = ~fitted.fit_q & ~np.isnan(picked_q)
-        observed_q, p_q = picked_q[rows_q], fitted.p_qm[rows_q, m]
+        observed_q, share_q = picked_q[rows_q], fitted.share_qm[rows_q, m]
+        p_q = fitted.p_qm[rows_q, m]
         predicted_q = resampled_probability(p_q, n, selector.fits[m].resampling)
         bin_q = equal_mass_bins(predicted_q, N_BINS)
         for h in range(bin_q.max() + 1):
             in_q = bin_q == h
             weight_rq = bootstrap_weights(int(in_q.sum()), SEED)
-            observed, gap = (
+            observed, gap, gap_one = (
                 Interval.from_replicates(weight_rq @ value_q[in_q])
-                for value_q in (observed_q, predicted_q - observed_q)
+                for value_q in (observed_q, predicted_q - observed_q, p_q - share_q)
             )
             print(
                 f"| {model} | {in_q.sum()} | {100 * predicted_q[in_q].mean():.1f} "
-                f"| {format_share(observed)} | {format_points(gap)} |"
+                f"| {format_share(observed)} | {format_points(gap)} | {format_points(gap_one)} |"
             )
     print()
 
@@ -361,7 +190,7 @@ def routed(
     )
     reference = int(np.nanmean(quality_qm[fit_q, : len(specs)], axis=0).argmax())
     labels_qm = match_probability(quality_qm, reference)
-    heads = _logistic(fitted.design_qf[fit_q], labels_qm[fit_q])
+    heads = logistic(fitted.design_qf[fit_q], labels_qm[fit_q])
     known_q = ~fit_q & ~np.isnan(quality_qm + real_qm).any(axis=1)
     chance_qm, planned_qm = chance_qm[known_q], planned_qm[known_q]
     heads_qm = heads.predict(fitted.design_qf[known_q])
