@@ -35,8 +35,7 @@ from scope.evaluation.formatting import format_points, format_share
 from scope.evaluation.strategies import LambdaSweep, ResampledOutcomes
 from scope.pool import ModelSpec, cost_usd
 from scope.prices import load_prices, select_specs
-from scope.questions.multiple_choice import extract_choice, option_letters
-from scope.questions.numeric import extract_number
+from scope.questions import final_answer
 from scope.samples import Samples, best_of_n_scores, read_samples
 from scope.sampling import hash_sample
 from scope.saving.comparison import SAVINGS, AgainstReference, compare_with_reference
@@ -191,16 +190,6 @@ def majority_run(
     }
     odds = [effective_odds(fitted, picked, m) for m in columns]
     return SelectorRun(MAJORITY, picked, np.array(odds))
-
-
-def final_answer(reply: str, prompt: str) -> str:
-    """Return option, number or text that a reply finally gives, as the endpoint counts votes."""
-    letters = option_letters(prompt)
-    if letters and (choice := extract_choice(reply, letters)):
-        return f"option {choice}"
-    if not letters and (number := extract_number(reply)) is not None:
-        return f"number {number[0]:.9g}"
-    return " ".join(reply.casefold().split())
 
 
 def effective_odds(fitted: FittedSamples, picked: dict[int, FloatArray], m: int) -> float:

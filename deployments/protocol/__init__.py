@@ -1,6 +1,5 @@
 """Messages and errors between replicas, and a remote call with time limit and circuit breaker."""
 
-from deployments.protocol.arm_spec import arm_spec
 from deployments.protocol.circuit_breaker import CircuitBreaker
 from deployments.protocol.decision import (
     CandidateEstimate,
@@ -58,7 +57,6 @@ __all__ = [
     "RequestError",
     "SelectionRequest",
     "StrategyRequest",
-    "arm_spec",
     "eligible_prediction_set",
     "field_path",
     "format_error",

@@ -110,6 +110,8 @@ class Decision:
     probability : str
         What `p_correct` of a candidate is the probability of; with a learned router that the
         answer is at least as good as that of its reference.
+    assumed : tuple of str
+        Eligible arms whose worth of several samples is a prior, not fitted to samples.
     id : str
     """
 
@@ -128,6 +130,7 @@ class Decision:
     reasoning: ReasoningSummary | None = None
     strategy: str = "prehoc"
     probability: str = "the answer is correct"
+    assumed: tuple[str, ...] = ()
     id: str = field(default_factory=new_id)
 
     @property
@@ -164,6 +167,7 @@ class Decision:
             "model": self.model,
             "strategy": self.strategy,
             "probability": self.probability,
+            "assumed": list(self.assumed),
             "policy": self.policy_name,
             "settings": {name: finite_or_none(value) for name, value in settings.items()},
             "reason": self.reason,

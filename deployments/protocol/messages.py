@@ -6,9 +6,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from scope.arms import ArmColumns
 from scope.arrays import Float32Array, FloatArray, IntArray
 from scope.bank import Bank
 from scope.embedding import EmbedderSpec
+from scope.errors import ConfigError, UnknownModelError
 from scope.policy import Policy
 from scope.pool import ModelSpec
 from scope.predictions import Estimates, Predictions
@@ -68,7 +70,15 @@ def eligible_prediction_set(
 
 def predicted_arms(bank: Bank, arms: Iterable[str]) -> frozenset[str]:
     """Return the arms that a bank predicts: those that `eligible_prediction_set` accepts."""
-    return frozenset(bank.model_ids) & frozenset(arms)
+    return frozenset(arm for arm in arms if _is_predicted(bank, arm))
+
+
+def _is_predicted(bank: Bank, arm: str) -> bool:
+    try:
+        ArmColumns.resolve((arm,), bank.models, "the bank")
+    except (UnknownModelError, ConfigError):
+        return False
+    return True
 
 
 def stack_estimates(predictions: Sequence[Prediction]) -> Estimates:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -14,10 +15,11 @@ from deployments.protocol import (
     eligible_prediction_set,
     predicted_arms,
 )
+from scope.arms import ArmColumns, assumed_arms
 from scope.arrays import FloatArray
 from scope.bank import Bank, fit_alpha_scale
 from scope.policy import AlphaScale, Policy
-from scope.pool import ModelSpec, indices_of
+from scope.pool import ModelSpec
 from scope.routing import Objective, PredictionSet, RoutingResult, route
 
 MAX_CACHED_SCALES = 128
@@ -34,12 +36,16 @@ class PolicyChooser:
     """
 
     def __init__(self, bank: Bank) -> None:
-        self._bank = bank
+        self._bank, self._bank_arms = bank, frozenset(bank.model_ids)
         self._cached_scale = lru_cache(MAX_CACHED_SCALES)(self._fit_scale)
 
     def predicted(self, arms: tuple[str, ...]) -> frozenset[str]:
         """Return the arms that the bank predicts."""
         return predicted_arms(self._bank, arms)
+
+    def derives(self, models: Sequence[ModelSpec]) -> bool:
+        """Return whether any of the arms is several samples of a model of the bank."""
+        return not self._bank_arms.issuperset(model.id for model in models)
 
     def choose(
         self,
@@ -59,10 +65,11 @@ class PolicyChooser:
             Not a budget.
         """
         predicted = self._predicted(predictions, models)
+        assumed = assumed_arms(predicted.models)
         scale, policy = self._scale(models, objective), self.policy(models, objective)
         routing = route(predicted, objective, scale)
         return [
-            self._decision(routing, objective, policy, q, prediction)
+            replace(self._decision(routing, objective, policy, q, prediction), assumed=assumed)
             for q, prediction in enumerate(predictions)
         ]
 
@@ -80,9 +87,9 @@ class PolicyChooser:
 
     def _fit_scale(self, models: tuple[ModelSpec, ...]) -> AlphaScale:
         ids = tuple(model.id for model in models)
-        columns = indices_of(ids, self._bank.model_ids, "the bank")
+        arms = ArmColumns.resolve(ids, self._bank.models, "the bank")
         population = self._bank.reference
-        return fit_alpha_scale(population and population.select_models(columns), models)
+        return fit_alpha_scale(population and population.select_arms(arms), models)
 
     def _decision(
         self,

@@ -155,8 +155,14 @@ class DecisionService:
         settings: ReasoningSettings,
         half_at: float,
     ) -> Sequence[ReasonedPrediction]:
-        """Query the reasoner where its answers can change a decision, until `half_at`."""
-        if settings.mode == "off":
+        """Query the reasoner where its answers can change a decision, until `half_at`.
+
+        Not for a choice among several samples of one model: an answer about the model would move
+        all of its arms, which the rule of what to query does not know.
+        """
+        if settings.mode == "off" or any(
+            self._chooser.derives(group.models) for group in constraints
+        ):
             return [ReasonedPrediction(prediction) for prediction in predictions]
         policies = {group: self._chooser.policy(*group) for group in set(constraints)}
         questions = [

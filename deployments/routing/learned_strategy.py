@@ -52,6 +52,7 @@ class LearnedChooser(PolicyChooser):
                 decision if decision.model else default_decision(spec.arms, models, decision),
                 strategy=spec.strategy,
                 probability=self._probability(),
+                assumed=(),
             )
             for decision in decisions
         ]

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from deployments.protocol import arm_spec, format_error
+from deployments.protocol import format_error
 from deployments.settings.access import Keyring
 from deployments.settings.settings import RouterSettings
 from deployments.upstream import upstream_name
-from scope.arms import Arm
+from scope.arms import Arm, arm_spec
 from scope.errors import ConfigError
 from scope.pool import ModelSpec
 

@@ -5,10 +5,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from deployments.protocol import arm_spec
 from deployments.settings.preferences import PREHOC, ObjectiveFields, Strategy
 from deployments.telemetry import LogSettings
 from deployments.upstream import RetrySettings, SamplingSettings, UpstreamSettings, upstream_name
+from scope.arms import arm_spec
 from scope.config import StrictModel, Usd
 from scope.errors import ConfigError, join_names
 from scope.pool import ModelSpec
@@ -175,7 +175,7 @@ class RouterSettings(StrictModel):
             raise ConfigError("pool names no model; list at least one, or leave it out")
         used = (name for arm in names if (name := upstream_name(arm, self.upstreams)))
         _check_names("upstreams", list(self.upstreams), tuple(dict.fromkeys((*names, *used))))
-        known |= {model.id: model for model in self.models}
+        known |= {model.id: _with_samples(model, known.get(model.id)) for model in self.models}
         if self.default_model is not None and self.default_model not in ids:
             raise ConfigError(
                 f"default_model {self.default_model!r} is not in the pool of {', '.join(ids)}"
@@ -207,9 +207,16 @@ class RouterSettings(StrictModel):
         predicted = {*bank, *(arm for arms in learned.values() for arm in arms)}
         if unknown := [arm for arm in self.pool or () if arm not in predicted]:
             raise ConfigError(
-                f"pool: nothing predicts {join_names(unknown)}: the bank has no outcomes of it, "
-                "and no learned router has it among its arms"
+                f"pool: nothing predicts {join_names(unknown)}: the bank has no outcomes of it "
+                "and was not fitted to samples of it (`scope bank fit-samples`), and no learned "
+                "router has it among its arms"
             )
+
+
+def _with_samples(model: ModelSpec, before: ModelSpec | None) -> ModelSpec:
+    """Return a model with what the bank knows of its samples, where its settings do not say."""
+    known = before and before.resampling
+    return model.model_copy(update={"resampling": model.resampling or known})
 
 
 def _check_names(field: str, names: Sequence[str], known: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from deployments.protocol import SelectionRequest
 from deployments.protocol.remote_call import RemoteCallError, RemoteMethod
-from scope.questions import extract_choice, extract_number, option_letters
+from scope.questions import final_answer
 
 
 class SampleChoice(NamedTuple):
@@ -84,29 +84,6 @@ def choose_by_majority(prompt: str, texts: Sequence[str]) -> SampleChoice:
         return SampleChoice(0, "first")
     final, n = counts.most_common(1)[0]  # of equals the first
     return SampleChoice(finals.index(final), "majority" if n > 1 else "first")
-
-
-def final_answer(text: str, prompt: str) -> str:
-    """Return what a text finally answers, in a form that equal answers share; empty if nothing.
-
-    The letter of an option if the prompt has options and the text chooses one; the final number
-    if it has one; else the whole text.
-
-    Examples
-    --------
-    >>> final_answer("So **the answer is (B)**.", "Which? A) red B) green")
-    'option B'
-    >>> final_answer("6 * 7 = 42.0", "6 * 7?") == final_answer("It is 42", "6 * 7?")
-    True
-    >>> final_answer("Paris", "The capital?") == final_answer(" paris ", "The capital?")
-    True
-    """
-    letters = option_letters(prompt)
-    if letters and (choice := extract_choice(text, letters)):
-        return f"option {choice}"
-    if not letters and (number := extract_number(text)) is not None:
-        return f"number {number[0]:.9g}"
-    return " ".join(text.casefold().split())
 
 
 def reply_text(completion: Mapping[str, Any]) -> str:

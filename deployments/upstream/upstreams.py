@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from deployments.protocol import CircuitBreaker, arm_spec
+from deployments.protocol import CircuitBreaker
 from deployments.upstream.errors import DEADLINE, FULL, OPEN, not_attempted_error
-from scope.arms import Arm
+from scope.arms import Arm, arm_spec
 from scope.config import StrictModel
 from scope.errors import ConfigError, UnknownModelError
 from scope.pool import ModelSpec

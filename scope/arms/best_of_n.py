@@ -46,8 +46,8 @@ def best_of_n_probability(
 
     Notes
     -----
-    With ``gamma = 1`` exact for a selector with score ``delta * correct + Gumbel noise`` (Plackett-Luce), the
-    model that matches the logistic loss of a reward model.
+    With ``gamma = 1`` exact for a selector with score ``delta * correct + Gumbel noise``
+    (Plackett-Luce), the model that matches the logistic loss of a reward model.
 
     Examples
     --------

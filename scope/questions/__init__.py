@@ -1,5 +1,6 @@
 """Question sets: read and check them, and grade the replies of models."""
 
+from scope.questions.final_answer import final_answer
 from scope.questions.grading import GRADER_NAMES, Grader, grader_for
 from scope.questions.multiple_choice import extract_choice, option_letters
 from scope.questions.numeric import extract_number
@@ -15,6 +16,7 @@ __all__ = [
     "SourceRow",
     "extract_choice",
     "extract_number",
+    "final_answer",
     "grader_for",
     "iter_rows",
     "option_letters",

@@ -2,7 +2,6 @@ import pytest
 
 from deployments.upstream.selection import (
     choose_by_majority,
-    final_answer,
     prompt_text,
     reply_text,
 )
@@ -29,13 +28,6 @@ def test_the_most_frequent_final_answer_is_chosen(prompt, texts, chosen, selecto
     selection = choose_by_majority(prompt, texts)
 
     assert (selection.position, selection.selector) == (chosen, selector)
-
-
-def test_a_number_in_a_question_with_options_is_no_answer():
-    """
-    Options are letters; a text without a letter counts as a whole.
-    """
-    assert final_answer("There are 3 of them", OPTIONS) == "there are 3 of them"
 
 
 def test_tool_calls_are_part_of_a_reply():
