@@ -1,5 +1,6 @@
 """``scope train router`` and ``scope train reward``: train networks on samples."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -81,7 +82,12 @@ def router(
     fresh: Fresh = False,
     as_json: Json = False,
 ) -> None:
-    """Train a router, which predicts what arms answer as well as the reference."""
+    """Train a router, which predicts what arms answer as well as the reference.
+
+    It trains on the split train, calibrates on validation and never reads test. The split is the
+    field `split` of the samples, or the files train, validation and test of `scope samples split`
+    in a folder; without either the hash of the prompt decides.
+    """
     from pipelines.train.router import RouterTraining, train_router
     from pipelines.train.router_data import LabelChoice, router_data
 
@@ -213,7 +219,6 @@ def _priced_samples(
 ) -> "PricedSamples":
     """Return the samples that the flags name."""
     from pipelines.train.router_data import (
-        PricedSamples,
         samples_of_bank,
         samples_of_files,
         samples_of_outcomes,
@@ -225,7 +230,7 @@ def _priced_samples(
         priced = samples_of_bank(bank)
         if prices is None:
             return priced
-        return PricedSamples(priced.samples, load_prices(prices), priced.source)
+        return replace(priced, prices=load_prices(prices))
     if prices is None:
         raise ConfigError("--prices is missing: samples and outcomes hold no prices")
     if outcomes is not None:
