@@ -157,6 +157,7 @@ class ArmColumns:
                 resampling.concentration,
                 resampling.odds,
                 resampling.exponent,
+                resampling.diversity,
             )
         return chosen_qm
 
