@@ -22,6 +22,7 @@ from scope.samples.margin import MatchMargin, best_match_margin, mean_difference
 from scope.samples.pairs import PairRow, make_pairs, write_pairs
 from scope.samples.samples import Samples, take
 from scope.samples.split import SHARES, SPLITS, Split, split_of
+from scope.samples.stored_splits import read_splits, splits_of
 
 __all__ = [
     "LABEL_FORMS",
@@ -51,7 +52,9 @@ __all__ = [
     "missing_ids",
     "missing_sentences",
     "read_samples",
+    "read_splits",
     "split_of",
+    "splits_of",
     "take",
     "write_candidates",
     "write_pairs",
