@@ -1,5 +1,6 @@
 """The models that a router may choose, with their prices."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -100,11 +101,14 @@ def cost_usd(
     return np.column_stack(costs)
 
 
+_COMMENT = re.compile(r"(?:^|\s)#.*")
+
+
 def load_pool(name_or_file: str) -> tuple[str, ...]:
     """Return the model ids of a published pool or of a pool file.
 
-    A pool file names one model a line; ``#`` starts a comment. The order is kept:
-    ties go to the first model.
+    A pool file names one model a line; ``#`` after a space, or first, starts a comment: in
+    ``m#high`` it is part of the name. The order is kept: ties go to the first model.
 
     Raises
     ------
@@ -120,7 +124,7 @@ def load_pool(name_or_file: str) -> tuple[str, ...]:
             f"pool {name_or_file!r} is neither one of {', '.join(PUBLISHED_POOLS)} "
             "nor a readable file with one model id a line"
         ) from error
-    models = [line.split("#")[0].strip() for line in text.splitlines()]
+    models = [_COMMENT.sub("", line).strip() for line in text.splitlines()]
     models = [model for model in models if model]
     if not models:
         raise ConfigError(f"pool file {name_or_file} names no model")

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from pipelines.measure import MeasureProgress, Quote
-from pipelines.terminal import out, table
+from pipelines.terminal import err, out, table
 from scope.routing import format_usd
 
 
@@ -66,7 +66,19 @@ def show_summary(
     if kinds:
         failures = ", ".join(f"{kind} × {count:,}" for kind, count in kinds.most_common())
         out.print(f"failed, retried by the next run: {failures}", soft_wrap=True)
+    for entry in entries:
+        if entry["refused"]:
+            out.print(f"{entry['model']}: {entry['refused']}", soft_wrap=True, markup=False)
     out.print(f"spent {_cost_text(measured)}", soft_wrap=True)
+
+
+def show_missing(n_unmade: int, budget_usd: float | None) -> None:
+    """Print how many calls were not made for the budget."""
+    if n_unmade and budget_usd is not None:
+        err.print(
+            f"{n_unmade:,} calls were not made: each could exceed the budget of "
+            f"{format_usd(budget_usd)}"
+        )
 
 
 def _facts(measured: MeasureProgress) -> dict[str, Any]:
