@@ -21,8 +21,11 @@ class Resampling(StrictModel):
     odds: float = Field(gt=0, allow_inf_nan=False)
     """Odds ``w`` with which the selector puts a correct sample before a wrong one."""
     exponent: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    """``gamma``: with k of n samples correct, a correct one is picked with odds
+    """``gamma``: with k of n samples correct, a selector with scores picks a correct one with odds
     ``w (k / (n - k)) ** gamma``."""
+    diversity: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """``alpha`` of the wrong answers if the selector is a majority, which has no exponent: two
+    wrong samples differ with the chance ``alpha / (1 + alpha)``."""
     selector: str = Field(min_length=1)
     """What picks the answer: ``majority``, or the name of a reward model."""
     source: Literal["fitted", "assumed"]
@@ -101,14 +104,12 @@ def cost_usd(
     return np.column_stack(costs)
 
 
-_COMMENT = re.compile(r"(?:^|\s)#.*")
-
-
 def load_pool(name_or_file: str) -> tuple[str, ...]:
     """Return the model ids of a published pool or of a pool file.
 
-    A pool file names one model a line; ``#`` after a space, or first, starts a comment: in
-    ``m#high`` it is part of the name. The order is kept: ties go to the first model.
+    A pool file names one model or arm a line. ``#`` starts a comment at the beginning of a line
+    or after a space; in ``model#high`` it is part of the name. The order is kept: ties go to the
+    first model.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def load_pool(name_or_file: str) -> tuple[str, ...]:
             f"pool {name_or_file!r} is neither one of {', '.join(PUBLISHED_POOLS)} "
             "nor a readable file with one model id a line"
         ) from error
-    models = [_COMMENT.sub("", line).strip() for line in text.splitlines()]
+    models = [re.split(r"(?:^|\s)#", line, maxsplit=1)[0].strip() for line in text.splitlines()]
     models = [model for model in models if model]
     if not models:
         raise ConfigError(f"pool file {name_or_file} names no model")

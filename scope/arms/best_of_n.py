@@ -5,6 +5,7 @@ import math
 import numpy as np
 from scipy.special import comb
 
+from scope.arms.shares import majority_shares, scored_shares
 from scope.arrays import FloatArray
 
 
@@ -14,14 +15,14 @@ def best_of_n_probability(
     concentration: FloatArray | float,
     odds: float,
     exponent: float = 1.0,
+    diversity: float | None = None,
 ) -> FloatArray:
     """Return the probability that a selector's pick among n samples is correct.
 
     The success rate of a question is ``theta ~ Beta(kappa p, kappa (1 - p))``, so that k of n
-    samples are correct with the Beta-Binomial probability ``BB(k)``. A selector that puts a
-    correct sample before a wrong one with odds ``w`` picks a correct one with probability::
+    samples are correct with the Beta-Binomial probability ``BB(k)``::
 
-        P = sum_{k=1..n} BB(k) * w k^gamma / (w k^gamma + (n - k)^gamma)
+        P = sum_{k=1..n} BB(k) * share(k)
 
     Parameters
     ----------
@@ -37,8 +38,10 @@ def best_of_n_probability(
         ``w = AUC / (1 - AUC)`` of the selector within a question, in [0, inf]: 1 picks at
         random, infinity is a perfect verifier (then P is pass@n).
     exponent : float
-        ``gamma`` above 0: 1 for a selector that scores each sample by itself; above 1 for a
-        majority, which gains from every sample that agrees.
+        ``gamma`` of a selector with scores: see `scope.arms.scored_shares`.
+    diversity : float or None
+        ``alpha`` of the wrong answers: the selector is a majority, see
+        `scope.arms.majority_shares`, and has no exponent. None for a selector with scores.
 
     Returns
     -------
@@ -46,8 +49,8 @@ def best_of_n_probability(
 
     Notes
     -----
-    With ``gamma = 1`` exact for a selector with score ``delta * correct + Gumbel noise``
-    (Plackett-Luce), the model that matches the logistic loss of a reward model.
+    More samples never hurt with scores, ``gamma = 1`` and ``w >= 1``. A majority can lose: on a
+    question that is mostly answered wrong, in one way.
 
     Examples
     --------
@@ -56,12 +59,13 @@ def best_of_n_probability(
     """
     if n_samples == 1:
         return np.array(p_correct, dtype=np.float64)
+    if diversity is None:
+        shares_n = scored_shares(n_samples, odds, exponent)
+    else:
+        shares_n = majority_shares(n_samples, odds, diversity)
     p, kappa = np.broadcast_arrays(np.asarray(p_correct, dtype=np.float64), concentration)
     total = np.zeros(p.shape)
-    for n_correct in range(1, n_samples + 1):
-        n_wrong = n_samples - n_correct
-        right, wrong = odds * n_correct**exponent, n_wrong**exponent
-        share = 1.0 if math.isinf(odds) else right / (right + wrong)
+    for n_correct, share in enumerate(shares_n.tolist(), start=1):
         total += share * _beta_binomial(n_correct, n_samples, p, kappa)
     return np.minimum(total, 1.0)
 

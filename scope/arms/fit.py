@@ -29,16 +29,26 @@ def fit_concentration(p_correct_q: FloatArray, correct_qo: FloatArray) -> float:
     float
         ``kappa``, within the exponential of `LOG_CONCENTRATION`.
     """
-    n_correct_q = np.nansum(correct_qo, axis=1)
-    n_wrong_q = (~np.isnan(correct_qo)).sum(axis=1) - n_correct_q
 
     def loss(log_concentration: float) -> float:
-        a_q = np.exp(log_concentration) * p_correct_q
-        b_q = np.exp(log_concentration) * (1 - p_correct_q)
-        return -float((betaln(a_q + n_correct_q, b_q + n_wrong_q) - betaln(a_q, b_q)).sum())
+        return -float(
+            beta_binomial_log_likelihood(log_concentration, p_correct_q, correct_qo).sum()
+        )
 
     found = minimize_scalar(loss, bounds=LOG_CONCENTRATION, method="bounded")
     return float(np.exp(found.x))
+
+
+def beta_binomial_log_likelihood(
+    log_concentration: float, p_correct_q: FloatArray, correct_qo: FloatArray
+) -> FloatArray:
+    """Return the log likelihood of every question's samples, up to a constant."""
+    n_correct_q = np.nansum(correct_qo, axis=1)
+    n_wrong_q = (~np.isnan(correct_qo)).sum(axis=1) - n_correct_q
+    a_q = np.exp(log_concentration) * p_correct_q
+    b_q = np.exp(log_concentration) * (1 - p_correct_q)
+    likelihood_q: FloatArray = betaln(a_q + n_correct_q, b_q + n_wrong_q) - betaln(a_q, b_q)
+    return likelihood_q
 
 
 def within_question_auc(correct_qo: FloatArray, score_qo: FloatArray) -> float:
@@ -64,11 +74,18 @@ def within_question_auc(correct_qo: FloatArray, score_qo: FloatArray) -> float:
     >>> within_question_auc(np.array([[1.0, 0.0, 0.0]]), np.array([[0.5, 0.1, 0.5]]))
     0.75
     """
+    wins_q, pairs_q = pair_wins(correct_qo, score_qo)
+    n_pairs = pairs_q.sum()
+    return float(wins_q.sum() / n_pairs) if n_pairs else float("nan")
+
+
+def pair_wins(correct_qo: FloatArray, score_qo: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return, by question, how many pairs of a correct and a wrong sample are won, and all."""
     known_qo = ~np.isnan(correct_qo + score_qo)
     score_qo = np.where(known_qo, score_qo, 0.0)
     right_qo, wrong_qo = known_qo & (correct_qo > 0.5), known_qo & (correct_qo <= 0.5)
     pair_qoo = right_qo[:, :, None] & wrong_qo[:, None, :]
     above_qoo = score_qo[:, :, None] - score_qo[:, None, :]
-    wins = (pair_qoo & (above_qoo > 0)).sum() + 0.5 * (pair_qoo & (above_qoo == 0)).sum()
-    n_pairs = int(pair_qoo.sum())
-    return float(wins / n_pairs) if n_pairs else float("nan")
+    ties_qoo = pair_qoo & (above_qoo == 0)
+    wins_q: FloatArray = (pair_qoo & (above_qoo > 0)).sum((1, 2)) + 0.5 * ties_qoo.sum((1, 2))
+    return wins_q, pair_qoo.sum((1, 2)).astype(np.float64)
