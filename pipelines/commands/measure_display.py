@@ -60,6 +60,12 @@ def show_summary(
     ]
     headers = ("model", "answered", "right", "ungradable", "failed", "billed")
     out.print(table("Results by model", headers, rows))
+    _show_failures(entries)
+    out.print(f"spent {_cost_text(measured)}", soft_wrap=True)
+
+
+def _show_failures(entries: Sequence[dict[str, Any]]) -> None:
+    """Print what was truncated, what failed, and the efforts that were refused."""
     if n_truncated := sum(entry["truncated"] for entry in entries):
         out.print(f"{n_truncated:,} answers were truncated at --max-tokens, so they are not graded")
     kinds = sum((Counter(entry["errors"]) for entry in entries), Counter())
@@ -69,7 +75,6 @@ def show_summary(
     for entry in entries:
         if entry["refused"]:
             out.print(f"{entry['model']}: {entry['refused']}", soft_wrap=True, markup=False)
-    out.print(f"spent {_cost_text(measured)}", soft_wrap=True)
 
 
 def show_missing(n_unmade: int, budget_usd: float | None) -> None:
