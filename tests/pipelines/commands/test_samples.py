@@ -134,6 +134,20 @@ def test_the_sampling_is_sent(bench):
     assert {(b["temperature"], b["top_p"], b["max_tokens"]) for b in bodies} == {(0.7, 0.9, 50)}
 
 
+def test_an_effort_is_sent(bench):
+    """
+    The samples are a column of their own, at the price of the model.
+    """
+    arm = f"{bench.large}#low"
+
+    code, _, _ = bench.draw("--limit", 1, "--models", f"{bench.large},{arm}", "--n", 1)
+
+    efforts = [call["body"].get("reasoning_effort") for call in bench.log()]
+    assert code == 0
+    assert sorted(efforts, key=str) == [None, "low"]
+    assert bench.samples().models == (bench.large, arm)
+
+
 def test_failed_calls_are_counted_and_drawn_again(bench):
     """
     A refused request is no wrong answer; the next run makes these calls only.
@@ -209,6 +223,10 @@ def test_a_killed_run_loses_no_response(bench):
     ("arguments", "message"),
     [
         (("draw", "--models", "a,a"), "--models names a model twice: a"),
+        (
+            ("draw", "--models", "mistralai/ministral-3b@3"),
+            "3b' and --n 3",
+        ),
         (("draw", "--models", ","), "no model to draw from"),
         (("draw", "--models", "a,b", "--checkpoint", "x"), "--checkpoint is one model"),
         (("draw", "--models", "not-published"), "pass --prices"),
