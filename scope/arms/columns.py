@@ -115,7 +115,7 @@ class ArmColumns:
             spec = known[column]
             if n > 1 and spec.resampling is None:
                 raise ConfigError(
-                    f"arm {name!r}: {where} does not know what {n} samples of {spec.id} are worth; "
+                    f"arm {name!r}: {where} cannot tell what {n} samples of {spec.id} are worth; "
                     "fit the bank to graded samples with `scope bank fit-samples --samples FILE`, "
                     "or assume a cautious prior with `scope bank fit-samples --assume`"
                 )

@@ -5,7 +5,9 @@ import pytest
 
 from deployments.protocol.messages import Prediction
 from deployments.routing.chooser import PolicyChooser
+from scope.arms import sampled_spec
 from scope.config import AnchorConfig
+from scope.pool import Resampling
 from scope.predictions import Predictions
 from scope.predictor.predictor import AnchorPredictor
 from scope.predictor.reference_population import predict_reference_population
@@ -60,6 +62,62 @@ def test_decisions_are_those_of_scope_route(bank, estimated, objective):
         )
         for name in ("p_correct", "cost_usd", "completion_tokens"):
             assert getattr(decision.candidate(decision.model), name) == route_decision[name]
+
+
+def with_samples(bank, source="fitted"):
+    """The bank whose first model has known samples."""
+    known = Resampling(concentration=2.0, odds=3.0, selector="majority", source=source)
+    small, large = bank.models
+    return replace(bank, models=(small.model_copy(update={"resampling": known}), large))
+
+
+@pytest.mark.parametrize(
+    "objective", [Objective(alpha=0.4), Objective(min_quality=0.7), Objective(max_cost_usd=2e-4)]
+)
+def test_several_samples_are_chosen_as_scope_route_chooses_them(bank, estimated, objective):
+    """
+    The pool has one sample, three and the large model.
+    """
+    bank = with_samples(bank)
+    pool = ("small", "small@3", "large")
+    estimates, near = estimated
+    ids = tuple(map(str, range(40)))
+    predicted = PredictionSet(
+        Predictions(ids, bank.model_ids, estimates), bank.models, bank.reference, None
+    ).select_models(pool)
+    offline = route(predicted, objective).decisions()
+
+    online = PolicyChooser(bank).choose(
+        Prediction.from_batch(estimates, near), predicted.models, objective
+    )
+
+    chosen = [decision.model for decision in online]
+    assert chosen == [decision["selected_model"] for decision in offline]
+    assert "small@3" in chosen
+    for route_decision, decision in zip(offline, online, strict=True):
+        for name in ("p_correct", "cost_usd", "completion_tokens"):
+            got = getattr(decision.candidate(decision.model), name)
+            assert got == pytest.approx(route_decision[name], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("source", "assumed"),
+    [("fitted", ()), ("assumed", ("small@3",))],
+)
+def test_a_decision_names_arms_whose_samples_are_assumed(bank, estimated, source, assumed):
+    """
+    In the answer of ``/v1/route``, too.
+    """
+    bank = with_samples(bank, source)
+    small = bank.models[0]
+    arms = (small, sampled_spec(small, 3))
+
+    decisions = PolicyChooser(bank).choose(
+        Prediction.from_batch(*estimated), arms, Objective(alpha=0.5)
+    )
+
+    assert {decision.assumed for decision in decisions} == {assumed}
+    assert decisions[0].to_json()["assumed"] == list(assumed)
 
 
 def test_current_prices_change_costs_and_decisions(bank, estimated):

@@ -6,8 +6,9 @@ import pytest
 
 from scope import AnchorConfig
 from scope.embedding.spec import EmbedderSpec
-from scope.errors import BankError, PredictionsError
+from scope.errors import BankError, ConfigError, PredictionsError
 from scope.outcomes import Outcomes
+from scope.pool import Resampling
 from scope.routing.prediction_store import (
     OUTCOMES,
     PredictionsManifest,
@@ -49,12 +50,12 @@ def sealed(folder, models=(SMALL, LARGE)):
     return folder
 
 
-def with_outcomes(folder, order=(0, 1, 2)):
+def with_outcomes(folder, order=(0, 1, 2), models=(SMALL, LARGE)):
     """Write outcomes whose rows are in another order than the shards."""
     outcomes = Outcomes(P.models, *(values[list(order)] for values in (RIGHT, TOKENS, TOKENS)))
     ids = [P.question_ids[q] for q in order]
     pq.write_table(outcomes.to_table(ids), folder / OUTCOMES)
-    return sealed(folder)
+    return sealed(folder, models)
 
 
 def test_shards_are_read_in_order_any_number_of_times(folder):
@@ -155,3 +156,56 @@ def test_invalid_outcomes_are_refused(folder):
 
     with pytest.raises(BankError, match=r"outcomes\.parquet: correct must be within 0\.\.1"):
         StoredPredictions.open(sealed(folder))
+
+
+KNOWN_SAMPLES = Resampling(concentration=2.0, odds=3.0, selector="majority", source="fitted")
+SAMPLED = SMALL.model_copy(update={"resampling": KNOWN_SAMPLES})
+
+
+def test_several_samples_are_derived_shard_by_shard(folder):
+    """
+    p = .5 is .614 with three samples at kappa 2 and AUC .75; 100 tokens in and out are 300.
+    """
+    stored = StoredPredictions.open(sealed(folder, (SAMPLED, LARGE)))
+    pool = stored.select_models(("small@3", "large"))
+
+    first, _ = pool.iter_shards(("p_correct", "cost_usd"))
+
+    estimates = first.predictions.estimates
+    assert first.model_ids == pool.model_ids == ("small@3", "large")
+    np.testing.assert_allclose(estimates.p_correct_qm, [[0.614, 0.9], [np.nan, 0.6]], atol=5e-4)
+    # Small costs $.1 in and $.2 out a million; the cost of the large one stays as it was stored.
+    np.testing.assert_allclose(estimates.cost_usd_qm, [[9e-5, 0.2], [9e-5, np.nan]])
+
+
+def test_a_pool_is_the_same_from_disk_and_in_memory(folder):
+    """
+    Selected before or after it is read.
+    """
+    stored = StoredPredictions.open(sealed(folder, (SAMPLED, LARGE)))
+
+    early = stored.select_models(("large", "small@5")).load_all()
+    late = stored.load_all().select_models(("large", "small@5"))
+
+    np.testing.assert_array_equal(
+        early.predictions.estimates.stack(), late.predictions.estimates.stack()
+    )
+    assert early.models == late.models
+
+
+def test_without_outcomes_of_several_samples_the_pool_has_no_outcomes(folder):
+    """
+    Half of the choices would be scored as if they were all; without the arm they are known.
+    """
+    stored = StoredPredictions.open(with_outcomes(folder, models=(SAMPLED, LARGE)))
+
+    assert stored.select_models(("small@3", "large")).outcomes is None
+    assert stored.select_models(("large",)).outcomes is not None
+
+
+def test_samples_of_a_model_without_fitted_samples_are_refused(folder):
+    """
+    The sentence says what to run.
+    """
+    with pytest.raises(ConfigError, match="cannot tell what 3 samples of small are worth"):
+        StoredPredictions.open(sealed(folder)).select_models(("small@3",))
