@@ -34,7 +34,6 @@ from scope.baselines.logistic import LogisticBaseline
 from scope.embedding.encoder import Encoder
 from scope.embedding.text_features import text_features
 from scope.evaluation.best_of_n import (
-    check_judge,
     compare_best_of_n,
     observed_majority,
 )
@@ -45,7 +44,7 @@ from scope.evaluation.strategies import LambdaSweep, ResampledOutcomes
 from scope.pool import ModelSpec, Resampling, cost_usd
 from scope.prices import load_prices, select_specs
 from scope.questions import final_answer
-from scope.samples import Samples, best_of_n_scores, read_samples
+from scope.samples import Samples, best_of_n_scores, check_judge, read_samples
 from scope.sampling import hash_sample
 from scope.saving.comparison import SAVINGS, AgainstReference, compare_with_reference
 from scope.saving.routers import match_probability

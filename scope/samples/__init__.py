@@ -1,6 +1,12 @@
 """Several samples of each model on each prompt: files, splits, pairs and router labels."""
 
-from scope.samples.best_of_n import best_of_n_scores, draw_weights, expected, majority
+from scope.samples.best_of_n import (
+    best_of_n_scores,
+    check_judge,
+    draw_weights,
+    expected,
+    majority,
+)
 from scope.samples.candidates import N_DRAWS, candidate_name, write_candidates
 from scope.samples.cells import Cell, SamplesBuilder
 from scope.samples.files import (
@@ -41,6 +47,7 @@ __all__ = [
     "best_match_margin",
     "best_of_n_scores",
     "candidate_name",
+    "check_judge",
     "check_suffix",
     "draw_weights",
     "expected",
