@@ -17,10 +17,10 @@ from scope.baselines.inputs import TrainingSet
 from scope.baselines.logistic import LogisticBaseline
 from scope.embedding.encoder import Encoder
 from scope.embedding.text_features import text_features
-from scope.evaluation.best_of_n import check_judge, observed_majority
+from scope.evaluation.best_of_n import observed_majority
 from scope.pool import Resampling
 from scope.questions import final_answer
-from scope.samples import Samples, best_of_n_scores
+from scope.samples import Samples, best_of_n_scores, check_judge
 from scope.sampling import hash_sample
 
 JUDGE, MAJORITY = "correct", "majority"

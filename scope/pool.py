@@ -1,5 +1,6 @@
 """The models that a router may choose, with their prices."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -106,8 +107,9 @@ def cost_usd(
 def load_pool(name_or_file: str) -> tuple[str, ...]:
     """Return the model ids of a published pool or of a pool file.
 
-    A pool file names one model a line; ``#`` starts a comment. The order is kept:
-    ties go to the first model.
+    A pool file names one model or arm a line. ``#`` starts a comment at the beginning of a line
+    or after a space; in ``model#high`` it is part of the name. The order is kept: ties go to the
+    first model.
 
     Raises
     ------
@@ -123,7 +125,7 @@ def load_pool(name_or_file: str) -> tuple[str, ...]:
             f"pool {name_or_file!r} is neither one of {', '.join(PUBLISHED_POOLS)} "
             "nor a readable file with one model id a line"
         ) from error
-    models = [line.split("#")[0].strip() for line in text.splitlines()]
+    models = [re.split(r"(?:^|\s)#", line, maxsplit=1)[0].strip() for line in text.splitlines()]
     models = [model for model in models if model]
     if not models:
         raise ConfigError(f"pool file {name_or_file} names no model")

@@ -8,6 +8,7 @@ import typer
 
 from pipelines.commands.add_model import add as add_model
 from pipelines.commands.fit import fit
+from pipelines.commands.fit_samples import fit_samples
 from pipelines.commands.options import (
     Dataset,
     Json,
@@ -24,11 +25,13 @@ from scope import EMBEDDED_BANK
 from scope.bank import Bank, load_bank, read_manifest
 from scope.embedding import MINILM
 from scope.errors import BankIntegrityError
+from scope.pool import ModelSpec
 
 app = typer.Typer(help="Build, fit, extend, show and verify anchor banks.", no_args_is_help=True)
 
 app.command("add-model")(add_model)
 app.command()(fit)
+app.command("fit-samples")(fit_samples)
 
 BankDir = Annotated[Path, typer.Option("--bank", help="Bank folder.")]
 
@@ -105,7 +108,7 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
         typer.echo(json.dumps({**facts, **manifest.model_dump(mode="json")}))
         return
     truth = GroundTruth.from_outcomes(loaded.outcomes, loaded.models)
-    rows = []
+    rows = list[tuple[str, ...]]()
     for m, model in enumerate(loaded.models):
         score = truth.score_model(m)
         rows.append(
@@ -115,6 +118,7 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
                 f"{100 * score.accuracy:.1f} %",
                 f"${score.usd_per_1k:.3f}",
                 f"${model.usd_per_mtok_in:g} / ${model.usd_per_mtok_out:g}",
+                _samples_text(model),
             )
         )
     rows.sort(key=lambda row: -float(row[2].split()[0]))
@@ -126,8 +130,10 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
         out.print(f"reasoner {loaded.reasoner}", soft_wrap=True, markup=False)
     for source in manifest.sources:
         out.print(f"source: {source}", soft_wrap=True)
-    headers = ("model", "anchors", "accuracy", "USD per 1k", "USD per 1M in / out")
-    out.print(table(f"{manifest.n_questions:,} anchors", headers, rows))
+    headers = ("model", "anchors", "accuracy", "USD per 1k", "USD per 1M in / out", "samples")
+    n_shown = len(headers) - all(model.resampling is None for model in loaded.models)
+    title = f"{manifest.n_questions:,} anchors"
+    out.print(table(title, headers[:n_shown], [row[:n_shown] for row in rows]))
 
 
 @app.command()
@@ -145,6 +151,14 @@ def verify(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
         typer.echo(json.dumps(facts))
     else:
         out.print(f"{bank} is intact: {len(manifest.files)} files match", soft_wrap=True)
+
+
+def _samples_text(model: ModelSpec) -> str:
+    """Return what several samples of a model are worth, in a few words."""
+    known = model.resampling
+    if known is None:
+        return "unknown"
+    return f"kappa {known.concentration:.2g}, {known.selector}, {known.source}"
 
 
 def _reasoner_facts(bank: Bank) -> dict[str, Any] | None:

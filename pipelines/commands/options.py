@@ -8,8 +8,10 @@ import typer
 from pydantic import ValidationError
 
 from pipelines.config import JobConfig
+from pipelines.terminal import err
+from scope.arms import assumed_arms
 from scope.config import EncoderConfig
-from scope.errors import ConfigError
+from scope.errors import ConfigError, join_names
 from scope.pool import load_pool
 from scope.questions import PUBLISHED_DATASETS, HubDataset
 from scope.routing import StoredPredictions, restrict_models
@@ -78,8 +80,15 @@ def open_predictions(
         If there are no predictions, or a model is unknown or none is left.
     """
     models = load_pool(pool) if pool else None
-    predicted = StoredPredictions.open(path)
-    return restrict_models(predicted, models, tuple(allow or ()), tuple(deny or ()))
+    predicted = restrict_models(
+        StoredPredictions.open(path), models, tuple(allow or ()), tuple(deny or ())
+    )
+    if assumed := assumed_arms(predicted.models):
+        err.print(
+            f"note: what several samples are worth is assumed, not fitted: {join_names(assumed)}",
+            markup=False,
+        )
+    return predicted
 
 
 def evenly_spaced_alphas(n: int) -> list[float]:

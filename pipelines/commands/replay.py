@@ -12,10 +12,11 @@ import typer
 from pipelines.commands.options import Allow, Alpha, Budget, Deny, Json, MaxCost, MinQuality, Pool
 from pipelines.terminal import err, format_score, out, table
 from scope import EMBEDDED_BANK
+from scope.arms import reprice
 from scope.bank import load_bank
 from scope.errors import ConfigError, join_names
 from scope.pool import load_pool
-from scope.prices import load_prices, select_specs
+from scope.prices import load_prices
 from scope.routing import (
     DecisionHistory,
     LoggedDecisions,
@@ -81,6 +82,12 @@ def _check_flags(
         raise ConfigError("--bank goes with --decisions; --predictions name their bank")
 
 
+def _with_arms(predicted: PredictionSet, arms: tuple[str, ...]) -> PredictionSet:
+    """Return the predictions with the columns of all `arms`, new ones last."""
+    known = predicted.model_ids
+    return predicted.select_models((*known, *(arm for arm in arms if arm not in known)))
+
+
 def warn_other_prices(predicted: PredictionSet) -> None:
     """Print a note if logged costs are not at the prices of `predicted`, as its alpha scale is."""
     logged_qm = predicted.predictions.estimates.cost_usd_qm
@@ -128,11 +135,12 @@ def replay(
     Objective, pool and prices stay as logged where no flag changes them.
     """
     past = ReplayInput.from_flags(routing, predictions, decisions, bank)
-    before = after = past.predicted
-    if prices is not None:
-        models = before.model_ids
-        after = before.with_prices(select_specs(load_prices(prices), models, str(prices)))
     wanted = load_pool(pool) if pool else past.logged.models
+    # Several samples of a model may be in the log, or in the new pool, and not predicted.
+    before = _with_arms(past.predicted, past.logged.models)
+    after = _with_arms(before, wanted)
+    if prices is not None:
+        after = after.with_prices(reprice(after.models, load_prices(prices), str(prices)))
     narrow = restrict_models(after, wanted, tuple(allow or ()), tuple(deny or ()))
     given = (alpha, budget, min_quality, max_cost)
     target = (

@@ -9,7 +9,6 @@ import numpy as np
 
 from scope.arms import pass_at_n, resampled_probability
 from scope.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from scope.errors import EvaluationError
 from scope.evaluation.bootstrap import Interval
 from scope.evaluation.weighted import safe_ratio
 from scope.pool import Resampling
@@ -41,21 +40,6 @@ class BestOfNRow:
     difference: Interval
     predicted_pass: Interval
     observed_pass: Interval
-
-
-def check_judge(judge: str, selector: str) -> None:
-    """Refuse to judge a selector by its own scores.
-
-    Raises
-    ------
-    EvaluationError
-        If both are the same scorer.
-    """
-    if judge == selector:
-        raise EvaluationError(
-            f"judge and selector are both {judge!r}: a selector is best by its own scores; judge "
-            "it by a scorer that it was not trained on"
-        )
 
 
 def observed_majority(

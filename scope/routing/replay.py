@@ -61,14 +61,15 @@ class ReplayComparison:
         ----------
         logged : LoggedDecisions
         before, after : PredictionSet
-            All predicted models, at the logged and at the current prices.
+            All predicted models, at the logged and at the current prices; `after` may have more
+            models, which come last.
         replayed : RoutingResult
             For some of the models of `after`.
         """
         old = logged.choices(before)
         new = _reindex(replayed, after)
         sides = [ReplayRow.from_choices("logged", before, old)]
-        if before.models != after.models:
+        if before.models != after.models[: len(before.models)]:
             sides.append(ReplayRow.from_choices("logged, new prices", after, old))
         sides.append(ReplayRow.from_choices("replayed", after, new))
         return cls(tuple(sides), int((old.model_q != new.model_q).sum()), len(old.model_q))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
+from scope.arms import Arm, assumed_arms
 from scope.bank import fit_alpha_scale
 from scope.errors import ConfigError
 from scope.policy import (
@@ -77,8 +78,12 @@ def restrict_models(
     allowed: tuple[str, ...],
     denied: tuple[str, ...],
 ) -> Source:
-    """Return the predictions for the models of a pool that the lists leave."""
-    models = pool or predicted.model_ids
+    """Return the predictions for the models of a pool that the lists leave.
+
+    Without a pool, `allowed` may name several samples of a predicted model.
+    """
+    several = (arm for arm in allowed if Arm.parse(arm).n_samples > 1)
+    models = pool or tuple(dict.fromkeys((*predicted.model_ids, *several)))
     return predicted.select_models(filter_models(models, allowed=allowed, denied=denied))
 
 
@@ -120,6 +125,7 @@ def route_to_file(
     """
     bound = BoundPolicy.bind(predicted, objective)
     summary = RoutingSummary.from_routings(bound.routings(predicted, SCORE_COLUMNS))
+    summary = replace(summary, assumed=assumed_arms(predicted.models))
     if curve_alphas and summary.realised is not None:
         summary = replace(summary, pareto_curve=_pareto_curve(predicted, curve_alphas))
     routings = bound.routings(predicted, DECISION_COLUMNS)

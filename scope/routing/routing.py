@@ -50,6 +50,8 @@ class RoutingSummary:
     prediction_accuracy: float
     pareto_curve: list[dict[str, float | None]] | None = None
     """Realised accuracy and cost at each alpha, as the published file has them; None: no curve."""
+    assumed: tuple[str, ...] = ()
+    """Eligible arms whose worth of several samples is a prior, not fitted to samples."""
 
     @classmethod
     def from_routings(
@@ -116,6 +118,7 @@ class RoutingSummary:
             "planned": score_json(self.planned),
             "realised": realised and score_json(realised),
             "overshoot_usd": self.overshoot_usd,
+            **({"assumed": list(self.assumed)} if self.assumed else {}),
             **({} if self.pareto_curve is None else {"pareto_curve": self.pareto_curve}),
             "result": result,
         }

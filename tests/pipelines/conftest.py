@@ -10,6 +10,7 @@ from scope import AnchorConfig, save_bank
 from scope.bank.reference_population import ReferencePopulation
 from scope.embedding.spec import EmbedderSpec
 from scope.outcomes import Outcomes
+from scope.pool import Resampling
 from scope.routing.prediction_store import (
     FOLDER,
     OUTCOMES,
@@ -28,7 +29,20 @@ COST = [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]
 @pytest.fixture
 def predicted(tmp_path):
     """An output folder of ``scope predict``: three questions, two models, outcomes known."""
-    folder = tmp_path / "predicted" / FOLDER
+    return write_predicted(tmp_path / "predicted", (SMALL, LARGE))
+
+
+@pytest.fixture
+def sampled(tmp_path):
+    """The same, from a bank that assumes what samples of the small model are worth."""
+    prior = Resampling(concentration=2.0, odds=3.0, selector="majority", source="assumed")
+    small = SMALL.model_copy(update={"resampling": prior})
+    return write_predicted(tmp_path / "sampled", (small, LARGE))
+
+
+def write_predicted(output, models):
+    """Write predictions of `models` as ``scope predict`` does; return `output`."""
+    folder = output / FOLDER
     folder.mkdir(parents=True)
     predictions = predictions_of(P, COST, models=("small", "large"))
     write_shard(folder, 0, predictions.to_table("anchors"))
@@ -45,11 +59,11 @@ def predicted(tmp_path):
             bank_version="abc",
             embedder=spec,
             anchors=AnchorConfig(),
-            models=(SMALL, LARGE),
+            models=models,
             files={},
         ),
     )
-    return folder.parent
+    return output
 
 
 N_ANCHORS, N_QUESTIONS = 400, 12_000

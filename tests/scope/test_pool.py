@@ -48,12 +48,12 @@ def test_published_prices_are_per_million_tokens():
 
 def test_a_pool_file_may_have_comments_and_blank_lines(tmp_path):
     """
-    One id a line; ``#`` starts a comment anywhere in it.
+    One id a line; ``#`` after a space starts a comment, within a name it is an effort.
     """
     path = tmp_path / "pool.txt"
-    path.write_text("# our pool\nlarge  # for proofs\n\nsmall\n")
+    path.write_text("# our pool\nlarge#high  # for proofs\n\nsmall\n")
 
-    assert load_pool(str(path)) == ("large", "small")
+    assert load_pool(str(path)) == ("large#high", "small")
 
 
 @pytest.mark.parametrize(

@@ -85,3 +85,18 @@ def test_decisions_about_other_questions_are_refused(scope, predicted, routed):
     code, _, err = scope("replay", "--routing", routed, "--predictions", predicted)
     assert code == 2
     assert "the routing has 2 questions, the predictions have 3" in err
+
+
+def test_several_samples_may_join_the_pool(scope, sampled, tmp_path):
+    """They were no column of the predictions; what was decided keeps its outcomes."""
+    logged = tmp_path / "routing.json"
+    scope("route", "--predictions", sampled, "--alpha", 0, "--output", logged)
+    (tmp_path / "pool.txt").write_text("small\nsmall@3\n")
+    flags = ["--pool", tmp_path / "pool.txt", "--min-quality", 0.6]
+
+    sides, answer = replayed(scope, logged, sampled, *flags)
+
+    assert answer["n_changed"] == 3
+    assert sides["replayed"]["planned"]["accuracy"] == pytest.approx(0.614, abs=5e-4)
+    assert sides["logged"]["realised"]["accuracy"] == 0
+    assert sides["replayed"]["realised"] is None

@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
 
-from scope.errors import EvaluationError
 from scope.evaluation.best_of_n import (
-    check_judge,
     compare_best_of_n,
     observed_majority,
     observed_pass,
@@ -95,12 +93,3 @@ def test_questions_without_enough_samples_are_left_out():
 
     assert row.n_questions == 1
     assert row.observed.value == 1
-
-
-def test_a_selector_is_not_its_own_judge():
-    """
-    The message says what to do.
-    """
-    check_judge("correct", "armo")
-    with pytest.raises(EvaluationError, match=r"both 'armo'.*not trained on"):
-        check_judge("armo", "armo")
