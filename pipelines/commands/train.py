@@ -233,6 +233,7 @@ def _report_reward(result: "RewardResult", output: Path, *, as_json: bool) -> No
         "n_pairs": result.spec.n_pairs,
         "n_truncated": result.n_truncated,
         "validation_accuracy": result.spec.accuracy,
+        "still_fell": result.still_fell,
         "output": str(output),
     }
     text = (
@@ -240,6 +241,11 @@ def _report_reward(result: "RewardResult", output: Path, *, as_json: bool) -> No
         f"{100 * (result.spec.accuracy or 0):.1f} % of validation pairs in the right order; "
         f"{result.n_truncated:,} pairs longer than {result.spec.encoder.max_tokens} tokens were cut"
     )
+    if result.still_fell:
+        text += (
+            "\nthe validation loss still fell in the last epoch; try more --epochs or a higher "
+            "--learning-rate"
+        )
     print_result(facts, text, as_json=as_json)
 
 

@@ -152,7 +152,7 @@ def text(got):
 
 def test_the_bank_decides_for_two_samples_of_a_real_llm(voting, ask, served):
     """
-    Two are likelier to be right than one; they agree, and both are in the usage and the bill.
+    Two are more likely to be right than one; they agree, and both are in the usage and the bill.
     """
     wish = {"allowed_models": [SMALL, TWO]}
     decision = served.http.post("/v1/route", json={"prompt": CAPITAL, "scope": wish}).json()
