@@ -19,7 +19,7 @@ MIN_SHARE = 1e-3
 """Shares are clipped to this and its complement: real answers are not extracted perfectly."""
 
 
-PRIOR_SD_SCORED = np.array([2.0, 2.0])
+PRIOR_SD_SCORED = np.array([2.0, 1.0])
 """Of log odds and log exponent."""
 
 PRIOR_SD_MAJORITY = np.array([1.0, 2.0])
