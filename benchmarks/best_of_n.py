@@ -25,7 +25,7 @@ from benchmarks.best_of_n_fit import (
     selectors,
 )
 from benchmarks.leaderboard import SEED
-from scope.arms import Arm, FittedResampling, best_of_n_probability, resampled_probability
+from scope.arms import Arm, best_of_n_probability, resampled_probability
 from scope.evaluation.best_of_n import compare_best_of_n
 from scope.evaluation.bootstrap import Interval, bootstrap_weights
 from scope.evaluation.calibration_bins import equal_mass_bins
@@ -83,7 +83,8 @@ def print_parameters(fitted: FittedSamples) -> None:
 def print_fits(selector: SelectorRun) -> None:
     """Print what was fitted, with 95 % intervals."""
     print(f"#### Selector {selector.name}, fit half\n")
-    print(f"| {' | '.join(FittedResampling.HEADERS)} |\n|{'---|' * len(FittedResampling.HEADERS)}")
+    headers = selector.fits[0].headers
+    print(f"| {' | '.join(headers)} |\n|{'---|' * len(headers)}")
     for fit in selector.fits:
         print(f"| {' | '.join(fit.cells())} |")
     print()

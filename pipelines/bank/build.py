@@ -11,13 +11,14 @@ from pipelines.config import JobConfig
 from pipelines.embedding.cached import embed_texts
 from pipelines.embedding.encoder_actor import EncoderSpec
 from pipelines.terminal import Stages
+from scope.arms import select_arms
 from scope.bank import Bank, BankManifest
 from scope.config import AnchorConfig
 from scope.embedding import MINILM, EmbedderSpec, resolve_model, text_features
 from scope.errors import BankError
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.predictor import predict_reference_population
-from scope.prices import load_prices, select_specs
+from scope.prices import load_prices
 from scope.questions import HubDataset, read_questions
 
 
@@ -65,7 +66,7 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
     stages.advance(len(questions))
     rows = read_outcomes_table(inputs.outcomes)
     names = tuple(pc.unique(rows["model"].cast("string")).to_pylist())
-    models = select_specs(load_prices(inputs.prices), names, str(inputs.prices))
+    models = select_arms(load_prices(inputs.prices), names, str(inputs.prices))
     outcomes = Outcomes.from_table(rows, questions.ids, names, str(inputs.outcomes))
     if np.isnan(outcomes.correct_am).all():
         raise BankError(f"{inputs.outcomes} has no outcome for any question of {inputs.questions}")

@@ -13,12 +13,13 @@ from pipelines.bank import check_new, save_bank_now
 from pipelines.commands.options import Json
 from pipelines.terminal import out, table
 from scope import EMBEDDED_BANK
+from scope.arms import Arm, select_arms
 from scope.bank import Bank, load_bank, read_manifest
 from scope.errors import BankError, ConfigError
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
 from scope.predictor import MeasurementLimits, MeasurementPlan, add_model, plan_measurement
-from scope.prices import load_prices, select_specs
+from scope.prices import load_prices
 from scope.routing import format_usd
 from scope.storage import write_json
 
@@ -49,11 +50,21 @@ def add(
     """Add a model from its outcomes on some anchors, or plan which to measure (--plan)."""
     limits = _limits(max_anchors, budget_usd, half_width)
     _check_flags(plan_file, outcomes, output, limits)
-    (spec,) = select_specs(load_prices(prices), (model,), str(prices))
+    (spec,) = select_arms(load_prices(prices), (model,), str(prices))
     if plan_file is not None:
-        _plan(load_bank(bank), spec, limits, plan_file, as_json=as_json)
+        _plan(load_bank(bank), _per_answer(spec), limits, plan_file, as_json=as_json)
     elif outcomes is not None and output is not None:
         _add(bank, spec, limits, (outcomes, output), as_json=as_json)
+
+
+def _per_answer(spec: ModelSpec) -> ModelSpec:
+    """Return the prices of all samples of an arm for each token of one: plans know one answer."""
+    n = Arm.parse(spec.id).n_samples
+    prices = {
+        "usd_per_mtok_in": n * spec.usd_per_mtok_in,
+        "usd_per_mtok_out": n * spec.usd_per_mtok_out,
+    }
+    return spec.model_copy(update=prices)
 
 
 def _check_flags(

@@ -79,7 +79,7 @@ def _show(fitted: "SamplesFit") -> None:
     """Print the fits, and which models are assumed or unknown."""
     if fitted.fits:
         rows = [fit.cells() for fit in fitted.fits]
-        out.print(table("what samples are worth", fitted.fits[0].HEADERS, rows))
+        out.print(table("what samples are worth", fitted.fits[0].headers, rows))
     if fitted.assumed:
         err.print(
             f"assumed, not fitted: {join_names(fitted.assumed)} (kappa 0.5, AUC 0.6)", markup=False

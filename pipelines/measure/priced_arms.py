@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from scope.arms import EFFORTS, Arm, arm_spec
+from scope.arms import EFFORTS, Arm, arm_price
 from scope.errors import ConfigError, UnknownPriceError
 from scope.pool import ModelSpec
 
@@ -61,14 +61,11 @@ def priced_arms(
 
 
 def _priced(name: str, known: Mapping[str, ModelSpec], source: str) -> PricedArm:
-    arm = Arm.parse(name)
-    model, one = known.get(arm.model), str(arm.one_sample)
-    if model is not None and one not in known:
-        known = {**known, one: model.model_copy(update={"id": one})}
-    spec = arm_spec(name, known)
+    arm, spec = Arm.parse(name), arm_price(name, known)
     if spec is None:
         _check_effort(name, arm.model)
         raise UnknownPriceError(arm.model, source)
+    model = known.get(arm.model)
     upstream_id = spec.upstream_id or (model and model.upstream_id) or arm.model
     return PricedArm(arm, spec.model_copy(update={"upstream_id": upstream_id}))
 

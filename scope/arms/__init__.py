@@ -7,9 +7,18 @@ from scope.arms.best_of_n import (
     rank_weights,
     resampled_probability,
 )
-from scope.arms.columns import ArmColumns, arm_spec, assumed_arms, reprice, sampled_spec
+from scope.arms.columns import (
+    ArmColumns,
+    arm_price,
+    arm_spec,
+    assumed_arms,
+    reprice,
+    sampled_spec,
+    select_arms,
+)
 from scope.arms.fit import fit_concentration, within_question_auc
-from scope.arms.resampling import FittedResampling, FittedValue, fit_resampling
+from scope.arms.fitted_resampling import FittedResampling, FittedValue
+from scope.arms.resampling import fit_resampling
 from scope.arms.shares import majority_shares, scored_shares
 
 __all__ = [
@@ -19,6 +28,7 @@ __all__ = [
     "ArmColumns",
     "FittedResampling",
     "FittedValue",
+    "arm_price",
     "arm_spec",
     "assumed_arms",
     "best_of_n_probability",
@@ -31,5 +41,6 @@ __all__ = [
     "resampled_probability",
     "sampled_spec",
     "scored_shares",
+    "select_arms",
     "within_question_auc",
 ]

@@ -1,6 +1,6 @@
 """Arms as columns of predictions: known ones, and several samples of a known one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,21 +50,48 @@ def arm_spec(name: str, known: Mapping[str, ModelSpec]) -> ModelSpec | None:
     return None if one is None else sampled_spec(one, arm.n_samples)
 
 
+def arm_price(name: str, prices: Prices) -> ModelSpec | None:
+    """Return the spec of an arm at the price of the longest part of its name that has one.
+
+    ``m#low@3`` is looked up as itself, as ``m#low`` and as ``m``; None if none of them is there.
+    """
+    arm = Arm.parse(name)
+    one, model = str(arm.one_sample), prices.get(arm.model)
+    if model is not None and one not in prices:
+        prices = {**prices, one: model.model_copy(update={"id": one})}
+    return arm_spec(name, prices)
+
+
+def select_arms(prices: Prices, names: Iterable[str], source: str) -> tuple[ModelSpec, ...]:
+    """Return the specs of arms by `arm_price`, in their order.
+
+    Raises
+    ------
+    UnknownPriceError
+        For the first arm without a price; `source` names the price file in the message.
+    """
+    specs = []
+    for name in names:
+        spec = arm_price(name, prices)
+        if spec is None:
+            raise UnknownPriceError(name, source)
+        specs.append(spec)
+    return tuple(specs)
+
+
 def reprice(models: Sequence[ModelSpec], prices: Prices, source: str) -> tuple[ModelSpec, ...]:
     """Return arms at the prices of a file, with what is known of their samples.
 
     Raises
     ------
     UnknownPriceError
-        For the first arm that neither has a price nor is several samples of one that has.
+        For the first arm without a price, as `arm_price` finds it.
     """
-    priced = []
-    for model in models:
-        spec = arm_spec(model.id, prices)
-        if spec is None:
-            raise UnknownPriceError(model.id, source)
-        priced.append(spec.model_copy(update={"resampling": spec.resampling or model.resampling}))
-    return tuple(priced)
+    specs = select_arms(prices, (model.id for model in models), source)
+    return tuple(
+        spec.model_copy(update={"resampling": spec.resampling or model.resampling})
+        for spec, model in zip(specs, models, strict=True)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,12 @@ class Picks:
                 right_qn[at] += (chance_no * right_no).sum(axis=1) / N_DRAWS
         return cls(is_majority, drawn_qn, right_qn)
 
+    @property
+    def is_mixed(self) -> bool:
+        """Whether any subset has both correct and wrong samples."""
+        cells = [cells_of(n) for n in SIZES]
+        return any(self.drawn_qn[:, c.start + 1 : c.stop - 1].any() for c in cells)
+
     def select(self, rows_q: BoolArray | IntArray) -> "Picks":
         """Return the picks of some questions."""
         return Picks(self.is_majority, self.drawn_qn[rows_q], self.right_qn[rows_q])

@@ -1,18 +1,19 @@
 """Fit what several samples of each model are worth, for one selector."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from scope.arms.best_of_n import resampled_probability
 from scope.arms.fit import (
+    LOG_CONCENTRATION,
     beta_binomial_log_likelihood,
     fit_concentration,
     pair_wins,
 )
+from scope.arms.fitted_resampling import Z_95, FittedResampling, FittedValue
 from scope.arms.likelihood import covariance, shrink
 from scope.arms.picks import SIZES, Picks, cells_of
 from scope.arrays import FloatArray, IntArray
@@ -26,108 +27,8 @@ MIN_P = 1e-3
 """Predictions are clipped to this and its complement: no outcome is impossible."""
 
 N_FOLDS = 5
-Z_95 = 1.96
-"""Half of a 95 % interval, in standard deviations."""
-
 PRIOR_SD_CONCENTRATION = np.array([3.0])
 """Of the log concentration; it keeps the error finite where the data leave it open."""
-
-
-class FittedValue(NamedTuple):
-    """A fitted number and the ends of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
-
-    @classmethod
-    def from_log(cls, log_value: float, sd: float) -> "FittedValue":
-        """Return the exponential of an estimate and of its interval."""
-        return cls(*np.exp(log_value + Z_95 * sd * np.array([0, -1, 1])).tolist())
-
-
-@dataclass(frozen=True, slots=True)
-class FittedResampling:
-    """What was fitted to the samples of one model.
-
-    Attributes
-    ----------
-    model : str
-    resampling : Resampling
-        With the values below.
-    n_questions : int
-        Questions with a prediction and two graded samples or more.
-    n_samples : int
-        Most graded samples of a question.
-    concentration : FittedValue
-        ``kappa``, shrunk towards that of all models.
-    auc : FittedValue
-        How often the selector scores a correct sample above a wrong one of its question; for a
-        majority, how often only the correct one has an answer, plus half of the ties.
-    odds, exponent : FittedValue
-        As in `Resampling`; the exponent of a majority is 1.
-    diversity : FittedValue or None
-        Of a majority.
-    is_pooled : bool
-        Whether odds, exponent and diversity are those of all models together, because these
-        predict held-out questions as well as those of each model.
-    largest_error : float
-        Predicted minus observed probability that the pick is correct, at the number of samples
-        where it is largest, on these questions.
-    largest_error_at : int
-        That number of samples.
-    """
-
-    model: str
-    resampling: Resampling
-    n_questions: int
-    n_samples: int
-    concentration: FittedValue
-    auc: FittedValue
-    odds: FittedValue
-    exponent: FittedValue
-    diversity: FittedValue | None
-    is_pooled: bool
-    largest_error: float
-    largest_error_at: int
-
-    HEADERS: ClassVar[tuple[str, ...]] = (
-        "model",
-        "kappa",
-        "questions",
-        "samples",
-        "AUC",
-        "odds",
-        "exponent",
-        "diversity",
-        "largest error",
-    )
-
-    def cells(self) -> tuple[str, ...]:
-        """Return a row of a table under `HEADERS`."""
-        shared = " (all models)" if self.is_pooled else ""
-        return (
-            self.model,
-            f"{self.concentration}",
-            f"{self.n_questions:,}",
-            f"{self.n_samples}",
-            f"{self.auc}",
-            f"{self.odds}{shared}",
-            "-" if self.diversity else f"{self.exponent}{shared}",
-            f"{self.diversity}{shared}" if self.diversity else "-",
-            f"{100 * self.largest_error:+.1f} points at n = {self.largest_error_at}",
-        )
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain values, intervals as lists of value, low and high."""
-        facts: dict[str, object] = {
-            name: list(value) if isinstance(value, FittedValue) else value
-            for name, value in ((field.name, getattr(self, field.name)) for field in fields(self))
-        }
-        return facts | {"resampling": self.resampling.model_dump(mode="json")}
 
 
 def fit_resampling(
@@ -144,7 +45,7 @@ def fit_resampling(
     The concentration of a model is the Beta-Binomial maximum, shrunk towards the mean of all
     models on the log scale (empirical Bayes). The selector is fitted to its picks among random
     subsets of the samples, for all models together, or for each where that predicts held-out
-    questions better by more than a standard error.
+    questions better significantly better (95 %).
 
     Parameters
     ----------
@@ -165,8 +66,8 @@ def fit_resampling(
     Raises
     ------
     ConfigError
-        If there are no two samples, too few questions, or no question with both correct and
-        wrong samples.
+        If there are no two samples, too few questions, or for no model a question with both
+        correct and wrong samples.
     """
     if (score_qmo is None) == (answer_qmo is None):
         raise ValueError("expected either score_qmo or answer_qmo")
@@ -179,8 +80,8 @@ def fit_resampling(
         value_qmo = np.where(answer_qmo < 0, np.nan, answer_qmo.astype(np.float64))
     right_qmo = np.where(known_qmo, correct_qmo > 0.5, np.nan)
     rows = [np.flatnonzero(known_qmo[:, m].sum(axis=1) >= 2) for m in range(len(models))]
-    for model, rows_q, right_qo in zip(models, rows, right_qmo.swapaxes(0, 1), strict=True):
-        _check(model, right_qo, rows_q)
+    _check_questions(models, rows, right_qmo)
+    _check_selector(selector, right_qmo, value_qmo)
     found = [
         _OneModel(
             model,
@@ -199,25 +100,35 @@ def fit_resampling(
     )
 
 
-def _check(model: str, right_qo: FloatArray, rows_q: IntArray) -> None:
-    """Refuse samples that cannot tell what more of them are worth."""
-    most = int((~np.isnan(right_qo)).sum(axis=1).max(initial=0))
-    if most < 2:
+def _check_questions(
+    models: Sequence[str], rows: Sequence[IntArray], right_qmo: FloatArray
+) -> None:
+    """Refuse samples that cannot tell how much those of one question differ."""
+    for m, (model, rows_q) in enumerate(zip(models, rows, strict=True)):
+        most = int((~np.isnan(right_qmo[:, m])).sum(axis=1).max(initial=0))
+        if most < 2:
+            raise ConfigError(
+                f"model {model!r}: questions have at most {most} sample with a prediction, a grade "
+                "and a score; what several are worth needs at least 2, better 10, of one question"
+            )
+        if len(rows_q) < MIN_QUESTIONS:
+            raise ConfigError(
+                f"model {model!r}: {len(rows_q)} questions have two graded samples or more; at "
+                f"least {MIN_QUESTIONS} are needed"
+            )
+
+
+def _check_selector(selector: str, right_qmo: FloatArray, value_qmo: FloatArray) -> None:
+    """Refuse samples among which the selector never has a choice."""
+    known_qmo = ~np.isnan(right_qmo)
+    n_right_qm = np.nansum(right_qmo, axis=2)
+    if not ((n_right_qm > 0) & (n_right_qm < known_qmo.sum(axis=2))).any():
         raise ConfigError(
-            f"model {model!r}: questions have at most {most} graded sample; what several samples "
-            "are worth needs at least 2, better 10, of one question"
+            f"selector {selector!r}: no question has both correct and wrong samples, so that no "
+            "choice among them can be fitted; draw them at a temperature above 0"
         )
-    if len(rows_q) < MIN_QUESTIONS:
-        raise ConfigError(
-            f"model {model!r}: {len(rows_q)} questions have two graded samples or more; at least "
-            f"{MIN_QUESTIONS} are needed"
-        )
-    share_q = np.nanmean(right_qo[rows_q], axis=1)
-    if not ((share_q > 0) & (share_q < 1)).any():
-        raise ConfigError(
-            f"model {model!r}: no question has both correct and wrong samples, so that no choice "
-            "among them can be fitted; draw them at a temperature above 0"
-        )
+    if np.isnan(value_qmo[known_qmo]).all():
+        raise ConfigError(f"selector {selector!r}: no sample has a final answer to count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +168,7 @@ class _OneModel:
             len(self.right_qo),
             int((~np.isnan(self.right_qo)).sum(axis=1).max()),
             concentration,
-            self._auc(),
+            None if is_majority else self._auc(),
             odds,
             exponent,
             other if is_majority else None,
@@ -268,9 +179,9 @@ class _OneModel:
 
     def _auc(self) -> FittedValue:
         """Return the discrimination within questions."""
-        has_answer_qo = (~np.isnan(self.value_qo)).astype(np.float64)
-        score_qo = has_answer_qo if self.picks.is_majority else self.value_qo
-        wins_q, pairs_q = pair_wins(self.right_qo, score_qo)
+        wins_q, pairs_q = pair_wins(self.right_qo, self.value_qo)
+        if not pairs_q.any():
+            return FittedValue(np.nan, np.nan, np.nan)
         auc = float(wins_q.sum() / pairs_q.sum())
         sd = float(np.sqrt(np.square(wins_q - auc * pairs_q).sum()) / pairs_q.sum())
         return FittedValue(auc, max(auc - Z_95 * sd, 0.0), min(auc + Z_95 * sd, 1.0))
@@ -297,7 +208,11 @@ def _fit_concentrations(found: Sequence[_OneModel]) -> list[FittedValue]:
             partial(_concentration_likelihood, one), logs_m[m : m + 1], PRIOR_SD_CONCENTRATION
         )
         sds_m[m] = np.sqrt(spread_xx[0, 0])
-    return [FittedValue.from_log(*pair) for pair in zip(*shrink(logs_m, sds_m), strict=True)]
+    limits = np.exp(LOG_CONCENTRATION)
+    return [
+        FittedValue(*np.clip(FittedValue.from_log(*pair), *limits).tolist())
+        for pair in zip(*shrink(logs_m, sds_m), strict=True)
+    ]
 
 
 def _concentration_likelihood(one: _OneModel, log_x: FloatArray) -> FloatArray:
@@ -320,7 +235,9 @@ def _fit_picks(
                 held_out.log_likelihood(own.most_likely()) - held_out.log_likelihood(pooled_x)
             )
     gain_n = np.concatenate([np.zeros(1), *gains])
-    is_separate = gain_n.sum() > np.sqrt(np.square(gain_n).sum())
+    is_separate = gain_n.sum() > Z_95 * np.sqrt(np.square(gain_n).sum())
+    # A model that is always or never correct leaves its selector no choice.
+    is_separate &= all(one.is_mixed for one in picks)
     is_pooled = len(picks) > 1 and not is_separate
     fitted = [one.fit() for one in ([Picks.joined(picks)] if is_pooled else picks)]
     return (fitted * len(picks) if is_pooled else fitted), is_pooled

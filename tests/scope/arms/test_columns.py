@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scope.arms import ArmColumns, arm_spec, assumed_arms, reprice, sampled_spec
+from scope.arms import ArmColumns, arm_spec, assumed_arms, reprice, sampled_spec, select_arms
 from scope.errors import ConfigError, UnknownModelError, UnknownPriceError
 from scope.pool import ModelSpec, Resampling
 from scope.predictions import Estimates, IntervalEstimate
@@ -180,3 +180,32 @@ def test_only_several_samples_under_a_prior_are_assumed():
 
     assert assumed_arms(resolve("small", "small@2", known=(prior,)).models) == ("small@2",)
     assert assumed_arms(resolve("small", "small@2").models) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "usd_out"),
+    [
+        pytest.param("small#high", 2.0, id="an effort has the price of its model"),
+        pytest.param("small#high@3", 2.0, id="its samples, too"),
+        pytest.param("large#low", 30.0, id="unless it has its own"),
+        pytest.param("large#low@2", 30.0, id="which its samples share"),
+    ],
+)
+def test_the_longest_known_part_of_a_name_has_the_price(name, usd_out):
+    """
+    As itself, with one sample, as the model.
+    """
+    low = LARGE.model_copy(update={"id": "large#low", "usd_per_mtok_out": 30.0})
+    prices = {"small": SMALL, "large": LARGE, "large#low": low}
+
+    (spec,) = select_arms(prices, (name,), "prices.json")
+
+    assert (spec.id, spec.usd_per_mtok_out) == (name, usd_out)
+
+
+def test_an_arm_without_any_price_is_refused():
+    """
+    An unknown price is not free.
+    """
+    with pytest.raises(UnknownPriceError, match="other@3"):
+        select_arms({"small": SMALL}, ("other@3",), "prices.json")

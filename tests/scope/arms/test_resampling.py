@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from scope.arms import FittedResampling, fit_resampling
+from scope.arms import fit_resampling
+from scope.arms.fit import LOG_CONCENTRATION
 from scope.arms.picks import N_DRAWS, Picks, cells_of
 from scope.errors import ConfigError
 from tests.scope.arms.simulated import answers, graded, scored
@@ -132,7 +133,7 @@ def test_the_same_samples_give_the_same_fit():
 
 def test_a_fit_prints_a_cell_for_every_header_and_plain_json(two_scored, two_majorities):
     for fit in (two_scored[0], two_majorities[0]):
-        assert len(fit.cells()) == len(FittedResampling.HEADERS)
+        assert len(fit.cells()) == len(fit.headers)
         facts = json.loads(json.dumps(fit.to_json()))
         assert facts["resampling"]["source"] == "fitted"
         assert len(facts["concentration"]) == 3
@@ -152,7 +153,7 @@ def test_an_ungraded_or_unscored_sample_or_an_unpredicted_question_is_left_out()
     [
         pytest.param(
             lambda p, correct, score: (p, correct[..., :1], score[..., :1]),
-            r"model 'a'.*at most 1 graded sample",
+            r"model 'a'.*at most 1 sample with a prediction, a grade",
             id="one sample",
         ),
         pytest.param(
@@ -162,7 +163,7 @@ def test_an_ungraded_or_unscored_sample_or_an_unpredicted_question_is_left_out()
         ),
         pytest.param(
             lambda p, correct, score: (p, correct[..., :1].repeat(10, axis=2), score),
-            r"model 'a': no question has both correct and wrong.*temperature above 0",
+            r"selector 'armo': no question has both correct and wrong.*temperature above 0",
             id="all samples equal",
         ),
     ],
@@ -171,6 +172,30 @@ def test_samples_that_tell_nothing_are_refused(change, message):
     p_qm, correct_qmo, score_qmo = change(*one_model(n_questions=100))
     with pytest.raises(ConfigError, match=message):
         fit_resampling(["a"], p_qm, correct_qmo, "armo", score_qmo=score_qmo)
+
+
+def test_a_model_that_is_never_wrong_takes_the_selector_of_the_others():
+    """
+    It leaves the selector no choice; its interval of kappa stays within the range of the fit.
+    """
+    p_qm, correct_qmo, score_qmo = side_by_side(one_model(seed=1), one_model(seed=2))
+    correct_qmo[:, 1] = 1.0
+
+    some, never = fit_resampling(["a", "b"], p_qm, correct_qmo, "armo", score_qmo=score_qmo)
+
+    assert never.is_pooled
+    assert never.odds == some.odds
+    assert np.isnan(never.auc.value)
+    assert np.exp(LOG_CONCENTRATION[0]) <= never.concentration.low
+    assert never.concentration.high <= np.exp(LOG_CONCENTRATION[1])
+
+
+def test_a_majority_without_any_answer_is_refused():
+    p_qm, correct_qmo, _ = one_model(n_questions=60)
+    none_qmo = np.full(correct_qmo.shape, -1)
+
+    with pytest.raises(ConfigError, match="no sample has a final answer"):
+        fit_resampling(["a"], p_qm, correct_qmo, "majority", answer_qmo=none_qmo)
 
 
 def test_scores_and_answers_exclude_each_other():
