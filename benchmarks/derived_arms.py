@@ -5,8 +5,8 @@
 each, as banks have them; a third fit what several samples are worth, as ``scope bank
 fit-samples`` does; the last third is reported: P(model@n) by bins and by n, and policies over
 all arms against always the arm that is predicted best. A majority selects, the grades judge.
-Intervals are 95 %, over 1,000 resamples of the prompts. With OUTPUT the bank is written, and
-questions for ``scope predict``.
+Intervals are 95 %, over 1,000 resamples of the prompts. With OUTPUT the bank of
+single samples, the samples to fit and the reported questions are written, for the commands.
 """
 
 import json
@@ -33,7 +33,7 @@ from scope.predictions import Estimates
 from scope.predictor import AnchorPredictor, fit_bank
 from scope.prices import load_prices, select_specs
 from scope.questions import final_answer
-from scope.samples import Samples, read_samples, take
+from scope.samples import Samples, read_samples, take, write_samples
 from scope.sampling import hash_sample
 from scope.saving.comparison import SAVINGS, compare_with_reference
 
@@ -63,7 +63,7 @@ def main() -> None:
     print_bins(fit.bank, estimates, observed)
     print_routing(fit.bank, estimates, test, observed)
     if len(sys.argv) > 3:
-        write(fit.bank, test, Path(sys.argv[3]))
+        write(bank, take(samples, rows=fitting), test, Path(sys.argv[3]))
 
 
 def thirds(samples: Samples) -> tuple[list[int], list[int], list[int]]:
@@ -212,9 +212,10 @@ def choices_of(planned: Estimates, columns: list[int]) -> IntArray:
     return chosen_qs
 
 
-def write(bank: Bank, test: Samples, output: Path) -> None:
-    """Write the bank, and the reported questions, for the commands."""
+def write(bank: Bank, fitting: Samples, test: Samples, output: Path) -> None:
+    """Write what the commands read."""
     output.mkdir(parents=True)
+    write_samples(output / "samples.parquet", fitting)
     save_bank_now(bank, output / "bank", ("benchmarks/easy_questions",))
     rows = zip(test.ids, test.prompts, strict=True)
     lines = [json.dumps({"id": name, "prompt": prompt}) for name, prompt in rows]

@@ -22,7 +22,7 @@ class Resampling(StrictModel):
     """Odds ``w`` with which the selector puts a correct sample before a wrong one."""
     exponent: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """``gamma``: with k of n samples correct, a selector with scores picks a correct one with odds
-    ``w (k / (n - k)) ** gamma``."""
+    ``w k ** gamma / (n - k)``."""
     diversity: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """``alpha`` of the wrong answers if the selector is a majority, which has no exponent: two
     wrong samples differ with the chance ``alpha / (1 + alpha)``."""

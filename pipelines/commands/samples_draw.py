@@ -138,6 +138,11 @@ def _local_run(request: DrawRequest, output: Path, checkpoint: str) -> DrawRun:
             f"--checkpoint is one model, and --models names {len(request.models)}; name the one"
         )
     (name,) = request.models
+    if (arm := Arm.parse(name)) != Arm(name):
+        raise ConfigError(
+            f"--checkpoint is a model without settings, and --models names arm {name!r}; "
+            f"expected {arm.model!r}, and --n for several samples"
+        )
     free = PricedArm(Arm(name), ModelSpec(id=name, usd_per_mtok_in=0, usd_per_mtok_out=0))
     return DrawRun(output, plan_draws(request, [free]), request.settings(checkpoint))
 

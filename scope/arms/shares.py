@@ -11,10 +11,10 @@ from scope.arrays import FloatArray
 def scored_shares(n_samples: int, odds: float, exponent: float = 1.0) -> FloatArray:
     """Return the chance that the sample with the highest score is a correct one.
 
-    ``share(k) = w k^gamma / (w k^gamma + (n - k)^gamma)`` for k = 1..n. With ``gamma = 1`` it is
-    exact for a selector whose score is ``delta * correct + Gumbel noise`` (Plackett-Luce, the
-    model that matches the logistic loss of a reward model). Below 1 copies of an answer add
-    less: a reward model gives equal texts equal scores.
+    ``share(k) = w k^gamma / (w k^gamma + n - k)`` for k = 1..n. With ``gamma = 1`` it is exact for
+    a selector whose score is ``delta * correct + Gumbel noise`` (Plackett-Luce, the model that
+    matches the logistic loss of a reward model). With gamma near 0 all correct samples count as
+    one: a reward model gives equal texts equal scores, and the wrong ones differ.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def scored_shares(n_samples: int, odds: float, exponent: float = 1.0) -> FloatAr
     if math.isinf(odds):
         return np.ones(n_samples)
     right_n = odds * np.arange(1.0, n_samples + 1) ** exponent
-    wrong_n = np.arange(n_samples - 1.0, -1, -1) ** exponent
+    wrong_n = np.arange(n_samples - 1.0, -1, -1)
     shares_n: FloatArray = right_n / np.maximum(right_n + wrong_n, np.finfo(np.float64).tiny)
     return shares_n
 

@@ -239,6 +239,7 @@ def test_a_killed_run_loses_no_response(bench):
         ),
         (("draw", "--models", ","), "no model to draw from"),
         (("draw", "--models", "a,b", "--checkpoint", "x"), "--checkpoint is one model"),
+        (("draw", "--models", "a#low", "--checkpoint", "x"), "expected 'a', and --n"),
         (("draw", "--models", "not-published"), "pass --prices"),
         (("score", "--reward", "a", "--grader", "b"), "pass one of --reward"),
         (("score", "--grader", "numeric"), "--grader and --questions belong together"),

@@ -86,14 +86,14 @@ def test_selectors_of_different_quality_are_fitted_apart():
 
 def test_a_selector_that_scores_equal_texts_equally_has_a_small_exponent():
     """
-    All correct samples share a score, and all wrong ones: more of either do not help.
+    The correct samples of a question share their score, the wrong ones differ.
     """
-    p_qm, correct_qmo, _ = one_model()
-    score_qmo = np.random.default_rng(0).gumbel(size=(600, 1, 2))
-    score_qmo[..., 1] += np.log(3)
-    picked_qmo = np.take_along_axis(score_qmo, correct_qmo.astype(int), axis=2)
+    p_qm, correct_qmo, score_qmo = one_model()
+    right = np.log(3) + np.random.default_rng(1).gumbel(size=(600, 1, 1))
 
-    (fit,) = fit_resampling(["a"], p_qm, correct_qmo, "armo", score_qmo=picked_qmo)
+    (fit,) = fit_resampling(
+        ["a"], p_qm, correct_qmo, "armo", score_qmo=np.where(correct_qmo > 0, right, score_qmo)
+    )
 
     assert fit.exponent.value < 0.2
     assert includes(fit.odds, 3.0)

@@ -26,8 +26,8 @@ def test_a_score_with_odds_of_three_picks_the_one_correct_of_four_in_half_of_the
     assert scored_shares(4, 3.0)[0] == pytest.approx(3 / (3 + 3))
 
 
-def test_an_exponent_of_two_squares_the_counts():
-    assert scored_shares(3, 1.0, 2.0)[:2] == pytest.approx([1 / 5, 4 / 5])
+def test_an_exponent_of_two_squares_the_correct_samples():
+    assert scored_shares(3, 1.0, 2.0)[:2] == pytest.approx([1 / 3, 4 / 5])
 
 
 def test_a_verifier_always_picks_a_correct_sample():
