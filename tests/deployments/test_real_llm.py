@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.vllm, needs_smollm2]
 EASY = Path(__file__).parents[2] / "benchmarks/easy_questions"
 SMALL, LARGE = "smollm2-135m", "gemma-3-270m"
 TWO, LOW = f"{SMALL}@2", f"{SMALL}#low"
-N_QUESTIONS = 100
+N_QUESTIONS = 60
 FITTED = Resampling(concentration=5.4, odds=1.5, selector="majority", source="fitted")
 """As measured on the easy questions."""
 BLOCK = {
