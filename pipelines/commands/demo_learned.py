@@ -152,7 +152,7 @@ def _compare(
     strategy: LearnedDemo, routing: RoutingResult, truth: GroundTruth, best_arm: str
 ) -> RuleComparison:
     """Compare the rule with every arm, and with the other strategies at the cost of the rule."""
-    known_q: BoolArray = ~np.isnan(truth.correct_qm + truth.cost_usd_qm).any(axis=1)
+    known_q: BoolArray = ~np.any(np.isnan(truth.correct_qm + truth.cost_usd_qm), axis=1)
     outcomes = ResampledOutcomes.from_outcomes(
         truth.correct_qm[known_q],
         truth.cost_usd_qm[known_q],
