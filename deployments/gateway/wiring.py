@@ -82,23 +82,13 @@ def build_router(
     metrics, cache, fallback = Metrics(), PredictionCache(0, bank.version), FallbackPredictor(bank)
     predictions = PredictionClient(bank, embedder, predictor, fallback, cache, metrics)
     reasoning = ReasoningClient(bank, more.reasoner, cache, metrics)
-    learned = {
-        name: LearnedStrategy(bank, router, more.learned_router, metrics)
-        for name, router in more.routers.items()
-        if more.learned_router is not None
-    }
+    learned = _learned_strategies(bank, more, metrics)
     sessions = SessionStore(LocalSessions(SessionSettings()), peers)
     upstreams, client = UpstreamRegistry(), UpstreamClient()
     selector = SampleSelector(more.selector)
     executor = FallbackExecutor(upstreams, client, RetrySettings(), selector)
     request_log = RequestLog(bank.version, name, upstreams, metrics)
-    readiness = Readiness(bank, embedder, predictor)
-    for name, router in more.routers.items():
-        if more.learned_router is not None:
-            request = StrategyRequest(name, router.version, ["ready?"])
-            readiness.add(f"{name} router", more.learned_router, request)
-    if more.selector is not None:
-        readiness.add("selector", more.selector, SelectionRequest("ready?", ["yes"]))
+    readiness = _readiness(bank, embedder, predictor, more)
     parts = ConfigurableParts(
         cache=cache,
         client=client,
@@ -122,3 +112,28 @@ def build_router(
         fallback=fallback,
         metrics=metrics,
     )
+
+
+def _learned_strategies(
+    bank: Bank, more: OptionalReplicas, metrics: Metrics
+) -> dict[str, LearnedStrategy]:
+    if more.learned_router is None:
+        return {}
+    return {
+        name: LearnedStrategy(bank, router, more.learned_router, metrics)
+        for name, router in more.routers.items()
+    }
+
+
+def _readiness(
+    bank: Bank, embedder: RemoteMethod, predictor: RemoteMethod, more: OptionalReplicas
+) -> Readiness:
+    """Return the readiness of all replicas that the Router calls for a decision."""
+    readiness = Readiness(bank, embedder, predictor)
+    if more.learned_router is not None:
+        for name, router in more.routers.items():
+            request = StrategyRequest(name, router.version, ["ready?"])
+            readiness.add(f"{name} router", more.learned_router, request)
+    if more.selector is not None:
+        readiness.add("selector", more.selector, SelectionRequest("ready?", ["yes"]))
+    return readiness

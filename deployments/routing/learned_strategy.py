@@ -1,9 +1,9 @@
 """A strategy with a learned router: predict for texts, and choose among its arms."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from deployments.protocol import (
     Decision,
@@ -13,6 +13,7 @@ from deployments.protocol import (
     stack_estimates,
 )
 from deployments.protocol.remote_call import RemoteCallError, RemoteMethod
+from deployments.routing.batched_prediction import predict_uncached
 from deployments.routing.chooser import PolicyChooser
 from deployments.routing.prediction_cache import PredictionCache
 from deployments.telemetry.metrics import Metrics
@@ -22,9 +23,6 @@ from scope.policy import AlphaScale
 from scope.pool import ModelSpec, indices_of
 from scope.predictions import Predictions
 from scope.routing import Objective, PredictionSet
-
-MAX_TEXTS_PER_CALL = 16
-"""As for the Embedder: a single prompt waits for at most one batch."""
 
 
 class LearnedChooser(PolicyChooser):
@@ -131,33 +129,22 @@ class LearnedStrategy:
         RemoteCallError
             If the router does not answer, or a replica has another version.
         """
-        found = {text: self.cache.get(text) for text in texts}
-        self._metrics.count_cache(sum(found[text] is not None for text in texts), len(texts))
-        missing = [text for text, cached in found.items() if cached is None]
         ends_at = time.monotonic() + timeout_s
-        starts = range(0, len(missing), MAX_TEXTS_PER_CALL)
-        batches = [missing[start : start + MAX_TEXTS_PER_CALL] for start in starts]
-        with self._metrics.timer("predict"):
-            predicted = await asyncio.gather(
-                *(self._predict_batch(batch, ends_at, slow_call_s) for batch in batches)
-            )
-        for batch, predictions in zip(batches, predicted, strict=True):
-            self.cache.put(batch, predictions)
-            found |= zip(batch, predictions, strict=True)
-        fresh = set(missing)
-        return [
-            prediction if text in fresh else replace(prediction, source="cache")
-            for text in texts
-            if (prediction := found[text]) is not None
-        ]
+        return await predict_uncached(
+            texts,
+            self.cache,
+            partial(self._predict_batch, ends_at=ends_at, slow_call_s=slow_call_s),
+            self._metrics.count_cache,
+        )
 
     async def _predict_batch(
         self, texts: list[str], ends_at: float, slow_call_s: float
     ) -> list[Prediction]:
         request = StrategyRequest(self._router.spec.strategy, self._router.version, texts)
-        predictions: list[Prediction] | None = await self._call.call(
-            request, timeout_s=ends_at - time.monotonic(), slow_call_s=slow_call_s
-        )
+        with self._metrics.timer("predict"):
+            predictions: list[Prediction] | None = await self._call.call(
+                request, timeout_s=ends_at - time.monotonic(), slow_call_s=slow_call_s
+            )
         if predictions is None:
             raise RemoteCallError("learned router", "of another version")
         return predictions

@@ -3,23 +3,17 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from deployments.protocol import EmbeddedTexts, Prediction, PredictionRequest
 from deployments.protocol.remote_call import RemoteCallError, RemoteMethod
+from deployments.routing.batched_prediction import predict_uncached
 from deployments.routing.fallback_predictor import FallbackPredictor
 from deployments.routing.prediction_cache import PredictionCache
 from deployments.telemetry.metrics import Metrics
 from scope.bank import Bank
-
-MAX_TEXTS_PER_CALL = 16
-"""Batch size of a list of prompts; a single prompt waits for at most one batch."""
-
-MAX_CONCURRENT_CALLS = 4
-"""Concurrent calls for one list: the next call goes to the first free replica, and prompts of other
-clients do not wait for the whole list."""
 
 
 class PredictionClient:
@@ -60,31 +54,13 @@ class PredictionClient:
         slow_call_s : float
             As for `RemoteCall.call`.
         """
-        found = {text: self._cache.get(text) for text in texts}
-        self._metrics.count_cache(sum(found[text] is not None for text in texts), len(texts))
-        # Batches of similar length need less padding: a quarter of the encoder's time.
-        missing = sorted((text for text, cached in found.items() if cached is None), key=len)
         ends_at = time.monotonic() + timeout_s
-        batches = [
-            missing[start : start + MAX_TEXTS_PER_CALL]
-            for start in range(0, len(missing), MAX_TEXTS_PER_CALL)
-        ]
-        semaphore = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
-
-        async def predict_batch(batch: list[str]) -> list[Prediction]:
-            async with semaphore:
-                return await self._predict_batch(batch, ends_at, slow_call_s)
-
-        predicted = await asyncio.gather(*map(predict_batch, batches))
-        for batch, predictions in zip(batches, predicted, strict=True):
-            self._cache.put(batch, predictions)
-            found |= zip(batch, predictions, strict=True)
-        fresh = set(missing)
-        return [
-            prediction if text in fresh else replace(prediction, source="cache")
-            for text in texts
-            if (prediction := found[text]) is not None
-        ]
+        return await predict_uncached(
+            texts,
+            self._cache,
+            partial(self._predict_batch, ends_at=ends_at, slow_call_s=slow_call_s),
+            self._metrics.count_cache,
+        )
 
     async def _predict_batch(
         self, texts: list[str], ends_at: float, slow_call_s: float

@@ -8,6 +8,7 @@ import typer
 
 from pipelines.commands.add_model import add as add_model
 from pipelines.commands.fit import fit
+from pipelines.commands.fit_samples import fit_samples
 from pipelines.commands.options import (
     Dataset,
     Json,
@@ -30,6 +31,7 @@ app = typer.Typer(help="Build, fit, extend, show and verify anchor banks.", no_a
 
 app.command("add-model")(add_model)
 app.command()(fit)
+app.command("fit-samples")(fit_samples)
 
 BankDir = Annotated[Path, typer.Option("--bank", help="Bank folder.")]
 

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from pipelines.measure import MeasureProgress, Quote
-from pipelines.terminal import out, table
+from pipelines.terminal import err, out, table
 from scope.routing import format_usd
 
 
@@ -60,13 +60,30 @@ def show_summary(
     ]
     headers = ("model", "answered", "right", "ungradable", "failed", "billed")
     out.print(table("Results by model", headers, rows))
+    _show_failures(entries)
+    out.print(f"spent {_cost_text(measured)}", soft_wrap=True)
+
+
+def _show_failures(entries: Sequence[dict[str, Any]]) -> None:
+    """Print what was truncated, what failed, and the efforts that were refused."""
     if n_truncated := sum(entry["truncated"] for entry in entries):
         out.print(f"{n_truncated:,} answers were truncated at --max-tokens, so they are not graded")
     kinds = sum((Counter(entry["errors"]) for entry in entries), Counter())
     if kinds:
         failures = ", ".join(f"{kind} × {count:,}" for kind, count in kinds.most_common())
         out.print(f"failed, retried by the next run: {failures}", soft_wrap=True)
-    out.print(f"spent {_cost_text(measured)}", soft_wrap=True)
+    for entry in entries:
+        if entry["refused"]:
+            out.print(f"{entry['model']}: {entry['refused']}", soft_wrap=True, markup=False)
+
+
+def show_missing(n_unmade: int, budget_usd: float | None) -> None:
+    """Print how many calls were not made for the budget."""
+    if n_unmade and budget_usd is not None:
+        err.print(
+            f"{n_unmade:,} calls were not made: each could exceed the budget of "
+            f"{format_usd(budget_usd)}"
+        )
 
 
 def _facts(measured: MeasureProgress) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """``scope samples``: make the data of learned routers, one command a step."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -11,13 +11,14 @@ from pipelines.commands.samples_labels import labels
 from pipelines.commands.samples_options import (
     SHARES,
     SampleFiles,
+    SamplesOutput,
     Scorer,
     Shares,
     read_sample_files,
 )
+from pipelines.commands.samples_score import score
 from pipelines.terminal import out, print_result, progress, table
 from scope.errors import ConfigError
-from scope.questions import GRADER_NAMES
 from scope.samples import check_suffix, make_pairs, write_pairs, write_samples
 
 app = typer.Typer(
@@ -26,8 +27,7 @@ app = typer.Typer(
 )
 app.command()(draw)
 app.command()(labels)
-
-SamplesOutput = Annotated[Path, typer.Option(help="File to write: .jsonl or .parquet.")]
+app.command()(score)
 
 
 @app.command()
@@ -61,84 +61,6 @@ def mix(
     if not as_json:
         rows = [(p.name, f"{p.written:,}", f"{p.found:,}", f"{p.repeated:,}") for p in mixed]
         out.print(table("Prompts by source", ("source", "taken", "different", "repeated"), rows))
-
-
-@app.command()
-def score(
-    samples: SampleFiles,
-    output: SamplesOutput,
-    reward: Annotated[
-        str | None, typer.Option(help="Reward model: a folder or a Hugging Face name.")
-    ] = None,
-    scorer: Annotated[str, typer.Option(help="Name of the reward model's scores.")] = "proxy",
-    form: Annotated[
-        Literal["human_assistant", "chat"],
-        typer.Option(help="Text that the reward model reads; chat for ArmoRM."),
-    ] = "human_assistant",
-    revision: Annotated[str | None, typer.Option(help="Commit of a Hugging Face name.")] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(min=4, help="Tokens that are read; else the model's, at most 512.")
-    ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run code that comes with the model.")
-    ] = False,
-    replicas: Annotated[int, typer.Option(min=1, help="Most reward models at a time.")] = 1,
-    num_gpus: Annotated[float, typer.Option(min=0, help="GPUs of one reward model.")] = 0.0,
-    grader: Annotated[
-        str | None, typer.Option(help=f"Grade instead, as `correct`: {GRADER_NAMES}.")
-    ] = None,
-    questions: Annotated[
-        Path | None, typer.Option(help="Gold answers of --grader, by the same ids.")
-    ] = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Forget what an interrupted run has scored.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Score responses by a reward model, or grade them against gold answers."""
-    from pipelines.samples.score import (
-        RewardSource,
-        remove_unfinished,
-        score_by_grader,
-        score_by_reward,
-        unfinished_folder,
-    )
-
-    check_suffix(output)
-    if (reward is None) == (grader is None):
-        raise ConfigError("pass one of --reward, and --grader with --questions")
-    if (grader is None) != (questions is None):
-        raise ConfigError("--grader and --questions belong together; pass both")
-    with progress(as_json=as_json) as stages:
-        stages.begin("reading")
-        read = read_sample_files(samples)
-        if grader is not None and questions is not None:
-            name = "correct"
-            result = score_by_grader(read, questions, grader, stages=stages)
-        else:
-            name = scorer
-            result = score_by_reward(
-                read,
-                RewardSource(str(reward), form, revision, max_tokens, trust_remote_code),
-                scorer,
-                unfinished_folder(output),
-                replicas=replicas,
-                num_gpus=num_gpus,
-                fresh=fresh,
-                stages=stages,
-            )
-        stages.begin("writing")
-        write_samples(output, result.samples)
-        remove_unfinished(output)
-    facts = {
-        "scorer": name,
-        "scored": result.n_scored,
-        "unscored": result.n_unscored,
-        "output": str(output),
-    }
-    without = f"; {result.n_unscored:,} responses have no score" if result.n_unscored else ""
-    text = f"{result.n_scored:,} scores {name!r} in {output}{without}"
-    print_result(facts, text, as_json=as_json)
 
 
 @app.command()

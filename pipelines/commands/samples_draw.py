@@ -7,11 +7,29 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.measure import KEY_VARIABLE, api_key, check_positive
-from pipelines.commands.measure_display import show_quote
+from pipelines.commands.endpoint_options import (
+    ATTEMPTS,
+    CONCURRENCY,
+    KEY_VARIABLE,
+    TIMEOUT_S,
+    Attempts,
+    BaseUrl,
+    BudgetUsd,
+    Concurrency,
+    Fresh,
+    KeyVariable,
+    MaxTokens,
+    Rate,
+    Temperature,
+    Timeout,
+    check_positive,
+    endpoint_from_flags,
+    names_in,
+)
+from pipelines.commands.measure_display import show_missing, show_quote
 from pipelines.commands.options import Json
 from pipelines.config import JobConfig
-from pipelines.measure import Quote, RequestSettings
+from pipelines.measure import PricedArm, Quote, RequestSettings
 from pipelines.samples import (
     RESPONSES,
     SAMPLES,
@@ -22,76 +40,86 @@ from pipelines.samples import (
     plan_draws,
     priced_models,
 )
-from pipelines.terminal import err, out, progress, table
+from pipelines.terminal import out, progress, table
+from scope.arms import Arm
 from scope.errors import ConfigError
 from scope.pool import ModelSpec
 from scope.routing import format_usd
-from scope.upstream import OPENROUTER, EndpointConfig, RetryPolicy
+from scope.upstream import OPENROUTER
+
+Prompts = Annotated[Path, typer.Option(help="Prompts (.jsonl, .json, .parquet, .csv).")]
+SampleFolder = Annotated[
+    Path, typer.Option(help="Folder for the samples; continued if it has any.")
+]
+Models = Annotated[str, typer.Option(help="Models, as m or m#high, separated by commas.")]
+NSamples = Annotated[int, typer.Option("-n", "--n", min=1, help="Samples of a model on a prompt.")]
+TopP = Annotated[float, typer.Option(min=0, max=1, help="Nucleus of the sampling.")]
+Seed = Annotated[
+    int | None, typer.Option(help="Sample i is drawn with seed + i; else no seed is sent.")
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first prompts.")]
+KnownPrices = Annotated[Path | None, typer.Option(help="Price file; else the published ones.")]
+LocalCheckpoint = Annotated[
+    str | None, typer.Option(help="Draw locally by vLLM: a Hugging Face name or a folder.")
+]
+JobFile = Annotated[Path | None, typer.Option(help="Job file whose `engine` says how vLLM runs.")]
+Engines = Annotated[int, typer.Option(min=1, help="Engines at the same time.")]
 
 
 def draw(
-    prompts: Annotated[Path, typer.Option(help="Prompts (.jsonl, .json, .parquet, .csv).")],
-    output: Annotated[Path, typer.Option(help="Folder for the samples; continued if it has any.")],
-    models: Annotated[str, typer.Option(help="Model ids, separated by commas.")],
-    n: Annotated[int, typer.Option("-n", "--n", min=1, help="Samples of a model on a prompt.")] = 1,
-    temperature: Annotated[float, typer.Option(min=0, max=2, help="Sampling temperature.")] = 1.0,
-    top_p: Annotated[float, typer.Option(min=0, max=1, help="Nucleus of the sampling.")] = 1.0,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Longest response in tokens.")] = 500,
-    seed: Annotated[
-        int | None, typer.Option(help="Sample i is drawn with seed + i; else no seed is sent.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first prompts.")] = None,
-    prices: Annotated[
-        Path | None, typer.Option(help="Price file; else the published ones.")
-    ] = None,
-    budget_usd: Annotated[
-        float | None,
-        typer.Option(help="Start no call that could exceed this, earlier runs included, USD."),
-    ] = None,
-    base_url: Annotated[str, typer.Option(help="URL of an OpenAI-compatible API.")] = OPENROUTER,
-    key_variable: Annotated[
-        str, typer.Option(help="Environment variable with the API key.")
-    ] = KEY_VARIABLE,
-    concurrency: Annotated[int, typer.Option(min=1, help="Most calls in flight.")] = 16,
-    rate: Annotated[float | None, typer.Option(help="Most requests per second.")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds per attempt.")] = 300.0,
-    attempts: Annotated[
-        int, typer.Option(min=1, help="Attempts in one run before a call fails.")
-    ] = 5,
-    checkpoint: Annotated[
-        str | None, typer.Option(help="Draw locally by vLLM: a Hugging Face name or a folder.")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="Job file whose `engine` says how vLLM runs.")
-    ] = None,
-    llm_replicas: Annotated[int, typer.Option(min=1, help="Engines at the same time.")] = 1,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Set earlier samples aside and draw all again.")
-    ] = False,
+    prompts: Prompts,
+    output: SampleFolder,
+    models: Models,
+    n: NSamples = 1,
+    temperature: Temperature = 1.0,
+    top_p: TopP = 1.0,
+    max_tokens: MaxTokens = 500,
+    seed: Seed = None,
+    limit: Limit = None,
+    prices: KnownPrices = None,
+    budget_usd: BudgetUsd = None,
+    base_url: BaseUrl = OPENROUTER,
+    key_variable: KeyVariable = KEY_VARIABLE,
+    concurrency: Concurrency = CONCURRENCY,
+    rate: Rate = None,
+    timeout: Timeout = TIMEOUT_S,
+    attempts: Attempts = ATTEMPTS,
+    checkpoint: LocalCheckpoint = None,
+    config: JobFile = None,
+    llm_replicas: Engines = 1,
+    fresh: Fresh = False,
     as_json: Json = False,
 ) -> None:
     """Draw n responses of each model to each prompt, from an API or a local vLLM."""
     check_positive(budget_usd=budget_usd, rate=rate, timeout=timeout)
-    names = tuple(name.strip() for name in models.split(",") if name.strip())
+    names = names_in(models)
     request = DrawRequest(
         prompts, names, n, temperature, top_p, max_tokens, seed, prices=prices, limit=limit
     )
     if checkpoint is not None:
         run = _local_run(request, output, checkpoint)
-        _draw_locally(run, request, checkpoint, config, llm_replicas, fresh, as_json)
-        return
-    run = DrawRun(output, plan_draws(request, priced_models(request)), request.settings(base_url))
-    endpoint = EndpointConfig(
-        base_url,
-        api_key(key_variable),
-        concurrency=concurrency,
-        rate=rate,
-        timeout_s=timeout,
-        retries=RetryPolicy(attempts=attempts),
-    )
-    requests = RequestSettings(
-        endpoint, temperature, keep_answers=True, top_p=top_p, seed=seed, stage="drawing"
-    )
+        engines = (checkpoint, config, llm_replicas)
+        summary = _draw_locally(run, request, engines, fresh=fresh, as_json=as_json)
+    else:
+        calls = plan_draws(request, priced_models(request))
+        run = DrawRun(output, calls, request.settings(base_url))
+        endpoint = endpoint_from_flags(base_url, key_variable, concurrency, rate, timeout, attempts)
+        requests = request.of_endpoint(endpoint)
+        summary = _draw_from(run, requests, budget_usd, fresh=fresh, as_json=as_json)
+    show_missing(summary.n_unmade, None if checkpoint else budget_usd)
+    if summary.n_unmade or summary.errors:
+        raise typer.Exit(1)
+
+
+def _draw_from(
+    run: DrawRun,
+    requests: RequestSettings,
+    budget_usd: float | None,
+    *,
+    fresh: bool,
+    as_json: bool,
+) -> DrawSummary:
+    """Draw from an endpoint; return what all runs have drawn."""
     pending = run.calls if fresh else run.history().pending(run.calls)
     show_quote(Quote.from_calls(pending), len(run.calls) - len(pending), as_json=as_json)
     with run.open_journal(fresh=fresh) as journal:
@@ -100,7 +128,7 @@ def draw(
                 run.from_endpoint(journal, requests, budget_usd, stages)
         finally:
             summary = _report(run, as_json=as_json)
-    _exit_if_missing(summary, budget_usd)
+    return summary
 
 
 def _local_run(request: DrawRequest, output: Path, checkpoint: str) -> DrawRun:
@@ -109,22 +137,24 @@ def _local_run(request: DrawRequest, output: Path, checkpoint: str) -> DrawRun:
         raise ConfigError(
             f"--checkpoint is one model, and --models names {len(request.models)}; name the one"
         )
-    free = [ModelSpec(id=name, usd_per_mtok_in=0, usd_per_mtok_out=0) for name in request.models]
-    return DrawRun(output, plan_draws(request, free), request.settings(checkpoint))
+    (name,) = request.models
+    free = PricedArm(Arm(name), ModelSpec(id=name, usd_per_mtok_in=0, usd_per_mtok_out=0))
+    return DrawRun(output, plan_draws(request, [free]), request.settings(checkpoint))
 
 
 def _draw_locally(
     run: DrawRun,
     request: DrawRequest,
-    checkpoint: str,
-    config: Path | None,
-    n_engines: int,
+    where: tuple[str, Path | None, int],
+    *,
     fresh: bool,
     as_json: bool,
-) -> None:
+) -> DrawSummary:
+    """Draw by a checkpoint, a job file and a number of engines; return what all runs have drawn."""
     from pipelines.cluster.capacity import check_vllm
 
     check_vllm("--checkpoint")
+    checkpoint, config, n_engines = where
     engine = (JobConfig.load(config) if config else JobConfig()).engine
     from pipelines.samples.local import LocalEngines, draw_locally
 
@@ -135,7 +165,7 @@ def _draw_locally(
                 draw_locally(run, journal, request, engines, stages)
         finally:
             summary = _report(run, as_json=as_json)
-    _exit_if_missing(summary, None)
+    return summary
 
 
 def _report(run: DrawRun, *, as_json: bool) -> DrawSummary:
@@ -148,17 +178,6 @@ def _report(run: DrawRun, *, as_json: bool) -> DrawSummary:
     done = {"models": facts, "unmade": summary.n_unmade, "errors": dict(summary.errors)}
     typer.echo(json.dumps({"event": "done", **done, "output": str(run.folder)}))
     return summary
-
-
-def _exit_if_missing(summary: DrawSummary, budget_usd: float | None) -> None:
-    """Exit with code 1 if calls failed or were not made."""
-    if summary.n_unmade and budget_usd is not None:
-        err.print(
-            f"{summary.n_unmade:,} calls were not made: each could exceed the budget of "
-            f"{format_usd(budget_usd)}"
-        )
-    if summary.n_unmade or summary.errors:
-        raise typer.Exit(1)
 
 
 def _print_summary(run: DrawRun, summary: DrawSummary) -> None:

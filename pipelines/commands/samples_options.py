@@ -12,6 +12,7 @@ SampleFiles = Annotated[
     list[Path],
     typer.Option(help="Samples (.jsonl, .parquet); repeatable, files are joined by id."),
 ]
+SamplesOutput = Annotated[Path, typer.Option(help="File to write: .jsonl or .parquet.")]
 Scorer = Annotated[str, typer.Option(help="Name of the scores that measure quality.")]
 Shares = Annotated[str, typer.Option(help="Shares of training, validation and test prompts.")]
 SHARES = "0.8,0.1,0.1"

@@ -1,5 +1,6 @@
 """``scope train router`` and ``scope train reward``: train networks on samples."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -7,6 +8,20 @@ import typer
 from rich.console import Group
 
 from pipelines.commands.options import Json, parse_margin
+from pipelines.commands.train_options import (
+    BatchSize,
+    Encoder,
+    Epochs,
+    Fresh,
+    LearningRate,
+    MaxTokens,
+    NumGpus,
+    Revision,
+    SamplesFile,
+    Seed,
+    Workers,
+    train_settings,
+)
 from pipelines.terminal import out, print_result, progress, table
 from scope.embedding import MINILM
 from scope.errors import ConfigError
@@ -15,27 +30,28 @@ from scope.prices import load_prices
 from scope.samples import check_suffix, read_samples, write_samples
 
 if TYPE_CHECKING:
-    from pipelines.train.job import TrainSettings
+    from pipelines.train.reward import RewardResult
     from pipelines.train.router_data import PricedSamples
 
 app = typer.Typer(help="Train routers and reward models.", no_args_is_help=True)
 
-Encoder = Annotated[str, typer.Option(help=f"Encoder: {MINILM}, a folder, or a Hugging Face name.")]
-Revision = Annotated[str | None, typer.Option(help="Commit of a Hugging Face name.")]
-MaxTokens = Annotated[
-    int | None, typer.Option(min=4, help="Tokens that are read; else the encoder's, at most 512.")
+BankFolder = Annotated[Path | None, typer.Option(help="Bank: one sample of each model.")]
+Questions = Annotated[Path | None, typer.Option(help="Questions of --outcomes.")]
+Outcomes = Annotated[Path | None, typer.Option(help="Parquet file: one sample of each model.")]
+PriceFile = Annotated[Path | None, typer.Option(help="Price file; else the bank's.")]
+Arms = Annotated[
+    str | None,
+    typer.Option(help="Arms, separated by commas, as model or model@n; else all models."),
 ]
-Epochs = Annotated[int, typer.Option(min=1, help="Most passes over the training data.")]
-LearningRate = Annotated[float, typer.Option(help="Highest learning rate.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Rows of one step, all workers together.")]
-Seed = Annotated[int, typer.Option(help="Of new weights and the order of the rows.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes that train together.")]
-NumGpus = Annotated[float, typer.Option(min=0, help="GPUs of one worker.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Replace what is there, and start over.")]
-SamplesFile = Annotated[
-    Path | None,
-    typer.Option(help="Samples of models (.jsonl, .parquet), or a folder of them."),
+LossName = Annotated[str, typer.Option(help=f"One of {', '.join(get_args(Loss))}.")]
+Margin = Annotated[
+    str, typer.Option(help="Quality by which an arm may be worse, or best: widest labels.")
 ]
+Selector = Annotated[str | None, typer.Option(help="Scores that choose the best of n samples.")]
+TargetDrop = Annotated[
+    float, typer.Option(min=0, max=1, help="Quality drop that the threshold allows.")
+]
+Frozen = Annotated[bool, typer.Option("--frozen", help="Train the heads alone: minutes on a CPU.")]
 
 
 @app.command()
@@ -43,34 +59,19 @@ def router(
     output: Annotated[Path, typer.Option(help="Folder to write.")],
     reference: Annotated[str, typer.Option(help="Model that every arm is compared with.")],
     samples: SamplesFile = None,
-    bank: Annotated[Path | None, typer.Option(help="Bank: one sample of each model.")] = None,
-    questions: Annotated[Path | None, typer.Option(help="Questions of --outcomes.")] = None,
-    outcomes: Annotated[
-        Path | None, typer.Option(help="Parquet file: one sample of each model.")
-    ] = None,
-    prices: Annotated[Path | None, typer.Option(help="Price file; else the bank's.")] = None,
-    arms: Annotated[
-        str | None,
-        typer.Option(help="Arms, separated by commas, as model or model@n; else all models."),
-    ] = None,
-    loss: Annotated[str, typer.Option(help=f"One of {', '.join(get_args(Loss))}.")] = (
-        "prob_nlabels"
-    ),
-    margin: Annotated[
-        str, typer.Option(help="Quality by which an arm may be worse, or best: widest labels.")
-    ] = "0",
+    bank: BankFolder = None,
+    questions: Questions = None,
+    outcomes: Outcomes = None,
+    prices: PriceFile = None,
+    arms: Arms = None,
+    loss: LossName = "prob_nlabels",
+    margin: Margin = "0",
     scorer: Annotated[str, typer.Option(help="Scores that measure quality.")] = "correct",
-    selector: Annotated[
-        str | None, typer.Option(help="Scores that choose the best of n samples.")
-    ] = None,
-    target_drop: Annotated[
-        float, typer.Option(min=0, max=1, help="Quality drop that the threshold allows.")
-    ] = TARGET_DROP,
+    selector: Selector = None,
+    target_drop: TargetDrop = TARGET_DROP,
     encoder: Encoder = MINILM,
     revision: Revision = None,
-    frozen: Annotated[
-        bool, typer.Option("--frozen", help="Train the heads alone: minutes on a CPU.")
-    ] = False,
+    frozen: Frozen = False,
     max_tokens: MaxTokens = None,
     epochs: Epochs = 5,
     learning_rate: LearningRate = 3e-5,
@@ -81,7 +82,12 @@ def router(
     fresh: Fresh = False,
     as_json: Json = False,
 ) -> None:
-    """Train a router, which predicts what arms answer as well as the reference."""
+    """Train a router, which predicts what arms answer as well as the reference.
+
+    It trains on the split train, calibrates on validation and never reads test. The split is the
+    field `split` of the samples, or the files train, validation and test of `scope samples split`
+    in a folder; without either the hash of the prompt decides.
+    """
     from pipelines.train.router import RouterTraining, train_router
     from pipelines.train.router_data import LabelChoice, router_data
 
@@ -99,7 +105,7 @@ def router(
         frozen=frozen,
         max_tokens=max_tokens,
         target_drop=target_drop,
-        settings=_settings(epochs, learning_rate, batch_size, seed, workers, num_gpus),
+        settings=train_settings(epochs, learning_rate, batch_size, seed, workers, num_gpus),
     )
     with progress(as_json=as_json) as stages:
         stages.begin("reading")
@@ -144,7 +150,7 @@ def reward(
         max_tokens=max_tokens,
         folds=folds,
         source=str(pairs),
-        settings=_settings(epochs, learning_rate, batch_size, seed, workers, num_gpus),
+        settings=train_settings(epochs, learning_rate, batch_size, seed, workers, num_gpus),
     )
     with progress(as_json=as_json) as stages:
         stages.begin("reading")
@@ -159,18 +165,7 @@ def reward(
         )
     if scored is not None and result.samples is not None:
         write_samples(scored, result.samples)
-    facts = {
-        "n_pairs": result.spec.n_pairs,
-        "n_truncated": result.n_truncated,
-        "validation_accuracy": result.spec.accuracy,
-        "output": str(output),
-    }
-    text = (
-        f"trained on {result.spec.n_pairs:,} pairs into {output}; "
-        f"{100 * (result.spec.accuracy or 0):.1f} % of validation pairs in the right order; "
-        f"{result.n_truncated:,} pairs longer than {result.spec.encoder.max_tokens} tokens were cut"
-    )
-    print_result(facts, text, as_json=as_json)
+    _report_reward(result, output, as_json=as_json)
 
 
 def _names(arms: str | None) -> tuple[str, ...]:
@@ -185,25 +180,6 @@ def _loss(name: str) -> Loss:
     raise ConfigError(f"--loss is {name!r}; expected one of {', '.join(get_args(Loss))}")
 
 
-def _settings(
-    epochs: int, learning_rate: float, batch_size: int, seed: int, workers: int, num_gpus: float
-) -> "TrainSettings":
-    from pipelines.train.job import TrainSettings
-
-    if learning_rate <= 0:
-        raise ConfigError(f"--learning-rate is {learning_rate:g}; expected more than 0")
-    if batch_size % workers:
-        raise ConfigError(f"--batch-size {batch_size} is no multiple of --workers {workers}")
-    return TrainSettings(
-        epochs=epochs,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        seed=seed,
-        n_workers=workers,
-        gpus_per_worker=num_gpus,
-    )
-
-
 def _priced_samples(
     samples: Path | None,
     bank: Path | None,
@@ -213,7 +189,6 @@ def _priced_samples(
 ) -> "PricedSamples":
     """Return the samples that the flags name."""
     from pipelines.train.router_data import (
-        PricedSamples,
         samples_of_bank,
         samples_of_files,
         samples_of_outcomes,
@@ -225,7 +200,7 @@ def _priced_samples(
         priced = samples_of_bank(bank)
         if prices is None:
             return priced
-        return PricedSamples(priced.samples, load_prices(prices), priced.source)
+        return replace(priced, prices=load_prices(prices))
     if prices is None:
         raise ConfigError("--prices is missing: samples and outcomes hold no prices")
     if outcomes is not None:
@@ -250,6 +225,28 @@ def _report_router(trained: LearnedRouter, output: Path, *, as_json: bool) -> No
     if not as_json:
         out.print(_calibration_table(spec))
         out.print(_threshold_table(spec))
+
+
+def _report_reward(result: "RewardResult", output: Path, *, as_json: bool) -> None:
+    """Print the accuracy on validation pairs."""
+    facts = {
+        "n_pairs": result.spec.n_pairs,
+        "n_truncated": result.n_truncated,
+        "validation_accuracy": result.spec.accuracy,
+        "still_fell": result.still_fell,
+        "output": str(output),
+    }
+    text = (
+        f"trained on {result.spec.n_pairs:,} pairs into {output}; "
+        f"{100 * (result.spec.accuracy or 0):.1f} % of validation pairs in the right order; "
+        f"{result.n_truncated:,} pairs longer than {result.spec.encoder.max_tokens} tokens were cut"
+    )
+    if result.still_fell:
+        text += (
+            "\nthe validation loss still fell in the last epoch; try more --epochs or a higher "
+            "--learning-rate"
+        )
+    print_result(facts, text, as_json=as_json)
 
 
 def _calibration_table(spec: RouterSpec) -> Group:

@@ -15,6 +15,8 @@ from pipelines.measure.journal import (
     check_questions,
     check_settings,
 )
+from pipelines.measure.measure_run import MeasureRun
+from pipelines.measure.priced_arms import PricedArm, priced_arms
 from pipelines.measure.results import (
     ANCHOR_RESULTS,
     OUTCOMES,
@@ -36,8 +38,10 @@ __all__ = [
     "EarlierResults",
     "Journal",
     "MeasureProgress",
+    "MeasureRun",
     "MeasuredQuestion",
     "MeasurementRequest",
+    "PricedArm",
     "Quote",
     "RequestSettings",
     "SpendCap",
@@ -46,6 +50,7 @@ __all__ = [
     "check_settings",
     "measure",
     "plan_calls",
+    "priced_arms",
     "summary",
     "write_anchor_results",
     "write_outcomes",

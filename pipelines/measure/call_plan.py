@@ -1,16 +1,19 @@
-"""The calls of a measurement: one per question and model, with grader and price."""
+"""The calls of a measurement: one per question, arm and sample, with grader and price."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from pipelines.measure.priced_arms import PricedArm, priced_arms
+from scope.arms import Arm
 from scope.bank import Bank, is_bank, load_bank
 from scope.errors import BankError, ConfigError, FormatError, join_names
 from scope.pool import PUBLISHED_MODELS, ModelSpec
-from scope.prices import load_prices, select_specs
+from scope.prices import load_prices
 from scope.questions import Grader, grader_for, read_questions
 from scope.storage import read_json
 
@@ -18,7 +21,7 @@ GUESSED_TOKENS = 500
 """Expected length of an answer if nothing is known about it."""
 
 CallKey = tuple[str, str, int | None]
-"""Id of the question, id of the model, number of the sample; None if there is only one."""
+"""Id of the question, name of the arm, number of the sample; None if there is only one."""
 
 PlannedCosts = Mapping[str, float | None]
 """Expected cost of a call on each anchor of a plan, USD, in its order; None if unknown."""
@@ -46,13 +49,16 @@ class MeasuredQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of one model on one question."""
+    """One call of one arm on one question: one of its samples."""
 
     question: MeasuredQuestion
     model: ModelSpec
+    """Name and prices of the arm; its `upstream_id` is called."""
     max_tokens: int
     sample: int | None = None
     """Number of the sample from 0; None if only one is drawn."""
+    effort: str | None = None
+    """Value of ``reasoning_effort``; None sends none."""
 
     @property
     def key(self) -> CallKey:
@@ -92,16 +98,26 @@ class MeasurementRequest:
     limit: int | None = None
     grader: str = "auto"
     max_tokens: int = 4096
+    temperature: float = 0.0
+
+    def settings(self, base_url: str) -> dict[str, Any]:
+        """Return what an answer depends on besides question, arm and number of the sample."""
+        return {
+            "base_url": base_url,
+            "grader": self.grader,
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+        }
 
 
 def plan_calls(request: MeasurementRequest) -> list[Call]:
-    """Return the calls in their order: all models on one question, then the next question.
+    """Return the calls in their order: all arms on one question, then the next question.
 
     Raises
     ------
     ScopeError
-        If a model is unknown or has no price, a question has no prompt or no gold answer for its
-        grader, or the plan is not for these questions.
+        If an arm is unknown or has no price, a question has no prompt or no gold answer for its
+        grader, several samples have no majority, or the plan is not for these questions.
     """
     bank = load_bank(request.questions) if is_bank(request.questions) else None
     planned_model, planned = _read_plan(request.plan, bank) if request.plan else (None, None)
@@ -110,18 +126,45 @@ def plan_calls(request: MeasurementRequest) -> list[Call]:
         raise ConfigError("no model to measure; pass --models, --pool or --plan")
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"--models names a model twice: {join_names(repeated)}")
-    specs = _specs(names, request.prices, bank)
+    arms = _arms(names, request.prices, bank)
     if planned is not None and names != (planned_model,):
         planned = dict.fromkeys(planned)  # its costs are those of another model
     questions = _questions(request, bank, planned)
-    return [Call(question, spec, request.max_tokens) for question in questions for spec in specs]
+    _check_samples(arms, questions, request.temperature)
+    return [
+        Call(question, priced.spec, request.max_tokens, sample, priced.arm.effort)
+        for question in questions
+        for priced in arms
+        for sample in priced.sample_numbers
+    ]
 
 
-def _specs(names: tuple[str, ...], prices: Path | None, bank: Bank | None) -> tuple[ModelSpec, ...]:
+def _arms(names: tuple[str, ...], prices: Path | None, bank: Bank | None) -> list[PricedArm]:
     if prices is not None:
-        return select_specs(load_prices(prices), names, str(prices))
+        return priced_arms(names, load_prices(prices), str(prices))
     known = {spec.id: spec for spec in (*PUBLISHED_MODELS, *(bank.models if bank else ()))}
-    return select_specs(known, names, "the bank or the published pool; pass --prices, which")
+    return priced_arms(names, known, "the bank or the published pool; pass --prices, which")
+
+
+def _check_samples(
+    arms: Sequence[PricedArm], questions: Sequence[MeasuredQuestion], temperature: float
+) -> None:
+    """Raise `ConfigError` if several samples would be equal, or could not be compared."""
+    several = next((priced.arm for priced in arms if priced.arm.n_samples > 1), None)
+    if several is None:
+        return
+    if temperature == 0:
+        raise ConfigError(
+            f"arm '{several}': its {several.n_samples} samples would be equal at --temperature 0; "
+            "pass a temperature above 0, as 1"
+        )
+    for question in questions:
+        if question.grader.extract is None:
+            raise ConfigError(
+                f"arm '{several}': its answer is the majority of its samples, and grader "
+                f"{question.grader.name!r} of question {question.id} does not extract answers; "
+                "expected choice, numeric, exact or text"
+            )
 
 
 def _questions(
@@ -162,7 +205,8 @@ def _bank_rows(bank: Bank, request: MeasurementRequest) -> list[Row]:
             f"bank {request.questions} has no prompts, so models cannot be called on its "
             "questions; build it without --drop-prompts, or pass the question file"
         )
-    tokens_am = bank.outcomes.completion_tokens_am
+    n_samples_m = [Arm.parse(model.id).n_samples for model in bank.models]
+    tokens_am = bank.outcomes.completion_tokens_am / np.array(n_samples_m)
     known_a = (~np.isnan(tokens_am)).sum(axis=1)
     mean_a = np.nansum(tokens_am, axis=1) / np.maximum(known_a, 1)
     expected = [float(mean) if n else None for mean, n in zip(mean_a, known_a, strict=True)]

@@ -15,6 +15,8 @@ from scope.storage import read_json, write_json
 JOURNAL, SETTINGS = "journal.jsonl", "settings.json"
 BACKUP_PREFIX = "replaced-"
 TRUNCATED = "truncated at max_tokens"
+EFFORT_REFUSED = "refused effort"
+"""Kind of failure of an upstream that does not accept the ``reasoning_effort`` of an arm."""
 
 JournalSettings = Mapping[str, Any]
 
@@ -42,6 +44,8 @@ class CallResult:
     answer: str | None = None
     sample: int | None = None
     """Number of the sample; None if only one is drawn."""
+    vote: str | None = None
+    """Twelve hex digits of the extracted answer of a sample: equal answers have equal ones."""
 
     @property
     def key(self) -> CallKey:

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.measure.journal import TRUNCATED, CallResult
+from pipelines.measure.journal import EFFORT_REFUSED, TRUNCATED, CallResult
+from pipelines.measure.majority_vote import arm_results
 from scope.errors import ConfigError
 from scope.reference import anchor_result
 from scope.storage import atomic_file, atomic_folder, stream_json_array
@@ -19,9 +20,10 @@ OUTCOMES, ANCHOR_RESULTS = "outcomes.parquet", "anchor_results"
 def write_outcomes(folder: Path, rows: Iterable[CallResult]) -> None:
     """Write the outcomes for ``scope bank build`` and ``add-model``, without failed calls.
 
-    The bytes depend on the results only, not on their order.
+    An arm with several samples has one outcome per question. The bytes depend on the results
+    only, not on their order.
     """
-    answered = sorted((row for row in rows if row.error is None), key=lambda row: row.key)
+    answered = _answered(rows)
     columns: dict[str, tuple[list[Any], pa.DataType]] = {
         "question_id": ([row.question_id for row in answered], pa.string()),
         "model": ([row.model for row in answered], pa.string()),
@@ -40,8 +42,8 @@ def write_anchor_results(folder: Path, rows: Iterable[CallResult]) -> None:
     Only graded answers: the published code counts all others as wrong.
     """
     rows_of: Mapping[str, list[CallResult]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: row.key):
-        if row.error is None and row.correct is not None:
+    for row in _answered(rows):
+        if row.correct is not None:
             rows_of[row.model].append(row)
     with atomic_folder(folder / ANCHOR_RESULTS, replace=True) as draft:
         for model, graded in rows_of.items():
@@ -72,11 +74,17 @@ def check_folder_collisions(models: Iterable[str]) -> None:
 
 
 def summary(rows: Iterable[CallResult], models: Sequence[str]) -> list[dict[str, Any]]:
-    """Return one entry per model: answers, grades, errors and cost."""
+    """Return one entry per arm: answers and grades of questions, errors and cost of calls."""
     rows_of: Mapping[str, list[CallResult]] = defaultdict(list)
     for row in rows:
         rows_of[row.model].append(row)
     return [_entry(model, rows_of[model]) for model in models]
+
+
+def _answered(rows: Iterable[CallResult]) -> list[CallResult]:
+    """Return the results of questions that an arm answered, by question and arm."""
+    results = [row for row in arm_results(rows) if row.error is None]
+    return sorted(results, key=lambda row: (row.question_id, row.model))
 
 
 def _folder_of(model: str) -> str:
@@ -85,15 +93,16 @@ def _folder_of(model: str) -> str:
 
 
 def _entry(model: str, rows: Sequence[CallResult]) -> dict[str, Any]:
-    answered = [row for row in rows if row.error is None]
+    answered = _answered(rows)
     grades = [row.correct for row in answered if row.correct is not None]
     return {
         "model": model,
         "answered": len(answered),
         "accuracy": sum(grades) / len(grades) if grades else None,
         "ungradable": len(answered) - len(grades),
-        "truncated": sum(row.message == TRUNCATED for row in answered),
+        "truncated": sum(row.message == TRUNCATED for row in rows),
         "errors": dict(Counter(row.error for row in rows if row.error is not None)),
+        "refused": next((row.message for row in rows if row.error == EFFORT_REFUSED), None),
         "usd": sum(row.usd for row in rows),
         "possibly_billed_usd": sum(row.possibly_billed_usd for row in rows),
     }

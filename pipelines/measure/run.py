@@ -1,12 +1,14 @@
 """Make the calls of a measurement, grade the answers, and record the results."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.measure.call_plan import Call
-from pipelines.measure.journal import TRUNCATED, CallResult, Journal
+from pipelines.measure.call_plan import Call, MeasuredQuestion
+from pipelines.measure.journal import EFFORT_REFUSED, TRUNCATED, CallResult, Journal
 from pipelines.measure.spend_cap import MeasureProgress
 from pipelines.terminal import Stages
 from scope.errors import ConfigError
@@ -30,9 +32,9 @@ class RequestSettings:
     stage: str = "measuring"
     """Name of the stage in the progress."""
 
-    def fields(self, call: Call) -> dict[str, float]:
+    def fields(self, call: Call) -> dict[str, float | str]:
         """Return the fields of the request of a call."""
-        fields: dict[str, float] = {
+        fields: dict[str, float | str] = {
             "max_tokens": call.max_tokens,
             "temperature": self.temperature,
         }
@@ -40,6 +42,8 @@ class RequestSettings:
             fields["top_p"] = self.top_p
         if self.seed is not None:
             fields["seed"] = self.seed + (call.sample or 0)
+        if call.effort is not None:
+            fields["reasoning_effort"] = call.effort
         return fields
 
 
@@ -112,44 +116,43 @@ async def _call(
     call: Call, client: ChatClient, settings: RequestSettings
 ) -> tuple[CallResult, UpstreamError | None]:
     """Make one call and grade the answer; a failure is a result, too."""
-    question, model = call.question, call.model
+    model = call.model.upstream_id or call.model.id
     try:
-        completion = await client.complete(
-            model.upstream_id or model.id,
-            question.prompt,
-            **settings.fields(call),
-        )
+        completion = await client.complete(model, call.question.prompt, **settings.fields(call))
     except UpstreamError as error:
-        failed = CallResult(
-            question.id,
-            model.id,
-            question.digest,
-            possibly_billed_usd=error.possibly_billed_attempts * call.max_usd,
-            attempts=error.attempts,
-            error=error.kind,
-            message=error.message,
-            sample=call.sample,
-        )
-        return failed, error
-    return _grade(call, completion, settings.keep_answers), None
+        return _failed(call, error), error
+    return _answered(call, completion, settings.keep_answers), None
 
 
-def _grade(call: Call, completion: CompletionResult, keep_answers: bool) -> CallResult:
-    question, message = call.question, None
-    try:
-        if completion.truncated:  # its final answer is unknown
-            correct, message = None, TRUNCATED
-        else:
-            correct = question.grader.grade(completion.text, question.gold, question.prompt)
-    except Exception as error:  # a grader of the user's may raise anything; the answer is paid for
-        correct, message = None, f"{question.grader.name}: {type(error).__name__}: {error}"
+def _failed(call: Call, error: UpstreamError) -> CallResult:
+    kind, message = error.kind, error.message
+    model = call.model.upstream_id or call.model.id
+    if call.effort is not None and error.status in (400, 422) and _names_effort(error):
+        kind = EFFORT_REFUSED
+        message = f"{model} refuses reasoning_effort {call.effort!r}: {error.message}"
+    return CallResult(
+        *_key(call),
+        possibly_billed_usd=error.possibly_billed_attempts * call.max_usd,
+        attempts=error.attempts,
+        error=kind,
+        message=message,
+        sample=call.sample,
+    )
+
+
+def _names_effort(error: UpstreamError) -> bool:
+    """Return whether the message of an error, or a field of its body, names the effort."""
+    said = f"{error.message} {json.dumps(error.body)}".lower()
+    return any(f"reasoning{mark}effort" in said for mark in "_. ")
+
+
+def _answered(call: Call, completion: CompletionResult, keep_answers: bool) -> CallResult:
+    correct, message = _graded(call.question, completion)
     prompt_tokens, completion_tokens = completion.prompt_tokens, completion.completion_tokens
     known = prompt_tokens is not None and completion_tokens is not None
     possibly_billed_attempts = completion.possibly_billed_attempts + (not known)
     return CallResult(
-        question.id,
-        call.model.id,
-        question.digest,
+        *_key(call),
         correct=correct,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
@@ -159,7 +162,33 @@ def _grade(call: Call, completion: CompletionResult, keep_answers: bool) -> Call
         message=message,
         answer=completion.text if keep_answers else None,
         sample=call.sample,
+        vote=None if call.sample is None else _vote(call.question, completion),
     )
+
+
+def _graded(
+    question: MeasuredQuestion, completion: CompletionResult
+) -> tuple[float | None, str | None]:
+    """Return the grade of an answer, and why it has none."""
+    if completion.truncated:  # its final answer is unknown
+        return None, TRUNCATED
+    try:
+        return question.grader.grade(completion.text, question.gold, question.prompt), None
+    except Exception as error:  # a grader of the user's may raise anything; the answer is paid for
+        return None, f"{question.grader.name}: {type(error).__name__}: {error}"
+
+
+def _vote(question: MeasuredQuestion, completion: CompletionResult) -> str | None:
+    """Return a digest of the extracted answer, which without `keep_answers` may not be stored."""
+    extract = question.grader.extract
+    final = extract(completion.text, question.prompt) if extract else None
+    if final is None or completion.truncated:
+        return None
+    return hashlib.sha256(final.encode()).hexdigest()[:12]
+
+
+def _key(call: Call) -> tuple[str, str, str]:
+    return call.question.id, call.model.id, call.question.digest
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

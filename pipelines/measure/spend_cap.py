@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipelines.measure.call_plan import GUESSED_TOKENS, Call
-from pipelines.measure.journal import CallResult
+from pipelines.measure.journal import CallResult, EarlierResults
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,12 @@ class SpendCap:
         self._reserved_usd = 0.0
         self._in_flight = 0
         self._changed = asyncio.Condition()
+
+    @classmethod
+    def after(cls, earlier: EarlierResults, cap_usd: float | None) -> "SpendCap":
+        """Return a cap that counts the cost of earlier runs; None caps nothing."""
+        cap_usd = math.inf if cap_usd is None else cap_usd
+        return cls(cap_usd, earlier.usd, earlier.possibly_billed_usd)
 
     async def reserve(self, usd: float) -> bool:
         """Wait until `usd` can be reserved; return False if it never can."""

@@ -1,7 +1,6 @@
 """Draw several responses of each model to each prompt."""
 
 import asyncio
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,19 +16,21 @@ from pipelines.measure import (
     Journal,
     MeasuredQuestion,
     MeasureProgress,
+    MeasureRun,
+    PricedArm,
     RequestSettings,
     SpendCap,
     check_folder_collisions,
-    check_questions,
-    check_settings,
     measure,
+    priced_arms,
 )
 from pipelines.terminal import Stages
 from scope.errors import ConfigError, join_names
-from scope.pool import PUBLISHED_MODELS, ModelSpec
-from scope.prices import load_prices, select_specs
+from scope.pool import PUBLISHED_MODELS
+from scope.prices import load_prices
 from scope.questions import Grader, read_questions
 from scope.samples import Cell, Samples, SamplesBuilder, take, write_samples
+from scope.upstream import EndpointConfig
 
 SAMPLES, RESPONSES = "samples.parquet", "responses"
 """Our file of all models, and the folder of the published files, one a model."""
@@ -62,8 +63,19 @@ class DrawRequest:
             "seed": self.seed,
         }
 
+    def of_endpoint(self, endpoint: EndpointConfig) -> RequestSettings:
+        """Return the parameters of the calls of an endpoint; the texts are kept."""
+        return RequestSettings(
+            endpoint,
+            self.temperature,
+            keep_answers=True,
+            top_p=self.top_p,
+            seed=self.seed,
+            stage="drawing",
+        )
 
-def plan_draws(request: DrawRequest, specs: Sequence[ModelSpec]) -> list[Call]:
+
+def plan_draws(request: DrawRequest, arms: Sequence[PricedArm]) -> list[Call]:
     """Return the calls: all samples of all models on one prompt, then the next prompt.
 
     Raises
@@ -72,29 +84,40 @@ def plan_draws(request: DrawRequest, specs: Sequence[ModelSpec]) -> list[Call]:
         If the prompts cannot be read.
     """
     questions = read_questions(request.prompts, limit=request.limit)
-    return [
-        Call(MeasuredQuestion(id_, prompt, None, UNGRADED, None), spec, request.max_tokens, o)
+    ungraded = (
+        MeasuredQuestion(id_, prompt, None, UNGRADED, None)
         for id_, prompt in zip(questions.ids, questions.prompts, strict=True)
-        for spec in specs
+    )
+    return [
+        Call(question, priced.spec, request.max_tokens, o, priced.arm.effort)
+        for question in ungraded
+        for priced in arms
         for o in range(request.n_samples)
     ]
 
 
-def priced_models(request: DrawRequest) -> tuple[ModelSpec, ...]:
+def priced_models(request: DrawRequest) -> list[PricedArm]:
     """Return the models with their prices, which the budget is counted in.
 
     Raises
     ------
     ConfigError
-        If no model is named, or one twice.
+        If no model is named, one twice, or one as an arm with several samples.
     UnknownPriceError
         If one has no price.
     """
     check_models(request.models)
     if request.prices is not None:
-        return select_specs(load_prices(request.prices), request.models, str(request.prices))
-    known = {spec.id: spec for spec in PUBLISHED_MODELS}
-    return select_specs(known, request.models, "the published pool; pass --prices, which")
+        arms = priced_arms(request.models, load_prices(request.prices), str(request.prices))
+    else:
+        known = {spec.id: spec for spec in PUBLISHED_MODELS}
+        arms = priced_arms(request.models, known, "the published pool; pass --prices, which")
+    for arm in (priced.arm for priced in arms):
+        if arm.n_samples > 1:
+            raise ConfigError(
+                f"--models names arm '{arm}'; expected '{arm.one_sample}' and --n {arm.n_samples}"
+            )
+    return arms
 
 
 def check_models(models: Sequence[str]) -> None:
@@ -107,29 +130,8 @@ def check_models(models: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class DrawRun:
+class DrawRun(MeasureRun):
     """The calls of a run and what earlier runs have drawn."""
-
-    folder: Path
-    calls: list[Call]
-    settings: Mapping[str, Any]
-
-    def history(self) -> EarlierResults:
-        """Return earlier results.
-
-        Raises
-        ------
-        ConfigError
-            If they were drawn with other settings, or a prompt has changed since.
-        """
-        check_settings(self.folder, self.settings)
-        history = EarlierResults.read(self.folder)
-        check_questions(self.folder, history.rows, self.calls)
-        return history
-
-    def open_journal(self, *, fresh: bool) -> Journal:
-        """Return the journal; while it is open no other run adds to it."""
-        return Journal(self.folder, self.settings, fresh=fresh)
 
     def from_endpoint(
         self,
@@ -140,10 +142,8 @@ class DrawRun:
     ) -> None:
         """Make the calls that are still to make, within the budget."""
         history = self.history()
-        cap_usd = math.inf if budget_usd is None else budget_usd
-        cap = SpendCap(cap_usd, history.usd, history.possibly_billed_usd)
         pending = history.pending(self.calls)
-        progress = MeasureProgress(len(pending), cap)
+        progress = MeasureProgress(len(pending), SpendCap.after(history, budget_usd))
         asyncio.run(measure(pending, requests, journal, progress, stages))
 
     def write(self) -> "DrawSummary":

@@ -63,6 +63,8 @@ class TrainResult(StrictModel):
     epochs: float
     """Epochs until training stopped."""
     steps: int
+    still_fell: bool = False
+    """Whether the last epoch had the lowest validation loss: more training may help."""
 
 
 class JobFolder:

@@ -62,6 +62,7 @@ def train(folder: Path, report: Report) -> None:
                 validation_loss=float(state.best_metric),
                 epochs=float(state.epoch or 0),
                 steps=int(state.global_step),
+                still_fell=state.best_global_step == state.global_step,
             )
         )
 

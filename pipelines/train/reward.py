@@ -57,6 +57,8 @@ class RewardResult:
     spec: RewardSpec
     n_truncated: int
     """Pairs of which a text was cut."""
+    still_fell: bool
+    """Whether the validation loss was lowest in the last epoch."""
     samples: Samples | None
     """The samples with the new scores; None if none were given."""
 
@@ -113,7 +115,7 @@ def train_reward(
         )
     scored = None
     with ray_session(stages):
-        model, truncated = run.fit("all", train, validation)
+        model, truncated, still_fell = run.fit("all", train, validation)
         if samples is not None:
             score_qmo = run.out_of_fold(samples, model, train, validation)
             scored = replace(samples, scores={**samples.scores, scorer: score_qmo})
@@ -126,7 +128,7 @@ def train_reward(
     )
     model.save(output, spec, replace=fresh)
     shutil.rmtree(run.folder, ignore_errors=True)
-    return RewardResult(spec, truncated, scored)
+    return RewardResult(spec, truncated, still_fell, scored)
 
 
 def pair_accuracy(model: RewardModel, pairs: Sequence[Pair]) -> float | None:
@@ -156,8 +158,8 @@ class _RewardRun:
 
     def fit(
         self, name: str, train: Sequence[Pair], validation: Sequence[Pair]
-    ) -> tuple[RewardModel, int]:
-        """Return a model trained on `train`, and the number of pairs that were cut."""
+    ) -> tuple[RewardModel, int, bool]:
+        """Return a model of `train`, the number of pairs cut, and if its loss still fell."""
         tables: dict[Part, pa.Table] = {}
         truncated = 0
         parts: tuple[tuple[Part, Sequence[Pair]], ...] = (
@@ -181,10 +183,10 @@ class _RewardRun:
         )
         files = JobFolder(self.folder / name)
         files.open(job, tables)
-        run_job(files, self._stages)
+        result = run_job(files, self._stages)
         network = make_pair_network(self._network())
         load_weights(network, files.path / BEST)
-        return RewardModel(network.scorer, self._text), truncated
+        return RewardModel(network.scorer, self._text), truncated, result.still_fell
 
     def out_of_fold(
         self,
@@ -202,7 +204,7 @@ class _RewardRun:
         score_qmo = np.full(samples.completion_tokens_qmo.shape, np.nan)
         score_prompts(final, samples, fold_q < 0, score_qmo)
         for fold in range(n_folds):
-            model, _ = self.fit(f"fold-{fold}", without_fold(train, fold, n_folds), validation)
+            model, *_ = self.fit(f"fold-{fold}", without_fold(train, fold, n_folds), validation)
             score_prompts(model, samples, fold_q == fold, score_qmo)
         return score_qmo
 

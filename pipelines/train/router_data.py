@@ -1,7 +1,7 @@
 """Labelled prompts for a router, from samples of models on prompts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
 from scope.prices import load_prices, select_specs
 from scope.questions import HubDataset, read_questions
-from scope.samples import ArmScores, Samples, read_samples, split_of
+from scope.samples import ArmScores, Samples, Split, read_samples, read_splits, splits_of
 
 CORRECT = "correct"
 
@@ -43,6 +43,8 @@ class PricedSamples:
     samples: Samples
     prices: Mapping[str, ModelSpec]
     source: str
+    split_of_id: Mapping[str, Split] = field(default_factory=dict)
+    """Of every prompt, or empty: by the hash of the prompt."""
 
 
 def samples_of_bank(path: Path) -> PricedSamples:
@@ -83,7 +85,7 @@ def _one_sample(ids: tuple[str, ...], prompts: tuple[str, ...], outcomes: Outcom
 
 
 def samples_of_files(path: Path, prices: Path) -> PricedSamples:
-    """Return the samples of a file, or of all files of a folder, joined by id.
+    """Return the samples of a file, or of all files of a folder, joined by id, and their splits.
 
     Raises
     ------
@@ -95,11 +97,13 @@ def samples_of_files(path: Path, prices: Path) -> PricedSamples:
         files = sorted(file for file in path.iterdir() if file.suffix in (".jsonl", ".parquet"))
         if not files:
             raise ConfigError(f"{path} holds no .jsonl or .parquet file of samples")
-    return PricedSamples(read_samples(*files), load_prices(prices), str(path))
+    return PricedSamples(read_samples(*files), load_prices(prices), str(path), read_splits(*files))
 
 
 def router_data(priced: PricedSamples, choice: LabelChoice) -> RouterData:
     """Return the labels, qualities and token counts of the arms, the reference last.
+
+    The split of a prompt is the one that the files state, else that of the hash of its text.
 
     Raises
     ------
@@ -111,7 +115,7 @@ def router_data(priced: PricedSamples, choice: LabelChoice) -> RouterData:
         samples, choice.reference, choice.arms, scorer=choice.scorer, selector=choice.selector
     )
     n_outputs(choice.loss, len(grid.arms))
-    split_q = np.array([split_of(prompt) for prompt in samples.prompts])
+    split_q = np.array(splits_of(samples, priced.split_of_id, priced.source))
     margin = choice.margin
     if margin is None:
         margin = grid.best_margin(choice.loss, split_q == "train").margin

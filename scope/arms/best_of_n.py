@@ -7,6 +7,7 @@ from scipy.special import comb
 
 from scope.arms.shares import majority_shares, scored_shares
 from scope.arrays import FloatArray
+from scope.pool import Resampling
 
 
 def best_of_n_probability(
@@ -68,6 +69,20 @@ def best_of_n_probability(
     for n_correct, share in enumerate(shares_n.tolist(), start=1):
         total += share * _beta_binomial(n_correct, n_samples, p, kappa)
     return np.minimum(total, 1.0)
+
+
+def resampled_probability(
+    p_correct: FloatArray, n_samples: int, resampling: Resampling
+) -> FloatArray:
+    """Return `best_of_n_probability` for what is known of a model's samples."""
+    return best_of_n_probability(
+        p_correct,
+        n_samples,
+        resampling.concentration,
+        resampling.odds,
+        resampling.exponent,
+        resampling.diversity,
+    )
 
 
 def pass_at_n(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scope.arms.arm import Arm
-from scope.arms.best_of_n import best_of_n_probability
+from scope.arms.best_of_n import resampled_probability
 from scope.arrays import FloatArray
 from scope.errors import ConfigError, UnknownModelError, UnknownPriceError
 from scope.pool import ModelSpec, cost_usd
@@ -151,14 +151,7 @@ class ArmColumns:
         for m in self.derived:
             resampling = self.models[m].resampling
             assert resampling is not None  # checked by `resolve`
-            chosen_qm[:, m] = best_of_n_probability(
-                chosen_qm[:, m],
-                self.n_samples[m],
-                resampling.concentration,
-                resampling.odds,
-                resampling.exponent,
-                resampling.diversity,
-            )
+            chosen_qm[:, m] = resampled_probability(chosen_qm[:, m], self.n_samples[m], resampling)
         return chosen_qm
 
     def tokens(self, tokens_qm: FloatArray) -> FloatArray:

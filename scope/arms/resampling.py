@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from scope.arms.best_of_n import best_of_n_probability
+from scope.arms.best_of_n import resampled_probability
 from scope.arms.fit import (
     beta_binomial_log_likelihood,
     fit_concentration,
@@ -282,14 +282,7 @@ class _OneModel:
             known_q = self.picks.drawn_qn[:, cells_of(n)].any(axis=1)
             if not known_q.any():
                 continue
-            predicted_q = best_of_n_probability(
-                self.p_correct_q[known_q],
-                n,
-                resampling.concentration,
-                resampling.odds,
-                resampling.exponent,
-                resampling.diversity,
-            )
+            predicted_q = resampled_probability(self.p_correct_q[known_q], n, resampling)
             observed_q = self.picks.right_qn[known_q, cells_of(n)].sum(axis=1)
             gaps.append((float(predicted_q.mean() - observed_q.mean()), n))
         return max(gaps, key=lambda gap: abs(gap[0]))

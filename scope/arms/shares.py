@@ -70,8 +70,8 @@ def majority_shares(n_samples: int, odds: float, diversity: float) -> FloatArray
     array([0.167, 1.   , 1.   ])
     """
     shares_n = np.ones(n_samples)
-    size = np.arange(n_samples)
-    log_total = gammaln(diversity + size) - gammaln(diversity) - gammaln(size + 1)
+    earlier = np.arange(n_samples - 1)
+    log_total = np.concatenate([[0.0], np.log((diversity + earlier) / (earlier + 1)).cumsum()])
     for n_correct in range(1, n_samples // 2 + 1):
         n_wrong = n_samples - n_correct
         below = _largest_below(n_correct, n_wrong, diversity, log_total)

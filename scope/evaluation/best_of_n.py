@@ -7,11 +7,11 @@ from math import comb
 
 import numpy as np
 
-from scope.arms import best_of_n_probability, pass_at_n
+from scope.arms import pass_at_n, resampled_probability
 from scope.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from scope.errors import EvaluationError
 from scope.evaluation.bootstrap import Interval
 from scope.evaluation.weighted import safe_ratio
+from scope.pool import Resampling
 from scope.samples import best_of_n_scores
 
 MAX_SUBSETS = 500
@@ -40,21 +40,6 @@ class BestOfNRow:
     difference: Interval
     predicted_pass: Interval
     observed_pass: Interval
-
-
-def check_judge(judge: str, selector: str) -> None:
-    """Refuse to judge a selector by its own scores.
-
-    Raises
-    ------
-    EvaluationError
-        If both are the same scorer.
-    """
-    if judge == selector:
-        raise EvaluationError(
-            f"judge and selector are both {judge!r}: a selector is best by its own scores; judge "
-            "it by a scorer that it was not trained on"
-        )
 
 
 def observed_majority(
@@ -96,8 +81,7 @@ def observed_pass(quality_qo: FloatArray, n_samples: int) -> FloatArray:
 
 def compare_best_of_n(
     p_correct_q: FloatArray,
-    concentration: float,
-    odds: float,
+    resampling: Resampling,
     quality_qo: FloatArray,
     picked: Mapping[int, FloatArray],
     weight_rq: FloatArray,
@@ -108,8 +92,8 @@ def compare_best_of_n(
     ----------
     p_correct_q : ndarray of shape (n_questions,)
         Predicted probability that one sample is right; NaN is left out.
-    concentration, odds : float
-        As `scope.arms.best_of_n_probability` takes them.
+    resampling : Resampling
+        What was fitted, to other questions.
     quality_qo : ndarray of shape (n_questions, n_samples)
         Grades of the samples.
     picked : mapping of int to ndarray of shape (n_questions,)
@@ -120,9 +104,9 @@ def compare_best_of_n(
     rows = []
     for n_samples, picked_q in picked.items():
         values = (
-            best_of_n_probability(p_correct_q, n_samples, concentration, odds),
+            resampled_probability(p_correct_q, n_samples, resampling),
             picked_q,
-            pass_at_n(p_correct_q, n_samples, concentration),
+            pass_at_n(p_correct_q, n_samples, resampling.concentration),
             observed_pass(quality_qo, n_samples),
         )
         known_q = ~np.isnan(np.sum(values, axis=0))

@@ -105,9 +105,14 @@ class RewardModel:
 
     def score_with_errors(self, prompts: Sequence[str], responses: Sequence[str]) -> RewardScores:
         """Return the scores, the errors, and which texts were cut."""
-        rows = [self.text.row(*pair) for pair in zip(prompts, responses, strict=True)]
+        pairs = list(zip(prompts, responses, strict=True))
+        # Samples of one prompt are often alike: each text is read once.
+        place = {pair: n for n, pair in enumerate(dict.fromkeys(pairs))}
+        different = [self.text.row(*pair) for pair in place]
+        at_n = [place[pair] for pair in pairs]
+        rows = [different[n] for n in at_n]
         pad_id = self.text.tokenizer.pad_id
-        score_n = run_rows(self.network, [row.ids for row in rows], pad_id, 1)[:, 0]
+        score_n = run_rows(self.network, [row.ids for row in different], pad_id, 1)[at_n, 0]
         errors = [
             row.error or ("" if np.isfinite(score) else "the reward model gave no finite value")
             for row, score in zip(rows, score_n, strict=True)

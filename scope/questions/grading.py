@@ -16,6 +16,9 @@ from scope.questions.numeric import BOXED, extract_number, is_close, parse_numbe
 Grade = Callable[[str, str | None, str], float | None]
 """(reply, gold, question) -> grade in [0, 1], or None if the reply cannot be graded."""
 
+Extract = Callable[[str, str], str | None]
+"""(reply, question) -> final answer, in a form that equal answers share; None if there is none."""
+
 RELATIVE, ABSOLUTE = 1e-6, 1e-9
 """Default tolerances of ``numeric``: enough for float rounding, not for a rounded answer."""
 
@@ -39,11 +42,14 @@ class Grader:
         Grading function; only a custom one (``python:``) may raise.
     unsupported_reason : callable
         (gold, question) -> why the grader cannot grade that question, or None if it can.
+    extract : callable or None
+        Returns what of a reply is graded, for a majority; None: a custom grader does not say.
     """
 
     name: str
     grade: Grade
     unsupported_reason: Callable[[str | None, str], str | None]
+    extract: Extract | None = None
 
 
 def make_grader(name: str) -> Grader:
@@ -57,13 +63,13 @@ def make_grader(name: str) -> Grader:
     kind, _, rest = name.partition(":")
     if kind == "numeric":
         relative, absolute = _tolerances(name, rest)
-        return Grader(name, _numeric(relative, absolute), _no_number)
+        return Grader(name, _numeric(relative, absolute), _no_number, _final_number)
     if kind == "python":
         return Grader(name, _custom_grader(name, rest), lambda gold, question: None)
     graders = {
-        "choice": Grader(name, _choice, _no_option),
-        "exact": Grader(name, _exact, _no_gold),
-        "text": Grader(name, _text, _no_words),
+        "choice": Grader(name, _choice, _no_option, _final_choice),
+        "exact": Grader(name, _exact, _no_gold, _final_reply),
+        "text": Grader(name, _text, _no_words, _final_words),
     }
     if name not in graders:
         raise ConfigError(f"grader is {name!r}; expected one of {GRADER_NAMES}")
@@ -115,8 +121,12 @@ def _infer_grader(gold: str | None, question: str, location: str) -> str:
 
 
 def _choice(reply: str, gold: str | None, question: str) -> float | None:
-    letter = extract_choice(reply, option_letters(question) or LETTERS)
+    letter = _final_choice(reply, question)
     return None if letter is None else float(letter == _letter(gold))
+
+
+def _final_choice(reply: str, question: str) -> str | None:
+    return extract_choice(reply, option_letters(question) or LETTERS)
 
 
 def _numeric(relative: float, absolute: float) -> Grade:
@@ -128,21 +138,40 @@ def _numeric(relative: float, absolute: float) -> Grade:
     return grade
 
 
+def _final_number(reply: str, question: str) -> str | None:
+    """Return the final number with nine digits: replies round differently."""
+    answer = extract_number(reply)
+    return None if answer is None else f"{answer[0]:.9g}"
+
+
 def _exact(reply: str, gold: str | None, question: str) -> float | None:
     return float(reply.strip() == (gold or "").strip()) if reply.strip() else None
+
+
+def _final_reply(reply: str, question: str) -> str | None:
+    return reply.strip() or None
 
 
 def _text(reply: str, gold: str | None, question: str) -> float | None:
     """Compare normalised words; the grade is None if the gold answer is among other words."""
     expected = normalise_text(gold or "")
-    answers = [reply, *(match["rest"] for match in _STATEMENT.finditer(reply))]
-    answers += [match["rest"] for match in BOXED.finditer(reply)]
-    texts = [text for text in map(normalise_text, (reply, answers[-1])) if text]
+    texts = [text for text in map(normalise_text, (reply, _stated(reply))) if text]
     if not texts:
         return None
     if expected in texts:
         return 1.0
     return None if f" {expected} " in f" {texts[0]} " else 0.0
+
+
+def _final_words(reply: str, question: str) -> str | None:
+    return normalise_text(_stated(reply)) or normalise_text(reply) or None
+
+
+def _stated(reply: str) -> str:
+    """Return the last statement of an answer, the whole reply if there is none."""
+    answers = [reply, *(match["rest"] for match in _STATEMENT.finditer(reply))]
+    answers += [match["rest"] for match in BOXED.finditer(reply)]
+    return answers[-1]
 
 
 def normalise_text(text: str) -> str:

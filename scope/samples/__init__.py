@@ -1,6 +1,12 @@
 """Several samples of each model on each prompt: files, splits, pairs and router labels."""
 
-from scope.samples.best_of_n import best_of_n_scores, draw_weights, expected, majority
+from scope.samples.best_of_n import (
+    best_of_n_scores,
+    check_judge,
+    draw_weights,
+    expected,
+    majority,
+)
 from scope.samples.candidates import N_DRAWS, candidate_name, write_candidates
 from scope.samples.cells import Cell, SamplesBuilder
 from scope.samples.files import (
@@ -22,6 +28,7 @@ from scope.samples.margin import MatchMargin, best_match_margin, mean_difference
 from scope.samples.pairs import PairRow, make_pairs, write_pairs
 from scope.samples.samples import Samples, take
 from scope.samples.split import SHARES, SPLITS, Split, split_of
+from scope.samples.stored_splits import read_splits, splits_of
 
 __all__ = [
     "LABEL_FORMS",
@@ -40,6 +47,7 @@ __all__ = [
     "best_match_margin",
     "best_of_n_scores",
     "candidate_name",
+    "check_judge",
     "check_suffix",
     "draw_weights",
     "expected",
@@ -51,7 +59,9 @@ __all__ = [
     "missing_ids",
     "missing_sentences",
     "read_samples",
+    "read_splits",
     "split_of",
+    "splits_of",
     "take",
     "write_candidates",
     "write_pairs",

@@ -6,6 +6,7 @@ import numpy as np
 
 from scope.arms import rank_weights
 from scope.arrays import FloatArray
+from scope.errors import EvaluationError
 
 
 def draw_weights(selector_qmo: FloatArray, n_drawn: int) -> FloatArray:
@@ -56,6 +57,21 @@ def _ranked_weights(score_no: FloatArray, n_known: int, n_drawn: int) -> FloatAr
     ranked_no = np.empty_like(weight_no)
     np.put_along_axis(ranked_no, order_no, weight_no, axis=1)
     return ranked_no
+
+
+def check_judge(judge: str, selector: str | None) -> None:
+    """Refuse to judge a selector by its own scores.
+
+    Raises
+    ------
+    EvaluationError
+        If both are the same scorer.
+    """
+    if judge == selector:
+        raise EvaluationError(
+            f"judge and selector are both {judge!r}: a selector is best by its own scores; judge "
+            "it by a scorer that it was not trained on"
+        )
 
 
 def best_of_n_scores(score_qmo: FloatArray, selector_qmo: FloatArray, n_drawn: int) -> FloatArray:

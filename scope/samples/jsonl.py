@@ -40,6 +40,13 @@ def read_jsonl(path: Path) -> Samples:
     return builder.build()
 
 
+def iter_splits(path: Path) -> Iterator[tuple[str, str | None, str]]:
+    """Yield the id of each line, its ``split`` or None, and file and line."""
+    for location, row in iter_objects(path):
+        split = None if row.get("split") is None else _text(row, "split", location)
+        yield _text(row, "id", location), split, location
+
+
 def iter_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield file and line, and the object there."""
     try:

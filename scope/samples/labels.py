@@ -10,7 +10,7 @@ from scope.arms import Arm
 from scope.arrays import BoolArray, FloatArray
 from scope.errors import ConfigError, UnknownModelError
 from scope.pool import ModelSpec
-from scope.samples.best_of_n import draw_weights, expected
+from scope.samples.best_of_n import check_judge, draw_weights, expected
 from scope.samples.margin import MatchMargin, best_match_margin, search_margin
 from scope.samples.matching import mean_known, sample_matches
 from scope.samples.samples import Samples
@@ -120,9 +120,12 @@ class ArmScores:
         ------
         ConfigError
             If a scorer is unknown, or an arm draws more samples than any prompt has.
+        EvaluationError
+            If scorer and selector are the same.
         UnknownModelError
             If the samples lack a model.
         """
+        check_judge(scorer, selector)
         names = dict.fromkeys(name for name in (arms or samples.models) if name != reference)
         if not names:
             raise ConfigError("no arm besides the reference; name at least one")

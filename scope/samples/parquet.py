@@ -1,5 +1,6 @@
 """Our compact file of samples: Parquet, one row per (question, model, sample)."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,16 @@ def read_parquet(path: Path) -> Samples:
     if missing := [name for name in COLUMNS if name not in table.column_names]:
         raise FormatError(f"{path} is no file of samples: it lacks {join_names(missing)}")
     return _Rows(table, path).samples()
+
+
+def iter_splits(path: Path) -> Iterator[tuple[str, str | None, str]]:
+    """Yield each id, the value of its column ``split`` or None, and the file."""
+    names = [name for name in ("question_id", "split") if name in pq.read_schema(path).names]
+    table = pq.read_table(path, columns=names).group_by(names).aggregate([])
+    ids = table["question_id"].cast(pa.string()).to_pylist()
+    splits = table["split"].cast(pa.string()).to_pylist() if "split" in names else [None] * len(ids)
+    for question_id, split in zip(ids, splits, strict=True):
+        yield question_id, split, str(path)
 
 
 class _Rows:

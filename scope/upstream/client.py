@@ -59,7 +59,7 @@ class ChatClient:
     async def __aexit__(self, *_: object) -> None:
         await self._transport.aclose()
 
-    async def complete(self, model: str, prompt: str, **settings: float) -> CompletionResult:
+    async def complete(self, model: str, prompt: str, **settings: float | str) -> CompletionResult:
         """Return the answer of one model to one prompt.
 
         Parameters
@@ -67,7 +67,7 @@ class ChatClient:
         model : str
             Name of the model at the upstream.
         prompt : str
-        **settings : float
+        **settings : float or str
             Further fields of the request, such as ``max_tokens`` and ``temperature``.
 
         Raises

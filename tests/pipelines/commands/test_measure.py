@@ -4,76 +4,24 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from dataclasses import replace
 
-import pyarrow.parquet as pq
 import pytest
 
 from scope import save_bank
 from scope.bank.store import load_bank
 from scope.outcomes import Outcomes, read_outcomes_table
 from tests.factories.banks import bank_of
+from tests.pipelines.commands.measuring import CALL_USD, KEY, Bench
+from tests.pipelines.runs import wait_until
 from tests.upstream import running
-
-KEY = "sk-very-secret-0123"
-CALL_USD = (20 * 1.0 + 10 * 2.0) / 1e6
-"""Cost of one answer of the upstream at the prices below."""
 
 
 @pytest.fixture(scope="module")
 def upstream():
     with running() as served:
         yield served
-
-
-class Bench:
-    """A folder with questions and prices, and the command for one model."""
-
-    def __init__(self, run, upstream, folder, model):
-        self.run, self.upstream, self.folder, self.model = run, upstream, folder, model
-        self.output = folder / "out"
-        self.write(8)
-        price = {"input": 1.0, "output": 2.0}
-        (folder / "prices.json").write_text(json.dumps({model: price, f"{model}/b": price}))
-
-    def write(self, n, **fields):
-        """Write `n` questions; the gold answer is A for even numbers."""
-        rows = [
-            {"id": f"q{i:03d}", "prompt": f"{i}?\nA. x\nB. y", "gt": "AB"[i % 2], **fields}
-            for i in range(n)
-        ]
-        self.questions = self.folder / "questions.json"
-        self.questions.write_text(json.dumps(rows))
-
-    def arguments(self, *flags):
-        given = {
-            "--questions": self.questions,
-            "--output": self.output,
-            "--prices": self.folder / "prices.json",
-            "--base-url": self.upstream.base_url,
-            "--timeout": 20,
-            **dict(zip(flags[::2], flags[1::2], strict=True)),
-        }
-        if not {"--models", "--plan", "--pool"} & set(given):
-            given["--models"] = self.model
-        pairs = [(flag, value) for flag, value in given.items() if value is not None]
-        return ["measure", *(str(part) for pair in pairs for part in pair if part is not True)]
-
-    def __call__(self, *flags, **behaviour):
-        """Run with these flags and this behaviour of the upstream."""
-        self.upstream.behave({self.model: behaviour, f"{self.model}/b": behaviour})
-        return self.run(*self.arguments(*flags))
-
-    def log(self):
-        return [call for call in self.upstream.log() if call["model"].startswith(self.model)]
-
-    def journal(self):
-        return [json.loads(line) for line in (self.output / "journal.jsonl").open()]
-
-    def outcomes(self):
-        return pq.read_table(self.output / "outcomes.parquet").to_pylist()
 
 
 @pytest.fixture
@@ -183,13 +131,6 @@ def test_a_kill_loses_only_calls_in_flight(bench):
     bench.output = bench.folder / "uninterrupted"
     bench(*flags)
     assert (bench.output / "outcomes.parquet").read_bytes() == interrupted
-
-
-def wait_until(condition, timeout_s=60.0):
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def test_the_call_of_a_truncated_last_line_is_repeated(bench):

@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from scope.samples import read_samples
+from scope.samples import read_samples, write_samples
 from tests.pipelines.runs import ROOT, wait_until
 from tests.upstream import running
 
@@ -89,9 +90,11 @@ def test_all_steps_from_prompts_to_labels(bench):
     outputs = (None, "graded.jsonl", "counted.parquet", "parts", "pairs.jsonl", "labels.parquet")
     more = {
         "graded.jsonl": ("--questions", folder / "mixed.jsonl"),
-        "labels.parquet": ("--ns", "1,2", "--selector", "correct"),
+        "labels.parquet": ("--ns", "1,2", "--selector", "oracle"),
     }
     for (step, arguments), output in zip(steps, outputs, strict=True):
+        if output == "labels.parquet":
+            add_oracle(folder / "counted.parquet")
         flags = () if output is None else ("--output", folder / output, *more.get(output, ()))
         code, _, err = step(*arguments, *flags)
         assert code == 0, err
@@ -100,6 +103,13 @@ def test_all_steps_from_prompts_to_labels(bench):
     assert set(table[f"label:{bench.small}"]) == {0.5}
     assert set(table[f"label:{bench.small}@2"]) == {1.0}  # the selector knows the grades
     assert sum(len(read_samples(folder / f"parts/{n}.jsonl").ids) for n in SPLITS) == 30
+
+
+def add_oracle(path):
+    """Add the grades as the scores of a selector."""
+    samples = read_samples(path)
+    scores = {**samples.scores, "oracle": samples.scores["correct"]}
+    write_samples(path, replace(samples, scores=scores))
 
 
 SPLITS = ("train", "validation", "test")
@@ -132,6 +142,20 @@ def test_the_sampling_is_sent(bench):
     bodies = [call["body"] for call in bench.log() if call["model"] == bench.small]
     assert sorted(body["seed"] for body in bodies) == [5, 6, 7]
     assert {(b["temperature"], b["top_p"], b["max_tokens"]) for b in bodies} == {(0.7, 0.9, 50)}
+
+
+def test_an_effort_is_sent(bench):
+    """
+    The samples are a column of their own, at the price of the model.
+    """
+    arm = f"{bench.large}#low"
+
+    code, _, _ = bench.draw("--limit", 1, "--models", f"{bench.large},{arm}", "--n", 1)
+
+    efforts = [call["body"].get("reasoning_effort") for call in bench.log()]
+    assert code == 0
+    assert sorted(efforts, key=str) == [None, "low"]
+    assert bench.samples().models == (bench.large, arm)
 
 
 def test_failed_calls_are_counted_and_drawn_again(bench):
@@ -209,6 +233,10 @@ def test_a_killed_run_loses_no_response(bench):
     ("arguments", "message"),
     [
         (("draw", "--models", "a,a"), "--models names a model twice: a"),
+        (
+            ("draw", "--models", "mistralai/ministral-3b@3"),
+            "3b' and --n 3",
+        ),
         (("draw", "--models", ","), "no model to draw from"),
         (("draw", "--models", "a,b", "--checkpoint", "x"), "--checkpoint is one model"),
         (("draw", "--models", "not-published"), "pass --prices"),

@@ -1,6 +1,7 @@
 """``scope train``: routers and reward models from files."""
 
 import json
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pyarrow as pa
@@ -9,7 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli import GROUP, build_app
+from pipelines.samples import split_samples
+from pipelines.train.router_data import samples_of_outcomes
 from scope.learned import LearnedRouter
+from scope.samples import read_samples, write_samples
 from tests.factories.encoders import tiny_encoder
 from tests.factories.learned import easy_and_hard
 
@@ -69,6 +73,29 @@ def router(folder, output, *arguments):
     )
 
 
+def samples_router(folder, samples, output):
+    """Train on files of samples; returns the facts."""
+    done = train(
+        "router",
+        "--samples",
+        samples,
+        "--prices",
+        folder / "prices.json",
+        "--reference",
+        "gpt-4o",
+        "--arms",
+        "gpt-4o-mini",
+        "--encoder",
+        folder / "encoder",
+        "--output",
+        output,
+        "--frozen",
+        "--json",
+    )
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
 def test_hybridllm_is_trained_on_one_sample_of_each_model(folder, tmp_path):
     """
     The README of the published code asks for this, and its own command crashes.
@@ -91,6 +118,27 @@ def test_the_tables_show_calibration_and_thresholds(folder, tmp_path):
     assert "trained a bestroute router on" in done.stdout
     for title in ("Calibration on validation prompts", "Thresholds on validation prompts"):
         assert title in done.stdout
+
+
+def test_the_split_of_the_samples_is_kept(folder, tmp_path):
+    """
+    Half of the prompts train. Outcomes of test prompts are not read: the router of their
+    opposites is the same.
+    """
+    samples = samples_of_outcomes(
+        folder / "questions.jsonl", folder / "outcomes.parquet", folder / "prices.json"
+    ).samples
+    counts = split_samples(samples, tmp_path / "parts", ".parquet", (0.5, 0.25, 0.25))
+    first = samples_router(folder, tmp_path / "parts", tmp_path / "first")
+    test = read_samples(tmp_path / "parts" / "test.parquet")
+    wrong = replace(test, scores={"correct": 1 - test.scores["correct"]})
+    write_samples(tmp_path / "parts" / "test.parquet", wrong)
+    second = samples_router(folder, tmp_path / "parts", tmp_path / "second")
+
+    assert (first["n_train"], first["n_validation"]) == (counts["train"], counts["validation"])
+    assert sum(counts.values()) == 200
+    assert first["thresholds"] == second["thresholds"]
+    assert first["calibration"] == second["calibration"]
 
 
 def test_an_arm_that_never_matches_has_nothing_to_learn(folder, tmp_path):

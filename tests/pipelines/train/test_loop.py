@@ -52,9 +52,21 @@ def test_the_best_weights_are_those_of_the_lowest_validation_loss(encoder_folder
 
     result = files.result
     assert result.epochs < 30
+    assert not result.still_fell
     network = initial_network(files.job())
     load_weights(network, files.path / BEST)
     assert validation_loss(network, files) == pytest.approx(result.validation_loss, abs=1e-5)
+
+
+def test_the_result_says_that_the_loss_still_fell(encoder_folder, tmp_path):
+    """
+    The last of one epoch is the best one: a second one may help.
+    """
+    files = router_job(tmp_path / "job", encoder_folder, epochs=1)
+
+    train(files.path, nothing)
+
+    assert files.result.still_fell
 
 
 def validation_loss(network, files):

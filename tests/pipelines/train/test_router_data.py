@@ -127,10 +127,11 @@ def test_more_samples_than_were_drawn_are_refused():
     """
     One sample of each model, as in every bank: best of two cannot be labelled.
     """
-    source = priced(RNG.random((2, 2, 1)))
+    scores = RNG.random((2, 2, 1))
+    source = priced(scores, proxy=scores)
 
     with pytest.raises(ConfigError, match="arm small@2 draws 2 samples, and no prompt has more"):
-        labels(source, arms=("small@2",), selector="correct")
+        labels(source, arms=("small@2",), selector="proxy")
     with pytest.raises(ConfigError, match="arm small@2 needs a selector"):
         labels(source, arms=("small@2",))
 

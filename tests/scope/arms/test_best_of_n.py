@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scope.arms import best_of_n_probability, pass_at_n, rank_weights
+from scope.arms import (
+    best_of_n_probability,
+    pass_at_n,
+    rank_weights,
+    resampled_probability,
+)
+from scope.pool import Resampling
 
 
 @pytest.mark.parametrize(
@@ -59,6 +65,57 @@ def test_more_samples_never_hurt_with_a_useful_selector(p, n, kappa, odds):
     )
     assert 0 <= fewer <= more + 1e-9 <= 1 + 1e-9
     assert fewer >= p - 1e-9
+
+
+@given(
+    st.floats(0, 1),
+    st.integers(1, 20),
+    st.floats(0, 1e6),
+    st.floats(1e-3, 1e3),
+    st.floats(0.05, 5),
+    st.none() | st.floats(1e-3, 1e4),
+)
+def test_any_selector_has_a_probability_and_one_sample_is_its_own(
+    p, n, kappa, odds, exponent, diversity
+):
+    chance = best_of_n_probability(np.array([p]), n, kappa, odds, exponent, diversity)[0]
+    assert 0 <= chance <= 1
+    assert best_of_n_probability(np.array([p]), 1, kappa, odds, exponent, diversity)[0] == p
+
+
+@given(st.floats(0, 1), st.integers(1, 20), st.floats(0, 1e6))
+def test_a_random_pick_is_one_sample(p, n, kappa):
+    assert best_of_n_probability(np.array([p]), n, kappa, 1.0)[0] == pytest.approx(p)
+
+
+def test_two_votes_are_worth_one():
+    assert best_of_n_probability(np.array([0.3]), 2, 2.0, 1.0, 1.0, 4.0)[0] == pytest.approx(0.3)
+
+
+def test_three_independent_votes_by_hand():
+    """
+    p = .5, wrong samples differ in half of the cases: 1/8 all correct, 3/8 two correct, 3/8 one
+    correct that wins a tie of three in 1/2 * 1/3 of the cases.
+    """
+    chance = best_of_n_probability(np.array([0.5]), 3, math.inf, 1.0, 1.0, 1.0)[0]
+    assert chance == pytest.approx(1 / 8 + 3 / 8 + 3 / 8 / 6)
+
+
+def test_votes_lose_where_most_samples_share_a_wrong_answer():
+    chances = [
+        best_of_n_probability(np.array([0.3]), n, math.inf, 1.0, 1.0, 1e-6)[0] for n in (3, 9)
+    ]
+    assert 0.3 > chances[0] > chances[1]
+
+
+def test_a_spec_of_samples_gives_the_same_probability():
+    known = Resampling(
+        concentration=2.0, odds=1.0, diversity=4.0, selector="majority", source="fitted"
+    )
+    p_q = np.array([0.2, 0.7])
+    assert resampled_probability(p_q, 5, known) == pytest.approx(
+        best_of_n_probability(p_q, 5, 2.0, 1.0, 1.0, 4.0)
+    )
 
 
 def test_unknown_stays_unknown():

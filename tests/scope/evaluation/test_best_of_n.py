@@ -1,14 +1,13 @@
 import numpy as np
 import pytest
 
-from scope.errors import EvaluationError
 from scope.evaluation.best_of_n import (
-    check_judge,
     compare_best_of_n,
     observed_majority,
     observed_pass,
 )
 from scope.evaluation.bootstrap import bootstrap_weights
+from scope.pool import Resampling
 from scope.samples import best_of_n_scores
 
 NAN = np.nan
@@ -21,6 +20,10 @@ def simulated(n_questions, kappa, odds, n_samples=20, seed=0):
     theta_q = rng.beta(kappa * p_q, kappa * (1 - p_q))
     correct_qo = (rng.random((n_questions, n_samples)) < theta_q[:, None]).astype(float)
     return p_q, correct_qo, np.log(odds) * correct_qo + rng.gumbel(size=correct_qo.shape)
+
+
+def resampling(kappa):
+    return Resampling(concentration=kappa, odds=3.0, selector="armo", source="fitted")
 
 
 def test_pass_counts_subsets_with_a_right_sample():
@@ -66,8 +69,8 @@ def test_the_true_parameters_predict_what_is_observed():
     weight_rq = bootstrap_weights(2_000, 0)
     picked = {n: best_of_n_scores(correct_qo, score_qo, n) for n in (1, 3, 5)}
 
-    right = compare_best_of_n(p_q, 2.0, 3.0, correct_qo, picked, weight_rq)
-    independent = compare_best_of_n(p_q, np.inf, 3.0, correct_qo, picked, weight_rq)
+    right = compare_best_of_n(p_q, resampling(2.0), correct_qo, picked, weight_rq)
+    independent = compare_best_of_n(p_q, resampling(1e6), correct_qo, picked, weight_rq)
 
     for row in right:
         assert row.n_questions == 2_000
@@ -85,17 +88,8 @@ def test_questions_without_enough_samples_are_left_out():
     picked = {3: best_of_n_scores(correct_qo, correct_qo, 3)}
 
     (row,) = compare_best_of_n(
-        np.array([0.5, 0.5]), 2.0, 3.0, correct_qo, picked, bootstrap_weights(2, 0)
+        np.array([0.5, 0.5]), resampling(2.0), correct_qo, picked, bootstrap_weights(2, 0)
     )
 
     assert row.n_questions == 1
     assert row.observed.value == 1
-
-
-def test_a_selector_is_not_its_own_judge():
-    """
-    The message says what to do.
-    """
-    check_judge("correct", "armo")
-    with pytest.raises(EvaluationError, match=r"both 'armo'.*not trained on"):
-        check_judge("armo", "armo")

@@ -34,6 +34,7 @@ def test_a_score_does_not_depend_on_its_batch(model):
 
     np.testing.assert_allclose(together, alone, atol=1e-5)
     assert len(set(together.round(4))) == 3
+    assert np.array_equal(together, np.tile(together[:3], 4))  # equal texts are read once
 
 
 def test_the_text_is_human_and_assistant(model):

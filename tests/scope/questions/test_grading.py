@@ -122,6 +122,34 @@ def test_a_reply_is_graded(grader, reply, gold, grade):
     assert grader_for(grader, gold, QUESTION, "q").grade(reply, gold, QUESTION) == grade
 
 
+@pytest.mark.parametrize(
+    ("grader", "replies"),
+    [
+        pytest.param("choice", ["(B)", "So **the answer is B**."], id="letters"),
+        pytest.param("numeric", ["6 * 7 = 42.0", "The answer is 42"], id="numbers"),
+        pytest.param("numeric", ["50 %", "0.5"], id="percentages"),
+        pytest.param("exact", ["Paris", " Paris\n"], id="whole replies"),
+        pytest.param("text", ["the PARIS!", "Hm.\nAnswer: Paris."], id="words"),
+    ],
+)
+def test_equal_answers_of_different_replies_are_extracted_alike(grader, replies):
+    """
+    So that a majority can be found; another answer is another, and no answer is None.
+    """
+    extract = make_grader(grader).extract
+
+    assert len({extract(reply, QUESTION) for reply in replies}) == 1
+    assert extract("The answer is 7: C", QUESTION) != extract(replies[0], QUESTION)
+    assert extract("", QUESTION) is None
+
+
+def test_a_custom_grader_extracts_nothing():
+    """
+    It only says how good a reply is.
+    """
+    assert make_grader("python:operator:countOf").extract is None
+
+
 def test_auto_selects_numeric_for_a_question_without_options():
     """
     A number as gold answer is ambiguous if the question has options.

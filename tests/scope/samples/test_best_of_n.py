@@ -1,7 +1,7 @@
 import pytest
 
-from scope.errors import ConfigError
-from scope.samples import majority, split_of
+from scope.errors import ConfigError, EvaluationError
+from scope.samples import check_judge, majority, split_of
 
 
 def test_the_majority_is_the_first_sample_of_the_most_frequent_answer():
@@ -33,3 +33,13 @@ def test_shares_that_do_not_sum_to_one_are_refused():
     """
     with pytest.raises(ConfigError, match=r"0.8, 0.1, 0.2; expected three numbers"):
         split_of("x", (0.8, 0.1, 0.2))
+
+
+def test_a_selector_is_not_its_own_judge():
+    """
+    The message says what to do; no selector is no judge.
+    """
+    check_judge("correct", "armo")
+    check_judge("correct", None)
+    with pytest.raises(EvaluationError, match=r"both 'armo'.*not trained on"):
+        check_judge("armo", "armo")

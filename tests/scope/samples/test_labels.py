@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scope.errors import ConfigError, UnknownModelError
+from scope.errors import ConfigError, EvaluationError, UnknownModelError
 from scope.pool import ModelSpec
 from scope.samples import (
     ArmScores,
@@ -178,6 +178,8 @@ def test_labels_that_cannot_be_made_are_sentences():
         ArmScores.of(samples, "ref").labels("prob_2cls")
     with pytest.raises(ConfigError, match="no scores 'x'; they have correct, proxy"):
         ArmScores.of(samples, "ref", scorer="x")
+    with pytest.raises(EvaluationError, match="judge and selector are both 'proxy'"):
+        ArmScores.of(samples, "ref", ["a@2"], scorer="proxy", selector="proxy")
 
 
 @given(arrays(float, st.integers(1, 8), elements=st.integers(0, 5).map(float)))
