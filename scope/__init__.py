@@ -30,10 +30,13 @@ EMBEDDED_BANK = BANKS / "mmlu_pro_anchors"
 """A bank of MMLU-Pro questions and 17 models, part of the package."""
 EMBEDDED_QUESTIONS = BANKS / "mmlu_pro_eval"
 """Labelled questions of the same source; none is in the bank."""
+EMBEDDED_SAMPLES = Path(__file__).parent / "embedded_samples"
+"""Questions, graded samples of two small LLMs, and assumed prices: what learned routers read."""
 
 __all__ = [
     "EMBEDDED_BANK",
     "EMBEDDED_QUESTIONS",
+    "EMBEDDED_SAMPLES",
     "PUBLISHED_MODELS",
     "PUBLISHED_POOLS",
     "AlphaScale",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.commands.demo_learned import LEARNED, demo_learned
 from pipelines.commands.frontier import draw, points
 from pipelines.terminal import format_score, frontier_table, out, progress, table
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS
@@ -26,6 +27,7 @@ from scope.routing import (
 if TYPE_CHECKING:
     from pipelines.predict.merge import PredictionSummary
 
+PREHOC = "prehoc"
 EXAMPLES = Path("examples/questions.jsonl")
 BUDGET_SHARES = (0.01, 0.03, 0.1, 0.3, 0.6)
 """Budgets of the demo, as shares of what the most expensive model would cost."""
@@ -45,9 +47,29 @@ class Row:
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder to write.")] = Path("results/demo"),
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write; else results/demo, or results/demo-STRATEGY."),
+    ] = None,
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help="prehoc; or train a router on samples of two LLMs: bestroute, hybridllm."
+        ),
+    ] = PREHOC,
 ) -> None:
-    """Run the whole job on the embedded bank: predict, route, draw, explain."""
+    """Run the whole job on what comes with the package: predict, route, compare, explain."""
+    if strategy == PREHOC:
+        _demo_prehoc(output or Path("results/demo"))
+    elif strategy in LEARNED:
+        demo_learned(LEARNED[strategy], output or Path(f"results/demo-{strategy}"))
+    else:
+        allowed = ", ".join((PREHOC, *LEARNED))
+        raise ConfigError(f"--strategy is {strategy!r}; expected one of {allowed}")
+
+
+def _demo_prehoc(output: Path) -> None:
+    """Predict and route with the embedded bank, draw the frontier, and explain decisions."""
     from pipelines.cluster.session import ray_session
     from pipelines.predict.run import PredictInputs, predict
 

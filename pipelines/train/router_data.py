@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scope.arms import Arm
+from scope.arms import Arm, sampled_spec
 from scope.arrays import FloatArray
 from scope.bank import load_bank
 from scope.errors import ConfigError
@@ -126,7 +126,7 @@ def router_data(priced: PricedSamples, choice: LabelChoice) -> RouterData:
         prompts=samples.prompts,
         is_train_q=split_q == "train",
         is_validation_q=split_q == "validation",
-        models=tuple(map(arm_spec, specs, grid.arms)),
+        models=tuple(map(spec_of_arm, specs, grid.arms)),
         loss=choice.loss,
         margin=margin,
         label_qm=grid.labels(choice.loss, margin),
@@ -137,9 +137,10 @@ def router_data(priced: PricedSamples, choice: LabelChoice) -> RouterData:
     )
 
 
-def arm_spec(spec: ModelSpec, arm: Arm) -> ModelSpec:
+def spec_of_arm(spec: ModelSpec, arm: Arm) -> ModelSpec:
     """Return the spec of an arm, whose tokens are those of all its samples together."""
-    return spec.model_copy(update={"id": str(arm)})
+    one = spec.model_copy(update={"id": str(arm.one_sample)})
+    return one if arm.n_samples == 1 else sampled_spec(one, arm.n_samples)
 
 
 def _mean_tokens(samples: Samples) -> FloatArray:

@@ -1,6 +1,6 @@
 """Routers against always one reference: quality lost where a share of its cost is saved."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +103,7 @@ def compare_with_reference(
     reference: str,
     sweeps: Mapping[str, tuple[str, IntArray]],
     fixed: Mapping[str, tuple[str, IntArray]],
+    savings: Sequence[float] = SAVINGS,
 ) -> AgainstReference:
     """Measure saving and drop of routers, arms and bounds on realised outcomes.
 
@@ -118,6 +119,8 @@ def compare_with_reference(
         made on predicted costs.
     fixed : mapping of str to (str, ndarray of int, shape (n_questions,))
         Note and choices of routers without a setting.
+    savings : sequence of float
+        Shares of the reference's cost at which the sweeps are read.
     """
     scale = ReferenceScale(outcomes, arms.index(reference))
     columns = np.arange(len(arms))
@@ -129,7 +132,7 @@ def compare_with_reference(
         reference=reference,
         smallest=arms[scale.smallest],
         n_questions=len(outcomes.cost_usd_qm),
-        sweeps=tuple(_sweep_rows(scale, sweeps)),
+        sweeps=tuple(_sweep_rows(scale, sweeps, savings)),
         fixed_points=tuple(
             _fixed_point(scale, name, note, model_q)
             for name, (note, model_q) in {**fixed, **constant}.items()
@@ -144,7 +147,9 @@ def _arm_note(scale: ReferenceScale, m: int) -> str:
 
 
 def _sweep_rows(
-    scale: ReferenceScale, sweeps: Mapping[str, tuple[str, IntArray]]
+    scale: ReferenceScale,
+    sweeps: Mapping[str, tuple[str, IntArray]],
+    savings: Sequence[float],
 ) -> Iterator[SweepRow]:
     two_arms = scale.outcomes.cost_usd_qm.shape[1] == 2
     shares = SHARES if two_arms else ()
@@ -156,25 +161,25 @@ def _sweep_rows(
         yield SweepRow(
             name,
             note,
-            tuple(_saving_point(scale, at, sweep.quality_at_saving(at)) for at in SAVINGS),
+            tuple(_saving_point(scale, at, sweep.quality_at_saving(at)) for at in savings),
             tuple(_share_point(scale, at, sweep.quality_at_share(at), random_r) for at in shares),
         )
     yield SweepRow(
         RANDOM_MIX,
         "the reference and the cheapest arm, drawn for each question",
-        tuple(_saving_point(scale, at, mix.quality_at_saving(at)) for at in SAVINGS),
+        tuple(_saving_point(scale, at, mix.quality_at_saving(at)) for at in savings),
         tuple(_share_point(scale, at, random_r[at], random_r) for at in shares),
     )
     yield SweepRow(
         HULL,
         "the best random mixture of arms, its weights fitted on these outcomes",
-        tuple(_saving_point(scale, at, scale.hull_quality_at_saving(at)) for at in SAVINGS),
+        tuple(_saving_point(scale, at, scale.hull_quality_at_saving(at)) for at in savings),
         (),
     )
     yield SweepRow(
         ORACLE_BOUND,
         "every outcome and cost is known beforehand: an upper bound",
-        tuple(_saving_point(scale, at, scale.oracle_quality_at_saving(at)) for at in SAVINGS),
+        tuple(_saving_point(scale, at, scale.oracle_quality_at_saving(at)) for at in savings),
         tuple(_share_point(scale, at, oracle_r[at], random_r) for at in shares),
     )
 
