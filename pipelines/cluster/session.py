@@ -1,5 +1,6 @@
 """A Ray session for the duration of a job, and the errors of its workers."""
 
+import gc
 import logging
 import os
 import warnings
@@ -48,6 +49,10 @@ def ray_session(stages: Stages | None = None) -> Iterator[None]:
         stages.begin("starting Ray" if local else "joining Ray")
         with _muted_stderr():
             _connect(local=local)
+    else:
+        # Actors of an earlier job end with their handles, which cycles keep until a collection;
+        # this job may need their CPUs.
+        gc.collect()
     _configure_data()
     stages.read_free_resources = free_resources
     with watchdog() if is_owner else nullcontext():

@@ -45,7 +45,7 @@ def fit_resampling(
     The concentration of a model is the Beta-Binomial maximum, shrunk towards the mean of all
     models on the log scale (empirical Bayes). The selector is fitted to its picks among random
     subsets of the samples, for all models together, or for each where that predicts held-out
-    questions better significantly better (95 %).
+    questions better better by more than a standard error.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def _fit_picks(
                 held_out.log_likelihood(own.most_likely()) - held_out.log_likelihood(pooled_x)
             )
     gain_n = np.concatenate([np.zeros(1), *gains])
-    is_separate = gain_n.sum() > Z_95 * np.sqrt(np.square(gain_n).sum())
+    is_separate = gain_n.sum() > np.sqrt(np.square(gain_n).sum())
     # A model that is always or never correct leaves its selector no choice.
     is_separate &= all(one.is_mixed for one in picks)
     is_pooled = len(picks) > 1 and not is_separate

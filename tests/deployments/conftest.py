@@ -125,11 +125,11 @@ def local(tmp_path):
     return LocalSite(tmp_path)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(cluster):
-    """The application of serve_config.yaml on a real Serve, for all tests that need one.
+    """The application of serve_config.yaml on a real Serve, for all tests here that need one.
 
-    A test that wants other settings deploys them; none relies on those of another.
+    The CPUs that it holds are free again for the tests of other packages. A test that wants other settings deploys them; none relies on those of another.
     """
     with serving() as served:
         yield served
