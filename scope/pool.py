@@ -54,6 +54,12 @@ class ModelSpec(StrictModel):
     resampling: Resampling | None = None
     """What several samples of the model are worth; None where no samples were fitted."""
 
+    def without_fitted_samples(self) -> "ModelSpec":
+        """Return the model without what was fitted to its samples; what is assumed stays."""
+        if self.resampling is None or self.resampling.source == "assumed":
+            return self
+        return self.model_copy(update={"resampling": None})
+
     def cost_usd(self, prompt_tokens: FloatArray, completion_tokens: FloatArray) -> FloatArray:
         """Return the cost of calls with these token counts, USD; NaN stays NaN."""
         usd_in, usd_out = self.usd_per_mtok_in / 1e6, self.usd_per_mtok_out / 1e6

@@ -17,14 +17,18 @@ MAX_REFERENCE_SIZE = 1_000
 def fit_bank(bank: Bank) -> Bank:
     """Return the bank with a forecaster fitted to its outcomes, and its reference population.
 
-    The weights of a reasoner are dropped: they were fitted to the former forecasts.
+    The weights of a reasoner, and what was fitted to several samples of a model, are dropped: they
+    belong to the former forecasts.
 
     Raises
     ------
     BankError
         If there are too few anchors or outcomes.
     """
-    fitted = replace(bank, forecaster=fit_forecaster(bank), reasoner=None, version="")
+    models = tuple(model.without_fitted_samples() for model in bank.models)
+    fitted = replace(
+        bank, models=models, forecaster=fit_forecaster(bank), reasoner=None, version=""
+    )
     config = bank.anchor_config.model_copy(update={"use_forecaster": True})
     return replace(fitted, reference=predict_reference_population(fitted, config))
 

@@ -129,7 +129,8 @@ def local(tmp_path):
 def served(cluster):
     """The application of serve_config.yaml on a real Serve, for all tests here that need one.
 
-    The CPUs that it holds are free again for the tests of other packages. A test that wants other settings deploys them; none relies on those of another.
+    The CPUs that it holds are free again for the tests of other packages. A test that wants other
+    settings deploys them; none relies on those of another.
     """
     with serving() as served:
         yield served

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from scope.errors import ConfigError, UnknownModelError
-from scope.pool import PUBLISHED_MODELS, PUBLISHED_POOLS, ModelSpec, indices_of, load_pool
+from scope.pool import (
+    PUBLISHED_MODELS,
+    PUBLISHED_POOLS,
+    ModelSpec,
+    Resampling,
+    indices_of,
+    load_pool,
+)
 
 
 def test_published_pools_have_the_published_sizes():
@@ -105,3 +112,14 @@ def test_a_price_is_required_and_never_negative():
         ModelSpec.model_validate({"id": "x", "usd_per_mtok_in": 1.0})
     with pytest.raises(ValueError, match="greater than or equal to 0"):
         ModelSpec(id="x", usd_per_mtok_in=-1.0, usd_per_mtok_out=1.0)
+
+
+@pytest.mark.parametrize(("source", "kept"), [("fitted", False), ("assumed", True)])
+def test_what_was_fitted_to_samples_can_be_dropped(source, kept):
+    """
+    A prior belongs to no fit.
+    """
+    known = Resampling(concentration=2.0, odds=3.0, selector="majority", source=source)
+    model = ModelSpec(id="m", usd_per_mtok_in=1, usd_per_mtok_out=1, resampling=known)
+
+    assert (model.without_fitted_samples().resampling == known) is kept

@@ -11,6 +11,7 @@ from scope.bank import load_bank, save_bank
 from scope.embedding import text_features
 from scope.embedding.encoder import Encoder
 from scope.errors import ConfigError
+from scope.predictor import fit_bank
 from scope.samples import Samples, write_samples
 from tests.factories.banks import LARGE, MIDDLE, SMALL, bank_of
 
@@ -216,3 +217,15 @@ def test_a_bank_with_three_models_fits_those_it_has_samples_of():
     assert one.model == "small"
     # At p = .5 the spread is that of the samples; at p = 0 or 1 no kappa could explain them.
     assert one.concentration.low < KAPPA < one.concentration.high
+
+
+def test_another_fit_of_the_bank_drops_what_was_fitted_to_samples(bank):
+    """
+    Kappa belongs to the forecasts of the former fit; a prior stays.
+    """
+    fitted = fit_samples(bank, drawn(), "majority", assume=True).bank
+
+    small, large = fit_bank(fitted).models
+
+    assert small.resampling is None
+    assert large.resampling == PRIOR

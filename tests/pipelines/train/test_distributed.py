@@ -3,6 +3,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from pipelines.train.loop import CHECKPOINTS, last_checkpoint
 from scope.errors import ConfigError
 from tests.factories.jobs import router_job
 from tests.factories.learned import needs_accelerate
+from tests.pipelines.runs import processes, wait_until
 
 RUN = """
 import sys
@@ -66,7 +69,10 @@ def stages_of(stages):
 
 
 def kill_after_a_checkpoint(files):
-    """Run a job in a process group of its own, and kill all of it."""
+    """Run a job in a process group of its own, and kill all of it.
+
+    Ray's workers outlive their driver for some seconds, and would write more checkpoints.
+    """
     run = subprocess.Popen(
         [sys.executable, "-c", RUN, str(files.path)],
         start_new_session=True,
@@ -78,8 +84,13 @@ def kill_after_a_checkpoint(files):
             assert time.monotonic() < until_s, "no checkpoint was written"
             time.sleep(0.02)
     finally:
+        started = list(processes(run.pid))
         os.killpg(run.pid, signal.SIGKILL)
         run.wait()
+        for pid in started:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
 
 
 @needs_accelerate
