@@ -13,6 +13,7 @@ from deployments.protocol.remote_call import RemoteCall
 from deployments.replicas.reasoner import ReasonerArgs
 from scope.errors import ConfigError
 from scope.policy.policy import MinQuality
+from scope.pool import Resampling
 from scope.reasoner.answers import ReasonerPredictions
 from tests.deployments.engine import Engine, simulated_answer, taught
 from tests.deployments.local import Site
@@ -61,6 +62,27 @@ def test_while_it_is_off_nobody_is_asked(site, engine):
     assert engine.queried == []
     assert "reasoning" not in got
     assert got["source"] == "anchors"
+
+
+def test_a_choice_among_several_samples_does_not_wait_for_the_reasoner(
+    tmp_path, checkpoint, engine
+):
+    """
+    An answer about a model would move all of its arms; the anchors decide.
+    """
+    known = Resampling(concentration=2.0, odds=3.0, selector="majority", source="fitted")
+    models = (SMALL.model_copy(update={"resampling": known}), MIDDLE, LARGE)
+    args = ReasonerArgs(checkpoint=str(checkpoint), max_context_tokens=4096)
+    hop = RemoteCall("engine", engine.complete, open_s=60.0)
+    site = Site(tmp_path, taught(two_kinds(models=models), args), reasoner=args, engine=hop)
+
+    with site.open(pool=["small", "small@3", "large"], reasoning=EXACT) as client:
+        got = routed(client, "a law")
+        plain = routed(client, "a law", allowed_models=["small", "large"])
+
+    assert (got["source"], got.get("reasoning")) == ("anchors", None)
+    assert plain["reasoning"]["n_queries"] + plain["reasoning"]["n_avoided"] == 2
+    assert len(engine.queried) == plain["reasoning"]["n_queries"]
 
 
 def test_an_answer_takes_part_in_the_decision(site):

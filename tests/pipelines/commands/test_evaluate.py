@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scope import AnchorConfig, save_bank
+from scope.pool import Resampling
 from scope.predictor.reference_population import predict_reference_population
 from tests.factories.banks import labelled_pair, with_correct
 
@@ -202,3 +203,23 @@ def test_unusable_data_gets_one_sentence(scope, tmp_path, pair, message):
     assert message in err
     assert len(err.strip().splitlines()) == 1
     assert not (tmp_path / "eval").exists()
+
+
+def test_derived_arms_have_no_outcomes_to_compare_with(scope, tmp_path):
+    """
+    One sentence, which says what to do; nothing is written.
+    """
+    known = Resampling(concentration=2.0, odds=3.0, selector="majority", source="fitted")
+    bank, questions = labelled_pair()
+    small, large = bank.models
+    bank = replace(bank, models=(small.model_copy(update={"resampling": known}), large))
+    (tmp_path / "pool.txt").write_text("small\nsmall@3\nlarge\n")
+    flags = questions_of(tmp_path, questions, bank)
+
+    code, _, err = scope(
+        "eval", *flags, "--pool", tmp_path / "pool.txt", "--output", tmp_path / "e"
+    )
+
+    assert code == 2
+    assert "small@3: derived from one sample" in err
+    assert not (tmp_path / "e").exists()

@@ -133,6 +133,35 @@ def test_a_pool_with_its_own_prices(scope, query_file, tmp_path):
     np.testing.assert_allclose(ratio, [[10, 1]] * 3)
 
 
+def test_several_samples_of_a_model_are_predicted(scope, query_file, tmp_path):
+    """
+    Three samples cost three times as much, and are the same as those that ``scope route`` derives
+    from one; the source says that their worth is assumed.
+    """
+    bank, pool = tmp_path / "bank", tmp_path / "pool.txt"
+    pool.write_text("gemini-1.5-flash-002@3\ngpt-4o-2024-05-13\n")
+    assert scope("bank", "fit-samples", "--assume", "--output", bank)[0] == 0
+    common = ["predict", "--query-file", query_file, "--bank", bank]
+
+    assert scope(*common, "--pool", pool, "--output", tmp_path / "arms")[0] == 0
+    assert scope(*common, "--output", tmp_path / "models")[0] == 0
+
+    here = load_predictions(tmp_path / "arms")
+    there = load_predictions(tmp_path / "models").select_models(here.model_ids)
+    for name, value_qm in here.predictions.estimates.to_columns().items():
+        np.testing.assert_allclose(
+            value_qm, there.predictions.estimates.to_columns()[name], rtol=1e-12, err_msg=name
+        )
+    one = load_predictions(tmp_path / "models").select_models(("gemini-1.5-flash-002",))
+    ratio = here.predictions.estimates.cost_usd_qm[:, :1] / one.predictions.estimates.cost_usd_qm
+    np.testing.assert_allclose(ratio, 3)
+    rows = pq.read_table(tmp_path / "arms" / "predictions" / "part-00000.parquet").to_pylist()
+    assert {row["model"]: row["source"] for row in rows} == {
+        "gemini-1.5-flash-002@3": "anchors, samples assumed",
+        "gpt-4o-2024-05-13": "anchors",
+    }
+
+
 def test_predictions_are_replaced_only_when_asked(scope, query_file, tmp_path):
     """
     Other questions into the same folder are refused by name; --fresh replaces the first.
