@@ -1,7 +1,6 @@
 """The whole chain with a real LLM: decide, draw two samples of it, choose one, answer."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import httpx
 import numpy as np
@@ -12,6 +11,7 @@ from pipelines.train.pairs import read_pairs
 from pipelines.train.reward import RewardTraining, train_reward
 from pipelines.train.router import RouterTraining, train_router
 from pipelines.train.router_data import LabelChoice, PricedSamples, router_data
+from scope import EMBEDDED_SAMPLES
 from scope.bank.store import save_bank
 from scope.config import AnchorConfig
 from scope.embedding import MINILM
@@ -27,7 +27,6 @@ from tests.factories.smollm2 import NAME, STARTED_S, needs_smollm2, serving_llm,
 
 pytestmark = [pytest.mark.vllm, needs_smollm2]
 
-EASY = Path(__file__).parents[2] / "benchmarks/easy_questions"
 SMALL, LARGE = "smollm2-135m", "gemma-3-270m"
 TWO, LOW = f"{SMALL}@2", f"{SMALL}#low"
 N_QUESTIONS = 60
@@ -52,13 +51,13 @@ def llm(tmp_path_factory):
 @pytest.fixture(scope="module")
 def samples():
     """Graded samples of two small LLMs on some of the easy questions."""
-    return take(read_samples(EASY / "samples_t1.parquet"), rows=range(N_QUESTIONS))
+    return take(read_samples(EMBEDDED_SAMPLES / "samples_t1.parquet"), rows=range(N_QUESTIONS))
 
 
 @pytest.fixture(scope="module")
 def bank(samples, tmp_path_factory):
     """A bank of these questions that knows what several samples of the small LLM are worth."""
-    prices = load_prices(EASY / "prices.json")
+    prices = load_prices(EMBEDDED_SAMPLES / "prices.json")
     small = prices[SMALL].model_copy(update={"resampling": FITTED})
     models = (small, small.model_copy(update={"id": LOW}), prices[LARGE])
     grades_qmo = np.nan_to_num(samples.scores["correct"])
@@ -88,7 +87,7 @@ def trained(cluster, samples, tmp_path_factory):
         samples=samples,
         scorer="reward",
     )
-    prices = load_prices(EASY / "prices.json")
+    prices = load_prices(EMBEDDED_SAMPLES / "prices.json")
     choice = LabelChoice(reference=LARGE, arms=(SMALL, TWO), selector="reward")
     data = router_data(PricedSamples(reward.samples, prices, "easy questions"), choice)
     train_router(data, RouterTraining(MINILM, frozen=True), root / "router")
