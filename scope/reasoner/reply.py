@@ -14,10 +14,11 @@ MAX_TOKENS = 1_000_000
 """Largest length that is accepted; a larger number is treated as unknown."""
 
 _DECORATION = str.maketrans("", "", "*_`\"'\\\u200b\ufeff")
-_NUMBER = r"(?P<{0}>[0-9]{{1,3}}(?:,[0-9]{{3}})++(?![0-9])|[0-9]++)(?:\s?tokens?)?"
+# Not `(?:…)++`: Python 3.11.2, which Debian 12 has, fails to match a possessive group.
+_NUMBER = r"(?P<{0}>[0-9]{{1,3}}(?:,[0-9]{{3}})+(?![0-9])|[0-9]++)(?:\s?tokens?)?"
 _LENGTH = r"len(?:gth)?\s*+[:=]\s*+" + _NUMBER
 _CORRECT = r"correct\s*+[:=]\s*+(?P<{0}>yes|no)"
-# All quantifiers are possessive, so that parsing takes linear time.
+# Quantifiers without a limit are possessive, so that parsing takes linear time.
 _FIELDS = re.compile(
     rf"\s*+(?:{_LENGTH.format('n1')}\s*+[,;]\s*+{_CORRECT.format('c1')}"
     rf"|{_CORRECT.format('c2')}\s*+[,;]\s*+{_LENGTH.format('n2')})\s*+[,;.]?+\s*+",

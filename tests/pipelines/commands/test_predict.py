@@ -139,12 +139,12 @@ def test_several_samples_of_a_model_are_predicted(scope, query_file, tmp_path):
     from one; the source says that their worth is assumed.
     """
     bank, pool = tmp_path / "bank", tmp_path / "pool.txt"
-    pool.write_text("gemini-1.5-flash-002@3\ngpt-4o-2024-05-13\n")
     assert scope("bank", "fit-samples", "--assume", "--output", bank)[0] == 0
-    common = ["predict", "--query-file", query_file, "--bank", bank]
+    common = ["predict", "--query-file", query_file, "--bank", bank, "--pool", pool]
 
-    assert scope(*common, "--pool", pool, "--output", tmp_path / "arms")[0] == 0
-    assert scope(*common, "--output", tmp_path / "models")[0] == 0
+    for name, arm in (("arms", "gemini-1.5-flash-002@3"), ("models", "gemini-1.5-flash-002")):
+        pool.write_text(f"{arm}\ngpt-4o-2024-05-13\n")
+        assert scope(*common, "--output", tmp_path / name)[0] == 0
 
     here = load_predictions(tmp_path / "arms")
     there = load_predictions(tmp_path / "models").select_models(here.model_ids)
