@@ -158,12 +158,17 @@ def print_routing(
 ) -> None:
     """Print policies over all arms against always the best model with one sample."""
     section = routed(fitted, selector, specs)
-    heads = " | ".join(f"drop at {100 * saving:.0f} % saved" for saving in SAVINGS)
     print(
         f"#### All {len(section.fixed_points)} arms against always {section.reference}, selector "
-        f"{selector.name}, judge {JUDGE}: {section.n_questions:,} held-out prompts\n\n"
-        f"| strategy | {heads} | gain over the hull at 40 % |\n|{'---|' * 6}"
+        f"{selector.name}, judge {JUDGE}: {section.n_questions:,} held-out prompts\n"
     )
+    print_section(section)
+
+
+def print_section(section: AgainstReference) -> None:
+    """Print the strategies where they save a share of the cost, and every static arm."""
+    heads = " | ".join(f"drop at {100 * saving:.0f} % saved" for saving in SAVINGS)
+    print(f"| strategy | {heads} | gain over the hull at 40 % |\n|{'---|' * 6}")
     for sweep in section.sweeps:
         cells = [format_share(point.drop) for point in sweep.at_savings]
         cells.append(format_points(sweep.at_savings[2].gain_over_hull))

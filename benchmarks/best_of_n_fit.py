@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from benchmarks.leaderboard import SEED
+from pipelines.bank.fit_samples import JUDGE, MAJORITY, answer_codes
 from scope.arms import FittedResampling, fit_resampling, resampled_probability
 from scope.arrays import BoolArray, FloatArray, IntArray
 from scope.baselines.inputs import TrainingSet
@@ -23,7 +24,6 @@ from scope.questions import final_answer
 from scope.samples import Samples, best_of_n_scores, check_judge
 from scope.sampling import hash_sample
 
-JUDGE, MAJORITY = "correct", "majority"
 N_SAMPLES = (1, 2, 3, 5, 10)
 N_FOLDS = 5
 MIN_P = 0.01
@@ -149,35 +149,23 @@ def selectors(fitted: FittedSamples) -> Iterator[SelectorRun]:
         picked = {n: best_of_n_scores(grades_qmo, score_qmo, n) for n in N_SAMPLES}
         yield SelectorRun(name, picked, fitted.fit(name, score_qmo=score_qmo))
     if samples.responses_qm is not None:
-        yield majority_run(fitted, samples.responses_qm)
+        fits = fitted.fit(MAJORITY, answer_qmo=answer_codes(samples))
+        yield SelectorRun(MAJORITY, majority_picks(samples), fits)
 
 
-def majority_run(
-    fitted: FittedSamples, responses_qm: tuple[tuple[tuple[str, ...], ...], ...]
-) -> SelectorRun:
-    """Return the majority of final answers."""
-    grades_qmo = fitted.grades_qmo
-    answers = [
-        [
+def majority_picks(samples: Samples) -> dict[int, FloatArray]:
+    """Return the expected grade of the majority among n samples, by n of `N_SAMPLES`."""
+    assert samples.responses_qm is not None
+    columns = []
+    for m in range(len(samples.models)):
+        answers = [
             [final_answer(reply, prompt) for reply in row[m]]
-            for prompt, row in zip(fitted.samples.prompts, responses_qm, strict=True)
+            for prompt, row in zip(samples.prompts, samples.responses_qm, strict=True)
         ]
-        for m in range(len(fitted.samples.models))
-    ]
-    code_qmo = np.full(grades_qmo.shape, -1)
-    for m, of_model in enumerate(answers):
-        for q, row in enumerate(of_model):
-            code_qmo[q, m, : len(row)] = [row.index(text) if text else -1 for text in row]
-    picked = {
-        n: np.column_stack(
-            [
-                observed_majority(grades_qmo[:, m], of_model, n, SEED)
-                for m, of_model in enumerate(answers)
-            ]
-        )
-        for n in N_SAMPLES
-    }
-    return SelectorRun(MAJORITY, picked, fitted.fit(MAJORITY, answer_qmo=code_qmo))
+        grades_qo = samples.scores[JUDGE][:, m]
+        columns.append([observed_majority(grades_qo, answers, n, SEED) for n in N_SAMPLES])
+    by_n = zip(N_SAMPLES, zip(*columns, strict=True), strict=True)
+    return {n: np.column_stack(picked) for n, picked in by_n}
 
 
 def odds_alone(fitted: FittedSamples, selector: SelectorRun, m: int) -> Resampling:

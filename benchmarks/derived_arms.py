@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from benchmarks.best_of_n import print_section
+from benchmarks.best_of_n_fit import N_SAMPLES, majority_picks
 from benchmarks.leaderboard import SEED
 from pipelines.bank import save_bank_now
 from pipelines.bank.fit_samples import MAJORITY, fit_samples
@@ -25,19 +27,16 @@ from scope.bank import Bank
 from scope.embedding import text_features
 from scope.embedding.encoder import Encoder
 from scope.evaluation import bootstrap_weights, format_points, format_share
-from scope.evaluation.best_of_n import observed_majority
 from scope.evaluation.bootstrap import Interval
 from scope.evaluation.strategies import LambdaSweep, ResampledOutcomes
 from scope.outcomes import Outcomes
 from scope.predictions import Estimates
 from scope.predictor import AnchorPredictor, fit_bank
 from scope.prices import load_prices, select_specs
-from scope.questions import final_answer
 from scope.samples import Samples, read_samples, take, write_samples
 from scope.sampling import hash_sample
-from scope.saving.comparison import SAVINGS, compare_with_reference
+from scope.saving.comparison import compare_with_reference
 
-N_SAMPLES = (1, 2, 3, 5, 10)
 N_ARMS = (1, 2, 3, 5)
 N_BINS = 5
 
@@ -56,7 +55,7 @@ def main() -> None:
     )
     for one in fit.fits:
         print("| " + " | ".join(one.cells()) + " |")
-    observed = {n: observed_qm(test, n) for n in N_SAMPLES}
+    observed = majority_picks(test)
     with threadpool_limits(1):
         estimates = predicted(fit.bank, test)
     print_numbers(fit.bank, estimates, observed)
@@ -102,19 +101,6 @@ def predicted(bank: Bank, test: Samples) -> Estimates:
         Encoder().encode(test.prompts), text_features(test.prompts)
     )
     return estimates
-
-
-def observed_qm(test: Samples, n_samples: int) -> FloatArray:
-    """Return the expected grade of the majority among n of the samples."""
-    assert test.responses_qm is not None
-    columns = []
-    for m in range(len(test.models)):
-        answers = [
-            [final_answer(reply, prompt) for reply in row[m]]
-            for prompt, row in zip(test.prompts, test.responses_qm, strict=True)
-        ]
-        columns.append(observed_majority(test.scores["correct"][:, m], answers, n_samples, SEED))
-    return np.column_stack(columns)
 
 
 def arms_of(bank: Bank, sizes: tuple[int, ...]) -> ArmColumns:
@@ -192,16 +178,8 @@ def print_routing(
     section = compare_with_reference(
         outcomes, arms.model_ids, arms.model_ids[reference], sweeps, {}
     )
-    heads = " | ".join(f"drop at {100 * saving:.0f} % saved" for saving in SAVINGS)
-    print(f"\n| strategy | {heads} | gain over the hull at 40 % |\n|{'---|' * 6}")
-    for sweep in section.sweeps:
-        cells = [format_share(point.drop) for point in sweep.at_savings]
-        cells.append(format_points(sweep.at_savings[2].gain_over_hull))
-        print(f"| {sweep.name} | {' | '.join(cells)} |")
-    print("\n| arm | cost saved, % | drop, % | over the hull |\n|---|---|---|---|")
-    for point in section.fixed_points:
-        cells = [format_share(value) for value in (point.saving, point.drop)]
-        print(f"| {point.name} | {' | '.join(cells)} | {format_points(point.gain_over_hull)} |")
+    print()
+    print_section(section)
 
 
 def choices_of(planned: Estimates, columns: list[int]) -> IntArray:

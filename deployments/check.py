@@ -25,7 +25,7 @@ from deployments.replicas.learned_router import check_routers
 from deployments.replicas.reasoner import ReasonerArgs, check_reasoner
 from deployments.replicas.selector import SelectorArgs
 from deployments.settings import ActiveSettings, check_bind, parse_settings
-from scope.arms import Arm
+from scope.arms import resampled_arms
 from scope.bank import is_bank, load_bank
 from scope.config import parse
 from scope.errors import ConfigError, join_names, one_line
@@ -139,11 +139,9 @@ def _selector_note(models: tuple[ModelSpec, ...], selector: object) -> str:
     """Return a note if several samples are chosen by another selector than they were fitted for."""
     by_majority = not isinstance(selector, SelectorArgs)
     other = [
-        f"{model.id} ({model.resampling.selector})"
-        for model in models
-        if model.resampling is not None
-        and Arm.parse(model.id).n_samples > 1
-        and (model.resampling.selector == "majority") != by_majority
+        f"{name} ({known.selector})"
+        for name, known in resampled_arms(models)
+        if (known.selector == "majority") != by_majority
     ]
     if not other:
         return ""

@@ -111,7 +111,7 @@ def _fit(bank: Bank, samples: Samples, selector: str) -> tuple[FittedResampling,
     p_qm = _one_sample_probability(bank, samples)[:, columns]
     if selector == MAJORITY:
         return fit_resampling(
-            samples.models, p_qm, correct_qmo, MAJORITY, answer_qmo=_answer_codes(samples)
+            samples.models, p_qm, correct_qmo, MAJORITY, answer_qmo=answer_codes(samples)
         )
     score_qmo = samples.scores_of(selector)
     return fit_resampling(samples.models, p_qm, correct_qmo, selector, score_qmo=score_qmo)
@@ -135,7 +135,7 @@ def _one_sample_probability(bank: Bank, samples: Samples) -> FloatArray:
     return estimates.p_correct_qm
 
 
-def _answer_codes(samples: Samples) -> IntArray:
+def answer_codes(samples: Samples) -> IntArray:
     """Return the final answers as numbers within each prompt and model; -1 for none."""
     if samples.responses_qm is None:
         raise ConfigError(

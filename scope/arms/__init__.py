@@ -13,6 +13,7 @@ from scope.arms.columns import (
     arm_spec,
     assumed_arms,
     reprice,
+    resampled_arms,
     sampled_spec,
     select_arms,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "pass_at_n",
     "rank_weights",
     "reprice",
+    "resampled_arms",
     "resampled_probability",
     "sampled_spec",
     "scored_shares",

@@ -1,6 +1,6 @@
 """Arms as columns of predictions: known ones, and several samples of a known one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ from scope.arms.arm import Arm
 from scope.arms.best_of_n import resampled_probability
 from scope.arrays import FloatArray
 from scope.errors import ConfigError, UnknownModelError, UnknownPriceError
-from scope.pool import ModelSpec, cost_usd
+from scope.pool import ModelSpec, Resampling, cost_usd
 from scope.predictions import Estimates, IntervalEstimate
 from scope.prices import Prices
 
@@ -192,9 +192,9 @@ class ArmColumns:
         The ends of the intervals of a derived arm are those of one sample, put through the same
         formulas: samples of one question are long or short together.
         """
-        if not self.is_derived:
-            return estimates.select_models(self.columns)
         selected = estimates.select_models(self.columns)
+        if not self.is_derived:
+            return selected
         prompt_qm = self.tokens(estimates.prompt_tokens_qm)
         tokens = IntervalEstimate(*map(self.tokens, estimates.completion_tokens))
         derived_m = np.array(self.n_samples) > 1
@@ -211,12 +211,13 @@ class ArmColumns:
         )
 
 
+def resampled_arms(models: Sequence[ModelSpec]) -> Iterator[tuple[str, Resampling]]:
+    """Yield name and `Resampling` of each arm that is several samples whose worth is known."""
+    for model in models:
+        if model.resampling is not None and Arm.parse(model.id).n_samples > 1:
+            yield model.id, model.resampling
+
+
 def assumed_arms(models: Sequence[ModelSpec]) -> tuple[str, ...]:
     """Return the names of the arms whose worth of several samples is assumed, not fitted."""
-    return tuple(
-        model.id
-        for model in models
-        if model.resampling is not None
-        and model.resampling.source == "assumed"
-        and Arm.parse(model.id).n_samples > 1
-    )
+    return tuple(name for name, known in resampled_arms(models) if known.source == "assumed")

@@ -69,10 +69,7 @@ class PredictionSet:
 
     def select_models(self, wanted: tuple[str, ...]) -> "PredictionSet":
         """Return the part of a pool, in its order; several samples of a model are derived."""
-        return self.select_arms(ArmColumns.resolve(wanted, self.models, "the predictions"))
-
-    def select_arms(self, arms: ArmColumns) -> "PredictionSet":
-        """Return the arms of a pool; the outcomes of derived ones are unknown."""
+        arms = ArmColumns.resolve(wanted, self.models, "the predictions")
         estimates = arms.estimates(self.predictions.estimates)
         return PredictionSet(
             replace(self.predictions, models=arms.model_ids, estimates=estimates),

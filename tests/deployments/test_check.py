@@ -4,9 +4,9 @@ import pytest
 
 from deployments.check import check_config, read_config
 from scope import EMBEDDED_BANK
-from scope.bank import load_bank
+from scope.bank import load_bank, save_bank
 from scope.errors import ScopeError
-from scope.pool import PUBLISHED_MODELS, ModelSpec
+from scope.pool import PUBLISHED_MODELS, ModelSpec, Resampling
 from tests.factories.routers import tiny_router
 
 ROOT = Path(__file__).parents[2]
@@ -252,6 +252,31 @@ def test_a_learned_router_and_a_selector_are_checked(trained):
         "valid: 3 models, 0 with an upstream, on 127.0.0.1; learned routers: bestroute; "
         f"samples are chosen by {trained}"
     )
+
+
+def test_another_selector_than_the_fitted_one_is_noted(trained, tmp_path):
+    """
+    The bank knows what a majority makes of three samples; here a reward model chooses.
+    """
+    known = Resampling(concentration=2.0, odds=1.0, selector="majority", source="fitted")
+    bank = load_bank(EMBEDDED_BANK)
+    models = tuple(model.model_copy(update={"resampling": known}) for model in bank.models)
+    save_bank(bank.with_prices(models), tmp_path / "bank", created_at="2026-01-01", sources=())
+
+    def sampled(config):
+        args(config)["bank"] = str(tmp_path / "bank")
+        router(config)["user_config"]["pool"] = ["mathstral-7B", "mathstral-7B@3"]
+
+    def scored(config):
+        sampled(config)
+        args(config)["selector"] = {"model": str(trained)}
+        config["applications"][0]["deployments"].append({"name": "Selector"})
+
+    assert (
+        "; note: the Selector chooses here, and the bank knows another selector of "
+        "mathstral-7B@3 (majority)"
+    ) in check_config(changed(scored))
+    assert "note:" not in check_config(changed(sampled))
 
 
 @pytest.mark.parametrize(
