@@ -4,11 +4,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import ray
 from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict
 from ray import serve
 from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
@@ -25,13 +24,13 @@ from deployments.protocol import (
 from deployments.protocol.ray_internals import http_host
 from deployments.protocol.remote_call import RemoteCall
 from deployments.replicas import Batching, Embedder, batch_size
+from deployments.replicas.app_config import AppConfig
 from deployments.replicas.engine import build_engine, engine_call
 from deployments.replicas.learned_router import StrategyPredictor, check_routers, n_texts
 from deployments.replicas.predictor import Predictor
 from deployments.replicas.reasoner import ReasonerArgs, check_reasoner
 from deployments.replicas.selector import Selector, SelectorArgs, n_responses
 from deployments.routing.sessions import SessionKey, SessionPeers, SessionState
-from scope import EMBEDDED_BANK
 from scope.bank import load_bank, verify_bank
 from scope.config import parse
 from scope.errors import ScopeError
@@ -45,21 +44,6 @@ ENGINE_BREAKER_RESET_S = 5.0
 """Time until a failed engine is called again; starting one takes a minute."""
 
 log = logging.getLogger("ray.serve")
-
-
-class AppConfig(BaseModel):
-    """``applications[].args`` of serve_config.yaml."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    bank: str = str(EMBEDDED_BANK)
-    """Folder of the anchor bank, the same on every node."""
-    reasoner: ReasonerArgs | None = None
-    """The small LLM that is queried where the anchors leave a decision open; None: no engine."""
-    selector: SelectorArgs | Literal["majority"] = "majority"
-    """Who chooses among the samples of an arm: a reward model, or the majority."""
-    routers: dict[Strategy, str] = {}
-    """Folder of the learned router of each strategy, the same on every node."""
 
 
 @serve.deployment(name="Embedder")

@@ -62,10 +62,12 @@ MAY_IMPORT = {
         "deployments.requests deployments.routing"
     ),
     "deployments.replicas": "deployments.protocol",
+    "deployments.checks": "deployments.protocol deployments.settings deployments.replicas",
     "deployments": (
         "deployments.protocol deployments.settings deployments.routing deployments.gateway "
         "deployments.replicas"
     ),
+    "deployments.commands": "deployments.checks deployments",
     "pipelines.config": "",
     "pipelines.terminal": "",
     "pipelines.cluster": "pipelines.terminal",

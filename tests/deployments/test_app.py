@@ -11,7 +11,8 @@ import pytest
 import ray
 from ray.serve.schema import DeploymentSchema, ServeApplicationSchema, ServeDeploySchema
 
-from deployments.app import AppConfig, EmbedderReplica, PredictorReplica, RouterReplica
+from deployments.app import EmbedderReplica, PredictorReplica, RouterReplica
+from deployments.replicas.app_config import AppConfig
 from tests.deployments.serving import CONFIG
 
 pytestmark = pytest.mark.ray

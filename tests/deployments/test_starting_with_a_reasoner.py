@@ -2,7 +2,8 @@
 
 import pytest
 
-from deployments.app import AppConfig, build_app
+from deployments.app import build_app
+from deployments.replicas.app_config import AppConfig
 from deployments.replicas.reasoner import ReasonerArgs
 from scope.bank.store import save_bank
 from scope.errors import ClusterError, ConfigError

@@ -2,14 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from deployments.check import check_config, read_config
+from deployments.checks import check_config, read_config
 from scope import EMBEDDED_BANK
 from scope.bank import load_bank, save_bank
 from scope.errors import ScopeError
 from scope.pool import PUBLISHED_MODELS, ModelSpec, Resampling
 from tests.factories.routers import tiny_router
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FILE, GPU_FILE = ROOT / "serve_config.yaml", ROOT / "serve_config.gpu.yaml"
 
 

@@ -12,9 +12,9 @@ import httpx
 import pytest
 import yaml
 
-from deployments.commands import default_config
+from deployments.commands.serve import default_config
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 READY_S, STOP_S = 120.0, 60.0
 MARK = "SCOPE_TEST_SERVE"
 """Variable by which a test finds the processes that it started, directly or not."""

@@ -1,4 +1,4 @@
-"""``scope serve`` and ``scope check``: the endpoint on the command line.
+"""``scope serve``: the endpoint on this machine.
 
 Ray reads its environment when it is imported, so that only functions import it.
 """
@@ -26,13 +26,6 @@ ENVIRONMENT = {
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def check(file: Annotated[Path, typer.Argument(help="Serve configuration (YAML).")]) -> None:
-    """Check a Serve configuration: unknown keys, settings, bank and engines."""
-    from deployments.check import check_config, read_config
-
-    typer.echo(check_config(read_config(file)))
-
-
 def serve(
     config: Annotated[
         Path | None, typer.Option(help="Serve configuration (YAML); else the built-in one.")
@@ -49,7 +42,7 @@ def serve(
         os.environ.setdefault(name, value)
     from ray.serve.schema import ServeDeploySchema
 
-    from deployments.check import check_config, read_config
+    from deployments.checks import check_config, read_config
 
     path = config or default_config()
     settings = read_config(path)
@@ -70,8 +63,8 @@ def serve(
 
 
 def default_config() -> Path:
-    """Return the built-in configuration: a wheel has it in this folder, a checkout one above."""
-    packaged = Path(__file__).with_name("serve_config.yaml")
+    """Return the built-in configuration: a wheel has it in its package, a checkout one above."""
+    packaged = Path(__file__).parents[1] / "serve_config.yaml"
     return packaged if packaged.exists() else packaged.parents[1] / packaged.name
 
 

@@ -17,9 +17,9 @@ from ray.serve.schema import (
     ServeDeploySchema,
 )
 
-from deployments.app import AppConfig
 from deployments.protocol import format_error, predicted_arms
 from deployments.replicas import Batching
+from deployments.replicas.app_config import AppConfig
 from deployments.replicas.engine import DEPLOYMENT_NAME
 from deployments.replicas.learned_router import check_routers
 from deployments.replicas.reasoner import ReasonerArgs, check_reasoner

@@ -1,0 +1,1 @@
+"""The commands of the endpoint: flags in, text out."""
