@@ -121,17 +121,17 @@ def scale_graph(
 def _trend(load: DeploymentLoad) -> tuple[float, float]:
     """Return the average of the load, and the growth of the load over it, from 1 to `MAX_GROWTH`.
 
-    The first call has nothing to compare with: its growth is 1.
+    Of ``n`` requests that arrive by chance the square root of ``n`` may be noise, which is no
+    growth. The first call has nothing to compare with: its growth is 1.
     """
     now = load.total_num_requests
-    before = load.policy_state.get("average_load")
-    if before is None:
-        return now, 1.0
-    passed_s = max(0.0, load.current_time - load.policy_state["updated_at_s"])
-    average = now + (before - now) * math.exp(-passed_s / TREND_S)
-    if now <= before:
+    before = load.policy_state.get("average_load", now)
+    passed_s = load.current_time - load.policy_state.get("updated_at_s", load.current_time)
+    average = now + (before - now) * math.exp(-max(0.0, passed_s) / TREND_S)
+    beyond_noise = now - math.sqrt(now)
+    if beyond_noise <= before:
         return average, 1.0
-    return average, min(MAX_GROWTH, now / before) if before else MAX_GROWTH
+    return average, min(MAX_GROWTH, beyond_noise / before) if before else MAX_GROWTH
 
 
 def _inflow(loads: Mapping[str, DeploymentLoad], growth: float) -> dict[str, float]:

@@ -53,15 +53,26 @@ def test_a_predictor_with_room_stays_alone():
 
 def test_growth_of_the_router_counts_downstream_at_once():
     """
-    The Router's load was 20 on average and is 30: half as much again is expected everywhere.
-    28 requests of the Embedder count as 42, which is 5 of 10 each; by themselves they need 3.
+    The Router's load was 20 on average and is 36, of which 6 = sqrt(36) may be noise: half as much
+    again is expected everywhere. 28 requests of the Embedder count as 42, which is 5 of 10 each;
+    by themselves they need 3.
     """
     state = {"Router": {"average_load": 20.0, "updated_at_s": 0.0}}
     wanted, _ = scale_graph(
-        contexts(state=state, at_s=1.0, Router=(30, 1), Embedder=(28, 3), Predictor=(9, 1))
+        contexts(state=state, at_s=1.0, Router=(36, 1), Embedder=(28, 3), Predictor=(9, 1))
     )
 
     assert wanted == {"Router": 1, "Embedder": 5, "Predictor": 2}
+
+
+def test_a_few_requests_more_are_no_growth():
+    """
+    From 2 on average to 4 now, of which 2 = sqrt(4) may be noise.
+    """
+    state = {"Router": {"average_load": 2.0, "updated_at_s": 0.0}}
+    wanted, _ = scale_graph(contexts(state=state, at_s=1.0, Router=(4, 1), Embedder=(30, 3)))
+
+    assert wanted["Embedder"] == 3
 
 
 def test_growth_is_expected_to_double_the_load_at_most():
@@ -140,7 +151,7 @@ def test_a_deployment_without_replicas_is_no_division_by_zero():
     }
 
 
-loads = st.floats(0, 2000)
+loads = st.floats(0, 2000) | st.floats(1, 100)
 counts = st.integers(0, 10)
 
 
