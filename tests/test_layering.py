@@ -62,6 +62,7 @@ MAY_IMPORT = {
         "deployments.requests deployments.routing"
     ),
     "deployments.replicas": "deployments.protocol",
+    "deployments.autoscaling": "",
     "deployments.checks": "deployments.protocol deployments.settings deployments.replicas",
     "deployments": (
         "deployments.protocol deployments.settings deployments.routing deployments.gateway "

@@ -1,5 +1,14 @@
 """Find mistakes in configurations that Ray would ignore or fail on much later."""
 
+from deployments.checks.files import CheckedFiles, check_files, inspect_files
+from deployments.checks.findings import Finding
 from deployments.checks.serve_config import check_config, read_config
 
-__all__ = ["check_config", "read_config"]
+__all__ = [
+    "CheckedFiles",
+    "Finding",
+    "check_config",
+    "check_files",
+    "inspect_files",
+    "read_config",
+]
