@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from cluster.grafana.reader import Prometheus, Series, colour_of, mapped, readable
+from cluster.grafana.sheet import FAINT, GRID, PAGE, PANEL, TEXT, Sheet
 
 COLUMN_PX, LINE_PX, GAP_PX, HEAD_PX = 77, 37, 7, 52
-PAGE, PANEL, EDGE, TEXT, FAINT, GRID = (
-    "#111217", "#181b1f", "#2a2d33", "#d5d6de", "#9094a3", "#2b2e35",
-)  # fmt: skip
 COLOURS = {"green": "#73bf69", "yellow": "#f2cc0c", "red": "#f2495c", "blue": "#5794f2"}
 PALETTE = (
     "#73bf69", "#f2cc0c", "#8ab8ff", "#ff780a", "#f2495c", "#b877d9", "#5794f2", "#ffa6b0",
     "#37872d", "#fade2a", "#705da0", "#96d98d", "#c4162a", "#e0b400", "#1f60c4", "#8f3bb8",
 )  # fmt: skip
 MAX_LEGEND = 9
+RIGHT = "custom.axisPlacement"
+"""Override of the side on which the axis of a line is."""
 
 
 def draw(board: Mapping[str, Any], prometheus: Prometheus, path: Path) -> None:
@@ -38,7 +38,7 @@ def draw(board: Mapping[str, Any], prometheus: Prometheus, path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    style = {"font.family": "DejaVu Sans", "font.size": 8, "text.color": TEXT}
+    style: dict[Any, Any] = {"font.family": "DejaVu Sans", "font.size": 8, "text.color": TEXT}
     n_lines = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"])
     size_px = 24 * COLUMN_PX + GAP_PX, n_lines * LINE_PX + HEAD_PX + GAP_PX
     with pyplot.rc_context(style):
@@ -49,37 +49,6 @@ def draw(board: Mapping[str, Any], prometheus: Prometheus, path: Path) -> None:
             DRAW[panel["type"]](sheet, panel, prometheus)
         figure.savefig(path, dpi=100, facecolor=PAGE, pil_kwargs={"optimize": True})
         pyplot.close(figure)
-
-
-class Sheet:
-    """A figure that is addressed in pixels from its upper left corner."""
-
-    def __init__(self, figure: Any, width_px: float, height_px: float) -> None:  # noqa: ANN401 - matplotlib
-        self.figure, self.width_px, self.height_px = figure, width_px, height_px
-
-    def text(self, x: float, y: float, text: str, **style: Any) -> Any:  # noqa: ANN401
-        """Write a text; returns it."""
-        y = 1 - y / self.height_px
-        return self.figure.text(x / self.width_px, y, text.replace("$", r"\$"), **style)
-
-    def axes(self, x: float, y: float, width: float, height: float) -> Any:  # noqa: ANN401
-        """Return axes in a rectangle."""
-        bottom = 1 - (y + height) / self.height_px
-        place = (x / self.width_px, bottom, width / self.width_px, height / self.height_px)
-        axes = self.figure.add_axes(place, facecolor="none")
-        axes.tick_params(colors=FAINT, labelsize=7, length=0)
-        for spine in axes.spines.values():
-            spine.set_visible(False)
-        return axes
-
-    def box(self, x: float, y: float, width: float, height: float, colour: str) -> None:
-        """Fill a rectangle."""
-        from matplotlib.patches import Rectangle
-
-        corner = x / self.width_px, 1 - (y + height) / self.height_px
-        size = width / self.width_px, height / self.height_px
-        style = {"facecolor": colour, "edgecolor": EDGE, "linewidth": 0.8}
-        self.figure.add_artist(Rectangle(corner, *size, zorder=-1, **style))
 
 
 def _head(sheet: Sheet, board: Mapping[str, Any], prometheus: Prometheus) -> None:
@@ -105,7 +74,7 @@ def _place(panel: Mapping[str, Any]) -> tuple[float, float, float, float]:
 
 
 def _row(sheet: Sheet, panel: Mapping[str, Any], _: Prometheus) -> None:
-    x, y, _, height = _place(panel)
+    x, y, _width, height = _place(panel)
     sheet.text(x + 2, y + height - 6, f"▾  {panel['title']}", size=11, weight="bold")
 
 
@@ -116,7 +85,7 @@ def _frame(
     sheet.box(x, y, width, height, PANEL)
     title = prometheus.filled(panel["title"])
     shown = title if len(title) * 6.4 < width - 16 else f"{title[: int((width - 30) / 6.4)]}…"
-    sheet.text(x + 9, y + 19, shown, size=8.8, weight="medium")
+    sheet.text(x + 9, y + 19, shown, size=8.8)
     return x, y, width, height
 
 
@@ -147,12 +116,13 @@ def _stat(sheet: Sheet, panel: Mapping[str, Any], prometheus: Prometheus) -> Non
 def _graph(sheet: Sheet, panel: Mapping[str, Any], prometheus: Prometheus) -> None:
     x, y, width, height = _frame(sheet, panel, prometheus)
     settings, lines = panel["fieldConfig"]["defaults"], _lines(panel, prometheus)
-    axes = sheet.axes(x + 54, y + 32, width - 70, height - 92)
+    has_right = any(_overrides(panel, line.legend).get(RIGHT) == "right" for line in lines)
+    axes = sheet.axes(x + 54, y + 32, width - 70 - 28 * has_right, height - 92)
     colours = [PALETTE[place % len(PALETTE)] for place in range(len(lines))]
     _ticks(axes, prometheus, settings["unit"])
     if settings["custom"].get("stacking", {}).get("mode") == "normal" and lines:
         values = [[0 if math.isnan(v) else v for v in line.values] for line in lines]
-        axes.stackplot(lines[0].times_s, *values, colors=colours, alpha=0.55)
+        axes.stackplot(lines[0].times_s, *values, colors=colours, alpha=0.7)
         axes.set_ylim(bottom=0)
     else:
         _plot_lines(sheet, panel, lines, colours, axes)
@@ -180,7 +150,7 @@ def _plot_lines(
     for line, colour in zip(lines, colours, strict=True):
         changed = _overrides(panel, line.legend)
         where, dashes = axes, (0, (5, 3)) if "custom.lineStyle" in changed else "solid"
-        if changed.get("custom.axisPlacement") == "right":
+        if changed.get(RIGHT) == "right":
             where = axes.twinx()
             where.tick_params(colors=FAINT, labelsize=7, length=0)
             for spine in where.spines.values():
@@ -193,7 +163,7 @@ def _plot_lines(
 
 
 def _overrides(panel: Mapping[str, Any], legend: str) -> dict[str, Any]:
-    changed = {}
+    changed: dict[str, Any] = {}
     for override in panel["fieldConfig"]["overrides"]:
         pattern = override["matcher"]["options"].strip("/")
         if pattern in legend:
@@ -221,7 +191,7 @@ def _legend(
     x, y, width, height = place
     left, at_x, at_y = x + 12, x + 12, y + height - 30
     for number, (text, colour) in enumerate(entries):
-        needed = 26 + 5.3 * len(text)
+        needed = 27 + 5.8 * len(text)
         if at_x + needed > x + width and at_x > left:
             at_x, at_y = left, at_y + 15
         if at_y > y + height - 10 or number >= MAX_LEGEND:
@@ -268,7 +238,7 @@ def _states(sheet: Sheet, panel: Mapping[str, Any], prometheus: Prometheus) -> N
 
 
 def _table(sheet: Sheet, panel: Mapping[str, Any], prometheus: Prometheus) -> None:
-    x, y, width, _ = _frame(sheet, panel, prometheus)
+    x, y, width, _height = _frame(sheet, panel, prometheus)
     names = panel["transformations"][0]["options"]["renameByName"]
     rows = [
         {**line.labels, "Value": readable(line.values[0], "none")}
