@@ -7,7 +7,10 @@ SERVE = RAY | {"app.kubernetes.io/component": "serve"}
 HEAD, WORKER = SERVE | {"ray.io/node-type": "head"}, SERVE | {"ray.io/node-type": "worker"}
 CLEANUP = SERVE | {"ray.io/node-type": "redis-cleanup"}
 REDIS = {"app.kubernetes.io/name": "scope-redis"}
-OPERATOR, DEBUGGER = {"app.kubernetes.io/name": "kuberay-operator"}, {"scope-router/operator": "true"}
+OPERATOR, DEBUGGER = (
+    {"app.kubernetes.io/name": "kuberay-operator"},
+    {"scope-router/operator": "true"},
+)
 OTHER = {"app": "other"}
 PROMETHEUS, INGRESS = {"app": "prometheus"}, {"app": "ingress"}
 
