@@ -219,7 +219,7 @@ def test_the_steps_of_the_image_run_in_a_clean_folder():
         ours = {"scope-router", "pip"}
         assert {n: v for n, v in installed.items() if pinned().get(n) != v and n not in ours} == {}
         assert not {"pytest", "ruff", "mypy", "vllm"} & set(installed)
-        assert "labelled questions" in run("scope", "demo", "--help")
+        assert "Usage: scope demo" in run("scope", "demo", "--help")
         assert run("ray", "--version").strip().endswith(pinned()["ray"])
         where = run("python", "-c", "import deployments.app, scope; print(scope.__file__)")
         assert where.strip().startswith(str(target))
