@@ -1,16 +1,16 @@
 """Check files and folders: recognise what each document is, and collect findings."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from deployments.checks.dockerfile import dockerfile_findings
-from deployments.checks.findings import Finding, Mistake, as_mapping
+from deployments.checks.findings import Finding, Mistake, as_mapping, did_you_mean
 from deployments.checks.kuberay import fields_mistakes, object_rules
-from deployments.checks.kuberay_fields import OBJECTS
+from deployments.checks.kuberay_fields import API_VERSION, OBJECTS
 from deployments.checks.kubernetes import object_mistakes
 from deployments.checks.kustomize import Origins, build, buildable, is_combined, is_patch
 from deployments.checks.ray_service import LOOPBACK, pod_rules, served_mistakes
@@ -39,15 +39,26 @@ class CheckedFiles:
         By file and line, each once.
     summaries : list of (str, str)
         A file and one line about an application of ours in it that has no error.
+    n_files : int
+        Files of a known kind.
     """
 
     findings: list[Finding] = field(default_factory=list)
     summaries: list[tuple[str, str]] = field(default_factory=list)
+    n_files: int = 0
 
     @property
-    def has_error(self) -> bool:
-        """Whether something fails or is unsafe."""
-        return any(finding.level == "error" for finding in self.findings)
+    def n_errors(self) -> int:
+        """Number of findings that fail or are unsafe."""
+        return sum(finding.level == "error" for finding in self.findings)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "files": self.n_files,
+            "findings": [asdict(finding) for finding in self.findings],
+            "summaries": [{"file": file, "text": text} for file, text in self.summaries],
+        }
 
 
 def check_files(paths: Iterable[Path]) -> list[Finding]:
@@ -112,15 +123,17 @@ def _check_file(path: Path, checked: CheckedFiles, *, explicit: bool) -> None:
     except yaml.YAMLError as error:
         checked.findings.append(unreadable(error, file))
         return
-    if _is_dockerfile(path):
+    known = _is_dockerfile(path)
+    if known:
         checked.findings += dockerfile_findings(text, file)
     for document in documents:
         checked.findings += document.duplicates()
-        known = _check_document(document, path, checked)
-        if explicit and not known:
-            message = "this is no Serve configuration, manifest or cluster file that is known here"
-            remedy = "name a file with applications, with apiVersion and kind, or with cluster_name"
-            checked.findings.append(Finding(file, 1, "error", "the file", message, remedy))
+        known |= _check_document(document, path, checked)
+    checked.n_files += known
+    if explicit and not known:
+        message = "this is no Serve configuration, manifest, file of ray up or Dockerfile"
+        remedy = "name a file with applications, with apiVersion and kind, or with cluster_name"
+        checked.findings.append(Finding(file, 1, "error", "the file", message, remedy))
 
 
 def _check_document(document: Document, path: Path, checked: CheckedFiles) -> bool:
@@ -161,6 +174,7 @@ def _object_findings(document: Document, path: Path, checked: CheckedFiles) -> I
     """Yield the findings of a Kubernetes object, whole or to be combined with others."""
     value: Mapping[str, Any] = document.value
     mistakes = [*secret_mistakes(_without_served(value)), *installed_versions(value)]
+    mistakes += _unknown_of_kuberay(value)
     combined = is_combined(path)
     if _is_kuberay(value):
         mistakes += fields_mistakes(value)
@@ -189,6 +203,16 @@ def pod_mistakes_of(
 
 def _is_kuberay(value: Mapping[str, Any]) -> bool:
     return str(value["apiVersion"]).startswith("ray.io/") and value["kind"] in OBJECTS
+
+
+def _unknown_of_kuberay(value: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield the mistake of a kind or version that KubeRay does not have."""
+    version, kind = str(value["apiVersion"]), str(value["kind"])
+    if version.startswith("ray.io/") and kind not in OBJECTS:
+        remedy = did_you_mean(kind, OBJECTS, optional=False)
+        yield Mistake(("kind",), f"KubeRay has no {kind} that is checked here", remedy)
+    elif version.startswith("ray.io/") and version != API_VERSION:
+        yield Mistake(("apiVersion",), f"apiVersion is {version}", f"use {API_VERSION}")
 
 
 def _without_served(value: Mapping[str, Any]) -> Mapping[str, Any]:

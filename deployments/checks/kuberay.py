@@ -55,7 +55,7 @@ def _fields(document: object, path: Keys, kind: Any) -> Iterator[Mistake]:  # no
         return
     if isinstance(kind, tuple) and not isinstance(kind, FieldType):
         if value not in kind:
-            remedy = did_you_mean(str(value), kind)
+            remedy = did_you_mean(str(value), kind, optional=False)
             yield Mistake(path, f"{where} is {short_repr(value)}", remedy)
     elif isinstance(kind, dict):
         yield from _mapping(document, path, kind)
@@ -166,9 +166,9 @@ def _version(document: object, path: Keys, cluster: Mapping[str, Any]) -> Iterat
     if version is None:
         message = f"{dotted(document, field)} is missing: without it KubeRay sets no token"
         yield Mistake(field, message, "add the version of Ray in the image")
-    else:
+    elif isinstance(version, str):
         what = f"{dotted(document, field)} is"
-        yield from version_mistake(field, what, "ray", str(version))
+        yield from version_mistake(field, what, "ray", version)
 
 
 def _auth(document: object, path: Keys, cluster: Mapping[str, Any], kind: str) -> Iterator[Mistake]:

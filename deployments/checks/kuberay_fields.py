@@ -166,5 +166,6 @@ RAY_JOB: dict[str, Any] = {
     "suspend": SWITCH,
 }
 
+API_VERSION = "ray.io/v1"
 OBJECTS = {"RayService": RAY_SERVICE, "RayCluster": RAY_CLUSTER, "RayJob": RAY_JOB}
 """The ``spec`` of each kind."""

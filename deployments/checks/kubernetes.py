@@ -40,12 +40,12 @@ def object_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
 
 def _unknown_kind(api_version: str, kind: str) -> Iterator[Mistake]:
     """Yield the mistake of a kind that this version of Kubernetes does not have."""
-    others = [version for version in _versions(kind) if version != api_version]
+    others = _versions(kind)
     message = f"Kubernetes has no {kind} of version {api_version}"
     if others:
         yield Mistake(("apiVersion",), message, f"did you mean {others[-1]}?")
-    elif not api_version.endswith(".k8s.io") and "k8s.io" not in api_version:
-        yield Mistake(("kind",), message, did_you_mean(kind, _kinds()))
+    elif "k8s.io" not in api_version:  # such a group may be that of a custom resource
+        yield Mistake(("kind",), message, did_you_mean(kind, _kinds(), optional=False))
 
 
 def pod_mistakes(document: object, path: Keys) -> Iterator[Mistake]:
@@ -92,7 +92,7 @@ def _listed() -> tuple[tuple[str, str], ...]:
 
     version = latest_version()
     folder = f"kubernetes-json-schema/v{version}-local"
-    definitions = schema_contents(f"{folder}/_definitions.json", version)["definitions"]
+    definitions = schema_contents(f"{folder}/_definitions.json", version)["$defs"]
     found = []
     for definition in definitions.values():
         for known in definition.get("x-kubernetes-group-version-kind", ()):
