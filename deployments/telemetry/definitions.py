@@ -8,10 +8,13 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "Decisions by model, policy, source and degraded reason.",
         ("model", "policy", "source", "degraded"),
     ),
-    "scope_predicted_cost_usd_total": ("Predicted cost of the chosen models, USD.", ("model",)),
+    "scope_predicted_cost_usd_total": (
+        "Predicted cost of answers, USD; paired where the real one is known, too.",
+        ("model", "paired"),
+    ),
     "scope_real_cost_usd_total": (
-        "Cost of answers by the tokens that upstreams report, USD.",
-        ("model",),
+        "Cost of answers by the tokens that upstreams report, USD; paired where it was predicted.",
+        ("model", "paired"),
     ),
     "scope_candidate_decisions_total": (
         "Decisions that compare a candidate with the chosen model.",

@@ -74,10 +74,11 @@ class Metrics:
     def count_cost(
         self, model: str | None, predicted_usd: float | None, real_usd: float | None
     ) -> None:
-        """Count the predicted and the real cost of an answer."""
+        """Count the predicted and the real cost of an answer, None where one is unknown."""
         if model:
-            self._count("scope_predicted_cost_usd_total", predicted_usd, model=model)
-            self._count("scope_real_cost_usd_total", real_usd, model=model)
+            labels = {"model": model, "paired": "no" if None in (predicted_usd, real_usd) else "yes"}
+            self._count("scope_predicted_cost_usd_total", predicted_usd, **labels)
+            self._count("scope_real_cost_usd_total", real_usd, **labels)
         self._spend.add(real_usd or 0.0)
         self.refresh_spend()
 
