@@ -68,7 +68,11 @@ MAY_IMPORT = {
         "deployments.protocol deployments.settings deployments.routing deployments.gateway "
         "deployments.replicas"
     ),
-    "deployments.commands": "deployments.checks deployments",
+    "deployments.planning": (
+        "deployments.protocol deployments.routing deployments.gateway deployments.replicas "
+        "deployments.checks"
+    ),
+    "deployments.commands": "deployments.checks deployments.planning deployments",
     "pipelines.config": "",
     "pipelines.terminal": "",
     "pipelines.cluster": "pipelines.terminal",
