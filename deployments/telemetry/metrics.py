@@ -76,7 +76,10 @@ class Metrics:
     ) -> None:
         """Count the predicted and the real cost of an answer, None where one is unknown."""
         if model:
-            labels = {"model": model, "paired": "no" if None in (predicted_usd, real_usd) else "yes"}
+            labels = {
+                "model": model,
+                "paired": "no" if None in (predicted_usd, real_usd) else "yes",
+            }
             self._count("scope_predicted_cost_usd_total", predicted_usd, **labels)
             self._count("scope_real_cost_usd_total", real_usd, **labels)
         self._spend.add(real_usd or 0.0)
