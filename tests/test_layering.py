@@ -62,12 +62,17 @@ MAY_IMPORT = {
         "deployments.requests deployments.routing"
     ),
     "deployments.replicas": "deployments.protocol",
+    "deployments.autoscaling": "",
     "deployments.checks": "deployments.protocol deployments.settings deployments.replicas",
     "deployments": (
         "deployments.protocol deployments.settings deployments.routing deployments.gateway "
         "deployments.replicas"
     ),
-    "deployments.commands": "deployments.checks deployments",
+    "deployments.planning": (
+        "deployments.protocol deployments.routing deployments.gateway deployments.replicas "
+        "deployments.checks"
+    ),
+    "deployments.commands": "deployments.checks deployments.planning deployments",
     "pipelines.config": "",
     "pipelines.terminal": "",
     "pipelines.cluster": "pipelines.terminal",
