@@ -2,6 +2,8 @@ import importlib.metadata
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -13,6 +15,7 @@ from tests.cluster.manifests import (
     BUILDS,
     CLUSTER,
     OVERLAYS,
+    ROOT,
     build,
     containers,
     groups,
@@ -65,7 +68,7 @@ def test_every_build_has_what_it_needs_in_one_namespace(name):
     assert {"scope-ray", "scope-serve", "scope-head", "scope-metrics"} <= set(
         kind_of(name, "NetworkPolicy")
     )
-    assert "ConfigMap" not in {o["kind"] for o in objects}  # only serves to fill serveConfigV2
+    assert "serve" not in kind_of(name, "ConfigMap")  # only serves to fill serveConfigV2
 
 
 @builds
@@ -421,6 +424,47 @@ def test_engines_have_shared_memory_that_counts_as_theirs():
     assert volume["emptyDir"]["medium"] == "Memory"
     limit = bytes_of(container["resources"]["limits"]["memory"])
     assert bytes_of(volume["emptyDir"]["sizeLimit"]) < limit / 2
+
+
+@pytest.mark.parametrize("name", ["production", "gpu"])
+def test_metrics_and_dashboard_are_found(name):
+    """
+    By the name of a port, and by the label that the sidecar of Grafana looks for.
+    """
+    monitor = next(o for o in build(name) if o["kind"] == "PodMonitor")["spec"]
+    dashboard = kind_of(name, "ConfigMap")["scope-dashboard"]
+
+    for group, spec in groups(name).items():
+        labels = spec["template"]["metadata"]["labels"]
+        assert monitor["selector"]["matchLabels"].items() <= labels.items(), group
+        (container,) = pods(name)[group]["containers"]
+        assert {"name": "metrics", "containerPort": 8080} in container["ports"], group
+    assert monitor["podMetricsEndpoints"][0]["port"] == "metrics"
+    assert dashboard["metadata"]["labels"] == {"grafana_dashboard": "1"}
+    assert dashboard["data"]["scope.json"] == (CLUSTER / "grafana" / "scope.json").read_text()
+
+
+def test_the_alerts_become_an_object_of_the_prometheus_operator():
+    """
+    By the command in README.md, run here up to the pipe into kubectl.
+    """
+    page = (CLUSTER / "README.md").read_text()
+    command = re.search(r"^\$ (\{ echo.*?\}); \} \| kubectl", page, re.MULTILINE | re.DOTALL)[0]
+    command = command.removeprefix("$ ").removesuffix(" | kubectl")
+    bin_of_this = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=ROOT,
+        env={"PATH": bin_of_this},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    rules = yaml.safe_load(done.stdout)
+    assert rules["kind"] == "PrometheusRule"
+    assert rules["spec"] == yaml.safe_load((CLUSTER / "prometheus" / "rules.yaml").read_text())
 
 
 def test_an_offline_job_resumes_where_it_was():
