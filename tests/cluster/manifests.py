@@ -68,3 +68,14 @@ def containers(name):
     for pod, spec in pods(name).items():
         for container in spec["containers"]:
             yield pod, container
+
+
+def serve_config(name):
+    """Return the configuration of Serve in an overlay."""
+    return yaml.safe_load(ray_object(name)["spec"]["serveConfigV2"])
+
+
+def deployments_of(name):
+    """Return the blocks of the deployments in an overlay, by name."""
+    blocks = serve_config(name)["applications"][0]["deployments"]
+    return {block["name"]: block for block in blocks}
