@@ -76,10 +76,8 @@ class Metrics:
     ) -> None:
         """Count the predicted and the real cost of an answer, None where one is unknown."""
         if model:
-            labels = {
-                "model": model,
-                "paired": "no" if None in (predicted_usd, real_usd) else "yes",
-            }
+            paired = predicted_usd is not None and real_usd is not None
+            labels = {"model": model, "paired": "yes" if paired else "no"}
             self._count("scope_predicted_cost_usd_total", predicted_usd, **labels)
             self._count("scope_real_cost_usd_total", real_usd, **labels)
         self._spend.add(real_usd or 0.0)
