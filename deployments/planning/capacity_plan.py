@@ -10,7 +10,7 @@ import numpy as np
 from deployments.planning.graph import (
     BATCHED,
     STATIONS,
-    Forecast,
+    GraphForecast,
     Layout,
     Load,
     ServedGraph,
@@ -192,7 +192,7 @@ def _batch_size(times: ServiceTimes, name: str, load: Load, target: Target) -> i
 
 
 def _grown(
-    times: ServiceTimes, load: Load, target: Target, layout: Layout, forecast: Forecast | None
+    times: ServiceTimes, load: Load, target: Target, layout: Layout, forecast: GraphForecast | None
 ) -> Layout:
     """Return the layout with the one replica or core more that helps most."""
     if forecast is None and target.cores is None:
@@ -228,7 +228,7 @@ def _out_of_reach(times: ServiceTimes, load: Load, target: Target, layout: Layou
 
 
 def _plan(
-    times: ServiceTimes, load: Load, target: Target, layout: Layout, forecast: Forecast
+    times: ServiceTimes, load: Load, target: Target, layout: Layout, forecast: GraphForecast
 ) -> CapacityPlan:
     needed = math.ceil(forecast.cores / MAX_UTILISATION)
     cores = target.cores or max(layout.cores, needed)
@@ -246,7 +246,7 @@ def _plan(
 
 
 def _deployments(
-    load: Load, target: Target, layout: Layout, forecast: Forecast
+    load: Load, target: Target, layout: Layout, forecast: GraphForecast
 ) -> dict[str, DeploymentPlan]:
     plans = {}
     for name in ("Router", *BATCHED):

@@ -89,7 +89,7 @@ class StationForecast:
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class GraphForecast:
     """A graph at a load.
 
     Attributes
@@ -135,7 +135,7 @@ class ServedGraph:
         # Fine enough for a request alone, long enough for one that waits for hundreds.
         self._step_s = times.serve.uncached.median_s / 100
 
-    def forecast(self) -> Forecast | None:
+    def forecast(self) -> GraphForecast | None:
         """Return the steady state; None if the load is more than processes or cores can serve.
 
         Slower cores make processes busier, and busier processes make cores slower: from free
@@ -155,7 +155,7 @@ class ServedGraph:
             if change < TOLERANCE:
                 break
         own_cores = self._cores(solved) - self._other_cores()
-        return Forecast(
+        return GraphForecast(
             {name: station.forecast for name, station in solved.items()},
             self._latency(solved, factor),
             own_cores,
