@@ -13,6 +13,7 @@ import pytest
 from deployments.autoscaling import scale_graph
 from tests.deployments.autoscaling.contexts import recorded
 
+OURS, DEFAULT = 0, 1
 ROWS = json.loads((Path(__file__).parent / "recorded_step.json").read_text())
 
 
@@ -36,3 +37,32 @@ def by_default(seen):
 def first(replayed, name, n, which):
     """The first second since the step with so many replicas asked for."""
     return next(at_s for at_s, asked in replayed.items() if at_s >= 0 and asked[name][which] >= n)
+
+
+def test_the_embedder_is_asked_for_within_two_seconds(replayed):
+    """
+    The first report after the step has 6.5 requests for one Embedder with a target of 2.
+    """
+    assert first(replayed, "Embedder", 5, OURS) < 2
+
+
+def test_the_predictor_is_asked_for_while_the_embedder_still_holds_the_requests(replayed):
+    """
+    Its own load stays at one request for eight seconds, since one Embedder passes on no more:
+    then it has 6.4 of them at once. Ours asks for three Predictors four seconds earlier.
+    """
+    earlier_s = first(replayed, "Predictor", 3, DEFAULT) - first(replayed, "Predictor", 3, OURS)
+
+    assert earlier_s == pytest.approx(4.5, abs=0.1)
+
+
+def test_nothing_swings_once_the_queue_is_gone(replayed):
+    """
+    From second 37 on the load is steady at 16 requests a second: ours stays within one replica,
+    where the default goes from three Predictors to two and back.
+    """
+    steady = [asked for at_s, asked in replayed.items() if 37 <= at_s <= 50]
+
+    assert {asked["Embedder"][OURS] for asked in steady} <= {4, 5}
+    assert {asked["Predictor"][OURS] for asked in steady} == {4}
+    assert {asked["Predictor"][DEFAULT] for asked in steady} == {2, 3}

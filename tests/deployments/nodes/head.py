@@ -133,6 +133,7 @@ def main(what):
         asyncio.run(fail(what, cluster, askings))
         at_head, at_node = (asking.counts() for asking in askings)
         result = {"at_head": at_head, "at_node": at_node, "before": before}
+        sys.stderr.write(f"at the head {at_head}, at the node {at_node}\n")
         if "RAY_REDIS_ADDRESS" in os.environ:
             result["after"] = step(cluster.address, port, "EveryNode")
             result["turns"] = [first, turn(urls[1], 0.2)]
