@@ -58,12 +58,9 @@ def status(
 
         key = api_key(key_variable)
         reader = StatusReader(cluster, endpoint=endpoint, key=key, check=check)
-        if as_json or not _is_terminal():
-            healthy = _once(reader, as_json=as_json)
-        else:
-            healthy = _live(reader)
-    if not healthy:
-        raise typer.Exit(1)
+        is_live = _is_terminal() and not as_json
+        if not (_live(reader) if is_live else _once(reader, as_json=as_json)):
+            raise typer.Exit(1)
 
 
 def connect(address: str | None) -> "ClusterClient":
@@ -127,10 +124,11 @@ def _live(reader: "StatusReader") -> bool:
     ):
         while True:
             past.append(samples)
-            while past[-1].at_s - past[0].at_s > INTERVAL_S + REFRESH_S:
+            while past[-1].at_s - past[0].at_s > INTERVAL_S:
                 past.popleft()
             time.sleep(REFRESH_S)
-            now, samples = reader.read(past[0])
+            is_long_enough = past[-1].at_s - past[0].at_s >= INTERVAL_S - REFRESH_S
+            now, samples = reader.read(past[0] if is_long_enough else None)
             live.update(render_status(now), refresh=True)
     return now.is_healthy
 

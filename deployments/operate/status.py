@@ -314,7 +314,7 @@ def _load(state: DeploymentState, samples: MetricSamples, application: str) -> D
 
 
 def _budget_usd(samples: MetricSamples) -> float | None:
-    """Return the highest budget that a replica reports: all have the same one, unless they start."""
+    """Return the highest budget that a replica reports: all have the same one."""
     budgets = [value for _, value in samples.series("scope_budget_usd_per_day")]
     return max((value for value in budgets if not math.isnan(value)), default=None)
 
