@@ -8,10 +8,10 @@ from typing import Any
 import yaml
 
 from deployments.checks.dockerfile import dockerfile_findings
-from deployments.checks.findings import Finding, Mistake, as_mapping, did_you_mean
-from deployments.checks.kuberay import fields_mistakes, object_rules
-from deployments.checks.kuberay_fields import API_VERSION, OBJECTS
-from deployments.checks.kubernetes import object_mistakes
+from deployments.checks.findings import Finding, Mistake, as_mapping, did_you_mean, is_close
+from deployments.checks.kuberay import object_rules
+from deployments.checks.kuberay_fields import API_VERSION, OBJECTS, fields_mistakes
+from deployments.checks.kubernetes import MISSING, object_mistakes, resource_mistakes
 from deployments.checks.kustomize import Origins, build, buildable, is_combined, is_patch
 from deployments.checks.ray_service import LOOPBACK, pod_rules, served_mistakes
 from deployments.checks.ray_up import ray_up_mistakes
@@ -19,6 +19,7 @@ from deployments.checks.secrets import secret_mistakes
 from deployments.checks.serve_config import inspect_config
 from deployments.checks.versions import image_mistakes, installed_versions
 from deployments.checks.yaml_lines import Document, read_documents, unreadable
+from deployments.protocol import short_repr
 from scope.errors import ConfigError, one_line
 
 SUFFIXES = (".yaml", ".yml")
@@ -85,6 +86,11 @@ def inspect_files(paths: Iterable[Path]) -> CheckedFiles:
     for path in paths:
         if path.is_dir():
             files = sorted(_files_in(path))
+            if not files:
+                message, remedy = "this folder has no file to check", "name a folder of YAML files"
+                checked.findings.append(
+                    Finding(str(path), None, "error", "the folder", message, remedy)
+                )
             folders += dict.fromkeys(file.parent for file in files)
             for file in files:
                 _check_file(file, checked, explicit=False)
@@ -92,8 +98,10 @@ def inspect_files(paths: Iterable[Path]) -> CheckedFiles:
             _check_file(path, checked, explicit=True)
     for folder, included in buildable(folders):
         _check_kustomization(folder, checked, included=included)
-    unique = dict.fromkeys(checked.findings)
-    checked.findings = sorted(unique, key=lambda f: (f.file, f.line or 0, f.message))
+    ordered = sorted(checked.findings, key=lambda f: (f.file, f.line or 0, f.message))
+    # The same file may be checked alone and in a kustomization; what is missing here is said once.
+    same = {f.message if f.message == MISSING.message else f: f for f in reversed(ordered)}
+    checked.findings = list(reversed(same.values()))
     checked.summaries = list(dict.fromkeys(checked.summaries))
     return checked
 
@@ -143,7 +151,10 @@ def _check_document(document: Document, path: Path, checked: CheckedFiles) -> bo
         return is_patch(path)  # operations of a JSON patch
     if not isinstance(value, Mapping):
         return False
-    if "apiVersion" in value and "kind" in value:
+    if "metadata" in value or ("apiVersion" in value and "kind" in value):
+        if nameless := list(_without_kind(value)):
+            checked.findings += document.located(nameless)
+            return True
         checked.findings += _object_findings(document, path, checked)
     elif any(key in value for key in SERVE_KEYS):
         _check_served(document, document.file, checked)
@@ -157,6 +168,17 @@ def _check_document(document: Document, path: Path, checked: CheckedFiles) -> bo
     else:
         return any(key in value for key in OTHERS)
     return True
+
+
+def _without_kind(value: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield what hides the kind of a Kubernetes object."""
+    for key in ("apiVersion", "kind"):
+        if key not in value:
+            typo = next((other for other in value if is_close(str(other), key)), None)
+            path = () if typo is None else (typo,)
+            yield Mistake(path, f"this object has no {key}", f"add {key}")
+        elif not isinstance(value[key], str):
+            yield Mistake((key,), f"{key} is {short_repr(value[key])}", "it should be text")
 
 
 def _check_served(
@@ -174,7 +196,7 @@ def _object_findings(document: Document, path: Path, checked: CheckedFiles) -> I
     """Yield the findings of a Kubernetes object, whole or to be combined with others."""
     value: Mapping[str, Any] = document.value
     mistakes = [*secret_mistakes(_without_served(value)), *installed_versions(value)]
-    mistakes += _unknown_of_kuberay(value)
+    mistakes += [*_unknown_of_kuberay(value), *resource_mistakes(value)]
     combined = is_combined(path)
     if _is_kuberay(value):
         mistakes += fields_mistakes(value)

@@ -37,6 +37,7 @@ from deployments.checks.secrets import secret_mistakes
 from deployments.checks.timeouts import health_check_mistakes, timeout_mistakes
 from deployments.checks.unknown_keys import invalid_value, unknown_key, unknown_keys
 from deployments.checks.versions import installed_versions
+from deployments.protocol import short_repr
 from scope.errors import ConfigError, one_line
 
 IGNORED = ", and Serve ignores it"
@@ -144,7 +145,8 @@ def _without_repetition(mistakes: list[Mistake]) -> list[Mistake]:
 def _serve_mistakes(config: Mapping[str, Any]) -> Iterator[Mistake]:
     """Yield unknown keys and wrong values of everything that Serve itself reads."""
     yield from unknown_keys(config, (), ServeDeploySchema, IGNORED)
-    yield from _refused(config, (), ServeDeploySchema)
+    shapeless = list(_no_mappings(config))
+    yield from shapeless or _refused(config, (), ServeDeploySchema)
     for place, application in enumerate(as_list(config.get("applications"))):
         path: Keys = ("applications", place)
         yield from _runtime_env(config, (*path, "runtime_env"))
@@ -161,12 +163,28 @@ def _serve_mistakes(config: Mapping[str, Any]) -> Iterator[Mistake]:
                 yield from _refused(config, (*block.path, key), kind)
 
 
+def _no_mappings(config: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield the entries that are no mappings, on which the validators of Serve fail."""
+    lists: list[Keys] = [("applications",)]
+    n_applications = len(as_list(config.get("applications")))
+    lists += [("applications", place, "deployments") for place in range(n_applications)]
+    for path in lists:
+        for place, entry in enumerate(as_list(get_in(config, path))):
+            if not isinstance(entry, Mapping):
+                field = (*path, place)
+                message = f"{dotted(config, field)} is {short_repr(entry)}"
+                yield Mistake(field, message, "it should be a mapping with a name")
+
+
 def _refused(config: Mapping[str, Any], path: Keys, kind: type[BaseModel]) -> Iterator[Mistake]:
     """Yield the values that a model of Serve refuses."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about deprecated fields, at each start of Serve
             kind.model_validate(get_in(config, path))
+    except (AttributeError, TypeError, KeyError) as error:  # in a validator of Serve
+        message = f"{dotted(config, path)} is refused by Serve: {one_line(error)}"
+        yield Mistake(path, message, "compare it with serve_config.yaml")
     except ValidationError as error:
         for details in error.errors(include_url=False):
             whole = kind is AutoscalingConfig and not details["loc"]  # min, max: in `queues`
