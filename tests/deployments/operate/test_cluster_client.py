@@ -3,6 +3,7 @@
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -20,7 +21,7 @@ TOKEN = "secret-token"
 class Dashboard(BaseHTTPRequestHandler):
     """Answers with what the test put into `answers`, to clients with the token."""
 
-    answers: dict = {}
+    answers: ClassVar[dict] = {}
 
     def do_GET(self):
         status, body = self.answers.get(self.path, (404, {}))
@@ -64,7 +65,7 @@ def test_a_token_file_that_is_named_must_be_there(tmp_path):
     """
     Without the sentence the dashboard would say "unauthorized", whatever the reason.
     """
-    with pytest.raises(ConfigError, match="RAY_AUTH_TOKEN_PATH .*/none: No such file"):
+    with pytest.raises(ConfigError, match=r"RAY_AUTH_TOKEN_PATH .*/none: No such file"):
         cluster_token({"RAY_AUTH_TOKEN_PATH": str(tmp_path / "none")}, tmp_path)
 
 
@@ -149,7 +150,7 @@ def test_a_key_that_is_missing_is_named(site):
     url, answers = site
     answers["/v1/models"] = 401, {}
 
-    with EndpointClient(url) as client, pytest.raises(ClusterError, match="401; .*--key-variable"):
+    with EndpointClient(url) as client, pytest.raises(ClusterError, match=r"401; .*--key-variable"):
         client.models()
 
 
