@@ -62,14 +62,20 @@ MAY_IMPORT = {
         "deployments.requests deployments.routing"
     ),
     "deployments.replicas": "deployments.protocol",
+    "deployments.autoscaling": "",
     "deployments.checks": "deployments.protocol deployments.settings deployments.replicas",
     "deployments": (
         "deployments.protocol deployments.settings deployments.routing deployments.gateway "
         "deployments.replicas"
     ),
+    "deployments.planning": (
+        "deployments.protocol deployments.routing deployments.gateway deployments.replicas "
+        "deployments.checks"
+    ),
     "deployments.operate": "deployments.protocol deployments.settings deployments.checks",
     "deployments.commands": (
-        "deployments.protocol deployments.checks deployments.operate deployments"
+        "deployments.protocol deployments.checks deployments.planning deployments.operate "
+        "deployments"
     ),
     "pipelines.config": "",
     "pipelines.terminal": "",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deployments.checks.serve_config import IMPORT_PATH
+from deployments.checks import IMPORT_PATH
 from scope import EMBEDDED_BANK
 from scope.errors import ClusterError
 
