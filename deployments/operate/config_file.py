@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from deployments.checks.serve_config import IMPORT_PATH
+from deployments.checks import IMPORT_PATH
 from scope.errors import ConfigError
 from scope.storage import atomic_file
 
