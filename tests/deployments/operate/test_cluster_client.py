@@ -1,10 +1,5 @@
 """HTTP of a cluster, before a server that answers as Ray's dashboard and our endpoint do."""
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
-
 import pytest
 
 from deployments.operate.cluster_client import (
@@ -14,35 +9,13 @@ from deployments.operate.cluster_client import (
     endpoint_url,
 )
 from scope.errors import ClusterError, ConfigError
-
-TOKEN = "secret-token"
-
-
-class Dashboard(BaseHTTPRequestHandler):
-    """Answers with what the test put into `answers`, to clients with the token."""
-
-    answers: ClassVar[dict] = {}
-
-    def do_GET(self):
-        status, body = self.answers.get(self.path, (404, {}))
-        if "/api/" in self.path and self.headers.get("Authorization") != f"Bearer {TOKEN}":
-            status, body = 401, {}
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(body.encode() if isinstance(body, str) else json.dumps(body).encode())
-
-    def log_message(self, *_):
-        pass
+from tests.deployments.operate.dashboard import TOKEN, answering
 
 
 @pytest.fixture
 def site():
-    """A server on a free port; yields (URL, answers)."""
-    handler = type("Handler", (Dashboard,), {"answers": {}})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", handler.answers
-        server.shutdown()
+    with answering() as (url, answers):
+        yield url, answers
 
 
 def test_the_token_is_found_where_ray_finds_it(tmp_path):
