@@ -47,6 +47,9 @@ def test_status_shows_deployments_traffic_and_versions(keyed):
     assert status["application"]["state"] == "RUNNING"
     assert status["ready"]["bank"] == load_bank(EMBEDDED_BANK).version
     assert len(status["models"]) == 18  # `auto` and 17 models
+    (versions,) = status["versions"]["replicas"]
+    assert versions["bank"] == status["ready"]["bank"]
+    assert versions["policy"] == "alpha 0.6"
     assert status["findings"] == []
     assert status["traffic"]["n_decisions"] in (0, 3)  # exported before the interval, or in it
     assert KEY not in done.stdout + done.stderr
@@ -54,12 +57,14 @@ def test_status_shows_deployments_traffic_and_versions(keyed):
 
 def test_status_without_a_key_shows_the_rest_and_why(keyed):
     """
-    As text, once, since the output is no terminal.
+    As text, once, since the output is no terminal. Gauges are still exported half a minute after
+    they were set.
     """
     done = keyed.run("status")
 
     assert done.returncode == 0, done.stderr
     assert "scope RUNNING" in done.stdout
+    assert "policy alpha 0.6" in done.stdout
     assert "– models: " in done.stdout
     assert "401; name its variable by --key-variable" in done.stdout
 
