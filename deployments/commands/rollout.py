@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from deployments.operate.service_state import ServiceState
     from deployments.operate.status import StatusReader
 
-BASELINE_S = 30.0
+BASELINE_S = 20.0
 """How long the old bank is measured; replicas export their metrics every 10 s."""
 STATE = "rollouts"
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scope.errors import ConfigError, ScopeError, one_line
+from scope.errors import ConfigError
 
 if TYPE_CHECKING:
     from deployments.operate.cluster_client import ClusterClient
@@ -45,7 +45,7 @@ def status(
     endpoint: Endpoint = None,
     key_variable: KeyVariable = None,
     config: Annotated[
-        Path | None, typer.Option(help="Check this file, too, and say where it differs.")
+        Path | None, typer.Option(help="File to check, beside what is deployed.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, once.")] = False,
 ) -> None:
@@ -135,15 +135,13 @@ def _live(reader: "StatusReader") -> bool:
 
 def _findings(deployed: Mapping[str, Any], file: Path | None) -> tuple[str, ...]:
     """Return what is wrong with the deployed configuration, and with a file if there is one."""
-    from deployments.checks import check_config, read_config
+    from deployments.checks import check_files
+    from deployments.checks.serve_config import inspect_config
 
-    found = []
-    for config in (deployed, *([read_config(file)] if file else ())):
-        try:
-            check_config(config)
-        except ScopeError as error:
-            found.append(one_line(error))
-    return tuple(dict.fromkeys(found))
+    # The command may run on a machine without the nodes' banks.
+    checked = inspect_config(deployed, here=False)
+    found = [f"deployed: {mistake.level}: {mistake.sentence}" for mistake in checked.mistakes]
+    return (*found, *(map(str, check_files([file])) if file else ()))
 
 
 def _is_terminal() -> bool:

@@ -120,9 +120,10 @@ class Router:
     def check_health(self) -> None:
         """Make the smallest prediction; raises whatever is wrong.
 
-        Serve calls it every few seconds, which also lets midnight show in the spend of today.
+        Serve calls it every few seconds, which also keeps the gauges in the metrics, and lets
+        midnight show in the spend of today.
         """
-        self.metrics.refresh_spend()
+        self.metrics.refresh_gauges()
         self.fallback.predict_means(["health check"], "no replica was called")
 
 

@@ -102,8 +102,8 @@ def _edit(text: str, application: yaml.MappingNode, bank: str) -> tuple[int, int
         return start, start, f"bank: {bank}{', ' if args.value else ''}"
     if isinstance(args, yaml.MappingNode) and args.value:
         return _line_before(text, args.value[0][0], f"bank: {bank}")
-    if args is not None:  # null
-        return args.start_mark.index, args.end_mark.index, f"{{bank: {bank}}}"
+    if args is not None:  # null, perhaps right behind the colon
+        return args.start_mark.index, args.end_mark.index, f" {{bank: {bank}}}"
     return _line_before(text, application.value[0][0], f"args: {{bank: {bank}}}")
 
 

@@ -77,7 +77,7 @@ class Versions:
 
 
 @dataclass(frozen=True, slots=True)
-class DeploymentLoad:
+class DeploymentStatus:
     """A deployment with its load; None is unknown."""
 
     state: DeploymentState
@@ -96,7 +96,7 @@ class ClusterStatus:
     dashboard : str
     endpoint : str or None
     service : ServiceState
-    deployments : tuple of DeploymentLoad
+    deployments : tuple of DeploymentStatus
     traffic : Traffic or None
         None before a second scrape.
     spend_today_usd, budget_usd_per_day : float or None
@@ -117,7 +117,7 @@ class ClusterStatus:
     dashboard: str
     endpoint: str | None
     service: ServiceState
-    deployments: tuple[DeploymentLoad, ...]
+    deployments: tuple[DeploymentStatus, ...]
     traffic: Traffic | None
     spend_today_usd: float | None
     budget_usd_per_day: float | None
@@ -304,9 +304,9 @@ def _try(call: Callable[[str], T], argument: str) -> tuple[T | None, str | None]
         return None, str(error)
 
 
-def _load(state: DeploymentState, samples: MetricSamples, application: str) -> DeploymentLoad:
+def _load(state: DeploymentState, samples: MetricSamples, application: str) -> DeploymentStatus:
     of_it = {"application": application, "deployment": state.name}
-    return DeploymentLoad(
+    return DeploymentStatus(
         state,
         samples.total("serve_deployment_queued_queries", **of_it),
         samples.total("serve_replica_processing_queries", **of_it),
@@ -333,7 +333,7 @@ def _explain(status: ClusterStatus, unknown: dict[str, str]) -> None:
         unknown["versions"] = "no replica exports its versions yet"
 
 
-def _deployment_json(row: DeploymentLoad) -> dict[str, Any]:
+def _deployment_json(row: DeploymentStatus) -> dict[str, Any]:
     state = row.state
     return {
         "name": state.name,

@@ -43,6 +43,7 @@ class Metrics:
             )
             for stage, work in STAGES.items()
         }
+        self._shown: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
         self._spend = DailySpend()
         self._versions: dict[str, str] | None = None
 
@@ -85,7 +86,13 @@ class Metrics:
 
     def refresh_spend(self) -> None:
         """Export the spend of today, which midnight sets to 0 without a request."""
-        self._gauges["scope_spend_today_usd"].set(self._spend.today_usd)
+        self._show("scope_spend_today_usd", self._spend.today_usd)
+
+    def refresh_gauges(self) -> None:
+        """Export every gauge again, at least every 10 s: Ray drops one that is not set for 20 s."""
+        self.refresh_spend()
+        for (name, labels), value in self._shown.items():
+            self._gauges[name].set(value, dict(labels))
 
     def count_feedback(self, decision: RecentDecision, score: float) -> None:
         """Count the score of a decision that had none."""
@@ -103,7 +110,7 @@ class Metrics:
             self._count_samples(attempt)
         for upstream in upstreams:
             state = BREAKER_STATES[upstream.breaker.state]
-            self._gauges["scope_breaker_state"].set(state, {"model": upstream.name})
+            self._show("scope_breaker_state", state, model=upstream.name)
 
     def _count_samples(self, attempt: Attempt) -> None:
         if attempt.samples is not None:
@@ -147,24 +154,29 @@ class Metrics:
 
     def set_unlogged(self, failed: int) -> None:
         """Set the number of decisions that could not be written to the log."""
-        self._gauges["scope_decisions_unlogged"].set(failed)
+        self._show("scope_decisions_unlogged", failed)
 
     def set_versions(self, *, bank: str, policy: str, settings: str) -> None:
         """Set the bank, policy and digest of the settings that are in force."""
         versions = {"bank": bank, "policy": policy, "settings": settings}
         if self._versions is not None:
-            self._gauges["scope_info"].set(0, self._versions)
-        self._gauges["scope_info"].set(1, versions)
+            self._show("scope_info", 0, **self._versions)
+            self._shown.pop(("scope_info", tuple(self._versions.items())))
+        self._show("scope_info", 1, **versions)
         self._versions = versions
 
     def set_budget(self, usd_per_day: float | None) -> None:
         """Set the budget of a day; None: there is none."""
         budget = math.nan if usd_per_day is None else usd_per_day
-        self._gauges["scope_budget_usd_per_day"].set(budget)
+        self._show("scope_budget_usd_per_day", budget)
 
     def set_settings_rejected(self, *, rejected: bool) -> None:
         """Set whether the latest settings are rejected."""
-        self._gauges["scope_settings_rejected"].set(int(rejected))
+        self._show("scope_settings_rejected", int(rejected))
+
+    def _show(self, name: str, value: float, **labels: str) -> None:
+        self._shown[name, tuple(labels.items())] = value
+        self._gauges[name].set(value, labels)
 
     def _count(self, name: str, step: float | None = 1, **labels: str) -> None:
         if step:  # a counter refuses steps of 0
