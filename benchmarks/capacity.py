@@ -44,6 +44,8 @@ class Run:
 
     latency_s: list[float]
     degraded: int
+    unfinished: int
+    """Requests without an answer when the run ended; their latency counts as the time so far."""
     client_cpu_s: float
     """CPU time of this process for a request."""
     cores: float
@@ -80,7 +82,7 @@ def main() -> None:
             found[share].append(run)
             print(
                 f"  {share}: {run.quantile_ms(0.5):.0f} {run.quantile_ms(0.95):.0f} ms, "
-                f"{run.cores:.2f} cores, {run.degraded} degraded, "
+                f"{run.cores:.2f} cores, {run.degraded} degraded, {run.unfinished} unfinished, "
                 f"load average {os.getloadavg()[0]:.1f}",
                 flush=True,
             )
@@ -117,11 +119,14 @@ async def drive(
             await asyncio.sleep(max(0.0, at_s - time.perf_counter()))
             prompt = "the same prompt?" if rng.random() < HIT_RATE else next(prompts)
             tasks.append(asyncio.create_task(ask(prompt, at_s, counts=at_s > counted_s)))
-        await asyncio.wait_for(asyncio.gather(*tasks), DRAIN_S)
+        _, late = await asyncio.wait(tasks, timeout=DRAIN_S)
+        for task in late:
+            task.cancel()
+        latency_s += [DRAIN_S] * len(late)
     took_s = time.perf_counter() - began_s
     client_cpu_s = (time.process_time() - cpu_s) / len(tasks)
     used_s = sum(cpu_seconds(pid).values()) - sum(before_s.values())
-    return Run(latency_s, degraded, client_cpu_s, used_s / took_s)
+    return Run(latency_s, degraded, len(late), client_cpu_s, used_s / took_s)
 
 
 def report(

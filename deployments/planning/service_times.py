@@ -158,11 +158,25 @@ class ServiceTimes(StrictModel):
     engine: tuple[EngineTime, ...] = ()
     """By concurrency; empty if no engine was measured."""
 
-    @property
-    def engine_tokens_per_s(self) -> float | None:
-        """Tokens of prompts and answers in a second of an engine; None if it was not measured."""
-        rates = [row.prompt_tokens_per_s + row.answer_tokens_per_s for row in self.engine]
-        return max(rates, default=None)
+    def engine_tokens_per_s(self, query_tokens: float, answer_tokens: float) -> float | None:
+        """Return the tokens that an engine processes in a second at its best concurrency.
+
+        Parameters
+        ----------
+        query_tokens, answer_tokens : float
+            Of a prompt, which is read at one rate, and of its answer, which is written at another.
+
+        Returns
+        -------
+        float or None
+            Of both together; None if no engine was measured.
+        """
+        tokens = query_tokens + answer_tokens
+        seconds = [
+            query_tokens / row.prompt_tokens_per_s + answer_tokens / row.answer_tokens_per_s
+            for row in self.engine
+        ]
+        return max((tokens / each_s for each_s in seconds), default=None)
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -68,6 +68,13 @@ def service_times_table(times: ServiceTimes) -> str:
     ]
     headers = ("one request through Serve, ms", "p50", "p95", *(f"CPU {g}" for g in groups))
     parts.append(text_table(headers, rows))
+    if times.engine:
+        engine = [
+            (str(e.concurrency), f"{e.prompt_tokens_per_s:,.0f}", f"{e.answer_tokens_per_s:,.0f}")
+            for e in times.engine
+        ]
+        headers = ("engine, tokens/s: queries at once", "of prompts", "of answers")
+        parts.append(text_table(headers, engine))
     router = times.router
     parts.append(
         f"of which the Router's own code takes {ms(router.uncached_s)} ms, "
