@@ -9,6 +9,7 @@ from deployments.planning.service_times import (
     ServeTimes,
     ServiceTimes,
     fit_line,
+    service_field,
 )
 
 
@@ -29,7 +30,8 @@ def batch_times(fixed_s, per_call_s, *, batches=(1, 2, 4, 8, 16), lengths=(64,),
                     n=5,
                 )
             )
-    return BatchTimes(device=device, threads=1, rows=tuple(rows), line=fit_line(rows))
+    line = fit_line(rows, service_field(device, 1))
+    return BatchTimes(device=device, threads=1, rows=tuple(rows), line=line)
 
 
 def request_times(median_s, **cpu_s):

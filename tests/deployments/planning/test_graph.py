@@ -10,7 +10,6 @@ from deployments.planning.graph import (
     Layout,
     Load,
     ServedGraph,
-    call_overhead_s,
     capacity_per_s,
 )
 from tests.deployments.planning.factories import batch_times, service_times
@@ -123,7 +122,7 @@ def test_serves_part_of_a_call_is_what_the_class_does_not_take():
     """
     The Predictor's process takes 5 ms a call, its class 5; with 3 it would be 2.
     """
-    assert call_overhead_s(TIMES, "Predictor") == pytest.approx(0.0)
+    assert TIMES.call_overhead_s("Predictor") == pytest.approx(0.0)
     quick = TIMES.model_copy(
         update={
             "deployments": {
@@ -132,7 +131,7 @@ def test_serves_part_of_a_call_is_what_the_class_does_not_take():
             }
         }
     )
-    assert call_overhead_s(quick, "Predictor") == pytest.approx(0.002)
+    assert quick.call_overhead_s("Predictor") == pytest.approx(0.002)
 
 
 def test_longer_prompts_take_longer():

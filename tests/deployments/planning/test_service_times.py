@@ -56,10 +56,22 @@ def test_noise_makes_no_larger_batch_faster():
     """
     measured = batch_times(0.0, 0.005, batches=(1, 2, 4))
     rows = list(measured.rows)
-    rows[1] = rows[1].model_copy(update={"median_s": 0.03})
+    rows[1] = rows[1].model_copy(update={"cpu_s": 0.03})
     noisy = measured.model_copy(update={"rows": tuple(rows)})
 
     assert noisy.seconds_n(64, 4) == pytest.approx([0.005, 0.03, 0.03, 0.03])
+
+
+def test_waits_for_other_programs_are_no_service():
+    """
+    A batch that took twice its CPU time on a busy machine; on a GPU the wall time counts.
+    """
+    measured = batch_times(0.01, 0.01)
+    rows = tuple(row.model_copy(update={"median_s": 2 * row.cpu_s}) for row in measured.rows)
+
+    assert measured.model_copy(update={"rows": rows}).seconds_n(64, 1) == pytest.approx([0.02])
+    gpu = measured.model_copy(update={"rows": rows, "device": "cuda"})
+    assert gpu.seconds_n(64, 1) == pytest.approx([0.04])
 
 
 def test_the_fitted_line_is_that_of_the_measurements():
