@@ -1,6 +1,7 @@
 """The latency of a request through proxy, Router, Embedder and Predictor at a load."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -111,8 +112,7 @@ class _Station(NamedTuple):
 
     forecast: StationForecast
     extra: Latency
-    alone_s: float
-    """Service of one call that meets no other, with shared cores."""
+    """Time of a call beyond the service of one alone."""
 
 
 class ServedGraph:
@@ -183,7 +183,7 @@ class ServedGraph:
         forecast = StationForecast(
             utilisation, rate_per_s * mean_s, None, wait_s, latency_s, rate_per_s * latency_s / n
         )
-        return _Station(forecast, extra, mean_s * factor)
+        return _Station(forecast, extra)
 
     def _solve_batched(self, name: str, factor: float) -> _Station | None:
         """Solve processes that serve batches; calls go to the one of two that has fewer."""
@@ -193,7 +193,7 @@ class ServedGraph:
         if rate_per_s == 0:
             alone = Latency.of_wait(self._step_s, 0.0, 0.0)
             idle = StationForecast(0.0, 0.0, 1.0, 0.0, float(service_s_n[0]), 0.0)
-            return _Station(idle, alone, float(service_s_n[0]))
+            return _Station(idle, alone)
         queue = BatchQueue.solve(rate_per_s, service_s_n)
         if queue is None:
             return None
@@ -210,7 +210,7 @@ class ServedGraph:
             latency_s,
             rate_per_s * latency_s,
         )
-        return _Station(forecast, extra, float(service_s_n[0]))
+        return _Station(forecast, extra)
 
     def _cores(self, stations: dict[str, _Station]) -> float:
         taken = sum(station.forecast.cores for station in stations.values())
@@ -229,37 +229,50 @@ class ServedGraph:
         return serve.idle_cores + self._load.requests_per_s * per_request_s
 
     def _latency(self, stations: dict[str, _Station], factor: dict[str, float]) -> Latency:
-        """Add up what a request passes; the services spread as they did without a load."""
+        """Return the latency of all requests, cached or not."""
+        http = stations[PROXY].extra.plus(stations["Router"].extra)
+        remote = http.plus(stations["Embedder"].extra).plus(stations["Predictor"].extra)
+        utilisation = self._cores(stations) / self._layout.cores
         serve = self._times.serve
-        http_s = {
-            kind: sum(request.cpu_s[name] * factor[name] for name in HTTP)
-            for kind, request in (("cached", serve.cached), ("uncached", serve.uncached))
-        }
-        batched_s = sum(stations[name].alone_s for name in BATCHED)
-        cached_s = http_s["cached"] + self._rest_s("cached")
-        uncached_s = http_s["uncached"] + batched_s + self._rest_s("uncached")
-        waits = stations[PROXY].extra.plus(stations["Router"].extra)
-        remote = waits.plus(stations["Embedder"].extra).plus(stations["Predictor"].extra)
-        cached = _spread(self._step_s, cached_s, serve.cached)
-        uncached = _spread(self._step_s, uncached_s, serve.uncached)
-        return uncached.plus(remote).mixed_with(cached.plus(waits), self._load.hit_rate)
+        cached = self._path(serve.cached, HTTP, http, factor, utilisation)
+        uncached = self._path(serve.uncached, STATIONS, remote, factor, utilisation)
+        return uncached.mixed_with(cached, self._load.hit_rate)
 
-    def _rest_s(self, kind: str) -> float:
-        """Return what a request alone takes beyond the CPU time of all that it passes, s."""
-        serve = self._times.serve
-        measured = serve.cached if kind == "cached" else serve.uncached
-        known = HTTP if kind == "cached" else STATIONS
-        return max(0.0, measured.median_s - sum(measured.cpu_s[name] for name in known))
+    def _path(
+        self,
+        measured: RequestTimes,
+        names: Sequence[str],
+        waits: Latency,
+        factor: Mapping[str, float],
+        core_utilisation: float,
+    ) -> Latency:
+        """Return the latency of one kind of request: alone, waiting for processes and for cores.
 
-
-def _spread(step_s: float, median_s: float, alone: RequestTimes) -> Latency:
-    return Latency.of_spread(step_s, median_s, alone.p95_s / alone.median_s)
+        The wait for cores is what sharing adds to each service. But together with the waits for
+        processes it is not less than if the processes were nothing and a request had only to share
+        the cores: then it would be that of a queue with a server for each core.
+        """
+        cpu_s = {name: measured.cpu_s[name] for name in HTTP if name in names}
+        cpu_s |= {name: float(self._cpu_n[name][0]) for name in BATCHED if name in names}
+        wall_s = {name: float(self._wall_n[name][0]) for name in BATCHED if name in names}
+        known_s = sum(measured.cpu_s[name] for name in names)
+        alone_s = max(0.0, measured.median_s - known_s) + sum((cpu_s | wall_s).values())
+        slowed_s = sum(cpu_s[name] * (factor[name] - 1) for name in names)
+        n_cores = self._layout.cores
+        all_s = mean_wait_s(n_cores, core_utilisation, sum(cpu_s.values()), 1.0)
+        core_wait = Latency.of_wait(
+            self._step_s,
+            wait_probability(n_cores, core_utilisation),
+            max(slowed_s, all_s - waits.mean_s),
+        )
+        spread = Latency.of_spread(self._step_s, alone_s, measured.p95_s / measured.median_s)
+        return spread.plus(waits).plus(core_wait)
 
 
 def duration_of_batch_s(times: ServiceTimes, name: str, load: Load, largest: int) -> FloatArray:
     """Return the time of a batch of 1, 2, ..., `largest` calls in a replica, s."""
     alone_s = times.deployments[name].seconds_n(load.prompt_tokens, largest)
-    return alone_s + call_overhead_s(times, name) * np.arange(1, largest + 1)
+    return alone_s + times.call_overhead_s(name) * np.arange(1, largest + 1)
 
 
 def cpu_of_batch_s(times: ServiceTimes, name: str, load: Load, largest: int) -> FloatArray:
@@ -267,14 +280,7 @@ def cpu_of_batch_s(times: ServiceTimes, name: str, load: Load, largest: int) -> 
     measured = times.deployments[name]
     alone_s = measured.cpu_seconds_n(load.prompt_tokens, largest)
     alone_s = np.minimum(alone_s, measured.seconds_n(load.prompt_tokens, largest))
-    return alone_s + call_overhead_s(times, name) * np.arange(1, largest + 1)
-
-
-def call_overhead_s(times: ServiceTimes, name: str) -> float:
-    """Return the CPU time of Serve for one call of a deployment, in the process of the replica."""
-    serve = times.serve
-    own_s = times.deployments[name].cpu_seconds_n(serve.prompt_tokens, 1)[0]
-    return max(0.0, serve.uncached.cpu_s[name] - float(own_s))
+    return alone_s + times.call_overhead_s(name) * np.arange(1, largest + 1)
 
 
 def _as_processes(cores: float) -> list[tuple[int, float]]:

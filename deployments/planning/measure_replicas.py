@@ -16,7 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deployments.planning.prompts import distinct_prompts
-from deployments.planning.service_times import BatchTime, BatchTimes, Machine, fit_line
+from deployments.planning.service_times import (
+    BatchTime,
+    BatchTimes,
+    Machine,
+    fit_line,
+    service_field,
+)
 from deployments.protocol import PredictionRequest, SelectionRequest, StrategyRequest
 from deployments.replicas.app_config import AppConfig
 from deployments.replicas.selector import SelectorArgs
@@ -115,7 +121,7 @@ def _measure_here(job: ReplicaJob, threads: int) -> BatchTimes:
     cells = [(batch, tokens) for tokens in job.lengths for batch in job.batches]
     prompts = {tokens: distinct_prompts(tokens, seed=2) for tokens in job.lengths}
     wall_s: dict[tuple[int, int], list[float]] = {cell: [] for cell in cells}
-    cpu_s = dict.fromkeys(cells, 0.0)
+    cpu_s: dict[tuple[int, int], list[float]] = {cell: [] for cell in cells}
     for batch, tokens in (cells[0], cells[-1]):  # warm up
         make_batch(list(islice(prompts[tokens], batch)))()
     ends_at, round_no = time.perf_counter() + job.seconds, 0
@@ -126,19 +132,20 @@ def _measure_here(job: ReplicaJob, threads: int) -> BatchTimes:
             began_s, began_cpu_s = time.perf_counter(), time.process_time()
             run()
             wall_s[batch, tokens].append(time.perf_counter() - began_s)
-            cpu_s[batch, tokens] += time.process_time() - began_cpu_s
+            cpu_s[batch, tokens].append(time.process_time() - began_cpu_s)
         round_no += 1
     rows = tuple(_row(cell, wall_s[cell], cpu_s[cell]) for cell in cells)
-    return BatchTimes(device=device, threads=threads, rows=rows, line=fit_line(rows))
+    line = fit_line(rows, service_field(device, threads))
+    return BatchTimes(device=device, threads=threads, rows=rows, line=line)
 
 
-def _row(cell: tuple[int, int], wall_s: Sequence[float], cpu_s: float) -> BatchTime:
+def _row(cell: tuple[int, int], wall_s: Sequence[float], cpu_s: Sequence[float]) -> BatchTime:
     return BatchTime(
         batch=cell[0],
         prompt_tokens=cell[1],
         median_s=float(np.median(wall_s)),
         p95_s=float(np.quantile(wall_s, 0.95)),
-        cpu_s=cpu_s / len(wall_s),
+        cpu_s=float(np.median(cpu_s)),
         n=len(wall_s),
     )
 
