@@ -9,6 +9,7 @@ import pytest
 from deployments.checks import check_files, inspect_files
 from tests.factories import manifests
 
+ROOT = Path(__file__).parents[3]
 BASE = manifests.RAY_SERVICE.replace(
     f"serveConfigV2: |\n{manifests.indented(manifests.SERVE, 4)}", 'serveConfigV2: ""\n'
 ).replace(":0.1.0-ray2.60.0", "")
@@ -207,3 +208,14 @@ def test_without_the_schemas_of_kubernetes_a_warning_says_so(tmp_path, monkeypat
 
     assert [finding.level for finding in findings] == ["warning", "error"]
     assert findings[0].remedy == "pip install 'scope-router[cluster]'"
+
+
+def test_our_own_folder_of_manifests_has_no_mistake():
+    """
+    Its three overlays describe an application each.
+    """
+    checked = inspect_files([ROOT / "cluster"])
+    served = {Path(file).parent.name for file, _ in checked.summaries}
+
+    assert [str(finding) for finding in checked.findings if finding.level == "error"] == []
+    assert served == {"small", "production", "gpu"}
