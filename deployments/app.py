@@ -13,7 +13,8 @@ from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 
 from deployments.gateway.api import make_api
-from deployments.gateway.wiring import OptionalReplicas, build_router
+from deployments.gateway.feedback import Feedback, FeedbackReceipt
+from deployments.gateway.wiring import OptionalReplicas, RouterPeers, build_router
 from deployments.protocol import (
     EmbeddedTexts,
     Prediction,
@@ -137,9 +138,12 @@ class RouterReplica:
             load_bank(Path(bank)),
             embed,
             predict,
-            SessionPeers(
-                RemoteCall("session", self._session_owner_call("get_session")),
-                RemoteCall("session", self._session_owner_call("put_session")),
+            RouterPeers(
+                SessionPeers(
+                    RemoteCall("session", self._session_owner_call("get_session")),
+                    RemoteCall("session", self._session_owner_call("put_session")),
+                ),
+                RemoteCall("router", self._record_feedback_everywhere),
             ),
             host=host,
             name=context.replica_tag,
@@ -173,6 +177,17 @@ class RouterReplica:
     async def put_session(self, key: SessionKey, state: SessionState) -> None:
         """Store the state of a session that belongs to this replica."""
         self._router.sessions.local.put(key, state)
+
+    async def record_feedback(self, feedback: Feedback) -> FeedbackReceipt | None:
+        """Count a score if the decision is one of this replica."""
+        return self._router.feedback.record(feedback)
+
+    async def _record_feedback_everywhere(self, feedback: Feedback) -> list[Any]:
+        """Return what `record_feedback` of every replica returns or raises."""
+        context = serve.get_replica_context()
+        router = serve.get_deployment_handle(context.deployment, context.app_name)
+        answers = router.broadcast("record_feedback", feedback)
+        return await answers.results_async(return_exceptions=True)
 
     def _session_owner_call(self, method: str) -> Callable[[Any], Awaitable[Any]]:
         """Return a call of a method on the replica that a session belongs to."""

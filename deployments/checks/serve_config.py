@@ -4,40 +4,75 @@ Serve ignores unknown keys, and restarts a replica with wrong settings again and
 with a traceback.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from ray.serve.schema import (
-    DeploymentSchema,
-    HTTPOptionsSchema,
-    ServeApplicationSchema,
-    ServeDeploySchema,
+from ray.runtime_env import RuntimeEnv
+from ray.serve.config import (
+    AutoscalingConfig,
+    AutoscalingPolicy,
+    GangSchedulingConfig,
+    RequestRouterConfig,
 )
+from ray.serve.schema import ServeDeploySchema
 
-from deployments.protocol import format_error, predicted_arms
-from deployments.replicas import Batching
-from deployments.replicas.app_config import AppConfig
-from deployments.replicas.engine import DEPLOYMENT_NAME
-from deployments.replicas.learned_router import check_routers
-from deployments.replicas.reasoner import ReasonerArgs, check_reasoner
-from deployments.replicas.selector import SelectorArgs
-from deployments.settings import ActiveSettings, check_bind, parse_settings
-from scope.arms import resampled_arms
-from scope.bank import is_bank, load_bank
-from scope.config import parse
-from scope.errors import ConfigError, join_names, one_line
-from scope.pool import ModelSpec
-from scope.reasoner import check_capacity
+from deployments.checks.agreement import check_agreement, summary_line
+from deployments.checks.application import IMPORT_PATH, applications_of, shape_mistakes
+from deployments.checks.findings import (
+    Keys,
+    Mistake,
+    as_list,
+    as_mapping,
+    did_you_mean,
+    dotted,
+    get_in,
+)
+from deployments.checks.queues import application_queue_mistakes, blocks_of, queue_mistakes
+from deployments.checks.secrets import secret_mistakes
+from deployments.checks.timeouts import health_check_mistakes, timeout_mistakes
+from deployments.checks.unknown_keys import invalid_value, unknown_key, unknown_keys
+from deployments.checks.versions import installed_versions
+from deployments.protocol import short_repr
+from scope.errors import ConfigError, one_line
 
-IMPORT_PATH = "deployments.app:build_app"
-DEPLOYMENT_NAMES = ("Router", "Embedder", "Predictor")
-BATCHED = {"Embedder", "Selector", "LearnedRouter"}
-"""Deployments whose ``user_config`` is `Batching`."""
-PLACEMENT_KEYS = ("placement_group_bundles", "placement_group_strategy", "ray_actor_options")
-"""Settings of a deployment that would override what an engine derives from its arguments."""
+IGNORED = ", and Serve ignores it"
+BLOCK_MODELS: dict[str, type[BaseModel]] = {
+    "autoscaling_config": AutoscalingConfig,
+    "request_router_config": RequestRouterConfig,
+    "gang_scheduling_config": GangSchedulingConfig,
+}
+"""Parts of a deployment that Serve checks only when it starts the deployment."""
+
+RESOURCES = ("CPU", "GPU", "memory")
+"""The names of Ray's own resources; any other name is a resource of the user."""
+
+MISSPELT = ("cpu", "gpu", "cpus", "gpus", "memory")
+"""What is meant for one of `RESOURCES`, in small letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedConfig:
+    """What a check of one Serve configuration found.
+
+    Attributes
+    ----------
+    mistakes : list of Mistake
+    summaries : list of str
+        One line for each application of ours that has no error.
+    """
+
+    mistakes: list[Mistake]
+    summaries: list[str]
+
+    @property
+    def errors(self) -> list[Mistake]:
+        """The mistakes that fail or are unsafe."""
+        return [mistake for mistake in self.mistakes if mistake.level == "error"]
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -58,141 +93,117 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def check_config(config: Mapping[str, Any]) -> str:
-    """Check a whole configuration; return a line about each application of ours.
+    """Check a whole configuration for this machine; return a line about each application of ours.
 
     Raises
     ------
-    ScopeError
-        One sentence about the first mistake.
+    ConfigError
+        One sentence about the first error; `check_files` finds all, and warnings.
     """
-    if unknown := list(_unknown_keys(config)):
-        raise ConfigError(f"unknown {', '.join(unknown)}; Serve would ignore it")
+    checked = inspect_config(config, here=True)
+    if errors := checked.errors:
+        more = f" (and {len(errors) - 1} more: `scope check`)" if len(errors) > 1 else ""
+        raise ConfigError(f"{errors[0].sentence}{more}")
+    return "\n".join(checked.summaries)
+
+
+def inspect_config(config: Mapping[str, Any], *, here: bool) -> CheckedConfig:
+    """Return all that is wrong with a configuration.
+
+    Parameters
+    ----------
+    config : Mapping
+        A Serve configuration: ``proxy_location``, ``http_options``, ``applications``.
+    here : bool
+        The applications will run on this machine, so that their files must be here.
+    """
+    mistakes = [*_serve_mistakes(config), *queue_mistakes(config), *health_check_mistakes(config)]
+    mistakes += [*secret_mistakes(config), *installed_versions(config)]
+    applications = applications_of(config)
+    if not applications:
+        message = f"no application has import_path {IMPORT_PATH}"
+        mistakes.append(Mistake(("applications",), message, "add one, as serve_config.yaml has it"))
+    summaries = []
+    for app in applications:
+        agreement = check_agreement(app, here=here)
+        ours = [*shape_mistakes(app), *agreement.mistakes, *timeout_mistakes(app)]
+        ours += application_queue_mistakes(app)
+        mistakes += ours
+        summaries.append(summary_line(app, agreement))
+    checked = CheckedConfig(_without_repetition(mistakes), summaries)
+    return CheckedConfig(checked.mistakes, []) if checked.errors else checked
+
+
+def _without_repetition(mistakes: list[Mistake]) -> list[Mistake]:
+    """Keep the first mistake about each path and level: later checks say the same otherwise."""
+    seen: dict[tuple[Keys, str], Mistake] = {}
+    for mistake in mistakes:
+        seen.setdefault((mistake.path, mistake.level), mistake)
+    return list(seen.values())
+
+
+def _serve_mistakes(config: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield unknown keys and wrong values of everything that Serve itself reads."""
+    yield from unknown_keys(config, (), ServeDeploySchema, IGNORED)
+    shapeless = list(_no_mappings(config))
+    yield from shapeless or _refused(config, (), ServeDeploySchema)
+    for place, application in enumerate(as_list(config.get("applications"))):
+        path: Keys = ("applications", place)
+        yield from _runtime_env(config, (*path, "runtime_env"))
+        yield from unknown_keys(config, (*path, "autoscaling_policy"), AutoscalingPolicy, IGNORED)
+        for key in ("host", "port"):
+            if key in as_mapping(application):
+                message = f"{dotted(config, (*path, key))} makes Serve refuse the file"
+                yield Mistake((*path, key), message, f"set http_options.{key}")
+    for block in blocks_of(config):
+        yield from _runtime_env(config, (*block.path, "ray_actor_options", "runtime_env"))
+        yield from _bundles(config, (*block.path, "placement_group_bundles"))
+        for key, kind in BLOCK_MODELS.items():
+            if isinstance(block.value.get(key), Mapping):
+                yield from _refused(config, (*block.path, key), kind)
+
+
+def _no_mappings(config: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield the entries that are no mappings, on which the validators of Serve fail."""
+    lists: list[Keys] = [("applications",)]
+    n_applications = len(as_list(config.get("applications")))
+    lists += [("applications", place, "deployments") for place in range(n_applications)]
+    for path in lists:
+        for place, entry in enumerate(as_list(get_in(config, path))):
+            if not isinstance(entry, Mapping):
+                field = (*path, place)
+                message = f"{dotted(config, field)} is {short_repr(entry)}"
+                yield Mistake(field, message, "it should be a mapping with a name")
+
+
+def _refused(config: Mapping[str, Any], path: Keys, kind: type[BaseModel]) -> Iterator[Mistake]:
+    """Yield the values that a model of Serve refuses."""
     try:
-        schema = ServeDeploySchema.model_validate(config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about deprecated fields, at each start of Serve
+            kind.model_validate(get_in(config, path))
+    except (AttributeError, TypeError, KeyError) as error:  # in a validator of Serve
+        message = f"{dotted(config, path)} is refused by Serve: {one_line(error)}"
+        yield Mistake(path, message, "compare it with serve_config.yaml")
     except ValidationError as error:
-        mistakes = (format_error(mistake) for mistake in error.errors(include_url=False))
-        raise ConfigError("; ".join(mistakes)) from None
-    ours = [app for app in config.get("applications", []) if app.get("import_path") == IMPORT_PATH]
-    if not ours:
-        raise ConfigError(f"no application has import_path {IMPORT_PATH}")
-    return "\n".join(_check_application(app, schema.http_options.host) for app in ours)
+        for details in error.errors(include_url=False):
+            whole = kind is AutoscalingConfig and not details["loc"]  # min, max: in `queues`
+            if details["type"] != "extra_forbidden" and not whole:
+                yield invalid_value(config, path, details)
 
 
-def _check_application(application: Mapping[str, Any], host: str) -> str:
-    args = parse(AppConfig, application.get("args", {}), "args")
-    blocks = {block["name"]: block for block in application.get("deployments", [])}
-    names = _deployment_names(args)
-    if unknown := sorted(set(blocks) - set(names)):
-        raise ConfigError(f"no deployment {', '.join(unknown)}; expected {', '.join(names)}")
-    user_config = blocks.get("Router", {}).get("user_config", {})
-    models, predicted, notes = _models(args, user_config)
-    routers = check_routers(args.routers)
-    learned = tuple(model for router in routers.values() for model in router.spec.models)
-    current = ActiveSettings.from_user_config(user_config, models, learned)
-    check_bind(host, current.settings.access)
-    arms = {name: router.spec.arms for name, router in routers.items()}
-    current.settings.check_strategy(arms, predicted)
-    current.settings.reasoning.check(engine=args.reasoner is not None)
-    for name in BATCHED & set(blocks):
-        parse(Batching, blocks[name].get("user_config", {}), f"the {name}'s user_config")
-    if isinstance(args.selector, SelectorArgs):
-        args.selector.check()
-        notes = f"; samples are chosen by {args.selector.model}{notes}"
-    notes = f"{_selector_note(current.models, args.selector)}{notes}"
-    if routers:
-        notes = f"; learned routers: {', '.join(routers)}{notes}"
-    if args.reasoner is not None:
-        notes = f"; {_check_engines(args.reasoner, blocks.get(DEPLOYMENT_NAME, {}))}{notes}"
-    n_upstreams = len(current.with_upstream(current.models))
-    return f"valid: {len(current.models)} models, {n_upstreams} with an upstream, on {host}{notes}"
+def _runtime_env(config: object, path: Keys) -> Iterator[Mistake]:
+    known = {name for name in RuntimeEnv.known_fields if not name.startswith("_")}
+    for key in as_mapping(get_in(config, path)):
+        if key not in known:
+            yield unknown_key(config, (*path, key), known, ", and Ray ignores it")
 
 
-def _deployment_names(args: AppConfig) -> tuple[str, ...]:
-    """Return the deployments that these arguments start."""
-    optional = {
-        DEPLOYMENT_NAME: args.reasoner is not None,
-        "Selector": isinstance(args.selector, SelectorArgs),
-        "LearnedRouter": bool(args.routers),
-    }
-    return (*DEPLOYMENT_NAMES, *(name for name, runs in optional.items() if runs))
-
-
-def _models(
-    args: AppConfig, user_config: Mapping[str, Any]
-) -> tuple[tuple[ModelSpec, ...], Collection[str], str]:
-    """Return the models, the arms of the pool that are predicted, and what was not checked.
-
-    The models are those of the bank, else of the file.
-    """
-    pool = parse_settings(user_config).pool or ()
-    folder = Path(args.bank)
-    listed = parse_settings(user_config).models
-    if listed and not is_bank(folder):
-        return listed, pool, f"; bank {folder} is not on this machine and was not checked"
-    bank = load_bank(folder)
-    if args.reasoner is not None:
-        check_reasoner(args.reasoner, bank)
-    return bank.models, predicted_arms(bank, pool), ""
-
-
-def _selector_note(models: tuple[ModelSpec, ...], selector: object) -> str:
-    """Return a note if several samples are chosen by another selector than they were fitted for."""
-    by_majority = not isinstance(selector, SelectorArgs)
-    other = [
-        f"{name} ({known.selector})"
-        for name, known in resampled_arms(models)
-        if (known.selector == "majority") != by_majority
-    ]
-    if not other:
-        return ""
-    here = "the majority" if by_majority else "the Selector"
-    return (
-        f"; note: {here} chooses here, and the bank knows another selector of {join_names(other)}"
-    )
-
-
-def _check_engines(reasoner: ReasonerArgs, block: Mapping[str, Any]) -> str:
-    """Return the resources that the engines need.
-
-    Raises
-    ------
-    ScopeError
-        If the settings of the engines contradict each other.
-    """
-    if misplaced := [name for name in PLACEMENT_KEYS if name in block]:
-        raise ConfigError(
-            f"{DEPLOYMENT_NAME}.{misplaced[0]} would override args.reasoner.engine, "
-            "which defines what an engine runs on; set it there"
-        )
-    engine, scaling = reasoner.engine, block.get("autoscaling_config", {})
-    if engine.gpus_per_node is not None:
-        check_capacity(engine, ())
-    limit, target = block.get("max_ongoing_requests"), scaling.get("target_ongoing_requests")
-    if limit is not None and target is not None and target > limit:
-        raise ConfigError(
-            f"{DEPLOYMENT_NAME}.autoscaling_config.target_ongoing_requests is {target}, "
-            f"but an engine never has more than max_ongoing_requests, {limit}: "
-            "no second engine would start"
-        )
-    n_engines = scaling.get("max_replicas", block.get("num_replicas", 1))
-    if engine.accelerator == "cpu":
-        return f"at most {n_engines} engines on CPUs"
-    n_gpus = engine.tensor_parallel
-    gpus = "1 GPU" if n_gpus == 1 else f"{n_gpus} GPUs"
-    return f"at most {n_engines} engines of {gpus} take {n_engines * n_gpus}"
-
-
-def _unknown_keys(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the unknown keys of a file, of its applications and of their deployments."""
-    yield from _unknown(config, ServeDeploySchema, "")
-    yield from _unknown(config.get("http_options"), HTTPOptionsSchema, "http_options.")
-    for application in config.get("applications") or []:
-        yield from _unknown(application, ServeApplicationSchema, "applications.")
-        for block in application.get("deployments") or []:
-            yield from _unknown(block, DeploymentSchema, f"{block.get('name')}.")
-
-
-def _unknown(block: object, kind: type[BaseModel], where: str) -> Iterator[str]:
-    for key in block if isinstance(block, dict) else ():
-        if key not in kind.model_fields:
-            yield f"{where}{key}"
+def _bundles(config: object, path: Keys) -> Iterator[Mistake]:
+    """Yield names of resources that differ from Ray's in upper and lower case."""
+    for place, bundle in enumerate(as_list(get_in(config, path))):
+        for key in as_mapping(bundle):
+            if key not in RESOURCES and str(key).lower() in MISSPELT:
+                field = (*path, place, key)
+                message = f"{dotted(config, field)} is no resource of Ray, so that no node fits"
+                yield Mistake(field, message, did_you_mean(str(key), RESOURCES))

@@ -13,12 +13,13 @@ from deployments.gateway.http_errors import install_error_handlers
 from deployments.gateway.model_list import model_list
 from deployments.gateway.request_context import RequestContext
 from deployments.gateway.router import Router
-from deployments.requests import ROUTE_BODIES, ChatRequest, read_body
+from deployments.requests import ROUTE_BODIES, ChatRequest, FeedbackBody, read_body
 from deployments.upstream import UpstreamResponse, UpstreamStream
 
 ENDPOINTS = {
     "/v1/chat/completions": "chat",
     "/v1/route": "route",
+    "/v1/feedback": "feedback",
     "/v1/models": "models",
     "/health": "health",
     "/ready": "ready",
@@ -101,6 +102,18 @@ async def route(request: Request) -> Response:
         decisions = [decision.to_json() for decision in context.decisions]
         content: Any = {"decisions": decisions} if parsed.is_batch else decisions[0]
         return JSONResponse(content, headers=context.headers())
+    finally:
+        context.close()
+
+
+@ROUTES.post("/v1/feedback", openapi_extra=_openapi_body(one_of(FeedbackBody)))
+async def feedback(request: Request) -> Response:
+    """Take the score of a decision; the first one counts."""
+    context, raw = await _admit("feedback", request)
+    try:
+        body = FeedbackBody.parse(raw)
+        receipt = await _router(request).feedback.submit(context.client, body)
+        return JSONResponse({"decision_id": body.decision_id, **receipt._asdict()})
     finally:
         context.close()
 

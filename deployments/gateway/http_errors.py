@@ -6,12 +6,14 @@ from starlette.exceptions import HTTPException
 
 from deployments.protocol import (
     AuthenticationError,
+    DecisionNotFoundError,
     ModelNotFoundError,
     NotConfiguredError,
     OverloadedError,
     PayloadTooLargeError,
     RateLimitError,
     RequestError,
+    ScoreConflictError,
 )
 from deployments.upstream import error_body
 from scope.errors import ScopeError
@@ -19,6 +21,8 @@ from scope.errors import ScopeError
 STATUS: dict[type[ScopeError], int] = {
     AuthenticationError: 401,
     ModelNotFoundError: 404,
+    DecisionNotFoundError: 404,
+    ScoreConflictError: 409,
     PayloadTooLargeError: 413,
     RateLimitError: 429,
     OverloadedError: 503,

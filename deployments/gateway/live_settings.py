@@ -12,7 +12,7 @@ from deployments.routing.learned_strategy import LearnedStrategy
 from deployments.routing.readiness import Readiness
 from deployments.routing.reasoning_client import ReasoningClient
 from deployments.routing.sessions import SessionStore
-from deployments.settings import ActiveSettings, check_bind
+from deployments.settings import ActiveSettings, RouterSettings, check_bind
 from deployments.telemetry.metrics import Metrics
 from deployments.upstream import FallbackExecutor, UpstreamClient, UpstreamRegistry
 from scope.bank import Bank
@@ -87,19 +87,30 @@ class LiveSettings:
         arms = {name: strategy.arms for name, strategy in parts.learned.items()}
         settings.check_strategy(arms, predicted_arms(self._bank, settings.pool or ()))
         settings.reasoning.check(engine=parts.reasoning.available)
-        decision_log = parts.request_log.make_decision_log(settings.decisions)
+        files = parts.request_log.make_files(settings.decisions)
         parts.upstreams.configure(settings.upstreams, {model.id: model for model in new.models})
         if self._current is None:
             await self._resources.enter_async_context(parts.client)
         parts.executor.retries = settings.retries
         parts.executor.best_of_n.settings = settings.sampling
-        parts.request_log.replace_decision_log(decision_log)
+        parts.request_log.replace_files(files)
         for cache in (parts.cache, *(strategy.cache for strategy in parts.learned.values())):
             cache.resize(settings.max_cached_predictions)
         parts.sessions.local = parts.sessions.local.with_settings(settings.sessions)
         self._current = new
-        parts.metrics.set_settings_rejected(rejected=False)
+        self._report(settings)
         parts.readiness.settings = "ok"
+
+    def _report(self, settings: RouterSettings) -> None:
+        """Export which settings are in force."""
+        metrics = self._parts.metrics
+        ((field, value),) = settings.policy.objective_settings.items()
+        metrics.set_versions(
+            bank=self._bank.version, policy=f"{field} {value:g}", settings=settings.digest
+        )
+        metrics.set_budget(settings.spend.budget_usd_per_day)
+        metrics.refresh_spend()
+        metrics.set_settings_rejected(rejected=False)
 
     def mark_rejected(self) -> None:
         """Record that the latest settings were rejected, until others are in force."""

@@ -30,7 +30,7 @@ class RequestContext:
     Parameters
     ----------
     endpoint : str
-        ``chat``, ``route`` or ``models``.
+        ``chat``, ``route``, ``feedback`` or ``models``.
     client : str
         Name of the API key.
     current : ActiveSettings

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deployments.gateway.admission import Admission
+from deployments.gateway.feedback import FeedbackService
 from deployments.gateway.live_settings import LiveSettings
 from deployments.gateway.request_context import RequestContext
 from deployments.protocol import NotConfiguredError, pinned_decision
@@ -37,6 +38,7 @@ class Router:
     decider: DecisionService
     executor: FallbackExecutor
     sessions: SessionStore
+    feedback: FeedbackService
     readiness: Readiness
     fallback: FallbackPredictor
     metrics: Metrics
@@ -116,7 +118,12 @@ class Router:
         context.record_decisions(decisions, [request.text for request in requests])
 
     def check_health(self) -> None:
-        """Make the smallest prediction; raises whatever is wrong."""
+        """Make the smallest prediction; raises whatever is wrong.
+
+        Serve calls it every few seconds, which also keeps the gauges in the metrics, and lets
+        midnight show in the spend of today.
+        """
+        self.metrics.refresh_gauges()
         self.fallback.predict_means(["health check"], "no replica was called")
 
 

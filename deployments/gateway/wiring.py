@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deployments.gateway.admission import Admission
+from deployments.gateway.feedback import FeedbackService
 from deployments.gateway.live_settings import ConfigurableParts, LiveSettings
 from deployments.gateway.request_log import RequestLog
 from deployments.gateway.router import Router
@@ -54,11 +55,26 @@ class OptionalReplicas:
 NO_MORE = OptionalReplicas()
 
 
+@dataclass(frozen=True, slots=True)
+class RouterPeers:
+    """What a replica of the Router asks the other ones.
+
+    Attributes
+    ----------
+    sessions : SessionPeers
+    feedback : RemoteMethod
+        Takes a `Feedback`, and returns what `FeedbackService.record` of every replica returns.
+    """
+
+    sessions: SessionPeers
+    feedback: RemoteMethod
+
+
 def build_router(
     bank: Bank,
     embedder: RemoteMethod,
     predictor: RemoteMethod,
-    peers: SessionPeers,
+    peers: RouterPeers,
     *,
     host: str,
     name: str,
@@ -71,8 +87,7 @@ def build_router(
     bank : Bank
     embedder, predictor : RemoteMethod
         `Embedder.embed` and `Predictor.predict`.
-    peers : SessionPeers
-        The sessions of all replicas of the Router.
+    peers : RouterPeers
     host : str
         Address that HTTP is bound to.
     name : str
@@ -83,7 +98,7 @@ def build_router(
     predictions = PredictionClient(bank, embedder, predictor, fallback, cache, metrics)
     reasoning = ReasoningClient(bank, more.reasoner, cache, metrics)
     learned = _learned_strategies(bank, more, metrics)
-    sessions = SessionStore(LocalSessions(SessionSettings()), peers)
+    sessions = SessionStore(LocalSessions(SessionSettings()), peers.sessions)
     upstreams, client = UpstreamRegistry(), UpstreamClient()
     selector = SampleSelector(more.selector)
     executor = FallbackExecutor(upstreams, client, RetrySettings(), selector)
@@ -108,6 +123,7 @@ def build_router(
         decider=DecisionService(predictions, reasoning, PolicyChooser(bank), sessions, learned),
         executor=executor,
         sessions=sessions,
+        feedback=FeedbackService(request_log, peers.feedback),
         readiness=readiness,
         fallback=fallback,
         metrics=metrics,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from deployments.checks.serve_config import IMPORT_PATH
+from deployments.checks import IMPORT_PATH
 from deployments.planning.live_serve import measure_serve
 from deployments.planning.measure_engine import has_engine, measure_engine
 from deployments.planning.measure_replicas import (

@@ -11,7 +11,7 @@ import numpy as np
 from fastapi import FastAPI
 
 from deployments.gateway.api import make_api
-from deployments.gateway.wiring import build_router
+from deployments.gateway.wiring import RouterPeers, build_router
 from deployments.planning.prompts import distinct_prompts
 from deployments.planning.service_times import RouterTimes
 from deployments.protocol import EmbeddedTexts, PredictionRequest
@@ -68,7 +68,7 @@ async def _measure(bank: Bank, folder: str, prompt_tokens: int, seconds: float) 
         bank,
         InstantReplica(embedded),
         InstantReplica(predictions),
-        SessionPeers(AbsentPeers(), AbsentPeers()),
+        RouterPeers(SessionPeers(AbsentPeers(), AbsentPeers()), AbsentPeers()),
         host="127.0.0.1",
         name="measured",
     )

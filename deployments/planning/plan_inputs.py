@@ -7,8 +7,7 @@ from typing import Any
 
 import yaml
 
-from deployments.checks import check_config, read_config
-from deployments.checks.serve_config import IMPORT_PATH
+from deployments.checks import IMPORT_PATH, check_config, read_config
 from deployments.planning.bench import application_of
 from deployments.planning.capacity_plan import CapacityPlan, Target
 from deployments.planning.config_edit import edit_deployments

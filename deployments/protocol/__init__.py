@@ -24,6 +24,7 @@ from deployments.protocol.messages import (
 )
 from deployments.protocol.request_errors import (
     AuthenticationError,
+    DecisionNotFoundError,
     ModelNotFoundError,
     NoEligibleModelError,
     NotConfiguredError,
@@ -31,6 +32,7 @@ from deployments.protocol.request_errors import (
     PayloadTooLargeError,
     RateLimitError,
     RequestError,
+    ScoreConflictError,
 )
 from deployments.protocol.validation_messages import field_path, format_error, short_repr
 
@@ -39,6 +41,7 @@ __all__ = [
     "CandidateEstimate",
     "CircuitBreaker",
     "Decision",
+    "DecisionNotFoundError",
     "EmbeddedTexts",
     "ModelNotFoundError",
     "NearestAnchor",
@@ -55,6 +58,7 @@ __all__ = [
     "ReasoningResult",
     "ReasoningSummary",
     "RequestError",
+    "ScoreConflictError",
     "SelectionRequest",
     "StrategyRequest",
     "eligible_prediction_set",

@@ -4,6 +4,8 @@ Errors of requests that are refused before a model is called.
 * RequestError              a field of the request is wrong
   - NoEligibleModelError    no model of the pool may or can answer it
   - ModelNotFoundError      it names a model that is not in the pool
+  - DecisionNotFoundError   it scores a decision that no replica remembers, or another client's
+  - ScoreConflictError      it scores a decision that has another score
   - PayloadTooLargeError    its body exceeds the limit
   - AuthenticationError     its API key is missing or unknown
   - RateLimitError          its API key exceeds its rate
@@ -45,6 +47,14 @@ class NoEligibleModelError(RequestError):
 
 class ModelNotFoundError(RequestError):
     """The request names a model that is not in the pool."""
+
+
+class DecisionNotFoundError(RequestError):
+    """The request scores a decision that is unknown, or another client's."""
+
+
+class ScoreConflictError(RequestError):
+    """The request scores a decision that has another score."""
 
 
 class PayloadTooLargeError(RequestError):

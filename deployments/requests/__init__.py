@@ -1,6 +1,7 @@
 """Read and validate request bodies, and derive what a model must support."""
 
 from deployments.requests.chat import AUTO_NAMES, ChatRequest
+from deployments.requests.feedback import FeedbackBody
 from deployments.requests.parsing import read_body
 from deployments.requests.requirements import Requirements, check_pinned, eligible_models
 from deployments.requests.routing_request import ROUTE_BODIES, RouteBody, RoutingRequest
@@ -9,6 +10,7 @@ __all__ = [
     "AUTO_NAMES",
     "ROUTE_BODIES",
     "ChatRequest",
+    "FeedbackBody",
     "Requirements",
     "RouteBody",
     "RoutingRequest",

@@ -1,5 +1,7 @@
 """Settings that may change while the router serves: ``user_config`` in serve_config.yaml."""
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Self
 
@@ -93,6 +95,16 @@ class Access(StrictModel):
         return self
 
 
+class SpendSettings(StrictModel):
+    """What the operator means to spend: reported and alerted, never enforced."""
+
+    budget_usd_per_day: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Real cost of all replicas together from midnight to midnight UTC, USD; None: no budget.
+
+    No request is refused for it: limits of a key are its rate and the upstreams' own.
+    """
+
+
 class ReasoningSettings(StrictModel):
     """When the reasoner is queried, and for how long."""
 
@@ -146,6 +158,15 @@ class RouterSettings(StrictModel):
     """How long an arm with several samples waits for stragglers and for the Selector."""
     retries: RetrySettings = RetrySettings()
     decisions: LogSettings = LogSettings()
+    spend: SpendSettings = SpendSettings()
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that differ where settings differ; keys do not enter it."""
+        values = self.model_dump(mode="json")
+        for key in values["access"]["keys"]:
+            del key["sha256"]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
     def pool_of(
         self, bank: tuple[ModelSpec, ...], learned: tuple[ModelSpec, ...] = ()

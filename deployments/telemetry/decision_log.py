@@ -1,4 +1,4 @@
-"""The decision log: one JSON line per decision, in files of limited size and number."""
+"""The decision log: JSON lines of decisions or scores, in files of limited size and number."""
 
 import errno
 import json
@@ -38,7 +38,7 @@ class LogSettings(StrictModel):
 
 
 class DecisionLog:
-    """The decision log of one replica, in files that no other replica writes to.
+    """Decisions or scores of one replica, in files that no other replica writes to.
 
     A line is in the operating system's buffers when `write` returns: killing the process loses
     none, a power cut may lose the latest. Not thread-safe.
@@ -49,11 +49,13 @@ class DecisionLog:
         To change them, close this log and create another.
     replica : str
         Unique name of the replica; part of the file names.
+    kind : str, default="decisions"
+        Of the lines, ``decisions`` or ``feedback``; the begin of the file names.
 
     Attributes
     ----------
     failed : int
-        Decisions that could not be written.
+        Lines that could not be written.
 
     Raises
     ------
@@ -61,20 +63,21 @@ class DecisionLog:
         If the folder is not writable. A full disk is not an error of the settings.
     """
 
-    def __init__(self, settings: LogSettings, replica: str) -> None:
+    def __init__(self, settings: LogSettings, replica: str, kind: str = "decisions") -> None:
         self._settings = settings
         self._folder = None if settings.folder is None else Path(settings.folder)
-        self._name = "decisions-" + re.sub(r"[^A-Za-z0-9_-]+", "-", replica)
+        self._kind = kind
+        self._name = f"{kind}-" + re.sub(r"[^A-Za-z0-9_-]+", "-", replica)
         self._file: int | None = None
         self.failed = 0
         if self._folder is not None:
             _check(self._folder)
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Append one decision, its field ``prompt`` only if settings say so.
+        """Append one line, its field ``prompt`` only if settings say so.
 
-        A disk error is not raised: the decision is counted as failed, the first one with a
-        warning, and the next decision is tried again.
+        A disk error is not raised: the line is counted as failed, the first one with a
+        warning, and the next line is tried again.
 
         Parameters
         ----------
@@ -91,8 +94,9 @@ class DecisionLog:
             self.failed += 1
             if self.failed == 1:
                 LOGGER.warning(
-                    "decisions cannot be logged to %s: %s; requests are still answered, "
+                    "%s cannot be logged to %s: %s; requests are still answered, "
                     "later failures are only counted",
+                    self._kind,
                     self._folder,
                     error.strerror or error,
                 )

@@ -1,66 +1,25 @@
-"""Prometheus metrics of the Router; every label has few values."""
+"""Prometheus metrics of the Router."""
 
+import math
 import time
 from collections import Counter as Multiset
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ray.serve.metrics import Counter, Gauge, Histogram
 
 from deployments.protocol import Decision, ReasoningResult
+from deployments.telemetry.comparisons import compare_candidates
+from deployments.telemetry.daily_spend import DailySpend
+from deployments.telemetry.definitions import (
+    BOUNDARIES_MS,
+    BREAKER_STATES,
+    COUNTERS,
+    GAUGES,
+    STAGES,
+)
+from deployments.telemetry.recent_decisions import RecentDecision, tenth_of
 from deployments.upstream import Attempt, Upstream
-
-COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "scope_requests_total": ("Requests by endpoint and HTTP status.", ("endpoint", "status")),
-    "scope_decisions_total": (
-        "Decisions by model, policy, source and degraded reason.",
-        ("model", "policy", "source", "degraded"),
-    ),
-    "scope_predicted_cost_usd_total": ("Predicted cost of the chosen models, USD.", ("model",)),
-    "scope_real_cost_usd_total": (
-        "Cost of answers by the tokens that upstreams report, USD.",
-        ("model",),
-    ),
-    "scope_upstream_attempts_total": (
-        "Calls of upstreams by model and outcome.",
-        ("model", "outcome"),
-    ),
-    "scope_samples_total": (
-        "Samples of arms with several, by arm: drawn, and of these failed or cancelled.",
-        ("model", "result"),
-    ),
-    "scope_cache_lookups_total": ("Prompts looked up in the prediction cache.", ("result",)),
-    "scope_reasoner_queries_total": (
-        "Queries of the reasoner: started, avoided, cancelled or failed.",
-        ("result",),
-    ),
-}
-GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "scope_breaker_state": (
-        "Circuit breaker of an upstream: 0 closed, 1 half-open, 2 open.",
-        ("model",),
-    ),
-    "scope_decisions_unlogged": (
-        "Decisions that could not be written to the log since the settings changed.",
-        (),
-    ),
-    "scope_settings_rejected": (
-        "1 while the latest user_config is rejected and the one before is active.",
-        (),
-    ),
-}
-STAGES: Mapping[str, str] = {
-    "overhead": "routing a request, from its arrival to the decision",
-    "embed": "a call of the Embedder",
-    "predict": "a call of the Predictor",
-    "select": "the choice among several samples",
-    "reason": "the reasoner queries of a request",
-    "upstream": "an answer, or the first byte of a stream, retries included",
-}
-"""Each stage has a histogram ``scope_STAGE_latency_ms``."""
-
-BOUNDARIES_MS = [1.0, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 3e4, 6e4]
-BREAKER_STATES = {"closed": 0, "half-open": 1, "open": 2}
 
 
 class Metrics:
@@ -84,12 +43,15 @@ class Metrics:
             )
             for stage, work in STAGES.items()
         }
+        self._shown: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+        self._spend = DailySpend()
+        self._versions: dict[str, str] | None = None
 
     def count_response(self, endpoint: str, status: int) -> None:
         """Count a response."""
         self._count("scope_requests_total", endpoint=endpoint, status=str(status))
 
-    def count_decisions(self, decisions: Iterable[Decision], overhead_s: float) -> None:
+    def count_decisions(self, decisions: Sequence[Decision], overhead_s: float) -> None:
         """Count the decisions of one request."""
         _, labels = COUNTERS["scope_decisions_total"]
         n_decisions = Multiset(
@@ -103,15 +65,41 @@ class Metrics:
         )
         for values, n in n_decisions.items():
             self._count("scope_decisions_total", n, **dict(zip(labels, values, strict=True)))
+        for distribution, n in Multiset(map(_distribution, decisions)).items():
+            self._count("scope_prompts_total", n, distribution=distribution)
+        for candidate, sums in compare_candidates(decisions).items():
+            for name, value in sums.by_metric().items():
+                self._count(name, value, candidate=candidate)
         self.observe("overhead", overhead_s)
 
     def count_cost(
         self, model: str | None, predicted_usd: float | None, real_usd: float | None
     ) -> None:
-        """Count the predicted and the real cost of an answer."""
+        """Count the predicted and the real cost of an answer, None where one is unknown."""
         if model:
-            self._count("scope_predicted_cost_usd_total", predicted_usd, model=model)
-            self._count("scope_real_cost_usd_total", real_usd, model=model)
+            paired = predicted_usd is not None and real_usd is not None
+            labels = {"model": model, "paired": "yes" if paired else "no"}
+            self._count("scope_predicted_cost_usd_total", predicted_usd, **labels)
+            self._count("scope_real_cost_usd_total", real_usd, **labels)
+        self._spend.add(real_usd or 0.0)
+        self.refresh_spend()
+
+    def refresh_spend(self) -> None:
+        """Export the spend of today, which midnight sets to 0 without a request."""
+        self._show("scope_spend_today_usd", self._spend.today_usd)
+
+    def refresh_gauges(self) -> None:
+        """Export every gauge again, at least every 10 s: Ray drops one that is not set for 20 s."""
+        self.refresh_spend()
+        for (name, labels), value in self._shown.items():
+            self._gauges[name].set(value, dict(labels))
+
+    def count_feedback(self, decision: RecentDecision, score: float) -> None:
+        """Count the score of a decision that had none."""
+        labels = {"model": decision.model or "none", "bin": tenth_of(decision.p_correct)}
+        self._count("scope_feedback_total", 1, **labels)
+        self._count("scope_feedback_score_total", score, **labels)
+        self._count("scope_feedback_predicted_total", decision.p_correct, **labels)
 
     def count_attempts(self, attempts: Iterable[Attempt], upstreams: Iterable[Upstream]) -> None:
         """Count the calls of one request, and update the breaker states."""
@@ -122,7 +110,7 @@ class Metrics:
             self._count_samples(attempt)
         for upstream in upstreams:
             state = BREAKER_STATES[upstream.breaker.state]
-            self._gauges["scope_breaker_state"].set(state, {"model": upstream.name})
+            self._show("scope_breaker_state", state, model=upstream.name)
 
     def _count_samples(self, attempt: Attempt) -> None:
         if attempt.samples is not None:
@@ -166,12 +154,36 @@ class Metrics:
 
     def set_unlogged(self, failed: int) -> None:
         """Set the number of decisions that could not be written to the log."""
-        self._gauges["scope_decisions_unlogged"].set(failed)
+        self._show("scope_decisions_unlogged", failed)
+
+    def set_versions(self, *, bank: str, policy: str, settings: str) -> None:
+        """Set the bank, policy and digest of the settings that are in force."""
+        versions = {"bank": bank, "policy": policy, "settings": settings}
+        if self._versions is not None:
+            self._show("scope_info", 0, **self._versions)
+            self._shown.pop(("scope_info", tuple(self._versions.items())))
+        self._show("scope_info", 1, **versions)
+        self._versions = versions
+
+    def set_budget(self, usd_per_day: float | None) -> None:
+        """Set the budget of a day; None: there is none."""
+        budget = math.nan if usd_per_day is None else usd_per_day
+        self._show("scope_budget_usd_per_day", budget)
 
     def set_settings_rejected(self, *, rejected: bool) -> None:
         """Set whether the latest settings are rejected."""
-        self._gauges["scope_settings_rejected"].set(int(rejected))
+        self._show("scope_settings_rejected", int(rejected))
+
+    def _show(self, name: str, value: float, **labels: str) -> None:
+        self._shown[name, tuple(labels.items())] = value
+        self._gauges[name].set(value, labels)
 
     def _count(self, name: str, step: float | None = 1, **labels: str) -> None:
         if step:  # a counter refuses steps of 0
             self._counters[name].inc(step, labels)
+
+
+def _distribution(decision: Decision) -> str:
+    if decision.out_of_distribution is None:
+        return "unknown"
+    return "out" if decision.out_of_distribution else "in"

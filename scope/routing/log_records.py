@@ -17,6 +17,10 @@ BANK_STRATEGY = "prehoc"
 """Strategy whose predictions are those of a bank."""
 
 
+FEEDBACK = "feedback-"
+"""Begin of the names of files with scores of decisions, which lie beside the decisions."""
+
+
 class _Line(BaseModel):
     """The fields of a JSON object that a replay needs; other fields are ignored."""
 
@@ -80,6 +84,8 @@ class LoggedRequest(_Line):
 class DecisionLogReader:
     """Reads the requests of one file, or of all files of a folder in order of name.
 
+    Files with scores of decisions are left out.
+
     Attributes
     ----------
     n_truncated : int
@@ -110,7 +116,11 @@ class DecisionLogReader:
     def _files(self) -> list[Path]:
         if not self._path.is_dir():
             return [self._path]
-        files = sorted(file for file in self._path.glob("*.jsonl*") if file.name[0] != ".")
+        files = sorted(
+            file
+            for file in self._path.glob("*.jsonl*")
+            if not file.name.startswith((".", FEEDBACK))
+        )
         if not files:
             raise FormatError(f"{self._path} holds no decision log; expected files *.jsonl")
         return files

@@ -9,7 +9,7 @@ import numpy as np
 from fastapi.testclient import TestClient
 
 from deployments.gateway.api import make_api
-from deployments.gateway.wiring import OptionalReplicas, build_router
+from deployments.gateway.wiring import OptionalReplicas, RouterPeers, build_router
 from deployments.protocol.messages import EmbeddedTexts
 from deployments.protocol.remote_call import RemoteCallError
 from deployments.replicas.learned_router import StrategyPredictor, check_routers
@@ -60,11 +60,15 @@ class Site:
         if routers:
             strategies = StrategyPredictor(routers)
             self.learned = LocalReplica(lambda call: strategies.predict([call])[0])
+        self.peers = LocalReplica(lambda feedback: [self.router.feedback.record(feedback)])
         self.router = build_router(
             self.bank,
             self.embedder,
             self.predictor,
-            SessionPeers(LocalReplica(self._get_session), LocalReplica(self._put_session)),
+            RouterPeers(
+                SessionPeers(LocalReplica(self._get_session), LocalReplica(self._put_session)),
+                self.peers,
+            ),
             host="127.0.0.1",
             name="local",
             more=OptionalReplicas(

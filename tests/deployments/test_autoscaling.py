@@ -11,26 +11,18 @@ from tests.deployments.test_app import questions
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-QUICK = {
-    "min_replicas": 1,
-    "max_replicas": 2,
-    "target_ongoing_requests": 2,
-    "upscale_delay_s": 1,
-    "downscale_delay_s": 2,
-    "look_back_period_s": 2,
-}
+SOON = {"min_replicas": 1, "max_replicas": 2, "target_ongoing_requests": 2, "downscale_delay_s": 2}
 
 
-@pytest.mark.filterwarnings("ignore:.look_back_period_s:FutureWarning")  # shorter than its ticks
 def test_a_second_embedder_comes_under_load_and_goes_after_it(served):
     """
-    With delays of seconds in place of the minutes that serve_config.yaml leaves at Serve's
-    defaults; no request fails on the way, up or down.
+    It comes with the delays of serve_config.yaml, and goes after seconds in place of minutes; no
+    request fails on the way, up or down.
     """
     prompts = questions(400, seed=5)
     served.deploy(
         Router=fixed(1) | {"user_config": {"max_cached_predictions": 0}},
-        Embedder={"autoscaling_config": QUICK},
+        Embedder={"autoscaling_config": SOON},
         Predictor=fixed(1),
     )
     served.until(lambda: served.runs({"Embedder": 1}), "one Embedder runs")

@@ -39,25 +39,34 @@ def test_the_default_configuration_is_valid():
     [
         pytest.param(
             lambda c: router(c).update(max_ongoing_request=1),
-            "unknown Router.max_ongoing_request; Serve would ignore it",
+            "Router.max_ongoing_request is unknown, and Serve ignores it; "
+            "did you mean max_ongoing_requests?",
             id="typo of a deployment",
         ),
         pytest.param(
-            lambda c: c["http_options"].update(hots="x"), "unknown http_options.hots", id="of http"
+            lambda c: c["http_options"].update(hots="x"),
+            "http_options.hots is unknown, and Serve ignores it; did you mean host?",
+            id="of http",
         ),
         pytest.param(
             lambda c: router(c)["user_config"].update(policy={"alpha": 2}),
-            "policy.alpha: Input should be less than or equal to 1",
+            "Router.user_config.policy.alpha is 2; it should be less than or equal to 1",
             id="alpha",
         ),
-        pytest.param(lambda c: router(c).pop("user_config"), "access: Field required", id="none"),
+        pytest.param(
+            lambda c: router(c).pop("user_config"),
+            "Router.user_config.access is missing; add it",
+            id="none",
+        ),
         pytest.param(
             lambda c: c["http_options"].update(host="0.0.0.0"),
             "0.0.0.0 can be reached from other machines and no API key",
             id="open to the world",
         ),
         pytest.param(
-            lambda c: router(c).update(name="Rooter"), "no deployment Rooter; expected", id="name"
+            lambda c: router(c).update(name="Rooter"),
+            "no deployment Rooter; did you mean Router?",
+            id="name",
         ),
         pytest.param(
             lambda c: c["applications"][0]["deployments"][1]["user_config"].update(wait_s=-1),
@@ -181,7 +190,7 @@ def test_a_bank_on_this_machine_must_fit_the_reasoner():
         ),
         pytest.param(
             lambda c: args(c).pop("reasoner"),
-            "no deployment ScopeEngine; expected Router, Embedder, Predictor",
+            "no deployment ScopeEngine; remove it, or use one of Embedder, Predictor, Router",
             id="engines without a reasoner",
         ),
         pytest.param(

@@ -281,7 +281,9 @@ def test_every_way_to_end_frees_the_place_in_flight(local, upstream, upstreams):
     assert got == [200, 200, 200]
 
 
-@pytest.mark.parametrize("path", ["/v1/route", "/v1/chat/completions", "/v1/models"])
+@pytest.mark.parametrize(
+    "path", ["/v1/route", "/v1/chat/completions", "/v1/feedback", "/v1/models"]
+)
 def test_a_request_without_a_key_gets_a_401(local, path):
     """
     Keys are configured by their digests.

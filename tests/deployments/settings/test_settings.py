@@ -113,3 +113,26 @@ def test_settings_that_do_not_fit_the_bank_are_refused(config, message):
     """
     with pytest.raises(ConfigError, match=message):
         ActiveSettings.from_user_config(OPEN | config, BANK)
+
+
+def test_the_digest_tells_settings_apart_and_holds_no_key():
+    """
+    The same settings written differently have one digest, another alpha has another; the digest
+    of an API key does not enter it.
+    """
+    keys = [{"name": "ann", "sha256": 64 * digit} for digit in "ab"]
+    one, other_key = (parse_settings({"access": {"keys": [key]}}) for key in keys)
+
+    assert one.digest == other_key.digest
+    assert parse_settings(OPEN).digest == parse_settings(OPEN | {"policy": {"alpha": 0.6}}).digest
+    assert parse_settings(OPEN).digest != parse_settings(OPEN | {"policy": {"alpha": 0.7}}).digest
+    assert len(one.digest) == 8
+
+
+def test_a_budget_is_positive_or_none():
+    """
+    A budget of 0 would always be exceeded.
+    """
+    assert parse_settings(OPEN).spend.budget_usd_per_day is None
+    with pytest.raises(ConfigError, match=r"spend.budget_usd_per_day: .* greater than 0, got 0"):
+        parse_settings(OPEN | {"spend": {"budget_usd_per_day": 0}})

@@ -200,3 +200,13 @@ def test_a_model_the_bank_lacks_is_named(read):
 
     with pytest.raises(UnknownModelError, match="'unknown'; the bank has small, large"):
         past.predicted(bank_of([[1, 0]], models=(SMALL, LARGE)))
+
+
+def test_scores_beside_the_decisions_are_no_decisions(tmp_path):
+    """
+    The endpoint writes both into one folder.
+    """
+    write_log(tmp_path / "decisions-a.00000001.jsonl", [two_models("a")])
+    (tmp_path / "feedback-a.00000001.jsonl").write_text('{"kind": "feedback", "id": "a"}\n')
+
+    assert list(DecisionHistory.read(tmp_path).logged.model_of) == ["a"]

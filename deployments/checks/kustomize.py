@@ -1,0 +1,186 @@
+"""Kustomizations: which files they combine, what they build, and where a built value stands."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deployments.checks.findings import Finding, Keys, Mistake, as_list, as_mapping, dotted
+from deployments.checks.yaml_lines import Document, read_documents
+from scope.errors import ConfigError
+
+NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+BUILD_S = 60.0
+"""Time limit of one build; a tenth of a second is usual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kustomization:
+    """One kustomization file, with the files that it names.
+
+    Attributes
+    ----------
+    file : Path
+    resources : list of Path
+        Files and folders.
+    patches : list of Path
+    generated : list of Path
+        Files that become the values of a ConfigMap or Secret.
+    is_component : bool
+        It changes what another kustomization builds, and builds nothing by itself.
+    """
+
+    file: Path
+    resources: list[Path] = field(default_factory=list)
+    patches: list[Path] = field(default_factory=list)
+    generated: list[Path] = field(default_factory=list)
+    is_component: bool = False
+
+
+def read_kustomization(folder: Path) -> Kustomization | None:
+    """Return the kustomization of a folder; None if it has none or it is not YAML."""
+    file = next((folder / name for name in NAMES if (folder / name).is_file()), None)
+    if file is None:
+        return None
+    try:
+        content = as_mapping(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return Kustomization(file)  # reported where the file itself is checked
+
+    def paths(names: Iterable[Any]) -> list[Path]:
+        return [_beside(folder, name) for name in names if isinstance(name, str)]
+
+    resources = [
+        name
+        for key in ("resources", "components", "bases")
+        for name in as_list(content.get(key))
+        if "://" not in str(name)
+    ]
+    patches = [as_mapping(patch).get("path") for patch in as_list(content.get("patches"))]
+    patches += as_list(content.get("patchesStrategicMerge"))
+    generated = [
+        str(entry).rpartition("=")[2]
+        for key in ("configMapGenerator", "secretGenerator")
+        for generator in as_list(content.get(key))
+        for entry in as_list(as_mapping(generator).get("files"))
+    ]
+    is_component = content.get("kind") == "Component"
+    return Kustomization(file, paths(resources), paths(patches), paths(generated), is_component)
+
+
+def _beside(folder: Path, name: str) -> Path:
+    return Path(os.path.normpath(folder / name))
+
+
+def is_patch(file: Path) -> bool:
+    """Return whether the kustomization beside a file, or one that names it, patches with it."""
+    kustomization = read_kustomization(file.parent)
+    return kustomization is not None and file in kustomization.patches
+
+
+def is_combined(file: Path) -> bool:
+    """Return whether the kustomization beside a file combines it with others."""
+    kustomization = read_kustomization(file.parent)
+    return kustomization is not None and file in (*kustomization.resources, *kustomization.patches)
+
+
+def buildable(folders: Iterable[Path]) -> list[tuple[Path, bool]]:
+    """Return the folders that kustomize can build, and whether another one of them includes it."""
+    found = {folder: read_kustomization(folder) for folder in folders}
+    known = {folder: each for folder, each in found.items() if each is not None}
+    included = {path for each in known.values() for path in each.resources}
+    whole = (folder for folder, each in known.items() if not each.is_component)
+    return [(folder, folder in included) for folder in whole]
+
+
+def build(folder: Path) -> str | None:
+    """Return what ``kubectl kustomize`` makes of a folder; None where kubectl is missing.
+
+    Raises
+    ------
+    ConfigError
+        If the build fails; the sentence is kubectl's.
+    """
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        return None
+    try:
+        done = subprocess.run(
+            [kubectl, "kustomize", str(folder)],
+            capture_output=True,
+            text=True,
+            timeout=BUILD_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ConfigError(f"kubectl kustomize {folder} takes longer than {BUILD_S:g} s") from error
+    if done.returncode:
+        raise ConfigError(" ".join(done.stderr.split()).removeprefix("error: "))
+    return done.stdout
+
+
+class Origins:
+    """The files that a kustomization combines, to find where a built value stands.
+
+    Parameters
+    ----------
+    folder : Path
+        With a kustomization.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._kustomization = read_kustomization(folder)
+        self._documents: list[Document] = []
+        self._generated: list[Path] = []
+        self._collect(folder, set())
+
+    def _collect(self, folder: Path, seen: set[Path]) -> None:
+        kustomization = read_kustomization(folder)
+        if kustomization is None or folder in seen:
+            return
+        seen.add(folder)
+        self._generated += kustomization.generated
+        for path in (*kustomization.resources, *kustomization.patches):
+            if path.is_dir():
+                self._collect(path, seen)
+            elif path.is_file():
+                self._documents += _documents(path)
+
+    def located(self, built: Document, mistakes: Iterable[Mistake]) -> Iterator[Finding]:
+        """Yield mistakes in a built object at the lines of the sources."""
+        for path, message, remedy, level in mistakes:
+            file, line = self._place(built, path)
+            yield Finding(file, line, level, dotted(built.value, path), message, remedy)
+
+    def source_of(self, text: str) -> Document | None:
+        """Return the document of the generated file with this text, if there is one."""
+        for path in self._generated:
+            if path.is_file() and path.read_text(encoding="utf-8").strip() == text.strip():
+                return next(iter(_documents(path)), None)
+        return None
+
+    def _place(self, built: Document, path: Keys) -> tuple[str, int]:
+        """Return the file and line of the deepest part of a path that some source has."""
+        kind = as_mapping(built.value).get("kind")
+        best: tuple[int, Document] | None = None
+        for document in self._documents:
+            if as_mapping(document.value).get("kind") == kind:
+                depth = next(n for n in range(len(path), -1, -1) if path[:n] in document.lines)
+                if best is None or depth >= best[0]:  # a patch comes after what it changes
+                    best = depth, document
+        if best is None:
+            file = self._kustomization.file if self._kustomization else built.file
+            return str(file), 1
+        return best[1].file, best[1].line(path[: best[0]])
+
+
+def _documents(path: Path) -> list[Document]:
+    try:
+        return read_documents(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return []  # reported where the file itself is checked
