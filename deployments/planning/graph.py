@@ -14,7 +14,7 @@ from deployments.planning.service_times import RequestTimes, ServiceTimes
 from deployments.planning.waiting import mean_wait_s, slowdowns, wait_probability
 from scope.arrays import FloatArray
 
-MAX_ROUNDS, TOLERANCE = 200, 1e-4
+MAX_ROUNDS, TOLERANCE = 100, 1e-3
 """Of the fixed point of shared cores: rounds, and the change of a slowdown that ends them."""
 
 HTTP, BATCHED = (PROXY, "Router"), ("Embedder", "Predictor")

@@ -33,7 +33,7 @@ class Process:
             self.left_s = self.work_s(n)
 
 
-def simulate_graph(times, load, layout, *, n_requests=4000, seed=0):
+def simulate_graph(times, load, layout, *, n_requests=3000, seed=0):
     """Latencies, s, of Poisson arrivals of prompts that are not cached."""
     rng = np.random.default_rng(seed)
     arrivals_s = deque(np.cumsum(rng.exponential(1 / load.requests_per_s, n_requests)))
