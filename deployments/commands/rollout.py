@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from deployments.operate.metric_samples import MetricSamples
     from deployments.operate.rollout import BankRollout
     from deployments.operate.service_state import ServiceState
-    from deployments.operate.status import StatusReader
+    from deployments.operate.status_reader import StatusReader
 
 BASELINE_S = 20.0
 """How long the old bank is measured; replicas export their metrics every 10 s."""
@@ -66,7 +66,7 @@ def rollout(
     """Put another bank in force: check, compare, shift, watch, and go back when it does harm."""
     with connect(address) as cluster, sigterm_as_interrupt():
         from deployments.operate.journal import RolloutJournal, RolloutTerms
-        from deployments.operate.status import StatusReader
+        from deployments.operate.status_reader import StatusReader
         from deployments.operate.watch_limits import WatchLimits
 
         reader = StatusReader(cluster, endpoint=endpoint)
