@@ -141,7 +141,7 @@ def _deployment(name: str, largest: int, delays: Mapping[str, float]) -> dict[st
         "max_replicas": largest,
         "target_ongoing_requests": 100 if is_router else 2,  # 2: at the load before the step
         **delays,
-        "downscale_delay_s": 15.0,  # small again before the next turn
+        "downscale_delay_s": 30.0,  # small again before its next turn
     }
     limit = {"max_ongoing_requests": 1000} if is_router else {}
     return {"name": name, "autoscaling_config": scaling, **limit}

@@ -33,7 +33,10 @@ TREND_S = 10.0
 MAX_GROWTH = 2.0
 """Highest growth of the Router's load that is expected to go on."""
 FULL = 0.8
-"""A replica is removed only if the others would then have at most this share of their target."""
+"""Replicas are removed only if the others would then have at most this share of their target."""
+SHRINK = 4
+"""At most one in so many goes at a time, but one: batches are smaller, and so are loads, while
+there are too many replicas, so that the load does not tell how many fewer would do."""
 
 
 class ScalingConfig(Protocol):
@@ -153,9 +156,9 @@ def _need(load: DeploymentLoad, inflow: float) -> float:
 
 def _replicas(load: DeploymentLoad, need: float) -> int:
     """Return the number of replicas within the bounds; fewer than now only with room to spare."""
-    wanted = math.ceil(need)
-    if wanted <= load.target_num_replicas:
-        wanted = min(load.target_num_replicas, math.ceil(need / FULL))
+    wanted, now = math.ceil(need), load.target_num_replicas
+    if wanted <= now:
+        wanted = min(now, max(math.ceil(need / FULL), now - max(1, now // SHRINK)))
     return max(
         load.capacity_adjusted_min_replicas, min(load.capacity_adjusted_max_replicas, wanted)
     )

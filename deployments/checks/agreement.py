@@ -1,19 +1,19 @@
 """Whether the parts of our application agree: bank, settings, reasoner, routers, selector."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from deployments.checks.application import PLACEMENT_KEYS, ServedApplication, is_here
-from deployments.checks.findings import Keys, Mistake, as_mapping, rejected
+from deployments.checks.findings import Keys, Mistake, as_list, as_mapping, get_in, rejected
 from deployments.protocol import predicted_arms
 from deployments.replicas.app_config import AppConfig
 from deployments.replicas.engine import DEPLOYMENT_NAME
 from deployments.replicas.learned_router import check_routers
 from deployments.replicas.reasoner import ReasonerArgs, check_reasoner
 from deployments.replicas.selector import SelectorArgs
-from deployments.settings import ActiveSettings, RouterSettings, check_bind
+from deployments.settings import PREHOC, ActiveSettings, RouterSettings, check_bind
 from deployments.settings.access import Keyring
 from scope.arms import resampled_arms
 from scope.bank import Bank, is_bank, load_bank
@@ -67,8 +67,10 @@ def check_agreement(app: ServedApplication, *, here: bool) -> Agreement:
     found = Agreement()
     args, settings = app.args, app.settings
     if settings is not None:
-        access = app.field("Router", "user_config", "access")
-        found.reject(access, "set keys or key_file", lambda: check_bind(app.host, settings.access))
+        host: Keys = ("http_options", "host")
+        if "host" not in as_mapping(app.config.get("http_options")):
+            host = app.field("Router", "user_config", "access")
+        found.reject(host, "set keys or key_file", lambda: check_bind(app.host, settings.access))
     if args is None:
         return found
     routers = _check_routers(app, args, found, here=here)
@@ -117,22 +119,45 @@ def _check_settings(
         found.n_upstreams = len(current.with_upstream(current.models))
 
     if models:
-        found.reject((*user_config, "pool"), "name models of the bank", activate)
+        wrong = list(rejected(user_config, "name models of the bank", activate))
+        found.mistakes += [_at_name(app, mistake) for mistake in wrong]
     if models and len(routers) == len(args.routers):
-        arms = {name: router.spec.arms for name, router in routers.items()}
-        predicted: Collection[str] = settings.pool or ()
-        if bank is not None:
-            predicted = predicted_arms(bank, settings.pool or ())
-        found.reject(
-            (*user_config, "strategy" if settings.strategy not in {"prehoc", *arms} else "pool"),
-            "add the strategy to args.routers",
-            lambda: settings.check_strategy(arms, predicted),
-        )
+        _check_strategy(user_config, settings, routers, bank, found)
+    mode, has_engine = (*user_config, "reasoning", "mode"), args.reasoner is not None
+    found.reject(mode, "set it to off", lambda: settings.reasoning.check(engine=has_engine))
+
+
+def _check_strategy(
+    user_config: Keys,
+    settings: RouterSettings,
+    routers: Mapping[str, RouterManifest],
+    bank: Bank | None,
+    found: Agreement,
+) -> None:
+    """Check that something predicts every arm of the pool."""
+    arms = {name: router.spec.arms for name, router in routers.items()}
+    pool = settings.pool or ()
+    predicted = pool if bank is None else predicted_arms(bank, pool)
+    field = "pool" if settings.strategy in (PREHOC, *arms) else "strategy"
     found.reject(
-        (*user_config, "reasoning", "mode"),
-        "set it to off",
-        lambda: settings.reasoning.check(engine=args.reasoner is not None),
+        (*user_config, field),
+        "add the strategy to args.routers",
+        lambda: settings.check_strategy(arms, predicted),
     )
+
+
+def _at_name(app: ServedApplication, mistake: Mistake) -> Mistake:
+    """Return a mistake of `pool_of` at the field, and if possible the entry, that it names."""
+    field, _, _ = mistake.message.replace(":", " ").partition(" ")
+    named, _, _ = mistake.message.partition(" not in ")
+    path = (*mistake.path, field)
+    value = get_in(app.config, path)
+    entries = value.items() if isinstance(value, Mapping) else enumerate(as_list(value))
+    for place, entry in entries:
+        name = place if isinstance(value, Mapping) else as_mapping(entry).get("id", entry)
+        if str(name) in named.removeprefix(field):
+            return mistake._replace(path=(*path, place))
+    return mistake._replace(path=path)
 
 
 def _keyring(settings: RouterSettings, path: Keys, found: Agreement, *, here: bool) -> Keyring:

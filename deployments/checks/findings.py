@@ -2,10 +2,10 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from scope.errors import ScopeError, one_line
+from scope.errors import ScopeError, join_names, one_line
 
 Level = Literal["error", "warning"]
 Keys = tuple[str | int, ...]
@@ -61,10 +61,6 @@ class Finding:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{place}: {self.level}: {self.message}; {self.remedy}"
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the fields by name."""
-        return asdict(self)
-
 
 def dotted(root: object, path: Keys) -> str:
     """Return a path as an operator reads it: entries of lists by their names.
@@ -113,8 +109,16 @@ def _name_of(value: object, index: int) -> str:
     return name if isinstance(name, str) else str(index)
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: object, known: Iterable[str], *, optional: bool = True) -> str:
     """Return a remedy for an unknown name: the closest known one, else all.
+
+    Parameters
+    ----------
+    name : object
+        A key of a file, nearly always text.
+    known : iterable of str
+    optional : bool
+        It may be removed.
 
     Examples
     --------
@@ -125,10 +129,19 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     by_case = {known_name.lower(): known_name for known_name in reversed(names)}
-    close = difflib.get_close_matches(name.lower(), by_case, 1, CLOSE_ENOUGH)
+    given = str(name).lower()
+    longer = [known for known in by_case if known.startswith(given) and len(given) > 2]
+    close = difflib.get_close_matches(given, by_case, 1, CLOSE_ENOUGH) or longer
     if close:
         return f"did you mean {by_case[close[0]]}?"
-    return f"remove it, or use one of {', '.join(names)}" if names else "remove it"
+    if not names:
+        return "remove it"
+    return f"{'remove it, or ' if optional else ''}use one of {join_names(names)}"
+
+
+def is_close(name: str, known: str) -> bool:
+    """Return whether a name may be a typo of a known one."""
+    return did_you_mean(name, (known,)).startswith("did you mean")
 
 
 def split_sentence(text: str, remedy: str) -> tuple[str, str]:

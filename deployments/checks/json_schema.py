@@ -5,7 +5,7 @@ from typing import Any
 
 from jsonschema.exceptions import ValidationError
 
-from deployments.checks.findings import Keys, Mistake, did_you_mean, dotted
+from deployments.checks.findings import Keys, Mistake, did_you_mean, dotted, is_close
 from deployments.protocol import short_repr
 
 
@@ -36,7 +36,10 @@ def _of_error(error: ValidationError, root: object, path: Keys) -> Iterator[Mist
                 yield Mistake((*path, key), message, did_you_mean(str(key), known))
     elif error.validator == "required" and isinstance(value, Mapping):
         for key in error.validator_value:
-            if key not in value:
+            # A key that is spelt wrong is reported as unknown, where unknown ones are refused.
+            strict = error.schema.get("additionalProperties") is False
+            is_typo = strict and any(is_close(str(other), key) for other in value)
+            if key not in value and not is_typo:
                 yield Mistake(path, f"{where} has no {key}", f"add {key}")
     elif error.validator == "type":
         kinds = error.validator_value

@@ -5,8 +5,19 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from deployments.checks.findings import Keys, Mistake, as_mapping, did_you_mean, get_in
+from deployments.checks.findings import (
+    Keys,
+    Mistake,
+    as_mapping,
+    did_you_mean,
+    dotted,
+    get_in,
+    walk,
+)
 from deployments.checks.json_schema import schema_mistakes
+
+RESOURCES = ("cpu", "memory", "ephemeral-storage", "storage")
+"""The names without a domain; ``nvidia.com/gpu`` has one."""
 
 MISSING = Mistake(
     (),
@@ -40,12 +51,12 @@ def object_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
 
 def _unknown_kind(api_version: str, kind: str) -> Iterator[Mistake]:
     """Yield the mistake of a kind that this version of Kubernetes does not have."""
-    others = [version for version in _versions(kind) if version != api_version]
+    others = _versions(kind)
     message = f"Kubernetes has no {kind} of version {api_version}"
     if others:
         yield Mistake(("apiVersion",), message, f"did you mean {others[-1]}?")
-    elif not api_version.endswith(".k8s.io") and "k8s.io" not in api_version:
-        yield Mistake(("kind",), message, did_you_mean(kind, _kinds()))
+    elif "k8s.io" not in api_version:  # such a group may be that of a custom resource
+        yield Mistake(("kind",), message, did_you_mean(kind, _kinds(), optional=False))
 
 
 def pod_mistakes(document: object, path: Keys) -> Iterator[Mistake]:
@@ -55,6 +66,18 @@ def pod_mistakes(document: object, path: Keys) -> Iterator[Mistake]:
     if template and validator is not None:
         pod = {"apiVersion": "v1", "kind": "Pod", **template}
         yield from schema_mistakes(validator.iter_errors(pod), document, path)
+
+
+def resource_mistakes(document: object) -> Iterator[Mistake]:
+    """Yield names of resources that Kubernetes does not have."""
+    for path, value in walk(document):
+        if path[-2:] in (("resources", "limits"), ("resources", "requests")):
+            for key in as_mapping(value):
+                known = key in RESOURCES or "/" in str(key) or str(key).startswith("hugepages-")
+                if not known:
+                    field = (*path, key)
+                    message = f"{dotted(document, field)} is no resource of Kubernetes"
+                    yield Mistake(field, message, did_you_mean(key, RESOURCES))
 
 
 @lru_cache(maxsize=64)
@@ -92,7 +115,7 @@ def _listed() -> tuple[tuple[str, str], ...]:
 
     version = latest_version()
     folder = f"kubernetes-json-schema/v{version}-local"
-    definitions = schema_contents(f"{folder}/_definitions.json", version)["definitions"]
+    definitions = schema_contents(f"{folder}/_definitions.json", version)["$defs"]
     found = []
     for definition in definitions.values():
         for known in definition.get("x-kubernetes-group-version-kind", ()):

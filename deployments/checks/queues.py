@@ -65,10 +65,7 @@ def queue_mistakes(config: Mapping[str, Any]) -> Iterator[Mistake]:
 
 def _queue_bound(block: Block) -> Iterator[Mistake]:
     limit = block.value.get("max_queued_requests")
-    if limit == 0:
-        message = "is 0, and Serve then rejects every request"
-        yield block.mistake("max_queued_requests", message, "set 1 or more")
-    elif limit == -1 or (limit is None and block.name != DEPLOYMENT_NAME):
+    if limit == -1 or (limit is None and block.name != DEPLOYMENT_NAME):
         message = "is not set" if limit is None else "is -1"
         yield block.mistake(
             "max_queued_requests",

@@ -78,7 +78,7 @@ def _ports(document: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[M
         for i, container in enumerate(as_list(get_in(document, spec))):
             for j, entry in enumerate(as_list(as_mapping(container).get("ports"))):
                 named = as_mapping(entry)
-                if named.get("name") == "serve" and named.get("containerPort") != port:
+                if named.get("name") == "serve" and named.get("containerPort", port) != port:
                     field = (*spec, i, "ports", j, "containerPort")
                     message = f"{dotted(document, field)} is {named.get('containerPort')}, and "
                     message += f"Serve listens on http_options.port, {port}"

@@ -96,5 +96,24 @@ def invalid_value(root: object, path: Keys, error: ErrorDetails) -> Mistake:
         hidden = any(key in SECRETS for key in error["loc"])
         shown = "not valid" if hidden else short_repr(error["input"])
         return Mistake(found, f"{where} is {shown}", remedy)
-    what, remedy = split_sentence(message, "correct the value")
-    return Mistake(found, f"{where}: {what}", remedy)
+    return _of_sentence(root, found, message, error["input"])
+
+
+def _of_sentence(root: object, path: Keys, message: str, value: Any) -> Mistake:  # noqa: ANN401 - from the file
+    """Return the mistake that a validator describes in its own words."""
+    named = _first_named(message, value)
+    found = path if named is None else (*path, named)
+    _, must, rest = message.partition(" must be ")
+    if named is not None and must:
+        message = f"{dotted(root, found)} is {short_repr(value[named])}"
+        return Mistake(found, message, f"it must be {rest}")
+    if "not allowed when" in message:
+        return Mistake(found, f"{dotted(root, path)}: {message}", "remove one of them")
+    what, remedy = split_sentence(message.replace(". ", "; ", 1), "give another value")
+    return Mistake(found, f"{dotted(root, path)}: {what}", remedy[:1].lower() + remedy[1:])
+
+
+def _first_named(message: str, value: Any) -> str | None:  # noqa: ANN401 - from the file
+    """Return the first word of a message that is a key of the value it is about."""
+    keys = value if isinstance(value, Mapping) else {}
+    return next((word for word in re.findall(r"\w+", message) if word in keys), None)

@@ -55,6 +55,10 @@ class ClusterProcess:
         """Start the control store again, at its old address."""
         assert self._order({"gcs": "start"}) == {"gcs": "start"}
 
+    def restart_head(self):
+        """Start a head at the address of the one that was removed, as Kubernetes would."""
+        self.pids[0] = self._order({"head": "start"})["head"]
+
     def _order(self, fields):
         self._process.stdin.write(json.dumps(fields) + "\n")
         self._process.stdin.flush()
@@ -128,6 +132,10 @@ def _follow(order, cluster, nodes):
     if "cpus" in order:
         nodes.append(cluster.add_node(num_cpus=order["cpus"], num_gpus=order["gpus"]))
         return {"added": _pids(nodes[-1])}
+    if "head" in order:
+        port = int(nodes[0].gcs_address.rpartition(":")[2])
+        nodes[0] = cluster.add_node(num_cpus=0, include_dashboard=False, gcs_server_port=port)
+        return {"head": _pids(nodes[0])}
     if "gcs" in order:
         head = cluster.head_node
         (head.kill_gcs_server if order["gcs"] == "kill" else head.start_gcs_server)()

@@ -106,22 +106,32 @@ def test_a_load_that_falls_expects_no_less_than_now():
     assert wanted["Embedder"] == 3
 
 
-@pytest.mark.parametrize(("load", "wanted"), [(30, 4), (25, 4), (24, 3), (16, 2), (0, 2)])
+@pytest.mark.parametrize(("load", "wanted"), [(30, 4), (25, 4), (24, 3), (0, 3)])
 def test_a_replica_is_removed_only_if_the_others_have_room(load, wanted):
     """
     Four Embedders with 25 requests: three would have 8.3 each, more than 80 % of 10. With 24
-    they have exactly 8.
+    they have exactly 8. One goes at a time, however little there is to do.
     """
     assert replicas(Embedder=(load, 4))["Embedder"] == wanted
 
 
+def test_a_quarter_goes_at_a_time():
+    """
+    Eight Embedders without requests: six are left after the first delay of Serve, then five.
+    """
+    assert replicas(Embedder=(0, 8))["Embedder"] == 6
+    assert replicas(Embedder=(0, 6))["Embedder"] == 5
+
+
 def test_an_idle_application_shrinks_to_its_minimum():
     """
-    No requests anywhere.
+    No requests anywhere: from the largest numbers down, call after call.
     """
-    idle = {name: (0.0, largest) for name, (_, largest) in BOUNDS.items()}
+    now = {name: largest for name, (_, largest) in BOUNDS.items()}
+    for _ in range(8):
+        now = replicas(**{name: (0.0, n) for name, n in now.items()})
 
-    assert replicas(**idle) == {name: smallest for name, (smallest, _) in BOUNDS.items()}
+    assert now == {name: smallest for name, (smallest, _) in BOUNDS.items()}
 
 
 def test_the_engine_follows_its_own_load():

@@ -1,4 +1,4 @@
-"""``scope check`` and ``scope serve``, in this process and as a user starts them."""
+"""``scope serve``, in this process and as a user starts it."""
 
 import os
 import signal
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 
 from deployments.commands.serve import default_config
 
@@ -20,32 +19,20 @@ MARK = "SCOPE_TEST_SERVE"
 """Variable by which a test finds the processes that it started, directly or not."""
 
 
-def test_check_describes_a_valid_configuration(scope):
-    """
-    It exits with 0.
-    """
-    code, out, _ = scope("check", ROOT / "serve_config.yaml")
+@pytest.fixture
+def wrong_config(tmp_path):
+    """A configuration with a key that the Router does not know."""
+    text = default_config().read_text()
+    path = tmp_path / "serve_config.yaml"
+    path.write_text(text.replace("policy: {alpha", "typo: 1\n          policy: {alpha", 1))
+    return path
 
-    assert (code, out.strip()) == (0, "valid: 17 models, 0 with an upstream, on 127.0.0.1")
 
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        pytest.param(["check"], id="check"),
-        pytest.param(["serve", "--config"], id="serve"),
-    ],
-)
-def test_a_wrong_configuration_ends_with_one_sentence(scope, tmp_path, command):
+def test_serving_a_wrong_configuration_ends_with_one_sentence(scope, wrong_config):
     """
     The exit code is 2, and nothing starts.
     """
-    config = yaml.safe_load(default_config().read_text())
-    config["applications"][0]["deployments"][0]["user_config"]["typo"] = 1
-    path = tmp_path / "serve_config.yaml"
-    path.write_text(yaml.safe_dump(config))
-
-    code, out, err = scope(*command, path)
+    code, out, err = scope("serve", "--config", wrong_config)
 
     assert (code, out) == (2, "")
     assert "typo" in err

@@ -1,19 +1,22 @@
-"""The head's control store dies under load: ``python -m tests.deployments.nodes.head WITH``.
+"""The head dies under load, in part or whole: ``python -m tests.deployments.nodes.head WHAT``.
 
-WITH is ``redis`` (its address in ``RAY_REDIS_ADDRESS``, as for a real head) or ``nothing``. The
-replicas are on a node of their own, the proxy on the head. This process joins no cluster: Ray
-ends those that do when a head is lost.
+WHAT is ``store`` (its control store, GCS) or ``node`` (all its processes). The replicas are on a
+node of their own; each node has a proxy, the head's on PORT, the other one on the next. The state
+is in Redis if ``RAY_REDIS_ADDRESS`` names one, as for a real head. This process joins no cluster:
+Ray ends those that do when a head is lost.
 """
 
 import asyncio
+import os
 import socket
 import sys
 import time
 from collections import Counter
+from functools import partial
 
 import httpx
 
-from tests.deployments.nodes.graph import print_result
+from tests.deployments.nodes.graph import print_result, until
 from tests.deployments.nodes.steps import step
 from tests.deployments.serving import fixed
 from tests.pipelines.clusters import cluster_of
@@ -22,8 +25,8 @@ AWAY_S = 8.0
 """The store is gone for so long: a pod of Kubernetes takes longer, a process less."""
 AFTER_S = 15.0
 PER_S = 8.0
-ALPHA = {"user_config": {"sessions": {"margin": 1e9}, "max_cached_predictions": 0}}
-ONE_EACH = {"Router": fixed(1) | ALPHA, "Embedder": fixed(1), "Predictor": fixed(1)}
+SETTINGS = {"user_config": {"sessions": {"margin": 1e9}, "max_cached_predictions": 0}}
+ONE_EACH = {"Router": fixed(1) | SETTINGS, "Embedder": fixed(1), "Predictor": fixed(1)}
 MORE = ONE_EACH | {"Embedder": fixed(2)}
 SESSION = {"x-session-id": "kept"}
 
@@ -81,6 +84,14 @@ class Asking:
         return phases
 
 
+def is_ready(url):
+    """Whether the application answers there."""
+    try:
+        return httpx.get(f"{url}/ready").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
 def turn(url, alpha):
     """Model of one turn of a session, and whether the session decided."""
     body = {"prompt": "What is 2 + 2?", "scope": {"alpha": alpha}}
@@ -88,34 +99,48 @@ def turn(url, alpha):
     return decision["model"], decision["sticky"]
 
 
-async def fail(cluster, asking):
-    """Kill the control store and start it again, under load."""
-    task = asyncio.create_task(asking.run())
-    await asyncio.sleep(3)
-    asking.phase = "away"
-    await asyncio.to_thread(cluster.kill_gcs)
-    await asyncio.sleep(AWAY_S)
-    await asyncio.to_thread(cluster.start_gcs)
-    asking.phase = "after"
-    await asyncio.sleep(AFTER_S)
-    asking.stop()
-    await task
+async def fail(what, cluster, askings):
+    """Kill the head or its store and start it again, under load."""
+    kill, start = {
+        "store": (cluster.kill_gcs, cluster.start_gcs),
+        "node": (partial(cluster.remove_node, 0, graceful=False), cluster.restart_head),
+    }[what]
+    tasks = [asyncio.create_task(asking.run()) for asking in askings]
+    for phase, change, seconds in (
+        ("before", None, 3.0),
+        ("away", kill, AWAY_S),
+        ("after", start, AFTER_S),
+    ):
+        for asking in askings:
+            asking.phase = phase
+        if change is not None:
+            await asyncio.to_thread(change)
+        await asyncio.sleep(seconds)
+    for asking in askings:
+        asking.stop()
+    await asyncio.gather(*tasks)
 
 
-def main(with_what):
+def main(what):
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with cluster_of(0, 4) as cluster:
-        before = step(cluster.address, port, "HeadOnly", ONE_EACH)
-        first = turn(url, 1.0)
-        asking = Asking(url)
-        asyncio.run(fail(cluster, asking))
-        result = {"requests": asking.counts(), "before": before}
-        if with_what == "redis":
-            result["after"] = step(cluster.address, port, "HeadOnly")
-            result["turns"] = [first, turn(url, 0.2)]
+    urls = [f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"]
+    worker_port = {"RAY_SERVE_WORKER_PROXY_HTTP_PORT": str(port + 1)}
+    with cluster_of(0, 4, environment=worker_port) as cluster:
+        before = step(cluster.address, port, "EveryNode", ONE_EACH)
+        until(lambda: is_ready(urls[1]), "the proxy of the other node is ready")
+        first = turn(urls[1], 1.0)
+        askings = [Asking(url) for url in urls]
+        try:
+            asyncio.run(fail(what, cluster, askings))
+        finally:
+            at_head, at_node = (asking.counts() for asking in askings)
+            sys.stderr.write(f"at the head {at_head}, at the node {at_node}\n")
+        result = {"at_head": at_head, "at_node": at_node, "before": before}
+        if "RAY_REDIS_ADDRESS" in os.environ:
+            result["after"] = step(cluster.address, port, "EveryNode")
+            result["turns"] = [first, turn(urls[1], 0.2)]
             began_at = time.monotonic()
-            result["deployed"] = step(cluster.address, port, "HeadOnly", MORE)
+            result["deployed"] = step(cluster.address, port, "EveryNode", MORE)
             result["deployed_s"] = round(time.monotonic() - began_at, 1)
         print_result(result)
 

@@ -1,7 +1,7 @@
 """A node that dies under load, and one that is added: ``python -m tests.deployments.nodes.move``.
 
-The head has no CPUs. Each other node has two: they hold the application with one Embedder; the
-two others that the load needs have room on a second node only.
+The head has no CPUs. Each other node has two, room for one Embedder and all Routers and
+Predictors; the load needs two Embedders.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from tests.pipelines.clusters import cluster_of
 
 CLIENTS = 8
 EMBEDDER = {
-    "autoscaling_config": {"min_replicas": 1, "max_replicas": 3, "target_ongoing_requests": 2},
-    "ray_actor_options": {"num_cpus": 0.75},
+    "autoscaling_config": {"min_replicas": 1, "max_replicas": 2, "target_ongoing_requests": 2},
+    "ray_actor_options": {"num_cpus": 1.25},
 }
-FULL = {"Router": 2, "Embedder": 3, "Predictor": 1}
+FULL = {"Router": 2, "Embedder": 2, "Predictor": 1}
 PROMPTS = questions(200, seed=3)
 
 
@@ -29,7 +29,7 @@ def main():
             Embedder=EMBEDDER,
             Predictor=fixed(1),
         )
-        result, again = {}, []
+        result, again, down_at = {}, [], []
 
         async def ask(client, n):
             body = {"prompt": PROMPTS[n % len(PROMPTS)]}
@@ -38,6 +38,8 @@ def main():
                 again.append(response.status_code)
                 await asyncio.sleep(0.5)
                 response = await client.post("/v1/route", json=body)
+            if "down" in str(response.json().get("degraded")):
+                down_at.append(time.monotonic())
             return response
 
         def change():
@@ -46,10 +48,12 @@ def main():
             result["added"] = _add(cluster)
 
         seen = asyncio.run(load(served.url, ask, clients=CLIENTS, seconds=1, meanwhile=change))
+        killed_at = result.pop("killed_at")
         result |= {
             "statuses": {str(status): n for status, n in seen.statuses.items()},
             "again": Counter(map(str, again)),
             "degraded": Counter(str(answer["degraded"]) for answer in seen.answers),
+            "down_s": round(max(down_at, default=killed_at) - killed_at, 1),
             "longest_s": seen.quantile_s(1),
             "p50_s": seen.quantile_s(0.5),
         }
@@ -75,6 +79,7 @@ def _remove(cluster):
     moved_s = time.monotonic() - began_at
     time.sleep(5)
     return {
+        "killed_at": began_at,
         "lost": Counter(one["deployment"] for one in lost),
         "noticed_s": round(noticed_s, 1),
         "moved_s": round(moved_s, 1),
@@ -84,10 +89,10 @@ def _remove(cluster):
 
 
 def _add(cluster):
-    """Add a node; wait until the Embedders that had no room run."""
+    """Add a node; wait until the Embedder that had no room runs."""
     before = {one["node"] for one in replicas() if one["state"] == "RUNNING"}
     cluster.add_node(cpus=2)
-    took_s = _timed(lambda: running("Embedder") == {"Embedder": 3})
+    took_s = _timed(lambda: running() == FULL)
     new = [one for one in replicas() if one["node"] not in before]
     return {"took_s": took_s, "on_it": Counter(one["deployment"] for one in new)}
 

@@ -21,7 +21,8 @@ FULL_GPU_NODE = {"Router": 2, "Embedder": 4, "Predictor": 2, "ScopeEngine": 3}
 
 
 def land(file, n_of):
-    """Deploy a file; return where its replicas run."""
+    """Deploy a file in place of the one before; return where its replicas run."""
+    _get_global_client().delete_apps(["scope"])
     application = deploy_holding(file, n_of=n_of)
     wanted = {
         block["name"]: block["autoscaling_config"]["min_replicas"]
@@ -51,7 +52,6 @@ def main():
             until(lambda: len(placement_groups()) == 4, "a fourth engine asks for its bundle")
             result["groups"] = placement_groups()
             result["engines"] = [one["state"] for one in replicas("ScopeEngine")]
-            _get_global_client().delete_apps(["scope"])
             print_result(result)
 
 

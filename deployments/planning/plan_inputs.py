@@ -1,0 +1,102 @@
+"""From what a user gives ``scope plan`` to what the plan is made of, and to the file it writes."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deployments.checks import IMPORT_PATH, check_config, read_config
+from deployments.planning.bench import application_of
+from deployments.planning.capacity_plan import CapacityPlan, Target
+from deployments.planning.config_edit import edit_deployments
+from deployments.planning.cost import OfflineScoring
+from deployments.planning.graph import Load
+from deployments.planning.plan_report import config_changes
+from deployments.planning.service_times import ServiceTimes
+from scope.config import parse
+from scope.errors import ConfigError
+from scope.storage import atomic_file
+
+
+def check_load(load: Load, target: Target) -> None:
+    """Check the numbers of a load and a target.
+
+    Raises
+    ------
+    ConfigError
+        One sentence about the first number that cannot be.
+    """
+    positive = {
+        "requests per second": load.requests_per_s,
+        "prompt tokens": load.prompt_tokens,
+        "p95 in seconds": target.p95_s,
+        "cores": 1 if target.cores is None else target.cores,
+    }
+    for name, value in positive.items():
+        if not 0 < value < math.inf:
+            raise ConfigError(f"{name} is {value:g}; expected a number above 0")
+    if not 0 <= load.hit_rate <= 1:
+        raise ConfigError(f"the cache hit rate is {load.hit_rate:g}; expected a share, 0 to 1")
+    if not 0 <= target.answer_s < math.inf:
+        raise ConfigError(f"the answer takes {target.answer_s:g} s; expected 0 or more")
+
+
+def offline_scoring(
+    questions: int | None,
+    models: int | None,
+    query_tokens: float,
+    answer_tokens: float,
+    engine_tokens_per_s: float | None,
+    gpus_per_engine: int,
+) -> OfflineScoring | None:
+    """Return offline work; None if there are no questions.
+
+    Raises
+    ------
+    ConfigError
+        If a number is missing or cannot be.
+    """
+    if questions is None and models is None:
+        return None
+    fields = {
+        "questions": questions,
+        "models": models,
+        "query_tokens": query_tokens,
+        "answer_tokens": answer_tokens,
+        "engine_tokens_per_s": engine_tokens_per_s,
+        "gpus_per_engine": gpus_per_engine,
+    }
+    if missing := [name.replace("_", "-") for name, value in fields.items() if value is None]:
+        raise ConfigError(f"offline scoring needs --{', --'.join(missing)}")
+    return parse(OfflineScoring, fields, "offline scoring")
+
+
+def gpu_shares(application: Mapping[str, Any], times: ServiceTimes) -> dict[str, float]:
+    """Return the GPUs of one replica of each deployment that was measured on a GPU."""
+    shares = {}
+    for block in application.get("deployments") or []:
+        measured = times.deployments.get(block["name"])
+        if measured is not None and measured.device != "cpu":
+            options = block.get("ray_actor_options", {})
+            shares[block["name"]] = float(options.get("num_gpus", 0.0))
+    return shares
+
+
+def write_config(plan: CapacityPlan, source: Path, output: Path) -> None:
+    """Write a configuration with the values of a plan; its comments stay.
+
+    Raises
+    ------
+    ConfigError
+        If the result would not pass ``scope check``; then nothing is written.
+    """
+    blocks = application_of(read_config(source)).get("deployments") or []
+    scaling = {block["name"]: block.get("autoscaling_config") or {} for block in blocks}
+    at_least = {name: found.get("min_replicas", 1) for name, found in scaling.items()}
+    changes = config_changes(plan, at_least)
+    text = edit_deployments(source.read_text(encoding="utf-8"), changes, IMPORT_PATH)
+    check_config(yaml.safe_load(text))
+    with atomic_file(output) as draft:
+        draft.write_text(text, encoding="utf-8")
