@@ -75,7 +75,7 @@ def test_every_container_has_limits_and_memory_of_its_own(name):
 @builds
 def test_every_long_running_container_has_probes(name):
     """
-    They call Ray's agent and Serve's proxy directly: the image has no wget.
+    They call Ray's agent and Serve's proxy by HTTP: no program of the image is needed.
     """
     for pod, container in containers(name):
         if pod == "submitter":
