@@ -1,5 +1,6 @@
 """Check files and folders: recognise what each document is, and collect findings."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from deployments.checks.kustomize import (
     buildable,
     is_combined,
     is_kustomization,
+    is_resource,
     kustomization_mistakes,
 )
 from deployments.checks.ray_service import LOOPBACK, pod_rules, served_mistakes
@@ -215,7 +217,7 @@ def _object_findings(document: Document, path: Path, checked: CheckedFiles) -> I
     combined = is_combined(path)
     if _is_kuberay(value):
         mistakes += fields_mistakes(value)
-    elif not combined:
+    elif not combined or is_resource(path):
         mistakes += object_mistakes(value)
     if combined:
         yield from document.located(mistakes)
@@ -288,8 +290,8 @@ def _check_kustomization(folder: Path, checked: CheckedFiles, *, included: bool)
         text = build(folder)
     except ConfigError as error:
         if not any(Path(f.file).name in NAMES and f.level == "error" for f in checked.findings):
-            remedy = "correct the kustomization"
-            checked.findings.append(Finding(file, 1, "error", "the file", str(error), remedy))
+            line, remedy = _line_of_field(Path(file), str(error)), "correct the kustomization"
+            checked.findings.append(Finding(file, line, "error", "the file", str(error), remedy))
         return
     if text is None:
         message = "its objects were not built and not checked as a whole: kubectl is not installed"
@@ -303,6 +305,14 @@ def _check_kustomization(folder: Path, checked: CheckedFiles, *, included: bool)
         _check_built(built, origins, checked)
 
 
+def _line_of_field(path: Path, message: str) -> int:
+    """Return the line of the field that kubectl does not know; 1 if it says something else."""
+    field = re.search(r'unknown field "(\w+)"', message)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    named = (n for n, line in enumerate(lines, 1) if field and f"{field[1]}:" in line)
+    return next(named, 1)
+
+
 def _serves(value: Mapping[str, Any]) -> bool:
     return _is_kuberay(value) and bool(as_mapping(value.get("spec")).get("serveConfigV2"))
 
@@ -310,9 +320,8 @@ def _serves(value: Mapping[str, Any]) -> bool:
 def _check_built(built: Document, origins: Origins, checked: CheckedFiles) -> None:
     value: Mapping[str, Any] = built.value
     if not _is_kuberay(value):
-        checked.findings += origins.located(
-            built, [*object_mistakes(value), *image_mistakes(value)]
-        )
+        mistakes = [*object_mistakes(value), *image_mistakes(value), *resource_mistakes(value)]
+        checked.findings += origins.located(built, mistakes)
         return
     config = None
     text = as_mapping(value.get("spec")).get("serveConfigV2")
@@ -322,5 +331,6 @@ def _check_built(built: Document, origins: Origins, checked: CheckedFiles) -> No
         if served is not None:
             config = served.value
             _check_served(served, checked, value)
-    mistakes = [*image_mistakes(value), *object_rules(value), *pod_mistakes_of(value, config)]
+    mistakes = [*image_mistakes(value), *resource_mistakes(value), *fields_mistakes(value)]
+    mistakes += [*object_rules(value), *pod_mistakes_of(value, config)]
     checked.findings += origins.located(built, mistakes)

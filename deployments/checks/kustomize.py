@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,12 @@ def _beside(folder: Path, name: str) -> Path:
     return Path(os.path.normpath(folder / name))
 
 
+def is_resource(file: Path) -> bool:
+    """Return whether the kustomization beside a file takes whole objects from it."""
+    kustomization = read_kustomization(file.parent)
+    return kustomization is not None and file in kustomization.resources
+
+
 def is_combined(file: Path) -> bool:
     """Return whether a kustomization beside a file makes it a part of something whole."""
     return read_kustomization(file.parent) is not None
@@ -221,6 +228,8 @@ class Origins:
                 self._collect(path, seen)
             elif path.is_file():
                 self._documents += _documents(path)
+        for document in _documents(kustomization.file):
+            self._documents += _inline_patches(document)
 
     def located(self, built: Document, mistakes: Iterable[Mistake]) -> Iterator[Finding]:
         """Yield mistakes in a built object at the lines of the sources."""
@@ -238,16 +247,52 @@ class Origins:
     def _place(self, built: Document, path: Keys) -> tuple[str, int]:
         """Return the file and line of the deepest part of a path that some source has."""
         kind = as_mapping(built.value).get("kind")
-        best: tuple[int, Document] | None = None
+        best: tuple[int, Document, Keys] | None = None
         for document in self._documents:
-            if as_mapping(document.value).get("kind") == kind:
-                depth = next(n for n in range(len(path), -1, -1) if path[:n] in document.lines)
+            for depth, place in _matches(document, kind, path):
                 if best is None or depth >= best[0]:  # a patch comes after what it changes
-                    best = depth, document
+                    best = depth, document, place
         if best is None:
             file = self._kustomization.file if self._kustomization else built.file
             return str(file), 1
-        return best[1].file, best[1].line(path[: best[0]])
+        return best[1].file, best[1].line(best[2])
+
+
+def _matches(document: Document, kind: object, path: Keys) -> Iterator[tuple[int, Keys]]:
+    """Yield how much of a path of a built object a source has, and where."""
+    if isinstance(document.value, list):
+        for place, operation in enumerate(document.value):
+            target = _pointer(str(as_mapping(operation).get("path", "")))
+            start = path[: len(target)]
+            if len(target) == len(start) and all(map(_is_key, target, start)):
+                yield _deepest(document, (place, "value"), path[len(target) :], len(target))
+    elif as_mapping(document.value).get("kind") == kind:
+        yield _deepest(document, (), path, 0)
+
+
+def _deepest(document: Document, prefix: Keys, path: Keys, depth: int) -> tuple[int, Keys]:
+    """Return the longest start of a path that a document has below a prefix."""
+    n = next((n for n in range(len(path), 0, -1) if (*prefix, *path[:n]) in document.lines), 0)
+    return depth + n, (*prefix, *path[:n])
+
+
+def _pointer(text: str) -> list[str]:
+    """Return the keys of a JSON pointer."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
+
+
+def _is_key(part: str, key: str | int) -> bool:
+    """Return whether a part of a pointer names a key; ``-`` is a new entry of a list."""
+    return part == str(key) or (part == "-" and isinstance(key, int))
+
+
+def _inline_patches(document: Document) -> list[Document]:
+    found: list[Document] = []
+    for place, patch in enumerate(as_list(as_mapping(document.value).get("patches"))):
+        if isinstance(as_mapping(patch).get("patch"), str):
+            with suppress(yaml.YAMLError):  # kubectl says what is wrong
+                found += document.embedded(("patches", place, "patch"))
+    return found
 
 
 def _documents(path: Path) -> list[Document]:
