@@ -1,73 +1,36 @@
-"""Check files and folders: recognise what each document is, and collect findings."""
+"""Check files and folders, and what kustomizations build."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from deployments.checks.dockerfile import dockerfile_findings
-from deployments.checks.findings import Finding, Mistake, as_mapping, did_you_mean, is_close
+from deployments.checks.documents import (
+    CheckedFiles,
+    check_document,
+    check_served,
+    is_kuberay,
+    pod_mistakes_of,
+    served_document,
+)
+from deployments.checks.findings import Finding, as_mapping
 from deployments.checks.kuberay import object_rules
-from deployments.checks.kuberay_fields import API_VERSION, OBJECTS, fields_mistakes
+from deployments.checks.kuberay_fields import fields_mistakes
 from deployments.checks.kubernetes import MISSING, object_mistakes, resource_mistakes
 from deployments.checks.kustomize import (
     NAMES,
-    Origins,
     build,
     buildable,
-    is_combined,
-    is_kustomization,
-    kustomization_mistakes,
 )
-from deployments.checks.ray_service import LOOPBACK, pod_rules, served_mistakes
-from deployments.checks.ray_up import ray_up_mistakes
-from deployments.checks.secrets import secret_mistakes
-from deployments.checks.serve_config import inspect_config
-from deployments.checks.versions import image_mistakes, installed_versions
+from deployments.checks.origins import Origins
+from deployments.checks.versions import image_mistakes
 from deployments.checks.yaml_lines import Document, read_documents, unreadable
-from deployments.protocol import short_repr
 from scope.errors import ConfigError, one_line
 
 SUFFIXES = (".yaml", ".yml")
-SERVE_KEYS = ("applications", "http_options", "proxy_location")
-RAY_UP_KEYS = ("cluster_name", "provider")
-SERVED: tuple[str, ...] = ("spec", "serveConfigV2")
-OTHERS = ("groups", "rule_files", "scrape_configs", "tests", "datasources", "providers")
-"""A key of the files of Prometheus and Grafana, which have tools of their own."""
-
-
-@dataclass(slots=True)
-class CheckedFiles:
-    """What a check of files found.
-
-    Attributes
-    ----------
-    findings : list of Finding
-        By file and line, each once.
-    summaries : list of (str, str)
-        A file and one line about an application of ours in it that has no error.
-    n_files : int
-        Files of a known kind.
-    """
-
-    findings: list[Finding] = field(default_factory=list)
-    summaries: list[tuple[str, str]] = field(default_factory=list)
-    n_files: int = 0
-
-    @property
-    def n_errors(self) -> int:
-        """Number of findings that fail or are unsafe."""
-        return sum(finding.level == "error" for finding in self.findings)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        return {
-            "files": self.n_files,
-            "findings": [asdict(finding) for finding in self.findings],
-            "summaries": [{"file": file, "text": text} for file, text in self.summaries],
-        }
 
 
 def check_files(paths: Iterable[Path]) -> list[Finding]:
@@ -144,138 +107,12 @@ def _check_file(path: Path, checked: CheckedFiles, *, explicit: bool) -> None:
         checked.findings += dockerfile_findings(text, file)
     for document in documents:
         checked.findings += document.duplicates()
-        known |= _check_document(document, path, checked)
+        known |= check_document(document, path, checked)
     checked.n_files += known
     if explicit and not known:
         message = "this is no Serve configuration, manifest, file of ray up or Dockerfile"
         remedy = "name a file with applications, with apiVersion and kind, or with cluster_name"
         checked.findings.append(Finding(file, 1, "error", "the file", message, remedy))
-
-
-def _check_document(document: Document, path: Path, checked: CheckedFiles) -> bool:
-    """Check one document; return whether its kind is known."""
-    value = document.value
-    if isinstance(value, list):
-        return is_combined(path)  # operations of a JSON patch
-    if not isinstance(value, Mapping):
-        return False
-    if is_kustomization(value, path):
-        mistakes = [*kustomization_mistakes(value, path.parent), *secret_mistakes(value)]
-        checked.findings += document.located(mistakes)
-    elif "metadata" in value or ("apiVersion" in value and "kind" in value):
-        if nameless := list(_without_kind(value)):
-            checked.findings += document.located(nameless)
-            return True
-        checked.findings += _object_findings(document, path, checked)
-    elif any(key in value for key in SERVE_KEYS):
-        _check_served(document, checked)
-    elif any(key in value for key in RAY_UP_KEYS):
-        mistakes = [
-            *ray_up_mistakes(value, path.parent),
-            *secret_mistakes(value),
-            *image_mistakes(value),
-        ]
-        checked.findings += document.located([*mistakes, *installed_versions(value)])
-    else:
-        return any(key in value for key in OTHERS)
-    return True
-
-
-def _without_kind(value: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Yield what hides the kind of a Kubernetes object."""
-    for key in ("apiVersion", "kind"):
-        if key not in value:
-            typo = next((other for other in value if is_close(str(other), key)), None)
-            path = () if typo is None else (typo,)
-            yield Mistake(path, f"this object has no {key}", f"add {key}")
-        elif not isinstance(value[key], str):
-            yield Mistake((key,), f"{key} is {short_repr(value[key])}", "it should be text")
-
-
-def _check_served(
-    document: Document, checked: CheckedFiles, service: Mapping[str, Any] | None = None
-) -> None:
-    """Check a Serve configuration: a file of its own, or that of a RayService.
-
-    One that binds only this machine will run here, so that its files must be here.
-    """
-    config: Mapping[str, Any] = document.value
-    host = as_mapping(config.get("http_options")).get("host")
-    found = inspect_config(config, here=service is None and host in LOOPBACK)
-    on_pods = [] if service is None else served_mistakes(service, config)
-    checked.findings += document.located([*found.mistakes, *on_pods])
-    checked.summaries += [(document.file, summary) for summary in found.summaries]
-
-
-def _object_findings(document: Document, path: Path, checked: CheckedFiles) -> Iterator[Finding]:
-    """Yield the findings of a Kubernetes object, whole or to be combined with others."""
-    value: Mapping[str, Any] = document.value
-    mistakes = [*secret_mistakes(_without_served(value)), *installed_versions(value)]
-    mistakes += [*_unknown_of_kuberay(value), *resource_mistakes(value)]
-    combined = is_combined(path)
-    if _is_kuberay(value):
-        mistakes += fields_mistakes(value)
-    elif not combined:
-        mistakes += object_mistakes(value)
-    if combined:
-        yield from document.located(mistakes)
-        return
-    yield from document.located([*mistakes, *image_mistakes(value)])
-    if _is_kuberay(value):
-        served = _served_document(document, checked)
-        config = None if served is None else served.value
-        yield from document.located([*object_rules(value), *pod_mistakes_of(value, config)])
-        if served is not None:
-            _check_served(served, checked, value)
-
-
-def pod_mistakes_of(
-    value: Mapping[str, Any], config: Mapping[str, Any] | None
-) -> Iterator[Mistake]:
-    """Yield mistakes in the pods of a RayService; other kinds pass."""
-    if value["kind"] == "RayService":
-        yield from pod_rules(value, config)
-
-
-def _is_kuberay(value: Mapping[str, Any]) -> bool:
-    return str(value["apiVersion"]).startswith("ray.io/") and value["kind"] in OBJECTS
-
-
-def _unknown_of_kuberay(value: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Yield the mistake of a kind or version that KubeRay does not have."""
-    version, kind = str(value["apiVersion"]), str(value["kind"])
-    if version.startswith("ray.io/") and kind not in OBJECTS:
-        remedy = did_you_mean(kind, OBJECTS, optional=False)
-        yield Mistake(("kind",), f"KubeRay has no {kind} that is checked here", remedy)
-    elif version.startswith("ray.io/") and version != API_VERSION:
-        yield Mistake(("apiVersion",), f"apiVersion is {version}", f"use {API_VERSION}")
-
-
-def _without_served(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Leave out the Serve configuration of a RayService, which is checked by itself."""
-    spec = as_mapping(value.get("spec"))
-    if "serveConfigV2" not in spec:
-        return value
-    return {**value, "spec": {**spec, "serveConfigV2": ""}}
-
-
-def _served_document(document: Document, checked: CheckedFiles) -> Document | None:
-    """Return the Serve configuration in a RayService."""
-    if not isinstance(as_mapping(document.value.get("spec")).get("serveConfigV2"), str):
-        return None
-    try:
-        documents = document.embedded(SERVED)
-    except yaml.YAMLError as error:
-        first = document.first_lines.get(SERVED, document.line(SERVED))
-        checked.findings.append(unreadable(error, document.file, first))
-        return None
-    if not documents or not isinstance(documents[0].value, Mapping):
-        message = "spec.serveConfigV2 is no mapping"
-        mistake = Mistake(SERVED, message, "write a Serve configuration with applications")
-        checked.findings += document.located([mistake])
-        return None
-    checked.findings += documents[0].duplicates()
-    return documents[0]
 
 
 def _check_kustomization(folder: Path, checked: CheckedFiles, *, included: bool) -> None:
@@ -288,8 +125,8 @@ def _check_kustomization(folder: Path, checked: CheckedFiles, *, included: bool)
         text = build(folder)
     except ConfigError as error:
         if not any(Path(f.file).name in NAMES and f.level == "error" for f in checked.findings):
-            remedy = "correct the kustomization"
-            checked.findings.append(Finding(file, 1, "error", "the file", str(error), remedy))
+            line, remedy = _line_of_field(Path(file), str(error)), "correct the kustomization"
+            checked.findings.append(Finding(file, line, "error", "the file", str(error), remedy))
         return
     if text is None:
         message = "its objects were not built and not checked as a whole: kubectl is not installed"
@@ -303,24 +140,32 @@ def _check_kustomization(folder: Path, checked: CheckedFiles, *, included: bool)
         _check_built(built, origins, checked)
 
 
+def _line_of_field(path: Path, message: str) -> int:
+    """Return the line of the field that kubectl does not know; 1 if it says something else."""
+    field = re.search(r'unknown field "(\w+)"', message)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    named = (n for n, line in enumerate(lines, 1) if field and f"{field[1]}:" in line)
+    return next(named, 1)
+
+
 def _serves(value: Mapping[str, Any]) -> bool:
-    return _is_kuberay(value) and bool(as_mapping(value.get("spec")).get("serveConfigV2"))
+    return is_kuberay(value) and bool(as_mapping(value.get("spec")).get("serveConfigV2"))
 
 
 def _check_built(built: Document, origins: Origins, checked: CheckedFiles) -> None:
     value: Mapping[str, Any] = built.value
-    if not _is_kuberay(value):
-        checked.findings += origins.located(
-            built, [*object_mistakes(value), *image_mistakes(value)]
-        )
+    if not is_kuberay(value):
+        mistakes = [*object_mistakes(value), *image_mistakes(value), *resource_mistakes(value)]
+        checked.findings += origins.located(built, mistakes)
         return
     config = None
     text = as_mapping(value.get("spec")).get("serveConfigV2")
     if isinstance(text, str):
         source = origins.source_of(text)
-        served = source or _served_document(built, checked)
+        served = source or served_document(built, checked)
         if served is not None:
             config = served.value
-            _check_served(served, checked, value)
-    mistakes = [*image_mistakes(value), *object_rules(value), *pod_mistakes_of(value, config)]
+            check_served(served, checked, value)
+    mistakes = [*image_mistakes(value), *resource_mistakes(value), *fields_mistakes(value)]
+    mistakes += [*object_rules(value), *pod_mistakes_of(value, config)]
     checked.findings += origins.located(built, mistakes)

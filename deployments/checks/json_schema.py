@@ -10,7 +10,7 @@ from deployments.protocol import short_repr
 
 
 def schema_mistakes(
-    errors: Iterator[ValidationError], root: object, prefix: Keys = ()
+    errors: Iterator[ValidationError], root: object, prefix: Keys = (), skip: int = 0
 ) -> Iterator[Mistake]:
     """Yield the errors of a validator.
 
@@ -21,9 +21,11 @@ def schema_mistakes(
         The whole document, to name fields.
     prefix : Keys
         Where the validated value stands in the document.
+    skip : int
+        Keys at the head of each path that the validated value has and the document has not.
     """
     for error in errors:
-        yield from _of_error(error, root, (*prefix, *error.absolute_path))
+        yield from _of_error(error, root, (*prefix, *list(error.absolute_path)[skip:]))
 
 
 def _of_error(error: ValidationError, root: object, path: Keys) -> Iterator[Mistake]:

@@ -12,7 +12,7 @@ from deployments.checks.findings import (
     dotted,
     get_in,
 )
-from deployments.checks.kubernetes import MISSING, is_installed, pod_mistakes
+from deployments.checks.kubernetes import MISSING, container_mistakes, is_installed, pod_mistakes
 from deployments.checks.ray_start import parameter_mistakes
 from deployments.checks.versions import version_mistake
 
@@ -47,6 +47,8 @@ def object_rules(document: Mapping[str, Any]) -> Iterator[Mistake]:
     yield from _cluster(document, cluster, kind)
     if not is_installed():
         yield MISSING
+    yield from container_mistakes(document, (*cluster, "autoscalerOptions"))
+    yield from pod_mistakes(document, ("spec", "submitterPodTemplate"))
     for path, _ in groups(document):
         yield from parameter_mistakes(document, (*path, "rayStartParams"))
         yield from pod_mistakes(document, (*path, "template"))

@@ -16,6 +16,7 @@ from deployments.checks.findings import (
 )
 from deployments.checks.json_schema import schema_mistakes
 
+CONTAINER_PARTS = ("env", "envFrom", "resources", "securityContext", "volumeMounts")
 RESOURCES = ("cpu", "memory", "ephemeral-storage", "storage")
 """The names without a domain; ``nvidia.com/gpu`` has one."""
 
@@ -66,6 +67,16 @@ def pod_mistakes(document: object, path: Keys) -> Iterator[Mistake]:
     if template and validator is not None:
         pod = {"apiVersion": "v1", "kind": "Pod", **template}
         yield from schema_mistakes(validator.iter_errors(pod), document, path)
+
+
+def container_mistakes(document: object, path: Keys) -> Iterator[Mistake]:
+    """Yield unknown fields and wrong values of the parts of a container at a path."""
+    given = as_mapping(get_in(document, path))
+    container = {"name": "x", **{key: given[key] for key in CONTAINER_PARTS if key in given}}
+    validator = _validator("v1", "Pod")
+    if validator is not None:
+        pod = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [container]}}
+        yield from schema_mistakes(validator.iter_errors(pod), document, path, skip=3)
 
 
 def resource_mistakes(document: object) -> Iterator[Mistake]:

@@ -12,8 +12,6 @@ from typing import Any
 import yaml
 
 from deployments.checks.findings import (
-    Finding,
-    Keys,
     Mistake,
     as_list,
     as_mapping,
@@ -21,7 +19,6 @@ from deployments.checks.findings import (
     dotted,
     walk,
 )
-from deployments.checks.yaml_lines import Document, read_documents
 from scope.errors import ConfigError
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -154,6 +151,12 @@ def _beside(folder: Path, name: str) -> Path:
     return Path(os.path.normpath(folder / name))
 
 
+def is_resource(file: Path) -> bool:
+    """Return whether the kustomization beside a file takes whole objects from it."""
+    kustomization = read_kustomization(file.parent)
+    return kustomization is not None and file in kustomization.resources
+
+
 def is_combined(file: Path) -> bool:
     """Return whether a kustomization beside a file makes it a part of something whole."""
     return read_kustomization(file.parent) is not None
@@ -193,65 +196,3 @@ def build(folder: Path) -> str | None:
         sentence = " ".join(done.stderr.split()).removeprefix("error: ")
         raise ConfigError(KLOG.sub(r"\1", sentence).replace("; ", ", ").replace('\\"', '"'))
     return done.stdout
-
-
-class Origins:
-    """The files that a kustomization combines, to find where a built value stands.
-
-    Parameters
-    ----------
-    folder : Path
-        With a kustomization.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._kustomization = read_kustomization(folder)
-        self._documents: list[Document] = []
-        self._generated: list[Path] = []
-        self._collect(folder, set())
-
-    def _collect(self, folder: Path, seen: set[Path]) -> None:
-        kustomization = read_kustomization(folder)
-        if kustomization is None or folder in seen:
-            return
-        seen.add(folder)
-        self._generated += kustomization.generated
-        for path in (*kustomization.resources, *kustomization.patches):
-            if path.is_dir():
-                self._collect(path, seen)
-            elif path.is_file():
-                self._documents += _documents(path)
-
-    def located(self, built: Document, mistakes: Iterable[Mistake]) -> Iterator[Finding]:
-        """Yield mistakes in a built object at the lines of the sources."""
-        for path, message, remedy, level in mistakes:
-            file, line = self._place(built, path)
-            yield Finding(file, line, level, dotted(built.value, path), message, remedy)
-
-    def source_of(self, text: str) -> Document | None:
-        """Return the document of the generated file with this text, if there is one."""
-        for path in self._generated:
-            if path.is_file() and path.read_text(encoding="utf-8").strip() == text.strip():
-                return next(iter(_documents(path)), None)
-        return None
-
-    def _place(self, built: Document, path: Keys) -> tuple[str, int]:
-        """Return the file and line of the deepest part of a path that some source has."""
-        kind = as_mapping(built.value).get("kind")
-        best: tuple[int, Document] | None = None
-        for document in self._documents:
-            if as_mapping(document.value).get("kind") == kind:
-                depth = next(n for n in range(len(path), -1, -1) if path[:n] in document.lines)
-                if best is None or depth >= best[0]:  # a patch comes after what it changes
-                    best = depth, document
-        if best is None:
-            file = self._kustomization.file if self._kustomization else built.file
-            return str(file), 1
-        return best[1].file, best[1].line(path[: best[0]])
-
-
-def _documents(path: Path) -> list[Document]:
-    try:
-        return read_documents(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return []  # reported where the file itself is checked

@@ -60,6 +60,16 @@ def cluster(tmp_path):
     return tmp_path
 
 
+INLINE = """\
+patches:
+  - target: {kind: RayService}
+    patch: |-
+      - op: add
+        path: /spec/rayClusterConfig/workerGroupSpecs/0/template/spec/nodeSelecto
+        value: {disk: fast}
+"""
+
+
 def change(path, old, new):
     """Replace a text of a file; return the line of the new one."""
     text = path.read_text()
@@ -105,6 +115,20 @@ def test_a_mistake_in_an_overlay_is_found_in_its_source(cluster, file, old, new,
 
     assert (finding.file, finding.line) == (str(cluster / file), line)
     assert remedy in finding.remedy
+
+
+@needs_kubectl
+def test_a_mistake_in_an_inline_patch_has_its_line(cluster):
+    """
+    Of a JSON patch, it is that of the value.
+    """
+    path = cluster / "small" / "kustomization.yaml"
+    change(path, "patches:\n", INLINE)
+    [finding] = [finding for finding in check_files([cluster]) if finding.level == "error"]
+    line = 1 + path.read_text()[: path.read_text().index("value: {disk")].count("\n")
+
+    assert (finding.file, finding.line) == (str(path), line)
+    assert finding.remedy == "did you mean nodeSelector?"
 
 
 @pytest.mark.parametrize(
