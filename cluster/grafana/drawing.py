@@ -130,7 +130,7 @@ def _graph(sheet: Sheet, panel: Mapping[str, Any], prometheus: Prometheus) -> No
         _plot_lines(sheet, panel, lines, colours, axes)
         known = [value for line in lines for value in line.values if not math.isnan(value)]
         top = settings.get("max", None if any(known) else 1)
-        axes.set_ylim(bottom=min(0, *known, 0), top=top)
+        axes.set_ylim(bottom=min([0, *known]), top=top)
     if settings["custom"].get("thresholdsStyle", {}).get("mode") == "dashed":
         at = settings["thresholds"]["steps"][-1]["value"]
         axes.axhline(at, color=COLOURS["red"], linestyle=(0, (6, 4)), linewidth=1)
