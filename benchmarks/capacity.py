@@ -21,7 +21,8 @@ import yaml
 
 from deployments.commands.bench_replica import SERVE
 from deployments.planning.bench import application_of
-from deployments.planning.graph import Layout, Load, ServedGraph, capacity_per_s
+from deployments.planning.graph import ServedGraph, capacity_per_s
+from deployments.planning.layout import Layout, Load
 from deployments.planning.live_serve import serving, small_config
 from deployments.planning.process_cpu import cpu_seconds
 from deployments.planning.prompts import distinct_prompts

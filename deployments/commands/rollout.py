@@ -214,11 +214,14 @@ def _continue(
     cluster: "ClusterClient", reader: "StatusReader", journal: "RolloutJournal", *, back: bool
 ) -> None:
     """Finish or undo a killed rollout."""
+    from deployments.operate.journal import CURRENT
+
     record = journal.require_unfinished()
     if record.dashboard != cluster.address:
         raise ConfigError(
             f"the killed rollout is of the cluster at {record.dashboard}, not {cluster.address}; "
-            "name it by --address"
+            "name it by --address, or if both are one cluster change `dashboard` in "
+            f"{journal.folder / CURRENT}"
         )
     rollout_of = _rollout(cluster, reader, journal, record)
     if back:

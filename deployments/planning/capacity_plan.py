@@ -8,15 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from deployments.planning.graph import (
-    BATCHED,
-    STATIONS,
     GraphForecast,
-    Layout,
-    Load,
     ServedGraph,
     capacity_per_s,
     duration_of_batch_s,
 )
+from deployments.planning.layout import BATCHED, STATIONS, Layout, Load
 from deployments.planning.process_cpu import PROXY
 from deployments.planning.service_times import ServiceTimes
 from scope.errors import ConfigError

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from deployments.planning.batch_queue import BatchQueue
 from deployments.planning.latency import Latency
+from deployments.planning.layout import BATCHED, HTTP, STATIONS, Layout, Load
 from deployments.planning.process_cpu import OTHER, PROXY
 from deployments.planning.service_times import RequestTimes, ServiceTimes
 from deployments.planning.waiting import mean_wait_s, slowdowns, wait_probability
@@ -16,49 +17,6 @@ from scope.arrays import FloatArray
 
 MAX_ROUNDS, TOLERANCE = 100, 1e-3
 """Of the fixed point of shared cores: rounds, and the change of a slowdown that ends them."""
-
-HTTP, BATCHED = (PROXY, "Router"), ("Embedder", "Predictor")
-STATIONS = (*HTTP, *BATCHED)
-"""What a request passes; only a prompt that is not cached passes the last two."""
-
-
-class Load(NamedTuple):
-    """What clients ask for."""
-
-    requests_per_s: float
-    """Of one prompt each; Poisson arrivals."""
-    prompt_tokens: float
-    hit_rate: float
-    """Share of requests whose prompt the Router has cached, in [0, 1]."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How many processes of each kind run, and on how many cores.
-
-    Attributes
-    ----------
-    replicas : dict of str to int
-        Of each of `STATIONS`.
-    max_batch_size : dict of str to int
-        Of each of `BATCHED`.
-    cores : int
-        Of all machines together; the processes move freely among them.
-    background_cores : float
-        Cores that other programs take.
-    client_cpu_s : float
-        CPU time that clients on the same cores take for a request.
-    """
-
-    replicas: dict[str, int]
-    max_batch_size: dict[str, int]
-    cores: int
-    background_cores: float = 0.0
-    client_cpu_s: float = 0.0
-
-    def with_more(self, station: str) -> "Layout":
-        """Return a layout with one more process of a kind."""
-        return replace(self, replicas={**self.replicas, station: self.replicas[station] + 1})
 
 
 @dataclass(frozen=True, slots=True)

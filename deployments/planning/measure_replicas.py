@@ -96,7 +96,7 @@ def measure_replica(job: ReplicaJob, threads: int, tell: Tell) -> BatchTimes:
     context = multiprocessing.get_context("spawn")
     with _threads(threads), ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
-            return pool.submit(_measure_here, job, threads).result()
+            return pool.submit(time_replica, job, threads).result()
         except BrokenProcessPool as error:
             raise ClusterError(f"the process that measured the {job.name} died") from error
 
@@ -115,8 +115,15 @@ def _threads(threads: int) -> Iterator[None]:
             os.environ[name] = before
 
 
-def _measure_here(job: ReplicaJob, threads: int) -> BatchTimes:
-    """Load the replica into this process and time it; all sizes in turn, round after round."""
+def time_replica(job: ReplicaJob, threads: int) -> BatchTimes:
+    """Load a replica into this process and time it: all sizes in turn, round after round.
+
+    Parameters
+    ----------
+    job : ReplicaJob
+    threads : int
+        That the matrix products of this process take.
+    """
     device, make_batch = REPLICAS[job.name](job.args)
     cells = [(batch, tokens) for tokens in job.lengths for batch in job.batches]
     prompts = {tokens: distinct_prompts(tokens, seed=2) for tokens in job.lengths}

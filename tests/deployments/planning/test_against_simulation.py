@@ -9,7 +9,8 @@ import math
 import numpy as np
 import pytest
 
-from deployments.planning.graph import STATIONS, Layout, Load, ServedGraph, capacity_per_s
+from deployments.planning.graph import ServedGraph, capacity_per_s
+from deployments.planning.layout import STATIONS, Layout, Load
 from tests.deployments.planning.factories import service_times
 from tests.deployments.planning.simulation import simulate_graph
 

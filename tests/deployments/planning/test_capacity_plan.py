@@ -1,7 +1,7 @@
 import pytest
 
 from deployments.planning.capacity_plan import Target, gpus_of, make_plan
-from deployments.planning.graph import Load
+from deployments.planning.layout import Load
 from scope.errors import ConfigError
 from tests.deployments.planning.factories import batch_times, service_times
 

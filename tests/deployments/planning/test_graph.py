@@ -4,14 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployments.planning.graph import (
-    BATCHED,
-    STATIONS,
-    Layout,
-    Load,
-    ServedGraph,
-    capacity_per_s,
-)
+from deployments.planning.graph import ServedGraph, capacity_per_s
+from deployments.planning.layout import BATCHED, STATIONS, Layout, Load
 from tests.deployments.planning.factories import batch_times, service_times
 
 TIMES = service_times()

@@ -14,12 +14,16 @@ from deployments.planning.measure_replicas import (
     batch_sizes,
     describe_machine,
     measure_replica,
+    time_replica,
 )
 from deployments.planning.measure_router import measure_router
 from deployments.planning.prompts import distinct_prompts
 from deployments.replicas.app_config import AppConfig
+from deployments.replicas.selector import SelectorArgs
 from scope import EMBEDDED_BANK
 from scope.errors import ConfigError
+from tests.factories.banks import LARGE, SMALL
+from tests.factories.routers import tiny_reward, tiny_router
 
 ROOT = Path(__file__).parents[3]
 
@@ -50,6 +54,20 @@ def test_a_predictor_is_timed_at_each_batch_size():
     one, _, four = (row.median_s for row in measured.rows)
     assert one < four < 4 * one
     assert measured.threads == 1
+
+
+def test_a_selector_and_a_learned_router_are_timed_where_they_are_configured(tmp_path):
+    """
+    Tiny ones, in this process: texts of 8 tokens, alone and in pairs.
+    """
+    routers = {"hybridllm": str(tiny_router(tmp_path / "r", {"small": 0.3}, (SMALL, LARGE)))}
+    args = AppConfig(
+        routers=routers, selector=SelectorArgs(model=str(tiny_reward(tmp_path / "reward")))
+    )
+
+    for name in ("Selector", "LearnedRouter"):
+        measured = time_replica(ReplicaJob(name, args, (1, 2), (8,), 0.1), 1)
+        assert [(row.batch, row.prompt_tokens) for row in measured.rows] == [(1, 8), (2, 8)]
 
 
 def test_a_router_is_faster_with_a_prompt_that_it_knows():

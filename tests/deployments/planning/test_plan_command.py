@@ -110,6 +110,8 @@ def test_the_planned_values_are_written_into_a_configuration(plan, scope, tmp_pa
     assert target == planned["target_ongoing_requests"]
     assert block["max_ongoing_requests"] == planned["max_ongoing_requests"]
     assert block["user_config"]["max_batch_size"] == planned["max_batch_size"]
+    router = blocks[0]["autoscaling_config"]
+    assert router["target_ongoing_requests"] == 128  # without --answer-s
     assert path.read_text().count("#") == CONFIG.read_text().count("#")
     assert scope("check", path)[0] == 0
 
