@@ -128,7 +128,9 @@ def _graph(sheet: Sheet, panel: Mapping[str, Any], prometheus: Prometheus) -> No
         axes.set_ylim(bottom=0)
     else:
         _plot_lines(sheet, panel, lines, colours, axes)
-        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]), top=settings.get("max"))
+        known = [value for line in lines for value in line.values if not math.isnan(value)]
+        top = settings.get("max", None if any(known) else 1)
+        axes.set_ylim(bottom=min([0, *known]), top=top)
     if settings["custom"].get("thresholdsStyle", {}).get("mode") == "dashed":
         at = settings["thresholds"]["steps"][-1]["value"]
         axes.axhline(at, color=COLOURS["red"], linestyle=(0, (6, 4)), linewidth=1)
@@ -180,7 +182,7 @@ def _ticks(axes: Any, prometheus: Prometheus, unit: str) -> None:  # noqa: ANN40
     axes.set_axisbelow(True)
     axes.set_xlim(prometheus.begin_s, prometheus.end_s)
     seconds = prometheus.end_s - prometheus.begin_s
-    axes.xaxis.set_major_locator(MultipleLocator(next(s for s in TICKS_S if s >= seconds / 5)))
+    axes.xaxis.set_major_locator(MultipleLocator(next(s for s in TICKS_S if s >= seconds / 6)))
     clock = FuncFormatter(lambda at_s, _: f"{datetime.fromtimestamp(at_s, UTC):%H:%M:%S}")
     axes.xaxis.set_major_formatter(clock)
     axes.yaxis.set_major_locator(MaxNLocator(5))

@@ -96,7 +96,7 @@ def _numbers() -> tuple[stat.Panel, ...]:
             "The latest user_config is wrong and the one before is in force. A replica that starts "
             "now would fail: correct it soon; the Router's log has the sentence.",
             "none",
-            [query(f"sum(ray_scope_settings_rejected{{{APP}}})")],
+            [query(f"sum(last_over_time(ray_scope_settings_rejected{{{APP}}}[1m]))")],
             BAD_FROM_1,
         ),
         number(
@@ -177,7 +177,12 @@ def _parts() -> tuple[Panel, ...]:
             "Circuit breakers of upstreams",
             "Open: after failures in a row an upstream is not called for a while; others answer. "
             "Check the provider, its key and its limits.",
-            [query(f"max by (model) (ray_scope_breaker_state{{{APP}}})", "{{model}}")],
+            [
+                query(
+                    f"max by (model) (last_over_time(ray_scope_breaker_state{{{APP}}}[1m]))",
+                    "{{model}}",
+                )
+            ],
             BREAKER_STATES,
         ),
         stacked(
@@ -200,7 +205,7 @@ def _parts() -> tuple[Panel, ...]:
             "Versions in force",
             "Router replicas by bank, policy and digest of the settings. Two lines: a rollout is "
             "in progress, or a replica rejects the settings.",
-            f"count by (bank, policy, settings) (ray_scope_info{{{APP}}} == 1)",
+            f"count by (bank, policy, settings) (last_over_time(ray_scope_info{{{APP}}}[1m]) == 1)",
             {"bank": "Bank", "policy": "Policy", "settings": "Settings", "Value": "Replicas"},
         ),
     )

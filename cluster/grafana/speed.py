@@ -9,6 +9,7 @@ STAGES = ("embed", "predict", "reason", "select", "upstream")
 
 def latency() -> tuple[timeseries.Panel, ...]:
     """Return the panels of the row."""
+    lookups = "sum(rate(ray_scope_cache_lookups_total{%s}[$__rate_interval]))"
     return (
         limit(
             graph(
@@ -54,9 +55,8 @@ def latency() -> tuple[timeseries.Panel, ...]:
             "percentunit",
             [
                 query(
-                    f'sum(rate(ray_scope_cache_lookups_total{{{APP},result="hit"}}'
-                    "[$__rate_interval]))"
-                    f" / sum(rate(ray_scope_cache_lookups_total{{{APP}}}[$__rate_interval]))",
+                    f"""({lookups % f'{APP},result="hit"'} or 0 * {lookups % APP})"""
+                    f" / {lookups % APP}",
                     "cached",
                 )
             ],

@@ -28,7 +28,7 @@ def _numbers() -> tuple[stat.Panel, ...]:
             "Real cost of answers since midnight UTC, at the pool's prices, of the Router replicas "
             "that run now. Answers whose tokens the upstream does not report are not in it.",
             "currencyUSD",
-            [query(f"sum(ray_scope_spend_today_usd{{{APP}}})")],
+            [query(f"sum(last_over_time(ray_scope_spend_today_usd{{{APP}}}[1m]))")],
             ((None, GREEN),),
         ),
         number(
@@ -38,8 +38,8 @@ def _numbers() -> tuple[stat.Panel, ...]:
             "percentunit",
             [
                 query(
-                    f"sum(ray_scope_spend_today_usd{{{APP}}})"
-                    f" / max(ray_scope_budget_usd_per_day{{{APP}}})"
+                    f"sum(last_over_time(ray_scope_spend_today_usd{{{APP}}}[1m]))"
+                    f" / max(last_over_time(ray_scope_budget_usd_per_day{{{APP}}}[1m]))"
                 )
             ],
             ((None, GREEN), (0.8, YELLOW), (1, RED)),

@@ -43,20 +43,18 @@ class ComparisonSums:
         }
 
 
-def compare_candidates(decisions: Iterable[Decision]) -> dict[str, ComparisonSums]:
-    """Return the sums of every candidate that the decisions of one request compare.
+def add_comparisons(sums: dict[str, ComparisonSums], decisions: Iterable[Decision]) -> None:
+    """Add decisions to the sums of every candidate that they compare.
 
     A decision of a learned router is left out: its probabilities are not those of correct
     answers.
     """
-    sums: dict[str, ComparisonSums] = {}
     for decision in decisions:
         chosen = decision.candidate(decision.model)
         if chosen is None or not _is_known(chosen) or decision.strategy != COMPARED_STRATEGY:
             continue
         for candidate in filter(_is_known, decision.candidates):
             sums.setdefault(candidate.model, ComparisonSums()).add(candidate, chosen)
-    return sums
 
 
 def _is_known(candidate: CandidateEstimate) -> bool:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from ray.serve.metrics import Counter, Gauge, Histogram
 
 from deployments.protocol import Decision, ReasoningResult
-from deployments.telemetry.comparisons import compare_candidates
+from deployments.telemetry.comparisons import ComparisonSums, add_comparisons
 from deployments.telemetry.daily_spend import DailySpend
 from deployments.telemetry.definitions import (
     BOUNDARIES_MS,
@@ -47,6 +47,7 @@ class Metrics:
             for stage, work in STAGES.items()
         }
         self._spend = DailySpend()
+        self._comparisons: dict[str, ComparisonSums] = {}
         self._values: dict[str, dict[Labels, float]] = {name: {} for name in GAUGES}
 
     def count_response(self, endpoint: str, status: int) -> None:
@@ -69,9 +70,7 @@ class Metrics:
             self._count("scope_decisions_total", n, **dict(zip(labels, values, strict=True)))
         for distribution, n in Multiset(map(_distribution, decisions)).items():
             self._count("scope_prompts_total", n, distribution=distribution)
-        for candidate, sums in compare_candidates(decisions).items():
-            for name, value in sums.by_metric().items():
-                self._count(name, value, candidate=candidate)
+        add_comparisons(self._comparisons, decisions)
         self.observe("overhead", overhead_s)
 
     def count_cost(
@@ -87,11 +86,16 @@ class Metrics:
         self._set("scope_spend_today_usd", self._spend.today_usd)
 
     def refresh(self, upstreams: Iterable[Upstream]) -> None:
-        """Export all gauges again; call it every few seconds.
+        """Export the comparisons since the last call, and all gauges again, every few seconds.
 
+        Comparisons have five counters for every candidate: half a millisecond for a decision.
         Ray exports a gauge only for a while after it was set, and time changes some without a
         request: midnight the spend of today, a pause the state of a breaker.
         """
+        comparisons, self._comparisons = self._comparisons, {}
+        for candidate, sums in comparisons.items():
+            for name, value in sums.by_metric().items():
+                self._count(name, value, candidate=candidate)
         self._set_breakers(upstreams)
         self._set("scope_spend_today_usd", self._spend.today_usd)
         for name, values in self._values.items():

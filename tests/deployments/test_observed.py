@@ -115,7 +115,11 @@ def test_every_metric_of_the_dashboard_and_the_alerts_is_exported(served, upstre
     served.until(lambda: total("scope_settings_rejected") >= 1, "it says so", timeout_s=30)
     assert total("scope_prompts_total", distribution="out") + total("scope_prompts_total") > 0
     assert total("scope_spend_today_usd") > 0
-    assert {value for _, value in scraped()["ray_scope_budget_usd_per_day"]} >= {5.0}
-    cost = total("scope_candidate_cost_usd_total", candidate=MODEL)
-    assert 0 < total("scope_chosen_cost_usd_total", candidate=MODEL) <= cost
+    seen = scraped()
+    assert {value for _, value in seen["ray_scope_budget_usd_per_day"]} >= {5.0}
+    (cost_usd, chosen_usd) = (
+        sum(value for labels, value in seen[name] if labels["candidate"] == MODEL)
+        for name in ("ray_scope_candidate_cost_usd_total", "ray_scope_chosen_cost_usd_total")
+    )
+    assert 0 < chosen_usd <= cost_usd
     served.deploy()

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from deployments.protocol import CandidateEstimate, Decision
-from deployments.telemetry.comparisons import compare_candidates
+from deployments.telemetry.comparisons import add_comparisons
 
 
 def decision(model, strategy="prehoc", **estimates):
@@ -14,12 +14,19 @@ def decision(model, strategy="prehoc", **estimates):
     return Decision(model, tuple(estimates), "", candidates=candidates, strategy=strategy)
 
 
+def compared(decisions):
+    """The sums of these decisions alone."""
+    sums = {}
+    add_comparisons(sums, decisions)
+    return sums
+
+
 def test_both_sums_are_over_the_same_decisions():
     """
     Always `large` would have cost 8 + 8 where the choices cost 1 + 8; `tiny` was a candidate of
     the second decision only, and is compared with that one alone.
     """
-    sums = compare_candidates(
+    sums = compared(
         [
             decision("small", small=(0.5, 1.0), large=(0.75, 8.0)),
             decision("large", small=(0.25, 1.0), large=(0.75, 8.0), tiny=(0.0, 0.5)),
@@ -45,13 +52,13 @@ def test_what_cannot_be_compared_is_left_out(one):
     """
     An unknown cost is not 0, and a match probability is not one of a correct answer.
     """
-    assert compare_candidates([one]) == {}
+    assert compared([one]) == {}
 
 
 def test_a_candidate_without_a_cost_is_left_out_alone():
     """
     The others are compared.
     """
-    sums = compare_candidates([decision("a", a=(0.5, 1.0), b=(0.5, math.nan))])
+    sums = compared([decision("a", a=(0.5, 1.0), b=(0.5, math.nan))])
 
     assert list(sums) == ["a"]

@@ -47,7 +47,7 @@ def upstream(name, state):
 
 def test_prompts_are_counted_by_distribution(metrics):
     """
-    Unknown is not in.
+    Unknown is not in. Candidates are compared once, at the next refresh.
     """
     candidate = CandidateEstimate("a", p_correct=0.5, cost_usd=1.0)
     decisions = [
@@ -56,6 +56,8 @@ def test_prompts_are_counted_by_distribution(metrics):
     ]
 
     metrics.count_decisions(decisions, 0.01)
+    metrics.refresh([])
+    metrics.refresh([])
 
     assert metrics.counted["scope_prompts_total"].values == {
         ("out",): 1,
