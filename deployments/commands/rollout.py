@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from deployments.operate.metric_samples import MetricSamples
     from deployments.operate.rollout import BankRollout
     from deployments.operate.service_state import ServiceState
-    from deployments.operate.status import StatusReader
+    from deployments.operate.status_reader import StatusReader
 
 BASELINE_S = 20.0
 """How long the old bank is measured; replicas export their metrics every 10 s."""
@@ -66,7 +66,7 @@ def rollout(
     """Put another bank in force: check, compare, shift, watch, and go back when it does harm."""
     with connect(address) as cluster, sigterm_as_interrupt():
         from deployments.operate.journal import RolloutJournal, RolloutTerms
-        from deployments.operate.status import StatusReader
+        from deployments.operate.status_reader import StatusReader
         from deployments.operate.watch_limits import WatchLimits
 
         reader = StatusReader(cluster, endpoint=endpoint)
@@ -214,11 +214,14 @@ def _continue(
     cluster: "ClusterClient", reader: "StatusReader", journal: "RolloutJournal", *, back: bool
 ) -> None:
     """Finish or undo a killed rollout."""
+    from deployments.operate.journal import CURRENT
+
     record = journal.require_unfinished()
     if record.dashboard != cluster.address:
         raise ConfigError(
             f"the killed rollout is of the cluster at {record.dashboard}, not {cluster.address}; "
-            "name it by --address"
+            "name it by --address, or if both are one cluster change `dashboard` in "
+            f"{journal.folder / CURRENT}"
         )
     rollout_of = _rollout(cluster, reader, journal, record)
     if back:

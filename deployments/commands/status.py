@@ -19,7 +19,7 @@ from scope.errors import ConfigError
 if TYPE_CHECKING:
     from deployments.operate.cluster_client import ClusterClient
     from deployments.operate.metric_samples import MetricSamples
-    from deployments.operate.status import StatusReader
+    from deployments.operate.status_reader import StatusReader
 
 REFRESH_S = 2.0
 INTERVAL_S = 10.0
@@ -51,7 +51,7 @@ def status(
 ) -> None:
     """Show the state of a running application; exit code 1 if it is unhealthy."""
     with connect(address) as cluster:
-        from deployments.operate.status import StatusReader, api_key
+        from deployments.operate.status_reader import StatusReader, api_key
 
         def check(deployed: Mapping[str, Any]) -> tuple[str, ...]:
             return _findings(deployed, config)

@@ -11,7 +11,7 @@ from deployments.operate.config_file import write_bank
 from deployments.operate.journal import Phase, RolloutJournal, RolloutRecord
 from deployments.operate.metric_samples import MetricInterval, MetricSamples
 from deployments.operate.service_state import DeploymentState, ServiceState
-from deployments.operate.status import StatusReader
+from deployments.operate.status_reader import StatusReader
 from deployments.operate.traffic import Traffic
 from deployments.operate.watch_limits import Baseline, broken_limit, describe_watch
 from scope.errors import ClusterError
@@ -117,34 +117,29 @@ class BankRollout:
 
     def _watch(self) -> str | None:
         """Watch the new bank; return which limit it broke, or None."""
-        record = self.record
-        baseline = Baseline.from_json(dict(record.baseline))
+        terms, baseline = self.record.terms, Baseline.from_json(dict(self.record.baseline))
         self._enter("watching")
-        self._say(f"watching for {record.terms.watch_s:.0f} s; {baseline}")
+        self._say(f"watching for {terms.watch_s:.0f} s; {baseline}")
         start = self._reader.scrape()
-        unready_since = shown_at = scraped_at = time.monotonic()
-        ends_at = shown_at + record.terms.watch_s
-        now: Traffic | None = None
-        while time.monotonic() < ends_at:
-            time.sleep(POLL_S)
+        ready_at = scraped_at = shown_at = time.monotonic()
+        ends_at = ready_at + terms.watch_s
+        while (now_s := time.monotonic()) < ends_at:
+            time.sleep(min(POLL_S, ends_at - now_s))
             service = self._retry(self._reader.service)
             if service.is_failed:
-                return f"the application is {service.state}: {service.message}"
-            if self._answers(service, record.new_version):
-                unready_since = time.monotonic()
-            elif time.monotonic() - unready_since > OUTAGE_S:
+                return f"the application is {service.state}: {_reason(service)}"
+            if self._answers(service, self.record.new_version):
+                ready_at = time.monotonic()
+            elif time.monotonic() - ready_at > OUTAGE_S:
                 return f"/ready has not said ready for {OUTAGE_S:.0f} s"
-            if time.monotonic() - scraped_at < SCRAPE_S and time.monotonic() < ends_at:
+            if time.monotonic() < min(scraped_at + SCRAPE_S, ends_at):
                 continue
-            scraped_at = time.monotonic()
-            now = self._since(start)
-            if why := broken_limit(record.terms.limits, baseline, now):
+            scraped_at, seen = time.monotonic(), self._since(start)
+            if why := broken_limit(terms.limits, baseline, seen):
                 return why
-            if scraped_at - shown_at > REPORT_S:
+            if scraped_at > min(shown_at + REPORT_S, ends_at):
                 shown_at = scraped_at
-                self._say(describe_watch(now, baseline))
-        if now is not None:
-            self._say(describe_watch(now, baseline))
+                self._say(describe_watch(seen, baseline))
         return None
 
     def _since(self, start: MetricSamples) -> Traffic:

@@ -94,6 +94,8 @@ SERVE_MISTAKES = [
         "num_cpus: 0.25, runtime_env: {env_vars: {HF_TOKEN: abcdefgh}}}",
         "take it from a Secret",
     ),
+    ("serve_config.yaml", "graph_policy:scale", "graph_polcy:scale", "name a function or class"),
+    ("serve_config.yaml", ":ConsistentHashRouter", ":ConsistentHashRoute", "did you mean"),
     ("serve_config.gpu.yaml", "tensor_parallel: 1", "tensor_parallel: 8", "to at most 4"),
     ("serve_config.gpu.yaml", "max_num_seqs", "max_num_seq", "did you mean max_num_seqs?"),
     ("serve_config.gpu.yaml", "mode: exact", "mode: always", "should be 'off', 'exact'"),
@@ -107,8 +109,8 @@ SERVE_MISTAKES = [
     ("serve.yaml", "mathstral-7B:", "mathstral-7b:", "name models of the bank"),
     (
         "serve_config.yaml",
-        "autoscaling_config:",
-        "num_replicas: 1\n        autoscaling_config:",
+        "max_queued_requests: 256",
+        "num_replicas: 2\n        max_queued_requests: 256",
         "remove one of them",
     ),
 ]
@@ -157,7 +159,7 @@ RAY_SERVICE_MISTAKES = [
     (":0.1.0-ray2.60.0", ":latest", "name a version"),
     (":0.1.0-ray2.60.0", "", "name a version"),
     (":0.1.0-ray2.60.0", ":0.1.0-ray2.54.0", "use Ray 2.60.0"),
-    ('num-cpus: "0"', 'num-cpus: "0"\n        dashboard-hst: x', "did you mean dashboard-host?"),
+    ('num-cpus: "0"', 'dashboard-hst: x\n        num-cpus: "0"', "did you mean dashboard-host?"),
     ('cpu: "2"', 'cpus: "2"', "did you mean cpu?"),
     ("secretKeyRef", "secretKeyRf", "did you mean secretKeyRef?"),
     ("minReplicas", "minReplica", "did you mean minReplicas?"),

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from deployments.operate.cluster_client import ClusterClient
 from deployments.operate.metric_samples import MetricSamples
-from deployments.operate.status import StatusReader
+from deployments.operate.status_reader import StatusReader
 from deployments.operate.status_view import render_status
 from scope.errors import ClusterError
 from tests.deployments.operate.dashboard import TOKEN, answering
