@@ -51,6 +51,8 @@ class Run:
     """CPU time of this process for a request."""
     cores: float
     """Cores that Serve took."""
+    other_cores: float
+    """Cores that took neither Serve nor this process: other programs on the machine."""
 
     def quantile_ms(self, level: float) -> float:
         """Return a percentile of the latency."""
@@ -84,7 +86,7 @@ def main() -> None:
             print(
                 f"  {share}: {run.quantile_ms(0.5):.0f} {run.quantile_ms(0.95):.0f} ms, "
                 f"{run.cores:.2f} cores, {run.degraded} degraded, {run.unfinished} unfinished, "
-                f"load average {os.getloadavg()[0]:.1f}",
+                f"others {run.other_cores:.2f} cores",
                 flush=True,
             )
     report(times, layout, capacity, found)
@@ -114,7 +116,7 @@ async def drive(
         await ask("the same prompt?", 0.0, counts=False)
         tasks, at_s = [], time.perf_counter()
         counted_s, ends_s = at_s + WARM_UP_S, at_s + WARM_UP_S + seconds
-        before_s, cpu_s = cpu_seconds(pid), time.process_time()
+        before_s, cpu_s, busy_s = cpu_seconds(pid), time.process_time(), machine_busy_s()
         began_s = at_s
         while (at_s := at_s + rng.exponential(1 / rate_per_s)) < ends_s:
             await asyncio.sleep(max(0.0, at_s - time.perf_counter()))
@@ -127,21 +129,39 @@ async def drive(
             task.cancel()
         latency_s += [DRAIN_S] * len(late)
     took_s = time.perf_counter() - began_s
-    client_cpu_s = (time.process_time() - cpu_s) / len(tasks)
+    client_s = time.process_time() - cpu_s
     used_s = sum(cpu_seconds(pid).values()) - sum(before_s.values())
-    return Run(latency_s, degraded, len(late), client_cpu_s, used_s / took_s)
+    other_s = max(0.0, machine_busy_s() - busy_s - used_s - client_s)
+    return Run(
+        latency_s,
+        degraded,
+        len(late),
+        client_s / len(tasks),
+        used_s / took_s,
+        other_s / took_s,
+    )
+
+
+def machine_busy_s() -> float:
+    """Return the seconds in which the cores of the machine have worked."""
+    words = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    user, nice, system, _idle, _wait, irq, softirq, steal = map(int, words)
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def report(
     times: ServiceTimes, layout: Layout, capacity: float, found: dict[float, list[Run]]
 ) -> None:
     """Print predicted against measured."""
-    print("| share of capacity | requests/s | p50, ms: predicted, measured | p95, ms | cores |")
-    print("|---|---|---|---|---|")
+    print("other programs are given to the model as they were measured in each share's runs")
+    print("| share | requests/s | others, cores | p50, ms: predicted, measured | p95, ms | cores |")
+    print("|---|---|---|---|---|---|")
     for share, runs in found.items():
         load = Load(share * capacity, PROMPT_TOKENS, HIT_RATE)
-        forecast = ServedGraph(times, load, layout).forecast()
-        cells = [f"{share}", f"{load.requests_per_s:.1f}"]
+        others = float(np.median([run.other_cores for run in runs]))
+        beside = replace(layout, background_cores=others)
+        forecast = ServedGraph(times, load, beside).forecast()
+        cells = [f"{share}", f"{load.requests_per_s:.1f}", f"{others:.2f}"]
         for level in (0.5, 0.95):
             predicted = 1e3 * forecast.latency.quantile_s(level) if forecast else math.nan
             cells.append(_compare(predicted, [run.quantile_ms(level) for run in runs], ".0f"))
