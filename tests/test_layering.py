@@ -72,7 +72,11 @@ MAY_IMPORT = {
         "deployments.protocol deployments.routing deployments.gateway deployments.replicas "
         "deployments.checks"
     ),
-    "deployments.commands": "deployments.checks deployments.planning deployments",
+    "deployments.operate": "deployments.protocol deployments.settings deployments.checks",
+    "deployments.commands": (
+        "deployments.protocol deployments.checks deployments.planning deployments.operate "
+        "deployments"
+    ),
     "pipelines.config": "",
     "pipelines.terminal": "",
     "pipelines.cluster": "pipelines.terminal",
@@ -290,7 +294,7 @@ def test_importing_scope_loads_no_heavy_library():
 
 def test_one_module_of_each_side_speaks_http():
     """
-    One offline and one online; everything else calls through them.
+    One offline, one online, and one for the cluster's own HTTP.
     """
     speakers = [
         module
@@ -298,19 +302,23 @@ def test_one_module_of_each_side_speaks_http():
         if libraries(tree) & {"httpx", "httpx_aiohttp", "aiohttp", "requests"}
     ]
 
-    assert speakers == ["scope.upstream.client", "deployments.upstream.client"]
+    assert speakers == [
+        "scope.upstream.client",
+        "deployments.operate.cluster_client",
+        "deployments.upstream.client",
+    ]
 
 
 def test_one_module_of_the_endpoint_uses_private_names_of_ray():
     """
     An upgrade of Ray can break this module only.
     """
-    users = [
+    users = {
         module
         for module, tree in TREES.items()
         if module.startswith("deployments.")
         for imported, name in imports(tree)
         if imported.startswith("ray") and "._" in f".{imported}.{name}"
-    ]
+    }
 
-    assert users == ["deployments.protocol.ray_internals"]
+    assert users == {"deployments.protocol.ray_internals"}

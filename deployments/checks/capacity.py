@@ -5,7 +5,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from deployments.checks.application import applications_of
-from deployments.checks.findings import Keys, Mistake, as_list, as_mapping, as_number, get_in
+from deployments.checks.findings import (
+    Keys,
+    Level,
+    Mistake,
+    as_list,
+    as_mapping,
+    as_number,
+    get_in,
+)
 from deployments.checks.kuberay import worker_groups
 from deployments.checks.queues import Block, blocks_of
 from deployments.replicas.engine import DEPLOYMENT_NAME
@@ -144,21 +152,22 @@ def capacity_mistakes(config: Mapping[str, Any], workers: list[Workers]) -> Iter
     workers : list of Workers
         The head has no CPUs for replicas.
     """
-    demands = list(demands_of(config))
-    for demand in demands:
-        yield from _fits_a_node(demand, workers)
+    fitting = []
+    for demand in demands_of(config):
+        if any(_has_room(group, demand.node) for group in workers):
+            fitting.append(demand)
+        else:
+            yield _too_large(demand, workers)
     for unit in ("CPU", "GPU"):
-        yield from _fits_the_cluster(demands, workers, unit)
+        yield from _fits_the_cluster(fitting, workers, unit)
     yield from _engine_nodes(config, workers)
 
 
-def _fits_a_node(demand: Demand, workers: list[Workers]) -> Iterator[Mistake]:
-    if any(_has_room(group, demand.node) for group in workers):
-        return
+def _too_large(demand: Demand, workers: list[Workers]) -> Mistake:
     needs = _resources(demand.node)
-    largest = "; ".join(f"{group.name} has {_resources(group.node)}" for group in workers)
+    largest = ", ".join(f"{group.name} has {_resources(group.node)}" for group in workers)
     message = f"one replica of {demand.name} needs {needs}, and no worker has that ({largest})"
-    yield Mistake(demand.size_path, message.replace("; ", ", "), "lower it, or give a worker more")
+    return Mistake(demand.size_path, message, "lower it, or give a worker more")
 
 
 def _has_room(group: Workers, needs: Mapping[str, float]) -> bool:
@@ -178,13 +187,14 @@ def _fits_the_cluster(
     if not demands or most <= has:
         return
     worst = max(demands, key=lambda demand: demand.most * demand.total.get(unit, 0.0))
-    kind, level, n = ("max", "warning", most) if least <= has else ("min", "error", least)
+    level: Level = "warning" if least <= has else "error"
+    kind, n = ("max", most) if least <= has else ("min", least)
     message = (
         f"{kind}_replicas of all deployments need {n:g} {unit}s, and the workers have {has:g} "
-        f"at most; {worst.name} takes {worst.most * worst.total[unit]:g} of them"
+        f"at most, {worst.name} takes {worst.most * worst.total[unit]:g} of them"
     )
     remedy = f"lower {kind}_replicas, or raise maxReplicas of a worker group"
-    yield Mistake(worst.path, message.replace("; ", ", "), remedy, level)  # type: ignore[arg-type]
+    yield Mistake(worst.path, message, remedy, level)
 
 
 def _engine_nodes(config: Mapping[str, Any], workers: list[Workers]) -> Iterator[Mistake]:

@@ -109,12 +109,13 @@ def _name_of(value: object, index: int) -> str:
     return name if isinstance(name, str) else str(index)
 
 
-def did_you_mean(name: str, known: Iterable[str], *, optional: bool = True) -> str:
+def did_you_mean(name: object, known: Iterable[str], *, optional: bool = True) -> str:
     """Return a remedy for an unknown name: the closest known one, else all.
 
     Parameters
     ----------
-    name : str
+    name : object
+        A key of a file, nearly always text.
     known : iterable of str
     optional : bool
         It may be removed.
@@ -128,8 +129,9 @@ def did_you_mean(name: str, known: Iterable[str], *, optional: bool = True) -> s
     """
     names = sorted(known)
     by_case = {known_name.lower(): known_name for known_name in reversed(names)}
-    longer = [known for known in by_case if known.startswith(name.lower()) and len(name) > 2]
-    close = difflib.get_close_matches(name.lower(), by_case, 1, CLOSE_ENOUGH) or longer
+    given = str(name).lower()
+    longer = [known for known in by_case if known.startswith(given) and len(given) > 2]
+    close = difflib.get_close_matches(given, by_case, 1, CLOSE_ENOUGH) or longer
     if close:
         return f"did you mean {by_case[close[0]]}?"
     if not names:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scope.errors import ConfigError, ScopeError, one_line
+from scope.errors import ConfigError
 
 if TYPE_CHECKING:
     from deployments.operate.cluster_client import ClusterClient
     from deployments.operate.metric_samples import MetricSamples
-    from deployments.operate.status import StatusReader
+    from deployments.operate.status_reader import StatusReader
 
 REFRESH_S = 2.0
 INTERVAL_S = 10.0
@@ -45,25 +45,22 @@ def status(
     endpoint: Endpoint = None,
     key_variable: KeyVariable = None,
     config: Annotated[
-        Path | None, typer.Option(help="Check this file, too, and say where it differs.")
+        Path | None, typer.Option(help="File to check, beside what is deployed.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, once.")] = False,
 ) -> None:
     """Show the state of a running application; exit code 1 if it is unhealthy."""
     with connect(address) as cluster:
-        from deployments.operate.status import StatusReader, api_key
+        from deployments.operate.status_reader import StatusReader, api_key
 
         def check(deployed: Mapping[str, Any]) -> tuple[str, ...]:
             return _findings(deployed, config)
 
         key = api_key(key_variable)
         reader = StatusReader(cluster, endpoint=endpoint, key=key, check=check)
-        if as_json or not _is_terminal():
-            healthy = _once(reader, as_json=as_json)
-        else:
-            healthy = _live(reader)
-    if not healthy:
-        raise typer.Exit(1)
+        is_live = _is_terminal() and not as_json
+        if not (_live(reader) if is_live else _once(reader, as_json=as_json)):
+            raise typer.Exit(1)
 
 
 def connect(address: str | None) -> "ClusterClient":
@@ -127,25 +124,24 @@ def _live(reader: "StatusReader") -> bool:
     ):
         while True:
             past.append(samples)
-            while past[-1].at_s - past[0].at_s > INTERVAL_S + REFRESH_S:
+            while past[-1].at_s - past[0].at_s > INTERVAL_S:
                 past.popleft()
             time.sleep(REFRESH_S)
-            now, samples = reader.read(past[0])
+            is_long_enough = past[-1].at_s - past[0].at_s >= INTERVAL_S - REFRESH_S
+            now, samples = reader.read(past[0] if is_long_enough else None)
             live.update(render_status(now), refresh=True)
     return now.is_healthy
 
 
 def _findings(deployed: Mapping[str, Any], file: Path | None) -> tuple[str, ...]:
     """Return what is wrong with the deployed configuration, and with a file if there is one."""
-    from deployments.checks import check_config, read_config
+    from deployments.checks import check_files
+    from deployments.checks.serve_config import inspect_config
 
-    found = []
-    for config in (deployed, *([read_config(file)] if file else ())):
-        try:
-            check_config(config)
-        except ScopeError as error:
-            found.append(one_line(error))
-    return tuple(dict.fromkeys(found))
+    # The command may run on a machine without the nodes' banks.
+    checked = inspect_config(deployed, here=False)
+    found = [f"deployed: {mistake.level}: {mistake.sentence}" for mistake in checked.mistakes]
+    return (*found, *(map(str, check_files([file])) if file else ()))
 
 
 def _is_terminal() -> bool:

@@ -120,9 +120,9 @@ class Router:
     def check_health(self) -> None:
         """Make the smallest prediction; raises whatever is wrong.
 
-        Serve calls it every few seconds, which also lets midnight show in the spend of today.
+        Serve calls it every few seconds, as the gauges need it, too.
         """
-        self.metrics.refresh_spend()
+        self.settings.refresh_metrics()
         self.fallback.predict_means(["health check"], "no replica was called")
 
 

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from deployments.operate.status import ClusterStatus, DeploymentLoad, Versions
+from deployments.operate.status import ClusterStatus, DeploymentStatus, Versions
 from deployments.operate.traffic import Traffic
 
 UNKNOWN = "–"
@@ -48,7 +48,7 @@ def _state(state: str) -> tuple[str, str]:
     return state, "yellow" if state in PENDING_STATES else "bold red"
 
 
-def _deployments(rows: Iterable[DeploymentLoad]) -> Table:
+def _deployments(rows: Iterable[DeploymentStatus]) -> Table:
     headers = ("deployment", "state", "running/wanted", "others", "queued", "ongoing", "")
     table = _table(headers, right=("running/wanted", "queued", "ongoing"))
     for row in rows:

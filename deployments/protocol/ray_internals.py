@@ -2,7 +2,7 @@
 
 from ray._private.ray_constants import DASHBOARD_ADDRESS, KV_NAMESPACE_DASHBOARD
 from ray._private.services import find_gcs_addresses
-from ray._raylet import GcsClient  # type: ignore[attr-defined]
+from ray._raylet import GcsClient  # type: ignore[attr-defined]  # written in Cython
 from ray.exceptions import RayError
 from ray.serve.context import _get_global_client
 
@@ -21,7 +21,8 @@ def local_dashboards(timeout_s: int = 5) -> tuple[str, ...]:
     Ray's own look-up trusts a file that a killed cluster leaves behind, and then waits for it.
     """
     found = []
-    for address in sorted(find_gcs_addresses()):  # type: ignore[no-untyped-call]
+    addresses: set[str] = find_gcs_addresses()  # type: ignore[no-untyped-call]
+    for address in sorted(addresses):
         try:
             client = GcsClient(address=address)
             known = client.internal_kv_get(

@@ -30,6 +30,7 @@ class Readiness:
             "embedder": (embedder, ["ready?"]),
             "predictor": (predictor, anchor),
         }
+        self._bank = bank.version
         self._probing, self._probed_at = asyncio.Lock(), -PROBE_TTL_S
         self._replicas: dict[str, str] = {}
         self.settings = "missing"
@@ -40,7 +41,7 @@ class Readiness:
         self._probes[name] = replica, argument
 
     async def state(self) -> dict[str, str]:
-        """Return ``status`` and the state of each part, ``ok`` or what is wrong."""
+        """Return ``status``, the version of the bank, and each part: ``ok`` or what is wrong."""
         async with self._probing:
             if time.monotonic() - self._probed_at >= PROBE_TTL_S:
                 states = await asyncio.gather(*(self._probe(name) for name in self._probes))
@@ -49,7 +50,12 @@ class Readiness:
         replicas_ok = all(state == "ok" for state in self._replicas.values())
         ready = replicas_ok and self.settings != "missing"
         status = "ready" if ready else "not ready"
-        return {"status": status, "settings": self.settings, **self._replicas}
+        return {
+            "status": status,
+            "bank": self._bank,
+            "settings": self.settings,
+            **self._replicas,
+        }
 
     async def _probe(self, name: str) -> str:
         replica, argument = self._probes[name]
