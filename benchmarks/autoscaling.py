@@ -38,6 +38,7 @@ BASE_PER_S, STEP, BASE_S, STEP_S = 4.0, 4, 10.0, 50.0
 TARGET_S = 2.0
 """Of the 95th percentile; it is 0.9 s at the load before the step."""
 WINDOW_S = 5.0
+GIVE_UP_S = 60.0
 MAX_REPLICAS = 5
 REPLICAS = {"Router": 1, "Embedder": MAX_REPLICAS, "Predictor": MAX_REPLICAS}
 
@@ -176,7 +177,7 @@ async def step(url: str, way: str) -> Turn:
     ]
     sent_s = np.cumsum(np.concatenate(gaps)) - gaps[0].sum()
     latency_s = np.full(len(sent_s), np.inf)
-    timeout = aiohttp.ClientTimeout(total=60)
+    timeout = aiohttp.ClientTimeout(total=GIVE_UP_S)
     connector = aiohttp.TCPConnector(limit=None)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         step_at = time.monotonic() - sent_s[0]

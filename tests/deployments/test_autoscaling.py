@@ -5,6 +5,7 @@ import time
 from collections import Counter
 
 import pytest
+from ray import serve
 
 from tests.deployments.serving import figures, fixed, load
 from tests.deployments.test_app import questions
@@ -16,8 +17,8 @@ SOON = {"min_replicas": 1, "max_replicas": 2, "target_ongoing_requests": 2, "dow
 
 def test_a_second_embedder_comes_under_load_and_goes_after_it(served):
     """
-    It comes with the delays of serve_config.yaml, and goes after seconds in place of minutes; no
-    request fails on the way, up or down.
+    It comes with the delays of serve_config.yaml: on two busy cores its start takes longer than
+    the decision. It goes after seconds in place of minutes; no request fails, up or down.
     """
     prompts = questions(400, seed=5)
     served.deploy(
@@ -31,7 +32,13 @@ def test_a_second_embedder_comes_under_load_and_goes_after_it(served):
     async def ask(client, n):
         return await client.post("/v1/route", json={"prompt": prompts[n % len(prompts)]})
 
+    def asked_for():
+        status = serve.status().applications["scope"].deployments["Embedder"]
+        return sum(status.replica_states.values()) == 2
+
     def wait():
+        served.until(asked_for, "a second one starts")
+        times["asked_for_s"] = time.monotonic() - began_at
         served.until(lambda: served.replicas("Embedder") == 2, "a second one runs")
         times["up_s"] = time.monotonic() - began_at
 
