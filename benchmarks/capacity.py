@@ -21,7 +21,8 @@ import yaml
 
 from deployments.commands.bench_replica import SERVE
 from deployments.planning.bench import application_of
-from deployments.planning.graph import Layout, Load, ServedGraph, capacity_per_s
+from deployments.planning.graph import ServedGraph, capacity_per_s
+from deployments.planning.layout import Layout, Load
 from deployments.planning.live_serve import serving, small_config
 from deployments.planning.process_cpu import cpu_seconds
 from deployments.planning.prompts import distinct_prompts
@@ -44,6 +45,8 @@ class Run:
 
     latency_s: list[float]
     degraded: int
+    unfinished: int
+    """Requests without an answer when the run ended; their latency counts as the time so far."""
     client_cpu_s: float
     """CPU time of this process for a request."""
     cores: float
@@ -75,12 +78,12 @@ def main() -> None:
         capacity = capacity_per_s(times, Load(1.0, PROMPT_TOKENS, HIT_RATE), layout, math.inf)
         print(f"capacity {capacity:.1f}/s; clients take {1e3 * client_cpu_s:.1f} ms a request")
         found: dict[float, list[Run]] = {share: [] for share in SHARES}
-        for _, share in itertools.product(range(rounds), SHARES):
-            run = asyncio.run(drive(url, prompts, share * capacity, seconds, pid))
+        for seed, share in itertools.product(range(rounds), SHARES):
+            run = asyncio.run(drive(url, prompts, share * capacity, seconds, pid, seed))
             found[share].append(run)
             print(
                 f"  {share}: {run.quantile_ms(0.5):.0f} {run.quantile_ms(0.95):.0f} ms, "
-                f"{run.cores:.2f} cores, {run.degraded} degraded, "
+                f"{run.cores:.2f} cores, {run.degraded} degraded, {run.unfinished} unfinished, "
                 f"load average {os.getloadavg()[0]:.1f}",
                 flush=True,
             )
@@ -88,10 +91,10 @@ def main() -> None:
 
 
 async def drive(
-    url: str, prompts: Iterator[str], rate_per_s: float, seconds: float, pid: int
+    url: str, prompts: Iterator[str], rate_per_s: float, seconds: float, pid: int, seed: int = 0
 ) -> Run:
     """Send requests at the times of a Poisson process, however slow the answers are."""
-    rng = np.random.default_rng(int(rate_per_s * 1000))
+    rng = np.random.default_rng([seed, int(rate_per_s * 1000)])
     latency_s: list[float] = []
     degraded = 0
     connector = aiohttp.TCPConnector(limit=0)
@@ -117,11 +120,16 @@ async def drive(
             await asyncio.sleep(max(0.0, at_s - time.perf_counter()))
             prompt = "the same prompt?" if rng.random() < HIT_RATE else next(prompts)
             tasks.append(asyncio.create_task(ask(prompt, at_s, counts=at_s > counted_s)))
-        await asyncio.wait_for(asyncio.gather(*tasks), DRAIN_S)
+        answered, late = await asyncio.wait(tasks, timeout=DRAIN_S)
+        for task in answered:
+            task.result()  # raises what the request raised
+        for task in late:
+            task.cancel()
+        latency_s += [DRAIN_S] * len(late)
     took_s = time.perf_counter() - began_s
     client_cpu_s = (time.process_time() - cpu_s) / len(tasks)
     used_s = sum(cpu_seconds(pid).values()) - sum(before_s.values())
-    return Run(latency_s, degraded, client_cpu_s, used_s / took_s)
+    return Run(latency_s, degraded, len(late), client_cpu_s, used_s / took_s)
 
 
 def report(

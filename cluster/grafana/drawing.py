@@ -19,6 +19,8 @@ PALETTE = (
     "#37872d", "#fade2a", "#705da0", "#96d98d", "#c4162a", "#e0b400", "#1f60c4", "#8f3bb8",
 )  # fmt: skip
 MAX_LEGEND = 9
+TICKS_S = (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 6 * 3600, 24 * 3600)
+"""Distances of the times at an axis."""
 RIGHT = "custom.axisPlacement"
 """Override of the side on which the axis of a line is."""
 
@@ -172,12 +174,13 @@ def _overrides(panel: Mapping[str, Any], legend: str) -> dict[str, Any]:
 
 
 def _ticks(axes: Any, prometheus: Prometheus, unit: str) -> None:  # noqa: ANN401 - matplotlib
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.set_xlim(prometheus.begin_s, prometheus.end_s)
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 6]))
+    seconds = prometheus.end_s - prometheus.begin_s
+    axes.xaxis.set_major_locator(MultipleLocator(next(s for s in TICKS_S if s >= seconds / 5)))
     clock = FuncFormatter(lambda at_s, _: f"{datetime.fromtimestamp(at_s, UTC):%H:%M:%S}")
     axes.xaxis.set_major_formatter(clock)
     axes.yaxis.set_major_locator(MaxNLocator(5))

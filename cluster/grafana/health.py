@@ -63,8 +63,9 @@ def _numbers() -> tuple[stat.Panel, ...]:
             "none",
             [
                 query(
-                    f"sum(ray_serve_autoscaling_target_replicas{{{APP}}})"
-                    f" - sum(ray_serve_deployment_replica_healthy{{{APP}}})"
+                    "sum(clamp_min("
+                    f"sum by (deployment) (ray_serve_autoscaling_target_replicas{{{APP}}})"
+                    f" - sum by (deployment) (ray_serve_deployment_replica_healthy{{{APP}}}), 0))"
                 )
             ],
             BAD_FROM_1,

@@ -1,6 +1,6 @@
 """Whether the parts of our application agree: bank, settings, reasoner, routers, selector."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from deployments.replicas.engine import DEPLOYMENT_NAME
 from deployments.replicas.learned_router import check_routers
 from deployments.replicas.reasoner import ReasonerArgs, check_reasoner
 from deployments.replicas.selector import SelectorArgs
-from deployments.settings import ActiveSettings, RouterSettings, check_bind
+from deployments.settings import PREHOC, ActiveSettings, RouterSettings, check_bind
 from deployments.settings.access import Keyring
 from scope.arms import resampled_arms
 from scope.bank import Bank, is_bank, load_bank
@@ -122,19 +122,27 @@ def _check_settings(
         wrong = list(rejected(user_config, "name models of the bank", activate))
         found.mistakes += [_at_name(app, mistake) for mistake in wrong]
     if models and len(routers) == len(args.routers):
-        arms = {name: router.spec.arms for name, router in routers.items()}
-        predicted: Collection[str] = settings.pool or ()
-        if bank is not None:
-            predicted = predicted_arms(bank, settings.pool or ())
-        found.reject(
-            (*user_config, "strategy" if settings.strategy not in {"prehoc", *arms} else "pool"),
-            "add the strategy to args.routers",
-            lambda: settings.check_strategy(arms, predicted),
-        )
+        _check_strategy(user_config, settings, routers, bank, found)
+    mode, has_engine = (*user_config, "reasoning", "mode"), args.reasoner is not None
+    found.reject(mode, "set it to off", lambda: settings.reasoning.check(engine=has_engine))
+
+
+def _check_strategy(
+    user_config: Keys,
+    settings: RouterSettings,
+    routers: Mapping[str, RouterManifest],
+    bank: Bank | None,
+    found: Agreement,
+) -> None:
+    """Check that something predicts every arm of the pool."""
+    arms = {name: router.spec.arms for name, router in routers.items()}
+    pool = settings.pool or ()
+    predicted = pool if bank is None else predicted_arms(bank, pool)
+    field = "pool" if settings.strategy in (PREHOC, *arms) else "strategy"
     found.reject(
-        (*user_config, "reasoning", "mode"),
-        "set it to off",
-        lambda: settings.reasoning.check(engine=args.reasoner is not None),
+        (*user_config, field),
+        "add the strategy to args.routers",
+        lambda: settings.check_strategy(arms, predicted),
     )
 
 

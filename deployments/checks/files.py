@@ -8,11 +8,19 @@ from typing import Any
 import yaml
 
 from deployments.checks.dockerfile import dockerfile_findings
-from deployments.checks.findings import Finding, Mistake, as_mapping, did_you_mean
-from deployments.checks.kuberay import fields_mistakes, object_rules
-from deployments.checks.kuberay_fields import API_VERSION, OBJECTS
-from deployments.checks.kubernetes import MISSING, object_mistakes
-from deployments.checks.kustomize import Origins, build, buildable, is_combined, is_patch
+from deployments.checks.findings import Finding, Mistake, as_mapping, did_you_mean, is_close
+from deployments.checks.kuberay import object_rules
+from deployments.checks.kuberay_fields import API_VERSION, OBJECTS, fields_mistakes
+from deployments.checks.kubernetes import MISSING, object_mistakes, resource_mistakes
+from deployments.checks.kustomize import (
+    NAMES,
+    Origins,
+    build,
+    buildable,
+    is_combined,
+    is_kustomization,
+    kustomization_mistakes,
+)
 from deployments.checks.ray_service import LOOPBACK, pod_rules, served_mistakes
 from deployments.checks.ray_up import ray_up_mistakes
 from deployments.checks.secrets import secret_mistakes
@@ -148,18 +156,19 @@ def _check_document(document: Document, path: Path, checked: CheckedFiles) -> bo
     """Check one document; return whether its kind is known."""
     value = document.value
     if isinstance(value, list):
-        return is_patch(path)  # operations of a JSON patch
+        return is_combined(path)  # operations of a JSON patch
     if not isinstance(value, Mapping):
         return False
-    if "apiVersion" in value and "kind" in value:
-        for key in ("apiVersion", "kind"):
-            if not isinstance(value[key], str):
-                mistake = Mistake((key,), f"{key} is {short_repr(value[key])}", "it should be text")
-                checked.findings += document.located([mistake])
-                return True
+    if is_kustomization(value, path):
+        mistakes = [*kustomization_mistakes(value, path.parent), *secret_mistakes(value)]
+        checked.findings += document.located(mistakes)
+    elif "metadata" in value or ("apiVersion" in value and "kind" in value):
+        if nameless := list(_without_kind(value)):
+            checked.findings += document.located(nameless)
+            return True
         checked.findings += _object_findings(document, path, checked)
     elif any(key in value for key in SERVE_KEYS):
-        _check_served(document, document.file, checked)
+        _check_served(document, checked)
     elif any(key in value for key in RAY_UP_KEYS):
         mistakes = [
             *ray_up_mistakes(value, path.parent),
@@ -172,26 +181,41 @@ def _check_document(document: Document, path: Path, checked: CheckedFiles) -> bo
     return True
 
 
+def _without_kind(value: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield what hides the kind of a Kubernetes object."""
+    for key in ("apiVersion", "kind"):
+        if key not in value:
+            typo = next((other for other in value if is_close(str(other), key)), None)
+            path = () if typo is None else (typo,)
+            yield Mistake(path, f"this object has no {key}", f"add {key}")
+        elif not isinstance(value[key], str):
+            yield Mistake((key,), f"{key} is {short_repr(value[key])}", "it should be text")
+
+
 def _check_served(
-    document: Document, file: str, checked: CheckedFiles, extra: Iterable[Mistake] = ()
+    document: Document, checked: CheckedFiles, service: Mapping[str, Any] | None = None
 ) -> None:
-    """Check a Serve configuration, a file of its own or a part of a RayService."""
+    """Check a Serve configuration: a file of its own, or that of a RayService.
+
+    One that binds only this machine will run here, so that its files must be here.
+    """
     config: Mapping[str, Any] = document.value
     host = as_mapping(config.get("http_options")).get("host")
-    found = inspect_config(config, here=host in LOOPBACK and not extra)
-    checked.findings += document.located([*found.mistakes, *extra])
-    checked.summaries += [(file, summary) for summary in found.summaries]
+    found = inspect_config(config, here=service is None and host in LOOPBACK)
+    on_pods = [] if service is None else served_mistakes(service, config)
+    checked.findings += document.located([*found.mistakes, *on_pods])
+    checked.summaries += [(document.file, summary) for summary in found.summaries]
 
 
 def _object_findings(document: Document, path: Path, checked: CheckedFiles) -> Iterator[Finding]:
     """Yield the findings of a Kubernetes object, whole or to be combined with others."""
     value: Mapping[str, Any] = document.value
     mistakes = [*secret_mistakes(_without_served(value)), *installed_versions(value)]
-    mistakes += _unknown_of_kuberay(value)
+    mistakes += [*_unknown_of_kuberay(value), *resource_mistakes(value)]
     combined = is_combined(path)
     if _is_kuberay(value):
         mistakes += fields_mistakes(value)
-    elif not combined and not str(value["apiVersion"]).startswith("kustomize.config.k8s.io"):
+    elif not combined:
         mistakes += object_mistakes(value)
     if combined:
         yield from document.located(mistakes)
@@ -202,8 +226,7 @@ def _object_findings(document: Document, path: Path, checked: CheckedFiles) -> I
         config = None if served is None else served.value
         yield from document.located([*object_rules(value), *pod_mistakes_of(value, config)])
         if served is not None:
-            extra = list(served_mistakes(value, served.value))
-            _check_served(served, document.file, checked, extra)
+            _check_served(served, checked, value)
 
 
 def pod_mistakes_of(
@@ -264,8 +287,9 @@ def _check_kustomization(folder: Path, checked: CheckedFiles, *, included: bool)
     try:
         text = build(folder)
     except ConfigError as error:
-        finding = Finding(file, 1, "error", "the file", str(error), "correct the kustomization")
-        checked.findings.append(finding)
+        if not any(Path(f.file).name in NAMES and f.level == "error" for f in checked.findings):
+            remedy = "correct the kustomization"
+            checked.findings.append(Finding(file, 1, "error", "the file", str(error), remedy))
         return
     if text is None:
         message = "its objects were not built and not checked as a whole: kubectl is not installed"
@@ -290,14 +314,13 @@ def _check_built(built: Document, origins: Origins, checked: CheckedFiles) -> No
             built, [*object_mistakes(value), *image_mistakes(value)]
         )
         return
-    config, extra = None, []
+    config = None
     text = as_mapping(value.get("spec")).get("serveConfigV2")
     if isinstance(text, str):
         source = origins.source_of(text)
         served = source or _served_document(built, checked)
         if served is not None:
             config = served.value
-            extra = list(served_mistakes(value, config))
-            _check_served(served, served.file, checked, extra)
+            _check_served(served, checked, value)
     mistakes = [*image_mistakes(value), *object_rules(value), *pod_mistakes_of(value, config)]
     checked.findings += origins.located(built, mistakes)

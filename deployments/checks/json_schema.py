@@ -36,8 +36,10 @@ def _of_error(error: ValidationError, root: object, path: Keys) -> Iterator[Mist
                 yield Mistake((*path, key), message, did_you_mean(str(key), known))
     elif error.validator == "required" and isinstance(value, Mapping):
         for key in error.validator_value:
-            # A key that is spelt wrong is reported as unknown.
-            if key not in value and not any(is_close(str(other), key) for other in value):
+            # A key that is spelt wrong is reported as unknown, where unknown ones are refused.
+            strict = error.schema.get("additionalProperties") is False
+            is_typo = strict and any(is_close(str(other), key) for other in value)
+            if key not in value and not is_typo:
                 yield Mistake(path, f"{where} has no {key}", f"add {key}")
     elif error.validator == "type":
         kinds = error.validator_value

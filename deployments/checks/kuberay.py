@@ -9,14 +9,12 @@ from deployments.checks.findings import (
     Mistake,
     as_list,
     as_mapping,
-    did_you_mean,
     dotted,
     get_in,
 )
-from deployments.checks.kuberay_fields import OBJECTS, TEXTS, FieldType
 from deployments.checks.kubernetes import MISSING, is_installed, pod_mistakes
+from deployments.checks.ray_start import parameter_mistakes
 from deployments.checks.versions import version_mistake
-from deployments.protocol import short_repr
 
 CLUSTER_PATHS: dict[str, Keys] = {
     "RayService": ("spec", "rayClusterConfig"),
@@ -29,74 +27,10 @@ LONGEST_NAME = {"RayService": 47, "RayJob": 47, "RayCluster": 53}
 """KubeRay appends to the name, and a service has 63 letters at most."""
 
 DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-METADATA = ("name", "generateName", "namespace", "labels", "annotations", "finalizers")
 RESOURCE_PARAMS = ("num-cpus", "num-gpus", "memory", "resources", "labels")
 """Keys of ``rayStartParams`` that the fields of a group replace."""
 
 SHARED_VOLUMES = ("persistentVolumeClaim", "nfs", "csi", "hostPath")
-
-
-def fields_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Yield unknown fields and wrong types of one of KubeRay's objects; true of a patch, too."""
-    for key in document:
-        if key not in ("apiVersion", "kind", "metadata", "spec", "status"):
-            known = ("apiVersion", "kind", "metadata", "spec")
-            yield Mistake((key,), f"{key} is unknown", did_you_mean(key, known))
-    for key in as_mapping(document.get("metadata")):
-        if key not in METADATA:
-            path = ("metadata", key)
-            yield Mistake(path, f"metadata.{key} is unknown", did_you_mean(key, METADATA))
-    yield from _fields(document, ("spec",), OBJECTS[document["kind"]])
-
-
-def _fields(document: object, path: Keys, kind: Any) -> Iterator[Mistake]:  # noqa: ANN401 - of the table
-    value, where = get_in(document, path), dotted(document, path)
-    if value is None or _is_patch(value):
-        return
-    if isinstance(kind, tuple) and not isinstance(kind, FieldType):
-        if value not in kind:
-            remedy = did_you_mean(str(value), kind, optional=False)
-            yield Mistake(path, f"{where} is {short_repr(value)}", remedy)
-    elif isinstance(kind, dict):
-        yield from _mapping(document, path, kind)
-    elif isinstance(kind, list):
-        if not isinstance(value, list):
-            yield Mistake(path, f"{where} is {short_repr(value)}", "it should be a list")
-        for place in range(len(as_list(value))):
-            yield from _fields(document, (*path, place), kind[0])
-    else:
-        yield from _scalar(document, path, kind)
-
-
-def _mapping(document: object, path: Keys, kind: Mapping[str, Any]) -> Iterator[Mistake]:
-    value, where = get_in(document, path), dotted(document, path)
-    if not isinstance(value, Mapping):
-        yield Mistake(path, f"{where} is {short_repr(value)}", "it should be a mapping")
-        return
-    for key in value:
-        field = (*path, key)
-        if key in kind:
-            yield from _fields(document, field, kind[key])
-        elif key != "$patch":
-            yield Mistake(field, f"{dotted(document, field)} is unknown", did_you_mean(key, kind))
-
-
-def _scalar(document: object, path: Keys, kind: FieldType) -> Iterator[Mistake]:
-    value, where = get_in(document, path), dotted(document, path)
-    is_flag = isinstance(value, bool) and bool not in kind.types and object not in kind.types
-    if is_flag or not isinstance(value, kind.types):
-        yield Mistake(path, f"{where} is {short_repr(value)}", f"it should be {kind.name}")
-    elif kind is TEXTS:
-        for key, entry in as_mapping(value).items():
-            if not isinstance(entry, str):
-                field = (*path, key)
-                message = f"{dotted(document, field)} is {short_repr(entry)}, and no text"
-                yield Mistake(field, message, f'write "{entry}" in quotation marks')
-
-
-def _is_patch(value: object) -> bool:
-    """Return whether a patch only removes this value."""
-    return isinstance(value, Mapping) and value.get("$patch") == "delete"
 
 
 def object_rules(document: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -114,6 +48,7 @@ def object_rules(document: Mapping[str, Any]) -> Iterator[Mistake]:
     if not is_installed():
         yield MISSING
     for path, _ in groups(document):
+        yield from parameter_mistakes(document, (*path, "rayStartParams"))
         yield from pod_mistakes(document, (*path, "template"))
 
 

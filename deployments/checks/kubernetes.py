@@ -5,8 +5,19 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from deployments.checks.findings import Keys, Mistake, as_mapping, did_you_mean, get_in
+from deployments.checks.findings import (
+    Keys,
+    Mistake,
+    as_mapping,
+    did_you_mean,
+    dotted,
+    get_in,
+    walk,
+)
 from deployments.checks.json_schema import schema_mistakes
+
+RESOURCES = ("cpu", "memory", "ephemeral-storage", "storage")
+"""The names without a domain; ``nvidia.com/gpu`` has one."""
 
 MISSING = Mistake(
     (),
@@ -55,6 +66,18 @@ def pod_mistakes(document: object, path: Keys) -> Iterator[Mistake]:
     if template and validator is not None:
         pod = {"apiVersion": "v1", "kind": "Pod", **template}
         yield from schema_mistakes(validator.iter_errors(pod), document, path)
+
+
+def resource_mistakes(document: object) -> Iterator[Mistake]:
+    """Yield names of resources that Kubernetes does not have."""
+    for path, value in walk(document):
+        if path[-2:] in (("resources", "limits"), ("resources", "requests")):
+            for key in as_mapping(value):
+                known = key in RESOURCES or "/" in str(key) or str(key).startswith("hugepages-")
+                if not known:
+                    field = (*path, key)
+                    message = f"{dotted(document, field)} is no resource of Kubernetes"
+                    yield Mistake(field, message, did_you_mean(key, RESOURCES))
 
 
 @lru_cache(maxsize=64)

@@ -1,20 +1,68 @@
 """Kustomizations: which files they combine, what they build, and where a built value stands."""
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from deployments.checks.findings import Finding, Keys, Mistake, as_list, as_mapping, dotted
+from deployments.checks.findings import (
+    Finding,
+    Keys,
+    Mistake,
+    as_list,
+    as_mapping,
+    did_you_mean,
+    dotted,
+    walk,
+)
 from deployments.checks.yaml_lines import Document, read_documents
 from scope.errors import ConfigError
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+API = "kustomize.config.k8s.io/"
+FIELDS = (
+    "apiVersion",
+    "kind",
+    "metadata",
+    "resources",
+    "components",
+    "bases",
+    "patches",
+    "patchesStrategicMerge",
+    "patchesJson6902",
+    "replacements",
+    "images",
+    "replicas",
+    "configMapGenerator",
+    "secretGenerator",
+    "generatorOptions",
+    "generators",
+    "transformers",
+    "validators",
+    "namespace",
+    "namePrefix",
+    "nameSuffix",
+    "labels",
+    "commonLabels",
+    "commonAnnotations",
+    "configurations",
+    "crds",
+    "openapi",
+    "vars",
+    "helmCharts",
+    "helmGlobals",
+    "sortOptions",
+    "buildMetadata",
+)
+KLOG = re.compile(r'^[EF]\d{4} .*? err="(.*)"$')
+"""How kubectl prints an error."""
+
 BUILD_S = 60.0
 """Time limit of one build; a tenth of a second is usual."""
 
@@ -73,20 +121,42 @@ def read_kustomization(folder: Path) -> Kustomization | None:
     return Kustomization(file, paths(resources), paths(patches), paths(generated), is_component)
 
 
+def kustomization_mistakes(content: Mapping[str, Any], folder: Path) -> Iterator[Mistake]:
+    """Yield unknown fields, and files that do not exist; of others kubectl says what is wrong.
+
+    Parameters
+    ----------
+    content : Mapping
+        Of the kustomization file.
+    folder : Path
+        In which it is.
+    """
+    for key in content:
+        if key not in FIELDS:
+            yield Mistake(
+                (key,), f"{key} is no field of a kustomization", did_you_mean(key, FIELDS)
+            )
+    for path, name in walk(content):
+        is_entry = len(path) == 2 and path[0] in ("resources", "components", "bases")
+        is_patch_file = len(path) == 3 and path[0] == "patches" and path[2] == "path"
+        is_local = isinstance(name, str) and "://" not in name and "?" not in name
+        if (is_entry or is_patch_file) and is_local and not (folder / name).exists():
+            message = f"{dotted(content, path)} names {name}, which is not there"
+            yield Mistake(path, message, "correct the name, or add the file")
+
+
+def is_kustomization(value: Mapping[str, Any], path: Path) -> bool:
+    """Return whether a document is a kustomization, which may leave out its kind."""
+    return path.name in NAMES or str(value.get("apiVersion")).startswith(API)
+
+
 def _beside(folder: Path, name: str) -> Path:
     return Path(os.path.normpath(folder / name))
 
 
-def is_patch(file: Path) -> bool:
-    """Return whether the kustomization beside a file, or one that names it, patches with it."""
-    kustomization = read_kustomization(file.parent)
-    return kustomization is not None and file in kustomization.patches
-
-
 def is_combined(file: Path) -> bool:
-    """Return whether the kustomization beside a file combines it with others."""
-    kustomization = read_kustomization(file.parent)
-    return kustomization is not None and file in (*kustomization.resources, *kustomization.patches)
+    """Return whether a kustomization beside a file makes it a part of something whole."""
+    return read_kustomization(file.parent) is not None
 
 
 def buildable(folders: Iterable[Path]) -> list[tuple[Path, bool]]:
@@ -120,7 +190,8 @@ def build(folder: Path) -> str | None:
     except subprocess.TimeoutExpired as error:
         raise ConfigError(f"kubectl kustomize {folder} takes longer than {BUILD_S:g} s") from error
     if done.returncode:
-        raise ConfigError(" ".join(done.stderr.split()).removeprefix("error: "))
+        sentence = " ".join(done.stderr.split()).removeprefix("error: ")
+        raise ConfigError(KLOG.sub(r"\1", sentence).replace("; ", ", ").replace('\\"', '"'))
     return done.stdout
 
 

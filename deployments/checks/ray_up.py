@@ -18,6 +18,7 @@ from deployments.checks.findings import (
     walk,
 )
 from deployments.checks.json_schema import schema_mistakes
+from deployments.checks.ray_start import command_mistakes
 
 START_COMMANDS = ("head_start_ray_commands", "worker_start_ray_commands")
 TOKEN = "RAY_AUTH_MODE=token"
@@ -105,6 +106,7 @@ def _token(document: Mapping[str, Any], key: str, folder: Path) -> Iterator[Mist
         message = f"{key} is not given: Ray starts without a token"
         yield Mistake((key,), message, "add it, with RAY_AUTH_MODE=token before ray start")
     for place in starts:
+        yield from command_mistakes((key, place), f"{key}[{place}]", commands[place])
         before = " ".join(commands[: place + 1])
         if TOKEN not in before and not exported and not _is_in_script(before, folder):
             path: Keys = (key, place)

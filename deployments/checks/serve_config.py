@@ -7,6 +7,7 @@ with a traceback.
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from deployments.checks.findings import (
     did_you_mean,
     dotted,
     get_in,
+    walk,
 )
 from deployments.checks.queues import application_queue_mistakes, blocks_of, queue_mistakes
 from deployments.checks.secrets import secret_mistakes
@@ -40,6 +42,7 @@ from deployments.checks.versions import installed_versions
 from deployments.protocol import short_repr
 from scope.errors import ConfigError, one_line
 
+IMPORT_KEYS = ("policy_function", "request_router_class")
 IGNORED = ", and Serve ignores it"
 BLOCK_MODELS: dict[str, type[BaseModel]] = {
     "autoscaling_config": AutoscalingConfig,
@@ -145,26 +148,42 @@ def _without_repetition(mistakes: list[Mistake]) -> list[Mistake]:
 def _serve_mistakes(config: Mapping[str, Any]) -> Iterator[Mistake]:
     """Yield unknown keys and wrong values of everything that Serve itself reads."""
     yield from unknown_keys(config, (), ServeDeploySchema, IGNORED)
-    shapeless = list(_no_mappings(config))
-    yield from shapeless or _refused(config, (), ServeDeploySchema)
-    for place, application in enumerate(as_list(config.get("applications"))):
+    # Serve refuses these, too, with a sentence about the whole file.
+    unusable = [*_imports(config), *_no_mappings(config), *_misplaced(config)]
+    yield from unusable or _refused(config, (), ServeDeploySchema)
+    for place in range(len(as_list(config.get("applications")))):
         path: Keys = ("applications", place)
         yield from _runtime_env(config, (*path, "runtime_env"))
         yield from unknown_keys(config, (*path, "autoscaling_policy"), AutoscalingPolicy, IGNORED)
-        for key in ("host", "port"):
-            if key in as_mapping(application):
-                message = f"{dotted(config, (*path, key))} makes Serve refuse the file"
-                yield Mistake((*path, key), message, f"set http_options.{key}")
     for block in blocks_of(config):
         yield from _runtime_env(config, (*block.path, "ray_actor_options", "runtime_env"))
         yield from _bundles(config, (*block.path, "placement_group_bundles"))
         for key, kind in BLOCK_MODELS.items():
-            if isinstance(block.value.get(key), Mapping):
+            if isinstance(block.value.get(key), Mapping) and not unusable:
                 yield from _refused(config, (*block.path, key), kind)
 
 
+def _imports(config: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield names of code of ours or of Ray that does not exist: replicas would not start."""
+    for path, value in walk(config):
+        is_import = path and path[-1] in IMPORT_KEYS and isinstance(value, str)
+        if not is_import or not value.startswith(("deployments.", "ray.")):
+            continue
+        module, _, name = value.replace(":", ".").rpartition(".")
+        try:
+            known = vars(import_module(module))
+        except ImportError:
+            message = f"{dotted(config, path)} names the module {module}, which does not exist"
+            yield Mistake(path, message, "name a function or class as MODULE:NAME")
+            continue
+        if name not in known:
+            message = f"{dotted(config, path)} names {name}, which {module} does not have"
+            public = [other for other in known if not other.startswith("_")]
+            yield Mistake(path, message, did_you_mean(name, public, optional=False))
+
+
 def _no_mappings(config: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Yield the entries that are no mappings, on which the validators of Serve fail."""
+    """Yield the entries of lists that are no mappings."""
     lists: list[Keys] = [("applications",)]
     n_applications = len(as_list(config.get("applications")))
     lists += [("applications", place, "deployments") for place in range(n_applications)]
@@ -174,6 +193,16 @@ def _no_mappings(config: Mapping[str, Any]) -> Iterator[Mistake]:
                 field = (*path, place)
                 message = f"{dotted(config, field)} is {short_repr(entry)}"
                 yield Mistake(field, message, "it should be a mapping with a name")
+
+
+def _misplaced(config: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield the address of Serve where it is given for one application."""
+    for place, application in enumerate(as_list(config.get("applications"))):
+        for key in ("host", "port"):
+            if key in as_mapping(application):
+                path = ("applications", place, key)
+                message = f"{dotted(config, path)} of an application makes Serve refuse the file"
+                yield Mistake(path, message, f"set http_options.{key}")
 
 
 def _refused(config: Mapping[str, Any], path: Keys, kind: type[BaseModel]) -> Iterator[Mistake]:

@@ -68,13 +68,13 @@ def plan(
     check_load(load, target)
     times = ServiceTimes.load(service_times)
     source = config or default_config()
-    rates = times.engine_tokens_per_s if engine_tokens_per_s is None else engine_tokens_per_s
+    rate = engine_tokens_per_s or times.engine_tokens_per_s(query_tokens, answer_tokens)
     priced = PricedPlan(
         plan=make_plan(times, load, target),
         prices=UNKNOWN_PRICES if prices is None else ComputePrices.load(prices),
         gpu_shares=gpu_shares(application_of(read_config(source)), times),
         offline=offline_scoring(
-            questions, models, query_tokens, answer_tokens, rates, gpus_per_engine
+            questions, models, query_tokens, answer_tokens, rate, gpus_per_engine
         ),
     )
     typer.echo(json.dumps(priced.to_json()) if as_json else priced.to_text())

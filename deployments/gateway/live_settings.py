@@ -109,8 +109,12 @@ class LiveSettings:
             bank=self._bank.version, policy=f"{field} {value:g}", settings=settings.digest
         )
         metrics.set_budget(settings.spend.budget_usd_per_day)
-        metrics.refresh_spend()
         metrics.set_settings_rejected(rejected=False)
+        self.refresh_metrics()
+
+    def refresh_metrics(self) -> None:
+        """Export the gauges of the replica again."""
+        self._parts.metrics.refresh(self._parts.upstreams)
 
     def mark_rejected(self) -> None:
         """Record that the latest settings were rejected, until others are in force."""

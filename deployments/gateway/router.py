@@ -120,10 +120,9 @@ class Router:
     def check_health(self) -> None:
         """Make the smallest prediction; raises whatever is wrong.
 
-        Serve calls it every few seconds, which also keeps the gauges in the metrics, and lets
-        midnight show in the spend of today.
+        Serve calls it every few seconds, as the gauges need it, too.
         """
-        self.metrics.refresh_gauges()
+        self.settings.refresh_metrics()
         self.fallback.predict_means(["health check"], "no replica was called")
 
 

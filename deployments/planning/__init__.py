@@ -3,7 +3,7 @@
 from deployments.planning.bench import application_of, bench_replicas
 from deployments.planning.capacity_plan import Target, make_plan
 from deployments.planning.cost import UNKNOWN_PRICES, ComputePrices
-from deployments.planning.graph import Load
+from deployments.planning.layout import Load
 from deployments.planning.plan_inputs import (
     check_load,
     gpu_shares,

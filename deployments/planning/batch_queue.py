@@ -8,7 +8,7 @@ from scipy.special import gammaln
 
 from scope.arrays import FloatArray
 
-MIN_STATES, MAX_STATES = 48, 768
+MIN_STATES, MAX_STATES = 48, 320
 """Numbers of waiting calls that are told apart; more count as the last one."""
 
 RARE = 1e-7

@@ -5,6 +5,7 @@ from typing import Any
 
 from deployments.checks import IMPORT_PATH
 from deployments.planning.live_serve import measure_serve
+from deployments.planning.measure_engine import has_engine, measure_engine
 from deployments.planning.measure_replicas import (
     ReplicaJob,
     batch_sizes,
@@ -13,7 +14,7 @@ from deployments.planning.measure_replicas import (
     replica_threads,
 )
 from deployments.planning.measure_router import measure_router
-from deployments.planning.service_times import BatchTimes, ServiceTimes
+from deployments.planning.service_times import BatchTimes, EngineTime, ServiceTimes
 from deployments.replicas import Batching
 from deployments.replicas.app_config import AppConfig
 from deployments.replicas.selector import SelectorArgs
@@ -40,6 +41,8 @@ def bench_replicas(
 ) -> ServiceTimes:
     """Measure the deployments of an application, and Serve itself.
 
+    The engine of a reasoner is measured where vLLM is installed, beyond the given time.
+
     Parameters
     ----------
     application : mapping
@@ -61,6 +64,9 @@ def bench_replicas(
     deployments = {
         name: _measure(name, args, blocks.get(name, {}), share_s, tell) for name in names
     }
+    engine: tuple[EngineTime, ...] = ()
+    if args.reasoner is not None and has_engine():
+        engine = measure_engine(args.reasoner, tell)
     tell("Router: its own code, with replicas that answer at once")
     router = measure_router(
         args.bank, prompt_tokens=prompt_tokens, seconds=SHARES["router"] * seconds
@@ -72,7 +78,9 @@ def bench_replicas(
         seconds=SHARES["serve"] * seconds,
         tell=tell,
     )
-    return ServiceTimes(machine=machine, serve=serve, router=router, deployments=deployments)
+    return ServiceTimes(
+        machine=machine, serve=serve, router=router, deployments=deployments, engine=engine
+    )
 
 
 def _measured(args: AppConfig) -> tuple[str, ...]:

@@ -8,15 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from deployments.planning.graph import (
-    BATCHED,
-    STATIONS,
     GraphForecast,
-    Layout,
-    Load,
     ServedGraph,
     capacity_per_s,
     duration_of_batch_s,
 )
+from deployments.planning.layout import BATCHED, STATIONS, Layout, Load
 from deployments.planning.process_cpu import PROXY
 from deployments.planning.service_times import ServiceTimes
 from scope.errors import ConfigError
@@ -221,9 +218,10 @@ def _p95_s(times: ServiceTimes, load: Load, layout: Layout) -> float:
 def _out_of_reach(times: ServiceTimes, load: Load, target: Target, layout: Layout) -> ConfigError:
     """Return the error of a load that the cores do not carry."""
     rate = capacity_per_s(times, load, layout, target.p95_s)
+    cores = "1 core, which carries" if layout.cores == 1 else f"{layout.cores} cores, which carry"
     return ConfigError(
         f"{load.requests_per_s:g} requests/s within a p95 of {1e3 * target.p95_s:g} ms need more "
-        f"than {layout.cores} cores, which carry {rate:.3g}; have more cores, or allow more time"
+        f"than {cores} {rate:.3g}; have more cores, or allow more time"
     )
 
 

@@ -1,63 +1,22 @@
 """The latency of a request through proxy, Router, Embedder and Predictor at a load."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from deployments.planning.batch_queue import BatchQueue
 from deployments.planning.latency import Latency
+from deployments.planning.layout import BATCHED, HTTP, STATIONS, Layout, Load
 from deployments.planning.process_cpu import OTHER, PROXY
 from deployments.planning.service_times import RequestTimes, ServiceTimes
 from deployments.planning.waiting import mean_wait_s, slowdowns, wait_probability
 from scope.arrays import FloatArray
 
-MAX_ROUNDS, TOLERANCE = 200, 1e-4
+MAX_ROUNDS, TOLERANCE = 100, 1e-3
 """Of the fixed point of shared cores: rounds, and the change of a slowdown that ends them."""
-
-HTTP, BATCHED = (PROXY, "Router"), ("Embedder", "Predictor")
-STATIONS = (*HTTP, *BATCHED)
-"""What a request passes; only a prompt that is not cached passes the last two."""
-
-
-class Load(NamedTuple):
-    """What clients ask for."""
-
-    requests_per_s: float
-    """Of one prompt each; Poisson arrivals."""
-    prompt_tokens: float
-    hit_rate: float
-    """Share of requests whose prompt the Router has cached, in [0, 1]."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How many processes of each kind run, and on how many cores.
-
-    Attributes
-    ----------
-    replicas : dict of str to int
-        Of each of `STATIONS`.
-    max_batch_size : dict of str to int
-        Of each of `BATCHED`.
-    cores : int
-        Of all machines together; the processes move freely among them.
-    background_cores : float
-        Cores that other programs take.
-    client_cpu_s : float
-        CPU time that clients on the same cores take for a request.
-    """
-
-    replicas: dict[str, int]
-    max_batch_size: dict[str, int]
-    cores: int
-    background_cores: float = 0.0
-    client_cpu_s: float = 0.0
-
-    def with_more(self, station: str) -> "Layout":
-        """Return a layout with one more process of a kind."""
-        return replace(self, replicas={**self.replicas, station: self.replicas[station] + 1})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +70,7 @@ class _Station(NamedTuple):
 
     forecast: StationForecast
     extra: Latency
-    alone_s: float
-    """Service of one call that meets no other, with shared cores."""
+    """Time of a call beyond the service of one alone."""
 
 
 class ServedGraph:
@@ -183,7 +141,7 @@ class ServedGraph:
         forecast = StationForecast(
             utilisation, rate_per_s * mean_s, None, wait_s, latency_s, rate_per_s * latency_s / n
         )
-        return _Station(forecast, extra, mean_s * factor)
+        return _Station(forecast, extra)
 
     def _solve_batched(self, name: str, factor: float) -> _Station | None:
         """Solve processes that serve batches; calls go to the one of two that has fewer."""
@@ -193,7 +151,7 @@ class ServedGraph:
         if rate_per_s == 0:
             alone = Latency.of_wait(self._step_s, 0.0, 0.0)
             idle = StationForecast(0.0, 0.0, 1.0, 0.0, float(service_s_n[0]), 0.0)
-            return _Station(idle, alone, float(service_s_n[0]))
+            return _Station(idle, alone)
         queue = BatchQueue.solve(rate_per_s, service_s_n)
         if queue is None:
             return None
@@ -210,7 +168,7 @@ class ServedGraph:
             latency_s,
             rate_per_s * latency_s,
         )
-        return _Station(forecast, extra, float(service_s_n[0]))
+        return _Station(forecast, extra)
 
     def _cores(self, stations: dict[str, _Station]) -> float:
         taken = sum(station.forecast.cores for station in stations.values())
@@ -229,37 +187,50 @@ class ServedGraph:
         return serve.idle_cores + self._load.requests_per_s * per_request_s
 
     def _latency(self, stations: dict[str, _Station], factor: dict[str, float]) -> Latency:
-        """Add up what a request passes; the services spread as they did without a load."""
+        """Return the latency of all requests, cached or not."""
+        http = stations[PROXY].extra.plus(stations["Router"].extra)
+        remote = http.plus(stations["Embedder"].extra).plus(stations["Predictor"].extra)
+        utilisation = self._cores(stations) / self._layout.cores
         serve = self._times.serve
-        http_s = {
-            kind: sum(request.cpu_s[name] * factor[name] for name in HTTP)
-            for kind, request in (("cached", serve.cached), ("uncached", serve.uncached))
-        }
-        batched_s = sum(stations[name].alone_s for name in BATCHED)
-        cached_s = http_s["cached"] + self._rest_s("cached")
-        uncached_s = http_s["uncached"] + batched_s + self._rest_s("uncached")
-        waits = stations[PROXY].extra.plus(stations["Router"].extra)
-        remote = waits.plus(stations["Embedder"].extra).plus(stations["Predictor"].extra)
-        cached = _spread(self._step_s, cached_s, serve.cached)
-        uncached = _spread(self._step_s, uncached_s, serve.uncached)
-        return uncached.plus(remote).mixed_with(cached.plus(waits), self._load.hit_rate)
+        cached = self._path(serve.cached, HTTP, http, factor, utilisation)
+        uncached = self._path(serve.uncached, STATIONS, remote, factor, utilisation)
+        return uncached.mixed_with(cached, self._load.hit_rate)
 
-    def _rest_s(self, kind: str) -> float:
-        """Return what a request alone takes beyond the CPU time of all that it passes, s."""
-        serve = self._times.serve
-        measured = serve.cached if kind == "cached" else serve.uncached
-        known = HTTP if kind == "cached" else STATIONS
-        return max(0.0, measured.median_s - sum(measured.cpu_s[name] for name in known))
+    def _path(
+        self,
+        measured: RequestTimes,
+        names: Sequence[str],
+        waits: Latency,
+        factor: Mapping[str, float],
+        core_utilisation: float,
+    ) -> Latency:
+        """Return the latency of one kind of request: alone, waiting for processes and for cores.
 
-
-def _spread(step_s: float, median_s: float, alone: RequestTimes) -> Latency:
-    return Latency.of_spread(step_s, median_s, alone.p95_s / alone.median_s)
+        The wait for cores is what sharing adds to each service. But together with the waits for
+        processes it is not less than if the processes were nothing and a request had only to share
+        the cores: then it would be that of a queue with a server for each core.
+        """
+        cpu_s = {name: measured.cpu_s[name] for name in HTTP if name in names}
+        cpu_s |= {name: float(self._cpu_n[name][0]) for name in BATCHED if name in names}
+        wall_s = {name: float(self._wall_n[name][0]) for name in BATCHED if name in names}
+        known_s = sum(measured.cpu_s[name] for name in names)
+        alone_s = max(0.0, measured.median_s - known_s) + sum((cpu_s | wall_s).values())
+        slowed_s = sum(cpu_s[name] * (factor[name] - 1) for name in names)
+        n_cores = self._layout.cores
+        all_s = mean_wait_s(n_cores, core_utilisation, sum(cpu_s.values()), 1.0)
+        core_wait = Latency.of_wait(
+            self._step_s,
+            wait_probability(n_cores, core_utilisation),
+            max(slowed_s, all_s - waits.mean_s),
+        )
+        spread = Latency.of_spread(self._step_s, alone_s, measured.p95_s / measured.median_s)
+        return spread.plus(waits).plus(core_wait)
 
 
 def duration_of_batch_s(times: ServiceTimes, name: str, load: Load, largest: int) -> FloatArray:
     """Return the time of a batch of 1, 2, ..., `largest` calls in a replica, s."""
     alone_s = times.deployments[name].seconds_n(load.prompt_tokens, largest)
-    return alone_s + call_overhead_s(times, name) * np.arange(1, largest + 1)
+    return alone_s + times.call_overhead_s(name) * np.arange(1, largest + 1)
 
 
 def cpu_of_batch_s(times: ServiceTimes, name: str, load: Load, largest: int) -> FloatArray:
@@ -267,14 +238,7 @@ def cpu_of_batch_s(times: ServiceTimes, name: str, load: Load, largest: int) -> 
     measured = times.deployments[name]
     alone_s = measured.cpu_seconds_n(load.prompt_tokens, largest)
     alone_s = np.minimum(alone_s, measured.seconds_n(load.prompt_tokens, largest))
-    return alone_s + call_overhead_s(times, name) * np.arange(1, largest + 1)
-
-
-def call_overhead_s(times: ServiceTimes, name: str) -> float:
-    """Return the CPU time of Serve for one call of a deployment, in the process of the replica."""
-    serve = times.serve
-    own_s = times.deployments[name].cpu_seconds_n(serve.prompt_tokens, 1)[0]
-    return max(0.0, serve.uncached.cpu_s[name] - float(own_s))
+    return alone_s + times.call_overhead_s(name) * np.arange(1, largest + 1)
 
 
 def _as_processes(cores: float) -> list[tuple[int, float]]:

@@ -39,7 +39,7 @@ class Latency:
 
         Exact for exponential service; for other service it is the usual approximation of the tail.
         """
-        if mean_s == 0:
+        if mean_s <= 0:
             return cls.of_values(step_s, np.zeros(1), np.ones(1))
         edges = np.append(0.0, (np.arange(N_STEPS - 1) + 0.5) * step_s)
         # The last step takes the whole tail.

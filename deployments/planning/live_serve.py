@@ -193,7 +193,11 @@ def _used(
 
 @contextmanager
 def serving(command: Sequence[str], config: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
-    """Serve a configuration in another process; yields its process id and port."""
+    """Serve a configuration in another process; yields its process id and port.
+
+    A SIGTERM meanwhile stops it, too: it is in a session of its own and would go on.
+    """
+    before = signal.signal(signal.SIGTERM, _exit)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -212,6 +216,12 @@ def serving(command: Sequence[str], config: Mapping[str, Any]) -> Iterator[tuple
             yield process.pid, port
         finally:
             _stop(process)
+            signal.signal(signal.SIGTERM, before)
+
+
+def _exit(signal_number: int, _: object) -> None:
+    """Leave by an exception, as ctrl-c does, so that blocks are closed."""
+    raise SystemExit(128 + signal_number)
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:

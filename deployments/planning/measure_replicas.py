@@ -16,7 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deployments.planning.prompts import distinct_prompts
-from deployments.planning.service_times import BatchTime, BatchTimes, Machine, fit_line
+from deployments.planning.service_times import (
+    BatchTime,
+    BatchTimes,
+    Machine,
+    fit_line,
+    service_field,
+)
 from deployments.protocol import PredictionRequest, SelectionRequest, StrategyRequest
 from deployments.replicas.app_config import AppConfig
 from deployments.replicas.selector import SelectorArgs
@@ -90,7 +96,7 @@ def measure_replica(job: ReplicaJob, threads: int, tell: Tell) -> BatchTimes:
     context = multiprocessing.get_context("spawn")
     with _threads(threads), ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
-            return pool.submit(_measure_here, job, threads).result()
+            return pool.submit(time_replica, job, threads).result()
         except BrokenProcessPool as error:
             raise ClusterError(f"the process that measured the {job.name} died") from error
 
@@ -109,13 +115,20 @@ def _threads(threads: int) -> Iterator[None]:
             os.environ[name] = before
 
 
-def _measure_here(job: ReplicaJob, threads: int) -> BatchTimes:
-    """Load the replica into this process and time it; all sizes in turn, round after round."""
+def time_replica(job: ReplicaJob, threads: int) -> BatchTimes:
+    """Load a replica into this process and time it: all sizes in turn, round after round.
+
+    Parameters
+    ----------
+    job : ReplicaJob
+    threads : int
+        That the matrix products of this process take.
+    """
     device, make_batch = REPLICAS[job.name](job.args)
     cells = [(batch, tokens) for tokens in job.lengths for batch in job.batches]
     prompts = {tokens: distinct_prompts(tokens, seed=2) for tokens in job.lengths}
     wall_s: dict[tuple[int, int], list[float]] = {cell: [] for cell in cells}
-    cpu_s = dict.fromkeys(cells, 0.0)
+    cpu_s: dict[tuple[int, int], list[float]] = {cell: [] for cell in cells}
     for batch, tokens in (cells[0], cells[-1]):  # warm up
         make_batch(list(islice(prompts[tokens], batch)))()
     ends_at, round_no = time.perf_counter() + job.seconds, 0
@@ -126,19 +139,20 @@ def _measure_here(job: ReplicaJob, threads: int) -> BatchTimes:
             began_s, began_cpu_s = time.perf_counter(), time.process_time()
             run()
             wall_s[batch, tokens].append(time.perf_counter() - began_s)
-            cpu_s[batch, tokens] += time.process_time() - began_cpu_s
+            cpu_s[batch, tokens].append(time.process_time() - began_cpu_s)
         round_no += 1
     rows = tuple(_row(cell, wall_s[cell], cpu_s[cell]) for cell in cells)
-    return BatchTimes(device=device, threads=threads, rows=rows, line=fit_line(rows))
+    line = fit_line(rows, service_field(device, threads))
+    return BatchTimes(device=device, threads=threads, rows=rows, line=line)
 
 
-def _row(cell: tuple[int, int], wall_s: Sequence[float], cpu_s: float) -> BatchTime:
+def _row(cell: tuple[int, int], wall_s: Sequence[float], cpu_s: Sequence[float]) -> BatchTime:
     return BatchTime(
         batch=cell[0],
         prompt_tokens=cell[1],
         median_s=float(np.median(wall_s)),
         p95_s=float(np.quantile(wall_s, 0.95)),
-        cpu_s=cpu_s / len(wall_s),
+        cpu_s=float(np.median(cpu_s)),
         n=len(wall_s),
     )
 

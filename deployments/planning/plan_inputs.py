@@ -12,7 +12,7 @@ from deployments.planning.bench import application_of
 from deployments.planning.capacity_plan import CapacityPlan, Target
 from deployments.planning.config_edit import edit_deployments
 from deployments.planning.cost import OfflineScoring
-from deployments.planning.graph import Load
+from deployments.planning.layout import Load
 from deployments.planning.plan_report import config_changes
 from deployments.planning.service_times import ServiceTimes
 from scope.config import parse

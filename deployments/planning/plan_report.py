@@ -117,7 +117,8 @@ def config_changes(
     """Return the values that a plan sets in the blocks of a Serve configuration.
 
     The minimum of replicas is not lowered: it may be there for replicas that die. The maximum is
-    twice the plan, for the autoscaler to meet what was not planned.
+    twice the plan, for the autoscaler to meet what was not planned. The Router's target is set only
+    if the time of an upstream's answer is known: most of its requests wait for one.
 
     Parameters
     ----------
@@ -132,9 +133,11 @@ def config_changes(
             ("max_ongoing_requests",): each.max_ongoing_requests,
             ("autoscaling_config", "min_replicas"): at_least,
             ("autoscaling_config", "max_replicas"): max(2 * each.replicas, at_least),
-            ("autoscaling_config", "target_ongoing_requests"): each.target_ongoing_requests,
             ("ray_actor_options", "num_cpus"): each.num_cpus,
         }
+        if name != "Router" or plan.target.answer_s:
+            target = each.target_ongoing_requests
+            changes[name]["autoscaling_config", "target_ongoing_requests"] = target
         if each.max_batch_size is not None and name not in FIXED_BATCH:
             changes[name]["user_config", "max_batch_size"] = each.max_batch_size
     return changes

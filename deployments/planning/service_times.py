@@ -41,7 +41,7 @@ class BatchTime(StrictModel):
     median_s: float = Field(gt=0, allow_inf_nan=False)
     p95_s: float = Field(gt=0, allow_inf_nan=False)
     cpu_s: float = Field(ge=0, allow_inf_nan=False)
-    """CPU time of a batch, mean."""
+    """CPU time of a batch, median; unlike `median_s` it does not grow while other programs run."""
     n: int = Field(ge=1)
     """Batches that were timed."""
 
@@ -82,13 +82,15 @@ class BatchTimes(StrictModel):
         return sorted({row.prompt_tokens for row in self.rows})
 
     def seconds_n(self, prompt_tokens: float, largest: int) -> FloatArray:
-        """Return the wall time of a batch of 1, 2, ..., `largest`, s.
+        """Return the time of a batch of 1, 2, ..., `largest` on free cores, s.
 
+        For one thread on a CPU it is the CPU time: the wall time holds waits for other programs.
         Between measured sizes and lengths it is interpolated; beyond the largest batch it goes on
         with the slope of the last two. A prompt shorter or longer than all measured ones counts
         as the nearest of them.
         """
-        return self._interpolate("median_s", prompt_tokens, largest)
+        field = service_field(self.device, self.threads)
+        return self._interpolate(field, prompt_tokens, largest)
 
     def cpu_seconds_n(self, prompt_tokens: float, largest: int) -> FloatArray:
         """Return the CPU time of a batch of 1, 2, ..., `largest`, s, in the same way."""
@@ -158,11 +160,30 @@ class ServiceTimes(StrictModel):
     engine: tuple[EngineTime, ...] = ()
     """By concurrency; empty if no engine was measured."""
 
-    @property
-    def engine_tokens_per_s(self) -> float | None:
-        """Tokens of prompts and answers in a second of an engine; None if it was not measured."""
-        rates = [row.prompt_tokens_per_s + row.answer_tokens_per_s for row in self.engine]
-        return max(rates, default=None)
+    def call_overhead_s(self, name: str) -> float:
+        """Return the CPU time of Serve for one call, in the process of a batched replica, s."""
+        own_s = self.deployments[name].cpu_seconds_n(self.serve.prompt_tokens, 1)[0]
+        return max(0.0, self.serve.uncached.cpu_s[name] - float(own_s))
+
+    def engine_tokens_per_s(self, query_tokens: float, answer_tokens: float) -> float | None:
+        """Return the tokens that an engine processes in a second at its best concurrency.
+
+        Parameters
+        ----------
+        query_tokens, answer_tokens : float
+            Of a prompt, which is read at one rate, and of its answer, which is written at another.
+
+        Returns
+        -------
+        float or None
+            Of both together; None if no engine was measured.
+        """
+        tokens = query_tokens + answer_tokens
+        seconds = [
+            query_tokens / row.prompt_tokens_per_s + answer_tokens / row.answer_tokens_per_s
+            for row in self.engine
+        ]
+        return max((tokens / each_s for each_s in seconds), default=None)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -179,22 +200,33 @@ class ServiceTimes(StrictModel):
         return times
 
 
-def fit_line(rows: Sequence[BatchTime]) -> BatchLine:
+def service_field(device: str, threads: int) -> str:
+    """Return the field of `BatchTime` that holds the time of a batch on free cores."""
+    return "cpu_s" if device == "cpu" and threads == 1 else "median_s"
+
+
+def fit_line(rows: Sequence[BatchTime], field: str) -> BatchLine:
     """Return the line of least relative error through measured batches; no term is negative.
+
+    Parameters
+    ----------
+    rows : sequence of BatchTime
+    field : str
+        As `service_field`.
 
     Examples
     --------
     >>> rows = [
-    ...     BatchTime(batch=b, prompt_tokens=1, median_s=0.01 + 0.002 * b, p95_s=1, cpu_s=0, n=1)
+    ...     BatchTime(batch=b, prompt_tokens=1, cpu_s=0.01 + 0.002 * b, median_s=1, p95_s=1, n=1)
     ...     for b in (1, 2, 4)
     ... ]
-    >>> line = fit_line(rows)
+    >>> line = fit_line(rows, "cpu_s")
     >>> round(line.fixed_s, 6), round(line.per_text_s + line.per_token_s, 6)
     (0.01, 0.002)
     """
     from scipy.optimize import nnls
 
-    seconds = np.array([row.median_s for row in rows])
+    seconds = np.array([getattr(row, field) for row in rows])
     terms = np.array([[1.0, row.batch, row.batch * row.prompt_tokens] for row in rows])
     fixed_s, per_text_s, per_token_s = nnls(terms / seconds[:, None], np.ones(len(rows)))[0]
     return BatchLine(

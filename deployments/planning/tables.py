@@ -68,23 +68,46 @@ def service_times_table(times: ServiceTimes) -> str:
     ]
     headers = ("one request through Serve, ms", "p50", "p95", *(f"CPU {g}" for g in groups))
     parts.append(text_table(headers, rows))
-    router = times.router
-    parts.append(
-        f"of which the Router's own code takes {ms(router.uncached_s)} ms, "
-        f"{ms(router.cached_s)} ms if the prompt is cached; "
-        f"Ray takes {serve.idle_cores:.2f} cores without a request"
-    )
+    if times.engine:
+        engine = [
+            (str(e.concurrency), f"{e.prompt_tokens_per_s:,.0f}", f"{e.answer_tokens_per_s:,.0f}")
+            for e in times.engine
+        ]
+        headers = ("engine, tokens/s: queries at once", "of prompts", "of answers")
+        parts.append(text_table(headers, engine))
+    parts.append(_hops(times))
     return "\n\n".join(parts)
+
+
+def _hops(times: ServiceTimes) -> str:
+    """Return what of a request is Serve's, as text."""
+    cached, uncached, router = times.serve.cached, times.serve.uncached, times.router
+    http_s = cached.cpu_s[PROXY] + cached.cpu_s["Router"] - router.cached_s
+    own_s = router.uncached_s - router.cached_s
+    call_s = (uncached.cpu_s["Router"] - cached.cpu_s["Router"] - own_s) / 2
+    replica_s = [times.call_overhead_s(name) for name in ("Embedder", "Predictor")]
+    return (
+        f"of which the Router's own code takes {ms(router.uncached_s)} ms, "
+        f"{ms(router.cached_s)} ms if the prompt is cached;\n"
+        f"HTTP through Serve {ms(max(0.0, http_s))} ms; a remote call {ms(max(0.0, call_s))} ms in "
+        f"the Router, {ms(replica_s[0])} ms in the Embedder, {ms(replica_s[1])} ms in the "
+        f"Predictor;\nRay takes {times.serve.idle_cores:.2f} cores without a request"
+    )
 
 
 def _batches(name: str, measured: BatchTimes) -> str:
     """Return a table of the batches of one deployment: sizes down, lengths across."""
-    seconds = {(row.batch, row.prompt_tokens): row.median_s for row in measured.rows}
+    time_s = {
+        tokens: measured.seconds_n(tokens, measured.batches[-1]) for tokens in measured.lengths
+    }
     lengths = measured.lengths
     headers = [f"{name}, ms a batch", *(f"{tokens} tokens" for tokens in lengths)]
     if len(lengths) == 1:
         headers = [f"{name}, ms a batch", "any length"]
-    rows = [[str(b), *(ms(seconds[b, tokens]) for tokens in lengths)] for b in measured.batches]
+    rows = [
+        [str(b), *(ms(float(time_s[tokens][b - 1])) for tokens in lengths)]
+        for b in measured.batches
+    ]
     line = measured.line
     note = f"{ms(line.fixed_s)} ms a batch and {ms(line.per_text_s)} ms a call"
     if len(lengths) > 1:

@@ -21,6 +21,9 @@ from deployments.telemetry.definitions import (
 from deployments.telemetry.recent_decisions import RecentDecision, tenth_of
 from deployments.upstream import Attempt, Upstream
 
+Labels = tuple[tuple[str, str], ...]
+"""Names and values of the labels of one series."""
+
 
 class Metrics:
     """The metrics of one replica; Ray's agent exports them with the prefix ``ray_``."""
@@ -43,9 +46,8 @@ class Metrics:
             )
             for stage, work in STAGES.items()
         }
-        self._shown: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
         self._spend = DailySpend()
-        self._versions: dict[str, str] | None = None
+        self._values: dict[str, dict[Labels, float]] = {name: {} for name in GAUGES}
 
     def count_response(self, endpoint: str, status: int) -> None:
         """Count a response."""
@@ -82,17 +84,19 @@ class Metrics:
             self._count("scope_predicted_cost_usd_total", predicted_usd, **labels)
             self._count("scope_real_cost_usd_total", real_usd, **labels)
         self._spend.add(real_usd or 0.0)
-        self.refresh_spend()
+        self._set("scope_spend_today_usd", self._spend.today_usd)
 
-    def refresh_spend(self) -> None:
-        """Export the spend of today, which midnight sets to 0 without a request."""
-        self._show("scope_spend_today_usd", self._spend.today_usd)
+    def refresh(self, upstreams: Iterable[Upstream]) -> None:
+        """Export all gauges again; call it every few seconds.
 
-    def refresh_gauges(self) -> None:
-        """Export every gauge again, at least every 10 s: Ray drops one that is not set for 20 s."""
-        self.refresh_spend()
-        for (name, labels), value in self._shown.items():
-            self._gauges[name].set(value, dict(labels))
+        Ray exports a gauge only for a while after it was set, and time changes some without a
+        request: midnight the spend of today, a pause the state of a breaker.
+        """
+        self._set_breakers(upstreams)
+        self._set("scope_spend_today_usd", self._spend.today_usd)
+        for name, values in self._values.items():
+            for labels, value in values.items():
+                self._gauges[name].set(value, dict(labels))
 
     def count_feedback(self, decision: RecentDecision, score: float) -> None:
         """Count the score of a decision that had none."""
@@ -108,9 +112,7 @@ class Metrics:
                 "scope_upstream_attempts_total", model=attempt.model, outcome=attempt.outcome
             )
             self._count_samples(attempt)
-        for upstream in upstreams:
-            state = BREAKER_STATES[upstream.breaker.state]
-            self._show("scope_breaker_state", state, model=upstream.name)
+        self._set_breakers(upstreams)
 
     def _count_samples(self, attempt: Attempt) -> None:
         if attempt.samples is not None:
@@ -154,28 +156,33 @@ class Metrics:
 
     def set_unlogged(self, failed: int) -> None:
         """Set the number of decisions that could not be written to the log."""
-        self._show("scope_decisions_unlogged", failed)
+        self._set("scope_decisions_unlogged", failed)
 
     def set_versions(self, *, bank: str, policy: str, settings: str) -> None:
         """Set the bank, policy and digest of the settings that are in force."""
-        versions = {"bank": bank, "policy": policy, "settings": settings}
-        if self._versions is not None:
-            self._show("scope_info", 0, **self._versions)
-            self._shown.pop(("scope_info", tuple(self._versions.items())))
-        self._show("scope_info", 1, **versions)
-        self._versions = versions
+        for earlier in self._values["scope_info"]:
+            self._gauges["scope_info"].set(0, dict(earlier))
+        self._values["scope_info"].clear()
+        self._set("scope_info", 1, bank=bank, policy=policy, settings=settings)
 
     def set_budget(self, usd_per_day: float | None) -> None:
         """Set the budget of a day; None: there is none."""
         budget = math.nan if usd_per_day is None else usd_per_day
-        self._show("scope_budget_usd_per_day", budget)
+        self._set("scope_budget_usd_per_day", budget)
 
     def set_settings_rejected(self, *, rejected: bool) -> None:
         """Set whether the latest settings are rejected."""
-        self._show("scope_settings_rejected", int(rejected))
+        self._set("scope_settings_rejected", int(rejected))
 
-    def _show(self, name: str, value: float, **labels: str) -> None:
-        self._shown[name, tuple(labels.items())] = value
+    def _set_breakers(self, upstreams: Iterable[Upstream]) -> None:
+        """Set the state of every breaker; those of other upstreams are forgotten."""
+        self._values["scope_breaker_state"].clear()
+        for upstream in upstreams:
+            state = BREAKER_STATES[upstream.breaker.state]
+            self._set("scope_breaker_state", state, model=upstream.name)
+
+    def _set(self, name: str, value: float, **labels: str) -> None:
+        self._values[name][tuple(labels.items())] = value
         self._gauges[name].set(value, labels)
 
     def _count(self, name: str, step: float | None = 1, **labels: str) -> None:

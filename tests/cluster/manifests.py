@@ -34,6 +34,12 @@ def kind_of(name, kind):
     return {o["metadata"]["name"]: o for o in build(name) if o["kind"] == kind}
 
 
+def policies(name):
+    """Return the network policies by their names; ``batch`` puts its own before them."""
+    found = kind_of(name, "NetworkPolicy")
+    return {policy.removeprefix("batch-"): o["spec"] for policy, o in found.items()}
+
+
 def ray_object(name):
     """Return the RayService of an overlay, or the RayJob of ``batch``."""
     (found,) = (o for o in build(name) if o["kind"] in {"RayService", "RayJob"})

@@ -3,22 +3,22 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-import tempfile
 import tomllib
-from contextlib import contextmanager
 from fnmatch import fnmatch
-from pathlib import Path
 
 import pytest
 
 from deployments.commands.serve import ENVIRONMENT
 from tests.cluster.manifests import CLUSTER, ROOT, pods
+from tests.cluster.plain_user import as_plain_user, interpreter, readable_folder
 
 DOCKERFILE = CLUSTER / "Dockerfile"
-PLAIN_USER = 65_534
-"""The number of a user without rights."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def image_environment():
+    """Return the variables that the image sets."""
+    return dict(pair.split("=", 1) for pair in dict(stages()["base"])["ENV"].split())
 
 
 def instructions():
@@ -101,8 +101,7 @@ def test_the_image_has_the_flags_of_serve():
     """
     Those of `scope serve`, but the address: KubeRay sets it. Every process of Ray reads them.
     """
-    base = dict(stages()["base"])
-    flags = dict(pair.split("=", 1) for pair in base["ENV"].split())
+    flags = image_environment()
     expected = {name: value for name, value in ENVIRONMENT.items() if name != "RAY_ADDRESS"}
 
     assert expected.items() <= flags.items()
@@ -153,35 +152,6 @@ def context(folder):
         else:
             shutil.copy2(source, target)
     subprocess.run(["chmod", "--recursive", "u+rwX,go+rX,a-w", folder], check=True)
-
-
-@contextmanager
-def readable_folder():
-    """A temporary folder that every user may enter; pytest's are for this user only."""
-    folder = Path(tempfile.mkdtemp(prefix="scope-image-"))
-    try:
-        folder.chmod(0o755)
-        yield folder
-    finally:
-        subprocess.run(["chmod", "--recursive", "u+w", folder], check=True)
-        shutil.rmtree(folder)
-
-
-def as_plain_user():
-    """Return what `subprocess.run` needs to run as a user without rights, if this one has some."""
-    return {"user": PLAIN_USER, "group": PLAIN_USER} if os.geteuid() == 0 else {}
-
-
-def interpreter():
-    """Return a Python that a user without rights can run, and that can make environments."""
-    for path in (Path(sys.executable).resolve(), Path("/usr/bin/python3.11")):
-        command = [path, "-c", "import ensurepip, venv"]
-        try:
-            subprocess.run(command, check=True, capture_output=True, cwd="/", **as_plain_user())
-        except (OSError, subprocess.CalledProcessError):
-            continue
-        return str(path)
-    pytest.skip("no Python that a user without rights can run: apt install python3-venv")
 
 
 @pytest.mark.slow

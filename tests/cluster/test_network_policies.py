@@ -1,6 +1,6 @@
 import pytest
 
-from tests.cluster.manifests import BUILDS, build, kind_of
+from tests.cluster.manifests import BUILDS, OVERLAYS, kind_of, policies
 
 RAY = {"app.kubernetes.io/part-of": "scope-router"}
 SERVE = RAY | {"app.kubernetes.io/component": "serve"}
@@ -37,18 +37,16 @@ def admits(peer, labels, namespace):
 def allowed(name, direction, subject, labels, namespace, port):
     """Whether the policies let a pod be reached by (``ingress``), or reach, another one."""
     peers = {"ingress": "from", "egress": "to"}[direction]
-    policies = [
-        p["spec"]
-        for p in build(name)
-        if p["kind"] == "NetworkPolicy"
-        and direction.title() in p["spec"]["policyTypes"]
-        and matches(p["spec"]["podSelector"], subject)
+    found = [
+        policy
+        for policy in policies(name).values()
+        if direction.title() in policy["policyTypes"] and matches(policy["podSelector"], subject)
     ]
-    assert policies, "no policy selects the pod: everything is allowed"
+    assert found, "no policy selects the pod: everything is allowed"
     return any(
         (peers not in rule or any(admits(peer, labels, namespace) for peer in rule[peers]))
         and ("ports" not in rule or port in {entry["port"] for entry in rule["ports"]})
-        for policy in policies
+        for policy in found
         for rule in policy.get(direction, [])
     )
 
@@ -97,7 +95,7 @@ def test_redis_connects_nowhere():
     """
     A policy without rules refuses everything.
     """
-    assert "egress" not in kind_of("small", "NetworkPolicy")["scope-redis"]["spec"]
+    assert "egress" not in policies("small")["scope-redis"]
 
 
 @pytest.mark.parametrize("name", BUILDS)
@@ -105,8 +103,15 @@ def test_upstreams_are_public_addresses(name):
     """
     A worker reaches neither the cloud's metadata nor private networks.
     """
-    spec = kind_of(name, "NetworkPolicy")["scope-upstreams"]["spec"]
-    (rule,) = spec["egress"]
+    (rule,) = policies(name)["scope-upstreams"]["egress"]
 
     assert rule["ports"] == [{"protocol": "TCP", "port": 443}]
     assert {"10.0.0.0/8", "169.254.0.0/16"} <= set(rule["to"][0]["ipBlock"]["except"])
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_offline_job_that_is_deleted_leaves_the_policies_of_the_service(name):
+    """
+    Both have them, so that each is guarded without the other, under different names.
+    """
+    assert not set(kind_of("batch", "NetworkPolicy")) & set(kind_of(name, "NetworkPolicy"))

@@ -15,6 +15,7 @@ from tests.cluster.manifests import (
     build,
     containers,
     kind_of,
+    policies,
     ray_cluster,
     ray_object,
 )
@@ -36,9 +37,7 @@ def test_every_build_has_what_it_needs_in_one_namespace(name):
 
     assert {o["metadata"].get("namespace") for o in objects} == {"scope"}
     assert sum(o["kind"] in {"RayService", "RayJob"} for o in objects) == 1
-    assert {"scope-ray", "scope-serve", "scope-head", "scope-metrics"} <= set(
-        kind_of(name, "NetworkPolicy")
-    )
+    assert {"scope-ray", "scope-serve", "scope-head", "scope-metrics"} <= set(policies(name))
     assert "serve" not in kind_of(name, "ConfigMap")  # only serves to fill serveConfigV2
 
 

@@ -7,9 +7,10 @@ import jsonschema
 import pytest
 import ray
 import yaml
+from ray.scripts.scripts import start
 
 from deployments.commands.serve import ENVIRONMENT
-from tests.cluster.manifests import CLUSTER, ROOT
+from tests.cluster.manifests import BUILDS, CLUSTER, ROOT, groups
 
 FILE, VARIABLES = CLUSTER / "ray-up.yaml", CLUSTER / "ray-up.env"
 CONFIG = yaml.safe_load(FILE.read_text())
@@ -52,6 +53,19 @@ def test_every_start_reads_the_variables_first(command):
     They must be there before Ray starts, and each command has a shell of its own.
     """
     assert command.startswith(". ~/scope-router/cluster/ray-up.env && ray start ")
+
+
+def test_ray_start_knows_the_options():
+    """
+    Those of both commands here, and `rayStartParams` of the manifests, which become options.
+    """
+    known = {option for parameter in start.params for option in parameter.opts}
+    used = {word.partition("=")[0] for line in STARTS for word in line.split() if word[:2] == "--"}
+    for name in BUILDS:
+        for group in groups(name).values():
+            used |= {f"--{option}" for option in group["rayStartParams"]}
+
+    assert used <= known
 
 
 def test_the_head_runs_no_replica_and_shows_its_dashboard_to_itself_only():

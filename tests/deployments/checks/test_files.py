@@ -9,6 +9,7 @@ import pytest
 from deployments.checks import check_files, inspect_files
 from tests.factories import manifests
 
+ROOT = Path(__file__).parents[3]
 BASE = manifests.RAY_SERVICE.replace(
     f"serveConfigV2: |\n{manifests.indented(manifests.SERVE, 4)}", 'serveConfigV2: ""\n'
 ).replace(":0.1.0-ray2.60.0", "")
@@ -106,16 +107,45 @@ def test_a_mistake_in_an_overlay_is_found_in_its_source(cluster, file, old, new,
     assert remedy in finding.remedy
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        pytest.param(
+            "patches:\n",
+            "patchs:\n",
+            "patchs is no field of a kustomization; did you mean patches?",
+            id="field",
+        ),
+        pytest.param(
+            "path: workers",
+            "path: worker",
+            "patches[0].path names worker.yaml, which is not there; correct the name",
+            id="file",
+        ),
+    ],
+)
+def test_a_mistake_in_a_kustomization_has_its_line(cluster, old, new, sentence):
+    """
+    It is found without kubectl, whose sentence would have no line.
+    """
+    path = cluster / "small" / "kustomization.yaml"
+    line = change(path, old, new)
+    [finding] = [finding for finding in check_files([cluster]) if finding.level == "error"]
+
+    assert (finding.file, finding.line) == (str(path), line)
+    assert sentence in str(finding)
+
+
 @needs_kubectl
 def test_a_kustomization_that_cannot_be_built_is_an_error(cluster):
     """
     The sentence is kubectl's.
     """
-    (cluster / "small" / "workers.yaml").unlink()
+    change(cluster / "small" / "kustomization.yaml", "spec.serve", "spec.other.serve")
     [finding] = check_files([cluster])
 
     assert finding.file == str(cluster / "small" / "kustomization.yaml")
-    assert "workers.yaml" in finding.message
+    assert "unable to find field" in finding.message
 
 
 def test_without_kubectl_the_sources_are_checked(cluster, monkeypatch):
@@ -207,3 +237,14 @@ def test_without_the_schemas_of_kubernetes_a_warning_says_so(tmp_path, monkeypat
 
     assert [finding.level for finding in findings] == ["warning", "error"]
     assert findings[0].remedy == "pip install 'scope-router[cluster]'"
+
+
+def test_our_own_folder_of_manifests_has_no_mistake():
+    """
+    Its three overlays describe an application each.
+    """
+    checked = inspect_files([ROOT / "cluster"])
+    served = {Path(file).parent.name for file, _ in checked.summaries}
+
+    assert [str(finding) for finding in checked.findings if finding.level == "error"] == []
+    assert served == {"small", "production", "gpu"}

@@ -130,10 +130,12 @@ def main(what):
         until(lambda: is_ready(urls[1]), "the proxy of the other node is ready")
         first = turn(urls[1], 1.0)
         askings = [Asking(url) for url in urls]
-        asyncio.run(fail(what, cluster, askings))
-        at_head, at_node = (asking.counts() for asking in askings)
+        try:
+            asyncio.run(fail(what, cluster, askings))
+        finally:
+            at_head, at_node = (asking.counts() for asking in askings)
+            sys.stderr.write(f"at the head {at_head}, at the node {at_node}\n")
         result = {"at_head": at_head, "at_node": at_node, "before": before}
-        sys.stderr.write(f"at the head {at_head}, at the node {at_node}\n")
         if "RAY_REDIS_ADDRESS" in os.environ:
             result["after"] = step(cluster.address, port, "EveryNode")
             result["turns"] = [first, turn(urls[1], 0.2)]

@@ -29,7 +29,7 @@ def main():
             Embedder=EMBEDDER,
             Predictor=fixed(1),
         )
-        result, again = {}, []
+        result, again, down_at = {}, [], []
 
         async def ask(client, n):
             body = {"prompt": PROMPTS[n % len(PROMPTS)]}
@@ -38,6 +38,8 @@ def main():
                 again.append(response.status_code)
                 await asyncio.sleep(0.5)
                 response = await client.post("/v1/route", json=body)
+            if "down" in str(response.json().get("degraded")):
+                down_at.append(time.monotonic())
             return response
 
         def change():
@@ -46,10 +48,12 @@ def main():
             result["added"] = _add(cluster)
 
         seen = asyncio.run(load(served.url, ask, clients=CLIENTS, seconds=1, meanwhile=change))
+        killed_at = result.pop("killed_at")
         result |= {
             "statuses": {str(status): n for status, n in seen.statuses.items()},
             "again": Counter(map(str, again)),
             "degraded": Counter(str(answer["degraded"]) for answer in seen.answers),
+            "down_s": round(max(down_at, default=killed_at) - killed_at, 1),
             "longest_s": seen.quantile_s(1),
             "p50_s": seen.quantile_s(0.5),
         }
@@ -75,6 +79,7 @@ def _remove(cluster):
     moved_s = time.monotonic() - began_at
     time.sleep(5)
     return {
+        "killed_at": began_at,
         "lost": Counter(one["deployment"] for one in lost),
         "noticed_s": round(noticed_s, 1),
         "moved_s": round(moved_s, 1),

@@ -1,4 +1,4 @@
-"""The head's control store dies and comes back, with its state in Redis."""
+"""The head dies, its control store alone or whole, and comes back with its state in Redis."""
 
 import shutil
 import subprocess
@@ -41,13 +41,13 @@ def redis(folder):
         server.wait(10)
 
 
-@pytest.fixture(scope="module")
-def survived(tmp_path_factory):
-    """What `head` has seen."""
+@pytest.fixture(scope="module", params=["store", "node"])
+def survived(request, tmp_path_factory):
+    """What `head` has seen: of the death of the control store, and of the whole node."""
     with (
         redis(tmp_path_factory.mktemp("redis")) as address,
         running(
-            [sys.executable, "-m", "tests.deployments.nodes.head", "store"],
+            [sys.executable, "-m", "tests.deployments.nodes.head", request.param],
             RAY_REDIS_ADDRESS=address,
             RAY_external_storage_namespace="scope",
         ) as run,
@@ -56,17 +56,23 @@ def survived(tmp_path_factory):
     assert code == 0, err
     result = printed_json(out)
     figures.info("at the head %s, at the node %s", result["at_head"], result["at_node"])
-    return result
+    return result | {"what": request.param}
 
 
-def test_requests_are_answered_while_the_store_is_away(survived):
+def test_requests_are_answered_while_the_head_is_away(survived):
     """
-    Proxy and replicas talk to each other without it: all answers are 200, before, while it is
-    away, and after.
+    The proxy of another node and the replicas talk to each other without it: all answers are 200,
+    before, while it is away, and after. The head's own proxy goes on without the store, too, and
+    is gone with its node: what sends requests must know a proxy of another node.
     """
-    for counts in (*survived["at_head"].values(), *survived["at_node"].values()):
+    for counts in survived["at_node"].values():
         assert set(counts) == {"200", "longest_s"}
-    assert survived["at_head"]["away"]["200"] > 20
+    assert survived["at_node"]["away"]["200"] > 20
+    if survived["what"] == "store":
+        assert set(survived["at_head"]["away"]) == {"200", "longest_s"}
+    else:
+        assert survived["at_head"]["away"]["ConnectError"] > 20
+    assert survived["at_head"]["after"]["200"] > 20
 
 
 def test_the_same_replicas_run_on(survived):

@@ -9,15 +9,17 @@ from deployments.planning.service_times import (
     ServeTimes,
     ServiceTimes,
     fit_line,
+    service_field,
 )
 
 
 def batch_times(fixed_s, per_call_s, *, batches=(1, 2, 4, 8, 16), lengths=(64,), device="cpu"):
-    """Batches that take a fixed time and one for each call, times the length over 64 tokens."""
+    """Batches that take a fixed time and one for each call of 64 tokens, or of any length."""
     rows = []
     for tokens in lengths:
         for batch in batches:
-            seconds = fixed_s + batch * per_call_s * tokens / 64
+            scale = tokens / 64 if len(lengths) > 1 else 1.0
+            seconds = fixed_s + batch * per_call_s * scale
             rows.append(
                 BatchTime(
                     batch=batch,
@@ -28,7 +30,8 @@ def batch_times(fixed_s, per_call_s, *, batches=(1, 2, 4, 8, 16), lengths=(64,),
                     n=5,
                 )
             )
-    return BatchTimes(device=device, threads=1, rows=tuple(rows), line=fit_line(rows))
+    line = fit_line(rows, service_field(device, 1))
+    return BatchTimes(device=device, threads=1, rows=tuple(rows), line=line)
 
 
 def request_times(median_s, **cpu_s):

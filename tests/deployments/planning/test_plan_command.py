@@ -1,0 +1,149 @@
+"""``scope plan`` as a user runs it, on service times that a person can calculate with."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.deployments.planning.factories import service_times
+
+CONFIG = Path(__file__).parents[3] / "serve_config.yaml"
+
+
+@pytest.fixture
+def plan(scope, tmp_path):
+    """Run ``scope plan`` for 100 requests/s within 300 ms; returns (exit code, stdout, stderr)."""
+    path = tmp_path / "service_times.json"
+    path.write_text(service_times().model_dump_json())
+
+    def run(*arguments, rate=100, p95_ms=300):
+        load = ("--requests-per-s", rate, "--p95-ms", p95_ms)
+        return scope("plan", "--service-times", path, *load, *arguments)
+
+    return run
+
+
+def test_a_plan_is_printed_for_a_person(plan):
+    """
+    With replicas, latency and cores.
+    """
+    code, out, _ = plan("--cache-hit-rate", 0.2)
+
+    assert code == 0
+    assert out.startswith("100 requests/s of 64 tokens, 20 % cached, p95 within 300 ms\n")
+    assert "\nRouter " in out
+    assert "expected: p50 " in out
+    assert "USD a month: – (no price)" in out
+
+
+def test_a_plan_as_json_has_null_for_unknown_prices(plan):
+    """
+    Never 0.
+    """
+    _, out, _ = plan("--json")
+    found = json.loads(out)
+
+    assert found["usd_per_month"] is None
+    assert found["usd_per_million_decisions"] is None
+    assert found["offline"] is None
+    assert found["deployments"]["Router"]["replicas"] == 2
+    assert found["expected"]["p95_s"] <= 0.3
+
+
+def test_prices_make_a_month(plan, tmp_path):
+    """
+    730 hours of all CPUs at 4 cents; 100 decisions a second are 262.8 million.
+    """
+    path = tmp_path / "prices.yaml"
+    path.write_text("usd_per_cpu_hour: 0.04\n")
+
+    _, out, _ = plan("--prices", path, "--json")
+    found = json.loads(out)
+
+    assert found["usd_per_month"] == pytest.approx(730 * 0.04 * found["cpus"])
+    assert found["usd_per_million_decisions"] == pytest.approx(found["usd_per_month"] / 262.8)
+
+
+def test_offline_scoring_is_counted_in_gpu_hours(plan, tmp_path):
+    """
+    1,000 questions × 10 models × 3,600 tokens at 1,000 a second are 10 hours, at $2 each.
+    """
+    path = tmp_path / "prices.yaml"
+    path.write_text("usd_per_gpu_hour: 2\n")
+    tokens = ("--query-tokens", 3590, "--answer-tokens", 10, "--engine-tokens-per-s", 1000)
+
+    code, out, _ = plan("--questions", 1000, "--models", 10, *tokens, "--prices", path)
+
+    assert code == 0
+    assert (
+        "offline: 1,000 questions × 10 models = 10,000 queries, 36 M tokens: "
+        "10.0 GPU hours, USD 20.00" in out
+    )
+
+
+def test_offline_scoring_needs_a_rate_of_tokens(plan):
+    """
+    It is neither measured nor given here.
+    """
+    code, _, err = plan("--questions", 1000, "--models", 10)
+
+    assert code == 2
+    assert "offline scoring needs --engine-tokens-per-s" in err
+
+
+def test_the_planned_values_are_written_into_a_configuration(plan, scope, tmp_path):
+    """
+    Comments stay, a minimum of replicas is not lowered, and the result passes ``scope check``.
+    """
+    path = tmp_path / "planned.yaml"
+
+    code, out, err = plan("--config", CONFIG, "--write", path, "--json", rate=10)
+    planned = json.loads(out)["deployments"]["Embedder"]
+    blocks = yaml.safe_load(path.read_text())["applications"][0]["deployments"]
+    (block,) = (block for block in blocks if block["name"] == "Embedder")
+
+    assert (code, err.strip()) == (0, f"written to {path}")
+    assert planned["replicas"] == 1
+    assert block["autoscaling_config"]["min_replicas"] == 2
+    target = block["autoscaling_config"]["target_ongoing_requests"]
+    assert target == planned["target_ongoing_requests"]
+    assert block["max_ongoing_requests"] == planned["max_ongoing_requests"]
+    assert block["user_config"]["max_batch_size"] == planned["max_batch_size"]
+    router = blocks[0]["autoscaling_config"]
+    assert router["target_ongoing_requests"] == 128  # without --answer-s
+    assert path.read_text().count("#") == CONFIG.read_text().count("#")
+    assert scope("check", path)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--cache-hit-rate", 1.5), "the cache hit rate is 1.5; expected a share, 0 to 1"),
+        (("--prompt-tokens", 0), "prompt tokens is 0; expected a number above 0"),
+        (("--cores", -1), "cores is -1; expected a number above 0"),
+        (("--answer-s", -2), "the answer takes -2 s; expected 0 or more"),
+        (("--cores", 1), "need more than 1 core, which carries"),
+        (("--prices", "absent.json"), "absent.json cannot be read"),
+        (("--config", "absent.yaml"), "absent.yaml cannot be read"),
+    ],
+)
+def test_a_load_that_cannot_be_ends_in_one_sentence(plan, arguments, sentence):
+    """
+    With exit code 2.
+    """
+    code, out, err = plan(*arguments)
+
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert err.count("\n") == 1
+
+
+def test_a_target_that_no_replica_meets_ends_in_one_sentence(plan):
+    """
+    A request that meets no other takes 44 ms.
+    """
+    code, _, err = plan(p95_ms=20)
+
+    assert code == 2
+    assert "a p95 of 20 ms cannot be met" in err
