@@ -248,6 +248,6 @@ def _progress(service: ServiceState) -> str:
 
 
 def _reason(service: ServiceState) -> str:
-    """Return the message of the application, else of its deployments, cut to a few lines."""
+    """Return the messages of the application and of its deployments, their ends."""
     messages = [service.message, *(state.message for state in service.deployments)]
-    return next((message for message in messages if message), "no reason is given")[-500:]
+    return " ".join(message[-300:] for message in messages if message) or "no reason is given"

@@ -71,7 +71,7 @@ def begin(site, tmp_path):
         terms = record.terms.model_copy(
             update={
                 "watch_s": 0.0,
-                "start_s": 1.0,
+                "start_s": 3.0,
                 "config": str(tmp_path / "serve_config.yaml"),
             }
         )
@@ -124,7 +124,7 @@ def test_a_bank_whose_replicas_fail_is_rolled_back(site, begin, tmp_path):
 
 def test_a_bank_that_does_not_answer_in_time_is_rolled_back(site, begin, monkeypatch):
     """
-    Serve is content, but /ready names the old bank: the new one has 1 s.
+    Serve is content, but /ready names the old bank: the new one has 3 s.
     """
     cluster = ClusterOfOne(site[1])
     monkeypatch.setitem(VERSIONS, "/new", "0")
@@ -132,7 +132,7 @@ def test_a_bank_that_does_not_answer_in_time_is_rolled_back(site, begin, monkeyp
 
     why = rollout.roll()
 
-    assert why == "not ready after 1 s: the endpoint does not say that it is ready"
+    assert why == "not ready after 3 s: the endpoint does not say that it is ready"
     assert cluster.banks == ["/new", "/old"]
 
 
