@@ -8,10 +8,26 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("scope/banks/*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").glob("*.md"),
+        *ROOT.glob("scope/banks/*.md"),
+        *ROOT.glob("cluster/*.md"),
+    ]
+)
 SOURCES = [
     path
-    for folder in ("scope", "deployments", "pipelines", "tests", "benchmarks", "examples", "docs")
+    for folder in (
+        "scope",
+        "deployments",
+        "pipelines",
+        "tests",
+        "benchmarks",
+        "examples",
+        "docs",
+        "cluster",
+    )
     for path in sorted((ROOT / folder).rglob("*"))
     if path.suffix in {".py", ".md", ".j2"} and path != Path(__file__)
 ]
@@ -56,7 +72,7 @@ def test_named_files_exist(page):
     text = page.read_text()
 
     for path in re.findall(
-        r"\b((?:scope|deployments|pipelines|tests|benchmarks|examples)/[\w/]+\.\w+)\b", text
+        r"\b((?:scope|deployments|pipelines|tests|benchmarks|examples|cluster)/[\w/]+\.\w+)\b", text
     ):
         assert (ROOT / path).exists(), path
     for module in re.findall(r"python -m\s+((?:benchmarks|tests)\.\w+)", text):

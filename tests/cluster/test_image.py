@@ -143,7 +143,7 @@ def test_a_step_that_does_not_exist_is_named():
 
 
 def context(folder):
-    """Copy the context of the build into a folder that nobody may write."""
+    """Copy the context of the build into a folder that no user may write."""
     for name in in_context():
         source, target = ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -71,7 +71,7 @@ def test_another_embedder_is_said(old, tmp_path):
     """
     bank, _ = labelled_pair()
     other = bank.embedder.model_copy(update={"name": "other-encoder", "revision": "2"})
-    path = save(replace(bank, embedder=other), tmp_path / "embedded-anew")
+    path = save(replace(bank, embedder=other), tmp_path / "embedded-again")
 
     (_, note) = BankChange.plan(path, service_of(old), lambda _: None).notes
 
