@@ -64,6 +64,7 @@ MAY_IMPORT = {
     "deployments.replicas": "deployments.protocol",
     "deployments.autoscaling": "",
     "deployments.checks": "deployments.protocol deployments.settings deployments.replicas",
+    "deployments.manifests": "deployments.protocol deployments.replicas deployments.checks",
     "deployments": (
         "deployments.protocol deployments.settings deployments.routing deployments.gateway "
         "deployments.replicas"
@@ -74,8 +75,8 @@ MAY_IMPORT = {
     ),
     "deployments.operate": "deployments.protocol deployments.settings deployments.checks",
     "deployments.commands": (
-        "deployments.protocol deployments.checks deployments.planning deployments.operate "
-        "deployments"
+        "deployments.protocol deployments.checks deployments.manifests deployments.planning "
+        "deployments.operate deployments"
     ),
     "pipelines.config": "",
     "pipelines.terminal": "",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from deployments.checks import CheckedFiles
+    from deployments.manifests import CheckedFiles
 
 MISTAKE_CODE = 2
 
@@ -27,7 +27,7 @@ def check(
     Prints FILE:LINE: what is wrong; what to do. Exits with 2 if there is an error; a warning is
     something that works worse than it could.
     """
-    from deployments.checks import inspect_files
+    from deployments.manifests import inspect_files
 
     checked = inspect_files(paths)
     if as_json:

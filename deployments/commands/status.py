@@ -135,8 +135,8 @@ def _live(reader: "StatusReader") -> bool:
 
 def _findings(deployed: Mapping[str, Any], file: Path | None) -> tuple[str, ...]:
     """Return what is wrong with the deployed configuration, and with a file if there is one."""
-    from deployments.checks import check_files
     from deployments.checks.serve_config import inspect_config
+    from deployments.manifests import check_files
 
     # The command may run on a machine without the nodes' banks.
     checked = inspect_config(deployed, here=False)

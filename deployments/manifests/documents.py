@@ -8,21 +8,21 @@ from typing import Any
 import yaml
 
 from deployments.checks.findings import Finding, Mistake, as_mapping, did_you_mean, is_close
-from deployments.checks.kuberay import object_rules
-from deployments.checks.kuberay_fields import API_VERSION, OBJECTS, fields_mistakes
-from deployments.checks.kubernetes import object_mistakes, resource_mistakes
-from deployments.checks.kustomize import (
+from deployments.checks.secrets import secret_mistakes
+from deployments.checks.serve_config import inspect_config
+from deployments.checks.versions import image_mistakes, installed_versions
+from deployments.checks.yaml_lines import Document, unreadable
+from deployments.manifests.kuberay import object_rules
+from deployments.manifests.kuberay_fields import API_VERSION, OBJECTS, fields_mistakes
+from deployments.manifests.kubernetes import object_mistakes, resource_mistakes
+from deployments.manifests.kustomize import (
     is_combined,
     is_kustomization,
     is_resource,
     kustomization_mistakes,
 )
-from deployments.checks.ray_service import LOOPBACK, pod_rules, served_mistakes
-from deployments.checks.ray_up import ray_up_mistakes
-from deployments.checks.secrets import secret_mistakes
-from deployments.checks.serve_config import inspect_config
-from deployments.checks.versions import image_mistakes, installed_versions
-from deployments.checks.yaml_lines import Document, unreadable
+from deployments.manifests.ray_service import LOOPBACK, pod_rules, served_mistakes
+from deployments.manifests.ray_up import ray_up_mistakes
 from deployments.protocol import short_repr
 
 SERVE_KEYS = ("applications", "http_options", "proxy_location")

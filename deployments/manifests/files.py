@@ -7,8 +7,11 @@ from typing import Any
 
 import yaml
 
-from deployments.checks.dockerfile import dockerfile_findings
-from deployments.checks.documents import (
+from deployments.checks.findings import Finding, as_mapping
+from deployments.checks.versions import image_mistakes
+from deployments.checks.yaml_lines import Document, read_documents, unreadable
+from deployments.manifests.dockerfile import dockerfile_findings
+from deployments.manifests.documents import (
     CheckedFiles,
     check_document,
     check_served,
@@ -16,18 +19,15 @@ from deployments.checks.documents import (
     pod_mistakes_of,
     served_document,
 )
-from deployments.checks.findings import Finding, as_mapping
-from deployments.checks.kuberay import object_rules
-from deployments.checks.kuberay_fields import fields_mistakes
-from deployments.checks.kubernetes import MISSING, object_mistakes, resource_mistakes
-from deployments.checks.kustomize import (
+from deployments.manifests.kuberay import object_rules
+from deployments.manifests.kuberay_fields import fields_mistakes
+from deployments.manifests.kubernetes import MISSING, object_mistakes, resource_mistakes
+from deployments.manifests.kustomize import (
     NAMES,
     build,
     buildable,
 )
-from deployments.checks.origins import Origins
-from deployments.checks.versions import image_mistakes
-from deployments.checks.yaml_lines import Document, read_documents, unreadable
+from deployments.manifests.origins import Origins
 from scope.errors import ConfigError, one_line
 
 SUFFIXES = (".yaml", ".yml")

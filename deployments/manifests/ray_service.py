@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deployments.checks.capacity import capacity_mistakes, workers_of
 from deployments.checks.findings import Mistake, as_list, as_mapping, as_number, dotted, get_in
-from deployments.checks.kuberay import groups, worker_groups
 from deployments.checks.timeouts import POD_TERMINATION_S, longest_shutdown_s
+from deployments.manifests.capacity import capacity_mistakes, workers_of
+from deployments.manifests.kuberay import groups, worker_groups
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SERVE_PORT = 8000

@@ -14,7 +14,7 @@ from deployments.checks.findings import (
     get_in,
     walk,
 )
-from deployments.checks.json_schema import schema_mistakes
+from deployments.manifests.json_schema import schema_mistakes
 
 CONTAINER_PARTS = ("env", "envFrom", "resources", "securityContext", "volumeMounts")
 RESOURCES = ("cpu", "memory", "ephemeral-storage", "storage")

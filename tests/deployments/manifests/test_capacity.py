@@ -1,8 +1,8 @@
 import pytest
 import yaml
 
-from deployments.checks import check_files
-from deployments.checks.capacity import capacity_mistakes, workers_of
+from deployments.manifests import check_files
+from deployments.manifests.capacity import capacity_mistakes, workers_of
 from tests.factories.manifests import RAY_SERVICE
 
 GPU = "nvidia.com/gpu"

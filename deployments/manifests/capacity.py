@@ -14,8 +14,8 @@ from deployments.checks.findings import (
     as_number,
     get_in,
 )
-from deployments.checks.kuberay import worker_groups
 from deployments.checks.queues import Block, blocks_of
+from deployments.manifests.kuberay import worker_groups
 from deployments.replicas.engine import DEPLOYMENT_NAME
 
 UNITS = ("CPU", "GPU", "memory")

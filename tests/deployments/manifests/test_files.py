@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.checks import check_files, inspect_files
+from deployments.manifests import check_files, inspect_files
 from tests.factories import manifests
 
 ROOT = Path(__file__).parents[3]

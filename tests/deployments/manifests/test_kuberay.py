@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deployments.checks.kuberay import object_rules
-from deployments.checks.kuberay_fields import OBJECTS, FieldType, fields_mistakes
+from deployments.manifests.kuberay import object_rules
+from deployments.manifests.kuberay_fields import OBJECTS, FieldType, fields_mistakes
 from tests.factories.manifests import RAY_JOB, RAY_SERVICE
 
 SCHEMAS = "SCOPE_KUBERAY_SCHEMAS"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.checks import check_files
+from deployments.manifests import check_files
 from tests.factories import manifests
 
 ROOT = Path(__file__).parents[3]

@@ -12,9 +12,9 @@ from deployments.checks.findings import (
     dotted,
     get_in,
 )
-from deployments.checks.kubernetes import MISSING, container_mistakes, is_installed, pod_mistakes
-from deployments.checks.ray_start import parameter_mistakes
 from deployments.checks.versions import version_mistake
+from deployments.manifests.kubernetes import MISSING, container_mistakes, is_installed, pod_mistakes
+from deployments.manifests.ray_start import parameter_mistakes
 
 CLUSTER_PATHS: dict[str, Keys] = {
     "RayService": ("spec", "rayClusterConfig"),

@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 
 from deployments.checks.findings import Finding, Keys, Mistake, as_list, as_mapping, dotted, get_in
-from deployments.checks.kustomize import read_kustomization
 from deployments.checks.yaml_lines import Document, read_documents
+from deployments.manifests.kustomize import read_kustomization
 
 
 class Origins:

@@ -17,8 +17,8 @@ from deployments.checks.findings import (
     dotted,
     walk,
 )
-from deployments.checks.json_schema import schema_mistakes
-from deployments.checks.ray_start import command_mistakes
+from deployments.manifests.json_schema import schema_mistakes
+from deployments.manifests.ray_start import command_mistakes
 
 START_COMMANDS = ("head_start_ray_commands", "worker_start_ray_commands")
 TOKEN = "RAY_AUTH_MODE=token"
