@@ -20,13 +20,13 @@ import numpy as np
 import yaml
 
 from deployments.commands.bench_replica import SERVE
-from deployments.planning.bench import application_of
 from deployments.planning.graph import ServedGraph, capacity_per_s
 from deployments.planning.layout import Layout, Load
-from deployments.planning.live_serve import serving, small_config
-from deployments.planning.process_cpu import cpu_seconds
-from deployments.planning.prompts import distinct_prompts
-from deployments.planning.service_times import ServiceTimes
+from deployments.profiling.bench import application_of
+from deployments.profiling.live_serve import serving, small_config
+from deployments.profiling.process_cpu import cpu_seconds
+from deployments.profiling.prompts import distinct_prompts
+from deployments.profiling.service_times import ServiceTimes
 
 SHARES = (0.3, 0.6, 0.9)
 PROMPT_TOKENS, HIT_RATE = 64, 0.2

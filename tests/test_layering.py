@@ -69,14 +69,15 @@ MAY_IMPORT = {
         "deployments.protocol deployments.settings deployments.routing deployments.gateway "
         "deployments.replicas"
     ),
-    "deployments.planning": (
+    "deployments.profiling": (
         "deployments.protocol deployments.routing deployments.gateway deployments.replicas "
         "deployments.checks"
     ),
+    "deployments.planning": "deployments.protocol deployments.checks deployments.profiling",
     "deployments.operate": "deployments.protocol deployments.settings deployments.checks",
     "deployments.commands": (
-        "deployments.protocol deployments.checks deployments.manifests deployments.planning "
-        "deployments.operate deployments"
+        "deployments.protocol deployments.checks deployments.manifests deployments.profiling "
+        "deployments.planning deployments.operate deployments"
     ),
     "pipelines.config": "",
     "pipelines.terminal": "",

@@ -26,7 +26,8 @@ def bench_replica(
     """Time one replica of each deployment on this machine, and Serve around them."""
     from deployments.checks import check_config, read_config
     from deployments.commands.serve import default_config
-    from deployments.planning import application_of, bench_replicas, service_times_table
+    from deployments.planning import service_times_table
+    from deployments.profiling import application_of, bench_replicas
     from scope.storage import write_json
 
     settings = read_config(config or default_config())

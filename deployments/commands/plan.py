@@ -53,15 +53,14 @@ def plan(
         ComputePrices,
         Load,
         PricedPlan,
-        ServiceTimes,
         Target,
-        application_of,
         check_load,
         gpu_shares,
         make_plan,
         offline_scoring,
         write_config,
     )
+    from deployments.profiling import ServiceTimes, application_of
 
     load = Load(requests_per_s, prompt_tokens, cache_hit_rate)
     target = Target(p95_ms / 1e3, cores, answer_s)

@@ -1,6 +1,5 @@
-"""How many replicas a load needs: measured service times, a queueing model, a plan, its price."""
+"""How many replicas a load needs: a queueing model of measured service times, a plan, its price."""
 
-from deployments.planning.bench import application_of, bench_replicas
 from deployments.planning.capacity_plan import Target, make_plan
 from deployments.planning.cost import UNKNOWN_PRICES, ComputePrices
 from deployments.planning.layout import Load
@@ -11,7 +10,6 @@ from deployments.planning.plan_inputs import (
     write_config,
 )
 from deployments.planning.plan_report import PricedPlan
-from deployments.planning.service_times import ServiceTimes
 from deployments.planning.tables import service_times_table
 
 __all__ = [
@@ -19,10 +17,7 @@ __all__ = [
     "ComputePrices",
     "Load",
     "PricedPlan",
-    "ServiceTimes",
     "Target",
-    "application_of",
-    "bench_replicas",
     "check_load",
     "gpu_shares",
     "make_plan",

@@ -14,8 +14,8 @@ from deployments.planning.graph import (
     duration_of_batch_s,
 )
 from deployments.planning.layout import BATCHED, STATIONS, Layout, Load
-from deployments.planning.process_cpu import PROXY
-from deployments.planning.service_times import ServiceTimes
+from deployments.profiling.process_cpu import PROXY
+from deployments.profiling.service_times import ServiceTimes
 from scope.errors import ConfigError
 
 MAX_UTILISATION = 0.7

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from deployments.planning.process_cpu import PROXY
+from deployments.profiling.process_cpu import PROXY
 
 HTTP, BATCHED = (PROXY, "Router"), ("Embedder", "Predictor")
 STATIONS = (*HTTP, *BATCHED)

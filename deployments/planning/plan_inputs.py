@@ -8,13 +8,13 @@ from typing import Any
 import yaml
 
 from deployments.checks import IMPORT_PATH, check_config, read_config
-from deployments.planning.bench import application_of
 from deployments.planning.capacity_plan import CapacityPlan, Target
 from deployments.planning.config_edit import edit_deployments
 from deployments.planning.cost import OfflineScoring
 from deployments.planning.layout import Load
 from deployments.planning.plan_report import config_changes
-from deployments.planning.service_times import ServiceTimes
+from deployments.profiling.bench import application_of
+from deployments.profiling.service_times import ServiceTimes
 from scope.config import parse
 from scope.errors import ConfigError
 from scope.storage import atomic_file

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from deployments.planning.capacity_plan import CapacityPlan
-from deployments.planning.process_cpu import OTHER, PROXY
-from deployments.planning.service_times import BatchTimes, ServiceTimes
+from deployments.profiling.process_cpu import OTHER, PROXY
+from deployments.profiling.service_times import BatchTimes, ServiceTimes
 
 UNKNOWN = "–"
 

@@ -1,6 +1,6 @@
 """Service times that a person can calculate with."""
 
-from deployments.planning.service_times import (
+from deployments.profiling.service_times import (
     BatchTime,
     BatchTimes,
     Machine,

@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 
-from deployments.planning.process_cpu import (
+from deployments.profiling.process_cpu import (
     OTHER,
     PROXY,
     cpu_seconds,

@@ -4,17 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from deployments.checks import IMPORT_PATH
-from deployments.planning.live_serve import measure_serve
-from deployments.planning.measure_engine import has_engine, measure_engine
-from deployments.planning.measure_replicas import (
+from deployments.profiling.live_serve import measure_serve
+from deployments.profiling.measure_engine import has_engine, measure_engine
+from deployments.profiling.measure_replicas import (
     ReplicaJob,
     batch_sizes,
     describe_machine,
     measure_replica,
     replica_threads,
 )
-from deployments.planning.measure_router import measure_router
-from deployments.planning.service_times import BatchTimes, EngineTime, ServiceTimes
+from deployments.profiling.measure_router import measure_router
+from deployments.profiling.service_times import BatchTimes, EngineTime, ServiceTimes
 from deployments.replicas import Batching
 from deployments.replicas.app_config import AppConfig
 from deployments.replicas.selector import SelectorArgs

@@ -7,17 +7,17 @@ import pytest
 import yaml
 
 from deployments.checks import check_config
-from deployments.planning.bench import application_of
-from deployments.planning.live_serve import MEASURED, small_config
-from deployments.planning.measure_replicas import (
+from deployments.profiling.bench import application_of
+from deployments.profiling.live_serve import MEASURED, small_config
+from deployments.profiling.measure_replicas import (
     ReplicaJob,
     batch_sizes,
     describe_machine,
     measure_replica,
     time_replica,
 )
-from deployments.planning.measure_router import measure_router
-from deployments.planning.prompts import distinct_prompts
+from deployments.profiling.measure_router import measure_router
+from deployments.profiling.prompts import distinct_prompts
 from deployments.replicas.app_config import AppConfig
 from deployments.replicas.selector import SelectorArgs
 from scope import EMBEDDED_BANK

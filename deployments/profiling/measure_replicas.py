@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deployments.planning.prompts import distinct_prompts
-from deployments.planning.service_times import (
+from deployments.profiling.prompts import distinct_prompts
+from deployments.profiling.service_times import (
     BatchTime,
     BatchTimes,
     Machine,

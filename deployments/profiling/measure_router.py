@@ -12,8 +12,8 @@ from fastapi import FastAPI
 
 from deployments.gateway.api import make_api
 from deployments.gateway.wiring import RouterPeers, build_router
-from deployments.planning.prompts import distinct_prompts
-from deployments.planning.service_times import RouterTimes
+from deployments.profiling.prompts import distinct_prompts
+from deployments.profiling.service_times import RouterTimes
 from deployments.protocol import EmbeddedTexts, PredictionRequest
 from deployments.protocol.remote_call import RemoteCallError
 from deployments.replicas.predictor import Predictor

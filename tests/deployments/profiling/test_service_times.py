@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from deployments.planning.service_times import EngineTime, ServiceTimes
 from deployments.planning.tables import service_times_table
+from deployments.profiling.service_times import EngineTime, ServiceTimes
 from scope.errors import ConfigError, FormatError
 from tests.deployments.planning.factories import batch_times, service_times
 

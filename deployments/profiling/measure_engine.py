@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from deployments.planning.prompts import distinct_prompts
-from deployments.planning.service_times import EngineTime
+from deployments.profiling.prompts import distinct_prompts
+from deployments.profiling.service_times import EngineTime
 from deployments.replicas.reasoner import ReasonerArgs
 from scope.errors import ClusterError
 from scope.reasoner import vllm_engine_kwargs

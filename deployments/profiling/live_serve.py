@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from deployments.planning.process_cpu import OTHER, PROXY, cpu_seconds
-from deployments.planning.prompts import distinct_prompts
-from deployments.planning.service_times import RequestTimes, ServeTimes
+from deployments.profiling.process_cpu import OTHER, PROXY, cpu_seconds
+from deployments.profiling.prompts import distinct_prompts
+from deployments.profiling.service_times import RequestTimes, ServeTimes
 from scope.errors import ClusterError
 
 START_TIMEOUT_S, STOP_TIMEOUT_S, REQUEST_TIMEOUT_S = 180.0, 60.0, 60.0

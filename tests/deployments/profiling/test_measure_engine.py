@@ -1,6 +1,6 @@
 import pytest
 
-from deployments.planning.measure_engine import ANSWER_TOKENS, engine_times, measure_engine
+from deployments.profiling.measure_engine import ANSWER_TOKENS, engine_times, measure_engine
 from deployments.replicas.reasoner import ReasonerArgs
 from scope.reasoner import EngineConfig
 from tests.factories.checkpoints import needs_vllm
