@@ -8,6 +8,9 @@ from scipy.stats import binom
 
 from scope.arrays import FloatArray
 
+NEGLIGIBLE = 1e-12
+"""A smaller chance counts as none."""
+
 
 def wait_probability(n_servers: int, utilisation: float) -> float:
     """Return the chance that an arrival finds all servers busy (Erlang's C formula).
@@ -107,7 +110,9 @@ def slowdowns(groups: Sequence[tuple[int, float]], n_cores: int) -> FloatArray:
         for group, (n_processes, chance) in enumerate(groups):
             others = n_processes - (group == own)
             if number and others > 0:
-                count_p = np.convolve(count_p, binom.pmf(np.arange(others + 1), others, chance))
+                # scipy overflows at chances near the smallest numbers, which add nothing.
+                rounded = 0.0 if chance < NEGLIGIBLE else chance
+                count_p = np.convolve(count_p, binom.pmf(np.arange(others + 1), others, rounded))
         shared = np.maximum(1.0, (np.arange(len(count_p)) + 1) / n_cores)
         factors.append(float(count_p @ shared))
     return np.array(factors)
