@@ -76,12 +76,12 @@ def connect(address: str | None) -> "ClusterClient":
     from deployments.operate.cluster_client import ClusterClient, cluster_token
 
     token = cluster_token()
-    if token:
+    return ClusterClient(address or _local_dashboard(has_token=token is not None), token)
+
+
+def _local_dashboard(*, has_token: bool) -> str:
+    if has_token:  # Ray reads it once, when it is loaded
         os.environ.setdefault("RAY_AUTH_MODE", "token")
-    return ClusterClient(address or _local_dashboard(), token)
-
-
-def _local_dashboard() -> str:
     from deployments.protocol.ray_internals import local_dashboards
 
     found = local_dashboards()

@@ -31,12 +31,15 @@ def test_status_shows_deployments_traffic_and_versions(keyed):
     for n in range(3):
         httpx.post(f"{keyed.url}/v1/route", json={"prompt": f"{n}+2?"}, headers=headers, timeout=30)
 
-    done = keyed.run(
-        "status", "--json", "--key-variable", "SCOPE_TEST_KEY", environ={"SCOPE_TEST_KEY": KEY}
-    )
+    for _ in range(4):  # a counter is unknown until its replica has exported it, every 10 s
+        done = keyed.run(
+            "status", "--json", "--key-variable", "SCOPE_TEST_KEY", environ={"SCOPE_TEST_KEY": KEY}
+        )
+        assert done.returncode == 0, done.stderr
+        status = json.loads(done.stdout)
+        if status["traffic"]["n_decisions"] is not None:
+            break
 
-    assert done.returncode == 0, done.stderr
-    status = json.loads(done.stdout)
     rows = {row["name"]: row for row in status["deployments"]}
     assert {name: row["replicas_running"] for name, row in rows.items()} == {
         "Router": 1,
