@@ -10,7 +10,7 @@ from scope import EMBEDDED_BANK
 from scope.bank import load_bank
 from tests.deployments.operate.served_config import serving_config
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 KEY = "sk-of-a-test"
 

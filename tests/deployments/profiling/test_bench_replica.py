@@ -25,6 +25,7 @@ def scope_command(*arguments):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_what_is_measured_here_can_be_planned_with(tmp_path):
     """
     Seconds of every measurement; 5 requests a second fit, and the plan passes ``scope check``.
