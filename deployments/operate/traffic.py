@@ -55,7 +55,7 @@ class Traffic:
     def between(cls, interval: MetricInterval) -> "Traffic":
         """Read it from the metrics before and after."""
         reasons = interval.by_label("scope_decisions_total", "degraded")
-        n_decisions = math.fsum(reasons.values()) if reasons else None
+        n_decisions = interval.increase("scope_decisions_total")
         degraded = {reason: n for reason, n in reasons.items() if reason != "none"}
         top = sorted(degraded, key=lambda reason: (-degraded[reason], reason))[:N_REASONS]
         return cls(

@@ -100,3 +100,15 @@ def test_open_breakers_are_counted_by_upstream():
     ]
 
     assert open_breakers(series(*rows).after) == {"m": 2}
+
+
+def test_a_quiet_interval_has_no_decisions_rather_than_an_unknown_number():
+    """
+    The counter stood at 3 before and after.
+    """
+    now = series(decisions(3, "none")).after
+
+    traffic = Traffic.between(MetricInterval(MetricSamples(0.0, now.values), now))
+
+    assert (traffic.n_decisions, traffic.n_degraded) == (0, 0)
+    assert traffic.degraded_share is None
