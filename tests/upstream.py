@@ -106,7 +106,8 @@ class App:
 
     async def complete(self, request, headers, client, receive, send):
         """Answer one chat completion, with the behaviour of its model."""
-        model, prompt = request["model"], request["messages"][-1]["content"]
+        model, prompt = request["model"], request["messages"][-1].get("content")
+        prompt = prompt if isinstance(prompt, str) else json.dumps(prompt)
         behaviour = {**NORMAL, **self.behaviours.get("*", {}), **self.behaviours.get(model, {})}
         attempt = self.attempts[model, prompt] = self.attempts.get((model, prompt), 0) + 1
         if answers := behaviour["answers"]:

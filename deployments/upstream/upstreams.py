@@ -12,6 +12,7 @@ from deployments.protocol import CircuitBreaker
 from deployments.upstream.errors import DEADLINE, FULL, OPEN, not_attempted_error
 from deployments.upstream.learning import LearnedLimits
 from scope.arms import Arm, arm_spec
+from scope.catalogue import ModelLimits, catalogued
 from scope.config import StrictModel
 from scope.errors import ConfigError, UnknownModelError
 from scope.pool import ModelSpec
@@ -251,6 +252,22 @@ class UpstreamRegistry:
             ArmUpstream(Arm.parse(arm), self[name], arm_spec(arm, self._prices))
             for arm, name in known or [(arms[0], arms[0])]
         ]
+
+    def limits(self, arm: str) -> ModelLimits:
+        """Return what is believed of an arm: the catalogue, corrected by the model's refusals."""
+        model = Arm.parse(arm).model
+        name = upstream_name(arm, self._by_model)
+        if name is None:
+            return catalogued(model)
+        upstream = self._by_model[name]
+        learned, known = upstream.learned, catalogued(upstream.model)
+        if known == ModelLimits():
+            known = catalogued(model)
+        return ModelLimits(
+            learned.window_tokens or known.window_tokens,
+            known.capabilities - learned.lacks,
+            frozenset(learned.lacks),
+        )
 
     def __getitem__(self, model: str) -> Upstream:
         if model not in self._by_model:
