@@ -34,8 +34,11 @@ class UpstreamSettings(StrictModel):
     """Environment variable that holds the key; None: the upstream needs none."""
     model: str | None = Field(default=None, min_length=1)
     """Name of the model at the upstream; None: the pool's name."""
-    timeout_s: Seconds = 60.0
-    """For a whole answer, for the first byte of a stream, and between two chunks of it."""
+    timeout_s: Seconds = 500.0
+    """For a whole answer, for the first byte of a stream, and between two chunks of it.
+
+    A reasoning model may think for minutes; what is left of the deadline is for another model.
+    """
     max_concurrency: int = Field(default=64, ge=1)
     """Maximum number of calls in flight, per replica."""
     breaker_failures: int = Field(default=5, ge=1)
