@@ -28,7 +28,7 @@ from deployments.settings import (
     RouterSettings,
     SessionSettings,
 )
-from scope.catalogue import ModelLimits
+from scope.model_catalogue import ModelLimits
 from scope.pool import ModelSpec
 
 NO_USER_TEXT = "no user text"

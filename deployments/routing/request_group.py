@@ -8,8 +8,8 @@ from typing import NamedTuple, TypedDict
 from deployments.protocol import NoEligibleModelError
 from deployments.requests import RoutingRequest, eligible_models
 from deployments.settings import RouterSettings
-from scope.catalogue import ModelLimits
 from scope.errors import join_names
+from scope.model_catalogue import ModelLimits
 from scope.pool import ModelSpec
 from scope.routing import Objective
 

@@ -12,9 +12,9 @@ from deployments.protocol import CircuitBreaker
 from deployments.upstream.errors import DEADLINE, FULL, OPEN, not_attempted_error
 from deployments.upstream.learning import LearnedLimits
 from scope.arms import Arm, arm_spec
-from scope.catalogue import ModelLimits, catalogued
 from scope.config import StrictModel
 from scope.errors import ConfigError, UnknownModelError
+from scope.model_catalogue import ModelLimits, catalogued
 from scope.pool import ModelSpec
 from scope.upstream import ParameterRules, Seconds, UpstreamError, known_rules
 
@@ -69,9 +69,10 @@ class UpstreamSettings(StrictModel):
                     raise ValueError(f"{rule}: {name} is set by the router itself; leave it out")
         return self
 
-    def rules(self, model: str) -> ParameterRules:
-        """Return what happens to the parameters of requests for a model of this name."""
-        known = known_rules(model)
+    def rules(self, *names: str) -> ParameterRules:
+        """Return what happens to the parameters of requests for a model with these names."""
+        found = (rules for name in names if (rules := known_rules(name)) != ParameterRules())
+        known = next(found, ParameterRules())
         return ParameterRules(
             known.rename if self.rename is None else self.rename,
             known.drop if self.drop is None else self.drop,
@@ -109,7 +110,7 @@ class Upstream:
     @property
     def rules(self) -> ParameterRules:
         """What happens to the parameters of a request: as set, and as learned."""
-        rules = self.settings.rules(self.model)
+        rules = self.settings.rules(self.model, Arm.parse(self.name).model)
         return replace(rules, rename={**rules.rename, **self.learned.rename})
 
     def redact(self, text: str) -> str:
