@@ -270,7 +270,7 @@ class UpstreamRegistry:
         return ModelLimits(
             learned.window_tokens or known.window_tokens,
             known.capabilities - learned.lacks,
-            frozenset(learned.lacks),
+            learned.lacks,
         )
 
     def __getitem__(self, model: str) -> Upstream:
