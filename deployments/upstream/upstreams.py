@@ -4,7 +4,7 @@ import os
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -33,6 +33,9 @@ class UpstreamSettings(StrictModel):
     """For a whole answer, for the first byte of a stream, and between two chunks of it."""
     max_concurrency: int = Field(default=64, ge=1)
     """Maximum number of calls in flight, per replica."""
+    stream_usage: Literal["auto", "always", "never"] = "auto"
+    """Whether the usage of streams is requested that do not request it: ``auto`` until the
+    upstream refuses the field. Without a usage the cost of a stream is unknown."""
     breaker_failures: int = Field(default=5, ge=1)
     """Consecutive failures that open the circuit."""
     breaker_open_s: Seconds = 30.0
@@ -63,6 +66,8 @@ class Upstream:
     breaker : CircuitBreaker
     in_flight : int
         Number of calls.
+    refuses_stream_usage : bool
+        Whether it was seen to refuse ``stream_options.include_usage``.
     """
 
     name: str
@@ -71,6 +76,12 @@ class Upstream:
     settings: UpstreamSettings
     breaker: CircuitBreaker
     in_flight: int = 0
+    refuses_stream_usage: bool = False
+
+    @property
+    def requests_stream_usage(self) -> bool:
+        """Whether a stream's usage is requested."""
+        return self.settings.stream_usage != "never" and not self.refuses_stream_usage
 
     def redact(self, text: str) -> str:
         """Return `text` without the key."""

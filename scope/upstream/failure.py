@@ -1,4 +1,7 @@
-"""Read a failed call of an OpenAI-compatible API: the only place that knows how failures look."""
+"""Read a failed call of an OpenAI-compatible API: the only place that knows how failures look.
+
+Whole answers, the events of a stream and bodies with an HTTP status are read alike.
+"""
 
 import json
 import re
@@ -6,9 +9,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 
 from scope.errors import ScopeError
+from scope.upstream.events import (
+    Chunk,
+    OpenChoices,
+    choices_of,
+    event_data,
+    event_text,
+    holds_events,
+    join_chunks,
+    split_events,
+)
 
 TIMEOUT, NO_CONNECTION, CUT_CONNECTION = "timeout", "no connection", "cut connection"
 GARBAGE = "garbage"
@@ -25,8 +39,38 @@ MAX_ERROR_CHARS = 300
 Redact = Callable[[str], str]
 """Removes the key of the upstream from a text."""
 
-_EVENT = re.compile(rb".*?\n\r?\n", re.DOTALL)
-_ERROR_EVENT = re.compile(rb'^data:\s*\{\s*"error"\s*:\s*\{', re.MULTILINE)
+STATUS_FIELDS = ("code", "status", "status_code", "http_code", "type")
+MESSAGE_FIELDS = ("message", "msg", "detail", "error_message", "errors")
+"""Where upstreams put the status and the words of a failure."""
+
+_ERROR_EVENT = re.compile(rb"^event:\s*error\s*$", re.MULTILINE)
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[^a-z0-9]|error$|exceeded$", "", name.lower())
+
+
+STATUS_OF_CODE = {_bare(status.name): status.value for status in HTTPStatus if status >= 400} | {
+    _bare(name): status
+    for status, names in {
+        400: "invalid_request invalid_argument context_length content_filter content_policy",
+        401: "authentication invalid_api_key unauthenticated",
+        402: "insufficient_credits insufficient_balance billing",
+        403: "permission permission_denied",
+        404: "model_not_found",
+        413: "request_too_large",
+        429: "rate_limit insufficient_quota resource_exhausted",
+        500: "server api internal",
+        503: "overloaded unavailable engine_overloaded server_overloaded",
+        504: "timeout deadline",
+    }.items()
+    for name in names.split()
+}
+"""Status of the words that OpenAI, Anthropic, Google, vLLM and others use in place of a number.
+
+Without capitals and marks and without "error" or "exceeded" at the end: ``RateLimitError`` and
+``rate_limit_exceeded`` are one word.
+"""
 
 
 class UpstreamError(ScopeError):
@@ -89,12 +133,13 @@ def http_error(status: int, text: str, retry_after: str | None, redact: Redact) 
     """
     try:
         body = json.loads(text)
-        error = body["error"]
-        message = error["message"] if isinstance(error, dict) else error
-    except (ValueError, KeyError, TypeError, RecursionError):
-        error, message = None, text
-    failed = _status_error(status, message, body if isinstance(error, dict) else None, redact)
+    except (ValueError, RecursionError):
+        body = None
+    reported = reported_error(body, redact) if isinstance(body, dict) else None
+    failed = _status_error(status, text if reported is None else reported.message, None, redact)
     failed.wait_s = retry_after_s(retry_after, datetime.now(UTC))
+    if reported is not None:
+        failed.body, failed.wait_s = reported.body, failed.wait_s or reported.wait_s
     return failed
 
 
@@ -108,56 +153,58 @@ def read_completion(content: bytes, redact: Redact) -> Iterator[dict[str, Any]]:
     Raises
     ------
     UpstreamError
-        If it holds an error object in place of choices, as OpenRouter's do, or no completion.
+        If it reports a failure, or is no completion.
     """
     try:
-        data = json.loads(content)
-        if "choices" not in data and isinstance(data.get("error"), dict):
-            raise _reported_error(data["error"], redact)
+        data = _joined(content, redact) if holds_events(content) else json.loads(content)
+        if error := reported_error(data, redact):
+            raise error
         yield data
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         start = one_line(redact(content.decode(errors="replace")))
         raise UpstreamError(GARBAGE, f"expected a chat completion, got {start!r}") from error
 
 
-def split_error_event(events: bytes, redact: Redact) -> tuple[bytes, UpstreamError | None]:
-    """Split whole server-sent events before the first that reports an error.
-
-    Returns
-    -------
-    events : bytes
-        Those before it; all of them if none reports an error.
-    error : UpstreamError or None
-    """
-    found = _ERROR_EVENT.search(events)
-    if found is None:
-        return events, None
-    event = split_events(events[found.start() :])[0]
-    return events[: found.start()], _reported_error(
-        (event_data(event) or {}).get("error", {}), redact
-    )
+def cut_stream() -> UpstreamError:
+    """Return the error of a stream that is over while a choice has no finish reason."""
+    return UpstreamError(CUT_CONNECTION, "the stream ended before the answer did")
 
 
-def split_events(events: bytes) -> list[bytes]:
-    """Return each of several whole server-sent events, with the empty line at its end."""
-    return _EVENT.findall(events)
-
-
-def event_data(event: bytes) -> dict[str, Any] | None:
+def read_event(event: bytes, redact: Redact) -> Chunk | None:
     """Return the JSON object of a server-sent event; None where it has none.
 
-    Examples
-    --------
-    >>> event_data(b'data: {"a": 1}')
-    {'a': 1}
-    >>> event_data(b": keep-alive")
+    Raises
+    ------
+    UpstreamError
+        If it reports a failure.
     """
-    lines = (line[5:] for line in event.splitlines() if line.startswith(b"data:"))
-    try:
-        data = json.loads(b"\n".join(lines))
-    except (ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
+    data = event_data(event)
+    error = reported_error(data, redact) if data else None
+    if error is None and _ERROR_EVENT.search(event):
+        text = event_text(event).decode(errors="replace")
+        error = _status_error(_status(data or {}) or 502, text, None, redact)
+    if error is not None:
+        raise error
+    return data
+
+
+def reported_error(data: Mapping[str, Any], redact: Redact) -> UpstreamError | None:
+    """Return the failure that a JSON object reports; None if it reports none.
+
+    It is under ``error`` at the top or in a choice, a text or an object; or it is the finish
+    reason ``error``; or, without choices, the object itself: ``{"code": 429, "message": …}``,
+    ``{"detail": …}``, ``{"object": "error", …}``. A failure without a status is a 502.
+    """
+    choices = choices_of(data)
+    for holder in (data, *choices):
+        error = holder.get("error")
+        if any(error.values()) if isinstance(error, dict) else error:
+            return _reported_error(error, holder, redact)
+    if any(choice.get("finish_reason") == "error" for choice in choices):
+        return _status_error(502, "finish reason 'error'", None, redact)
+    if data.get("object") == "error" or (not choices and _message(data) is not None):
+        return _reported_error(data, data, redact)
+    return None
 
 
 def one_line(text: str) -> str:
@@ -189,11 +236,63 @@ def retry_after_s(header: str | None, now: datetime) -> float | None:
     return max(seconds, 0.0) if abs(seconds) < float("inf") else None
 
 
-def _reported_error(error: Mapping[str, Any], redact: Redact) -> UpstreamError:
-    """Return the error of an error object that came with status 200; 502 if it has no status."""
-    code = error.get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else 502
-    return _status_error(status, error.get("message"), {"error": error}, redact)
+def _joined(content: bytes, redact: Redact) -> Chunk:
+    """Return the whole answer of a stream that was sent in place of one."""
+    choices, chunks, done = OpenChoices(), [], False
+    for event in split_events(content + b"\n\n"):
+        done = done or event_text(event).strip() == b"[DONE]"
+        if chunk := read_event(event, redact):
+            chunks.append(chunk)
+            choices.note(chunk)
+    if not choices.all_finished(done=done):
+        raise cut_stream()
+    return join_chunks(chunks)
+
+
+def _reported_error(error: object, holder: Mapping[str, Any], redact: Redact) -> UpstreamError:
+    """Return the error that `holder` has: an object, or a text with its status beside it."""
+    if not isinstance(error, dict):
+        return _status_error(_status(holder) or 502, error, None, redact)
+    message = _message(error)
+    shaped = error is not holder and isinstance(error.get("message"), str)
+    body = {"error": error} if shaped else None
+    failed = _status_error(
+        _status(error) or _status(holder) or 502,
+        json.dumps(error) if message is None else message,
+        body,
+        redact,
+    )
+    if (seconds := error.get("retry_after")) is not None:
+        failed.wait_s = retry_after_s(str(seconds), datetime.now(UTC))
+    return failed
+
+
+def _message(error: Mapping[str, Any]) -> str | None:
+    """Return the words of a failure; of a list of failures those of the first."""
+    for name in MESSAGE_FIELDS:
+        value = error.get(name)
+        if isinstance(value, list) and value:
+            value = value[0]
+        if isinstance(value, dict):
+            texts = [value[name] for name in MESSAGE_FIELDS if isinstance(value.get(name), str)]
+            where = value.get("loc")  # FastAPI says the field there
+            place = ".".join(map(str, where)) + ": " if isinstance(where, list) else ""
+            value = place + texts[0] if texts else None
+        if isinstance(value, str) and value:
+            return value
+    return None
+
+
+def _status(error: Mapping[str, Any]) -> int | None:
+    """Return the HTTP status that a failure says: a number, a number as text, or a word."""
+    for name in STATUS_FIELDS:
+        value = error.get(name)
+        status = STATUS_OF_CODE.get(_bare(value)) if isinstance(value, str) else value
+        if isinstance(value, str) and value.isdecimal():
+            status = int(value[:4])
+        if isinstance(status, int) and 400 <= status < 600:
+            return status
+    return None
 
 
 def _status_error(

@@ -8,8 +8,20 @@ import pytest
 from deployments.upstream.responses import UpstreamResponse, UpstreamStream
 from deployments.upstream.upstreams import UpstreamSettings
 from tests.deployments.conftest import KEY, patience_s, read
+from tests.upstream import NORMAL, completion
 
 WORDS = ["The ", "answer ", "is ", "(A). "]
+REFUSING = {"refuses": ["stream_options"]}
+
+
+def event(finish_reason=None, **delta):
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return f"data: {json.dumps({'model': 'theirs', 'choices': [choice]})}\n\n"
+
+
+ROLE, WORD = event(role="assistant", content=""), event(content="Four.")
+STOP, FINISHED_BY_ERROR = event("stop"), event("error", content="")
+ERROR = 'data: {"error": {"message": "no"}}\n\n'
 
 
 def parse(got):
@@ -33,12 +45,13 @@ def stream(ask, behaviours=None, **request):
 
 def test_a_stream_goes_through(ask):
     """
-    Every event as the upstream sent it, without the usage that was not requested.
+    Every event with our name of the model, without the usage that was not requested.
     """
     answer, events = stream(ask)
 
     assert words(events) == [*WORDS, None]
     assert events[-1] == "[DONE]"
+    assert {event["model"] for event in events[:-1]} == {"small"}
     assert all("usage" not in event for event in events)
     assert (answer.model, answer.error) == ("small", None)
 
@@ -101,6 +114,13 @@ def test_events_are_passed_on_at_once(site):
         pytest.param({"way": "short", "events": 0}, id="nothing"),
         pytest.param({"way": "error", "events": 0}, id="an error first"),
         pytest.param({"way": "held", "events": 0}, id="silent after the head"),
+        pytest.param({"way": "script", "script": [": ping\n\n", ERROR]}, id="comment, error"),
+        pytest.param({"way": "script", "script": ["\n\n", ROLE]}, id="role, cut"),
+        pytest.param({"way": "script", "script": [ROLE, "event: error\ndata: no\n\n"]}, id="named"),
+        pytest.param({"way": "script", "script": [ROLE, FINISHED_BY_ERROR]}, id="finish reason"),
+        pytest.param({"way": "script", "script": [ROLE, *[": ping\n\n", 0.1] * 20]}, id="comments"),
+        pytest.param({"way": "script", "script": ["<html>no</html>"]}, id="no events"),
+        pytest.param({"way": "script", "script": ['{"error": "no"}']}, id="an error as JSON"),
     ],
 )
 def test_before_the_first_byte_another_model_answers(ask, behaviour):
@@ -108,12 +128,172 @@ def test_before_the_first_byte_another_model_answers(ask, behaviour):
     The failure is invisible to the client.
     """
     answer, events = stream(
-        ask, {"small": behaviour}, settings={"timeout_s": patience_s(behaviour["way"])}
+        ask,
+        {"small": behaviour},
+        settings={"timeout_s": 1.0 if "script" in behaviour else patience_s(behaviour["way"])},
     )
 
     assert answer.model == "large"
     assert words(events) == [*WORDS, None]
     assert len(answer.attempts) == 2
+
+
+def test_comments_do_not_put_off_the_deadline(ask):
+    """
+    They are no part of an answer.
+    """
+    comments = {"way": "script", "script": [": ping\n\n", 0.05] * 100}
+    answer, _ = ask({"*": comments}, stream=True, deadline_s=0.4)
+
+    assert (answer.status, answer.body["error"]["code"]) == (504, "deadline_exceeded")
+
+
+def test_what_was_held_back_goes_out_with_the_first_word(ask):
+    """
+    Comments and the role come to the client as the upstream sent them.
+    """
+    script = [": ping\n\n", ROLE, WORD, STOP, "data: [DONE]\n\n"]
+    _, got = ask({"small": {"way": "script", "script": script}}, stream=True)
+
+    assert got.decode() == "".join(script).replace("theirs", "small")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/event-stream", "text/plain"])
+def test_a_whole_answer_in_place_of_a_stream_is_streamed(ask, content_type):
+    """
+    Its body says what it is; usage and cost are those of the answer: 20 × 1 + 10 × 2 per million.
+    """
+    body = completion(NORMAL | {"answer": "Four."}, "", usage=True)
+    script = {"way": "script", "script": [json.dumps(body)], "content_type": content_type}
+    answer, events = stream(ask, {"small": script})
+
+    assert words(events) == ["Four.", None]
+    assert events[-1] == "[DONE]"
+    assert answer.cost_usd == pytest.approx(40e-6)
+    assert [attempt.outcome for attempt in answer.attempts] == ["ok"]
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/octet-stream"])
+def test_events_of_another_content_type_are_events(ask, content_type):
+    """
+    And are passed on as they come.
+    """
+    script = [WORD, STOP, "data: [DONE]\n\n"]
+    behaviour = {"way": "script", "script": script, "content_type": content_type}
+    _, events = stream(ask, {"small": behaviour})
+
+    assert words(events) == ["Four.", None]
+
+
+def test_events_in_place_of_a_whole_answer_are_joined(ask):
+    """
+    With the usage among them.
+    """
+    usage = json.dumps({"choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": 10}})
+    script = [ROLE, WORD, WORD, STOP, f"data: {usage}\n\n", "data: [DONE]\n\n"]
+    answer, _ = ask({"small": {"way": "script", "script": script}})
+
+    assert answer.body["choices"][0]["message"] == {"role": "assistant", "content": "Four.Four."}
+    assert (answer.body["object"], answer.body["model"]) == ("chat.completion", "small")
+    assert answer.cost_usd == pytest.approx(40e-6)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_status_of_a_failure_survives(ask, streamed):
+    """
+    A 429 that came with status 200 is a 429, with the wait that came with it.
+    """
+    error = json.dumps({"error": {"message": "slow down", "code": "rate_limit_exceeded"}})
+    script = [ROLE, f"data: {error}\n\n"] if streamed else [error]
+    behaviour = {"way": "script", "script": script, "retry_after": "30"}
+    answer, _ = ask({"*": behaviour}, stream=streamed, models=["small"])
+
+    assert (answer.status, answer.headers) == (429, {"retry-after": "30"})
+    assert answer.body["error"]["code"] == "upstream_rate_limited"
+
+
+def test_a_field_that_we_add_fails_no_client(ask, site):
+    """
+    The same model is asked again without it; the cost is unknown, not zero.
+    """
+    answer, events = stream(ask, {"small": REFUSING | {"way": "no_usage"}})
+
+    assert words(events) == [*WORDS, None]
+    assert (answer.model, answer.cost_usd) == ("small", None)
+    assert ["stream_options" in call["body"] for call in site.log()] == [True, False]
+
+
+def test_a_refused_field_is_remembered(site):
+    """
+    The next stream does not ask; an upstream that is not known to refuse is asked.
+    """
+
+    async def run():
+        async with site.open({"small": REFUSING}):
+            for model in ("small", "small", "large"):
+                await read(await site.execute([model], stream=True))
+
+    asyncio.run(run())
+
+    asked = [(call["model"], "stream_options" in call["body"]) for call in site.log()]
+    assert asked == [("small", True), ("small", False), ("small", False), ("large", True)]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param(None, id="FastAPI's"),
+        pytest.param({"error": {"message": "Invalid request"}}, id="which names no field"),
+        pytest.param(
+            {"error": {"message": "Unknown", "param": "stream_options.include_usage"}},
+            id="OpenAI's",
+        ),
+    ],
+)
+def test_the_options_of_the_client_stay_when_ours_are_refused(ask, site, refusal):
+    """
+    The second call is the client's own request.
+    """
+    refusing = {"refuses": ["stream_options"], "refusal": refusal}
+    answer, _ = ask({"small": refusing}, stream=True, stream_options={"exotic": 1})
+    first, second = (call["body"]["stream_options"] for call in site.log())
+
+    assert (first, second) == ({"exotic": 1, "include_usage": True}, {"exotic": 1})
+    assert answer.status == 422  # this upstream refuses the client's options, too
+
+
+def test_an_error_about_another_field_is_not_asked_twice(ask, site):
+    """
+    The client's own mistake costs one call.
+    """
+    refusal = {"error": {"message": "too long", "param": "messages"}}
+    answer, _ = ask({"small": {"refuses": ["messages"], "refusal": refusal}}, stream=True)
+
+    assert (answer.status, answer.body) == (422, refusal)
+    assert len(site.log()) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "sent"), [("auto", [True, False]), ("always", [True]), ("never", [False])]
+)
+def test_whether_usage_is_requested_can_be_set(ask, site, setting, sent):
+    """
+    ``always`` passes the refusal on, ``never`` spares the question.
+    """
+    answer, _ = ask({"small": REFUSING}, stream=True, settings={"stream_usage": setting})
+
+    assert ["stream_options" in call["body"] for call in site.log()] == sent
+    assert isinstance(answer, UpstreamResponse) is (setting == "always")
+
+
+def test_a_client_that_asks_for_usage_itself_is_not_second_guessed(ask, site):
+    """
+    Its field is its own, under every setting.
+    """
+    options = {"include_usage": True}
+    ask(stream=True, stream_options=options, settings={"stream_usage": "never"})
+
+    assert site.log()[0]["body"]["stream_options"] == options
 
 
 @pytest.mark.parametrize(
