@@ -1,5 +1,6 @@
 """One answer of one model: whole, or as a stream."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import replace
@@ -52,7 +53,8 @@ async def stream_upstream(
     UpstreamError
         If the call fails before the answer begins.
     """
-    upstream, wanted = arm.upstream, asks_for_usage(request.body)
+    clock = asyncio.get_running_loop().time
+    began_at, upstream, wanted = clock(), arm.upstream, asks_for_usage(request.body)
     asking = replace(request, body=request.body if wanted else with_usage(request.body))
     if not upstream.requests_stream_usage or asking.body == request.body:
         return await _begin_stream(client, arm, request, show_usage=wanted)
@@ -61,7 +63,8 @@ async def stream_upstream(
     except UpstreamError as error:
         if upstream.settings.stream_usage == "always" or not _may_be_about_usage(error):
             raise
-    stream = await _begin_stream(client, arm, request, show_usage=False)
+    again = replace(request, left_s=request.left_s - (clock() - began_at))
+    stream = await _begin_stream(client, arm, again, show_usage=False)
     upstream.refuses_stream_usage = True
     log.warning(
         "upstream %s refuses stream_options.include_usage, and is no longer sent it; the cost of "

@@ -60,7 +60,8 @@ class SSEPassthrough:
     ) -> None:
         self._model, self._show_usage = model, show_usage
         self._describe, self._redact = describe, redact
-        self._named = rb"\g<1>" + json.dumps(model).encode().replace(b"\\", b"\\\\")
+        self._theirs = self._ours = b""
+        """The field ``model`` as the last chunk had it that was parsed, and with our name."""
         self._single, self._choices = n_choices == 1, OpenChoices(n_choices)
         self._rest, self._held, self._n_held = b"", list[bytes](), 0
         self.begun = False
@@ -111,14 +112,14 @@ class SSEPassthrough:
         The fast way of nearly all chunks: no JSON is parsed. A quote inside a text is escaped,
         so the patterns match no text of the answer.
         """
-        if b"error" in events or b"[DONE]" in events:
+        if b'"error"' in events or b"event: error" in events or b"event:error" in events:
             return None
-        if FINISHED.search(events) or USAGE.search(events):
+        if b"[DONE]" in events or FINISHED.search(events) or USAGE.search(events):
             return None
-        renamed, n = MODEL.subn(self._named, events)
-        if n == events.count(b"data:") == events.count(b'"delta"'):
-            return renamed
-        return None
+        n = events.count(b"data:")
+        if not n == events.count(b'"delta"') == events.count(self._theirs):
+            return None
+        return events.replace(self._theirs, self._ours)
 
     def _read(self, events: list[bytes]) -> Iterator[bytes]:
         """Yield what the client gets of each event, up to the first that reports a failure."""
@@ -156,10 +157,15 @@ class SSEPassthrough:
 
     def _renamed(self, event: bytes, data: dict[str, Any]) -> bytes:
         """Return a chunk with our name of the model, and otherwise as it came if that is sure."""
-        if "choices" not in data or data.get("model") == self._model:
+        name = data.get("model")
+        if "choices" not in data:
             return event
-        renamed, n = MODEL.subn(self._named, event)
-        return renamed if n == 1 and "model" in data else to_event(data | {"model": self._model})
+        found = list(MODEL.finditer(event)) if isinstance(name, str) else []
+        if len(found) != 1:
+            return event if name == self._model else to_event(data | {"model": self._model})
+        self._theirs, before = found[0].group(0, 1)
+        self._ours = before + json.dumps(self._model).encode()
+        return event.replace(self._theirs, self._ours)
 
     def _release(self) -> bytes:
         held, self._held, self._n_held = b"".join(self._held), [], 0

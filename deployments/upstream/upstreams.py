@@ -30,7 +30,7 @@ class UpstreamSettings(StrictModel):
     model: str | None = Field(default=None, min_length=1)
     """Name of the model at the upstream; None: the pool's name."""
     timeout_s: Seconds = 60.0
-    """For a whole answer, for the first byte of a stream, and between two chunks of it."""
+    """For a whole answer, for the beginning of one in a stream, and between two chunks of it."""
     max_concurrency: int = Field(default=64, ge=1)
     """Maximum number of calls in flight, per replica."""
     stream_usage: Literal["auto", "always", "never"] = "auto"

@@ -99,14 +99,16 @@ class OpenChoices:
 
     def __init__(self, n_expected: int = 1) -> None:
         self._n_expected = n_expected
-        self._seen: set[object] = set()
-        self._finished: set[object] = set()
+        self._seen: set[str] = set()
+        self._finished: set[str] = set()
+        self._gives_reasons = False
 
     def note(self, chunk: Mapping[str, Any]) -> None:
         """Read the choices of a chunk; an empty finish reason is none."""
         for choice in choices_of(chunk):
             index = str(choice.get("index") or 0)
             self._seen.add(index)
+            self._gives_reasons = self._gives_reasons or "finish_reason" in choice
             if choice.get("finish_reason"):
                 self._finished.add(index)
 
@@ -114,8 +116,11 @@ class OpenChoices:
         """Return whether every choice has a finish reason.
 
         After ``[DONE]`` these are the choices that were seen, before it as many as were asked for:
-        some upstreams answer once whatever ``n`` says, and some send no ``[DONE]``.
+        some upstreams answer once whatever ``n`` says, and some send no ``[DONE]``. It is all that
+        there is to go by where no chunk has the field.
         """
+        if done and not self._gives_reasons:
+            return bool(self._seen)
         enough = done or len(self._finished) >= self._n_expected
         return bool(self._finished) and enough and self._seen <= self._finished
 

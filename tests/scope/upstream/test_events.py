@@ -69,6 +69,8 @@ def test_what_can_be_replaced_does_not_begin_an_answer(data):
         pytest.param([delta(content="a")], 1, True, False, id="null to the end"),
         pytest.param([delta(content="a", finish_reason="")], 1, True, False, id="empty to the end"),
         pytest.param([], 1, True, False, id="nothing"),
+        pytest.param([{"delta": {"content": "a"}}], 1, True, True, id="a field it does not know"),
+        pytest.param([{"delta": {"content": "a"}}], 1, False, False, id="neither reason nor done"),
         pytest.param(
             [delta(0, "stop"), delta(1, content="b")], 2, True, False, id="one of two unfinished"
         ),
@@ -80,7 +82,7 @@ def test_what_can_be_replaced_does_not_begin_an_answer(data):
 )
 def test_a_stream_is_whole_when_every_choice_has_a_finish_reason(choices, n, done, whole):
     """
-    With or without ``[DONE]``, which is a mark and no reason.
+    With or without ``[DONE]``, which counts alone only where no chunk has the field at all.
     """
     seen = OpenChoices(n)
     for choice in choices:
