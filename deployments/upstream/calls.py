@@ -17,7 +17,7 @@ from deployments.upstream.responses import (
 )
 from deployments.upstream.samples import usage_of
 from deployments.upstream.sse import SSEPassthrough
-from deployments.upstream.upstreams import ArmUpstream
+from deployments.upstream.upstreams import ArmUpstream, Upstream
 from scope.upstream import UpstreamError
 
 log = logging.getLogger("ray.serve")
@@ -59,13 +59,16 @@ async def stream_upstream(
     if not upstream.requests_stream_usage or asking.body == request.body:
         return await _begin_stream(client, arm, request, show_usage=wanted)
     try:
-        return await _begin_stream(client, arm, asking, show_usage=False)
+        stream = await _begin_stream(client, arm, asking, show_usage=False)
     except UpstreamError as error:
-        if upstream.settings.stream_usage == "always" or not _may_be_about_usage(error):
+        if not _may_be_about_usage(error, upstream):
             raise
+    else:
+        upstream.takes_stream_usage = True
+        return stream
     again = replace(request, left_s=request.left_s - (clock() - began_at))
     stream = await _begin_stream(client, arm, again, show_usage=False)
-    upstream.refuses_stream_usage = True
+    upstream.takes_stream_usage = False
     log.warning(
         "upstream %s refuses stream_options.include_usage, and is no longer sent it; the cost of "
         "its streams may be unknown; `stream_usage: never` spares this question after a restart",
@@ -88,11 +91,17 @@ def with_usage(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**body, "stream_options": {**options, "include_usage": True}}
 
 
-def _may_be_about_usage(error: UpstreamError) -> bool:
-    """Return whether a refusal may be about the field that we added: it names no other field."""
-    reported = (error.body or {}).get("error", {})
-    named = reported.get("param") or "stream_options"
-    return error.status in (400, 422) and "stream_options" in str(named)
+def _may_be_about_usage(error: UpstreamError, upstream: Upstream) -> bool:
+    """Return whether a refusal may be about the field that we added.
+
+    It names the field, or none, and the upstream has not taken the field before.
+    """
+    if error.status not in (400, 422) or upstream.settings.stream_usage == "always":
+        return False
+    field = (error.body or {}).get("error", {}).get("param")
+    if any(name in f"{field} {error.message}" for name in ("stream_options", "include_usage")):
+        return True
+    return field is None and upstream.takes_stream_usage is None
 
 
 async def _begin_stream(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -181,7 +182,7 @@ async def _event_chunks(upstream: Upstream, response: httpx.Response) -> AsyncIt
     if not holds_events(start):
         rest = b"".join([chunk async for chunk in chunks])
         start = completion_events(_completion(upstream, start + rest))
-    yield start
+    yield start.removeprefix(BOM_UTF8)
     async for chunk in chunks:
         yield chunk
 

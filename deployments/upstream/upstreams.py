@@ -66,8 +66,8 @@ class Upstream:
     breaker : CircuitBreaker
     in_flight : int
         Number of calls.
-    refuses_stream_usage : bool
-        Whether it was seen to refuse ``stream_options.include_usage``.
+    takes_stream_usage : bool or None
+        Whether it takes ``stream_options.include_usage``; None: not known yet.
     """
 
     name: str
@@ -76,12 +76,12 @@ class Upstream:
     settings: UpstreamSettings
     breaker: CircuitBreaker
     in_flight: int = 0
-    refuses_stream_usage: bool = False
+    takes_stream_usage: bool | None = None
 
     @property
     def requests_stream_usage(self) -> bool:
         """Whether a stream's usage is requested."""
-        return self.settings.stream_usage != "never" and not self.refuses_stream_usage
+        return self.settings.stream_usage != "never" and self.takes_stream_usage is not False
 
     def redact(self, text: str) -> str:
         """Return `text` without the key."""

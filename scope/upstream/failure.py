@@ -5,11 +5,11 @@ Whole answers, the events of a stream and bodies with an HTTP status are read al
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from typing import Any
 
 from scope.errors import ScopeError
@@ -23,6 +23,7 @@ from scope.upstream.events import (
     join_chunks,
     split_events,
 )
+from scope.upstream.failure_fields import failure_message, failure_status
 
 TIMEOUT, NO_CONNECTION, CUT_CONNECTION = "timeout", "no connection", "cut connection"
 GARBAGE = "garbage"
@@ -39,38 +40,7 @@ MAX_ERROR_CHARS = 300
 Redact = Callable[[str], str]
 """Removes the key of the upstream from a text."""
 
-STATUS_FIELDS = ("code", "status", "status_code", "http_code", "type")
-MESSAGE_FIELDS = ("message", "msg", "detail", "error_message", "errors")
-"""Where upstreams put the status and the words of a failure."""
-
 _ERROR_EVENT = re.compile(rb"^event:\s*error\s*$", re.MULTILINE)
-
-
-def _bare(name: str) -> str:
-    return re.sub(r"[^a-z0-9]|error$|exceeded$", "", name.lower())
-
-
-STATUS_OF_CODE = {_bare(status.name): status.value for status in HTTPStatus if status >= 400} | {
-    _bare(name): status
-    for status, names in {
-        400: "invalid_request invalid_argument context_length content_filter content_policy",
-        401: "authentication invalid_api_key unauthenticated",
-        402: "insufficient_credits insufficient_balance billing",
-        403: "permission permission_denied",
-        404: "model_not_found",
-        413: "request_too_large",
-        429: "rate_limit insufficient_quota resource_exhausted",
-        500: "server api internal",
-        503: "overloaded unavailable engine_overloaded server_overloaded",
-        504: "timeout deadline",
-    }.items()
-    for name in names.split()
-}
-"""Status of the words that OpenAI, Anthropic, Google, vLLM and others use in place of a number.
-
-Without capitals and marks and without "error" or "exceeded" at the end: ``RateLimitError`` and
-``rate_limit_exceeded`` are one word.
-"""
 
 
 class UpstreamError(ScopeError):
@@ -182,7 +152,7 @@ def read_event(event: bytes, redact: Redact) -> Chunk | None:
     error = reported_error(data, redact) if data else None
     if error is None and _ERROR_EVENT.search(event):
         text = event_text(event).decode(errors="replace")
-        error = _status_error(_status(data or {}) or 502, text, None, redact)
+        error = _status_error(failure_status(data or {}) or 502, text, None, redact)
     if error is not None:
         raise error
     return data
@@ -202,7 +172,7 @@ def reported_error(data: Mapping[str, Any], redact: Redact) -> UpstreamError | N
             return _reported_error(error, holder, redact)
     if any(choice.get("finish_reason") == "error" for choice in choices):
         return _status_error(502, "finish reason 'error'", None, redact)
-    if data.get("object") == "error" or (not choices and _message(data) is not None):
+    if data.get("object") == "error" or (not choices and failure_message(data) is not None):
         return _reported_error(data, data, redact)
     return None
 
@@ -239,7 +209,7 @@ def retry_after_s(header: str | None, now: datetime) -> float | None:
 def _joined(content: bytes, redact: Redact) -> Chunk:
     """Return the whole answer of a stream that was sent in place of one."""
     choices, chunks, done = OpenChoices(), [], False
-    for event in split_events(content + b"\n\n"):
+    for event in split_events(content.removeprefix(BOM_UTF8) + b"\n\n"):
         done = done or event_text(event).strip() == b"[DONE]"
         if chunk := read_event(event, redact):
             chunks.append(chunk)
@@ -252,12 +222,12 @@ def _joined(content: bytes, redact: Redact) -> Chunk:
 def _reported_error(error: object, holder: Mapping[str, Any], redact: Redact) -> UpstreamError:
     """Return the error that `holder` has: an object, or a text with its status beside it."""
     if not isinstance(error, dict):
-        return _status_error(_status(holder) or 502, error, None, redact)
-    message = _message(error)
+        return _status_error(failure_status(holder) or 502, error, None, redact)
+    message = failure_message(error)
     shaped = error is not holder and isinstance(error.get("message"), str)
     body = {"error": error} if shaped else None
     failed = _status_error(
-        _status(error) or _status(holder) or 502,
+        failure_status(error) or failure_status(holder) or 502,
         json.dumps(error) if message is None else message,
         body,
         redact,
@@ -265,34 +235,6 @@ def _reported_error(error: object, holder: Mapping[str, Any], redact: Redact) ->
     if (seconds := error.get("retry_after")) is not None:
         failed.wait_s = retry_after_s(str(seconds), datetime.now(UTC))
     return failed
-
-
-def _message(error: Mapping[str, Any]) -> str | None:
-    """Return the words of a failure; of a list of failures those of the first."""
-    for name in MESSAGE_FIELDS:
-        value = error.get(name)
-        if isinstance(value, list) and value:
-            value = value[0]
-        if isinstance(value, dict):
-            texts = [value[name] for name in MESSAGE_FIELDS if isinstance(value.get(name), str)]
-            where = value.get("loc")  # FastAPI says the field there
-            place = ".".join(map(str, where)) + ": " if isinstance(where, list) else ""
-            value = place + texts[0] if texts else None
-        if isinstance(value, str) and value:
-            return value
-    return None
-
-
-def _status(error: Mapping[str, Any]) -> int | None:
-    """Return the HTTP status that a failure says: a number, a number as text, or a word."""
-    for name in STATUS_FIELDS:
-        value = error.get(name)
-        status = STATUS_OF_CODE.get(_bare(value)) if isinstance(value, str) else value
-        if isinstance(value, str) and value.isdecimal():
-            status = int(value[:4])
-        if isinstance(status, int) and 400 <= status < 600:
-            return status
-    return None
 
 
 def _status_error(

@@ -148,7 +148,7 @@ def test_two_choices_are_joined_apart():
 
 
 @pytest.mark.parametrize("end", [b"data: [DONE]\n\n", b"", b"data: [DONE]"])
-@pytest.mark.parametrize("before", [b"", b": ping\n\n", b"\r\n\r\n"])
+@pytest.mark.parametrize("before", [b"", b": ping\n\n", b"\r\n\r\n", b"\xef\xbb\xbf"])
 def test_events_in_place_of_a_whole_answer_are_joined(before, end):
     """
     A paid answer is not thrown away for its form.
