@@ -32,8 +32,8 @@ NORMAL = {
     "events": 2,  # of a stream, before the failure
     "script": (),  # a whole body as it is: texts, and seconds to wait between them
     "content_type": "text/event-stream",  # of a script
-    "refuses": (),  # fields that it answers with 422, in FastAPI's shape
-    "refusal": None,  # another body of that answer
+    "forbids": (),  # fields that it answers with 422, in FastAPI's shape
+    "forbidden": None,  # another body of that answer
 }
 FAULTS = ("status", "cut", "garbage", "silent")
 
@@ -132,13 +132,13 @@ class App:
         authorization = headers.get(b"authorization", b"").decode()
         if behaviour["delay_s"]:
             await asyncio.sleep(behaviour["delay_s"])
-        refused = [name for name in behaviour["refuses"] if name in request]
+        forbidden = [name for name in behaviour["forbids"] if name in request]
         if way == "silent":
             await receive()  # until the client disconnects
             call["hung_up"] = True
-        elif refused:
-            extra = {"type": "extra_forbidden", "loc": ["body", *refused], "msg": "not permitted"}
-            await answer(send, 422, behaviour["refusal"] or {"detail": [extra]})
+        elif forbidden:
+            extra = {"type": "extra_forbidden", "loc": ["body", *forbidden], "msg": "not permitted"}
+            await answer(send, 422, behaviour["forbidden"] or {"detail": [extra]})
         elif way == "script":
             await play(behaviour, send)
         elif request.get("stream") and way not in ("status", "garbage"):

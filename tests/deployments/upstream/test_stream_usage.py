@@ -7,7 +7,7 @@ import pytest
 from deployments.upstream.responses import UpstreamResponse
 from tests.deployments.conftest import read
 
-REFUSING = {"refuses": ["stream_options"]}
+REFUSING = {"forbids": ["stream_options"]}
 
 
 def test_a_field_that_we_add_fails_no_client(ask, site):
@@ -53,7 +53,7 @@ def test_the_options_of_the_client_stay_when_ours_are_refused(ask, site, refusal
     """
     The second call is the client's own request.
     """
-    refusing = {"refuses": ["stream_options"], "refusal": refusal}
+    refusing = {"forbids": ["stream_options"], "forbidden": refusal}
     answer, _ = ask({"small": refusing}, stream=True, stream_options={"exotic": 1})
     first, second = (call["body"]["stream_options"] for call in site.log())
 
@@ -65,7 +65,7 @@ def test_an_upstream_that_takes_the_field_is_not_suspected(site):
     """
     After one stream with it, a refusal that names no field is the client's own.
     """
-    refusal = {"refuses": ["exotic"], "refusal": {"error": {"message": "Invalid request"}}}
+    refusal = {"forbids": ["exotic"], "forbidden": {"error": {"message": "Invalid request"}}}
 
     async def run():
         async with site.open({"small": refusal}):
@@ -81,7 +81,7 @@ def test_an_error_about_another_field_is_not_asked_twice(ask, site):
     The client's own mistake costs one call.
     """
     refusal = {"error": {"message": "too long", "param": "messages"}}
-    answer, _ = ask({"small": {"refuses": ["messages"], "refusal": refusal}}, stream=True)
+    answer, _ = ask({"small": {"forbids": ["messages"], "forbidden": refusal}}, stream=True)
 
     assert (answer.status, answer.body) == (422, refusal)
     assert len(site.log()) == 1
