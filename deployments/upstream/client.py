@@ -181,7 +181,9 @@ async def _event_chunks(upstream: Upstream, response: httpx.Response) -> AsyncIt
             break
     if not holds_events(start):
         rest = b"".join([chunk async for chunk in chunks])
-        start = completion_events(_completion(upstream, start + rest))
+        with read_completion(upstream.redact_bytes(start + rest), upstream.redact) as answer:
+            answer["choices"][0]["message"]
+            start = completion_events(answer)
     yield start.removeprefix(BOM_UTF8)
     async for chunk in chunks:
         yield chunk

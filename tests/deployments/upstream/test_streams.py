@@ -20,6 +20,7 @@ def event(finish_reason=None, **delta):
 
 ROLE, WORD = event(role="assistant", content=""), event(content="Four.")
 STOP, FINISHED_BY_ERROR = event("stop"), event("error", content="")
+ODD_ANSWER = json.dumps({"choices": [{"message": "Four."}]})
 ERROR = 'data: {"error": {"message": "no"}}\n\n'
 
 
@@ -120,6 +121,7 @@ def test_events_are_passed_on_at_once(site):
         pytest.param({"way": "script", "script": [ROLE, *[": ping\n\n", 0.1] * 20]}, id="comments"),
         pytest.param({"way": "script", "script": ["<html>no</html>"]}, id="no events"),
         pytest.param({"way": "script", "script": ['{"error": "no"}']}, id="an error as JSON"),
+        pytest.param({"way": "script", "script": [ODD_ANSWER]}, id="a message that is a text"),
     ],
 )
 def test_before_the_first_byte_another_model_answers(ask, behaviour):
