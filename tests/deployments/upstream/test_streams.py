@@ -124,7 +124,7 @@ def test_events_are_passed_on_at_once(site):
         pytest.param({"way": "script", "script": [ODD_ANSWER]}, id="a message that is a text"),
     ],
 )
-def test_before_the_first_byte_another_model_answers(ask, behaviour):
+def test_before_an_answer_begins_another_model_gives_it(ask, behaviour):
     """
     The failure is invisible to the client.
     """
@@ -256,7 +256,7 @@ def test_wrong_stream_options_are_passed_on(ask, site):
 
 def test_broken_streams_open_the_circuit(site):
     """
-    A first event is no success: the breaker counts the end of the stream.
+    A beginning is no success: the breaker counts the end of the stream.
     """
 
     async def run():
