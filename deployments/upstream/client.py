@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import httpx
 
-from deployments.upstream.conversion import completion_events
+from deployments.upstream.conversion import END, completion_events
 from deployments.upstream.errors import DEADLINE
 from deployments.upstream.upstreams import Upstream
 from scope.upstream import (
@@ -183,7 +183,7 @@ async def _event_chunks(upstream: Upstream, response: httpx.Response) -> AsyncIt
         rest = b"".join([chunk async for chunk in chunks])
         with read_completion(upstream.redact_bytes(start + rest), upstream.redact) as answer:
             answer["choices"][0]["message"]
-            start = completion_events(answer)
+            start = b"".join(completion_events(answer)) + END
     yield start.removeprefix(BOM_UTF8)
     async for chunk in chunks:
         yield chunk

@@ -5,12 +5,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from deployments.upstream.conversion import END, to_event
+from deployments.upstream.conversion import END, completion_events, to_event
 from scope.upstream import (
     GARBAGE,
     OpenChoices,
     UpstreamError,
     begins_answer,
+    choices_of,
     cut_stream,
     event_data,
     event_text,
@@ -144,6 +145,8 @@ class SSEPassthrough:
         data = read_event(event, self._redact)
         if data is None:
             return event
+        if any(isinstance(choice.get("message"), dict) for choice in choices_of(data)):
+            return b"".join(map(self._read_one, completion_events(data)))
         self._choices.note(data)
         self.begun = self.begun or begins_answer(data)
         if isinstance(data.get("usage"), dict):

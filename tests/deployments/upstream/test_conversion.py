@@ -2,8 +2,8 @@
 
 import pytest
 
-from deployments.upstream.conversion import END, completion_events
-from scope.upstream.events import begins_answer, event_data, join_chunks, split_events
+from deployments.upstream.conversion import completion_events
+from scope.upstream.events import begins_answer, event_data, join_chunks
 
 CALL = {"id": "t", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 USAGE = {"prompt_tokens": 20, "completion_tokens": 10}
@@ -19,9 +19,7 @@ def choice(index=0, finish_reason="stop", **message):
 
 
 def chunks(whole):
-    *events, end = split_events(completion_events(whole))
-    assert end == END
-    return [event_data(event) for event in events]
+    return [event_data(event) for event in completion_events(whole)]
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,20 @@ def test_every_chunk_names_our_model(chunk):
     assert [event_data(one) for one in got.split(b"\n\n")[:4]] == [expected] * 4
 
 
+def test_a_whole_answer_in_one_event_becomes_pieces():
+    """
+    Clients of streams read deltas, not messages.
+    """
+    message = b'[{"index": 0, "message": {"content": "a"}, "finish_reason": "stop"}]'
+    got, passthrough = fed(NAMED + message + b', "usage": {"prompt_tokens": 1}}\n\n', DONE)
+    *pieces, end, _ = got.split(b"\n\n")
+
+    choices = [event_data(piece)["choices"][0] for piece in pieces]
+    assert [choice["delta"] for choice in choices] == [{"content": "a"}, {}]
+    assert [choice["finish_reason"] for choice in choices] == [None, "stop"]
+    assert (end + b"\n\n", passthrough.usage) == (DONE, {"prompt_tokens": 1})
+
+
 def test_only_the_name_of_a_chunk_changes():
     """
     Spaces and the order of the fields stay.
