@@ -106,10 +106,11 @@ def http_error(status: int, text: str, retry_after: str | None, redact: Redact) 
     except (ValueError, RecursionError):
         body = None
     reported = reported_error(body, redact) if isinstance(body, dict) else None
-    failed = _status_error(status, text if reported is None else reported.message, None, redact)
+    message, shape = (reported.message, reported.body) if reported else (text, None)
+    failed = _status_error(status, message, shape, redact)
     failed.wait_s = retry_after_s(retry_after, datetime.now(UTC))
-    if reported is not None:
-        failed.body, failed.wait_s = reported.body, failed.wait_s or reported.wait_s
+    if failed.wait_s is None and reported is not None:
+        failed.wait_s = reported.wait_s
     return failed
 
 

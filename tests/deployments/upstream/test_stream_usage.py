@@ -54,7 +54,8 @@ def test_the_options_of_the_client_stay_when_ours_are_refused(ask, site, refusal
     The second call is the client's own request.
     """
     refusing = {"forbids": ["stream_options"], "forbidden": refusal}
-    answer, _ = ask({"small": refusing}, stream=True, stream_options={"exotic": 1})
+    wanted = {"stream": True, "stream_options": {"exotic": 1}}
+    answer, _ = ask({"small": refusing}, models=["small"], **wanted)
     first, second = (call["body"]["stream_options"] for call in site.log())
 
     assert (first, second) == ({"exotic": 1, "include_usage": True}, {"exotic": 1})
@@ -81,7 +82,8 @@ def test_an_error_about_another_field_is_not_asked_twice(ask, site):
     The client's own mistake costs one call.
     """
     refusal = {"error": {"message": "too long", "param": "messages"}}
-    answer, _ = ask({"small": {"forbids": ["messages"], "forbidden": refusal}}, stream=True)
+    forbidding = {"forbids": ["messages"], "forbidden": refusal}
+    answer, _ = ask({"small": forbidding}, models=["small"], stream=True)
 
     assert (answer.status, answer.body) == (422, refusal)
     assert len(site.log()) == 1
@@ -94,7 +96,8 @@ def test_whether_usage_is_requested_can_be_set(ask, site, setting, sent):
     """
     ``always`` passes the refusal on, ``never`` spares the question.
     """
-    answer, _ = ask({"small": REFUSING}, stream=True, settings={"stream_usage": setting})
+    settings = {"stream_usage": setting}
+    answer, _ = ask({"small": REFUSING}, models=["small"], stream=True, settings=settings)
 
     assert ["stream_options" in call["body"] for call in site.log()] == sent
     assert isinstance(answer, UpstreamResponse) is (setting == "always")
