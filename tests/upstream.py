@@ -19,7 +19,7 @@ NORMAL = {
     "answer": "The answer is (A).",
     "answers": (),  # of successive attempts at a prompt, again and again; (): always `answer`
     "delay_s": 0.0,
-    "way": "ok",  # or status, cut, silent, garbage, no_usage, error; see also `stream`
+    "way": "ok",  # or status, cut, silent, garbage, no_usage, error, script; see also `stream`
     "times": -1,  # number of first attempts at a prompt that go that way; -1: all
     "share": 1.0,  # of the attempts, drawn by a hash of prompt and attempt
     "status": 500,
@@ -32,6 +32,10 @@ NORMAL = {
     "prompt_tokens": 20,
     "completion_tokens": 10,
     "events": 2,  # of a stream, before the failure
+    "script": (),  # a whole body as it is: texts, and seconds to wait between them
+    "content_type": "text/event-stream",  # of a script
+    "forbids": (),  # fields that it answers with 422, in FastAPI's shape
+    "forbidden": None,  # another body of that answer
 }
 FAULTS = ("status", "cut", "garbage", "silent")
 
@@ -134,9 +138,15 @@ class App:
         authorization = headers.get(b"authorization", b"").decode()
         if behaviour["delay_s"]:
             await asyncio.sleep(behaviour["delay_s"])
+        forbidden = [name for name in behaviour["forbids"] if name in request]
         if way == "silent":
             await receive()  # until the client disconnects
             call["hung_up"] = True
+        elif forbidden:
+            extra = {"type": "extra_forbidden", "loc": ["body", *forbidden], "msg": "not permitted"}
+            await answer(send, 422, behaviour["forbidden"] or {"detail": [extra]})
+        elif way == "script":
+            await play(behaviour, send)
         elif request.get("stream") and way not in ("status", "garbage"):
             call["hung_up"] = await stream(way, behaviour, authorization, receive, send)
         else:
@@ -216,6 +226,21 @@ async def stream(way, behaviour, authorization, receive, send):
     if way != "cut":
         await send({"type": "http.response.body"})
     return False
+
+
+async def play(behaviour, send):
+    """Send a script, and end without an error."""
+    headers = [(b"content-type", behaviour["content_type"].encode())]
+    if behaviour["retry_after"] is not None:
+        headers.append((b"retry-after", behaviour["retry_after"].encode()))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for piece in behaviour["script"]:
+        if isinstance(piece, str):
+            body = piece.encode()
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        else:
+            await asyncio.sleep(piece)
+    await send({"type": "http.response.body"})
 
 
 def chunks(behaviour, text, *, usage):

@@ -99,7 +99,7 @@ STAGES: Mapping[str, str] = {
     "predict": "a call of the Predictor",
     "select": "the choice among several samples",
     "reason": "the reasoner queries of a request",
-    "upstream": "an answer, or the first byte of a stream, retries included",
+    "upstream": "an answer, or the beginning of one in a stream, retries included",
 }
 """Each stage has a histogram ``scope_STAGE_latency_ms``."""
 

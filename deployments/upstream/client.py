@@ -2,29 +2,38 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from codecs import BOM_UTF8
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Self
 
 import httpx
 
+from deployments.upstream.conversion import END, completion_events
 from deployments.upstream.errors import DEADLINE
 from deployments.upstream.upstreams import Upstream
 from scope.upstream import (
     CONNECT_S,
-    GARBAGE,
     TIMEOUT,
     UpstreamError,
+    holds_events,
     http_error,
     map_transport_error,
-    one_line,
     open_transport,
     read_completion,
+    retry_after_s,
 )
 
 FORWARDED_HEADERS = ("idempotency-key", "x-request-id", "x-client-request-id")
 """Headers of the client that are sent to the upstream; its key and its cookies never are."""
+
+MIN_START_BYTES = 6
+"""Of a body, without white space: ``event:`` tells server-sent events from JSON."""
+
+ReadEvents = Callable[[AsyncIterator[bytes]], AsyncGenerator[bytes, None]]
+"""Maps the chunks of a stream to the blocks for the client, the first once the answer has begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +90,24 @@ class UpstreamClient:
                 asyncio.timeout(request.timeout_s(upstream)),
                 self._response(upstream, request, "gzip, deflate") as response,
             ):
-                content = upstream.redact_bytes(await response.aread())
-        return _completion(upstream, content)
+                return _completion(upstream, await response.aread())
 
     @asynccontextmanager
     async def stream(
-        self, upstream: Upstream, request: UpstreamRequest
+        self, upstream: Upstream, request: UpstreamRequest, read: ReadEvents
     ) -> AsyncIterator[tuple[bytes, AsyncIterator[bytes]]]:
-        """Open a stream: its first chunk, and the others as they arrive.
+        """Open a stream: the first block for the client, and the others as they arrive.
 
-        Leaving the block closes the connection.
+        A whole answer in place of a stream is sent as one. Leaving the block closes the
+        connection.
+
+        Parameters
+        ----------
+        upstream : Upstream
+        request : UpstreamRequest
+            Its time ends with the first block; after it only gaps between chunks are limited.
+        read : callable
+            Maps the chunks of server-sent events to the blocks for the client.
 
         Raises
         ------
@@ -102,15 +119,9 @@ class UpstreamClient:
                 async with asyncio.timeout(request.timeout_s(upstream)):
                     opening = self._response(upstream, request, "identity")
                     response = await stack.enter_async_context(opening)
-                    content_type = response.headers.get("content-type", "").lower()
-                    if not content_type.startswith("text/event-stream"):
-                        _completion(upstream, upstream.redact_bytes(await response.aread()))
-                        raise UpstreamError(
-                            GARBAGE, f"expected events, got {one_line(content_type)!r}"
-                        )
-                    chunks = response.aiter_bytes()
-                    first = await anext(chunks, b"")
-                yield first, chunks
+                    blocks = read(_event_chunks(upstream, response))
+                    first = await anext(blocks, b"")
+                yield first, blocks
 
     @asynccontextmanager
     async def _response(
@@ -134,6 +145,11 @@ class UpstreamClient:
                 retry_after = response.headers.get("retry-after")
                 raise http_error(response.status_code, response.text, retry_after, upstream.redact)
             yield response
+        except UpstreamError as error:  # it may be reported with status 200
+            if error.wait_s is None:
+                header = response.headers.get("retry-after")
+                error.wait_s = retry_after_s(header, datetime.now(UTC))
+            raise
         finally:
             await response.aclose()
 
@@ -152,7 +168,28 @@ def _map_errors(upstream: Upstream, request: UpstreamRequest) -> Iterator[None]:
         raise UpstreamError(mapped.kind, type(error.__cause__ or error).__name__) from error
 
 
+async def _event_chunks(upstream: Upstream, response: httpx.Response) -> AsyncIterator[bytes]:
+    """Yield the server-sent events of a stream; its body says what it is, not its content type.
+
+    Upstreams send events as ``text/plain``, and whole answers to those that asked for a stream.
+    """
+    chunks = response.aiter_bytes()
+    start = b""
+    async for chunk in chunks:
+        start += chunk
+        if len(start.lstrip()) >= MIN_START_BYTES:
+            break
+    if not holds_events(start):
+        rest = b"".join([chunk async for chunk in chunks])
+        with read_completion(upstream.redact_bytes(start + rest), upstream.redact) as answer:
+            answer["choices"][0]["message"]
+            start = b"".join(completion_events(answer)) + END
+    yield start.removeprefix(BOM_UTF8)
+    async for chunk in chunks:
+        yield chunk
+
+
 def _completion(upstream: Upstream, content: bytes) -> dict[str, Any]:
-    with read_completion(content, upstream.redact) as data:
+    with read_completion(upstream.redact_bytes(content), upstream.redact) as data:
         data["choices"][0]["message"]
         return dict(data)

@@ -36,18 +36,19 @@ def error_answer(error: UpstreamError) -> tuple[int, dict[str, Any], dict[str, s
     """Return status, body and headers for a request that no model answered.
 
     An error of the request itself passes through in the upstream's words. All others are
-    reported in ours: 429 and 503 with ``Retry-After``, 504 for a time-out, 502 otherwise.
+    reported in ours: with the upstream's status if a retry may help, 504 for a time-out, 502
+    otherwise; with the upstream's ``Retry-After``, which 429 and 503 always have.
     """
     if error.is_client_error:
         body = error.body or error_body(error.message, "invalid_request_error")
         return error.status or 400, body, {}
     status, body = _status_and_body(error, f"no model answered; the last error is {error}")
-    wait_s = error.wait_s if error.wait_s is not None else 1.0
-    return status, body, {"retry-after": f"{math.ceil(wait_s)}"} if status in (429, 503) else {}
+    wait_s = 1.0 if error.wait_s is None and status in (429, 503) else error.wait_s
+    return status, body, {} if wait_s is None else {"retry-after": f"{math.ceil(wait_s)}"}
 
 
 def _status_and_body(error: UpstreamError, message: str) -> tuple[int, dict[str, Any]]:
-    if error.status == 429:
+    if error.status == 429 and not error.lacks_credit:
         return 429, error_body(message, RATE_LIMIT_ERROR, "upstream_rate_limited")
     by_kind: Mapping[str, tuple[int, str]] = {
         FULL: (503, "upstreams_full"),
@@ -56,4 +57,6 @@ def _status_and_body(error: UpstreamError, message: str) -> tuple[int, dict[str,
         TIMEOUT: (504, "upstream_timeout"),
     }
     status, code = by_kind.get(error.kind, (502, "upstream_failed"))
+    if error.status is not None and error.is_retryable:
+        status = error.status
     return status, error_body(message, SERVER_ERROR, code)

@@ -1,121 +1,20 @@
 """Get an answer from the best model that gives one."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from deployments.upstream.best_of_n import BestOfN
+from deployments.upstream.calls import call_upstream, stream_upstream
 from deployments.upstream.client import UpstreamClient, UpstreamRequest
-from deployments.upstream.errors import DEADLINE, error_answer, error_event
-from deployments.upstream.responses import (
-    Attempt,
-    UpstreamResponse,
-    UpstreamStream,
-    cost_usd,
-    scope_metadata,
-)
+from deployments.upstream.errors import DEADLINE, error_answer
+from deployments.upstream.responses import Attempt, UpstreamResponse, UpstreamStream
 from deployments.upstream.retries import AttemptHistory, RetrySettings
-from deployments.upstream.samples import SamplingSettings, usage_of
+from deployments.upstream.samples import SamplingSettings
 from deployments.upstream.selection import SampleSelector
-from deployments.upstream.sse import SSEPassthrough
 from deployments.upstream.upstreams import ArmUpstream, UpstreamRegistry
 from scope.errors import ConfigError
 from scope.upstream import UpstreamError
-
-
-async def call_upstream(
-    client: UpstreamClient, arm: ArmUpstream, request: UpstreamRequest
-) -> UpstreamResponse:
-    """Return a whole answer.
-
-    Raises
-    ------
-    UpstreamError
-        If the call fails.
-    """
-    with arm.upstream.acquire():
-        body = await client.complete(arm.upstream, request)
-    usage = usage_of(body)
-    body |= {"model": arm.name, "scope": scope_metadata(arm, usage)}
-    return UpstreamResponse(200, body, {}, arm.name, usage, cost_usd(arm, usage))
-
-
-async def stream_upstream(
-    client: UpstreamClient, arm: ArmUpstream, request: UpstreamRequest
-) -> UpstreamStream:
-    """Return a stream whose first event has arrived.
-
-    Raises
-    ------
-    UpstreamError
-        If the call fails before the first event.
-    """
-    options = request.body.get("stream_options") or {}
-    show_usage = False
-    if isinstance(options, dict):  # otherwise the upstream reports the error
-        show_usage = bool(options.get("include_usage"))
-        options = {**options, "include_usage": True}
-    request = replace(request, body={**request.body, "stream_options": options})
-    events = SSEPassthrough(
-        show_usage=show_usage,
-        describe=partial(scope_metadata, arm),
-        redact=arm.upstream.redact,
-    )
-    stream = UpstreamStream(arm.name)
-    stream.chunks = _chunks(client, arm, request, events, stream)
-    await anext(stream.chunks)
-    return stream
-
-
-async def _chunks(
-    client: UpstreamClient,
-    arm: ArmUpstream,
-    request: UpstreamRequest,
-    events: SSEPassthrough,
-    stream: UpstreamStream,
-) -> AsyncGenerator[bytes, None]:
-    """Yield an empty chunk once the first event has arrived, then all chunks for the client.
-
-    `stream_upstream` always takes the first step: a generator that has not started would not
-    close the connection when it is closed.
-    """
-    begun, upstream = False, arm.upstream
-    try:
-        with upstream.acquire():
-            async with client.stream(upstream, request) as (first, rest):
-                async for block in _event_blocks(first, rest, events):
-                    if not begun:
-                        upstream.breaker.release()
-                        begun = True
-                        yield b""
-                    yield upstream.redact_bytes(block)
-    except UpstreamError as error:
-        if not begun:
-            raise
-        if not events.done:
-            stream.error = error
-            yield error_event(error, arm.name)
-    finally:
-        stream.usage = events.usage
-        stream.cost_usd = cost_usd(arm, events.usage)
-
-
-async def _event_blocks(
-    first: bytes, rest: AsyncIterator[bytes], events: SSEPassthrough
-) -> AsyncGenerator[bytes, None]:
-    """Yield the events that each chunk completes; raise the error that one of them reports."""
-    chunk = first
-    while chunk:
-        if block := events.feed(chunk):
-            yield block
-        if events.error is not None:
-            raise events.error
-        chunk = await anext(rest, b"")
-    if block := events.finish():
-        yield block
-
 
 NO_REWARD_MODEL = SampleSelector()
 
@@ -125,7 +24,7 @@ UpstreamCall = Callable[
 
 
 class FallbackExecutor:
-    """Calls upstreams and falls back from one to the next until the first byte is sent.
+    """Calls upstreams and falls back from one to the next until an answer has begun.
 
     Parameters
     ----------
@@ -168,11 +67,12 @@ class FallbackExecutor:
         body : mapping
             A chat-completions request without our own fields. It is sent unchanged except for
             ``model``, the ``reasoning_effort`` of an arm that has one and, in a stream,
-            ``stream_options.include_usage``. Several samples differ in their ``seed``, if any.
+            ``stream_options.include_usage`` where the upstream knows it. Several samples differ
+            in their ``seed``, if any.
         models : sequence of str
             The allowed arms, best first; in a stream each has one sample.
         deadline_s : float
-            Time-out for a whole answer, or for the first byte of a stream. A stream that has
+            Time-out for a whole answer, or for the beginning of one in a stream. A stream that has
             begun continues as long as no gap between its chunks exceeds the model's ``timeout_s``.
         headers : mapping of str to str
             The client's, names in lower case; `FORWARDED_HEADERS` are sent to the upstream.

@@ -22,7 +22,7 @@ class Attempt:
         ``ok``; ``full`` or ``open circuit`` if it was not called; otherwise the kind of
         `UpstreamError`, such as ``http 500``, ``timeout`` or ``deadline``.
     latency_s : float
-        Until the answer, or the first byte of a stream.
+        Until the answer, or the beginning of one in a stream.
     samples : SampleCounts or None
         Of an arm with several samples.
     """
@@ -72,7 +72,7 @@ class UpstreamResponse:
 
 @dataclass(slots=True)
 class UpstreamStream:
-    """An answer whose first byte has arrived.
+    """A streamed answer that has begun.
 
     Attributes
     ----------

@@ -1,22 +1,27 @@
-"""Pass server-sent events through, and read usage and errors out of them."""
+"""Pass server-sent events through, and read usage, failures and the end out of them."""
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from deployments.upstream.conversion import END, completion_events, to_event
 from scope.upstream import (
-    CUT_CONNECTION,
     GARBAGE,
+    OpenChoices,
     UpstreamError,
+    begins_answer,
+    choices_of,
+    cut_stream,
     event_data,
-    split_error_event,
+    event_text,
+    read_event,
     split_events,
 )
 
 USAGE = re.compile(rb'"usage"\s*:\s*\{')
-ENDED = re.compile(rb'"finish_reason"\s*:\s*"')
-DONE = re.compile(rb"^data:\s*\[DONE\]", re.MULTILINE)
+FINISHED = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
+MODEL = re.compile(rb'("model"\s*:\s*)"[^"\\]*(?:\\.[^"\\]*)*"')
 MAX_EVENT_BYTES = 16 * 2**20
 
 Usage = Mapping[str, Any]
@@ -25,12 +30,15 @@ Usage = Mapping[str, Any]
 class SSEPassthrough:
     """The events of one stream.
 
-    An event is passed on as soon as it is complete, and is parsed only if it holds the usage. An
-    incomplete event is held back: no client can read it, and after a cut it would corrupt the
-    error event that follows.
+    Until the answer has begun all events are held back: another model can still give it. Then an
+    event is passed on as soon as it is complete, with our name of the model and otherwise byte by
+    byte; it is parsed only if it may hold more than a piece of the answer. An incomplete event is
+    held back: no client can read it, and after a cut it would corrupt the error event that follows.
 
     Parameters
     ----------
+    model : str
+        Name of the model for the client.
     show_usage : bool
         Whether the client requested the usage; otherwise the chunk with the usage and without
         choices, which the client does not expect, is left out.
@@ -38,24 +46,33 @@ class SSEPassthrough:
         Maps usage to the field ``scope`` that is set beside it where it is shown.
     redact : callable
         Removes the upstream's key from a text.
+    n_choices : int, default=1
+        Choices that the client asked for.
     """
 
     def __init__(
         self,
         *,
+        model: str,
         show_usage: bool,
         describe: Callable[[Usage], dict[str, Any]],
         redact: Callable[[str], str],
+        n_choices: int = 1,
     ) -> None:
-        self._show_usage, self._describe, self._redact = show_usage, describe, redact
-        self._rest = b""
+        self._model, self._show_usage = model, show_usage
+        self._describe, self._redact = describe, redact
+        self._theirs = self._ours = b""
+        """The field ``model`` as the last chunk had it that was parsed, and with our name."""
+        self._single, self._choices = n_choices == 1, OpenChoices(n_choices)
+        self._rest, self._held, self._n_held = b"", list[bytes](), 0
+        self.begun = False
+        """Whether the answer has begun, or ended without a word: what was held back is out."""
         self.usage: Usage | None = None
         """The latest that the upstream reported."""
         self.done = False
         """Whether ``[DONE]`` was passed on: what follows does not matter."""
         self.error: UpstreamError | None = None
-        """The error that the upstream reported; its event and all after it are left out."""
-        self._ended = False
+        """The failure that the upstream reported; its event and all after it are left out."""
 
     def feed(self, chunk: bytes) -> bytes:
         """Return the events for the client that are complete with this chunk."""
@@ -64,15 +81,13 @@ class SSEPassthrough:
         if length < 3:
             length = 0
         events, self._rest = data[:length], data[length:]
-        if len(self._rest) > MAX_EVENT_BYTES:
-            raise UpstreamError(GARBAGE, "expected events, got megabytes without an empty line")
-        events, error = split_error_event(events, self._redact)
-        self.error = self.error or error
-        self.done = self.done or DONE.search(events) is not None
-        self._ended = self._ended or ENDED.search(events) is not None
-        if not USAGE.search(events):
-            return events
-        return b"".join(map(self._with_usage, split_events(events)))
+        if len(self._rest) + self._n_held > MAX_EVENT_BYTES:
+            raise UpstreamError(GARBAGE, "expected events, got megabytes without an answer")
+        if self.begun and self._single and not self.done:
+            renamed = self._renamed_pieces(events)
+            if renamed is not None:
+                return renamed
+        return b"".join(self._read(split_events(events)))
 
     def finish(self) -> bytes:
         """Return the rest for the client after the upstream's last chunk.
@@ -82,18 +97,80 @@ class SSEPassthrough:
         UpstreamError
             If the stream ended before the answer did.
         """
-        if DONE.fullmatch(self._rest.strip()):
-            return b"data: [DONE]\n\n"
-        if not (self.done or self._ended):
-            raise UpstreamError(CUT_CONNECTION, "the stream ended before the answer did")
-        return b""
+        last, self._rest = self._rest.strip(), b""
+        out = b""
+        if last == END.strip() or event_data(last) is not None:
+            out = b"".join(self._read([last + b"\n\n"]))
+        if self.error is None and not self.done:
+            if not self._choices.all_finished(done=False):
+                raise cut_stream()
+            out += self._release()
+        return out
 
-    def _with_usage(self, event: bytes) -> bytes:
-        data = event_data(event)
-        if data is None or not isinstance(data.get("usage"), dict):
+    def _renamed_pieces(self, events: bytes) -> bytes | None:
+        """Return events with our name of the model; None if they may hold more than pieces.
+
+        The fast way of nearly all chunks: no JSON is parsed. A quote inside a text is escaped,
+        so the patterns match no text of the answer.
+        """
+        if b'"error"' in events or b"event: error" in events or b"event:error" in events:
+            return None
+        if b"[DONE]" in events or FINISHED.search(events) or USAGE.search(events):
+            return None
+        n = events.count(b"data:")
+        if not n == events.count(b'"delta"') == events.count(self._theirs):
+            return None
+        return events.replace(self._theirs, self._ours)
+
+    def _read(self, events: list[bytes]) -> Iterator[bytes]:
+        """Yield what the client gets of each event, up to the first that reports a failure."""
+        for event in events:
+            if self.done:
+                return
+            try:
+                self._held.append(self._read_one(event))
+            except UpstreamError as error:
+                self.error = error
+                return
+            self._n_held += len(event)
+            if self.begun or self.done:
+                yield self._release()
+
+    def _read_one(self, event: bytes) -> bytes:
+        if event_text(event).strip() == b"[DONE]":
+            if not self._choices.all_finished(done=True):
+                raise cut_stream()
+            self.done = True
             return event
-        self.usage = data["usage"]
-        if self._show_usage:
-            described = {**data, "scope": self._describe(data["usage"])}
-            return b"data: " + json.dumps(described).encode() + b"\n\n"
-        return event if data.get("choices") else b""
+        data = read_event(event, self._redact)
+        if data is None:
+            return event
+        if any(isinstance(choice.get("message"), dict) for choice in choices_of(data)):
+            return b"".join(map(self._read_one, completion_events(data)))
+        self._choices.note(data)
+        self.begun = self.begun or begins_answer(data)
+        if isinstance(data.get("usage"), dict):
+            self.usage = data["usage"]
+            if self._show_usage:
+                described = {"model": self._model, "scope": self._describe(data["usage"])}
+                return to_event(data | described)
+            if not data.get("choices"):
+                return b""
+        return self._renamed(event, data)
+
+    def _renamed(self, event: bytes, data: dict[str, Any]) -> bytes:
+        """Return a chunk with our name of the model, and otherwise as it came if that is sure."""
+        name = data.get("model")
+        if "choices" not in data:
+            return event
+        found = list(MODEL.finditer(event)) if isinstance(name, str) else []
+        if len(found) != 1:
+            return event if name == self._model else to_event(data | {"model": self._model})
+        self._theirs, before = found[0].group(0, 1)
+        self._ours = before + json.dumps(self._model).encode()
+        return event.replace(self._theirs, self._ours)
+
+    def _release(self) -> bytes:
+        held, self._held, self._n_held = b"".join(self._held), [], 0
+        self.begun = True
+        return held

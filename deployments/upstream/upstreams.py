@@ -4,7 +4,7 @@ import os
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -35,12 +35,15 @@ class UpstreamSettings(StrictModel):
     model: str | None = Field(default=None, min_length=1)
     """Name of the model at the upstream; None: the pool's name."""
     timeout_s: Seconds = 500.0
-    """For a whole answer, for the first byte of a stream, and between two chunks of it.
+    """For a whole answer, for the beginning of one in a stream, and between two chunks of it.
 
     A reasoning model may think for minutes; what is left of the deadline is for another model.
     """
     max_concurrency: int = Field(default=64, ge=1)
     """Maximum number of calls in flight, per replica."""
+    stream_usage: Literal["auto", "always", "never"] = "auto"
+    """Whether the usage of streams is requested that do not request it: ``auto`` until the
+    upstream refuses the field. Without a usage the cost of a stream is unknown."""
     breaker_failures: int = Field(default=5, ge=1)
     """Consecutive failures that open the circuit."""
     breaker_open_s: Seconds = 30.0
@@ -97,6 +100,8 @@ class Upstream:
         Number of calls.
     learned : LearnedLimits
         What its refusals have shown.
+    takes_stream_usage : bool or None
+        Whether it takes ``stream_options.include_usage``; None: not known yet.
     """
 
     name: str
@@ -106,6 +111,12 @@ class Upstream:
     breaker: CircuitBreaker
     in_flight: int = 0
     learned: LearnedLimits = field(default_factory=LearnedLimits)
+    takes_stream_usage: bool | None = None
+
+    @property
+    def requests_stream_usage(self) -> bool:
+        """Whether a stream's usage is requested."""
+        return self.settings.stream_usage != "never" and self.takes_stream_usage is not False
 
     @property
     def rules(self) -> ParameterRules:

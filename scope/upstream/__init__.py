@@ -8,17 +8,26 @@ from scope.upstream.client import (
     token_count,
 )
 from scope.upstream.endpoint import OPENROUTER, CompletionResult, EndpointConfig
+from scope.upstream.events import (
+    OpenChoices,
+    begins_answer,
+    choices_of,
+    event_data,
+    event_text,
+    holds_events,
+    split_events,
+)
 from scope.upstream.failure import (
     CUT_CONNECTION,
     GARBAGE,
     TIMEOUT,
     UpstreamError,
-    event_data,
+    cut_stream,
     http_error,
     one_line,
     read_completion,
-    split_error_event,
-    split_events,
+    read_event,
+    retry_after_s,
 )
 from scope.upstream.parameters import OTHER_NAMES, ParameterRules, known_rules
 from scope.upstream.refusal import Refusal, read_refusal
@@ -34,20 +43,27 @@ __all__ = [
     "ChatClient",
     "CompletionResult",
     "EndpointConfig",
+    "OpenChoices",
     "ParameterRules",
     "Refusal",
     "RetryPolicy",
     "Seconds",
     "UpstreamError",
+    "begins_answer",
+    "choices_of",
+    "cut_stream",
     "event_data",
+    "event_text",
+    "holds_events",
     "http_error",
     "known_rules",
     "map_transport_error",
     "one_line",
     "open_transport",
     "read_completion",
+    "read_event",
     "read_refusal",
-    "split_error_event",
+    "retry_after_s",
     "split_events",
     "token_count",
 ]

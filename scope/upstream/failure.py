@@ -1,7 +1,11 @@
-"""Read a failed call of an OpenAI-compatible API: the only place that knows how failures look."""
+"""Read a failed call of an OpenAI-compatible API: the only place that knows how failures look.
+
+Whole answers, the events of a stream and bodies with an HTTP status are read alike.
+"""
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,6 +13,17 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from scope.errors import ScopeError
+from scope.upstream.events import (
+    Chunk,
+    OpenChoices,
+    choices_of,
+    event_data,
+    event_text,
+    holds_events,
+    join_chunks,
+    split_events,
+)
+from scope.upstream.failure_fields import failure_message, failure_status
 from scope.upstream.refusal import Refusal, read_refusal
 
 TIMEOUT, NO_CONNECTION, CUT_CONNECTION = "timeout", "no connection", "cut connection"
@@ -26,8 +41,7 @@ MAX_ERROR_CHARS = 300
 Redact = Callable[[str], str]
 """Removes the key of the upstream from a text."""
 
-_EVENT = re.compile(rb".*?\n\r?\n", re.DOTALL)
-_ERROR_EVENT = re.compile(rb'^data:\s*\{\s*"error"\s*:\s*\{', re.MULTILINE)
+_ERROR_EVENT = re.compile(rb"^event:\s*error\s*$", re.MULTILINE)
 
 
 class UpstreamError(ScopeError):
@@ -102,12 +116,14 @@ def http_error(status: int, text: str, retry_after: str | None, redact: Redact) 
     """
     try:
         body = json.loads(text)
-        error = body["error"]
-        message = error["message"] if isinstance(error, dict) else error
-    except (ValueError, KeyError, TypeError, RecursionError):
-        error, message = None, text
-    failed = _status_error(status, message, body if isinstance(error, dict) else None, redact)
+    except (ValueError, RecursionError):
+        body = None
+    reported = reported_error(body, redact) if isinstance(body, dict) else None
+    message, shape = (reported.message, reported.body) if reported else (text, None)
+    failed = _status_error(status, message, shape, redact)
     failed.wait_s = retry_after_s(retry_after, datetime.now(UTC))
+    if failed.wait_s is None and reported is not None:
+        failed.wait_s = reported.wait_s
     return failed
 
 
@@ -121,56 +137,58 @@ def read_completion(content: bytes, redact: Redact) -> Iterator[dict[str, Any]]:
     Raises
     ------
     UpstreamError
-        If it holds an error object in place of choices, as OpenRouter's do, or no completion.
+        If it reports a failure, or is no completion.
     """
     try:
-        data = json.loads(content)
-        if "choices" not in data and isinstance(data.get("error"), dict):
-            raise _reported_error(data["error"], redact)
+        data = _joined(content, redact) if holds_events(content) else json.loads(content)
+        if error := reported_error(data, redact):
+            raise error
         yield data
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         start = one_line(redact(content.decode(errors="replace")))
         raise UpstreamError(GARBAGE, f"expected a chat completion, got {start!r}") from error
 
 
-def split_error_event(events: bytes, redact: Redact) -> tuple[bytes, UpstreamError | None]:
-    """Split whole server-sent events before the first that reports an error.
-
-    Returns
-    -------
-    events : bytes
-        Those before it; all of them if none reports an error.
-    error : UpstreamError or None
-    """
-    found = _ERROR_EVENT.search(events)
-    if found is None:
-        return events, None
-    event = split_events(events[found.start() :])[0]
-    return events[: found.start()], _reported_error(
-        (event_data(event) or {}).get("error", {}), redact
-    )
+def cut_stream() -> UpstreamError:
+    """Return the error of a stream that is over while a choice has no finish reason."""
+    return UpstreamError(CUT_CONNECTION, "the stream ended before the answer did")
 
 
-def split_events(events: bytes) -> list[bytes]:
-    """Return each of several whole server-sent events, with the empty line at its end."""
-    return _EVENT.findall(events)
-
-
-def event_data(event: bytes) -> dict[str, Any] | None:
+def read_event(event: bytes, redact: Redact) -> Chunk | None:
     """Return the JSON object of a server-sent event; None where it has none.
 
-    Examples
-    --------
-    >>> event_data(b'data: {"a": 1}')
-    {'a': 1}
-    >>> event_data(b": keep-alive")
+    Raises
+    ------
+    UpstreamError
+        If it reports a failure.
     """
-    lines = (line[5:] for line in event.splitlines() if line.startswith(b"data:"))
-    try:
-        data = json.loads(b"\n".join(lines))
-    except (ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
+    data = event_data(event)
+    error = reported_error(data, redact) if data else None
+    if error is None and _ERROR_EVENT.search(event):
+        text = event_text(event).decode(errors="replace")
+        error = _status_error(failure_status(data or {}) or 502, text, None, redact)
+    if error is not None:
+        raise error
+    return data
+
+
+def reported_error(data: Mapping[str, Any], redact: Redact) -> UpstreamError | None:
+    """Return the failure that a JSON object reports; None if it reports none.
+
+    It is under ``error`` at the top or in a choice, a text or an object; or it is the finish
+    reason ``error``; or, without choices, the object itself: ``{"code": 429, "message": …}``,
+    ``{"detail": …}``, ``{"object": "error", …}``. A failure without a status is a 502.
+    """
+    choices = choices_of(data)
+    for holder in (data, *choices):
+        error = holder.get("error")
+        if any(error.values()) if isinstance(error, dict) else error:
+            return _reported_error(error, holder, redact)
+    if any(choice.get("finish_reason") == "error" for choice in choices):
+        return _status_error(502, "finish reason 'error'", None, redact)
+    if data.get("object") == "error" or (not choices and failure_message(data) is not None):
+        return _reported_error(data, data, redact)
+    return None
 
 
 def one_line(text: str) -> str:
@@ -202,11 +220,35 @@ def retry_after_s(header: str | None, now: datetime) -> float | None:
     return max(seconds, 0.0) if abs(seconds) < float("inf") else None
 
 
-def _reported_error(error: Mapping[str, Any], redact: Redact) -> UpstreamError:
-    """Return the error of an error object that came with status 200; 502 if it has no status."""
-    code = error.get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else 502
-    return _status_error(status, error.get("message"), {"error": error}, redact)
+def _joined(content: bytes, redact: Redact) -> Chunk:
+    """Return the whole answer of a stream that was sent in place of one."""
+    choices, chunks, done = OpenChoices(), [], False
+    for event in split_events(content.removeprefix(BOM_UTF8) + b"\n\n"):
+        done = done or event_text(event).strip() == b"[DONE]"
+        if chunk := read_event(event, redact):
+            chunks.append(chunk)
+            choices.note(chunk)
+    if not choices.all_finished(done=done):
+        raise cut_stream()
+    return join_chunks(chunks)
+
+
+def _reported_error(error: object, holder: Mapping[str, Any], redact: Redact) -> UpstreamError:
+    """Return the error that `holder` has: an object, or a text with its status beside it."""
+    if not isinstance(error, dict):
+        return _status_error(failure_status(holder) or 502, error, None, redact)
+    message = failure_message(error)
+    shaped = error is not holder and isinstance(error.get("message"), str)
+    body = {"error": error} if shaped else None
+    failed = _status_error(
+        failure_status(error) or failure_status(holder) or 502,
+        json.dumps(error) if message is None else message,
+        body,
+        redact,
+    )
+    if (seconds := error.get("retry_after")) is not None:
+        failed.wait_s = retry_after_s(str(seconds), datetime.now(UTC))
+    return failed
 
 
 def _status_error(

@@ -8,8 +8,20 @@ import pytest
 from deployments.upstream.responses import UpstreamResponse, UpstreamStream
 from deployments.upstream.upstreams import UpstreamSettings
 from tests.deployments.conftest import KEY, patience_s, read
+from tests.upstream import NORMAL, completion
 
 WORDS = ["The ", "answer ", "is ", "(A). "]
+
+
+def event(finish_reason=None, **delta):
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return f"data: {json.dumps({'model': 'theirs', 'choices': [choice]})}\n\n"
+
+
+ROLE, WORD = event(role="assistant", content=""), event(content="Four.")
+STOP, FINISHED_BY_ERROR = event("stop"), event("error", content="")
+ODD_ANSWER = json.dumps({"choices": [{"message": "Four."}]})
+ERROR = 'data: {"error": {"message": "no"}}\n\n'
 
 
 def parse(got):
@@ -33,12 +45,13 @@ def stream(ask, behaviours=None, **request):
 
 def test_a_stream_goes_through(ask):
     """
-    Every event as the upstream sent it, without the usage that was not requested.
+    Every event with our name of the model, without the usage that was not requested.
     """
     answer, events = stream(ask)
 
     assert words(events) == [*WORDS, None]
     assert events[-1] == "[DONE]"
+    assert {event["model"] for event in events[:-1]} == {"small"}
     assert all("usage" not in event for event in events)
     assert (answer.model, answer.error) == ("small", None)
 
@@ -101,19 +114,112 @@ def test_events_are_passed_on_at_once(site):
         pytest.param({"way": "short", "events": 0}, id="nothing"),
         pytest.param({"way": "error", "events": 0}, id="an error first"),
         pytest.param({"way": "held", "events": 0}, id="silent after the head"),
+        pytest.param({"way": "script", "script": [": ping\n\n", ERROR]}, id="comment, error"),
+        pytest.param({"way": "script", "script": ["\n\n", ROLE]}, id="role, cut"),
+        pytest.param({"way": "script", "script": [ROLE, "event: error\ndata: no\n\n"]}, id="named"),
+        pytest.param({"way": "script", "script": [ROLE, FINISHED_BY_ERROR]}, id="finish reason"),
+        pytest.param({"way": "script", "script": [ROLE, *[": ping\n\n", 0.1] * 20]}, id="comments"),
+        pytest.param({"way": "script", "script": ["<html>no</html>"]}, id="no events"),
+        pytest.param({"way": "script", "script": ['{"error": "no"}']}, id="an error as JSON"),
+        pytest.param({"way": "script", "script": [ODD_ANSWER]}, id="a message that is a text"),
     ],
 )
-def test_before_the_first_byte_another_model_answers(ask, behaviour):
+def test_before_an_answer_begins_another_model_gives_it(ask, behaviour):
     """
     The failure is invisible to the client.
     """
     answer, events = stream(
-        ask, {"small": behaviour}, settings={"timeout_s": patience_s(behaviour["way"])}
+        ask,
+        {"small": behaviour},
+        settings={"timeout_s": 1.0 if "script" in behaviour else patience_s(behaviour["way"])},
     )
 
     assert answer.model == "large"
     assert words(events) == [*WORDS, None]
     assert len(answer.attempts) == 2
+
+
+def test_comments_do_not_put_off_the_deadline(ask):
+    """
+    They are no part of an answer.
+    """
+    comments = {"way": "script", "script": [": ping\n\n", 0.05] * 100}
+    answer, _ = ask({"*": comments}, stream=True, deadline_s=0.4)
+
+    assert (answer.status, answer.body["error"]["code"]) == (504, "deadline_exceeded")
+
+
+def test_what_was_held_back_goes_out_with_the_first_word(ask):
+    """
+    Comments and the role come to the client as the upstream sent them.
+    """
+    script = [": ping\n\n", ROLE, WORD, STOP, "data: [DONE]\n\n"]
+    _, got = ask({"small": {"way": "script", "script": script}}, stream=True)
+
+    assert got.decode() == "".join(script).replace("theirs", "small")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/event-stream", "text/plain"])
+def test_a_whole_answer_in_place_of_a_stream_is_streamed(ask, content_type):
+    """
+    Its body says what it is; usage and cost are those of the answer: 20 × 1 + 10 × 2 per million.
+    """
+    body = completion(NORMAL | {"answer": "Four."}, "", usage=True)
+    script = {"way": "script", "script": [json.dumps(body)], "content_type": content_type}
+    answer, events = stream(ask, {"small": script})
+
+    assert words(events) == ["Four.", None]
+    assert events[-1] == "[DONE]"
+    assert answer.cost_usd == pytest.approx(40e-6)
+    assert [attempt.outcome for attempt in answer.attempts] == ["ok"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_event(ask):
+    """
+    Clients would not read that event.
+    """
+    _, events = stream(ask, {"small": {"way": "script", "script": ["\ufeff" + WORD, STOP]}})
+
+    assert words(events) == ["Four.", None]
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/octet-stream"])
+def test_events_of_another_content_type_are_events(ask, content_type):
+    """
+    And are passed on as they come.
+    """
+    script = [WORD, STOP, "data: [DONE]\n\n"]
+    behaviour = {"way": "script", "script": script, "content_type": content_type}
+    _, events = stream(ask, {"small": behaviour})
+
+    assert words(events) == ["Four.", None]
+
+
+def test_events_in_place_of_a_whole_answer_are_joined(ask):
+    """
+    With the usage among them.
+    """
+    usage = json.dumps({"choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": 10}})
+    script = [ROLE, WORD, WORD, STOP, f"data: {usage}\n\n", "data: [DONE]\n\n"]
+    answer, _ = ask({"small": {"way": "script", "script": script}})
+
+    assert answer.body["choices"][0]["message"] == {"role": "assistant", "content": "Four.Four."}
+    assert (answer.body["object"], answer.body["model"]) == ("chat.completion", "small")
+    assert answer.cost_usd == pytest.approx(40e-6)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_status_of_a_failure_survives(ask, streamed):
+    """
+    A 429 that came with status 200 is a 429, with the wait that came with it.
+    """
+    error = json.dumps({"error": {"message": "slow down", "code": "rate_limit_exceeded"}})
+    script = [ROLE, f"data: {error}\n\n"] if streamed else [error]
+    behaviour = {"way": "script", "script": script, "retry_after": "30"}
+    answer, _ = ask({"*": behaviour}, stream=streamed, models=["small"])
+
+    assert (answer.status, answer.headers) == (429, {"retry-after": "30"})
+    assert answer.body["error"]["code"] == "upstream_rate_limited"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +256,7 @@ def test_wrong_stream_options_are_passed_on(ask, site):
 
 def test_broken_streams_open_the_circuit(site):
     """
-    A first event is no success: the breaker counts the end of the stream.
+    A beginning is no success: the breaker counts the end of the stream.
     """
 
     async def run():
