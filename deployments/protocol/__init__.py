@@ -24,6 +24,7 @@ from deployments.protocol.messages import (
 )
 from deployments.protocol.request_errors import (
     AuthenticationError,
+    ContentEncodingError,
     DecisionNotFoundError,
     ModelNotFoundError,
     NoEligibleModelError,
@@ -40,6 +41,7 @@ __all__ = [
     "AuthenticationError",
     "CandidateEstimate",
     "CircuitBreaker",
+    "ContentEncodingError",
     "Decision",
     "DecisionNotFoundError",
     "EmbeddedTexts",

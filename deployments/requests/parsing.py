@@ -1,15 +1,13 @@
-"""Read the bytes of a request and validate them."""
+"""Parse the body of a request and validate it."""
 
 import json
 import re
-from collections.abc import AsyncIterable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from deployments.protocol import (
-    PayloadTooLargeError,
     RequestError,
     field_path,
     format_error,
@@ -20,24 +18,6 @@ HUGE_EXPONENT = re.compile(rb"[eE]\+?\d{3}")
 """Pattern of a number that may overflow a float; it also occurs in text."""
 
 Value = TypeVar("Value", bound=BaseModel)
-
-
-async def read_body(chunks: AsyncIterable[bytes], max_bytes: int) -> bytes:
-    """Return all chunks as one, without ever holding more than one chunk over the limit.
-
-    Raises
-    ------
-    PayloadTooLargeError
-        As soon as there are more than `max_bytes`.
-    """
-    body = bytearray()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > max_bytes:
-            raise PayloadTooLargeError(
-                f"body: more than {max_bytes} bytes; at most that many are allowed"
-            )
-    return bytes(body)
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
