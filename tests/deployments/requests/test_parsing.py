@@ -26,8 +26,8 @@ JSON = st.recursive(
     [
         pytest.param(b"", "EOF", id="nothing"),
         pytest.param(b"{'a': 1}", "line 1 column 2", id="not JSON"),
-        pytest.param(b'{"a": "\xff"}', "unicode", id="invalid UTF-8"),
-        pytest.param(b'{"a": "\\ud800"}', "hex escape", id="half a surrogate pair"),
+        pytest.param(b'{"a": "\xff"}', "a holds what is no Unicode", id="invalid UTF-8"),
+        pytest.param(b'{"a": "\\ud800"}', "a holds what is no Unicode", id="half a surrogate pair"),
         pytest.param(b'{"a": NaN}', "column 7", id="NaN"),
         pytest.param(b'{"a": 1e999}', "not JSON compliant", id="more than a float holds"),
         pytest.param(b"[" * 100_000, "recursion", id="deep nesting"),
