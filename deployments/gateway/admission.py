@@ -1,6 +1,6 @@
 """Admission of requests: API key, rate, and the limit of requests in flight."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from deployments.gateway.live_settings import LiveSettings
 from deployments.gateway.request_context import RequestContext
@@ -22,8 +22,14 @@ class Admission:
         self._settings, self._on_closed = settings, on_closed
         self._rates, self._in_flight = RateLimiter(), 0
 
-    async def admit(self, endpoint: str, authorization: str | None) -> RequestContext:
+    async def admit(self, endpoint: str, headers: Mapping[str, str]) -> RequestContext:
         """Return the context of an admitted request; the caller must close it.
+
+        Parameters
+        ----------
+        endpoint : str
+        headers : mapping of str to str
+            Of the request, names in lower case.
 
         Raises
         ------
@@ -32,7 +38,7 @@ class Admission:
         """
         current = self._settings.current
         limits = current.settings.limits
-        key = current.keyring.authenticate(authorization)
+        key = current.keyring.authenticate(headers)
         if self._in_flight >= limits.max_in_flight:
             raise OverloadedError(
                 f"{self._in_flight} requests are in flight on this replica; try again in 1 s"

@@ -1,30 +1,30 @@
 """The HTTP surface: plain FastAPI over a `Router`, without Ray."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from deployments.gateway.http_errors import install_error_handlers
-from deployments.gateway.model_list import model_list
+from deployments.gateway.middleware import (
+    PREFIX,
+    CorsMiddleware,
+    MetricsMiddleware,
+    PathMiddleware,
+)
+from deployments.gateway.model_list import model_entry, model_list
 from deployments.gateway.request_context import RequestContext
 from deployments.gateway.router import Router
 from deployments.requests import ROUTE_BODIES, ChatRequest, FeedbackBody, read_body
+from deployments.settings import ActiveSettings
 from deployments.upstream import UpstreamResponse, UpstreamStream
 
-ENDPOINTS = {
-    "/v1/chat/completions": "chat",
-    "/v1/route": "route",
-    "/v1/feedback": "feedback",
-    "/v1/models": "models",
-    "/health": "health",
-    "/ready": "ready",
-}
-"""Path -> label in metrics; all other paths are ``other``."""
+UNBUFFERED = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
+"""Headers of a stream: proxies pass every chunk on as it comes, and do not compress them."""
 
 
 def make_api(router: Router) -> FastAPI:
@@ -35,11 +35,21 @@ def make_api(router: Router) -> FastAPI:
         yield
         await router.settings.close()
 
-    api = FastAPI(title="scope-router", docs_url=None, redoc_url=None, lifespan=lifespan)
+    api = FastAPI(
+        title="scope-router",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
     api.state.router = router
-    api.include_router(ROUTES)
+    api.include_router(STATE)
+    api.include_router(V1, prefix=PREFIX)
+    api.include_router(V1, include_in_schema=False)
     install_error_handlers(api)
+    api.add_middleware(CorsMiddleware, origins=router.settings.allowed_origins)
     api.add_middleware(MetricsMiddleware, count_response=router.metrics.count_response)
+    api.add_middleware(PathMiddleware)  # the last one added is the first that a request passes
     return api
 
 
@@ -76,12 +86,14 @@ def _openapi_body(schema: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"content": content, "required": True}}
 
 
-ROUTES = APIRouter()
+STATE = APIRouter()
+"""State of the process."""
+
+V1 = APIRouter()
+"""Paths below `PREFIX`, which a client may leave out."""
 
 
-@ROUTES.post(
-    "/v1/chat/completions", openapi_extra=_openapi_body(one_of(ChatRequest)), response_model=None
-)
+@V1.post("/chat/completions", openapi_extra=_openapi_body(one_of(ChatRequest)), response_model=None)
 async def chat(request: Request) -> Response:
     """Answer with the model that is worth its price, or with the model that the client names."""
     context, body = await _admit("chat", request)
@@ -93,7 +105,7 @@ async def chat(request: Request) -> Response:
         raise
 
 
-@ROUTES.post("/v1/route", openapi_extra=_openapi_body(one_of(*ROUTE_BODIES)))
+@V1.post("/route", openapi_extra=_openapi_body(one_of(*ROUTE_BODIES)))
 async def route(request: Request) -> Response:
     """Decide for a chat, a prompt or a list of prompts, without calling a model."""
     context, body = await _admit("route", request)
@@ -106,7 +118,7 @@ async def route(request: Request) -> Response:
         context.close()
 
 
-@ROUTES.post("/v1/feedback", openapi_extra=_openapi_body(one_of(FeedbackBody)))
+@V1.post("/feedback", openapi_extra=_openapi_body(one_of(FeedbackBody)))
 async def feedback(request: Request) -> Response:
     """Take the score of a decision; the first one counts."""
     context, raw = await _admit("feedback", request)
@@ -118,50 +130,39 @@ async def feedback(request: Request) -> Response:
         context.close()
 
 
-@ROUTES.get("/v1/models")
+@V1.get("/models")
 async def models(request: Request) -> Response:
     """List `auto` and the pool."""
-    router = _router(request)
-    context = await router.admission.admit("models", request.headers.get("authorization"))
-    context.close()
-    return JSONResponse(model_list(context.current.models, router.started_at))
+    current, started_at = await _admit_to_models(request)
+    return JSONResponse(model_list(current.models, started_at))
 
 
-@ROUTES.get("/health")
+@V1.get("/models/{name:path}")
+async def model(request: Request, name: str) -> Response:
+    """Describe `auto`, a model of the pool, or several samples of one."""
+    current, started_at = await _admit_to_models(request)
+    return JSONResponse(model_entry(name, current, started_at))
+
+
+@STATE.get("/health")
 async def health() -> dict[str, str]:
     """Return 200 while the process lives."""
     return {"status": "ok"}
 
 
-@ROUTES.get("/ready")
+@STATE.get("/ready")
 async def ready(request: Request) -> Response:
     """Return the state of settings and replicas; 503 if decisions would be degraded."""
     state = await _router(request).readiness.state()
     return JSONResponse(state, 200 if state["status"] == "ready" else 503)
 
 
-class MetricsMiddleware:
-    """Counts responses by endpoint and status."""
-
-    def __init__(self, app: ASGIApp, count_response: Callable[[str, int], None]) -> None:
-        self._app, self._count_response = app, count_response
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on and count its response."""
-
-        async def counting(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._count_response(ENDPOINTS.get(scope["path"], "other"), message["status"])
-            await send(message)
-
-        await self._app(scope, receive, counting if scope["type"] == "http" else send)
-
-
 class PassthroughStream(StreamingResponse):
     """A stream of an upstream; its context closes with it, or when the client disconnects."""
 
     def __init__(self, context: RequestContext, stream: UpstreamStream) -> None:
-        super().__init__(stream.chunks, headers=context.headers(), media_type="text/event-stream")
+        headers = {**context.headers(), **UNBUFFERED}
+        super().__init__(stream.chunks, headers=headers, media_type="text/event-stream")
         self._context, self._stream = context, stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -182,14 +183,22 @@ def _router(request: Request) -> Router:
 
 async def _admit(endpoint: str, request: Request) -> tuple[RequestContext, bytes]:
     """Admit a request by its headers, then read its body."""
-    authorization = request.headers.get("authorization")
-    context = await _router(request).admission.admit(endpoint, authorization)
+    context = await _router(request).admission.admit(endpoint, request.headers)
     try:
         limit = context.current.settings.limits.max_body_bytes
-        return context, await read_body(request.stream(), limit)
+        encoding = request.headers.get("content-encoding")
+        return context, await read_body(request.stream(), limit, encoding)
     except BaseException:
         context.close()
         raise
+
+
+async def _admit_to_models(request: Request) -> tuple[ActiveSettings, int]:
+    """Admit a request for models; return the settings and when the replica started."""
+    router = _router(request)
+    context = await router.admission.admit("models", request.headers)
+    context.close()
+    return context.current, router.started_at
 
 
 def _chat_response(context: RequestContext) -> Response:

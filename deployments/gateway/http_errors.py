@@ -1,11 +1,15 @@
 """Errors as responses: OpenAI-shaped JSON with an HTTP status."""
 
+from difflib import get_close_matches
+
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from deployments.gateway.middleware import ENDPOINTS
 from deployments.protocol import (
     AuthenticationError,
+    ContentEncodingError,
     DecisionNotFoundError,
     ModelNotFoundError,
     NotConfiguredError,
@@ -14,7 +18,9 @@ from deployments.protocol import (
     RateLimitError,
     RequestError,
     ScoreConflictError,
+    short_repr,
 )
+from deployments.requests import ENCODINGS
 from deployments.upstream import error_body
 from scope.errors import ScopeError
 
@@ -24,6 +30,7 @@ STATUS: dict[type[ScopeError], int] = {
     DecisionNotFoundError: 404,
     ScoreConflictError: 409,
     PayloadTooLargeError: 413,
+    ContentEncodingError: 415,
     RateLimitError: 429,
     OverloadedError: 503,
     NotConfiguredError: 503,
@@ -34,6 +41,13 @@ TYPES = {401: "authentication_error", 429: "rate_limit_error"}
 """Status -> OpenAI's error type; all others are ``invalid_request_error`` or ``server_error``."""
 
 
+ALLOW_GET = ("Allow", "GET")
+"""Header of Starlette's 405; HEAD is answered where GET is."""
+
+CLOSE_ENOUGH = 0.8
+"""Similarity of two paths, 0 to 1, from which one is proposed for the other."""
+
+
 def install_error_handlers(api: FastAPI) -> None:
     """Have an application answer a `ScopeError` with its message, any other error without."""
 
@@ -42,12 +56,39 @@ def install_error_handlers(api: FastAPI) -> None:
         return error_response(error)
 
     @api.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> Response:
-        return openai_error(error.status_code, str(error.detail))
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        response = openai_error(error.status_code, _http_message(request, error))
+        for name, value in (error.headers or {}).items():
+            response.headers[name] = f"{value}, HEAD" if (name, value) == ALLOW_GET else value
+        return response
 
     @api.exception_handler(Exception)
     async def internal_error(_: Request, error: Exception) -> Response:
         return openai_error(500, "internal error; the Router's log has the traceback")
+
+
+def _http_message(request: Request, error: HTTPException) -> str:
+    """Return a sentence about a path or a method that the endpoint does not have."""
+    path = request.url.path
+    if error.status_code == 404:
+        remedy = did_you_mean(path)
+        return f"no such path: {short_repr(path)}; {remedy}"
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow")
+        return f"method: {request.method} is not allowed at {short_repr(path)}; expected {allowed}"
+    return str(error.detail)
+
+
+def did_you_mean(path: str) -> str:
+    """Return the closest path of the endpoint, else all of them.
+
+    Examples
+    --------
+    >>> did_you_mean("/v1/chat/completion")
+    'did you mean /v1/chat/completions?'
+    """
+    close = get_close_matches(path, ENDPOINTS, 1, CLOSE_ENOUGH)
+    return f"did you mean {close[0]}?" if close else f"expected one of {', '.join(ENDPOINTS)}"
 
 
 def error_response(error: ScopeError) -> JSONResponse:
@@ -58,6 +99,8 @@ def error_response(error: ScopeError) -> JSONResponse:
         response.headers["retry-after"] = str(error.retry_after_s)
     if isinstance(error, AuthenticationError):
         response.headers["www-authenticate"] = "Bearer"
+    if isinstance(error, ContentEncodingError):
+        response.headers["accept-encoding"] = ", ".join(ENCODINGS)
     return response
 
 

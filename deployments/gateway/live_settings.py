@@ -66,6 +66,10 @@ class LiveSettings:
             )
         return self._current
 
+    def allowed_origins(self) -> tuple[str, ...]:
+        """Return the origins of web pages whose scripts may call."""
+        return () if self._current is None else self._current.settings.access.origins
+
     async def replace(self, user_config: Mapping[str, Any]) -> None:
         """Put settings in force, all or none; requests in flight keep the settings they began with.
 

@@ -24,6 +24,7 @@ from deployments.protocol.messages import (
 )
 from deployments.protocol.request_errors import (
     AuthenticationError,
+    ContentEncodingError,
     DecisionNotFoundError,
     ModelNotFoundError,
     NoEligibleModelError,
@@ -34,12 +35,19 @@ from deployments.protocol.request_errors import (
     RequestError,
     ScoreConflictError,
 )
-from deployments.protocol.validation_messages import field_path, format_error, short_repr
+from deployments.protocol.validation_messages import (
+    SHOWN_CHARS,
+    field_path,
+    format_error,
+    short_repr,
+)
 
 __all__ = [
+    "SHOWN_CHARS",
     "AuthenticationError",
     "CandidateEstimate",
     "CircuitBreaker",
+    "ContentEncodingError",
     "Decision",
     "DecisionNotFoundError",
     "EmbeddedTexts",

@@ -7,6 +7,7 @@ Errors of requests that are refused before a model is called.
   - DecisionNotFoundError   it scores a decision that no replica remembers, or another client's
   - ScoreConflictError      it scores a decision that has another score
   - PayloadTooLargeError    its body exceeds the limit
+  - ContentEncodingError    its body is compressed in a way that is not read here
   - AuthenticationError     its API key is missing or unknown
   - RateLimitError          its API key exceeds its rate
   - OverloadedError         too many requests are in flight
@@ -59,6 +60,10 @@ class ScoreConflictError(RequestError):
 
 class PayloadTooLargeError(RequestError):
     """The body exceeds the limit."""
+
+
+class ContentEncodingError(RequestError):
+    """The body is compressed in a way that is not read here."""
 
 
 class AuthenticationError(RequestError):

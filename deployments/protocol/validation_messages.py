@@ -1,6 +1,13 @@
 """Format the errors of pydantic for clients."""
 
+import re
+from collections.abc import Sequence
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
+
+from scope.errors import join_names
 
 SHOWN_CHARS = 40
 """Longest text that is shown; of longer text, a prompt or a key, only the length is shown."""
@@ -8,12 +15,34 @@ SHOWN_CHARS = 40
 NO_VALUE_TYPES = ("missing", "value_error", "extra_forbidden")
 """Error types whose value adds nothing to the message."""
 
-JSON_WORDING = {
-    "tuple_type": "Input should be a list",
-    "dict_type": "Input should be an object",
-    "model_type": "Input should be an object",
+WORDING = {
+    "bool_type": "expected true or false",
+    "dict_type": "expected an object",
+    "extra_forbidden": "unknown field",
+    "finite_number": "expected a finite number",
+    "float_type": "expected a number",
+    "greater_than": "expected more than {gt}",
+    "greater_than_equal": "expected at least {ge}",
+    "int_type": "expected a whole number",
+    "less_than": "expected less than {lt}",
+    "less_than_equal": "expected at most {le}",
+    "literal_error": "expected {expected}",
+    "missing": "missing, and required",
+    "model_type": "expected an object",
+    "string_pattern_mismatch": "expected text of the form {pattern}",
+    "string_too_long": "expected at most {max_length} characters",
+    "string_too_short": "expected at least {min_length} characters",
+    "string_type": "expected text",
+    "too_long": "expected at most {max_length} entries",
+    "too_short": "expected at least {min_length} entries",
+    "tuple_type": "expected a list",
 }
-"""Messages of pydantic in terms of JSON, where its own use Python types."""
+"""Messages by pydantic's error type, in terms of JSON; its own are in terms of Python."""
+
+ONE = re.compile(r"(at (?:least|most) 1) (\w+)s\b")
+PLURALS = {"character": "character", "entrie": "entry"}
+
+CONTAINERS = (list, tuple, dict)
 
 PROMPTS = ("prompt", "prompts", "messages")
 """Fields with text of users: only the length of their text is shown."""
@@ -31,17 +60,60 @@ def field_path(error: ErrorDetails) -> str:
     return field.removeprefix(".")
 
 
-def format_error(error: ErrorDetails) -> str:
-    """Return the field, the message and, where it helps, the value."""
-    field = field_path(error) or "the whole value"
-    message = JSON_WORDING.get(error["type"], error["msg"].removeprefix("Value error, "))
-    text = f"{field}: {message}"
+def format_error(error: ErrorDetails, kind: type[BaseModel], where: str = "") -> str:
+    """Return the field, the message and, where it helps, the value.
+
+    Parameters
+    ----------
+    error : ErrorDetails
+    kind : type
+        The model that refused the value; its fields are named where one is unknown.
+    where : str, optional
+        Field that the value comes from.
+    """
+    field = ".".join(filter(None, (where, field_path(error)))) or "the whole value"
+    text = f"{field}: {plain_message(error)}"
+    if error["type"] == "extra_forbidden":
+        return f"{text}; expected one of {join_names(_known_fields(kind, error['loc'][:-1]))}"
     if error["type"] in NO_VALUE_TYPES or SECRET in error["loc"]:
         return text
     value = error["input"]
     if isinstance(value, str) and set(error["loc"][:1]) & set(PROMPTS):
         return f"{text}, got text of length {len(value)}"
     return f"{text}, got {short_repr(value)}"
+
+
+def _known_fields(kind: Any, path: Sequence[str | int]) -> Sequence[str]:  # noqa: ANN401 - an annotation
+    """Return the fields of the model at a path below a model, or below an annotation."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if not path:
+            return list(kind.model_fields)
+        field = kind.model_fields.get(str(path[0]))
+        return () if field is None else _known_fields(field.annotation, path[1:])
+    inner = get_args(kind)
+    rest = path[1:] if get_origin(kind) in CONTAINERS else path
+    found = (_known_fields(argument, rest) for argument in inner)
+    return next((fields for fields in found if fields), ())
+
+
+def plain_message(error: ErrorDetails) -> str:
+    """Return what an error says, without the field and the value.
+
+    Examples
+    --------
+    >>> plain_message({"type": "too_short", "loc": (), "msg": "Tuple should have at least 1 item",
+    ...     "input": [], "ctx": {"min_length": 1}})
+    'expected at least 1 entry'
+    """
+    wording = WORDING.get(error["type"])
+    if wording is None:
+        return error["msg"].removeprefix("Value error, ")
+    bounds = {
+        name: int(bound) if isinstance(bound, float) and bound.is_integer() else bound
+        for name, bound in error.get("ctx", {}).items()
+    }
+    message = wording.format_map(bounds)
+    return ONE.sub(lambda match: f"{match[1]} {PLURALS[match[2]]}", message)
 
 
 def short_repr(value: object) -> str:

@@ -11,7 +11,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.replicas.reasoner import Continuation, EngineRequest, ReasonerArgs
 from scope.errors import ConfigError
-from scope.reasoner import vllm_engine_kwargs
+from scope.reasoner import MachineMemory, cpu_memory_kwargs, vllm_engine_kwargs
 
 DEPLOYMENT_NAME = "ScopeEngine"
 """In ``serve status`` and serve_config.yaml."""
@@ -56,7 +56,9 @@ def build_engine(args: ReasonerArgs) -> Application:
         log_engine_metrics=True,
     )
     options = {"name": DEPLOYMENT_NAME}
-    return build_llm_deployment(config, deployment_cls=_server(), override_serve_options=options)
+    return build_llm_deployment(
+        config, deployment_cls=_server(args), override_serve_options=options
+    )
 
 
 def deployment_config(args: ReasonerArgs) -> dict[str, Any]:
@@ -85,16 +87,29 @@ def engine_kwargs(args: ReasonerArgs) -> dict[str, Any]:
     return {**vllm_engine_kwargs(args, args.engine), "enable_log_requests": False}
 
 
-def _server() -> type:
+def _server(args: ReasonerArgs) -> type:
     """Return a subclass of Ray's LLM server with a method for the reasoner.
 
     Defined in a function, since Ray's module cannot be imported without vLLM.
     """
-    from ray.serve.llm import LLMServer
+    from ray.serve.llm import LLMConfig, LLMServer
     from ray.serve.llm.openai_api_models import CompletionRequest
+
+    checkpoint, on_cpu = args.checkpoint, args.engine.accelerator == "cpu"
 
     class ScopeEngine(LLMServer):
         """Continues prompts; its results need no vLLM."""
+
+        async def __init__(  # type: ignore[misc]  # Serve awaits it
+            self,
+            llm_config: LLMConfig,
+            **options: Any,  # noqa: ANN401 - Ray's own
+        ) -> None:
+            if on_cpu:  # here: only the replica knows which machine it is on
+                memory = MachineMemory.read()
+                sized = cpu_memory_kwargs(llm_config.engine_kwargs, checkpoint, memory)
+                llm_config.update_engine_kwargs(**sized)
+            await super().__init__(llm_config, **options)
 
         async def complete(self, request: EngineRequest) -> list[Continuation]:
             """Return the continuations; cancelling the call cancels it in vLLM."""

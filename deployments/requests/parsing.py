@@ -1,15 +1,14 @@
-"""Read the bytes of a request and validate them."""
+"""Parse the body of a request and validate it."""
 
 import json
 import re
-from collections.abc import AsyncIterable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from deployments.protocol import (
-    PayloadTooLargeError,
+    SHOWN_CHARS,
     RequestError,
     field_path,
     format_error,
@@ -19,25 +18,10 @@ from deployments.protocol import (
 HUGE_EXPONENT = re.compile(rb"[eE]\+?\d{3}")
 """Pattern of a number that may overflow a float; it also occurs in text."""
 
+SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""Half of a pair that stands for one character in UTF-16; alone it is none."""
+
 Value = TypeVar("Value", bound=BaseModel)
-
-
-async def read_body(chunks: AsyncIterable[bytes], max_bytes: int) -> bytes:
-    """Return all chunks as one, without ever holding more than one chunk over the limit.
-
-    Raises
-    ------
-    PayloadTooLargeError
-        As soon as there are more than `max_bytes`.
-    """
-    body = bytearray()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > max_bytes:
-            raise PayloadTooLargeError(
-                f"body: more than {max_bytes} bytes; at most that many are allowed"
-            )
-    return bytes(body)
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
@@ -53,10 +37,52 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
         if HUGE_EXPONENT.search(body):
             json.dumps(data, allow_nan=False)
     except ValueError as error:
-        raise RequestError(f"body: expected a JSON object in UTF-8; {error}") from None
+        expected = "body: expected a JSON object in UTF-8"
+        field = field_without_unicode(body)
+        if field is None:
+            raise RequestError(f"{expected}; {error}") from None
+        raise RequestError(
+            f"{expected}; {field or 'the body'} holds what is no Unicode text: "
+            "half of a surrogate pair, or bytes in another encoding",
+            field or None,
+        ) from None
     if not isinstance(data, dict):
         raise RequestError(f"body: expected a JSON object, got {short_repr(data)}")
     return data
+
+
+def field_without_unicode(body: bytes) -> str | None:
+    r"""Return the first field whose text is not Unicode; None where there is none, or no JSON.
+
+    A name that is not Unicode counts to the field that holds it; "" is the body itself.
+
+    Examples
+    --------
+    >>> field_without_unicode(rb'{"messages": [{"content": "a"}, {"content": "\ud83d"}]}')
+    'messages[1].content'
+    """
+    try:
+        # Python's parser accepts halves of pairs, and this way of decoding makes such of bytes.
+        left = [("", json.loads(body.decode("utf-8", "surrogateescape")))]
+    except (ValueError, RecursionError):
+        return None
+    while left:
+        field, value = left.pop()
+        if isinstance(value, str) and not _is_unicode(value):
+            return field
+        if isinstance(value, dict):
+            if not all(map(_is_unicode, value)):
+                return field
+            inner = [(f"{field}.{key[:SHOWN_CHARS]}".lstrip("."), value[key]) for key in value]
+        else:
+            entries = value if isinstance(value, list) else ()
+            inner = [(f"{field}[{index}]", entry) for index, entry in enumerate(entries)]
+        left += reversed(inner)
+    return None
+
+
+def _is_unicode(text: str) -> bool:
+    return not SURROGATE.search(text)
 
 
 def validate(kind: type[Value], data: dict[str, Any], where: str = "") -> Value:
@@ -79,6 +105,5 @@ def validate(kind: type[Value], data: dict[str, Any], where: str = "") -> Value:
         return kind.model_validate(data)
     except ValidationError as error:
         mistake = error.errors(include_url=False)[0]
-    if where:
-        mistake["loc"] = (where, *mistake["loc"])
-    raise RequestError(format_error(mistake), field_path(mistake) or None)
+    field = ".".join(filter(None, (where, field_path(mistake))))
+    raise RequestError(format_error(mistake, kind, where), field or None)

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,6 +18,9 @@ ANONYMOUS = ApiKey(name="anyone", sha256=64 * "0")
 """The caller where no key is required; no known text has this digest."""
 
 DIGEST_DIGITS = 64
+
+KEY_HEADERS = ("x-api-key", "api-key")
+"""Headers that hold a key, beside ``Authorization``: Anthropic's clients and Azure's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +44,47 @@ class Keyring:
             raise ConfigError(f"access names a key twice: {', '.join(repeated)}")
         return cls(keys)
 
-    def authenticate(self, authorization: str | None) -> ApiKey:
-        """Return the key of an ``Authorization`` header.
+    def authenticate(self, headers: Mapping[str, str]) -> ApiKey:
+        """Return the key that the headers of a request hold.
 
-        Every key is compared in constant time, so that the duration reveals nothing.
+        Every key is compared in constant time, so that the duration reveals nothing. Of several
+        headers one with a known key suffices: a client may send the key of a proxy, too.
+
+        Parameters
+        ----------
+        headers : mapping of str to str
+            Names in lower case.
 
         Raises
         ------
         AuthenticationError
-            If the header has no key, or an unknown one.
+            If no header holds a key, or none a known one.
         """
         if not self.keys:
             return ANONYMOUS
-        scheme, _, secret = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not secret.strip():
+        secrets = list(_secrets(headers))
+        if not secrets:
             raise AuthenticationError(
-                "no API key; send the header 'Authorization: Bearer KEY'", code="missing_api_key"
+                "no API key; send the header 'Authorization: Bearer KEY' "
+                f"({' or '.join(KEY_HEADERS)} will do, too)",
+                code="missing_api_key",
             )
-        digest = hashlib.sha256(secret.strip().encode("utf-8", "surrogateescape")).hexdigest()
-        found = [key for key in self.keys if hmac.compare_digest(key.sha256, digest)]
+        digests = [
+            hashlib.sha256(s.encode("utf-8", "surrogateescape")).hexdigest() for s in secrets
+        ]
+        pairs = [(key, digest) for digest in digests for key in self.keys]
+        found = [key for key, digest in pairs if hmac.compare_digest(key.sha256, digest)]
         if not found:
             raise AuthenticationError("unknown API key", code="invalid_api_key")
         return found[0]
+
+
+def _secrets(headers: Mapping[str, str]) -> Iterator[str]:
+    """Yield the keys in the headers of a request."""
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    given = [secret if scheme.lower() == "bearer" else ""]
+    given += [headers.get(name, "") for name in KEY_HEADERS]
+    yield from (stripped for text in given if (stripped := text.strip()))
 
 
 def check_bind(host: str, access: Access) -> None:

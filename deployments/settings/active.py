@@ -79,5 +79,5 @@ def parse_settings(user_config: Mapping[str, Any]) -> RouterSettings:
         # As JSON: a list is accepted for a tuple, text is not accepted for a number.
         return RouterSettings.model_validate_json(json.dumps(user_config, default=str))
     except ValidationError as error:
-        errors = "; ".join(format_error(e) for e in error.errors(include_url=False))
+        errors = "; ".join(format_error(e, RouterSettings) for e in error.errors(include_url=False))
     raise ConfigError(f"user_config is not valid and not applied: {errors}") from None

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from deployments.settings.preferences import PREHOC, ObjectiveFields, Strategy
 from deployments.telemetry import LogSettings
@@ -76,6 +77,9 @@ class ApiKey(StrictModel):
     requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
+ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/?#@\s*]+")
+
+
 class Access(StrictModel):
     """Callers that are admitted."""
 
@@ -84,6 +88,19 @@ class Access(StrictModel):
     keys: tuple[ApiKey, ...] = ()
     key_file: str | None = None
     """Lines of digest and name, as sha256sum prints them; ``#`` starts a comment."""
+    origins: tuple[str, ...] = ()
+    """Web pages whose scripts may call, as ``https://app.example``; ``*`` stands for all."""
+
+    @field_validator("origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"expected '*', or scheme, host and port such as https://app.example:8443, "
+                    f"got {origin!r:.80}"
+                )
+        return origins
 
     @model_validator(mode="after")
     def _keys_or_anonymous(self) -> Self:

@@ -23,7 +23,14 @@ from pipelines.cluster.session import RESTART_OPTIONS
 from pipelines.reasoner.answer_writer import ERROR
 from pipelines.reasoner.crash_log import CrashLog
 from scope.errors import EngineError, first_line
-from scope.reasoner import ReasonerConfig, ReasonerPrediction, average_predictions, parse_prediction
+from scope.reasoner import (
+    MachineMemory,
+    ReasonerConfig,
+    ReasonerPrediction,
+    average_predictions,
+    cpu_memory_kwargs,
+    parse_prediction,
+)
 
 STAGE = "vLLMEngineStage"
 
@@ -74,12 +81,13 @@ class EngineWorker(vLLMEngineStageUDF):
     Parameters
     ----------
     parser : ReplyParser
+    on_cpu : bool
     arguments
         Arguments of Ray's stage.
     """
 
-    def __init__(self, *, parser: ReplyParser, **arguments: Any) -> None:  # noqa: ANN401
-        self._parser = parser
+    def __init__(self, *, parser: ReplyParser, on_cpu: bool, **arguments: Any) -> None:  # noqa: ANN401
+        self._parser, self._on_cpu = parser, on_cpu
         # The worker sets the sampling parameters: rows need no column for them.
         self._arguments = {**arguments, "expected_input_keys": []}
         self._name, self._up_s = uuid.uuid4().hex, time.time()
@@ -165,17 +173,25 @@ class EngineWorker(vLLMEngineStageUDF):
         """Start an engine."""
         self._log = CrashLog()
         try:
-            super().__init__(**self._arguments)
+            super().__init__(**self._sized_arguments())
         except Exception as error:
             cause = self._log.last_error or first_line(error)
             checkpoint = self._parser.config.checkpoint
             raise EngineError(f"no engine could be started for {checkpoint!r}: {cause}") from error
 
+    def _sized_arguments(self) -> dict[str, Any]:
+        """Return the arguments of Ray's stage, with the size of the cache on a CPU."""
+        if not self._on_cpu:
+            return self._arguments
+        kwargs = self._arguments["engine_kwargs"]
+        sized = cpu_memory_kwargs(kwargs, self._arguments["model"], MachineMemory.read())
+        return {**self._arguments, "engine_kwargs": {**kwargs, **sized}}
 
-def use_engine_worker(processor: Processor, parser: ReplyParser) -> None:
+
+def use_engine_worker(processor: Processor, parser: ReplyParser, *, on_cpu: bool) -> None:
     """Put `EngineWorker` into the vLLM stage of a processor."""
     stage = processor.get_stage_by_name(STAGE)
     # An assignment would make Ray derive the resources of the stage again, from what is left.
     stage.__dict__["fn"] = EngineWorker
-    stage.fn_constructor_kwargs["parser"] = parser
+    stage.fn_constructor_kwargs.update(parser=parser, on_cpu=on_cpu)
     stage.map_batches_kwargs.update(RESTART_OPTIONS)

@@ -47,7 +47,7 @@ def answer_dataset(
     # One batch per block: Ray passes a block on only when all of its batches are done.
     small = prompts.repartition(target_num_rows_per_block=BATCH_ROWS)
     processor = make_processor(config, engine, n_engines)
-    use_engine_worker(processor, parser)
+    use_engine_worker(processor, parser, on_cpu=engine.accelerator == "cpu")
     return processor(small)
 
 

@@ -14,7 +14,7 @@ from pipelines.cluster.session import quiet_logging, ray_session
 from pipelines.measure import TRUNCATED, Call, CallResult, Journal
 from pipelines.samples.draw import DrawRequest, DrawRun
 from pipelines.terminal import Stages
-from scope.reasoner import EngineConfig, is_local_path
+from scope.reasoner import EngineConfig, MachineMemory, cpu_memory_kwargs, is_local_path
 
 BATCH_ROWS = 32
 """Responses per batch: few, as a batch ends with its slowest one."""
@@ -68,7 +68,7 @@ def _plan(pending: Sequence[Call], request: DrawRequest, engines: LocalEngines) 
         "top_p": request.top_p,
         "max_tokens": request.max_tokens,
     }
-    checkpoint, engine = engines.checkpoint, engines.engine
+    checkpoint = engines.checkpoint
     with quiet_logging():
         from ray.data.llm import build_processor, vLLMEngineProcessorConfig
 
@@ -77,8 +77,8 @@ def _plan(pending: Sequence[Call], request: DrawRequest, engines: LocalEngines) 
             if is_local_path(checkpoint)
             else checkpoint,
             # A checkpoint's own top_p and top_k would change what is asked for.
-            engine_kwargs={**engine.vllm_kwargs(), "generation_config": "vllm"},
-            placement_group_config=engine.placement,
+            engine_kwargs={**_vllm_kwargs(engines), "generation_config": "vllm"},
+            placement_group_config=engines.engine.placement,
             batch_size=BATCH_ROWS,
             concurrency=(engines.n_engines, engines.n_engines),
             should_continue_on_error=True,
@@ -90,6 +90,14 @@ def _plan(pending: Sequence[Call], request: DrawRequest, engines: LocalEngines) 
             postprocess=_response,
         )
         return processor(rows)
+
+
+def _vllm_kwargs(engines: LocalEngines) -> dict[str, Any]:
+    """Return the arguments of vLLM; the cache on a CPU is sized for this machine."""
+    kwargs = engines.engine.vllm_kwargs()
+    if engines.engine.accelerator == "cpu":
+        kwargs |= cpu_memory_kwargs(kwargs, engines.checkpoint, MachineMemory.read())
+    return kwargs
 
 
 def _rows(pending: Sequence[Call], seed: int | None) -> Dataset:

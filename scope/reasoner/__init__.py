@@ -8,6 +8,7 @@ from scope.reasoner.answers import (
     parse_prediction,
     sampling_params,
 )
+from scope.reasoner.cpu_memory import MachineMemory, cpu_memory_kwargs
 from scope.reasoner.engine import (
     EngineConfig,
     check_capacity,
@@ -25,6 +26,7 @@ __all__ = [
     "CachedAnswer",
     "EngineConfig",
     "Example",
+    "MachineMemory",
     "PromptBuilder",
     "PromptTokenizer",
     "ReasonerConfig",
@@ -34,6 +36,7 @@ __all__ = [
     "ReasonerSpec",
     "average_predictions",
     "check_capacity",
+    "cpu_memory_kwargs",
     "is_local_path",
     "n_engines_that_fit",
     "parse_prediction",

@@ -14,6 +14,10 @@ PLACEMENT_STRATEGY = "STRICT_PACK"
 """All GPUs of an engine on one node: tensor parallelism across nodes is slower than one GPU."""
 
 
+GPU_MEMORY_SHARE = 0.9
+"""Share of a GPU's memory that an engine takes; nothing else runs on the GPU."""
+
+
 class EngineConfig(StrictModel):
     """Resources of one vLLM engine; no field changes the meaning of an answer."""
 
@@ -29,8 +33,9 @@ class EngineConfig(StrictModel):
     """Type of weights and activations, as vLLM names it; ``auto`` is that of the checkpoint."""
     max_num_seqs: int = Field(default=64, ge=1)
     """Replies that are generated concurrently; further requests queue inside the engine."""
-    gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
-    """Share of a GPU's memory for weights and caches."""
+    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
+    """Share of the memory for weights and caches: of each GPU's, 0.9 unless set; on a CPU of the
+    machine's, and unless set the cache is as large as the model needs (`cpu_memory_kwargs`)."""
     eager: bool = False
     """Skip compilation: starts sooner, generates more slowly."""
 
@@ -61,9 +66,10 @@ class EngineConfig(StrictModel):
             "max_num_seqs": self.max_num_seqs,
             "enforce_eager": self.eager,
         }
-        if self.accelerator == "gpu":
-            kwargs["gpu_memory_utilization"] = self.gpu_memory_utilization
-        return kwargs
+        share = self.gpu_memory_utilization
+        if share is None and self.accelerator == "gpu":
+            share = GPU_MEMORY_SHARE
+        return kwargs if share is None else {**kwargs, "gpu_memory_utilization": share}
 
 
 def vllm_engine_kwargs(reasoner: ReasonerConfig, engine: EngineConfig) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def main(tensor_parallel, engines, folder):
     found = []
     with ray_session():
         processor = make_processor(config, EngineConfig(tensor_parallel=tensor_parallel), engines)
-        use_engine_worker(processor, None)
+        use_engine_worker(processor, None, on_cpu=False)
         processor.get_stage_by_name(STAGE).__dict__["fn"] = Holding
         rows = ray.data.from_items([{"prompt": str(n)} for n in range(N_ROWS)])
         plan = processor(rows.repartition(8))

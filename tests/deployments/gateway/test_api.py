@@ -35,14 +35,22 @@ def test_all_of_a_request_reaches_the_decision(client):
 @pytest.mark.parametrize(
     ("body", "param", "message"),
     [
-        pytest.param({}, "prompt", "Field required", id="no prompt"),
+        pytest.param({}, "prompt", "missing, and required", id="no prompt"),
         pytest.param({"prompt": ""}, "prompt", "at least 1 character", id="empty"),
-        pytest.param({"prompt": 7}, "prompt", "valid string", id="no text"),
+        pytest.param({"prompt": 7}, "prompt", "expected text, got 7", id="no text"),
         pytest.param({"prompt": "x" * (MAX_PROMPT_CHARS + 1)}, "prompt", "at most", id="too long"),
         pytest.param(
-            {"prompt": "x", "scope": {"alpha": 2}}, "scope.alpha", "less than", id="alpha"
+            {"prompt": "x", "scope": {"alpha": 2}},
+            "scope.alpha",
+            "expected at most 1, got 2",
+            id="alpha",
         ),
-        pytest.param({"prompt": "x", "scope": {"alhpa": 1}}, "scope.alhpa", "not perm", id="typo"),
+        pytest.param(
+            {"prompt": "x", "scope": {"alhpa": 1}},
+            "scope.alhpa",
+            "unknown field; expected one of alpha",
+            id="typo",
+        ),
         pytest.param(
             {"prompt": "x", "scope": {"alpha": 1, "min_quality": 1}},
             "scope",
@@ -54,7 +62,9 @@ def test_all_of_a_request_reaches_the_decision(client):
         pytest.param(
             {"prompt": "x", "scope": {"alpha": -1}}, "scope.alpha", "got -1", id="negative alpha"
         ),
-        pytest.param({"prompts": []}, "prompts", "at least 1", id="no prompts"),
+        pytest.param(
+            {"prompts": []}, "prompts", "at least 1 entry, got a list of 0", id="no prompts"
+        ),
         pytest.param({"prompts": ["x", 7]}, "prompts[1]", "got 7", id="a number among them"),
         pytest.param(
             {"prompts": ["x", " "]}, "prompts[1]", "only spaces", id="a blank one among them"
@@ -63,7 +73,9 @@ def test_all_of_a_request_reaches_the_decision(client):
         pytest.param(
             {"prompt": "x", "messages": []}, "messages", "exclude each other", id="two forms"
         ),
-        pytest.param({"messages": []}, "messages", "at least 1", id="no messages"),
+        pytest.param(
+            {"messages": []}, "messages", "at least 1 entry, got a list of 0", id="no messages"
+        ),
     ],
 )
 def test_a_wrong_body_gets_one_sentence(client, body, param, message):
@@ -188,7 +200,7 @@ def test_an_unknown_path_has_the_same_error_format(client):
     got = client.get("/v2/nothing")
 
     assert got.status_code == 404
-    assert got.json()["error"]["message"] == "Not Found"
+    assert got.json()["error"]["message"].startswith("no such path: '/v2/nothing'; expected one")
 
 
 def test_health_answers(client):

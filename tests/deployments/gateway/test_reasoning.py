@@ -327,7 +327,7 @@ def test_a_client_that_leaves_ends_its_calls(site, engine):
         body = json.dumps({"prompt": "a law"}).encode()
 
         async def leave():
-            exchange = await site.router.admission.admit("route", None)
+            exchange = await site.router.admission.admit("route", {})
             task = asyncio.create_task(site.router.route(exchange, body, {}))
             async with asyncio.timeout(5):
                 while not engine.under_way:

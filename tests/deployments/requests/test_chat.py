@@ -18,8 +18,8 @@ def parse(**fields):
 @pytest.mark.parametrize(
     ("fields", "param", "message"),
     [
-        pytest.param({"model": None}, "model", "valid string, got null", id="null model"),
-        pytest.param({"model": 7}, "model", "valid string, got 7", id="number for a model"),
+        pytest.param({"model": None}, "model", "expected text, got null", id="null model"),
+        pytest.param({"model": 7}, "model", "expected text, got 7", id="number for a model"),
         pytest.param({"messages": None}, "messages", "a list, got null", id="null messages"),
         pytest.param({"messages": []}, "messages", "at least 1", id="no messages"),
         pytest.param({"messages": "hi"}, "messages", "a list, got text of", id="text for messages"),
@@ -42,13 +42,13 @@ def parse(**fields):
             id="text part without text",
         ),
         pytest.param({"n": 9}, "n", "9 is more than the 8", id="too many choices"),
-        pytest.param({"n": 0}, "n", "greater than or equal to 1, got 0", id="no choice"),
-        pytest.param({"n": True}, "n", "valid integer, got true", id="true for a number"),
+        pytest.param({"n": 0}, "n", "expected at least 1, got 0", id="no choice"),
+        pytest.param({"n": True}, "n", "a whole number, got true", id="true for a number"),
         pytest.param({"max_tokens": 10**6}, "max_tokens", "1000000 is more", id="max_tokens"),
         pytest.param(
             {"max_completion_tokens": 10**6}, "max_completion_tokens", "more", id="its new name"
         ),
-        pytest.param({"stream": "yes"}, "stream", "boolean, got 'yes'", id="text for stream"),
+        pytest.param({"stream": "yes"}, "stream", "true or false, got 'yes'", id="text for stream"),
         pytest.param({"tools": [7]}, "tools[0]", "got 7", id="number for a tool"),
         pytest.param({"scope": {"alpha": -1}}, "scope.alpha", "got -1", id="negative alpha"),
         pytest.param({"scope": {"alpha": "0.5"}}, "scope.alpha", "got '0.5'", id="alpha as text"),
@@ -57,7 +57,7 @@ def parse(**fields):
         pytest.param(
             {"plugins": [{"id": "auto-router", "cost_quality_tradeoff": 11}]},
             "plugins[0].cost_quality_tradeoff",
-            "less than or equal to 10, got 11",
+            "expected at most 10, got 11",
             id="OpenRouter's trade-off",
         ),
     ],

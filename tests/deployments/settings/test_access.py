@@ -17,38 +17,51 @@ KEYRING = Keyring((ANN, BOB))
 
 
 @pytest.mark.parametrize(
-    ("header", "owner"),
+    ("headers", "owner"),
     [
-        pytest.param("Bearer sk-ann", ANN, id="first"),
-        pytest.param("Bearer sk-bob", BOB, id="second"),
-        pytest.param("bearer  sk-bob ", BOB, id="case and spaces"),
+        pytest.param({"authorization": "Bearer sk-ann"}, ANN, id="first"),
+        pytest.param({"authorization": "Bearer sk-bob"}, BOB, id="second"),
+        pytest.param({"authorization": "bearer  sk-bob "}, BOB, id="case and spaces"),
+        pytest.param({"x-api-key": "sk-bob"}, BOB, id="as Anthropic's clients send it"),
+        pytest.param({"api-key": " sk-bob"}, BOB, id="as Azure's clients send it"),
+        pytest.param(
+            {"authorization": "Bearer of-a-proxy", "x-api-key": "sk-bob"}, BOB, id="beside another"
+        ),
+        pytest.param(
+            {"authorization": "Basic c2stYW5u", "api-key": "sk-bob"}, BOB, id="beside a password"
+        ),
     ],
 )
-def test_a_key_is_recognised_by_its_digest(header, owner):
+def test_a_key_is_recognised_by_its_digest(headers, owner):
     """
-    Its name is what logs and metrics show.
+    In any of three headers; its name is what logs and metrics show.
     """
-    assert KEYRING.authenticate(header) == owner
+    assert KEYRING.authenticate(headers) == owner
 
 
 @pytest.mark.parametrize(
-    ("header", "code"),
+    ("headers", "code"),
     [
-        pytest.param(None, "missing_api_key", id="no header"),
-        pytest.param("", "missing_api_key", id="empty"),
-        pytest.param("Bearer ", "missing_api_key", id="no key"),
-        pytest.param("Basic c2stYW5u", "missing_api_key", id="other scheme"),
-        pytest.param("Bearer sk-eve", "invalid_api_key", id="unknown"),
-        pytest.param(f"Bearer {ANN.sha256}", "invalid_api_key", id="the digest itself"),
-        pytest.param("Bearer sk-\udcff", "invalid_api_key", id="no text"),
+        pytest.param({}, "missing_api_key", id="no header"),
+        pytest.param({"authorization": ""}, "missing_api_key", id="empty"),
+        pytest.param({"authorization": "Bearer "}, "missing_api_key", id="no key"),
+        pytest.param({"authorization": "Basic c2stYW5u"}, "missing_api_key", id="other scheme"),
+        pytest.param({"authorization": "Bearer sk-eve"}, "invalid_api_key", id="unknown"),
+        pytest.param(
+            {"authorization": f"Bearer {ANN.sha256}"}, "invalid_api_key", id="the digest itself"
+        ),
+        pytest.param({"authorization": "Bearer sk-\udcff"}, "invalid_api_key", id="no text"),
+        pytest.param({"x-api-key": " "}, "missing_api_key", id="no key as Anthropic's clients"),
+        pytest.param({"x-api-key": "sk-eve"}, "invalid_api_key", id="unknown to Anthropic's"),
+        pytest.param({"api-key": "Bearer sk-ann"}, "invalid_api_key", id="with a scheme"),
     ],
 )
-def test_a_request_without_a_known_key_is_refused(header, code):
+def test_a_request_without_a_known_key_is_refused(headers, code):
     """
-    The message does not contain the header.
+    The message does not contain the headers.
     """
     with pytest.raises(AuthenticationError) as refused:
-        KEYRING.authenticate(header)
+        KEYRING.authenticate(headers)
 
     assert refused.value.code == code
     assert "sk-eve" not in str(refused.value)
@@ -60,7 +73,7 @@ def test_without_keys_every_caller_is_anonymous():
     """
     keyring = Keyring.from_access(Access(anonymous=True))
 
-    assert keyring.authenticate(None) == keyring.authenticate("Bearer sk-eve") == ANONYMOUS
+    assert keyring.authenticate({}) == keyring.authenticate({"api-key": "sk-eve"}) == ANONYMOUS
 
 
 def test_keys_are_also_read_from_a_file(tmp_path):
