@@ -29,6 +29,7 @@ NORMAL = {
     "finish_reason": "stop",
     "prompt_tokens": 20,
     "completion_tokens": 10,
+    "usage": {},  # further fields of the usage
     "events": 2,  # of a stream, before the failure
 }
 FAULTS = ("status", "cut", "garbage", "silent")
@@ -171,6 +172,7 @@ def completion(behaviour, authorization, *, usage):
     counts = {
         "prompt_tokens": behaviour["prompt_tokens"],
         "completion_tokens": behaviour["completion_tokens"],
+        **behaviour["usage"],
     }
     return {
         "id": "chatcmpl-1",
@@ -214,6 +216,7 @@ async def stream(way, behaviour, authorization, receive, send):
 def chunks(behaviour, text, *, usage):
     """The events of a stream: a chunk per word, the finish reason, the usage and the end."""
     counts = {name: behaviour[name] for name in ("prompt_tokens", "completion_tokens")}
+    counts |= behaviour["usage"]
     for word in text.split():
         yield chunk([{"index": 0, "delta": {"content": f"{word} "}, "finish_reason": None}])
     yield chunk([{"index": 0, "delta": {}, "finish_reason": behaviour["finish_reason"]}])

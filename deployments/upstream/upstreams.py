@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from deployments.protocol import CircuitBreaker
 from deployments.upstream.errors import DEADLINE, FULL, OPEN, not_attempted_error
-from scope.arms import Arm, arm_spec
+from scope.arms import Arm, arm_spec, spec_of_one_call
 from scope.config import StrictModel
 from scope.errors import ConfigError, UnknownModelError
 from scope.pool import ModelSpec
@@ -122,7 +122,7 @@ class ArmUpstream:
     upstream : Upstream
         All arms of a model may share one: its slots and its breaker.
     price : ModelSpec or None
-        Of the arm; None if the pool has no price: costs are unknown.
+        Of one call of the arm; None if the pool has no price: costs are unknown.
     """
 
     arm: Arm
@@ -209,10 +209,11 @@ class UpstreamRegistry:
         """
         found = [(arm, upstream_name(arm, self._by_model)) for arm in arms]
         known = [(arm, name) for arm, name in found if name is not None]
-        return [
-            ArmUpstream(Arm.parse(arm), self[name], arm_spec(arm, self._prices))
-            for arm, name in known or [(arms[0], arms[0])]
-        ]
+        return [self._arm(arm, name) for arm, name in known or [(arms[0], arms[0])]]
+
+    def _arm(self, arm: str, name: str) -> ArmUpstream:
+        price = arm_spec(arm, self._prices)
+        return ArmUpstream(Arm.parse(arm), self[name], price and spec_of_one_call(price))
 
     def __getitem__(self, model: str) -> Upstream:
         if model not in self._by_model:

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from scope.arms import EFFORTS, Arm, arm_price
-from scope.errors import ConfigError, UnknownPriceError
+from scope.arms import EFFORTS, Arm, arm_price, spec_of_one_call
+from scope.errors import ConfigError
 from scope.pool import ModelSpec
+from scope.prices import unknown_price_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +54,24 @@ def priced_arms(
     UnknownPriceError
         If the model of an arm has no price.
     """
-    # The answer is chosen by majority: no selector is paid for.
-    free_choice = {
-        name: spec.model_copy(update={"resampling": None}) for name, spec in known.items()
-    }
-    return [_priced(name, free_choice, source) for name in names]
+    return [_priced(name, known, source) for name in names]
 
 
 def _priced(name: str, known: Mapping[str, ModelSpec], source: str) -> PricedArm:
-    arm, spec = Arm.parse(name), arm_price(name, known)
-    if spec is None:
+    arm = Arm.parse(name)
+    if arm_price(name, known) is None:
         _check_effort(name, arm.model)
-        raise UnknownPriceError(arm.model, source)
-    model = known.get(arm.model)
+        raise unknown_price_error(known, arm.model, source)
+    # The answer is chosen by majority: no selector is paid for.
+    free_choice = {
+        part: known[part].model_copy(update={"resampling": None})
+        for part in (name, str(arm.one_sample), arm.model)
+        if part in known
+    }
+    spec, model = arm_price(name, free_choice), known.get(arm.model)
+    assert spec is not None  # there was a price with the selector's
     upstream_id = spec.upstream_id or (model and model.upstream_id) or arm.model
-    return PricedArm(arm, spec.model_copy(update={"upstream_id": upstream_id}))
+    return PricedArm(arm, spec_of_one_call(spec).model_copy(update={"upstream_id": upstream_id}))
 
 
 def _check_effort(name: str, model: str) -> None:

@@ -5,7 +5,6 @@ from scope.upstream.client import (
     ChatClient,
     map_transport_error,
     open_transport,
-    token_count,
 )
 from scope.upstream.endpoint import OPENROUTER, CompletionResult, EndpointConfig
 from scope.upstream.failure import (
@@ -42,5 +41,4 @@ __all__ = [
     "read_completion",
     "split_error_event",
     "split_events",
-    "token_count",
 ]

@@ -57,6 +57,15 @@ def test_the_bill_counts_every_sample(ask):
     }
 
 
+def test_the_cost_that_the_upstream_names_is_added_up(ask):
+    """
+    Each of three samples costs $.01.
+    """
+    answer, _ = ask({"small": {**SEVENS["small"], "usage": {"cost": 0.01}}}, models=["small@3"])
+
+    assert answer.cost_usd == pytest.approx(0.03)
+
+
 def open_and_ask(site, behaviour, *, reward=None, grace_s=10.0, deadline_s=5.0, **body):
     """Ask `small@3`, then `large`, once."""
 

@@ -21,6 +21,27 @@ def test_an_answer_names_its_model_and_its_cost(ask):
     assert answer.body["choices"][0]["message"]["content"] == "The answer is (A)."
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_cost_that_the_upstream_names_is_the_bill(ask, stream):
+    """
+    OpenRouter's account of the call, $.0123, not 20 × 1 + 10 × 2 per million.
+    """
+    behaviour = {"small": {"usage": {"cost": 0.0123}}}
+
+    answer, _ = ask(behaviour, stream=stream)
+
+    assert answer.cost_usd == 0.0123
+
+
+def test_a_model_without_a_price_is_billed_by_its_upstream(ask):
+    """
+    Its cost was unknown.
+    """
+    answer, _ = ask({"priceless": {"usage": {"cost": 0.0123}}}, models=["priceless"])
+
+    assert answer.body["scope"] == {"model": "priceless", "cost_usd": 0.0123}
+
+
 @pytest.mark.parametrize(
     ("behaviours", "model"),
     [
