@@ -124,6 +124,7 @@ HEAVY = {
     "sklearn",
     "jinja2",
     "datasets",
+    "genai_prices",
 }
 TREES = {
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): ast.parse(path.read_text())

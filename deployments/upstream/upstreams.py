@@ -14,6 +14,7 @@ from scope.arms import Arm, arm_spec, spec_of_one_call
 from scope.config import StrictModel
 from scope.errors import ConfigError, UnknownModelError
 from scope.pool import ModelSpec
+from scope.prices import catalogue_price, fill_in
 from scope.upstream import Seconds, UpstreamError
 
 FULL_RETRY_AFTER_S = 1.0
@@ -122,7 +123,8 @@ class ArmUpstream:
     upstream : Upstream
         All arms of a model may share one: its slots and its breaker.
     price : ModelSpec or None
-        Of one call of the arm; None if the pool has no price: costs are unknown.
+        Of one call of the arm; what the pool does not state is the list price of a known
+        provider. None if there is neither: costs are unknown.
     """
 
     arm: Arm
@@ -161,6 +163,7 @@ class UpstreamRegistry:
     def __init__(self) -> None:
         self._by_model: dict[str, Upstream] = {}
         self._prices: Mapping[str, ModelSpec] = {}
+        self._list_prices: Mapping[str, ModelSpec | None] = {}
 
     def configure(
         self,
@@ -195,6 +198,10 @@ class UpstreamRegistry:
             for model, model_settings in settings.items()
         }
         self._prices = prices
+        self._list_prices = {
+            name: catalogue_price(upstream.model, upstream.settings.base_url)
+            for name, upstream in self._by_model.items()
+        }
 
     def __iter__(self) -> Iterator[Upstream]:
         return iter(self._by_model.values())
@@ -212,8 +219,9 @@ class UpstreamRegistry:
         return [self._arm(arm, name) for arm, name in known or [(arms[0], arms[0])]]
 
     def _arm(self, arm: str, name: str) -> ArmUpstream:
-        price = arm_spec(arm, self._prices)
-        return ArmUpstream(Arm.parse(arm), self[name], price and spec_of_one_call(price))
+        upstream, price, known = self[name], arm_spec(arm, self._prices), self._list_prices[name]
+        billed = known if price is None else fill_in(spec_of_one_call(price), known)
+        return ArmUpstream(Arm.parse(arm), upstream, billed)
 
     def __getitem__(self, model: str) -> Upstream:
         if model not in self._by_model:

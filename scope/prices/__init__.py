@@ -1,6 +1,7 @@
 """What calls cost: price files, and the bill of a call from what the provider reports."""
 
 from scope.prices.bill import TokenUsage, bill_usd, token_count
+from scope.prices.catalogue import catalogue_price, fill_in
 from scope.prices.files import (
     PriceFile,
     Prices,
@@ -14,6 +15,8 @@ __all__ = [
     "Prices",
     "TokenUsage",
     "bill_usd",
+    "catalogue_price",
+    "fill_in",
     "load_prices",
     "select_specs",
     "token_count",

@@ -78,7 +78,7 @@ def load_prices(path: Path) -> PriceFile:
         reasons = "".join(f"; {reason}" for reason in list(prices.odd.values())[:3])
         raise ConfigError(f"price file {path} prices no model{reasons}")
     if prices.odd:
-        first = next(iter(prices.odd.values()))
+        first = next(iter(prices.odd.values())).removeprefix(f"{path}: ")
         warnings.warn(
             f"{path}: left out {join_names(map(repr, prices.odd))}; {first}",
             ScopeWarning,
@@ -140,5 +140,5 @@ def _parse_entries(entries: list[Entry], path: Path) -> PriceFile:
             odd[model] = one_line(error)
             continue
         if specs.setdefault(spec.id, spec) != spec:
-            odd[model] = f"{path} prices the same model twice: {model!r}"
+            odd[model] = f"{path}: prices the same model twice: {model!r}"
     return PriceFile({model: spec for model, spec in specs.items() if model not in odd}, odd)
