@@ -104,9 +104,18 @@ def cost_usd(arm: ArmUpstream, *usages: Mapping[str, Any] | None) -> float | Non
     *usages : mapping or None
         Of each call. Those of unknown cost are not counted; None if none is known.
     """
-    bills = [bill_usd(arm.price, TokenUsage.from_json(usage)) for usage in usages]
+    bills = [_bill_usd(arm, TokenUsage.from_json(usage)) for usage in usages]
     known = [bill for bill in bills if bill is not None]
     return sum(known) if known else None
+
+
+def _bill_usd(arm: ArmUpstream, usage: TokenUsage) -> float | None:
+    """Return the cost of one call, that of choosing among several samples included."""
+    bill, resampling = bill_usd(arm.price, usage), arm.price and arm.price.resampling
+    if bill is None or usage.cost_usd is None or arm.arm.n_samples == 1 or resampling is None:
+        return bill  # the price of a token of the arm includes the selector's
+    n_tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
+    return bill + n_tokens * resampling.selector_usd_per_mtok / 1e6
 
 
 def scope_metadata(arm: ArmUpstream, *usages: Mapping[str, Any] | None) -> dict[str, Any]:
