@@ -33,6 +33,18 @@ def test_the_cost_that_the_upstream_names_is_the_bill(ask, stream):
     assert answer.cost_usd == 0.0123
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_cached_tokens_have_their_price(ask, stream):
+    """
+    16 of 20 prompt tokens at 1 in place of 10, 10 completion tokens at 20: 40 + 16 + 200.
+    """
+    usage = {"prompt_tokens_details": {"cached_tokens": 16}}
+
+    answer, _ = ask({"large": {"usage": usage}}, models=["large"], stream=stream)
+
+    assert answer.cost_usd == pytest.approx(256e-6)
+
+
 def test_a_model_without_a_price_is_billed_by_its_upstream(ask):
     """
     Its cost was unknown.
