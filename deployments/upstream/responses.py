@@ -111,11 +111,11 @@ def cost_usd(arm: ArmUpstream, *usages: Mapping[str, Any] | None) -> float | Non
 
 def _bill_usd(arm: ArmUpstream, usage: TokenUsage) -> float | None:
     """Return the cost of one call, that of choosing among several samples included."""
-    bill, resampling = bill_usd(arm.price, usage), arm.price and arm.price.resampling
-    if bill is None or usage.cost_usd is None or arm.arm.n_samples == 1 or resampling is None:
+    bill, resampling = bill_usd(arm.price, usage), arm.price.resampling if arm.price else None
+    if usage.cost_usd is None or resampling is None or arm.arm.n_samples == 1:
         return bill  # the price of a token of the arm includes the selector's
     n_tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
-    return bill + n_tokens * resampling.selector_usd_per_mtok / 1e6
+    return usage.cost_usd + n_tokens * resampling.selector_usd_per_mtok / 1e6
 
 
 def scope_metadata(arm: ArmUpstream, *usages: Mapping[str, Any] | None) -> dict[str, Any]:
