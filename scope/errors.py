@@ -23,6 +23,7 @@ Two rules keep them picklable between Ray processes: every argument goes to
 
 import difflib
 import os
+import re
 from collections.abc import Iterable
 
 MAX_NAMES_SHOWN = 8
@@ -40,15 +41,17 @@ def join_names(names: Iterable[str]) -> str:
 def near_names(name: str, known: Iterable[str]) -> str:
     """Return a hint at the known names that `name` may stand for; "" if none is near.
 
+    An arm, as ``model#low@3``, is as near as its model.
+
     Examples
     --------
     >>> near_names("gpt-4o", ["openai/gpt-4o", "openai/o1"])
     "; did you mean 'openai/gpt-4o'?"
     """
-    names = list(known)
-    short = name.lower().rpartition("/")[2]
+    names, model = list(known), re.split("[#@]", name)[0]
+    short = model.lower().rpartition("/")[2]
     near = [other for other in names if other.lower().rpartition("/")[2] == short]
-    near = near or difflib.get_close_matches(name, names, n=3, cutoff=0.7)
+    near = near or difflib.get_close_matches(model, names, n=3, cutoff=0.7)
     return f"; did you mean {' or '.join(map(repr, near[:3]))}?" if near else ""
 
 

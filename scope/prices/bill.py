@@ -107,12 +107,12 @@ def _cache_tokens(fields: Mapping[str, Any]) -> tuple[int, int]:
 
 def _cache_is_extra(fields: Mapping[str, Any], prompt: int, cache_tokens: int) -> bool:
     """Return whether the tokens of the cache are counted beside the prompt, as Anthropic does."""
+    if cache_tokens > prompt:
+        return True
     total = _first(fields, "total_tokens")
     completion = _first(fields, "completion_tokens", "output_tokens")
     if total is not None and completion is not None and cache_tokens:
         return total == prompt + completion + cache_tokens
-    if cache_tokens > prompt:
-        return True
     anthropic = "input_tokens" in fields and "prompt_tokens" not in fields
     return anthropic and "input_tokens_details" not in fields
 

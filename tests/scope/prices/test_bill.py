@@ -107,6 +107,13 @@ ANTHROPIC = {
         "cache_read_input_tokens": 800,
         "cache_creation_input_tokens": 100,
     },
+    "one whose total counts neither": {
+        "prompt_tokens": 100,
+        "completion_tokens": 50,
+        "total_tokens": 150,
+        "cache_read_input_tokens": 800,
+        "cache_creation_input_tokens": 100,
+    },
     "the same without a total": {
         "prompt_tokens": 100,
         "completion_tokens": 50,

@@ -180,6 +180,7 @@ def test_an_entry_without_a_name_is_left_out(tmp_path):
     [
         pytest.param("gpt-4o", "'openai/gpt-4o'", id="without its provider"),
         pytest.param("openai/gpt-4o", "'gpt-4o'", id="with a provider"),
+        pytest.param("gpt-4o#low@3", "'openai/gpt-4o'", id="an arm"),
         pytest.param("claude-sonet-4-5", "'claude-sonnet-4-5'", id="a letter missing"),
     ],
 )
