@@ -21,7 +21,9 @@ Two rules keep them picklable between Ray processes: every argument goes to
 ``super().__init__``, and ``__str__`` builds the text.
 """
 
+import difflib
 import os
+import re
 from collections.abc import Iterable
 
 MAX_NAMES_SHOWN = 8
@@ -34,6 +36,27 @@ def join_names(names: Iterable[str]) -> str:
     shown = ", ".join(known[:MAX_NAMES_SHOWN]) or "none"
     more = len(known) - MAX_NAMES_SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def near_names(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the known names that `name` may stand for; "" if none is near.
+
+    An arm, as ``model#low@3``, is as near as its model.
+
+    Examples
+    --------
+    >>> near_names("gpt-4o", ["openai/gpt-4o", "openai/o1"])
+    "; did you mean 'openai/gpt-4o'?"
+    """
+    names, model = list(known), re.split("[#@]", name)[0]
+    short = model.lower().rpartition("/")[2]
+    near = [other for other in names if other.lower().rpartition("/")[2] == short]
+    near = near or difflib.get_close_matches(model, names, n=3, cutoff=0.7)
+    return f"; did you mean {' or '.join(map(repr, near[:3]))}?" if near else ""
+
+
+class ScopeWarning(UserWarning):
+    """Something was left out or repaired; commands print it as one sentence."""
 
 
 class ScopeError(Exception):
@@ -105,21 +128,26 @@ class UnknownModelError(ScopeError, KeyError):
         self.where = where
 
     def __str__(self) -> str:
-        return f"unknown model {self.model!r}; {self.where} has {join_names(self.known)}"
+        return (
+            f"unknown model {self.model!r}; {self.where} has {join_names(self.known)}"
+            f"{near_names(self.model, self.known)}"
+        )
 
 
 class UnknownPriceError(ScopeError, KeyError):
     """A model has no price, and an unknown price is not free."""
 
-    def __init__(self, model: str, source: str) -> None:
-        super().__init__(model, source)
+    def __init__(self, model: str, source: str, known: tuple[str, ...] = ()) -> None:
+        super().__init__(model, source, known)
         self.model = model
         self.source = source
+        self.known = known
 
     def __str__(self) -> str:
         return (
             f"model {self.model!r} has no price in {self.source}; "
             "add its USD per million input and output tokens"
+            f"{near_names(self.model, self.known)}"
         )
 
 

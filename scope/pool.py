@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from scope.arrays import FloatArray
 from scope.config import StrictModel, Usd
 from scope.errors import ConfigError, UnknownModelError
+from scope.text_files import read_text
 
 
 class Resampling(StrictModel):
@@ -33,6 +35,38 @@ class Resampling(StrictModel):
     """Price of a million tokens that the selector reads: prompt and answer of every sample."""
 
 
+class PriceTier(StrictModel):
+    """Prices of a whole call whose prompt is longer than a limit."""
+
+    above_prompt_tokens: int = Field(ge=1)
+    """The tier holds for prompts of more tokens than this."""
+    usd_per_mtok_in: Usd
+    usd_per_mtok_out: Usd
+    usd_per_mtok_cached_in: Usd | None = None
+    usd_per_mtok_cache_write: Usd | None = None
+    usd_per_mtok_reasoning: Usd | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialTokens:
+    """The tokens of calls that may have another price than the rest.
+
+    Attributes
+    ----------
+    cached, cache_write : int
+        Prompt tokens that the provider read from its cache, and that it wrote there.
+    reasoning : int
+        Completion tokens.
+    """
+
+    cached: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+
+
+NO_SPECIAL_TOKENS = SpecialTokens()
+
+
 class ModelSpec(StrictModel):
     """One model the router may choose."""
 
@@ -41,10 +75,20 @@ class ModelSpec(StrictModel):
     usd_per_mtok_in: Usd
     """Price of a million prompt tokens. Required: an unknown price is not free."""
     usd_per_mtok_out: Usd
-    """Price of a million completion tokens, reasoning included."""
+    """Price of a million completion tokens."""
     usd_per_mtok_cached_in: Usd | None = None
+    """Price of a million prompt tokens that the provider has in its cache; None: unknown, and
+    billed at the full price."""
+    usd_per_mtok_cache_write: Usd | None = None
+    """Price of a million prompt tokens that the provider writes to its cache; None: as any other
+    prompt token."""
+    usd_per_mtok_reasoning: Usd | None = None
+    """Price of a million reasoning tokens; None: as any other completion token."""
+    usd_per_mtok_repeated_in: Usd | None = None
     """Price of a million prompt tokens that a parallel sample repeats: 0 where the provider bills
     the prompt of n completions once; None means the full price."""
+    tiers: tuple[PriceTier, ...] = ()
+    """Prices of calls with long prompts, by rising limits."""
     context_window: int | None = Field(default=None, ge=1)
     """Limit on prompt and completion tokens; None if unknown."""
     capabilities: tuple[str, ...] = ()
@@ -62,10 +106,59 @@ class ModelSpec(StrictModel):
             return self
         return self.model_copy(update={"resampling": None})
 
-    def cost_usd(self, prompt_tokens: FloatArray, completion_tokens: FloatArray) -> FloatArray:
-        """Return the cost of calls with these token counts, USD; NaN stays NaN."""
-        usd_in, usd_out = self.usd_per_mtok_in / 1e6, self.usd_per_mtok_out / 1e6
-        return prompt_tokens * usd_in + completion_tokens * usd_out
+    @field_validator("tiers")
+    @classmethod
+    def _by_rising_limits(cls, tiers: tuple[PriceTier, ...]) -> tuple[PriceTier, ...]:
+        limits = [tier.above_prompt_tokens for tier in tiers]
+        if limits != sorted(set(limits)):
+            raise ValueError("expected tiers by rising above_prompt_tokens, each limit once")
+        return tiers
+
+    def cost_usd(
+        self,
+        prompt_tokens: FloatArray,
+        completion_tokens: FloatArray,
+        special: SpecialTokens = NO_SPECIAL_TOKENS,
+    ) -> FloatArray:
+        """Return the cost of calls with these token counts, USD; NaN stays NaN.
+
+        Predicted and real costs alike; a prediction knows no special tokens.
+
+        Parameters
+        ----------
+        prompt_tokens, completion_tokens : ndarray
+            Of each call, the special ones included.
+        special : SpecialTokens, optional
+            Of each call.
+        """
+        cost = _cost_usd(self, prompt_tokens, completion_tokens, special)
+        for tier in self.tiers:
+            in_tier = _cost_usd(tier, prompt_tokens, completion_tokens, special)
+            cost = np.where(prompt_tokens > tier.above_prompt_tokens, in_tier, cost)
+        return cost
+
+    def prices_at(self, prompt_tokens: float) -> "ModelSpec | PriceTier":
+        """Return the prices of a call with a prompt of this length."""
+        tiers = [tier for tier in self.tiers if prompt_tokens > tier.above_prompt_tokens]
+        return tiers[-1] if tiers else self
+
+
+def _cost_usd(
+    price: ModelSpec | PriceTier,
+    prompt_tokens: FloatArray,
+    completion_tokens: FloatArray,
+    special: SpecialTokens,
+) -> FloatArray:
+    usd_in, usd_out = price.usd_per_mtok_in / 1e6, price.usd_per_mtok_out / 1e6
+    cost = prompt_tokens * usd_in + completion_tokens * usd_out
+    for n_tokens, usd_per_mtok, full_usd in (
+        (special.cached, price.usd_per_mtok_cached_in, usd_in),
+        (special.cache_write, price.usd_per_mtok_cache_write, usd_in),
+        (special.reasoning, price.usd_per_mtok_reasoning, usd_out),
+    ):
+        if n_tokens and usd_per_mtok is not None:
+            cost = cost + n_tokens * (usd_per_mtok / 1e6 - full_usd)
+    return cost
 
 
 def _model_spec(model: str, usd_in: float, usd_out: float) -> ModelSpec:
@@ -127,7 +220,7 @@ def load_pool(name_or_file: str) -> tuple[str, ...]:
     if name_or_file in PUBLISHED_POOLS:
         return PUBLISHED_POOLS[name_or_file]
     try:
-        text = Path(name_or_file).read_text(encoding="utf-8")
+        text = read_text(Path(name_or_file))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"pool {name_or_file!r} is neither one of {', '.join(PUBLISHED_POOLS)} "

@@ -13,8 +13,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("scope", "deployments", "pipelines")
 MAY_IMPORT = {
     "scope": "",
+    "scope.prices": "scope",
     "scope.storage": "scope",
-    "scope.arms": "scope",
+    "scope.arms": "scope scope.prices",
     "scope.reasoner": "scope scope.storage",
     "scope.embedding": "scope scope.storage",
     "scope.policy": "scope",
@@ -48,7 +49,7 @@ MAY_IMPORT = {
         "scope.baselines scope.saving"
     ),
     "scope.reference": "scope scope.storage scope.forecast scope.routing",
-    "scope.upstream": "scope",
+    "scope.upstream": "scope scope.prices",
     "deployments.protocol": "",
     "deployments.upstream": "deployments.protocol",
     "deployments.telemetry": "deployments.protocol deployments.upstream",
@@ -123,6 +124,7 @@ HEAVY = {
     "sklearn",
     "jinja2",
     "datasets",
+    "genai_prices",
 }
 TREES = {
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): ast.parse(path.read_text())

@@ -31,6 +31,7 @@ NORMAL = {
     "finish_reason": "stop",
     "prompt_tokens": 20,
     "completion_tokens": 10,
+    "usage": {},  # further fields of the usage
     "events": 2,  # of a stream, before the failure
     "script": (),  # a whole body as it is: texts, and seconds to wait between them
     "content_type": "text/event-stream",  # of a script
@@ -188,6 +189,7 @@ def completion(behaviour, authorization, *, usage):
     counts = {
         "prompt_tokens": behaviour["prompt_tokens"],
         "completion_tokens": behaviour["completion_tokens"],
+        **behaviour["usage"],
     }
     return {
         "id": "chatcmpl-1",
@@ -246,6 +248,7 @@ async def play(behaviour, send):
 def chunks(behaviour, text, *, usage):
     """The events of a stream: a chunk per word, the finish reason, the usage and the end."""
     counts = {name: behaviour[name] for name in ("prompt_tokens", "completion_tokens")}
+    counts |= behaviour["usage"]
     for word in text.split():
         yield chunk([{"index": 0, "delta": {"content": f"{word} "}, "finish_reason": None}])
     yield chunk([{"index": 0, "delta": {}, "finish_reason": behaviour["finish_reason"]}])

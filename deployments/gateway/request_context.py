@@ -8,7 +8,7 @@ from typing import Any
 from deployments.protocol import Decision
 from deployments.settings import PREHOC, ActiveSettings
 from deployments.upstream import SampleReport, UpstreamResponse, UpstreamStream
-from scope.upstream import token_count
+from scope.prices import TokenUsage
 
 DECISION_FIELDS = (
     "strategy",
@@ -112,7 +112,7 @@ class RequestContext:
 
     def _outcome_fields(self) -> dict[str, Any]:
         answer = self.answer
-        usage = (answer.usage if answer else None) or {}
+        usage = TokenUsage.from_json(answer.usage if answer else None)
         error = answer.error if isinstance(answer, UpstreamStream) else None
         return {
             "status": self._status(),
@@ -125,8 +125,8 @@ class RequestContext:
                 }
                 for attempt in (answer.attempts if answer else ())
             ],
-            "prompt_tokens": token_count(usage.get("prompt_tokens")),
-            "completion_tokens": token_count(usage.get("completion_tokens")),
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
             "real_cost_usd": answer.cost_usd if answer else None,
             "samples": self.samples and self.samples.to_json(),
             "overhead_ms": round(1e3 * self.overhead_s, 3),

@@ -75,8 +75,8 @@ def switching_cost_usd(
 ) -> float:
     """Return the extra cost of the conversation so far if another model reads it, USD.
 
-    ``tokens * (price_best - (1 - cache_discount) * price_held)``: the other model reads the
-    whole conversation, the held model has it cached. Negative where the other model is
+    ``tokens * (price_best - cached_price_held)``: the other model reads the whole conversation,
+    the held model has it cached. Negative where the other model is
     sufficiently cheaper. Arms of one model share its cache, and each sample of an arm reads the
     conversation.
 
@@ -86,7 +86,8 @@ def switching_cost_usd(
         Prompt tokens of the session's last request.
     held, best : ModelSpec
     cache_discount : float
-        Share of the price that is not charged for cached tokens, in [0, 1].
+        Share of the price that is not charged for cached tokens, in [0, 1], where the held model
+        has no price of them.
 
     Examples
     --------
@@ -98,8 +99,13 @@ def switching_cost_usd(
     held_arm, best_arm = Arm.parse(held.id), Arm.parse(best.id)
     if held_arm.model == best_arm.model:
         return 0.0
-    cached_usd = (1 - cache_discount) * held.usd_per_mtok_in * held_arm.n_samples
-    read_usd = best.usd_per_mtok_in * best_arm.n_samples
+    held_prices = held.prices_at(prefix_tokens * held_arm.n_samples)
+    best_prices = best.prices_at(prefix_tokens * best_arm.n_samples)
+    usd_per_mtok = held_prices.usd_per_mtok_cached_in
+    if usd_per_mtok is None:
+        usd_per_mtok = (1 - cache_discount) * held_prices.usd_per_mtok_in
+    cached_usd = usd_per_mtok * held_arm.n_samples
+    read_usd = best_prices.usd_per_mtok_in * best_arm.n_samples
     return prefix_tokens * (read_usd - cached_usd) / 1e6
 
 

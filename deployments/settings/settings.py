@@ -64,7 +64,8 @@ class SessionSettings(StrictModel):
     margin: float = Field(default=0.05, ge=0, allow_inf_nan=False)
     """Net gain, in correct answers per turn, that a switch of models must exceed."""
     cache_discount: float = Field(default=0.9, ge=0, le=1)
-    """Share of the prompt price that an upstream does not charge for cached tokens."""
+    """Share of the prompt price that an upstream does not charge for cached tokens, of models whose
+    price of cached tokens is unknown."""
 
 
 class ApiKey(StrictModel):

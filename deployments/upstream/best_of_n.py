@@ -15,6 +15,7 @@ from deployments.upstream.samples import (
     SampleReport,
     SamplingSettings,
     draw_samples,
+    usage_of,
 )
 from deployments.upstream.selection import (
     SampleChoice,
@@ -80,8 +81,9 @@ class BestOfN:
         body = dict(drawn.completions[report.chosen])
         if usage is not None:
             body["usage"] = usage
-        body |= {"model": arm.name, "scope": scope_metadata(arm, usage) | report.to_json()}
-        cost = cost_usd(arm, usage)
+        usages = [usage_of(completion) for completion in drawn.completions.values()]
+        body |= {"model": arm.name, "scope": scope_metadata(arm, *usages) | report.to_json()}
+        cost = cost_usd(arm, *usages)
         return UpstreamResponse(200, body, {}, arm.name, usage, cost, samples=report)
 
     def _selector_s(self, request: UpstreamRequest) -> float:

@@ -7,7 +7,8 @@ from typing import Any
 
 from deployments.upstream.samples import SampleCounts, SampleReport
 from deployments.upstream.upstreams import ArmUpstream
-from scope.upstream import UpstreamError, token_count
+from scope.prices import TokenUsage, bill_usd
+from scope.upstream import UpstreamError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class UpstreamResponse:
         The model that answered, if any.
     usage : mapping or None
     cost_usd : float or None
-        At the pool's prices; None if usage or price is unknown.
+        What the upstream says, else at the pool's prices; None if both are unknown.
     attempts : tuple of Attempt
     samples : SampleReport or None
         How the answer was chosen, if it is the best of several samples.
@@ -94,17 +95,29 @@ class UpstreamStream:
     error: UpstreamError | None = None
 
 
-def cost_usd(arm: ArmUpstream, usage: Mapping[str, Any] | None) -> float | None:
-    """Return the cost of an answer at the pool's prices; None if usage or price is unknown."""
-    usage = usage or {}
-    tokens_in = token_count(usage.get("prompt_tokens"))
-    tokens_out = token_count(usage.get("completion_tokens"))
-    price = arm.price
-    if tokens_in is None or tokens_out is None or price is None:
-        return None
-    return (tokens_in * price.usd_per_mtok_in + tokens_out * price.usd_per_mtok_out) / 1e6
+def cost_usd(arm: ArmUpstream, *usages: Mapping[str, Any] | None) -> float | None:
+    """Return the cost of an answer: what the upstream says, else at the pool's prices.
+
+    Parameters
+    ----------
+    arm : ArmUpstream
+    *usages : mapping or None
+        Of each call. Those of unknown cost are not counted; None if none is known.
+    """
+    bills = [_bill_usd(arm, TokenUsage.from_json(usage)) for usage in usages]
+    known = [bill for bill in bills if bill is not None]
+    return sum(known) if known else None
 
 
-def scope_metadata(arm: ArmUpstream, usage: Mapping[str, Any] | None) -> dict[str, Any]:
+def _bill_usd(arm: ArmUpstream, usage: TokenUsage) -> float | None:
+    """Return the cost of one call, that of choosing among several samples included."""
+    bill, resampling = bill_usd(arm.price, usage), arm.price.resampling if arm.price else None
+    if usage.cost_usd is None or resampling is None or arm.arm.n_samples == 1:
+        return bill  # the price of a token of the arm includes the selector's
+    n_tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
+    return usage.cost_usd + n_tokens * resampling.selector_usd_per_mtok / 1e6
+
+
+def scope_metadata(arm: ArmUpstream, *usages: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the field ``scope`` of a body or of a stream's last chunk."""
-    return {"model": arm.name, "cost_usd": cost_usd(arm, usage)}
+    return {"model": arm.name, "cost_usd": cost_usd(arm, *usages)}

@@ -11,11 +11,12 @@ from pydantic import Field, field_validator, model_validator
 from deployments.protocol import CircuitBreaker
 from deployments.upstream.errors import DEADLINE, FULL, OPEN, not_attempted_error
 from deployments.upstream.learning import LearnedLimits
-from scope.arms import Arm, arm_spec
+from scope.arms import Arm, arm_spec, spec_of_one_call
 from scope.config import StrictModel
 from scope.errors import ConfigError, UnknownModelError
 from scope.model_catalogue import ModelLimits, catalogued
 from scope.pool import ModelSpec
+from scope.prices import catalogue_price, fill_in
 from scope.upstream import ParameterRules, Seconds, UpstreamError, known_rules
 
 OUR_FIELDS = ("model", "messages", "stream", "stream_options")
@@ -174,7 +175,8 @@ class ArmUpstream:
     upstream : Upstream
         All arms of a model may share one: its slots and its breaker.
     price : ModelSpec or None
-        Of the arm; None if the pool has no price: costs are unknown.
+        Of one call of the arm; what the pool does not state is the list price of a known
+        provider. None if there is neither: costs are unknown.
     """
 
     arm: Arm
@@ -215,6 +217,7 @@ class UpstreamRegistry:
     def __init__(self) -> None:
         self._by_model: dict[str, Upstream] = {}
         self._prices: Mapping[str, ModelSpec] = {}
+        self._list_prices: Mapping[str, ModelSpec | None] = {}
 
     def configure(
         self,
@@ -249,6 +252,10 @@ class UpstreamRegistry:
             for model, model_settings in settings.items()
         }
         self._prices = prices
+        self._list_prices = {
+            name: catalogue_price(upstream.model, upstream.settings.base_url)
+            for name, upstream in self._by_model.items()
+        }
 
     def __iter__(self) -> Iterator[Upstream]:
         return iter(self._by_model.values())
@@ -263,10 +270,12 @@ class UpstreamRegistry:
         """
         found = [(arm, upstream_name(arm, self._by_model)) for arm in arms]
         known = [(arm, name) for arm, name in found if name is not None]
-        return [
-            ArmUpstream(Arm.parse(arm), self[name], arm_spec(arm, self._prices))
-            for arm, name in known or [(arms[0], arms[0])]
-        ]
+        return [self._arm(arm, name) for arm, name in known or [(arms[0], arms[0])]]
+
+    def _arm(self, arm: str, name: str) -> ArmUpstream:
+        upstream, price, known = self[name], arm_spec(arm, self._prices), self._list_prices[name]
+        billed = known if price is None else fill_in(spec_of_one_call(price), known)
+        return ArmUpstream(Arm.parse(arm), upstream, billed)
 
     def limits(self, arm: str) -> ModelLimits:
         """Return what is believed of an arm: the catalogue, corrected by the model's refusals."""

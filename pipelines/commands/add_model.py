@@ -13,11 +13,11 @@ from pipelines.bank import check_new, save_bank_now
 from pipelines.commands.options import Json
 from pipelines.terminal import out, table
 from scope import EMBEDDED_BANK
-from scope.arms import Arm, select_arms
+from scope.arms import Arm, select_arms, spec_of_one_call
 from scope.bank import Bank, load_bank, read_manifest
 from scope.errors import BankError, ConfigError
 from scope.outcomes import Outcomes, read_outcomes_table
-from scope.pool import ModelSpec
+from scope.pool import ModelSpec, PriceTier
 from scope.predictor import MeasurementLimits, MeasurementPlan, add_model, plan_measurement
 from scope.prices import load_prices
 from scope.routing import format_usd
@@ -59,12 +59,16 @@ def add(
 
 def _per_answer(spec: ModelSpec) -> ModelSpec:
     """Return the prices of all samples of an arm for each token of one: plans know one answer."""
-    n = Arm.parse(spec.id).n_samples
-    prices = {
-        "usd_per_mtok_in": n * spec.usd_per_mtok_in,
-        "usd_per_mtok_out": n * spec.usd_per_mtok_out,
+    n, one = Arm.parse(spec.id).n_samples, spec_of_one_call(spec)
+    tiers = tuple(tier.model_copy(update=_times(n, tier)) for tier in one.tiers)
+    return one.model_copy(update={**_times(n, one), "tiers": tiers})
+
+
+def _times(n: int, price: ModelSpec | PriceTier) -> dict[str, float]:
+    return {
+        "usd_per_mtok_in": n * price.usd_per_mtok_in,
+        "usd_per_mtok_out": n * price.usd_per_mtok_out,
     }
-    return spec.model_copy(update=prices)
 
 
 def _check_flags(

@@ -109,9 +109,9 @@ def measure_pool(
     check_positive(budget_usd=budget_usd, rate=rate, timeout=timeout)
     arms = _names(models, pool)
     request = MeasurementRequest(
-        questions, arms, prices, plan, limit, grader, max_tokens, temperature
+        questions, arms, prices, plan, limit, grader, max_tokens, temperature, base_url
     )
-    run = MeasureRun(output, plan_calls(request), request.settings(base_url))
+    run = MeasureRun(output, plan_calls(request), request.settings())
     check_folder_collisions(call.model.id for call in run.calls)
     if dry_run:
         _show_quote(run, EarlierResults({}) if fresh else run.history(), as_json=as_json)

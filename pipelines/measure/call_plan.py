@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.measure.priced_arms import PricedArm, priced_arms
+from pipelines.measure.priced_arms import PricedArm, priced_arms, with_list_prices
 from scope.arms import Arm
 from scope.bank import Bank, is_bank, load_bank
 from scope.errors import BankError, ConfigError, FormatError, join_names
 from scope.pool import PUBLISHED_MODELS, ModelSpec
-from scope.prices import load_prices
+from scope.prices import PriceFile, load_prices
 from scope.questions import Grader, grader_for, read_questions
 from scope.storage import read_json
+from scope.upstream import OPENROUTER
 
 GUESSED_TOKENS = 500
 """Expected length of an answer if nothing is known about it."""
@@ -99,11 +100,13 @@ class MeasurementRequest:
     grader: str = "auto"
     max_tokens: int = 4096
     temperature: float = 0.0
+    base_url: str = OPENROUTER
+    """Of the endpoint: what the price file does not state has the list price there."""
 
-    def settings(self, base_url: str) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """Return what an answer depends on besides question, arm and number of the sample."""
         return {
-            "base_url": base_url,
+            "base_url": self.base_url,
             "grader": self.grader,
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
@@ -126,7 +129,7 @@ def plan_calls(request: MeasurementRequest) -> list[Call]:
         raise ConfigError("no model to measure; pass --models, --pool or --plan")
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"--models names a model twice: {join_names(repeated)}")
-    arms = _arms(names, request.prices, bank)
+    arms = _arms(names, request, bank)
     if planned is not None and names != (planned_model,):
         planned = dict.fromkeys(planned)  # its costs are those of another model
     questions = _questions(request, bank, planned)
@@ -139,11 +142,17 @@ def plan_calls(request: MeasurementRequest) -> list[Call]:
     ]
 
 
-def _arms(names: tuple[str, ...], prices: Path | None, bank: Bank | None) -> list[PricedArm]:
-    if prices is not None:
-        return priced_arms(names, load_prices(prices), str(prices))
-    known = {spec.id: spec for spec in (*PUBLISHED_MODELS, *(bank.models if bank else ()))}
-    return priced_arms(names, known, "the bank or the published pool; pass --prices, which")
+def _arms(
+    names: tuple[str, ...], request: MeasurementRequest, bank: Bank | None
+) -> list[PricedArm]:
+    if request.prices is not None:
+        known, source = load_prices(request.prices), str(request.prices)
+    else:
+        specs = (*PUBLISHED_MODELS, *(bank.models if bank else ()))
+        known = PriceFile({spec.id: spec for spec in specs}, {})
+        source = "the bank or the published pool; pass --prices, which"
+    url = request.base_url
+    return priced_arms(names, with_list_prices(names, known, url), source, url)
 
 
 def _check_samples(

@@ -12,6 +12,7 @@ from pipelines.measure.journal import EFFORT_REFUSED, TRUNCATED, CallResult, Jou
 from pipelines.measure.spend_cap import MeasureProgress
 from pipelines.terminal import Stages
 from scope.errors import ConfigError
+from scope.prices import bill_usd
 from scope.upstream import ChatClient, CompletionResult, EndpointConfig, UpstreamError
 
 SYNC_S = 1.0
@@ -148,15 +149,14 @@ def _names_effort(error: UpstreamError) -> bool:
 
 def _answered(call: Call, completion: CompletionResult, keep_answers: bool) -> CallResult:
     correct, message = _graded(call.question, completion)
-    prompt_tokens, completion_tokens = completion.prompt_tokens, completion.completion_tokens
-    known = prompt_tokens is not None and completion_tokens is not None
-    possibly_billed_attempts = completion.possibly_billed_attempts + (not known)
+    usd = bill_usd(call.model, completion.usage)
+    possibly_billed_attempts = completion.possibly_billed_attempts + (usd is None)
     return CallResult(
         *_key(call),
         correct=correct,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        usd=call.usd(prompt_tokens or 0, completion_tokens or 0) if known else 0.0,
+        prompt_tokens=completion.usage.prompt_tokens,
+        completion_tokens=completion.usage.completion_tokens,
+        usd=0.0 if usd is None else usd,
         possibly_billed_usd=possibly_billed_attempts * call.max_usd,
         attempts=completion.attempts,
         message=message,

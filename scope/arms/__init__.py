@@ -16,6 +16,7 @@ from scope.arms.columns import (
     resampled_arms,
     sampled_spec,
     select_arms,
+    spec_of_one_call,
 )
 from scope.arms.fit import fit_concentration, within_question_auc
 from scope.arms.fitted_resampling import FittedResampling, FittedValue
@@ -44,5 +45,6 @@ __all__ = [
     "sampled_spec",
     "scored_shares",
     "select_arms",
+    "spec_of_one_call",
     "within_question_auc",
 ]

@@ -2,22 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from scope.arms.arm import Arm
 from scope.arms.best_of_n import resampled_probability
 from scope.arrays import FloatArray
-from scope.errors import ConfigError, UnknownModelError, UnknownPriceError
-from scope.pool import ModelSpec, Resampling, cost_usd
+from scope.errors import ConfigError, UnknownModelError
+from scope.pool import ModelSpec, PriceTier, Resampling, cost_usd
 from scope.predictions import Estimates, IntervalEstimate
-from scope.prices import Prices
+from scope.prices import PriceFile, Prices, unknown_price_error
 
 
 def sampled_spec(one: ModelSpec, n_samples: int) -> ModelSpec:
     """Return the spec of `n_samples` samples of an arm; its tokens are those of all together.
 
-    The prompt costs ``price_in * g(n)`` for all samples, ``g(n) = 1 + (n - 1) * cached_in /
+    The prompt costs ``price_in * g(n)`` for all samples, ``g(n) = 1 + (n - 1) * repeated_in /
     price_in``, and without a price of repeated prompts ``g(n) = n``. A selector that reads the
     samples adds its price to every token.
 
@@ -28,17 +29,52 @@ def sampled_spec(one: ModelSpec, n_samples: int) -> ModelSpec:
     n_samples : int
         At least 2.
     """
-    paid_in = one.usd_per_mtok_in
-    again = paid_in if one.usd_per_mtok_cached_in is None else one.usd_per_mtok_cached_in
     selector = one.resampling.selector_usd_per_mtok if one.resampling else 0.0
+    prices = partial(_sampled_prices, one.usd_per_mtok_repeated_in, selector, n_samples)
+    tiers = [
+        tier.model_copy(
+            update={**prices(tier), "above_prompt_tokens": n_samples * tier.above_prompt_tokens}
+        )
+        for tier in one.tiers
+    ]
     return one.model_copy(
         update={
             "id": str(replace(Arm.parse(one.id), n_samples=n_samples)),
-            "usd_per_mtok_in": (paid_in + (n_samples - 1) * again) / n_samples + selector,
-            "usd_per_mtok_out": one.usd_per_mtok_out + selector,
-            "usd_per_mtok_cached_in": None,
+            **prices(one),
+            "usd_per_mtok_repeated_in": None,
+            "tiers": tuple(tiers),
         }
     )
+
+
+def _sampled_prices(
+    repeated: float | None, selector: float, n_samples: int, one: ModelSpec | PriceTier
+) -> dict[str, float | None]:
+    """Return the prices of a token of several samples, the selector's included."""
+    paid_in = one.usd_per_mtok_in
+    again = paid_in if repeated is None else repeated
+    special = ("usd_per_mtok_cached_in", "usd_per_mtok_cache_write", "usd_per_mtok_reasoning")
+    known = {name: usd for name in special if (usd := getattr(one, name)) is not None}
+    return {
+        "usd_per_mtok_in": (paid_in + (n_samples - 1) * again) / n_samples + selector,
+        "usd_per_mtok_out": one.usd_per_mtok_out + selector,
+        **{name: usd + selector for name, usd in known.items()},
+    }
+
+
+def spec_of_one_call(spec: ModelSpec) -> ModelSpec:
+    """Return the prices of one call of an arm: its tiers are limits of the prompt of one call.
+
+    The limits of a spec are those of all its samples together, as its tokens are.
+    """
+    n_samples = Arm.parse(spec.id).n_samples
+    if n_samples == 1 or not spec.tiers:
+        return spec
+    tiers = tuple(
+        tier.model_copy(update={"above_prompt_tokens": tier.above_prompt_tokens // n_samples})
+        for tier in spec.tiers
+    )
+    return spec.model_copy(update={"tiers": tiers})
 
 
 def arm_spec(name: str, known: Mapping[str, ModelSpec]) -> ModelSpec | None:
@@ -54,8 +90,16 @@ def arm_price(name: str, prices: Prices) -> ModelSpec | None:
     """Return the spec of an arm at the price of the longest part of its name that has one.
 
     ``m#low@3`` is looked up as itself, as ``m#low`` and as ``m``; None if none of them is there.
+
+    Raises
+    ------
+    ConfigError
+        If the first of them that a price file has was left out of it.
     """
     arm = Arm.parse(name)
+    if isinstance(prices, PriceFile):
+        parts = (name, str(arm.one_sample), arm.model)
+        prices.check(next((part for part in parts if part in prices or part in prices.odd), name))
     one, model = str(arm.one_sample), prices.get(arm.model)
     if model is not None and one not in prices:
         prices = {**prices, one: model.model_copy(update={"id": one})}
@@ -74,7 +118,7 @@ def select_arms(prices: Prices, names: Iterable[str], source: str) -> tuple[Mode
     for name in names:
         spec = arm_price(name, prices)
         if spec is None:
-            raise UnknownPriceError(name, source)
+            raise unknown_price_error(prices, name, source)
         specs.append(spec)
     return tuple(specs)
 

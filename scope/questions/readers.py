@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scope.errors import QuestionError, join_names, one_line
+from scope.text_files import open_text, read_text
 
 BATCH_ROWS = 1_024
 """Rows of a Parquet file in memory at a time."""
@@ -59,7 +60,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, object]]:
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     if not text.strip():
         return
     try:
@@ -72,7 +73,7 @@ def _json_rows(path: Path) -> Iterator[tuple[str, object]]:
 
 
 def _jsonl_rows(path: Path) -> Iterator[tuple[str, object]]:
-    with path.open(encoding="utf-8") as lines:
+    with open_text(path) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -96,7 +97,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
     """Yield the rows of a file whose first line names the fields; an empty field is unknown."""
-    with path.open(encoding="utf-8", newline="") as lines:
+    with open_text(path, newline="") as lines:
         reader = csv.DictReader(lines, strict=True)
         try:
             for number, row in enumerate(reader, start=1):

@@ -245,8 +245,8 @@ def arm_costs(
         spec = prices[samples.models[column]]
         length_qo = samples.completion_tokens_qmo[is_train_q, column]
         mean_tokens = float(mean_known(length_qo.reshape(1, -1))[0])
-        prompt_usd_q = samples.prompt_tokens_qm[:, column] * spec.usd_per_mtok_in
-        costs.append((prompt_usd_q + arm.n_samples * mean_tokens * spec.usd_per_mtok_out) / 1e6)
+        prompt_q = samples.prompt_tokens_qm[:, column]
+        costs.append(spec.cost_usd(prompt_q, np.full_like(prompt_q, arm.n_samples * mean_tokens)))
     return np.column_stack(costs)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from scope.errors import FormatError, OutputWriteError
+from scope.text_files import read_text
 
 UNWRITABLE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Errors that only a write can raise: disk full, over quota, file too large, read-only."""
@@ -94,7 +95,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 (JSON is anything)
         If the file cannot be read or is not JSON; the message names file and line.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_text(path))
     except (OSError, UnicodeDecodeError) as error:
         raise FormatError(f"{path} cannot be read: {error}") from error
     except json.JSONDecodeError as error:

@@ -5,7 +5,6 @@ from scope.upstream.client import (
     ChatClient,
     map_transport_error,
     open_transport,
-    token_count,
 )
 from scope.upstream.endpoint import OPENROUTER, CompletionResult, EndpointConfig
 from scope.upstream.events import (
@@ -65,5 +64,4 @@ __all__ = [
     "read_refusal",
     "retry_after_s",
     "split_events",
-    "token_count",
 ]

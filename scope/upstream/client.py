@@ -12,6 +12,7 @@ from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import TYPE_CHECKING, Any, Self
 from urllib.request import getproxies
 
+from scope.prices import TokenUsage
 from scope.upstream.endpoint import CompletionResult, EndpointConfig
 from scope.upstream.failure import (
     CUT_CONNECTION,
@@ -145,11 +146,9 @@ class ChatClient:
         content = choice["message"]["content"]
         if not isinstance(content, str | None):
             raise TypeError("content is not text")
-        usage = data.get("usage") or {}
         return CompletionResult(
             self._redact(content or ""),
-            token_count(usage.get("prompt_tokens")),
-            token_count(usage.get("completion_tokens")),
+            TokenUsage.from_json(data.get("usage")),
             truncated=choice.get("finish_reason") == "length",
         )
 
@@ -187,8 +186,3 @@ def map_transport_error(error: Exception, timeout_s: float) -> UpstreamError:
     refused = isinstance(error.__cause__, ClientConnectorError | ConnectionTimeoutError)
     kind = NO_CONNECTION if refused else CUT_CONNECTION
     return UpstreamError(kind, str(error) or type(error).__name__)
-
-
-def token_count(value: object) -> int | None:
-    """Return a token count, None (unknown) for any value that is not one."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from scope.errors import ConfigError
+from scope.prices import TokenUsage
 from scope.upstream.retry import RetryPolicy
 
 OPENROUTER = "https://openrouter.ai/api/v1"
@@ -46,11 +47,10 @@ class EndpointConfig:
 
 @dataclass(frozen=True, slots=True)
 class CompletionResult:
-    """The answer of a model; token counts are None where the upstream did not report them."""
+    """The answer of a model."""
 
     text: str
-    prompt_tokens: int | None
-    completion_tokens: int | None
+    usage: TokenUsage
     truncated: bool = False
     """Whether the answer was cut at ``max_tokens``."""
     attempts: int = 1

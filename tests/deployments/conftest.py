@@ -19,7 +19,9 @@ PRICES = {
     "small": ModelSpec(id="small", usd_per_mtok_in=1, usd_per_mtok_out=2),
     "small@3": ModelSpec(id="small@3", usd_per_mtok_in=1, usd_per_mtok_out=2),
     "small#high": ModelSpec(id="small#high", usd_per_mtok_in=1, usd_per_mtok_out=2),
-    "large": ModelSpec(id="large", usd_per_mtok_in=10, usd_per_mtok_out=20),
+    "large": ModelSpec(
+        id="large", usd_per_mtok_in=10, usd_per_mtok_out=20, usd_per_mtok_cached_in=1
+    ),
 }
 
 

@@ -19,12 +19,12 @@ ARGUMENTS = {
     EmbedderMismatchError: ("minilm", "qwen"),
     OutputWriteError: (28, "No space left on device", "out/a.json"),
     UnknownModelError: ("gpt-9", ("small", "large")),
-    UnknownPriceError: ("gpt-9", "prices.json"),
+    UnknownPriceError: ("gpt-9", "prices.json", ("gpt-8",)),
 }
 CLASSES = [
     cls
     for _, cls in inspect.getmembers(errors, inspect.isclass)
-    if cls.__module__ == errors.__name__
+    if cls.__module__ == errors.__name__ and not issubclass(cls, Warning)
 ]
 
 

@@ -13,7 +13,7 @@ from deployments.routing.stickiness import (
 )
 from deployments.settings.settings import SessionSettings
 from scope.policy import ExpectedValue, MaxCost, MinQuality
-from scope.pool import ModelSpec
+from scope.pool import ModelSpec, PriceTier
 from scope.routing import Objective
 
 SMALL = ModelSpec(id="small", usd_per_mtok_in=1.0, usd_per_mtok_out=2.0)
@@ -90,6 +90,37 @@ def test_a_switch_pays_for_the_whole_conversation(held, best, discount, usd):
     A hundred thousand tokens at both prices.
     """
     assert switching_cost_usd(100_000, held, best, cache_discount=discount) == pytest.approx(usd)
+
+
+@pytest.mark.parametrize(
+    ("cached", "tokens", "usd"),
+    [
+        pytest.param(None, 100_000, 0.05, id="unknown: the discount of the settings"),
+        pytest.param(0.25, 100_000, 0.075, id="a quarter"),
+        pytest.param(0.0, 100_000, 0.1, id="free"),
+        pytest.param(0.25, 300_000, -0.3, id="above the limit of a tier: 1 - 2"),
+    ],
+)
+def test_a_warm_cache_is_worth_the_models_own_price(cached, tokens, usd):
+    """
+    The held model has the conversation cached; the other reads it at $1 for a million tokens.
+    """
+    tier = PriceTier(
+        above_prompt_tokens=200_000,
+        usd_per_mtok_in=3,
+        usd_per_mtok_out=1,
+        usd_per_mtok_cached_in=2,
+    )
+    best = ModelSpec(id="best", usd_per_mtok_in=1, usd_per_mtok_out=1)
+    held = ModelSpec(
+        id="held",
+        usd_per_mtok_in=1,
+        usd_per_mtok_out=1,
+        usd_per_mtok_cached_in=cached,
+        tiers=(tier,),
+    )
+
+    assert switching_cost_usd(tokens, held, best, cache_discount=0.5) == pytest.approx(usd)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ import time
 
 import pytest
 
+from deployments.upstream.responses import cost_usd
+from deployments.upstream.upstreams import UpstreamRegistry, UpstreamSettings
+from scope.pool import ModelSpec, Resampling
 from tests.deployments.conftest import failing, outcomes
 from tests.deployments.local import LocalReplica
 
@@ -55,6 +58,43 @@ def test_the_bill_counts_every_sample(ask):
         "selector": "majority",
         "scores": None,
     }
+
+
+def test_the_cost_that_the_upstream_names_is_added_up(ask):
+    """
+    Each of three samples costs $.01.
+    """
+    answer, _ = ask({"small": {**SEVENS["small"], "usage": {"cost": 0.01}}}, models=["small@3"])
+
+    assert answer.cost_usd == pytest.approx(0.03)
+
+
+@pytest.mark.parametrize(
+    ("usage", "usd"),
+    [
+        pytest.param({}, 75e-6, id="at the price of the arm: 20 * 1.5 + 10 * 4.5"),
+        pytest.param({"cost": 0.01}, 0.010015, id="named by the upstream: 30 * .5 more"),
+    ],
+)
+def test_the_selector_is_paid_for_each_token(usage, usd):
+    """
+    It reads 20 prompt and 10 completion tokens at $.5 for a million.
+    """
+    selector = Resampling(
+        concentration=1,
+        odds=2,
+        selector="reward",
+        source="assumed",
+        selector_usd_per_mtok=0.5,
+    )
+    one = ModelSpec(id="m", usd_per_mtok_in=1, usd_per_mtok_out=4, resampling=selector)
+    registry = UpstreamRegistry()
+    registry.configure({"m": UpstreamSettings(base_url="http://localhost:1")}, {"m": one}, {})
+    (arm,) = registry.select(["m@3"])
+
+    bill = cost_usd(arm, {"prompt_tokens": 20, "completion_tokens": 10, **usage})
+
+    assert bill == pytest.approx(usd)
 
 
 def open_and_ask(site, behaviour, *, reward=None, grace_s=10.0, deadline_s=5.0, **body):

@@ -21,6 +21,39 @@ def test_an_answer_names_its_model_and_its_cost(ask):
     assert answer.body["choices"][0]["message"]["content"] == "The answer is (A)."
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_cost_that_the_upstream_names_is_the_bill(ask, stream):
+    """
+    OpenRouter's account of the call, $.0123, not 20 × 1 + 10 × 2 per million.
+    """
+    behaviour = {"small": {"usage": {"cost": 0.0123}}}
+
+    answer, _ = ask(behaviour, stream=stream)
+
+    assert answer.cost_usd == 0.0123
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_cached_tokens_have_their_price(ask, stream):
+    """
+    16 of 20 prompt tokens at 1 in place of 10, 10 completion tokens at 20: 40 + 16 + 200.
+    """
+    usage = {"prompt_tokens_details": {"cached_tokens": 16}}
+
+    answer, _ = ask({"large": {"usage": usage}}, models=["large"], stream=stream)
+
+    assert answer.cost_usd == pytest.approx(256e-6)
+
+
+def test_a_model_without_a_price_is_billed_by_its_upstream(ask):
+    """
+    Its cost was unknown.
+    """
+    answer, _ = ask({"priceless": {"usage": {"cost": 0.0123}}}, models=["priceless"])
+
+    assert answer.body["scope"] == {"model": "priceless", "cost_usd": 0.0123}
+
+
 @pytest.mark.parametrize(
     ("behaviours", "model"),
     [

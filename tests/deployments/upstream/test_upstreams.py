@@ -137,6 +137,32 @@ def test_an_arm_alone_in_the_pool_has_its_models_name_upstream():
     assert registry["small"].model == "small-2026"
 
 
+OPENAI = "https://api.openai.com/v1"
+
+
+@pytest.mark.parametrize(
+    ("pool", "usd"),
+    [
+        pytest.param({}, (2.5, 10, 1.25), id="no price: the list's"),
+        pytest.param({"in": 5, "out": 20}, (5, 20, 2.5), id="cached tokens at the list's discount"),
+        pytest.param({"in": 5, "out": 20, "cached_in": 4}, (5, 20, 4), id="the pool's own"),
+    ],
+)
+def test_a_known_provider_completes_the_prices_of_the_pool(pool, usd):
+    """
+    GPT-4o costs $2.50 and $10 for a million tokens, and cached ones half.
+    """
+    prices = {f"usd_per_mtok_{name}": value for name, value in pool.items()}
+    specs = {"gpt-4o": ModelSpec(id="gpt-4o", **prices)} if prices else {}
+    registry = UpstreamRegistry()
+    registry.configure({"gpt-4o": UpstreamSettings(base_url=OPENAI)}, specs, {})
+
+    (arm,) = registry.select(["gpt-4o"])
+
+    price = arm.price
+    assert (price.usd_per_mtok_in, price.usd_per_mtok_out, price.usd_per_mtok_cached_in) == usd
+
+
 def test_an_invalid_change_changes_nothing():
     """
     It is refused as a whole.

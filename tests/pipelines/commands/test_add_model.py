@@ -240,6 +240,24 @@ def test_a_wrong_call_gets_one_sentence(add, files, monkeypatch, flags, message)
 
 
 @pytest.mark.parametrize(
+    ("above", "factor"), [pytest.param(1, 5, id="above"), pytest.param(10**6, 1, id="below")]
+)
+@pytest.mark.parametrize("model", ["new", "new@3"])
+def test_a_plan_counts_the_tier_of_each_prompt(add, files, above, factor, model):
+    """
+    A prompt above the limit costs five times as much, and so does its answer.
+    """
+    bills = []
+    for tiers in ([], [{"above": above, "input": 5.0, "output": 10.0}]):
+        prices = {"new": {**PRICES["new"], "tiers": tiers}}
+        (files / "prices.json").write_text(json.dumps(prices))
+        add("--plan", files / "plan.json", "--max-anchors", 12, model=model)
+        bills.append(json.loads((files / "plan.json").read_text())["expected_cost_usd"])
+
+    assert bills[1] == pytest.approx(factor * bills[0])
+
+
+@pytest.mark.parametrize(
     ("model", "message"),
     [
         pytest.param("gpt-9", "model 'gpt-9' has no price in", id="no price"),

@@ -268,6 +268,33 @@ def test_a_dry_run_quotes_the_cost_and_makes_no_call(bench, monkeypatch):
     assert (bench.log(), bench.output.exists()) == ([], False)
 
 
+@pytest.mark.filterwarnings("always")
+@pytest.mark.parametrize("prices", [True, False])
+def test_a_model_without_a_price_has_its_list_price(bench, prices):
+    """
+    Where its provider is known: GPT-4o mini at OpenAI. The price file may lack it.
+    """
+    flags = ("--models", "gpt-4o-mini", "--base-url", "https://api.openai.com/v1")
+    if not prices:
+        flags += ("--prices", None)
+
+    code, out, err = bench(*flags, "--dry-run", True)
+
+    assert code == 0
+    assert "model 'gpt-4o-mini' is billed at its list price, $0.15 / $0.6 for a million" in err
+    assert "8 calls to make: expected bill $" in out
+
+
+def test_the_cost_that_the_provider_names_is_recorded(bench):
+    """
+    And counted against the budget: eight calls of $.01.
+    """
+    code, _, _ = bench(usage={"cost": 0.01})
+
+    assert code == 0
+    assert [row["usd"] for row in bench.journal()] == [0.01] * 8
+
+
 @pytest.mark.parametrize("way", ["ok", "no_usage"])
 def test_the_cap_holds(bench, way):
     """

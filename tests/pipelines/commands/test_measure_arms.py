@@ -104,7 +104,7 @@ def test_a_repeated_prompt_has_its_own_price(bench):
     """
     Three prompts of 20 tokens at 1 + 0 + 0 and 30 tokens of answers at 2: 80 millionths.
     """
-    price = {"input": 1.0, "output": 2.0, "cached_input": 0.0}
+    price = {"input": 1.0, "output": 2.0, "repeated_input": 0.0}
     (bench.folder / "prices.json").write_text(json.dumps({bench.model: price}))
 
     bench(*sampled(bench, 3), "--limit", 1)

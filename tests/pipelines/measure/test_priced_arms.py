@@ -13,7 +13,7 @@ M = ModelSpec(
     id="m",
     usd_per_mtok_in=1.0,
     usd_per_mtok_out=2.0,
-    usd_per_mtok_cached_in=0.1,
+    usd_per_mtok_repeated_in=0.1,
     resampling=SAMPLES,
 )
 

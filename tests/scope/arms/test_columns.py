@@ -3,10 +3,19 @@
 import numpy as np
 import pytest
 
-from scope.arms import ArmColumns, arm_spec, assumed_arms, reprice, sampled_spec, select_arms
+from scope.arms import (
+    ArmColumns,
+    arm_spec,
+    assumed_arms,
+    reprice,
+    sampled_spec,
+    select_arms,
+    spec_of_one_call,
+)
 from scope.errors import ConfigError, UnknownModelError, UnknownPriceError
-from scope.pool import ModelSpec, Resampling
+from scope.pool import ModelSpec, PriceTier, Resampling
 from scope.predictions import Estimates, IntervalEstimate
+from scope.prices import PriceFile
 
 FITTED = Resampling(concentration=2.0, odds=3.0, selector="majority", source="fitted")
 SMALL = ModelSpec(id="small", usd_per_mtok_in=1.0, usd_per_mtok_out=2.0, resampling=FITTED)
@@ -105,7 +114,7 @@ def test_a_repeated_prompt_has_its_own_price(cached, usd_in):
     """
     Four samples read 4 x the prompt: (1 + 3 c) / 4 a token.
     """
-    spec = sampled_spec(SMALL.model_copy(update={"usd_per_mtok_cached_in": cached}), 4)
+    spec = sampled_spec(SMALL.model_copy(update={"usd_per_mtok_repeated_in": cached}), 4)
 
     assert (spec.id, spec.usd_per_mtok_out) == ("small@4", 2.0)
     assert spec.usd_per_mtok_in == pytest.approx(usd_in)
@@ -120,6 +129,43 @@ def test_a_selector_with_a_price_reads_every_token():
     spec = sampled_spec(SMALL.model_copy(update={"resampling": priced}), 2)
 
     assert (spec.usd_per_mtok_in, spec.usd_per_mtok_out) == (1.5, 2.5)
+
+
+def test_each_sample_has_the_tier_of_its_own_prompt():
+    """
+    Three samples of 150,000 tokens are 450,000 together, and none of them is above 200,000.
+    """
+    tier = PriceTier(above_prompt_tokens=200_000, usd_per_mtok_in=10, usd_per_mtok_out=10)
+    one = SMALL.model_copy(update={"usd_per_mtok_cached_in": 0.1, "tiers": (tier,)})
+
+    spec = sampled_spec(one, 3)
+
+    assert spec.cost_usd(np.array([450_000.0, 600_003.0]), np.zeros(2)) == pytest.approx(
+        [0.45, 6.00003]
+    )
+    assert spec.usd_per_mtok_cached_in == 0.1
+    assert spec_of_one_call(spec).tiers == (tier,)
+
+
+@pytest.mark.parametrize("name", ["m", "m#low", "m@3", "m#low@3"])
+def test_an_arm_whose_model_was_left_out_of_a_file_is_an_error(name):
+    """
+    What is wrong with its entry is said, not that there is none.
+    """
+    prices = PriceFile({}, {"m": "prices.json: price of 'm' is negative"})
+
+    with pytest.raises(ConfigError, match="price of 'm' is negative"):
+        select_arms(prices, (name,), "prices.json")
+
+
+def test_an_odd_entry_of_the_model_does_not_matter_to_an_arm_with_its_own():
+    """
+    ``small#low`` has a price; ``small`` is not asked for.
+    """
+    low = SMALL.model_copy(update={"id": "small#low"})
+    prices = PriceFile({"small#low": low}, {"small": "prices.json: price of 'small' is negative"})
+
+    assert select_arms(prices, ("small#low",), "prices.json") == (low,)
 
 
 def test_samples_that_were_never_fitted_are_refused():

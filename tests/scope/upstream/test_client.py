@@ -9,6 +9,7 @@ from email.utils import format_datetime
 import pytest
 
 from scope.errors import ConfigError
+from scope.prices import TokenUsage
 from scope.upstream.client import ChatClient
 from scope.upstream.endpoint import CompletionResult, EndpointConfig
 from scope.upstream.failure import UpstreamError, retry_after_s
@@ -55,7 +56,7 @@ def test_a_result_has_text_and_token_counts(call):
     """
     result, log = call({"answer": "B", "prompt_tokens": 7, "completion_tokens": 3})
 
-    assert result == CompletionResult("B", 7, 3)
+    assert result == CompletionResult("B", TokenUsage(7, 3))
     assert (log[0]["max_tokens"], log[0]["temperature"]) == (64, 0)
 
 
@@ -65,7 +66,7 @@ def test_missing_usage_is_unknown(call):
     """
     result, _ = call({"way": "no_usage"})
 
-    assert (result.prompt_tokens, result.completion_tokens) == (None, None)
+    assert result.usage == TokenUsage(None, None)
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 503, 529])
