@@ -20,7 +20,7 @@ from scope.upstream.failure import (
     split_error_event,
     split_events,
 )
-from scope.upstream.parameters import OTHER_NAMES, ParameterRules, known_rules
+from scope.upstream.parameters import OTHER_NAMES, ParameterRules, known_rules, rules_for
 from scope.upstream.refusal import Refusal, read_refusal
 from scope.upstream.retry import RetryPolicy, Seconds
 
@@ -47,6 +47,7 @@ __all__ = [
     "open_transport",
     "read_completion",
     "read_refusal",
+    "rules_for",
     "split_error_event",
     "split_events",
     "token_count",
