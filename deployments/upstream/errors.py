@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from scope.upstream import RETRIED_STATUSES, TIMEOUT, UpstreamError
+from scope.upstream import TIMEOUT, UpstreamError
 
 FULL, OPEN, DEADLINE = "full", "open circuit", "deadline"
 NOT_ATTEMPTED = frozenset({FULL, OPEN})
@@ -57,6 +57,6 @@ def _status_and_body(error: UpstreamError, message: str) -> tuple[int, dict[str,
         TIMEOUT: (504, "upstream_timeout"),
     }
     status, code = by_kind.get(error.kind, (502, "upstream_failed"))
-    if error.status is not None and error.status in RETRIED_STATUSES:
+    if error.status is not None and error.is_retryable:
         status = error.status
     return status, error_body(message, SERVER_ERROR, code)

@@ -20,7 +20,6 @@ from scope.upstream.events import (
 from scope.upstream.failure import (
     CUT_CONNECTION,
     GARBAGE,
-    RETRIED_STATUSES,
     TIMEOUT,
     UpstreamError,
     cut_stream,
@@ -37,7 +36,6 @@ __all__ = [
     "CUT_CONNECTION",
     "GARBAGE",
     "OPENROUTER",
-    "RETRIED_STATUSES",
     "TIMEOUT",
     "ChatClient",
     "CompletionResult",
