@@ -17,7 +17,7 @@ from scope.errors import ConfigError, UnknownModelError
 from scope.model_catalogue import ModelLimits, catalogued
 from scope.pool import ModelSpec
 from scope.prices import catalogue_price, fill_in
-from scope.upstream import ParameterRules, Seconds, UpstreamError, known_rules
+from scope.upstream import ParameterRules, Seconds, UpstreamError, known_rules, rules_for
 
 OUR_FIELDS = ("model", "messages", "stream", "stream_options")
 """Fields that no parameter rule may change."""
@@ -73,15 +73,13 @@ class UpstreamSettings(StrictModel):
                     raise ValueError(f"{rule}: {name} is set by the router itself; leave it out")
         return self
 
-    def rules(self, *names: str) -> ParameterRules:
-        """Return what happens to the parameters of requests for a model with these names."""
-        found = (rules for name in names if (rules := known_rules(name)) != ParameterRules())
-        known = next(found, ParameterRules())
-        return ParameterRules(
-            known.rename if self.rename is None else self.rename,
-            known.drop if self.drop is None else self.drop,
-            self.default,
-        )
+    def rules(self, model: str, name: str) -> ParameterRules:
+        """Return what happens to the parameters of requests for a model.
+
+        It is known by its name at the upstream, else by its name in the pool.
+        """
+        known = name if known_rules(model) == ParameterRules() else model
+        return rules_for(known, self.drop, self.rename, self.default)
 
 
 @dataclass(slots=True)

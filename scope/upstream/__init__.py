@@ -28,7 +28,7 @@ from scope.upstream.failure import (
     read_event,
     retry_after_s,
 )
-from scope.upstream.parameters import OTHER_NAMES, ParameterRules, known_rules
+from scope.upstream.parameters import OTHER_NAMES, ParameterRules, known_rules, rules_for
 from scope.upstream.refusal import Refusal, read_refusal
 from scope.upstream.retry import RetryPolicy, Seconds
 
@@ -63,5 +63,6 @@ __all__ = [
     "read_event",
     "read_refusal",
     "retry_after_s",
+    "rules_for",
     "split_events",
 ]
