@@ -7,12 +7,8 @@ from deployments.upstream.responses import Attempt, UpstreamResponse, UpstreamSt
 from deployments.upstream.retries import RetrySettings
 from deployments.upstream.samples import SampleCounts, SampleReport, SamplingSettings
 from deployments.upstream.selection import SampleSelector
-from deployments.upstream.upstreams import (
-    Upstream,
-    UpstreamRegistry,
-    UpstreamSettings,
-    upstream_name,
-)
+from deployments.upstream.upstream_settings import UpstreamSettings
+from deployments.upstream.upstreams import Upstream, UpstreamRegistry, upstream_name
 
 __all__ = [
     "Attempt",

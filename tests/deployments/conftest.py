@@ -8,7 +8,8 @@ from deployments.upstream.executor import FallbackExecutor
 from deployments.upstream.retries import RetrySettings
 from deployments.upstream.samples import SamplingSettings
 from deployments.upstream.selection import SampleSelector
-from deployments.upstream.upstreams import UpstreamRegistry, UpstreamSettings
+from deployments.upstream.upstream_settings import UpstreamSettings
+from deployments.upstream.upstreams import UpstreamRegistry
 from scope.pool import ModelSpec
 from tests.deployments.local import Site as LocalSite
 from tests.deployments.serving import serving

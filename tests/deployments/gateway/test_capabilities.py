@@ -2,7 +2,8 @@
 
 import pytest
 
-from deployments.upstream.upstreams import UpstreamRegistry, UpstreamSettings
+from deployments.upstream.upstream_settings import UpstreamSettings
+from deployments.upstream.upstreams import UpstreamRegistry
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 TOOLS = {"tools": [{"type": "function", "function": {"name": "f"}}]}

@@ -3,7 +3,7 @@
 import pytest
 
 from deployments.settings.settings import Limits
-from deployments.upstream.upstreams import UpstreamSettings
+from deployments.upstream.upstream_settings import UpstreamSettings
 from tests.deployments.local import LocalReplica
 
 CHAT = {"model": "auto", "messages": [{"role": "user", "content": "a sum"}]}

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from deployments.upstream.responses import cost_usd
-from deployments.upstream.upstreams import UpstreamRegistry, UpstreamSettings
+from deployments.upstream.upstream_settings import UpstreamSettings
+from deployments.upstream.upstreams import UpstreamRegistry
 from scope.pool import ModelSpec, Resampling
 from tests.deployments.conftest import failing, outcomes
 from tests.deployments.local import LocalReplica

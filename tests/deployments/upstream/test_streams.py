@@ -6,7 +6,7 @@ import json
 import pytest
 
 from deployments.upstream.responses import UpstreamResponse, UpstreamStream
-from deployments.upstream.upstreams import UpstreamSettings
+from deployments.upstream.upstream_settings import UpstreamSettings
 from tests.deployments.conftest import KEY, patience_s, read
 from tests.upstream import NORMAL, completion
 

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from deployments.upstream.upstreams import UpstreamRegistry, UpstreamSettings
+from deployments.upstream.upstream_settings import UpstreamSettings
+from deployments.upstream.upstreams import UpstreamRegistry
 from scope.config import parse
 from scope.errors import ConfigError, UnknownModelError
 from scope.pool import ModelSpec

@@ -1,0 +1,67 @@
+"""One model's entry in ``user_config: upstreams``."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from scope.config import StrictModel
+from scope.upstream import ParameterRules, Seconds, known_rules, rules_for
+
+OUR_FIELDS = ("model", "messages", "stream", "stream_options")
+"""Fields that no parameter rule may change."""
+
+
+class UpstreamSettings(StrictModel):
+    """One model's entry in ``user_config: upstreams``."""
+
+    base_url: str
+    """Up to and without ``/chat/completions``."""
+    key_variable: str | None = Field(default=None, min_length=1)
+    """Environment variable that holds the key; None: the upstream needs none."""
+    model: str | None = Field(default=None, min_length=1)
+    """Name of the model at the upstream; None: the pool's name."""
+    timeout_s: Seconds = 500.0
+    """For a whole answer, for the beginning of one in a stream, and between two chunks of it.
+
+    A reasoning model may think for minutes; what is left of the deadline is for another model.
+    """
+    max_concurrency: int = Field(default=64, ge=1)
+    """Maximum number of calls in flight, per replica."""
+    stream_usage: Literal["auto", "always", "never"] = "auto"
+    """Whether the usage of streams is requested that do not request it: ``auto`` until the
+    upstream refuses the field. Without a usage the cost of a stream is unknown."""
+    breaker_failures: int = Field(default=5, ge=1)
+    """Consecutive failures that open the circuit."""
+    breaker_open_s: Seconds = 30.0
+    """Time until an open circuit allows a trial call."""
+    drop: tuple[str, ...] | None = None
+    """Parameters of requests that are not sent; None: what is known of the model by its name."""
+    rename: dict[str, str] | None = None
+    """Parameters that are sent under another name; None: what is known of the model."""
+    default: dict[str, Any] = Field(default_factory=dict)
+    """Values of parameters that a request does not set."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_address(cls, base_url: str) -> str:
+        if not base_url.startswith(("http://", "https://")):
+            raise ValueError("expected http:// or https://")
+        if any(mark in base_url for mark in "@?#"):
+            raise ValueError("holds more than an address; name the key's variable instead")
+        return base_url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _check_parameters(self) -> Self:
+        for rule in ("drop", "rename", "default"):
+            for name in getattr(self, rule) or ():
+                if name in OUR_FIELDS:
+                    raise ValueError(f"{rule}: {name} is set by the router itself; leave it out")
+        return self
+
+    def rules(self, model: str, name: str) -> ParameterRules:
+        """Return what happens to the parameters of requests for a model.
+
+        It is known by its name at the upstream, else by its name in the pool.
+        """
+        known = name if known_rules(model) == ParameterRules() else model
+        return rules_for(known, self.drop, self.rename, self.default)
