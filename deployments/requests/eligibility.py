@@ -125,9 +125,10 @@ def _is_doubtful(model: ModelSpec, needs: Requirements, limits: ModelLimits) -> 
     """Return whether a model is believed to be unable, though nothing states it."""
     if limits.window_tokens is not None and needs.tokens() > limits.window_tokens:
         return True
-    effort = () if Arm.parse(model.id).effort is None else EFFORT_FIELDS[:1]
-    if limits.lacks & needs.fields.union(effort):
-        return True
+    if limits.lacks:
+        effort = () if Arm.parse(model.id).effort is None else EFFORT_FIELDS[:1]
+        if limits.lacks & needs.fields.union(effort):
+            return True
     listed = set(model.capabilities) or limits.capabilities
     return any(
         set(capabilities) <= limits.lacks or (listed and listed.isdisjoint(capabilities))
