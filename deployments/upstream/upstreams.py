@@ -14,7 +14,13 @@ from scope.arms import Arm, arm_spec
 from scope.config import StrictModel
 from scope.errors import ConfigError, UnknownModelError
 from scope.pool import ModelSpec
-from scope.upstream import Seconds, UpstreamError
+from scope.upstream import (
+    Seconds,
+    UpstreamError,
+    address_problem,
+    is_variable_name,
+    variable_in_words,
+)
 
 FULL_RETRY_AFTER_S = 1.0
 """``Retry-After`` of an upstream with no free slot."""
@@ -25,7 +31,7 @@ class UpstreamSettings(StrictModel):
 
     base_url: str
     """Up to and without ``/chat/completions``."""
-    key_variable: str | None = Field(default=None, min_length=1)
+    key_variable: str | None = None
     """Environment variable that holds the key; None: the upstream needs none."""
     model: str | None = Field(default=None, min_length=1)
     """Name of the model at the upstream; None: the pool's name."""
@@ -41,11 +47,20 @@ class UpstreamSettings(StrictModel):
     @field_validator("base_url")
     @classmethod
     def _check_address(cls, base_url: str) -> str:
-        if not base_url.startswith(("http://", "https://")):
-            raise ValueError("expected http:// or https://")
-        if any(mark in base_url for mark in "@?#"):
-            raise ValueError("holds more than an address; name the key's variable instead")
+        if problem := address_problem(base_url):
+            raise ValueError(problem)
         return base_url.rstrip("/")
+
+    @field_validator("key_variable")
+    @classmethod
+    def _check_variable(cls, name: str | None) -> str | None:
+        # The value is in no message: it may be the key itself.
+        if name is not None and not is_variable_name(name):
+            raise ValueError(
+                "no name of an environment variable, and perhaps a key; "
+                "name the variable that holds the key"
+            )
+        return name
 
 
 @dataclass(slots=True)
@@ -236,7 +251,7 @@ def _read_key(variable: str | None, environ: Mapping[str, str]) -> str | None:
         return None
     key = environ.get(variable, "").strip()
     if not key:
-        raise ConfigError(f"environment variable {variable} holds no key; set it, or name another")
+        raise ConfigError(f"{variable_in_words(variable)} holds no key; set it, or name another")
     if not (key.isascii() and key.isprintable()):
         raise ConfigError(
             f"environment variable {variable} holds characters that are not allowed in a header"

@@ -1,5 +1,11 @@
 """A client of any OpenAI-compatible API: how it retries, and how it reads failures."""
 
+from scope.upstream.addresses import (
+    KEY_FORMATS,
+    address_problem,
+    is_variable_name,
+    variable_in_words,
+)
 from scope.upstream.client import (
     CONNECT_S,
     ChatClient,
@@ -26,6 +32,7 @@ __all__ = [
     "CONNECT_S",
     "CUT_CONNECTION",
     "GARBAGE",
+    "KEY_FORMATS",
     "OPENROUTER",
     "TIMEOUT",
     "ChatClient",
@@ -34,8 +41,10 @@ __all__ = [
     "RetryPolicy",
     "Seconds",
     "UpstreamError",
+    "address_problem",
     "event_data",
     "http_error",
+    "is_variable_name",
     "map_transport_error",
     "one_line",
     "open_transport",
@@ -43,4 +52,5 @@ __all__ = [
     "split_error_event",
     "split_events",
     "token_count",
+    "variable_in_words",
 ]
