@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deployments.checks.findings import Keys, Mistake, as_mapping, dotted, get_in, walk
+from scope.upstream import KEY_FORMATS, is_variable_name
 
 SECRET_NAME = re.compile(
     r"(?i)(?:^|[_-])(?:api_?key|key|token|password|passwd|secret|credentials?)$|password$"
@@ -14,19 +15,12 @@ SECRET_NAME = re.compile(
 PUBLIC_NAMES = {"key", "secret", "token", "credentials"}
 """Fields of Kubernetes that name a secret, a mode or a label and hold none."""
 
-KEY_FORMATS = re.compile(
-    r"\bsk-[A-Za-z0-9_-]{16,}|\bhf_[A-Za-z0-9]{16,}|\bgh[po]_[A-Za-z0-9]{20,}"
-    r"|\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bxox[abp]-[A-Za-z0-9-]{10,}"
-)
-"""Keys of OpenAI and OpenRouter, Hugging Face, GitHub, AWS, TLS and Slack."""
-
 ASSIGNMENT = re.compile(
     r"(?i)(?:\b|--)([A-Z][A-Z0-9_-]*(?:KEY|TOKEN|PASSWORD|SECRET))[= ]"
     r"(?!\s)[\"']?(?![$<{(\-\"'])([^\s\"';&|]{6,})"
 )
 """``NAME=value`` or ``--name value`` in a command, where the value is no variable."""
 
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 REFERENCE = re.compile(r"\s*$|\$|\{\{|<|[~./]")
 """How a value begins that is empty, or names a variable, a placeholder or a file."""
 
@@ -44,7 +38,7 @@ def secret_mistakes(document: object) -> Iterator[Mistake]:
 def _of_text(document: object, path: Keys, value: str) -> Iterator[Mistake]:
     where, key = dotted(document, path), str(path[-1])
     if key == "key_variable":
-        if KEY_FORMATS.search(value) or not VARIABLE.fullmatch(value):
+        if not is_variable_name(value):
             message = f"{where} holds no name of an environment variable, and may be a key"
             yield Mistake(path, message, "name the variable that holds the key")
     elif KEY_FORMATS.search(value):

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployments.checks.findings import Finding
-from deployments.checks.secrets import ASSIGNMENT, KEY_FORMATS, REMEDY
+from deployments.checks.secrets import ASSIGNMENT, REMEDY
 from deployments.checks.versions import image_mistake, version_mistake, versions_in
+from scope.upstream import KEY_FORMATS
 
 FROM = re.compile(r"(?i)^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?")
 ARG = re.compile(r"(?i)^\s*ARG\s+(\w+)=(\S+)")

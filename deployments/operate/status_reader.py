@@ -13,6 +13,7 @@ from deployments.operate.service_state import DeploymentState, ServiceState
 from deployments.operate.status import ClusterStatus, DeploymentStatus, Versions
 from deployments.operate.traffic import Traffic, open_breakers
 from scope.errors import ClusterError, ConfigError, ScopeError, one_line
+from scope.upstream import variable_in_words
 
 MAX_SCRAPES = 16
 """Nodes that are asked at once."""
@@ -151,7 +152,9 @@ def api_key(variable: str | None, environ: Mapping[str, str] = os.environ) -> st
     if variable is None:
         return None
     if not (key := environ.get(variable, "").strip()):
-        raise ConfigError(f"--key-variable is {variable}, which is not set; export the key in it")
+        raise ConfigError(
+            f"--key-variable: {variable_in_words(variable)} is not set; export the key in it"
+        )
     return key
 
 

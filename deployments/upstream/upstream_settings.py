@@ -5,7 +5,14 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from scope.config import StrictModel
-from scope.upstream import ParameterRules, Seconds, known_rules, rules_for
+from scope.upstream import (
+    ParameterRules,
+    Seconds,
+    address_problem,
+    is_variable_name,
+    known_rules,
+    rules_for,
+)
 
 OUR_FIELDS = ("model", "messages", "stream", "stream_options")
 """Fields that no parameter rule may change."""
@@ -16,7 +23,7 @@ class UpstreamSettings(StrictModel):
 
     base_url: str
     """Up to and without ``/chat/completions``."""
-    key_variable: str | None = Field(default=None, min_length=1)
+    key_variable: str | None = None
     """Environment variable that holds the key; None: the upstream needs none."""
     model: str | None = Field(default=None, min_length=1)
     """Name of the model at the upstream; None: the pool's name."""
@@ -44,11 +51,20 @@ class UpstreamSettings(StrictModel):
     @field_validator("base_url")
     @classmethod
     def _check_address(cls, base_url: str) -> str:
-        if not base_url.startswith(("http://", "https://")):
-            raise ValueError("expected http:// or https://")
-        if any(mark in base_url for mark in "@?#"):
-            raise ValueError("holds more than an address; name the key's variable instead")
+        if problem := address_problem(base_url):
+            raise ValueError(problem)
         return base_url.rstrip("/")
+
+    @field_validator("key_variable")
+    @classmethod
+    def _check_variable(cls, name: str | None) -> str | None:
+        # The value is in no message: it may be the key itself.
+        if name is not None and not is_variable_name(name):
+            raise ValueError(
+                "no name of an environment variable, and perhaps a key; "
+                "name the variable that holds the key"
+            )
+        return name
 
     @model_validator(mode="after")
     def _check_parameters(self) -> Self:

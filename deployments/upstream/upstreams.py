@@ -15,7 +15,7 @@ from scope.errors import ConfigError, UnknownModelError
 from scope.model_catalogue import ModelLimits, catalogued
 from scope.pool import ModelSpec
 from scope.prices import catalogue_price, fill_in
-from scope.upstream import ParameterRules, UpstreamError
+from scope.upstream import ParameterRules, UpstreamError, variable_in_words
 
 FULL_RETRY_AFTER_S = 1.0
 """``Retry-After`` of an upstream with no free slot."""
@@ -252,7 +252,7 @@ def _read_key(variable: str | None, environ: Mapping[str, str]) -> str | None:
         return None
     key = environ.get(variable, "").strip()
     if not key:
-        raise ConfigError(f"environment variable {variable} holds no key; set it, or name another")
+        raise ConfigError(f"{variable_in_words(variable)} holds no key; set it, or name another")
     if not (key.isascii() and key.isprintable()):
         raise ConfigError(
             f"environment variable {variable} holds characters that are not allowed in a header"

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from scope.errors import ConfigError
-from scope.upstream import EndpointConfig, RetryPolicy
+from scope.upstream import EndpointConfig, RetryPolicy, variable_in_words
 
 KEY_VARIABLE = "OPENROUTER_API_KEY"
 CONCURRENCY, TIMEOUT_S, ATTEMPTS = 16, 300.0, 5
@@ -70,7 +70,7 @@ def api_key(variable: str) -> str:
     key = os.environ.get(variable, "")
     if not key.strip():
         raise ConfigError(
-            f"the environment variable {variable} is not set; put the key of the API there, or "
+            f"{variable_in_words(variable)} is not set; put the key of the API there, or "
             "name another with --key-variable (a server without keys takes any text)"
         )
     return key

@@ -1,5 +1,11 @@
 """A client of any OpenAI-compatible API: how it retries, and how it reads failures."""
 
+from scope.upstream.addresses import (
+    KEY_FORMATS,
+    address_problem,
+    is_variable_name,
+    variable_in_words,
+)
 from scope.upstream.client import (
     CONNECT_S,
     ChatClient,
@@ -36,6 +42,7 @@ __all__ = [
     "CONNECT_S",
     "CUT_CONNECTION",
     "GARBAGE",
+    "KEY_FORMATS",
     "OPENROUTER",
     "OTHER_NAMES",
     "TIMEOUT",
@@ -48,6 +55,7 @@ __all__ = [
     "RetryPolicy",
     "Seconds",
     "UpstreamError",
+    "address_problem",
     "begins_answer",
     "choices_of",
     "cut_stream",
@@ -55,6 +63,7 @@ __all__ = [
     "event_text",
     "holds_events",
     "http_error",
+    "is_variable_name",
     "known_rules",
     "map_transport_error",
     "one_line",
@@ -65,4 +74,5 @@ __all__ = [
     "retry_after_s",
     "rules_for",
     "split_events",
+    "variable_in_words",
 ]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from scope.errors import ConfigError
 from scope.prices import TokenUsage
+from scope.upstream.addresses import address_problem
 from scope.upstream.retry import RetryPolicy
 
 OPENROUTER = "https://openrouter.ai/api/v1"
@@ -35,10 +36,8 @@ class EndpointConfig:
     retries: RetryPolicy = field(default_factory=RetryPolicy)
 
     def __post_init__(self) -> None:
-        if not self.base_url.startswith(("http://", "https://")):
-            raise ConfigError(f"base URL is {self.base_url!r}; expected http:// or https://")
-        if "@" in self.base_url or "?" in self.base_url:
-            raise ConfigError("the base URL holds more than an address; pass the key as a variable")
+        if problem := address_problem(self.base_url):
+            raise ConfigError(f"base URL: {problem}")  # it is not shown: it may hold a key
         if not self.key.strip() or not self.key.strip().isprintable() or not self.key.isascii():
             raise ConfigError(
                 "the key is empty or holds characters that are not allowed in a header"

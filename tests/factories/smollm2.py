@@ -56,7 +56,12 @@ def serving_llm(folder, log):
     command.append("--enforce-eager")
     with log.open("w") as lines:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=lines, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=ROOT,
+            env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1"},  # GiB; vLLM takes nearly all else
+            stdout=lines,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         wait_until_up(f"http://127.0.0.1:{port}/health", process, log)

@@ -76,7 +76,7 @@ def test_a_wrong_method_is_told_the_right_ones(client, method, path, allowed):
 )
 def test_an_unknown_path_is_named(client, path, message):
     """
-    A wrong base URL is the most frequent mistake of a new user.
+    A wrong base URL is the most frequent mistake of new users.
     """
     got = client.post(path, json=CHAT)
 

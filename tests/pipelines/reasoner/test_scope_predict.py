@@ -204,6 +204,22 @@ def test_broken_weights_end_the_job_at_once(scope, files, checkpoint, tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.usefixtures("cluster")
+def test_memory_that_is_not_free_ends_the_job_with_advice(scope, files, tmp_path):
+    """
+    In words of our settings: vLLM's own error advises a flag of its server.
+    """
+    settings = tmp_path / "own.yaml"
+    settings.write_text(SETTINGS.replace("{", "{gpu_memory_utilization: 1.0, "))
+    flags = ["--bank", files / "fast", "--query-file", files / "questions.jsonl"]
+    flags += ["--predictor", "scope", "--config", settings]
+
+    code, _, err = scope("predict", *flags, "--output", tmp_path / "out")
+
+    assert code == 2
+    check_error(err, "engine.gpu_memory_utilization is 1, which is", "set it to at most 0.")
+
+
 def engine_of(run):
     """Id of the engine process below a job; None while there is none."""
     found = [pid for pid, title in processes(run.pid).items() if "EngineCore" in title]
