@@ -65,6 +65,7 @@ MAY_IMPORT = {
     "deployments.replicas": "deployments.protocol",
     "deployments.autoscaling": "",
     "deployments.checks": "deployments.protocol deployments.settings deployments.replicas",
+    "deployments.editing": "deployments.checks",
     "deployments.manifests": "deployments.protocol deployments.replicas deployments.checks",
     "deployments": (
         "deployments.protocol deployments.settings deployments.routing deployments.gateway "
@@ -74,8 +75,12 @@ MAY_IMPORT = {
         "deployments.protocol deployments.routing deployments.gateway deployments.replicas "
         "deployments.checks"
     ),
-    "deployments.planning": "deployments.protocol deployments.checks deployments.profiling",
-    "deployments.operate": "deployments.protocol deployments.settings deployments.checks",
+    "deployments.planning": (
+        "deployments.protocol deployments.checks deployments.editing deployments.profiling"
+    ),
+    "deployments.operate": (
+        "deployments.protocol deployments.settings deployments.checks deployments.editing"
+    ),
     "deployments.commands": (
         "deployments.protocol deployments.checks deployments.manifests deployments.profiling "
         "deployments.planning deployments.operate deployments"

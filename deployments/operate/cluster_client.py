@@ -188,7 +188,8 @@ class EndpointClient:
         """
         response = self._get("/v1/models")
         if response.status_code != 200:
-            hint = "; name its variable by --key-variable" if response.status_code == 401 else ""
+            is_keyless = response.status_code == 401
+            hint = "; name the variable of an API key by --key-variable" if is_keyless else ""
             raise ClusterError(f"{self.url}/v1/models answered {response.status_code}{hint}")
         return tuple(model["id"] for model in response.json()["data"])
 

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
+from deployments.editing import KeyPath, edit_config, read_source, write_text
 from deployments.operate.cluster_client import ClusterClient
-from deployments.operate.config_file import write_bank
 from deployments.operate.journal import Phase, RolloutJournal, RolloutRecord
 from deployments.operate.metric_samples import MetricInterval, MetricSamples
 from deployments.operate.service_state import DeploymentState, ServiceState
@@ -149,7 +149,9 @@ class BankRollout:
         """Write the bank to the configuration file, and close the journal."""
         self._enter("writing")
         if (config := self.record.terms.config) is not None:
-            write_bank(Path(config), self.record.new_bank)
+            path = Path(config)
+            changes: dict[KeyPath, str] = {("args", "bank"): self.record.new_bank}
+            write_text(edit_config(read_source(path), changes, config), path, mode_of=path)
             self._say(f"args.bank of {config} is {self.record.new_bank}")
         self._enter("done")
 

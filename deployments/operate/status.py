@@ -90,6 +90,8 @@ class ClusterStatus:
     traffic : Traffic or None
         None before a second scrape.
     spend_today_usd, budget_usd_per_day : float or None
+    has_no_budget : bool
+        Whether the replicas say that no budget is set; if not, a budget of None is unknown.
     versions : Versions
     open_breakers : mapping
         Upstream -> number of replicas at which its breaker is open.
@@ -111,6 +113,7 @@ class ClusterStatus:
     traffic: Traffic | None
     spend_today_usd: float | None
     budget_usd_per_day: float | None
+    has_no_budget: bool
     versions: Versions
     open_breakers: Mapping[str, int]
     ready: Mapping[str, str] | None

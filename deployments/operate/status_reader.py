@@ -95,6 +95,8 @@ class StatusReader:
         service, samples = self.service(), self.scrape()
         unknown = {f"metrics {n}": why for n, why in enumerate(samples.silent, start=1)}
         url, ready, models = self._ask_endpoint(service, unknown)
+        budgets = [value for _, value in samples.series("scope_budget_usd_per_day")]
+        budget_usd = max((value for value in budgets if not math.isnan(value)), default=None)
         status = ClusterStatus(
             time.time(),
             self._cluster.address,
@@ -103,7 +105,8 @@ class StatusReader:
             tuple(_load(state, samples, service.name) for state in service.deployments),
             Traffic.between(MetricInterval(before, samples)) if before else None,
             samples.total("scope_spend_today_usd"),
-            _budget_usd(samples),
+            budget_usd,  # of the replicas, which all have the same
+            bool(budgets) and budget_usd is None,
             Versions.from_samples(samples, service),
             open_breakers(samples),
             ready,
@@ -175,21 +178,15 @@ def _load(state: DeploymentState, samples: MetricSamples, application: str) -> D
     )
 
 
-def _budget_usd(samples: MetricSamples) -> float | None:
-    """Return the highest budget that a replica reports: all have the same one."""
-    budgets = [value for _, value in samples.series("scope_budget_usd_per_day")]
-    return max((value for value in budgets if not math.isnan(value)), default=None)
-
-
 def _explain(status: ClusterStatus, unknown: dict[str, str]) -> None:
     """Add why values are unknown that the metrics lack."""
     if status.traffic is None:
-        unknown["traffic"] = "rates need two scrapes"
+        unknown["traffic"] = "rates need two scrapes; they come in some seconds"
     elif status.traffic.n_requests is None:
         unknown["traffic"] = "the Router has not exported metrics yet; it does every 10 s"
     if status.spend_today_usd is None:
         unknown["spend_today_usd"] = "no replica exports its spend yet"
-    if status.budget_usd_per_day is None:
-        unknown["budget_usd_per_day"] = "no budget is set (spend: budget_usd_per_day)"
+    if status.budget_usd_per_day is None and not status.has_no_budget:
+        unknown["budget_usd_per_day"] = "no replica exports its budget yet"
     if not status.versions.replicas:
         unknown["versions"] = "no replica exports its versions yet"

@@ -12,14 +12,17 @@ from deployments.operate.traffic import Traffic
 
 UNKNOWN = "–"
 GOOD_STATES = frozenset({"RUNNING", "HEALTHY"})
+WORDS = {"spend_today_usd": "spend today", "budget_usd_per_day": "budget"}
 PENDING_STATES = frozenset({"DEPLOYING", "UPDATING", "UPSCALING", "DOWNSCALING", "STARTING"})
 
 
 def render_status(status: ClusterStatus) -> RenderableType:
     """Return a status as a few lines and tables."""
     parts: list[RenderableType] = [_headline(status), _deployments(status.deployments)]
-    if status.traffic is not None:
-        parts += [*_traffic_lines(status.traffic), _latencies(status.traffic)]
+    if status.traffic is not None and status.traffic.n_requests is not None:
+        parts += _traffic_lines(status.traffic)
+        if status.traffic.latencies:
+            parts.append(_latencies(status.traffic))
     parts += [_spend(status), *_versions(status.versions), *_notes(status)]
     return Group(*parts)
 
@@ -29,17 +32,23 @@ def _headline(status: ClusterStatus) -> Text:
     line = Text.assemble(
         (f"{service.name} ", "bold"), _state(service.state), f"  {status.endpoint or UNKNOWN}"
     )
+    if service.deployed_at_s:
+        line.append(f"  deployed {_age(status.at_s - service.deployed_at_s)} ago")
     if status.ready is not None:
-        parts = ", ".join(f"{name} {state}" for name, state in status.ready.items())
-        line.append(f"\n/ready: {parts}")
+        parts = (f"{name} {state}" for name, state in status.ready.items() if name != "status")
+        line.append(f"\n{', '.join((status.ready['status'], *parts))}")
     if status.models is not None:
         line.append(f"\nmodels: {len(status.models)}")
-    if service.deployed_at_s:
-        minutes = max(0.0, status.at_s - service.deployed_at_s) / 60
-        line.append(f"  deployed {minutes:,.0f} min ago")
     if service.message:
         line.append(f"\n{service.message}", style="yellow")
     return line
+
+
+def _age(seconds: float) -> str:
+    minutes = max(0, int(seconds / 60))
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
 
 
 def _state(state: str) -> tuple[str, str]:
@@ -49,7 +58,7 @@ def _state(state: str) -> tuple[str, str]:
 
 
 def _deployments(rows: Iterable[DeploymentStatus]) -> Table:
-    headers = ("deployment", "state", "running/wanted", "others", "queued", "ongoing", "")
+    headers = ("deployment", "state", "running/wanted", "others", "queued", "ongoing", "message")
     table = _table(headers, right=("running/wanted", "queued", "ongoing"))
     for row in rows:
         state = row.state
@@ -94,39 +103,36 @@ def _latencies(traffic: Traffic) -> Table:
 
 
 def _spend(status: ClusterStatus) -> Text:
-    budget = status.budget_usd_per_day
-    return Text(
-        f"spend today {_usd(status.spend_today_usd)}"
-        f" of {_usd(budget) if budget is not None else 'no budget'}"
-    )
+    budget = "no budget" if status.has_no_budget else f"budget {_usd(status.budget_usd_per_day)}"
+    return Text(f"spend today {_usd(status.spend_today_usd)}, {budget}")
 
 
 def _versions(versions: Versions) -> list[Text]:
     lines = [Text(f"bank {versions.bank_folder}")]
+    replicas: dict[tuple[str, str, str], list[str]] = {}
     for row in versions.replicas:
-        lines.append(
-            Text(
-                f"  Router {row.replica}: bank {row.bank}, policy {row.policy}, "
-                f"settings {row.settings}"
-            )
-        )
+        replicas.setdefault((row.bank, row.policy, row.settings), []).append(row.replica)
+    for (bank, policy, settings), names in replicas.items():
+        what = f"bank {bank}, policy {policy}, settings {settings}"
+        lines.append(Text(f"  Router {', '.join(names)}: {what}"))
     if versions.differ:
         text = "replicas run with different versions: a rollout in progress, or rejected settings"
         lines.append(Text(text, style="yellow"))
     if versions.n_rejecting:
-        text = f"{versions.n_rejecting} replicas of the Router reject the latest settings"
+        n = _replicas(versions.n_rejecting)
+        text = f"{n} of the Router: the latest settings are rejected"
         lines.append(Text(text, style="bold red"))
     return lines
 
 
 def _notes(status: ClusterStatus) -> list[Text]:
     breakers = [
-        Text(f"open breaker: {model} at {n} replicas", style="bold red")
+        Text(f"open breaker: {model} at {_replicas(n)}", style="bold red")
         for model, n in status.open_breakers.items()
     ]
     findings = [Text(f"scope check: {sentence}", style="yellow") for sentence in status.findings]
     unknown = [
-        Text(f"{UNKNOWN} {what.replace('_', ' ')}: {why}", style="dim")
+        Text(f"not known: {WORDS.get(what, what.rstrip(' 0123456789'))}: {why}", style="dim")
         for what, why in status.unknown.items()
     ]
     now = time.strftime("%H:%M:%S UTC", time.gmtime(status.at_s))
@@ -146,6 +152,10 @@ def _number(value: float | None, kind: str = ",.0f") -> str:
 
 def _percent(share: float | None) -> str:
     return UNKNOWN if share is None else f"{100 * share:.1f} %"
+
+
+def _replicas(n: int) -> str:
+    return f"{n} replica" if n == 1 else f"{n} replicas"
 
 
 def _usd(value: float | None) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from deployments.checks import IMPORT_PATH, check_config, read_config
+from deployments.checks import check_config, read_config
+from deployments.editing import edit_config, read_source, write_text
 from deployments.planning.capacity_plan import CapacityPlan, Target
-from deployments.planning.config_edit import edit_deployments
 from deployments.planning.cost import OfflineScoring
 from deployments.planning.layout import Load
 from deployments.planning.plan_report import config_changes
@@ -17,8 +17,6 @@ from deployments.profiling.bench import application_of
 from deployments.profiling.service_times import ServiceTimes
 from scope.config import parse
 from scope.errors import ConfigError
-from scope.storage import atomic_file
-from scope.text_files import read_text
 
 
 def check_load(load: Load, target: Target) -> None:
@@ -86,7 +84,7 @@ def gpu_shares(application: Mapping[str, Any], times: ServiceTimes) -> dict[str,
 
 
 def write_config(plan: CapacityPlan, source: Path, output: Path) -> None:
-    """Write a configuration with the values of a plan; its comments stay.
+    """Write a configuration with the values of a plan; its layout stays.
 
     Raises
     ------
@@ -96,8 +94,6 @@ def write_config(plan: CapacityPlan, source: Path, output: Path) -> None:
     blocks = application_of(read_config(source)).get("deployments") or []
     scaling = {block["name"]: block.get("autoscaling_config") or {} for block in blocks}
     at_least = {name: found.get("min_replicas", 1) for name, found in scaling.items()}
-    changes = config_changes(plan, at_least)
-    text = edit_deployments(read_text(source), changes, IMPORT_PATH)
+    text = edit_config(read_source(source), config_changes(plan, at_least), str(source))
     check_config(yaml.safe_load(text))
-    with atomic_file(output) as draft:
-        draft.write_text(text, encoding="utf-8")
+    write_text(text, output, mode_of=source)

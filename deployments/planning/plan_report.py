@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from deployments.editing import KeyPath
 from deployments.planning.capacity_plan import FIXED_BATCH, CapacityPlan, gpus_of
-from deployments.planning.config_edit import KeyPath
 from deployments.planning.cost import HOURS_PER_MONTH, ComputePrices, OfflineScoring
 from deployments.planning.tables import UNKNOWN, plan_table
 
@@ -111,10 +111,8 @@ def _usd(value: float | None) -> str:
     return f"{UNKNOWN} (no price)" if value is None else f"{value:,.2f}"
 
 
-def config_changes(
-    plan: CapacityPlan, min_replicas: Mapping[str, int]
-) -> dict[str, dict[KeyPath, Any]]:
-    """Return the values that a plan sets in the blocks of a Serve configuration.
+def config_changes(plan: CapacityPlan, min_replicas: Mapping[str, int]) -> dict[KeyPath, Any]:
+    """Return the values that a plan sets in the application of a Serve configuration.
 
     The minimum of replicas is not lowered: it may be there for replicas that die. The maximum is
     twice the plan, for the autoscaler to meet what was not planned. The Router's target is set only
@@ -126,10 +124,10 @@ def config_changes(
     min_replicas : mapping of str to int
         Of the deployments in the configuration.
     """
-    changes: dict[str, dict[KeyPath, Any]] = {}
+    changes: dict[KeyPath, Any] = {}
     for name, each in plan.deployments.items():
         at_least = max(each.replicas, min_replicas.get(name, 1))
-        changes[name] = {
+        values: dict[KeyPath, Any] = {
             ("max_ongoing_requests",): each.max_ongoing_requests,
             ("autoscaling_config", "min_replicas"): at_least,
             ("autoscaling_config", "max_replicas"): max(2 * each.replicas, at_least),
@@ -137,7 +135,8 @@ def config_changes(
         }
         if name != "Router" or plan.target.answer_s:
             target = each.target_ongoing_requests
-            changes[name]["autoscaling_config", "target_ongoing_requests"] = target
+            values["autoscaling_config", "target_ongoing_requests"] = target
         if each.max_batch_size is not None and name not in FIXED_BATCH:
-            changes[name]["user_config", "max_batch_size"] = each.max_batch_size
+            values["user_config", "max_batch_size"] = each.max_batch_size
+        changes |= {("deployments", name, *path): value for path, value in values.items()}
     return changes

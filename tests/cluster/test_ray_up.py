@@ -29,13 +29,26 @@ def environment(home):
     return dict(pair.split("=", 1) for pair in done.stdout.decode().split("\0") if pair)
 
 
-def test_the_file_follows_the_schema_of_ray():
+@pytest.mark.parametrize(
+    ("more", "sentences"),
+    [
+        pytest.param({}, [], id="as it is"),
+        pytest.param(
+            {"worker_ip": []},
+            ["Additional properties are not allowed ('worker_ip' was unexpected)"],
+            id="with an unknown key",
+        ),
+    ],
+)
+def test_the_file_follows_the_schema_of_ray(more, sentences):
     """
     An unknown key is an error there, too.
     """
     schema = json.loads((Path(ray.__file__).parent / "autoscaler" / "ray-schema.json").read_text())
 
-    jsonschema.validate(CONFIG, schema)
+    found = jsonschema.Draft7Validator(schema).iter_errors({**CONFIG, **more})
+
+    assert [error.message for error in found] == sentences
 
 
 def test_it_is_for_machines_that_exist():

@@ -25,6 +25,16 @@ def router(config):
     return config["applications"][0]["deployments"][0]
 
 
+def args(config):
+    """Return the arguments of the application."""
+    return config["applications"][0]["args"]
+
+
+def engines(config):
+    """Return the block of the engines."""
+    return config["applications"][0]["deployments"][3]
+
+
 def test_the_default_configuration_is_valid():
     """
     It has all models of the bank and no upstream, and binds the loopback address.
@@ -35,60 +45,115 @@ def test_the_default_configuration_is_valid():
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("file", "change", "message"),
     [
         pytest.param(
+            FILE,
             lambda c: router(c).update(max_ongoing_request=1),
             "Router.max_ongoing_request is unknown, and Serve ignores it; "
             "did you mean max_ongoing_requests?",
             id="typo of a deployment",
         ),
         pytest.param(
+            FILE,
             lambda c: c["http_options"].update(hots="x"),
             "http_options.hots is unknown, and Serve ignores it; did you mean host?",
             id="of http",
         ),
         pytest.param(
+            FILE,
             lambda c: router(c)["user_config"].update(policy={"alpha": 2}),
             "Router.user_config.policy.alpha is 2; it should be less than or equal to 1",
             id="alpha",
         ),
         pytest.param(
+            FILE,
             lambda c: router(c).pop("user_config"),
             "Router.user_config.access is missing; add it",
             id="none",
         ),
         pytest.param(
+            FILE,
             lambda c: c["http_options"].update(host="0.0.0.0"),
             "0.0.0.0 can be reached from other machines and no API key",
             id="open to the world",
         ),
         pytest.param(
+            FILE,
             lambda c: router(c).update(name="Rooter"),
             "no deployment Rooter; did you mean Router?",
             id="name",
         ),
         pytest.param(
+            FILE,
             lambda c: c["applications"][0]["deployments"][1]["user_config"].update(wait_s=-1),
             "wait_s",
             id="batching",
         ),
         pytest.param(
+            FILE,
             lambda c: router(c).update(max_ongoing_requests="many"),
             "max_ongoing_requests",
             id="wrong type",
         ),
         pytest.param(
-            lambda c: c["applications"][0].update(args={"bank": "/nowhere"}), "/nowhere", id="bank"
+            FILE,
+            lambda c: c["applications"][0].update(args={"bank": "/nowhere"}),
+            "/nowhere",
+            id="bank",
+        ),
+        pytest.param(
+            GPU_FILE,
+            lambda c: args(c)["reasoner"]["engine"].update(tensor_paralel=2),
+            "reasoner.engine.tensor_paralel",
+            id="typo",
+        ),
+        pytest.param(
+            GPU_FILE,
+            lambda c: args(c)["reasoner"]["engine"].update(tensor_parallel=8),
+            "one engine needs 8 GPUs on one node, and engine.gpus_per_node is 4; set "
+            "tensor_parallel to at most 4",
+            id="tensor parallelism larger than a node",
+        ),
+        pytest.param(
+            GPU_FILE,
+            lambda c: args(c)["reasoner"].update(samples=4),
+            "samples is 4 and temperature 0",
+            id="identical samples",
+        ),
+        pytest.param(
+            GPU_FILE,
+            lambda c: args(c).pop("reasoner"),
+            "no deployment ScopeEngine; remove it, or use one of Embedder, Predictor, Router",
+            id="engines without a reasoner",
+        ),
+        pytest.param(
+            GPU_FILE,
+            lambda c: engines(c)["autoscaling_config"].update(target_ongoing_requests=100),
+            "target_ongoing_requests is 100, but an engine never has more than "
+            "max_ongoing_requests, 64",
+            id="unreachable target",
+        ),
+        pytest.param(
+            GPU_FILE,
+            lambda c: engines(c).update(placement_group_strategy="SPREAD"),
+            "ScopeEngine.placement_group_strategy would override args.reasoner.engine",
+            id="placement set twice",
+        ),
+        pytest.param(
+            GPU_FILE,
+            lambda c: router(c)["user_config"]["reasoning"].update(mode="always"),
+            "reasoning.mode",
+            id="mode",
         ),
     ],
 )
-def test_a_mistake_is_one_sentence(change, message):
+def test_a_mistake_is_one_sentence(file, change, message):
     """
-    It names the field.
+    It names the field, and the numbers that contradict each other.
     """
     with pytest.raises(ScopeError) as error:
-        check_config(changed(change))
+        check_config(changed(change, file))
 
     assert message in str(error.value)
 
@@ -114,16 +179,6 @@ def test_a_file_that_is_no_configuration_is_rejected(tmp_path, content, message)
         read_config(path)
 
     assert str(error.value).startswith(str(path))
-
-
-def args(config):
-    """Return the arguments of the application."""
-    return config["applications"][0]["args"]
-
-
-def engines(config):
-    """Return the block of the engines."""
-    return config["applications"][0]["deployments"][3]
 
 
 def test_the_configuration_for_gpus_is_valid():
@@ -167,58 +222,6 @@ def test_a_bank_on_this_machine_must_fit_the_reasoner():
 
     with pytest.raises(ScopeError, match="has no question texts"):
         check_config(config)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        pytest.param(
-            lambda c: args(c)["reasoner"]["engine"].update(tensor_paralel=2),
-            "reasoner.engine.tensor_paralel",
-            id="typo",
-        ),
-        pytest.param(
-            lambda c: args(c)["reasoner"]["engine"].update(tensor_parallel=8),
-            "one engine needs 8 GPUs on one node, and engine.gpus_per_node is 4; set "
-            "tensor_parallel to at most 4",
-            id="tensor parallelism larger than a node",
-        ),
-        pytest.param(
-            lambda c: args(c)["reasoner"].update(samples=4),
-            "samples is 4 and temperature 0",
-            id="identical samples",
-        ),
-        pytest.param(
-            lambda c: args(c).pop("reasoner"),
-            "no deployment ScopeEngine; remove it, or use one of Embedder, Predictor, Router",
-            id="engines without a reasoner",
-        ),
-        pytest.param(
-            lambda c: engines(c)["autoscaling_config"].update(target_ongoing_requests=100),
-            "target_ongoing_requests is 100, but an engine never has more than "
-            "max_ongoing_requests, 64",
-            id="unreachable target",
-        ),
-        pytest.param(
-            lambda c: engines(c).update(placement_group_strategy="SPREAD"),
-            "ScopeEngine.placement_group_strategy would override args.reasoner.engine",
-            id="placement set twice",
-        ),
-        pytest.param(
-            lambda c: router(c)["user_config"]["reasoning"].update(mode="always"),
-            "reasoning.mode",
-            id="mode",
-        ),
-    ],
-)
-def test_a_mistake_in_the_configuration_for_gpus_is_one_sentence(change, message):
-    """
-    It names the field, and the numbers that contradict each other.
-    """
-    with pytest.raises(ScopeError) as error:
-        check_config(changed(change, GPU_FILE))
-
-    assert message in str(error.value)
 
 
 def test_a_reasoning_mode_without_a_reasoner_is_rejected():

@@ -177,21 +177,6 @@ RAY_SERVICE_MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "remedy"), [pytest.param(*case, id=case[1]) for case in RAY_SERVICE_MISTAKES]
-)
-def test_a_mistake_in_a_ray_service_is_found(tmp_path, old, new, remedy):
-    """
-    Inside its Serve configuration, too; lines are those of the manifest.
-    """
-    marker = None if new else "image: ghcr.io/your-org/scope-router\n"
-    findings, line = find(tmp_path, "rayservice.yaml", old, new, marker)
-    here = [finding for finding in findings if finding.line == line and finding.level == "error"]
-
-    assert len(here) == 1
-    assert remedy in here[0].remedy
-
-
 OTHER_MISTAKES = [
     ("rayjob.yaml", "entrypoint:", "entryPoint:", "did you mean entrypoint?"),
     ("rayjob.yaml", "backoffLimit: 3", 'backoffLimit: "3"', "it should be a whole number"),
@@ -227,13 +212,22 @@ OTHER_MISTAKES = [
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "remedy"), [pytest.param(*case, id=case[2]) for case in OTHER_MISTAKES]
+    ("name", "old", "new", "remedy"),
+    [
+        pytest.param(*case, id=case[2])
+        for case in [
+            *(("rayservice.yaml", *case) for case in RAY_SERVICE_MISTAKES),
+            *OTHER_MISTAKES,
+        ]
+    ],
 )
 def test_a_mistake_in_another_file_is_found(tmp_path, name, old, new, remedy):
     """
-    Jobs, core objects of Kubernetes, cluster files of ``ray up`` and Dockerfiles.
+    Objects of KubeRay with the Serve configuration in them, core objects of Kubernetes, cluster
+    files of ``ray up`` and Dockerfiles; lines are those of the file.
     """
-    findings, line = find(tmp_path, name, old, new)
+    marker = None if new else "image: ghcr.io/your-org/scope-router\n"
+    findings, line = find(tmp_path, name, old, new, marker)
     here = [finding for finding in findings if finding.line == line and finding.level == "error"]
 
     assert len(here) == 1

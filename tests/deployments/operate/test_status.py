@@ -190,18 +190,88 @@ def test_the_text_has_every_number_and_marks_what_is_wrong(cluster):
     """
     As an operator reads it at three in the morning.
     """
-    reader, _ = cluster
+    reader, answers = cluster
+    answers["/metrics"] = (
+        200,
+        METRICS
+        + (
+            'ray_scope_overhead_latency_ms_bucket{le="5.0",replica="r1"} 10\n'
+            'ray_scope_overhead_latency_ms_bucket{le="+Inf",replica="r1"} 10\n'
+        ),
+    )
 
     text = text_of(reader.read(ten_seconds_ago())[0])
 
     for part in (
         "scope RUNNING",
-        "spend today $1.75 of $20.00",
+        "\nready, bank b1, settings ok\n",
+        "\nrequests 3.0/s ",
+        "\nlatency, ms ",
+        "spend today $1.75, budget $20.00",
         "1/2",
         "1 starting, 1 stopping, 1 died lately",
         "replicas run with different versions",
-        "1 replicas of the Router reject the latest settings",
-        "open breaker: m at 1 replicas",
+        "1 replica of the Router: the latest settings are rejected",
+        "open breaker: m at 1 replica\n",
         "scope check: a finding",
     ):
         assert part in text
+
+
+def test_no_budget_is_said_once(cluster):
+    """
+    Replicas export NaN for none; nothing is unknown about it.
+    """
+    reader, answers = cluster
+    answers["/metrics"] = 200, METRICS.replace("} 20.0", "} NaN")
+
+    status, _ = reader.read(ten_seconds_ago())
+
+    assert "\nspend today $1.75, no budget\n" in text_of(status)
+    assert text_of(status).count("budget") == 1
+    assert status.unknown == {}
+
+
+def test_what_is_not_known_yet_is_said_in_a_line_each(cluster):
+    """
+    Instead of rows of dashes; nothing says that there is no budget.
+    """
+    reader, answers = cluster
+    answers["/metrics"] = 200, ""
+    answers[TARGETS][1].append({"targets": ["127.0.0.1:1"]})
+
+    text = text_of(reader.read(ten_seconds_ago())[0])
+
+    assert "spend today –, budget –\n" in text
+    assert "not known: budget: no replica exports its budget yet\n" in text
+    assert "not known: metrics: no metrics of 127.0.0.1:1: " in text
+    assert "requests " not in text
+    assert "latency, ms" not in text
+
+
+def test_replicas_with_the_same_versions_share_a_line(cluster):
+    """
+    With 30 replicas the others would scroll away.
+    """
+    reader, answers = cluster
+    answers["/metrics"] = 200, METRICS.replace('bank="b0"', 'bank="b1"')
+
+    assert "\n  Router e1, r1: bank b1, policy alpha 0.6, settings s1\n" in text_of(
+        reader.read()[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "age"),
+    [(59, "0 min"), (7199, "119 min"), (7200, "2 h"), (172_799, "47 h"), (172_800, "2 days")],
+)
+def test_the_age_of_a_deployment_is_read_at_a_glance(cluster, seconds, age):
+    """
+    In minutes, hours or days.
+    """
+    reader, answers = cluster
+    details = details_of()
+    details["applications"]["scope"]["last_deployed_time_s"] = time.time() - seconds - 0.5
+    answers[SERVE] = 200, details
+
+    assert f"  deployed {age} ago\n" in text_of(reader.read()[0])

@@ -68,8 +68,8 @@ def test_status_without_a_key_shows_the_rest_and_why(keyed):
     assert done.returncode == 0, done.stderr
     assert "scope RUNNING" in done.stdout
     assert "policy alpha 0.6" in done.stdout
-    assert "– models: " in done.stdout
-    assert "401; name its variable by --key-variable" in done.stdout
+    assert "not known: models: " in done.stdout
+    assert "401; name the variable of an API key by --key-variable" in done.stdout
 
 
 def test_a_wrong_token_is_a_sentence(keyed):
