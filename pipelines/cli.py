@@ -16,7 +16,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from pipelines.terminal import err, print_cache_warnings
+from pipelines.terminal import err, print_warnings
 from scope.errors import ConfigError, ScopeError, one_line
 
 GROUP = "scope.commands"
@@ -94,7 +94,7 @@ def main() -> None:
     points = {point.name: point for point in reversed(tuple(entry_points(group=GROUP)))}
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
-        with print_cache_warnings():
+        with print_warnings():
             build_app({name: points[name]} if name in points else points)()
     except ScopeError as error:
         print_error(error)

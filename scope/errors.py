@@ -40,6 +40,10 @@ class ScopeError(Exception):
     """Base class of all errors of this project."""
 
 
+class ScopeWarning(UserWarning):
+    """Base class of warnings that a command prints as one sentence."""
+
+
 class ConfigError(ScopeError, ValueError):
     """A configuration, pool or price file is not valid."""
 

@@ -1,15 +1,13 @@
 """The text of a conversation that a decision is made on."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from pydantic_core import to_json
 
 from deployments.protocol import RequestError
 from deployments.requests.chat import Message
-
-CONTEXT_CHARS = 1_000
-"""Length of the text of earlier turns that is added, so that "yes, do it" has a meaning."""
+from scope.conversation import Turn, conversation_text, latest_human
 
 TOOL_ROLES = ("tool", "function")
 TOOL_PARTS = ("tool_result",)
@@ -17,12 +15,9 @@ TOOL_PARTS = ("tool_result",)
 
 
 def routing_text(messages: Sequence[Message], max_chars: int) -> str:
-    """Return the latest human message, then the messages before it, newest first.
+    """Return the text of a chat, as `conversation_text` has it: that of its latest human turn.
 
-    Messages of the system and of tools are skipped: they repeat in every turn or are written
-    by machines. At most `CONTEXT_CHARS` characters of earlier messages are added; they come
-    last because an encoder truncates at the end. A chat of one message gives exactly its prompt,
-    and a turn of tool results the text of the turn that it belongs to.
+    A turn of tool results has the text of the turn that it belongs to.
 
     Parameters
     ----------
@@ -35,20 +30,21 @@ def routing_text(messages: Sequence[Message], max_chars: int) -> str:
     RequestError
         If no human message has text, or the latest one is too long.
     """
-    latest = _latest_human(messages)
+    turns = _turns(messages)
+    latest = latest_human(turns)
     if latest is None:
         raise RequestError(
             "messages: no user message has text to route on; "
             "add one, or name a model instead of auto",
             "messages",
         )
-    text = messages[latest].text()
+    text = turns[latest].text
     if len(text) > max_chars:
         where = f"messages[{latest}].content"
         raise RequestError(
             f"{where}: {len(text)} characters are too many; at most {max_chars}", where
         )
-    return "\n\n".join([text, *_context(messages[:latest])])
+    return conversation_text(turns, latest)
 
 
 def carries_only_tool_results(messages: Sequence[Message]) -> bool:
@@ -69,29 +65,13 @@ def turn_key(messages: Sequence[Message]) -> str:
     The key is the SHA-256 of all messages up to the latest human one, so that an agent without
     a session id stays on its model within a turn.
     """
-    latest = _latest_human(messages)
+    latest = latest_human(_turns(messages))
     turn = messages if latest is None else messages[: latest + 1]
     return hashlib.sha256(to_json(list(turn))).hexdigest()
 
 
-def _latest_human(messages: Sequence[Message]) -> int | None:
-    for index in range(len(messages) - 1, -1, -1):
-        if messages[index].role == "user" and messages[index].text().strip():
-            return index
-    return None
-
-
-def _context(messages: Sequence[Message]) -> Iterator[str]:
-    left = CONTEXT_CHARS
-    for message in reversed(messages):
-        if message.role not in ("user", "assistant"):
-            continue
-        text = message.text().strip()[:left]
-        if text:
-            yield text
-        left -= len(text)
-        if left <= 0:
-            return
+def _turns(messages: Sequence[Message]) -> list[Turn]:
+    return [Turn(message.role, message.text()) for message in messages]
 
 
 def _is_tool_result(message: Message) -> bool:

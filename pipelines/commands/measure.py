@@ -26,7 +26,7 @@ from pipelines.commands.endpoint_options import (
     names_in,
 )
 from pipelines.commands.measure_display import show_missing, show_quote, show_summary
-from pipelines.commands.options import Pool
+from pipelines.commands.options import OnTooLong, Pool
 from pipelines.measure import (
     ANCHOR_RESULTS,
     OUTCOMES,
@@ -50,7 +50,7 @@ from pipelines.measure import (
 from pipelines.terminal import out, progress
 from scope.errors import ConfigError
 from scope.pool import load_pool
-from scope.questions import GRADER_NAMES
+from scope.questions import GRADER_NAMES, REFUSE
 from scope.upstream import OPENROUTER
 
 MeasuredQuestions = Annotated[
@@ -90,6 +90,7 @@ def measure_pool(
     plan: Plan = None,
     prices: KnownPrices = None,
     limit: Limit = None,
+    on_too_long: OnTooLong = REFUSE,
     grader: GraderName = "auto",
     max_tokens: MaxTokens = 4096,
     temperature: Temperature = 0.0,
@@ -109,7 +110,7 @@ def measure_pool(
     check_positive(budget_usd=budget_usd, rate=rate, timeout=timeout)
     arms = _names(models, pool)
     request = MeasurementRequest(
-        questions, arms, prices, plan, limit, grader, max_tokens, temperature
+        questions, arms, prices, plan, limit, grader, max_tokens, temperature, on_too_long
     )
     run = MeasureRun(output, plan_calls(request), request.settings(base_url))
     check_folder_collisions(call.model.id for call in run.calls)

@@ -14,7 +14,7 @@ from scope.bank import Bank, is_bank, load_bank
 from scope.errors import BankError, ConfigError, FormatError, join_names
 from scope.pool import PUBLISHED_MODELS, ModelSpec
 from scope.prices import load_prices
-from scope.questions import Grader, grader_for, read_questions
+from scope.questions import REFUSE, Grader, grader_for, read_questions
 from scope.storage import read_json
 
 GUESSED_TOKENS = 500
@@ -99,6 +99,7 @@ class MeasurementRequest:
     grader: str = "auto"
     max_tokens: int = 4096
     temperature: float = 0.0
+    on_too_long: str = REFUSE
 
     def settings(self, base_url: str) -> dict[str, Any]:
         """Return what an answer depends on besides question, arm and number of the sample."""
@@ -194,7 +195,7 @@ Row = tuple[str, str, str | None, str | None, float | None]
 
 def _file_rows(request: MeasurementRequest) -> list[Row]:
     limit = None if request.plan else request.limit
-    questions = read_questions(request.questions, limit=limit)
+    questions = read_questions(request.questions, limit=limit, on_too_long=request.on_too_long)
     columns = (questions.ids, questions.prompts, questions.gold_answers, questions.graders)
     return [(*row, None) for row in zip(*columns, strict=True)]
 

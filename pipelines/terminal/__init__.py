@@ -5,8 +5,8 @@ from pipelines.terminal.console import (
     format_score,
     frontier_table,
     out,
-    print_cache_warnings,
     print_result,
+    print_warnings,
     table,
 )
 from pipelines.terminal.progress import progress
@@ -19,8 +19,8 @@ __all__ = [
     "format_score",
     "frontier_table",
     "out",
-    "print_cache_warnings",
     "print_result",
+    "print_warnings",
     "progress",
     "table",
 ]

@@ -12,8 +12,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from scope.errors import ScopeWarning
 from scope.routing import FrontierPoint, RoutingScore, format_usd
-from scope.storage import CorruptShardWarning
 
 # A pipe has no width; 80 columns would wrap the tables.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
@@ -29,8 +29,8 @@ def print_result(facts: dict[str, Any], text: str, *, as_json: bool) -> None:
 
 
 @contextmanager
-def print_cache_warnings() -> Iterator[None]:
-    """Print a warning about a damaged file as one sentence, without its line of code."""
+def print_warnings() -> Iterator[None]:
+    """Print a warning of ours as one sentence, without its line of code."""
     with warnings.catch_warnings():
         usual = warnings.showwarning
 
@@ -42,7 +42,7 @@ def print_cache_warnings() -> Iterator[None]:
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if issubclass(category, CorruptShardWarning):
+            if issubclass(category, ScopeWarning):
                 err.print(f"scope: {message}", markup=False)
             else:
                 usual(message, category, filename, lineno, file, line)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scope.errors import FormatError
+from scope.json_text import parse_json_line
 from scope.samples.cells import Cell, SamplesBuilder
 from scope.samples.samples import Samples
 from scope.storage import atomic_file
@@ -50,7 +51,7 @@ def iter_splits(path: Path) -> Iterator[tuple[str, str | None, str]]:
 def iter_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield file and line, and the object there."""
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield f"{path}: line {number}", _object(line, f"{path}: line {number}")
@@ -59,10 +60,8 @@ def iter_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _object(line: str, location: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise FormatError(f"{location} is not JSON: {error.msg}") from error
+    # The published files write NaN for a score that is unknown.
+    row = parse_json_line(line, location, allow_nan=True)
     if not isinstance(row, dict):
         raise FormatError(f"{location} is a {type(row).__name__}; expected an object")
     return row

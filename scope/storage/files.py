@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from scope.errors import FormatError, OutputWriteError
+from scope.json_text import parse_json
 
 UNWRITABLE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Errors that only a write can raise: disk full, over quota, file too large, read-only."""
@@ -91,14 +92,13 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 (JSON is anything)
     Raises
     ------
     FormatError
-        If the file cannot be read or is not JSON; the message names file and line.
+        If the file cannot be read or is not strict JSON, as `parse_json` says.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise FormatError(f"{path} cannot be read: {error}") from error
-    except json.JSONDecodeError as error:
-        raise FormatError(f"{path}: line {error.lineno} is not JSON: {error.msg}") from error
+    return parse_json(text, str(path))
 
 
 def sha256(path: Path) -> str:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from scope.arrays import AnyArray, BoolArray, Float32Array
 from scope.config import StrictModel
+from scope.errors import ScopeWarning
 from scope.storage.vector_shard import KEY, CacheShard, write_shard
 
 LOOKUP_ROWS = 1_024
@@ -22,7 +23,7 @@ LOOKUP_ROWS = 1_024
 Item = TypeVar("Item")
 
 
-class CorruptShardWarning(UserWarning):
+class CorruptShardWarning(ScopeWarning):
     """A file of the cache is damaged and ignored; its vectors are computed again."""
 
 

@@ -6,7 +6,7 @@ from deployments.protocol.request_errors import (
     ModelNotFoundError,
     RateLimitError,
 )
-from scope.questions.questions import MAX_PROMPT_CHARS
+from scope.questions.prompts import MAX_PROMPT_CHARS
 from tests.deployments.local import Site
 
 LIMITS = {"max_body_bytes": 100_000}

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from deployments.protocol.request_errors import RequestError
 from deployments.requests.chat import Message
 from deployments.requests.conversation import (
-    CONTEXT_CHARS,
     carries_only_tool_results,
     routing_text,
     turn_key,
 )
+from scope.conversation import CONTEXT_CHARS
 
 CALL = Message(role="assistant", tool_calls=[{"id": "1"}])
 RESULT = Message(role="tool", content="42 files", tool_call_id="1")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.commands.options import cache_folder, encoder_settings, question_source_from_flags
-from pipelines.terminal.console import print_cache_warnings
+from pipelines.terminal.console import print_warnings
 from scope import EMBEDDED_BANK
 from scope.errors import ConfigError
 from scope.questions.readers import HubDataset
@@ -147,7 +147,7 @@ def test_a_damaged_file_is_one_sentence_on_the_screen(capsys):
     """
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        with print_cache_warnings():
+        with print_warnings():
             warnings.warn("x.arrow is damaged", CorruptShardWarning, stacklevel=1)
 
     assert capsys.readouterr().err == "scope: x.arrow is damaged\n"
