@@ -8,6 +8,7 @@ import yaml
 from scope.config import AnchorConfig, EncoderConfig, StrictModel, parse
 from scope.errors import ConfigError, one_line
 from scope.reasoner import EngineConfig, ReasonerConfig
+from scope.text_files import read_text
 
 
 class JobConfig(StrictModel):
@@ -31,7 +32,7 @@ class JobConfig(StrictModel):
             If it cannot be read, is not YAML, or holds anything but these settings.
         """
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            data = yaml.safe_load(read_text(path))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} cannot be read: {error}") from error
         except yaml.YAMLError as error:

@@ -11,6 +11,7 @@ from pydantic import Field
 from scope.arrays import FloatArray
 from scope.config import StrictModel, Usd
 from scope.errors import ConfigError, UnknownModelError
+from scope.text_files import read_text
 
 
 class Resampling(StrictModel):
@@ -125,7 +126,7 @@ def load_pool(name_or_file: str) -> tuple[str, ...]:
     if name_or_file in PUBLISHED_POOLS:
         return PUBLISHED_POOLS[name_or_file]
     try:
-        text = Path(name_or_file).read_text(encoding="utf-8")
+        text = read_text(Path(name_or_file))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"pool {name_or_file!r} is neither one of {', '.join(PUBLISHED_POOLS)} "

@@ -8,6 +8,7 @@ from typing import Any
 from scope.config import parse
 from scope.errors import ConfigError, UnknownPriceError
 from scope.pool import ModelSpec
+from scope.text_files import read_text
 
 Prices = Mapping[str, ModelSpec]
 
@@ -40,7 +41,7 @@ def load_prices(path: Path) -> dict[str, ModelSpec]:
         number of at least 0.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_text(path))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"price file {path} cannot be read: {error}") from error
     except json.JSONDecodeError as error:

@@ -41,6 +41,7 @@ from deployments.checks.unknown_keys import invalid_value, unknown_key, unknown_
 from deployments.checks.versions import installed_versions
 from deployments.protocol import short_repr
 from scope.errors import ConfigError, one_line
+from scope.text_files import read_text
 
 IMPORT_KEYS = ("policy_function", "request_router_class")
 IGNORED = ", and Serve ignores it"
@@ -87,7 +88,7 @@ def read_config(path: Path) -> dict[str, Any]:
         If the file cannot be read or holds anything else.
     """
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = yaml.safe_load(read_text(path))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read: {one_line(error)}") from error
     if not isinstance(config, dict):

@@ -29,6 +29,7 @@ from deployments.manifests.kustomize import (
 )
 from deployments.manifests.origins import Origins
 from scope.errors import ConfigError, one_line
+from scope.text_files import read_text
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -92,7 +93,7 @@ def _is_dockerfile(path: Path) -> bool:
 def _check_file(path: Path, checked: CheckedFiles, *, explicit: bool) -> None:
     file = str(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         documents = [] if _is_dockerfile(path) else read_documents(text, file)
     except (OSError, UnicodeDecodeError) as error:
         message = f"this file cannot be read: {one_line(error)}"
@@ -143,7 +144,7 @@ def _check_kustomization(folder: Path, checked: CheckedFiles, *, included: bool)
 def _line_of_field(path: Path, message: str) -> int:
     """Return the line of the field that kubectl does not know; 1 if it says something else."""
     field = re.search(r'unknown field "(\w+)"', message)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = read_text(path).splitlines() if path.is_file() else []
     named = (n for n, line in enumerate(lines, 1) if field and f"{field[1]}:" in line)
     return next(named, 1)
 

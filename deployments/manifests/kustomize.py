@@ -20,6 +20,7 @@ from deployments.checks.findings import (
     walk,
 )
 from scope.errors import ConfigError
+from scope.text_files import read_text
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 API = "kustomize.config.k8s.io/"
@@ -93,7 +94,7 @@ def read_kustomization(folder: Path) -> Kustomization | None:
     if file is None:
         return None
     try:
-        content = as_mapping(yaml.safe_load(file.read_text(encoding="utf-8")))
+        content = as_mapping(yaml.safe_load(read_text(file)))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return Kustomization(file)  # reported where the file itself is checked
 

@@ -9,6 +9,7 @@ import yaml
 from deployments.checks.findings import Finding, Keys, Mistake, as_list, as_mapping, dotted, get_in
 from deployments.checks.yaml_lines import Document, read_documents
 from deployments.manifests.kustomize import read_kustomization
+from scope.text_files import read_text
 
 
 class Origins:
@@ -49,7 +50,7 @@ class Origins:
     def source_of(self, text: str) -> Document | None:
         """Return the document of the generated file with this text, if there is one."""
         for path in self._generated:
-            if path.is_file() and path.read_text(encoding="utf-8").strip() == text.strip():
+            if path.is_file() and read_text(path).strip() == text.strip():
                 return next(iter(_documents(path)), None)
         return None
 
@@ -112,6 +113,6 @@ def _inline_patches(document: Document) -> list[Document]:
 
 def _documents(path: Path) -> list[Document]:
     try:
-        return read_documents(path.read_text(encoding="utf-8"), str(path))
+        return read_documents(read_text(path), str(path))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return []  # reported where the file itself is checked

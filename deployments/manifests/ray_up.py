@@ -19,6 +19,7 @@ from deployments.checks.findings import (
 )
 from deployments.manifests.json_schema import schema_mistakes
 from deployments.manifests.ray_start import command_mistakes
+from scope.text_files import read_text
 
 START_COMMANDS = ("head_start_ray_commands", "worker_start_ray_commands")
 TOKEN = "RAY_AUTH_MODE=token"
@@ -118,7 +119,7 @@ def _is_in_script(command: str, folder: Path) -> bool:
     """Return whether a script that the command reads first asks for the token."""
     for match in SCRIPT.finditer(command):
         script = folder / Path(match[1]).name
-        if not script.is_file() or TOKEN in script.read_text(encoding="utf-8"):
+        if not script.is_file() or TOKEN in read_text(script):
             return True  # a script that is only on the cluster is not known here
     return False
 

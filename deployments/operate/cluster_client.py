@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from scope.errors import ClusterError, ConfigError, one_line
+from scope.text_files import read_text
 
 TIMEOUT_S = 10.0
 SERVE_PATH = "/api/serve/applications/"
@@ -30,7 +31,7 @@ def cluster_token(environ: Mapping[str, str] = os.environ, home: Path | None = N
     named = environ.get("RAY_AUTH_TOKEN_PATH")
     path = Path(named) if named else (home or Path.home()) / ".ray" / "auth_token"
     try:
-        return path.read_text(encoding="utf-8").strip() or None
+        return read_text(path).strip() or None
     except OSError as error:
         if named:
             raise ConfigError(f"RAY_AUTH_TOKEN_PATH {path}: {error.strerror}") from error

@@ -11,6 +11,7 @@ import yaml
 from deployments.checks import IMPORT_PATH
 from scope.errors import ConfigError
 from scope.storage import atomic_file
+from scope.text_files import read_text
 
 PLAIN = re.compile(r"[\w./@+-]+")
 """Text that YAML reads as itself in any place."""
@@ -25,7 +26,7 @@ def write_bank(path: Path, bank: str) -> None:
         If the file cannot be read, or the change would alter anything else.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     changed = set_bank(text, bank, str(path))

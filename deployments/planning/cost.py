@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from scope.config import StrictModel, Usd, parse
 from scope.errors import ConfigError, one_line
+from scope.text_files import read_text
 
 HOURS_PER_MONTH = 730.0
 """A twelfth of a year."""
@@ -49,7 +50,7 @@ class ComputePrices(StrictModel):
             If it cannot be read or holds anything else.
         """
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            data = yaml.safe_load(read_text(path))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(f"{path} cannot be read: {one_line(error)}") from error
         return parse(cls, data, str(path))

@@ -18,6 +18,7 @@ from deployments.profiling.service_times import ServiceTimes
 from scope.config import parse
 from scope.errors import ConfigError
 from scope.storage import atomic_file
+from scope.text_files import read_text
 
 
 def check_load(load: Load, target: Target) -> None:
@@ -96,7 +97,7 @@ def write_config(plan: CapacityPlan, source: Path, output: Path) -> None:
     scaling = {block["name"]: block.get("autoscaling_config") or {} for block in blocks}
     at_least = {name: found.get("min_replicas", 1) for name, found in scaling.items()}
     changes = config_changes(plan, at_least)
-    text = edit_deployments(source.read_text(encoding="utf-8"), changes, IMPORT_PATH)
+    text = edit_deployments(read_text(source), changes, IMPORT_PATH)
     check_config(yaml.safe_load(text))
     with atomic_file(output) as draft:
         draft.write_text(text, encoding="utf-8")

@@ -12,6 +12,7 @@ from aiolimiter import AsyncLimiter
 from deployments.protocol import AuthenticationError, RateLimitError
 from deployments.settings.settings import Access, ApiKey
 from scope.errors import ConfigError
+from scope.text_files import read_text
 
 ANONYMOUS = ApiKey(name="anyone", sha256=64 * "0")
 """The caller where no key is required; no known text has this digest."""
@@ -92,7 +93,7 @@ def _read_key_file(path: str | None) -> tuple[ApiKey, ...]:
     if path is None:
         return ()
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = read_text(Path(path)).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"key_file {path} cannot be read: {error}") from error
     found = [(n, line.split("#")[0].split()) for n, line in enumerate(lines, 1)]

@@ -223,7 +223,7 @@ def _read_reference(path: Path, manifest: BankManifest) -> ReferencePopulation |
         return None
     config = parse(
         AnchorConfig,
-        json.loads((path / REFERENCE_SETTINGS).read_text()),
+        read_json(path / REFERENCE_SETTINGS),
         str(path / REFERENCE_SETTINGS),
     )
     return ReferencePopulation.load(path / REFERENCE, config)

@@ -1,27 +1,21 @@
 """Unchecked rows of question files, folders and data sets, as streams."""
 
 import csv
-import gzip
-import io
 import logging
-import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scope.errors import FormatError, QuestionError, join_names, one_line
 from scope.json_text import parse_json, parse_json_line
+from scope.text_files import GZIP, open_bytes, open_text, read_text
 
 BATCH_ROWS = 1_024
 """Rows of a Parquet file in memory at a time."""
-
-GZIP = ".gz"
-"""Suffix after that of a compressed file of text, as ``questions.jsonl.gz``."""
 
 MAX_FIELD_CHARS = 1 << 30
 """Longest field of a CSV file; Python's own limit is shorter than a prompt may be."""
@@ -63,8 +57,8 @@ def iter_rows(path: Path) -> Iterator[SourceRow]:
         except FormatError as error:
             raise QuestionError(str(error)) from error
         except UnicodeDecodeError as error:
-            raise QuestionError(_not_utf8(file)) from error
-        except (OSError, EOFError, zlib.error) as error:
+            raise QuestionError(_not_text(file, error)) from error
+        except OSError as error:
             raise QuestionError(f"{file} cannot be read: {error}") from error
 
 
@@ -85,26 +79,11 @@ def _kind(file: Path) -> str:
     return suffix if inner == ".parquet" else inner  # Parquet is compressed by itself
 
 
-@contextmanager
-def _open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    with path.open("rb") as file:
-        if path.suffix.lower() != GZIP:
-            yield file
-            return
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            yield io.BufferedReader(unpacked)
-
-
-@contextmanager
-def _open_text(path: Path, newline: str | None = None) -> Iterator[TextIO]:
-    """Open a file of text, without the byte-order mark that it may begin with."""
-    with _open_bytes(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline=newline) as text:
-        yield text
-
-
-def _not_utf8(path: Path) -> str:
-    """Return the message about the first line that is not UTF-8."""
-    with _open_bytes(path) as lines:
+def _not_text(path: Path, error: UnicodeDecodeError) -> str:
+    """Return the message about the first line that is not in the encoding of its file."""
+    if error.encoding != "utf-8":
+        return f"{path} is not text in {error.encoding}, which its first bytes announce"
+    with open_bytes(path) as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 line.decode()
@@ -115,8 +94,7 @@ def _not_utf8(path: Path) -> str:
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, object]]:
-    with _open_text(path) as file:
-        text = file.read()
+    text = read_text(path)
     if not text.strip():
         return
     rows = parse_json(text, str(path))
@@ -126,7 +104,7 @@ def _json_rows(path: Path) -> Iterator[tuple[str, object]]:
 
 
 def _jsonl_rows(path: Path) -> Iterator[tuple[str, object]]:
-    with _open_text(path) as lines:
+    with open_text(path) as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 yield f"line {number}", parse_json_line(line, f"{path}: line {number}")
@@ -135,7 +113,7 @@ def _jsonl_rows(path: Path) -> Iterator[tuple[str, object]]:
 def _csv_rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
     """Yield the rows of a file whose first line names the fields; an empty field is unknown."""
     csv.field_size_limit(MAX_FIELD_CHARS)
-    with _open_text(path, newline="") as lines:
+    with open_text(path, newline="") as lines:
         reader = csv.DictReader(lines, strict=True)
         try:
             names = reader.fieldnames or ()

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from scope.errors import ConfigError
 from scope.reasoner.injection_guard import InjectionGuard
+from scope.text_files import read_text
 
 DEFAULT_TEMPLATE = Path(__file__).with_name("prompt.jinja")
 
@@ -84,7 +85,7 @@ class Template:
             If the file cannot be read, or is not a valid template.
         """
         try:
-            text = (path or DEFAULT_TEMPLATE).read_text(encoding="utf-8")
+            text = read_text(path or DEFAULT_TEMPLATE)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"template {path} cannot be read: {error}") from error
         return cls(text, str(path or DEFAULT_TEMPLATE))

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from scope.errors import ConfigError, FormatError
 from scope.routing.route import Objective
+from scope.text_files import UTF8_MARK
 
 FiniteOrNone = FiniteFloat | None
 """A number, or null if unknown."""
@@ -109,7 +110,9 @@ class DecisionLogReader:
             try:
                 with file.open("rb") as lines:
                     for number, line in enumerate(lines, start=1):
-                        yield from self._request(f"{file}: line {number}", line)
+                        yield from self._request(
+                            f"{file}: line {number}", line.removeprefix(UTF8_MARK)
+                        )
             except OSError as error:
                 raise FormatError(f"{file} cannot be read: {error.strerror}") from error
 

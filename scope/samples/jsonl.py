@@ -12,6 +12,7 @@ from scope.json_text import parse_json_line
 from scope.samples.cells import Cell, SamplesBuilder
 from scope.samples.samples import Samples
 from scope.storage import atomic_file
+from scope.text_files import open_text
 
 RESPONSES, PROMPT_TOKENS, TOKENS = "responses", "token_num_prompt", "token_num_responses"
 FAILED = "n_failed"
@@ -51,7 +52,7 @@ def iter_splits(path: Path) -> Iterator[tuple[str, str | None, str]]:
 def iter_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield file and line, and the object there."""
     try:
-        with path.open(encoding="utf-8-sig") as lines:
+        with open_text(path) as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield f"{path}: line {number}", _object(line, f"{path}: line {number}")

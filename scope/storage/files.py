@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from scope.errors import FormatError, OutputWriteError
 from scope.json_text import parse_json
+from scope.text_files import read_text
 
 UNWRITABLE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Errors that only a write can raise: disk full, over quota, file too large, read-only."""
@@ -95,7 +96,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 (JSON is anything)
         If the file cannot be read or is not strict JSON, as `parse_json` says.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise FormatError(f"{path} cannot be read: {error}") from error
     return parse_json(text, str(path))

@@ -187,10 +187,10 @@ def test_a_row_that_is_no_question_is_one_sentence(tmp_path, row, message):
         ),
         pytest.param("q.jsonl.gz", "{}", "cannot be read: Not a gzipped file", id="not gzip"),
         pytest.param(
-            "q.jsonl.gz", gzip.compress(LINES.encode())[:-9], "cannot be read", id="cut gzip"
+            "q.jsonl.gz", gzip.compress(LINES.encode())[:-9], "damaged gzip", id="cut gzip"
         ),
         pytest.param(
-            "q.jsonl.gz", gzip.compress(b"ab")[:10] + b"\xff\xff", "cannot be read", id="bad gzip"
+            "q.jsonl.gz", gzip.compress(b"ab")[:10] + b"\xff\xff", "damaged gzip", id="bad gzip"
         ),
         pytest.param("q.parquet.gz", b"", "is not a question file", id="compressed Parquet"),
         pytest.param("q.tar.gz", b"", "is not a question file; expected .json", id="tar"),
