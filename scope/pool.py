@@ -49,7 +49,9 @@ class ModelSpec(StrictModel):
     context_window: int | None = Field(default=None, ge=1)
     """Limit on prompt and completion tokens; None if unknown."""
     capabilities: tuple[str, ...] = ()
-    """What the model supports, such as ``vision`` or ``function_calling``."""
+    """What the model supports, such as ``vision`` or ``function_calling``; others are unknown."""
+    lacks: tuple[str, ...] = ()
+    """Capabilities that it surely has not: a request that needs one never gets this model."""
     upstream_id: str | None = None
     """The provider's name of the model; None means `id`."""
     resampling: Resampling | None = None

@@ -103,17 +103,18 @@ def _entries(data: object, path: Path) -> Iterable[dict[str, Any]]:
 
 
 def _from_litellm(model: object, row: Mapping[str, Any]) -> dict[str, Any]:
-    flags = sorted(key for key, value in row.items() if value is True)
+    flags = {
+        key.removeprefix(LITELLM_CAPABILITY): value
+        for key, value in sorted(row.items())
+        if key.startswith(LITELLM_CAPABILITY)
+    }
     return {
         "id": model,
         "usd_per_mtok_in": _per_million(row["input_cost_per_token"]),
         "usd_per_mtok_out": _per_million(row["output_cost_per_token"]),
         "context_window": _int_or_none(row.get("max_input_tokens", row.get("max_tokens"))),
-        "capabilities": [
-            key.removeprefix(LITELLM_CAPABILITY)
-            for key in flags
-            if key.startswith(LITELLM_CAPABILITY)
-        ],
+        "capabilities": [name for name, value in flags.items() if value is True],
+        "lacks": [name for name, value in flags.items() if value is False],
     }
 
 

@@ -25,6 +25,8 @@ NORMAL = {
     "status": 500,
     "message": "configured failure",
     "shaped": True,  # as OpenAI shapes errors
+    "error_fields": {},  # of an error, beside its message
+    "refuses": (),  # fields of a request that are a 400, as OpenAI words it
     "retry_after": None,
     "finish_reason": "stop",
     "prompt_tokens": 20,
@@ -104,12 +106,16 @@ class App:
 
     async def complete(self, request, headers, client, receive, send):
         """Answer one chat completion, with the behaviour of its model."""
-        model, prompt = request["model"], request["messages"][-1]["content"]
+        model, prompt = request["model"], request["messages"][-1].get("content")
+        prompt = prompt if isinstance(prompt, str) else json.dumps(prompt)
         behaviour = {**NORMAL, **self.behaviours.get("*", {}), **self.behaviours.get(model, {})}
         attempt = self.attempts[model, prompt] = self.attempts.get((model, prompt), 0) + 1
         if answers := behaviour["answers"]:
             behaviour["answer"] = answers[(attempt - 1) % len(answers)]
         way = self.way(behaviour, f"{model} {prompt} {attempt}", attempt)
+        if refused := [name for name in behaviour["refuses"] if name in request]:
+            way, behaviour["status"] = "status", 400
+            behaviour["message"] = f"Unsupported parameter: '{refused[0]}' is not supported"
         call = {
             "model": model,
             "prompt": prompt,
@@ -151,6 +157,7 @@ class App:
                 else {"retry-after": behaviour["retry_after"]}
             )
             error = {"message": behaviour["message"].replace("{authorization}", authorization)}
+            error |= behaviour["error_fields"]
             error = {"error": error} if behaviour["shaped"] else error
             await answer(send, behaviour["status"], error, **extra)
         elif way == "cut":

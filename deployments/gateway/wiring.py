@@ -120,7 +120,9 @@ def build_router(
     return Router(
         settings=settings,
         admission=Admission(settings, request_log.record),
-        decider=DecisionService(predictions, reasoning, PolicyChooser(bank), sessions, learned),
+        decider=DecisionService(
+            predictions, reasoning, PolicyChooser(bank), sessions, learned, upstreams.limits
+        ),
         executor=executor,
         sessions=sessions,
         feedback=FeedbackService(request_log, peers.feedback),

@@ -141,7 +141,7 @@ class Decision:
     def degraded_by(self, reason: str | None) -> "Decision":
         """Return the same decision with one more reason why it is degraded."""
         reasons = [known for known in (self.degraded, reason) if known is not None]
-        return replace(self, degraded="; ".join(reasons) or None)
+        return replace(self, degraded="; ".join(dict.fromkeys(reasons)) or None)
 
     @property
     def margin(self) -> float | None:

@@ -1,9 +1,10 @@
 """Read and validate request bodies, and derive what a model must support."""
 
 from deployments.requests.chat import AUTO_NAMES, ChatRequest
+from deployments.requests.eligibility import check_pinned, eligible_models
 from deployments.requests.feedback import FeedbackBody
 from deployments.requests.parsing import read_body
-from deployments.requests.requirements import Requirements, check_pinned, eligible_models
+from deployments.requests.requirements import Requirements
 from deployments.requests.routing_request import ROUTE_BODIES, RouteBody, RoutingRequest
 
 __all__ = [

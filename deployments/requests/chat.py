@@ -124,6 +124,10 @@ class ChatRequest(BaseModel):
         """Return the value of a field that is passed on unread; None if it is absent."""
         return (self.model_extra or {}).get(name)
 
+    def given_fields(self) -> frozenset[str]:
+        """Return the names of the fields that are not null, those that are not read included."""
+        return frozenset(name for name, value in self._body.items() if value is not None)
+
     def completion_tokens(self) -> int | None:
         """Return the largest number of completion tokens that the client allows."""
         return self.max_completion_tokens or self.max_tokens

@@ -14,7 +14,7 @@ TOOL_PARTS = ("tool_result",)
 """Parts by which clients of other providers put tool results into user messages."""
 
 
-def routing_text(messages: Sequence[Message], max_chars: int) -> str:
+def routing_text(messages: Sequence[Message], max_chars: int) -> str | None:
     """Return the text of a chat, as `conversation_text` has it: that of its latest human turn.
 
     A turn of tool results has the text of the turn that it belongs to.
@@ -25,19 +25,20 @@ def routing_text(messages: Sequence[Message], max_chars: int) -> str:
     max_chars : int
         Largest length of the latest human message.
 
+    Returns
+    -------
+    str or None
+        None where no human message has text.
+
     Raises
     ------
     RequestError
-        If no human message has text, or the latest one is too long.
+        If the latest human message is too long.
     """
     turns = _turns(messages)
     latest = latest_human(turns)
     if latest is None:
-        raise RequestError(
-            "messages: no user message has text to route on; "
-            "add one, or name a model instead of auto",
-            "messages",
-        )
+        return None
     text = turns[latest].text
     if len(text) > max_chars:
         where = f"messages[{latest}].content"
@@ -45,6 +46,11 @@ def routing_text(messages: Sequence[Message], max_chars: int) -> str:
             f"{where}: {len(text)} characters are too many; at most {max_chars}", where
         )
     return conversation_text(turns, latest)
+
+
+def whole_text(messages: Sequence[Message], max_chars: int) -> str:
+    """Return the texts of all messages, cut at `max_chars`: its length tells what it costs."""
+    return "\n\n".join(message.text() for message in messages)[:max_chars]
 
 
 def carries_only_tool_results(messages: Sequence[Message]) -> bool:

@@ -7,7 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.protocol import RequestError
 from deployments.requests.chat import ChatRequest, RouteChatBody
-from deployments.requests.conversation import carries_only_tool_results, routing_text, turn_key
+from deployments.requests.conversation import (
+    carries_only_tool_results,
+    routing_text,
+    turn_key,
+    whole_text,
+)
 from deployments.requests.parsing import parse_json_object, validate
 from deployments.requests.requirements import Requirements, estimated_tokens
 from deployments.settings import Limits, RequestOptions, ScopeField
@@ -24,6 +29,9 @@ class RoutingRequest:
     ----------
     text : str
         Text to embed; not in the repr, and so not in logs.
+    has_user_text : bool
+        Whether the text is of a user. Where none is, as in a chat of a system prompt or an image
+        only, the models cannot be told apart by it.
     options : RequestOptions
     needs : Requirements
     turn : str or None
@@ -41,6 +49,7 @@ class RoutingRequest:
     turn: str | None = None
     is_tool_turn: bool = False
     session_is_remote: bool = False
+    has_user_text: bool = True
 
     def with_session(self, header: str | None) -> "RoutingRequest":
         """Return the request with the session id of the header; an id in the body wins.
@@ -66,10 +75,12 @@ class RoutingRequest:
         Raises
         ------
         RequestError
-            If the chat has no human text, or the text is too long.
+            If the human text is too long.
         """
+        text = routing_text(request.messages, limits.max_prompt_chars)
         return cls(
-            text=routing_text(request.messages, limits.max_prompt_chars),
+            text=whole_text(request.messages, limits.max_prompt_chars) if text is None else text,
+            has_user_text=text is not None,
             options=request.scope,
             needs=Requirements.from_chat(request),
             turn=None if request.scope.session_id else turn_key(request.messages),

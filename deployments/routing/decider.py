@@ -1,7 +1,7 @@
 """The online decision: constraints, prediction, reasoning, choice, default model and session."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from deployments.protocol import (
@@ -28,7 +28,11 @@ from deployments.settings import (
     RouterSettings,
     SessionSettings,
 )
+from scope.catalogue import ModelLimits
 from scope.pool import ModelSpec
+
+NO_USER_TEXT = "no user text"
+"""Why a decision is degraded whose request has no text of a user."""
 
 
 class DecisionService:
@@ -42,6 +46,8 @@ class DecisionService:
     sessions : SessionStore
     learned : mapping of str to LearnedStrategy
         The strategies with a learned router, by name.
+    limits : callable
+        What is believed of an arm that its settings do not say.
     """
 
     def __init__(
@@ -51,9 +57,11 @@ class DecisionService:
         chooser: PolicyChooser,
         sessions: SessionStore,
         learned: Mapping[str, LearnedStrategy],
+        limits: Callable[[str], ModelLimits],
     ) -> None:
         self._prediction_client, self._reasoning_client = prediction_client, reasoning_client
         self._chooser, self._sessions, self._learned = chooser, sessions, learned
+        self._limits = limits
 
     async def decide(
         self,
@@ -89,6 +97,7 @@ class DecisionService:
             requests,
             {model.id: model for model in models},
             settings,
+            self._limits,
             half_at=time.monotonic() + deadline_s / 2,
         )
         strategy = requests[0].options.strategy or settings.strategy
@@ -114,6 +123,8 @@ class DecisionService:
                 "scope.strategy",
             )
         constraints = group.constraints(learned.arms, strategy, learned.objective_settings)
+        if not group.has_user_text:
+            return await self._decide_without(group, learned, constraints, NO_USER_TEXT)
         try:
             predictions = await learned.predict(group.texts, **group.time_limits())
         except RemoteCallError as error:
@@ -140,6 +151,10 @@ class DecisionService:
         settings = group.settings
         predicted = self._chooser.predicted(tuple(group.models))
         constraints = group.constraints(predicted, PREHOC, settings.policy.objective_settings)
+        if not group.has_user_text:
+            predictions = self._prediction_client.predict_means(group.texts, NO_USER_TEXT)
+            decisions = _choose(self._chooser, constraints, predictions)
+            return [_with_default_model(decision, settings) for decision in decisions]
         predictions = await self._prediction_client.predict(group.texts, **group.time_limits())
         reasoned = await self._reason(
             group.requests, constraints, predictions, settings.reasoning, group.half_at
@@ -210,11 +225,13 @@ def _choose(
 
 
 def _with_default_model(decision: Decision, settings: RouterSettings) -> Decision:
-    """Replace a decision that no replica predicted for by the default model, if eligible."""
+    """Replace a decision without a prediction for its prompt by the default model, if eligible."""
     default = settings.default_model
     if decision.source != "means" or default not in decision.ranking:
         return decision
-    decision = decision.with_model(default, f"no replica answered; {default} is the default model")
+    decision = decision.with_model(
+        default, f"no prediction ({decision.degraded}); {default} is the default model"
+    )
     return replace(decision, objective=None, policy=None, source="default")
 
 

@@ -62,6 +62,10 @@ class PredictionClient:
             self._metrics.count_cache,
         )
 
+    def predict_means(self, texts: Sequence[str], degraded: str) -> list[Prediction]:
+        """Return the averages of each model, where a text says nothing about the question."""
+        return self._fallback.predict_means(texts, degraded)
+
     async def _predict_batch(
         self, texts: list[str], ends_at: float, slow_call_s: float
     ) -> list[Prediction]:

@@ -1,13 +1,14 @@
 """The prompts of one HTTP request, and what their decisions must respect."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
 from deployments.protocol import NoEligibleModelError
 from deployments.requests import RoutingRequest, eligible_models
 from deployments.settings import RouterSettings
+from scope.catalogue import ModelLimits
 from scope.errors import join_names
 from scope.pool import ModelSpec
 from scope.routing import Objective
@@ -38,6 +39,8 @@ class RequestGroup:
     models : mapping of str to ModelSpec
         The arms that can answer, at current prices.
     settings : RouterSettings
+    limits : callable
+        What is believed of an arm that its settings do not say.
     half_at : float
         Monotonic time at which half of the deadline is over.
     """
@@ -45,12 +48,18 @@ class RequestGroup:
     requests: Sequence[RoutingRequest]
     models: Mapping[str, ModelSpec]
     settings: RouterSettings
+    limits: Callable[[str], ModelLimits]
     half_at: float
 
     @property
     def texts(self) -> list[str]:
         """The texts to predict for."""
         return [request.text for request in self.requests]
+
+    @property
+    def has_user_text(self) -> bool:
+        """Whether the texts are those of users; a chat without one is alone in its request."""
+        return all(request.has_user_text for request in self.requests)
 
     def time_limits(self) -> TimeLimits:
         """Return how long a prediction may take: a list of prompts has until `half_at`."""
@@ -87,7 +96,11 @@ class RequestGroup:
         for index, request in enumerate(self.requests):
             try:
                 eligible = eligible_models(
-                    tuple(self.models.values()), request.needs, request.options, predicted
+                    tuple(self.models.values()),
+                    request.needs,
+                    request.options,
+                    predicted,
+                    self.limits,
                 )
             except NoEligibleModelError as error:
                 if len(self.requests) == 1:

@@ -8,7 +8,7 @@ from typing import Any
 
 from deployments.upstream.best_of_n import BestOfN
 from deployments.upstream.client import UpstreamClient, UpstreamRequest
-from deployments.upstream.errors import DEADLINE, NOT_ATTEMPTED, error_answer, error_event
+from deployments.upstream.errors import DEADLINE, error_answer, error_event
 from deployments.upstream.responses import (
     Attempt,
     UpstreamResponse,
@@ -198,33 +198,45 @@ class FallbackExecutor:
             call = stream_upstream
             candidates = [arm for arm in candidates if arm.arm.n_samples == 1]
         history = AttemptHistory(body, headers, asyncio.get_running_loop().time() + deadline_s)
-        rounds = self.retries.retrying(deadline_s=history.left_s, n_attempts=history.n_calls)
+        rounds = self.retries.retrying(
+            deadline_s=history.left_s, n_attempts=lambda: history.n_calls
+        )
         response: UpstreamResponse | UpstreamStream
         try:
             async for one_round in rounds:
                 with one_round:
                     response = await self._round(candidates, call, history)
         except UpstreamError as error:
-            response = UpstreamResponse(*error_answer(error), None, None, None)
+            told = error if error.kind == DEADLINE else history.told_error()
+            response = UpstreamResponse(*error_answer(told), None, None, None)
         response.attempts = tuple(history.attempts)
         return response
 
     async def _round(
         self, candidates: Sequence[ArmUpstream], call: UpstreamCall, history: AttemptHistory
     ) -> UpstreamResponse | UpstreamStream:
-        """Try each candidate once; the error of a call is preferred to that of a skipped one."""
-        errors: list[UpstreamError] = []
-        for arm in candidates:
+        """Call each candidate that may be called now, until one answers."""
+        for arm in history.callable_arms(candidates):
             try:
-                return await self._attempt(arm, call, history)
+                return await self._call(arm, call, history)
             except UpstreamError as error:
-                if error.is_client_error or error.kind == DEADLINE:
+                if error.kind == DEADLINE:
                     raise
-                errors.append(error)
-            if history.n_calls() >= self.retries.attempts:
+                history.record_failure(arm, error)
+            if history.wrong_request() or history.n_calls >= self.retries.attempts:
                 break
-        called = [error for error in errors if error.kind not in NOT_ATTEMPTED]
-        raise called[-1] if called else errors[0]
+        raise history.round_error()
+
+    async def _call(
+        self, arm: ArmUpstream, call: UpstreamCall, history: AttemptHistory
+    ) -> UpstreamResponse | UpstreamStream:
+        """Attempt once, and at once again where the refusal names another word for a field."""
+        try:
+            return await self._attempt(arm, call, history)
+        except UpstreamError as error:
+            if not arm.upstream.learned.note(error.refusal):
+                raise
+        return await self._attempt(arm, call, history)
 
     async def _attempt(
         self, arm: ArmUpstream, call: UpstreamCall, history: AttemptHistory

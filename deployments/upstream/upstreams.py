@@ -3,18 +3,23 @@
 import os
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from deployments.protocol import CircuitBreaker
 from deployments.upstream.errors import DEADLINE, FULL, OPEN, not_attempted_error
+from deployments.upstream.learning import LearnedLimits
 from scope.arms import Arm, arm_spec
+from scope.catalogue import ModelLimits, catalogued
 from scope.config import StrictModel
 from scope.errors import ConfigError, UnknownModelError
 from scope.pool import ModelSpec
-from scope.upstream import Seconds, UpstreamError
+from scope.upstream import ParameterRules, Seconds, UpstreamError, known_rules
+
+OUR_FIELDS = ("model", "messages", "stream", "stream_options")
+"""Fields that no parameter rule may change."""
 
 FULL_RETRY_AFTER_S = 1.0
 """``Retry-After`` of an upstream with no free slot."""
@@ -37,6 +42,12 @@ class UpstreamSettings(StrictModel):
     """Consecutive failures that open the circuit."""
     breaker_open_s: Seconds = 30.0
     """Time until an open circuit allows a trial call."""
+    drop: tuple[str, ...] | None = None
+    """Parameters of requests that are not sent; None: what is known of the model by its name."""
+    rename: dict[str, str] | None = None
+    """Parameters that are sent under another name; None: what is known of the model."""
+    default: dict[str, Any] = Field(default_factory=dict)
+    """Values of parameters that a request does not set."""
 
     @field_validator("base_url")
     @classmethod
@@ -46,6 +57,23 @@ class UpstreamSettings(StrictModel):
         if any(mark in base_url for mark in "@?#"):
             raise ValueError("holds more than an address; name the key's variable instead")
         return base_url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _check_parameters(self) -> Self:
+        for rule in ("drop", "rename", "default"):
+            for name in getattr(self, rule) or ():
+                if name in OUR_FIELDS:
+                    raise ValueError(f"{rule}: {name} is set by the router itself; leave it out")
+        return self
+
+    def rules(self, model: str) -> ParameterRules:
+        """Return what happens to the parameters of requests for a model of this name."""
+        known = known_rules(model)
+        return ParameterRules(
+            known.rename if self.rename is None else self.rename,
+            known.drop if self.drop is None else self.drop,
+            self.default,
+        )
 
 
 @dataclass(slots=True)
@@ -63,6 +91,8 @@ class Upstream:
     breaker : CircuitBreaker
     in_flight : int
         Number of calls.
+    learned : LearnedLimits
+        What its refusals have shown.
     """
 
     name: str
@@ -71,6 +101,13 @@ class Upstream:
     settings: UpstreamSettings
     breaker: CircuitBreaker
     in_flight: int = 0
+    learned: LearnedLimits = field(default_factory=LearnedLimits)
+
+    @property
+    def rules(self) -> ParameterRules:
+        """What happens to the parameters of a request: as set, and as learned."""
+        rules = self.settings.rules(self.model)
+        return replace(rules, rename={**rules.rename, **self.learned.rename})
 
     def redact(self, text: str) -> str:
         """Return `text` without the key."""
@@ -135,9 +172,11 @@ class ArmUpstream:
         return str(self.arm)
 
     def body(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a request's body with the effort of the arm."""
+        """Return a request's body with the arm's effort, in parameters that the model knows."""
         effort = self.arm.effort
-        return body if effort is None else {**body, "reasoning_effort": effort}
+        if effort is not None:
+            body = {**body, "reasoning_effort": effort}
+        return self.upstream.rules.fit(body)
 
 
 def upstream_name(arm: str, configured: Container[str]) -> str | None:
@@ -213,6 +252,22 @@ class UpstreamRegistry:
             ArmUpstream(Arm.parse(arm), self[name], arm_spec(arm, self._prices))
             for arm, name in known or [(arms[0], arms[0])]
         ]
+
+    def limits(self, arm: str) -> ModelLimits:
+        """Return what is believed of an arm: the catalogue, corrected by the model's refusals."""
+        model = Arm.parse(arm).model
+        name = upstream_name(arm, self._by_model)
+        if name is None:
+            return catalogued(model)
+        upstream = self._by_model[name]
+        learned, known = upstream.learned, catalogued(upstream.model)
+        if known == ModelLimits():
+            known = catalogued(model)
+        return ModelLimits(
+            learned.window_tokens or known.window_tokens,
+            known.capabilities - learned.lacks,
+            frozenset(learned.lacks),
+        )
 
     def __getitem__(self, model: str) -> Upstream:
         if model not in self._by_model:

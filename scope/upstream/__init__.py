@@ -20,6 +20,8 @@ from scope.upstream.failure import (
     split_error_event,
     split_events,
 )
+from scope.upstream.parameters import OTHER_NAMES, ParameterRules, known_rules
+from scope.upstream.refusal import Refusal, read_refusal
 from scope.upstream.retry import RetryPolicy, Seconds
 
 __all__ = [
@@ -27,19 +29,24 @@ __all__ = [
     "CUT_CONNECTION",
     "GARBAGE",
     "OPENROUTER",
+    "OTHER_NAMES",
     "TIMEOUT",
     "ChatClient",
     "CompletionResult",
     "EndpointConfig",
+    "ParameterRules",
+    "Refusal",
     "RetryPolicy",
     "Seconds",
     "UpstreamError",
     "event_data",
     "http_error",
+    "known_rules",
     "map_transport_error",
     "one_line",
     "open_transport",
     "read_completion",
+    "read_refusal",
     "split_error_event",
     "split_events",
     "token_count",

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from scope.errors import ScopeError
+from scope.upstream.refusal import Refusal, read_refusal
 
 TIMEOUT, NO_CONNECTION, CUT_CONNECTION = "timeout", "no connection", "cut connection"
 GARBAGE = "garbage"
@@ -40,6 +41,8 @@ class UpstreamError(ScopeError):
         HTTP status; None where there was none.
     body : dict or None
         The upstream's ``{"error": {"message": …}}`` without the key; None if it has another shape.
+    refusal : Refusal or None
+        Why this model refuses a request that another may answer, where the error says so.
     wait_s : float or None
         Seconds that the upstream asks to wait before the next call.
     attempts, possibly_billed_attempts : int
@@ -50,6 +53,7 @@ class UpstreamError(ScopeError):
         super().__init__(kind, message, status)
         self.kind, self.message, self.status = kind, message, status
         self.body: dict[str, Any] | None = None
+        self.refusal: Refusal | None = None
         self.wait_s: float | None = None
         self.attempts = self.possibly_billed_attempts = 1
 
@@ -59,19 +63,28 @@ class UpstreamError(ScopeError):
     @property
     def is_retryable(self) -> bool:
         """Whether the same call may succeed later."""
+        if self.lacks_credit:
+            return False
         if self.status is None:
             return self.kind in TRANSIENT_KINDS
         return self.status in RETRIED_STATUSES
 
     @property
+    def lacks_credit(self) -> bool:
+        """Whether the account is empty; OpenAI says so with 429, Anthropic with 400."""
+        return self.refusal is not None and self.refusal.kind == "credit"
+
+    @property
     def is_fatal(self) -> bool:
         """Whether all other calls would fail alike: the key or the credit is refused."""
-        return self.status in (401, 402)
+        return self.status in (401, 402) or self.lacks_credit
 
     @property
     def is_client_error(self) -> bool:
-        """Whether the request itself is wrong: all other models would refuse it alike."""
+        """Whether the request is at fault: for all models, unless there is a `refusal`."""
         status = self.status or 0
+        if self.lacks_credit:
+            return False
         return 400 <= status < 500 and status not in RETRIED_STATUSES | OPERATOR_STATUSES
 
 
@@ -200,5 +213,9 @@ def _status_error(
     status: int, message: object, body: dict[str, Any] | None, redact: Redact
 ) -> UpstreamError:
     error = UpstreamError(f"http {status}", one_line(redact(str(message))), status)
+    details = (body or {}).get("error")
+    error.refusal = read_refusal(
+        status, str(message), details if isinstance(details, dict) else None
+    )
     error.body = None if body is None else json.loads(redact(json.dumps(body)))
     return error

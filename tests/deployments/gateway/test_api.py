@@ -64,12 +64,6 @@ def test_all_of_a_request_reaches_the_decision(client):
             {"prompt": "x", "messages": []}, "messages", "exclude each other", id="two forms"
         ),
         pytest.param({"messages": []}, "messages", "at least 1", id="no messages"),
-        pytest.param(
-            {"messages": [{"role": "user", "content": " "}]},
-            "messages",
-            "no user message has text",
-            id="chat without text",
-        ),
     ],
 )
 def test_a_wrong_body_gets_one_sentence(client, body, param, message):

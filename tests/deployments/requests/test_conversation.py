@@ -8,6 +8,7 @@ from deployments.requests.conversation import (
     carries_only_tool_results,
     routing_text,
     turn_key,
+    whole_text,
 )
 from scope.conversation import CONTEXT_CHARS
 
@@ -69,21 +70,34 @@ def test_context_is_bounded(turns):
 
 
 @pytest.mark.parametrize(
-    ("messages", "message"),
+    ("messages", "whole"),
     [
-        pytest.param([user("   ")], "no user message has text", id="only spaces"),
-        pytest.param([Message(role="system", content="x")], "no user message", id="system"),
-        pytest.param([user("x" * 101)], "101 characters are too many; at most 100", id="too long"),
+        pytest.param([user("   ")], "   ", id="only spaces"),
+        pytest.param([Message(role="system", content="Be kind.")], "Be kind.", id="system only"),
+        pytest.param([Message(role="developer", content="Hi")], "Hi", id="developer only"),
+        pytest.param([assistant("Once"), assistant("upon")], "Once\n\nupon", id="assistant only"),
+        pytest.param([user([{"type": "image_url", "image_url": {}}])], "", id="image only"),
+        pytest.param([user(None)], "", id="null"),
+        pytest.param([CALL, RESULT], "\n\n42 files", id="tool loop"),
     ],
 )
-def test_without_usable_human_text_there_is_no_decision(messages, message):
+def test_without_human_text_there_is_none_to_route_on(messages, whole):
+    """
+    The text of all messages says at least how long the request is.
+    """
+    assert routing_text(messages, 100) is None
+    assert whole_text(messages, 100) == whole
+    assert whole_text(messages, 3) == whole[:3]
+
+
+def test_a_human_text_that_is_too_long_is_refused():
     """
     The field is named.
     """
-    with pytest.raises(RequestError, match=message) as refused:
-        routing_text(messages, 100)
+    with pytest.raises(RequestError, match="101 characters are too many; at most 100") as refused:
+        routing_text([user("x" * 101)], 100)
 
-    assert refused.value.param.startswith("messages")
+    assert refused.value.param == "messages[0].content"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 
 from deployments.requests.chat import ChatRequest
 from deployments.requests.requirements import (
-    IMAGE_TOKENS,
+    ATTACHMENT_TOKENS,
     MESSAGE_TOKENS,
     Requirements,
     estimated_tokens,
@@ -36,14 +36,29 @@ def test_tokens_are_estimated_high(text, tokens):
     assert estimated_tokens(text.encode()) == tokens
 
 
-def test_an_image_is_not_counted_as_text():
+@pytest.mark.parametrize(
+    ("part", "capability"),
+    [
+        pytest.param(IMAGE, "vision", id="image"),
+        pytest.param(
+            {"type": "input_audio", "input_audio": {"data": "A" * 10**6, "format": "wav"}},
+            "audio_input",
+            id="audio",
+        ),
+        pytest.param({"type": "file", "file": {"file_data": "A" * 10**6}}, "pdf_input", id="file"),
+        pytest.param(
+            {"type": "video_url", "video_url": {"url": "A" * 10**6}}, "video_input", id="video"
+        ),
+    ],
+)
+def test_an_attachment_is_a_need_and_no_text(part, capability):
     """
     Its megabytes of base64 are no tokens.
     """
-    got = needs([IMAGE, {"type": "text", "text": "Who?"}])
+    got = needs([part, {"type": "text", "text": "Who?"}])
 
-    assert got.images
-    assert got.prompt_tokens == IMAGE_TOKENS + MESSAGE_TOKENS + estimated_tokens(b"Who?")
+    assert got.attachments == {capability}
+    assert got.prompt_tokens == ATTACHMENT_TOKENS + MESSAGE_TOKENS + estimated_tokens(b"Who?")
 
 
 def test_descriptions_of_tools_take_room():

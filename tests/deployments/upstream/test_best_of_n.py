@@ -150,12 +150,14 @@ def test_an_arm_that_fails_as_a_whole_falls_back(site):
     assert "n" not in answer.body["scope"]
 
 
-def test_a_client_error_of_all_samples_is_passed_on(site):
+def test_a_client_error_of_all_samples_and_of_the_next_model_is_passed_on(site):
     """
-    All other models would refuse the request, too.
+    The request is wrong, then; the words are those of the best model.
     """
-    answer = open_and_ask(site, {"small": failing(status=400, message="bad")})
+    refusing = failing(status=400, message="bad")
+    answer = open_and_ask(site, {"small": refusing, "large": refusing | {"message": "wrong"}})
 
+    assert outcomes(answer) == [("small@3", "http 400"), ("large", "http 400")]
     assert (answer.status, answer.body["error"]["message"]) == (400, "bad")
 
 
