@@ -56,6 +56,19 @@ def parse_json_line(line: str, location: str, *, allow_nan: bool = False) -> Any
         raise FormatError(f"{location}: {error}") from error
 
 
+def is_too_deep(content: bytes) -> bool:
+    """Return whether JSON is nested deeper than `MAX_DEPTH`; False for what is no JSON."""
+    if content.count(b"[") + content.count(b"{") <= MAX_DEPTH:
+        return False
+    try:
+        _check(json.loads(content), allow_nan=True)
+    except RecursionError:
+        return True
+    except ValueError as error:
+        return str(error) == str(_too_deep())
+    return False
+
+
 def _parse(text: str, *, allow_nan: bool) -> Any:  # noqa: ANN401
     constant = float if allow_nan else _refuse_constant
     try:

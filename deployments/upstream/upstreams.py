@@ -16,7 +16,7 @@ from scope.catalogue import ModelLimits, catalogued
 from scope.config import StrictModel
 from scope.errors import ConfigError, UnknownModelError
 from scope.pool import ModelSpec
-from scope.upstream import ParameterRules, Seconds, UpstreamError, known_rules
+from scope.upstream import ParameterRules, Seconds, UpstreamError, rules_for
 
 OUR_FIELDS = ("model", "messages", "stream", "stream_options")
 """Fields that no parameter rule may change."""
@@ -68,12 +68,7 @@ class UpstreamSettings(StrictModel):
 
     def rules(self, model: str) -> ParameterRules:
         """Return what happens to the parameters of requests for a model of this name."""
-        known = known_rules(model)
-        return ParameterRules(
-            known.rename if self.rename is None else self.rename,
-            known.drop if self.drop is None else self.drop,
-            self.default,
-        )
+        return rules_for(model, self.drop, self.rename, self.default)
 
 
 @dataclass(slots=True)

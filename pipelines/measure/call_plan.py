@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.measure.parameters import KNOWN_BY_NAME, ParameterFlags
 from pipelines.measure.priced_arms import PricedArm, priced_arms
 from scope.arms import Arm
 from scope.bank import Bank, is_bank, load_bank
@@ -61,6 +62,11 @@ class Call:
     """Value of ``reasoning_effort``; None sends none."""
 
     @property
+    def upstream_id(self) -> str:
+        """Name of the model at the upstream."""
+        return self.model.upstream_id or self.model.id
+
+    @property
     def key(self) -> CallKey:
         """Identifies the call in the results."""
         return self.question.id, self.model.id, self.sample
@@ -100,6 +106,7 @@ class MeasurementRequest:
     max_tokens: int = 4096
     temperature: float = 0.0
     on_too_long: str = REFUSE
+    parameters: ParameterFlags = KNOWN_BY_NAME
 
     def settings(self, base_url: str) -> dict[str, Any]:
         """Return what an answer depends on besides question, arm and number of the sample."""
@@ -108,6 +115,7 @@ class MeasurementRequest:
             "grader": self.grader,
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
+            **self.parameters.settings(),
         }
 
 

@@ -2,6 +2,7 @@
 
 from scope.upstream.client import (
     CONNECT_S,
+    MAX_TOKENS,
     ChatClient,
     map_transport_error,
     open_transport,
@@ -11,6 +12,7 @@ from scope.upstream.endpoint import OPENROUTER, CompletionResult, EndpointConfig
 from scope.upstream.failure import (
     CUT_CONNECTION,
     GARBAGE,
+    NO_CONNECTION,
     TIMEOUT,
     UpstreamError,
     event_data,
@@ -20,7 +22,7 @@ from scope.upstream.failure import (
     split_error_event,
     split_events,
 )
-from scope.upstream.parameters import OTHER_NAMES, ParameterRules, known_rules
+from scope.upstream.parameters import OTHER_NAMES, ParameterRules, known_rules, rules_for
 from scope.upstream.refusal import Refusal, read_refusal
 from scope.upstream.retry import RetryPolicy, Seconds
 
@@ -28,6 +30,8 @@ __all__ = [
     "CONNECT_S",
     "CUT_CONNECTION",
     "GARBAGE",
+    "MAX_TOKENS",
+    "NO_CONNECTION",
     "OPENROUTER",
     "OTHER_NAMES",
     "TIMEOUT",
@@ -47,6 +51,7 @@ __all__ = [
     "open_transport",
     "read_completion",
     "read_refusal",
+    "rules_for",
     "split_error_event",
     "split_events",
     "token_count",

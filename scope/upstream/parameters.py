@@ -64,6 +64,21 @@ class ParameterRules:
         return {**self.default, **fitted} if self.default else fitted
 
 
+def rules_for(
+    model: str,
+    drop: tuple[str, ...] | None,
+    rename: Mapping[str, str] | None,
+    default: Mapping[str, Any] | None,
+) -> ParameterRules:
+    """Return what is set for a model; None: what is known of it by its name."""
+    known = known_rules(model)
+    return ParameterRules(
+        known.rename if rename is None else rename,
+        known.drop if drop is None else drop,
+        default or {},
+    )
+
+
 def known_rules(model: str) -> ParameterRules:
     """Return what is known of a model by its name; a provider's prefix does not matter.
 
