@@ -148,6 +148,8 @@ def check_settings(folder: Path, settings: JournalSettings) -> None:
     if not (folder / SETTINGS).exists():
         return
     earlier = read_json(folder / SETTINGS)
+    if not isinstance(earlier, dict):
+        raise FormatError(f"{folder / SETTINGS} is {earlier!r:.40}; expected an object of settings")
     changed = [
         f"{key} was {earlier.get(key)!r}, is {settings.get(key)!r}"
         for key in sorted({*earlier, *settings})

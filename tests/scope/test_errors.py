@@ -24,7 +24,7 @@ ARGUMENTS = {
 CLASSES = [
     cls
     for _, cls in inspect.getmembers(errors, inspect.isclass)
-    if cls.__module__ == errors.__name__
+    if cls.__module__ == errors.__name__ and not issubclass(cls, Warning)
 ]
 
 
