@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from scope.catalogue.catalogue import FILE, plain_name
+from scope.model_catalogue import FILE, plain_name
 from scope.storage import atomic_file
 
 CAPABILITIES = (

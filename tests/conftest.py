@@ -1,6 +1,7 @@
 import os
 import sys
 import tempfile
+from unittest import mock
 
 import pytest
 from hypothesis import settings
@@ -52,17 +53,21 @@ def one_thread():
 
 @pytest.fixture
 def scope(monkeypatch, capsys):
-    """Run ``scope ARGUMENTS`` as a user would; returns (exit code, stdout, stderr)."""
+    """Run ``scope ARGUMENTS`` as a user would; returns (exit code, stdout, stderr).
+
+    What it sets in the environment of its process is gone for the next test.
+    """
 
     from pipelines import cli
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["scope", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
+        with mock.patch.dict(os.environ):
+            try:
+                cli.main()
+                code = 0
+            except SystemExit as stop:
+                code = stop.code or 0
         printed = capsys.readouterr()
         return code, printed.out, printed.err
 

@@ -15,7 +15,6 @@ MAY_IMPORT = {
     "scope": "",
     "scope.storage": "scope",
     "scope.arms": "scope",
-    "scope.catalogue": "",
     "scope.reasoner": "scope scope.storage",
     "scope.embedding": "scope scope.storage",
     "scope.policy": "scope",

@@ -110,7 +110,7 @@ OWN_FILES = {
     "deployments.profiling.live_serve": "the log of a Serve that we started",
     "deployments.profiling.measure_replicas": "/proc",
     "deployments.profiling.process_cpu": "/proc",
-    "scope.catalogue.catalogue": "our list of models",
+    "scope.model_catalogue": "our list of models",
     "scope.report.page": "our template of the report",
 }
 """Modules that read text in their own way, and what they read."""

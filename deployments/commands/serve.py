@@ -14,7 +14,6 @@ import typer
 import yaml
 
 ENVIRONMENT = {
-    "RAY_ADDRESS": "local",
     "RAY_USAGE_STATS_ENABLED": "0",
     # They halve the work of a request and open no further port (docs/online.md).
     "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",
@@ -91,7 +90,8 @@ def _serve_until_stopped(settings: dict[str, Any]) -> bool:
         file.write_text(yaml.safe_dump(settings), encoding="utf-8")
         try:
             signal.signal(signal.SIGINT, stop)  # a shell's background job ignores it otherwise
-            ray.init(namespace="serve")  # sets a SIGTERM handler, which ours replaces
+            # A Ray of its own, unless the user names one; it sets a SIGTERM handler.
+            ray.init(address=os.environ.get("RAY_ADDRESS", "local"), namespace="serve")
             signal.signal(signal.SIGTERM, stop)
             cli.main(["run", "--address", "auto", str(file)], standalone_mode=False)
         except (KeyboardInterrupt, Abort, SystemExit):

@@ -31,6 +31,10 @@ HEADROOM = 1.5
 """Calls that a replica accepts, in multiples of those that it has on average: with fewer the load
 that the autoscaler sees would be cut off."""
 
+MIN_ONGOING = 64
+"""Calls that any replica accepts: one that finds all replicas full is tried again only after a wait
+that doubles to half a second, in which a replica may have nothing to do."""
+
 ROUTER_ONGOING = 1024
 """The Router rejects by ``limits.max_in_flight``, with OpenAI's error, before Serve does."""
 
@@ -250,7 +254,8 @@ def _deployments(
     plans = {}
     for name in ("Router", *BATCHED):
         station, n = forecast.stations[name], layout.replicas[name]
-        ongoing, at_least = station.ongoing, 2 * layout.max_batch_size.get(name, 1)
+        ongoing = station.ongoing
+        at_least = max(MIN_ONGOING, 2 * layout.max_batch_size.get(name, 1))
         if name == "Router":
             # It holds a request until the decision, and then until the upstream's answer.
             held_s = forecast.latency.mean_s + target.answer_s

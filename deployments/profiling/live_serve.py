@@ -101,7 +101,7 @@ def small_config(application: Mapping[str, Any]) -> dict[str, Any]:
     blocks[0]["user_config"] = {
         "access": {"anonymous": True},
         "policy": {"alpha": 0.6},
-        "limits": {"requests_per_minute": 1e9},
+        "limits": {"requests_per_minute": 1e9, "deadline_ms": 60_000},
     }
     return {
         "proxy_location": "HeadOnly",

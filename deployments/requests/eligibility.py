@@ -7,8 +7,8 @@ from deployments.protocol import NoEligibleModelError, RequestError
 from deployments.requests.requirements import EFFORT_FIELDS, Requirements
 from deployments.settings import RequestOptions
 from scope.arms import Arm
-from scope.catalogue import ModelLimits
 from scope.errors import join_names
+from scope.model_catalogue import ModelLimits
 from scope.pool import ModelSpec
 
 SAMPLED_ON_DEMAND = ("tools", "logprobs", "temperature 0")

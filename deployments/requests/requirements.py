@@ -71,7 +71,7 @@ class Requirements:
             + ATTACHMENT_TOKENS * len(attached),
             completion_tokens=chat.completion_tokens() or 0,
             attachments=frozenset(attached),
-            tools=bool(chat.tools),
+            tools=bool(chat.tools or chat.extra("functions")),
             answer_format=answer_format
             if answer_format in ("json_object", "json_schema")
             else None,

@@ -28,7 +28,7 @@ from deployments.settings import (
     RouterSettings,
     SessionSettings,
 )
-from scope.catalogue import ModelLimits
+from scope.model_catalogue import ModelLimits
 from scope.pool import ModelSpec
 
 NO_USER_TEXT = "no user text"
@@ -96,12 +96,13 @@ class DecisionService:
             If the options of a request are wrong, or leave no model.
         """
         settings = active.settings
+        limits = settings.limits
         group = RequestGroup(
             requests,
             {model.id: model for model in models},
             settings,
             self._limits,
-            half_at=time.monotonic() + deadline_s / 2,
+            decide_by=time.monotonic() + min(deadline_s / 2, limits.list_decision_ms / 1e3),
         )
         strategy = requests[0].options.strategy or settings.strategy
         if strategy == PREHOC:
@@ -164,7 +165,7 @@ class DecisionService:
             return [_with_default_model(decision, settings) for decision in decisions]
         predictions = await self._prediction_client.predict(group.texts, **group.time_limits())
         reasoned = await self._reason(
-            group.requests, constraints, predictions, settings.reasoning, group.half_at
+            group.requests, constraints, predictions, settings.reasoning, group.decide_by
         )
         decisions = self._choose_reasoned(constraints, predictions, reasoned)
         return [_with_default_model(decision, settings) for decision in decisions]
@@ -175,9 +176,9 @@ class DecisionService:
         constraints: Sequence[Constraints],
         predictions: Sequence[Prediction],
         settings: ReasoningSettings,
-        half_at: float,
+        decide_by: float,
     ) -> Sequence[ReasonedPrediction]:
-        """Query the reasoner where its answers can change a decision, until `half_at`.
+        """Query the reasoner where its answers can change a decision, until `decide_by`.
 
         Not for a choice among several samples of one model: an answer about the model would move
         all of its arms, which the rule of what to query does not know.
@@ -191,7 +192,7 @@ class DecisionService:
             ReasoningQuestion(request.text, prediction, group.models, policies[group])
             for request, prediction, group in zip(requests, predictions, constraints, strict=True)
         ]
-        left_s = half_at - time.monotonic()
+        left_s = decide_by - time.monotonic()
         timeout_s = left_s if len(requests) > 1 else min(settings.deadline_ms / 1e3, left_s)
         return await self._reasoning_client.query(questions, settings, timeout_s=timeout_s)
 

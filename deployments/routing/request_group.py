@@ -8,8 +8,8 @@ from typing import NamedTuple, TypedDict
 from deployments.protocol import NoEligibleModelError
 from deployments.requests import RoutingRequest, eligible_models
 from deployments.settings import RouterSettings
-from scope.catalogue import ModelLimits
 from scope.errors import join_names
+from scope.model_catalogue import ModelLimits
 from scope.pool import ModelSpec
 from scope.routing import Objective
 
@@ -41,15 +41,15 @@ class RequestGroup:
     settings : RouterSettings
     limits : callable
         What is believed of an arm that its settings do not say.
-    half_at : float
-        Monotonic time at which half of the deadline is over.
+    decide_by : float
+        Monotonic time by which a list is decided; a single prompt has less.
     """
 
     requests: Sequence[RoutingRequest]
     models: Mapping[str, ModelSpec]
     settings: RouterSettings
     limits: Callable[[str], ModelLimits]
-    half_at: float
+    decide_by: float
 
     @property
     def texts(self) -> list[str]:
@@ -62,8 +62,8 @@ class RequestGroup:
         return all(request.has_user_text for request in self.requests)
 
     def time_limits(self) -> TimeLimits:
-        """Return how long a prediction may take: a list of prompts has until `half_at`."""
-        prompt_s, left_s = self.settings.limits.decision_ms / 1e3, self.half_at - time.monotonic()
+        """Return how long a prediction may take: a list of prompts has until `decide_by`."""
+        prompt_s, left_s = self.settings.limits.decision_ms / 1e3, self.decide_by - time.monotonic()
         timeout_s = left_s if len(self.requests) > 1 else min(prompt_s, left_s)
         return {"timeout_s": timeout_s, "slow_call_s": prompt_s / 2}
 

@@ -45,10 +45,12 @@ class Limits(StrictModel):
     """Default rate of an API key, in each replica; None: no limit."""
     max_in_flight: int = Field(default=512, ge=1)
     """Concurrent requests in each replica; further ones get a 503."""
-    deadline_ms: int = Field(default=60_000, ge=1)
-    """Time limit of a request: the default and the maximum."""
+    deadline_ms: int = Field(default=600_000, ge=1)
+    """Time limit of an answer: the default and the maximum; clients wait this long by default."""
     decision_ms: int = Field(default=2_000, ge=1)
     """How long one prompt waits for embedder and predictor, at most half of its deadline."""
+    list_decision_ms: int = Field(default=30_000, ge=1)
+    """How long a list of prompts waits for them, at most half of its deadline."""
 
 
 class SessionSettings(StrictModel):

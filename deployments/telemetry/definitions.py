@@ -103,5 +103,5 @@ STAGES: Mapping[str, str] = {
 }
 """Each stage has a histogram ``scope_STAGE_latency_ms``."""
 
-BOUNDARIES_MS = [1.0, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 3e4, 6e4]
+BOUNDARIES_MS = [1.0, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 3e4, 6e4, 3e5, 6e5]
 BREAKER_STATES = {"closed": 0, "half-open": 1, "open": 2}

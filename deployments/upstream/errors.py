@@ -47,7 +47,7 @@ def error_answer(error: UpstreamError) -> tuple[int, dict[str, Any], dict[str, s
 
 
 def _status_and_body(error: UpstreamError, message: str) -> tuple[int, dict[str, Any]]:
-    if error.status == 429:
+    if error.status == 429 and not error.lacks_credit:
         return 429, error_body(message, RATE_LIMIT_ERROR, "upstream_rate_limited")
     by_kind: Mapping[str, tuple[int, str]] = {
         FULL: (503, "upstreams_full"),

@@ -1,27 +1,49 @@
 """What a model has shown by refusing requests."""
 
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, MutableMapping
+
+from cachetools import TTLCache
 
 from scope.upstream import OTHER_NAMES, Refusal
 
+KNOWN_S = 3600.0
+"""Facts are forgotten after this long: a server may have been started with other options."""
 
-@dataclass(slots=True)
+MAX_FACTS = 256
+"""Requests name the fields that are refused, so that their number needs a limit."""
+
+_WINDOW = "context window"
+
+
 class LearnedLimits:
-    """Limits of one model that its errors have named, until the Router restarts.
+    """Limits of one model that its refusals have named, each for `KNOWN_S`.
 
-    Attributes
+    Parameters
     ----------
-    window_tokens : int or None
-        The smallest context window that it named.
-    lacks : set of str
-        Capabilities that it refused, and fields that it does not know.
-    rename : dict of str to str
-        Fields that it knows by another name.
+    now_s : callable, optional
+        A monotonic clock.
     """
 
-    window_tokens: int | None = None
-    lacks: set[str] = field(default_factory=set)
-    rename: dict[str, str] = field(default_factory=dict)
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._lacks: MutableMapping[str, None] = TTLCache(MAX_FACTS, KNOWN_S, now_s)
+        self._rename: MutableMapping[str, str] = TTLCache(MAX_FACTS, KNOWN_S, now_s)
+        self._window: MutableMapping[str, int] = TTLCache(1, KNOWN_S, now_s)
+
+    @property
+    def window_tokens(self) -> int | None:
+        """The smallest context window that it named."""
+        return self._window.get(_WINDOW)
+
+    @property
+    def lacks(self) -> frozenset[str]:
+        """Capabilities that it refused, and fields that it does not know."""
+        return frozenset(self._lacks)
+
+    @property
+    def rename(self) -> dict[str, str]:
+        """Fields that it knows by another name."""
+        return dict(self._rename)
 
     def note(self, refusal: Refusal | None) -> bool:
         """Learn from a refusal; returns whether the same request can now be sent in other words."""
@@ -29,13 +51,13 @@ class LearnedLimits:
             return False
         if refusal.window_tokens is not None:
             known = self.window_tokens or refusal.window_tokens
-            self.window_tokens = min(known, refusal.window_tokens)
+            self._window[_WINDOW] = min(known, refusal.window_tokens)
         if refusal.subject is None:
             return False
         other = OTHER_NAMES.get(refusal.subject)
-        if other is None or other in self.rename:
-            self.lacks.add(refusal.subject)
+        if other is None or other in self._rename:
+            self._lacks[refusal.subject] = None
             return False
-        is_new = refusal.subject not in self.rename
-        self.rename[refusal.subject] = other
+        is_new = refusal.subject not in self._rename
+        self._rename[refusal.subject] = other
         return is_new

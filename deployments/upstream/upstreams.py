@@ -12,11 +12,11 @@ from deployments.protocol import CircuitBreaker
 from deployments.upstream.errors import DEADLINE, FULL, OPEN, not_attempted_error
 from deployments.upstream.learning import LearnedLimits
 from scope.arms import Arm, arm_spec
-from scope.catalogue import ModelLimits, catalogued
 from scope.config import StrictModel
 from scope.errors import ConfigError, UnknownModelError
+from scope.model_catalogue import ModelLimits, catalogued
 from scope.pool import ModelSpec
-from scope.upstream import ParameterRules, Seconds, UpstreamError, rules_for
+from scope.upstream import ParameterRules, Seconds, UpstreamError, known_rules, rules_for
 
 OUR_FIELDS = ("model", "messages", "stream", "stream_options")
 """Fields that no parameter rule may change."""
@@ -34,8 +34,11 @@ class UpstreamSettings(StrictModel):
     """Environment variable that holds the key; None: the upstream needs none."""
     model: str | None = Field(default=None, min_length=1)
     """Name of the model at the upstream; None: the pool's name."""
-    timeout_s: Seconds = 60.0
-    """For a whole answer, for the first byte of a stream, and between two chunks of it."""
+    timeout_s: Seconds = 500.0
+    """For a whole answer, for the first byte of a stream, and between two chunks of it.
+
+    A reasoning model may think for minutes; what is left of the deadline is for another model.
+    """
     max_concurrency: int = Field(default=64, ge=1)
     """Maximum number of calls in flight, per replica."""
     breaker_failures: int = Field(default=5, ge=1)
@@ -66,9 +69,13 @@ class UpstreamSettings(StrictModel):
                     raise ValueError(f"{rule}: {name} is set by the router itself; leave it out")
         return self
 
-    def rules(self, model: str) -> ParameterRules:
-        """Return what happens to the parameters of requests for a model of this name."""
-        return rules_for(model, self.drop, self.rename, self.default)
+    def rules(self, model: str, name: str) -> ParameterRules:
+        """Return what happens to the parameters of requests for a model.
+
+        It is known by its name at the upstream, else by its name in the pool.
+        """
+        known = name if known_rules(model) == ParameterRules() else model
+        return rules_for(known, self.drop, self.rename, self.default)
 
 
 @dataclass(slots=True)
@@ -101,7 +108,7 @@ class Upstream:
     @property
     def rules(self) -> ParameterRules:
         """What happens to the parameters of a request: as set, and as learned."""
-        rules = self.settings.rules(self.model)
+        rules = self.settings.rules(self.model, Arm.parse(self.name).model)
         return replace(rules, rename={**rules.rename, **self.learned.rename})
 
     def redact(self, text: str) -> str:
@@ -261,7 +268,7 @@ class UpstreamRegistry:
         return ModelLimits(
             learned.window_tokens or known.window_tokens,
             known.capabilities - learned.lacks,
-            frozenset(learned.lacks),
+            learned.lacks,
         )
 
     def __getitem__(self, model: str) -> Upstream:

@@ -8,6 +8,9 @@ RefusalKind = Literal[
     "context window", "content filter", "body size", "capability", "parameter", "credit"
 ]
 
+MAX_CHARS = 4_000
+"""Length to which an error is read: some quote the whole prompt."""
+
 CREDIT_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 CONTEXT_CODES = frozenset(
     {"context_length_exceeded", "exceed_context_size_error", "model_context_window_exceeded"}
@@ -16,7 +19,8 @@ FILTER_CODES = frozenset(
     {"content_filter", "content_policy_violation", "data_inspection_failed", "moderation_blocked"}
 )
 PARAMETER_CODES = frozenset({"unsupported_parameter", "unknown_parameter"})
-VALUE_CODES = frozenset({"unsupported_value", "invalid_value"})
+LENGTH_FIELDS = ("max_tokens", "max_completion_tokens")
+"""Their largest value is that of the model; other invalid values are the client's mistake."""
 
 _NOT_ABOUT_CONTENT = frozenset({401, 402, 408, 409, 425, 429})
 """Statuses about the caller or the moment, whatever their text says."""
@@ -31,7 +35,7 @@ _CONTEXT = re.compile(
 _FILTER = re.compile(
     r"content (management )?(policy|filter)|content_filter|safety (system|policy)", re.IGNORECASE
 )
-_COUNT = r"(\d[\d,]*)"
+_COUNT = r"(\d[\d,]{0,15})"
 _WINDOWS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -69,8 +73,8 @@ _CAPABILITY_WORDS = (
 """What a text about something unsupported names -> the capability, as LiteLLM calls it."""
 
 _PARAMETER = re.compile(
-    r"(?:unsupported|unrecogni[sz]ed|unknown|unexpected|invalid)"
-    r"(?: request)? (?:parameter|argument|field|name|value|property)s?(?: supplied)?\W*(?P<a>\w+)"
+    r"(?:unsupported|unrecogni[sz]ed|unknown|unexpected)"
+    r"(?: request)? (?:parameter|argument|field|name|property)s?(?: supplied)?\W*(?P<a>\w+)"
     r"|\W(?P<b>\w+)['`\"]? (?:is|was|are) (?:not supported|unsupported|unexpected|not permitted)"
     r"|does not support (?:the )?parameters?\W*(?P<c>\w+)"
     r"|['\"]body['\"], ?['\"](?P<d>\w+)['\"]\W.*extra (?:inputs|fields)",
@@ -119,7 +123,7 @@ def read_refusal(
     'function_calling'
     >>> read_refusal(400, "messages: expected a list")
     """
-    error = error or {}
+    message, error = message[:MAX_CHARS], error or {}
     codes = {code for code in (error.get("code"), error.get("type")) if isinstance(code, str)}
     if status == 402 or codes & CREDIT_CODES or _CREDIT.search(message):
         return Refusal("credit")
@@ -140,8 +144,10 @@ def _unsupported(message: str, error: Mapping[str, Any], codes: set[str]) -> Ref
     capability = next((name for words, name in _CAPABILITY_WORDS if words.search(message)), None)
     if capability is not None and _UNSUPPORTED.search(message):
         return Refusal("capability", subject=capability)
-    if codes & VALUE_CODES:
-        return Refusal("parameter", subject=field if "does not support" in message else None)
+    if "unsupported_value" in codes:
+        return Refusal("parameter", subject=field)
+    if "invalid_value" in codes:
+        return Refusal("parameter") if field in LENGTH_FIELDS else None
     if codes & PARAMETER_CODES or _PARAMETER.search(message):
         return Refusal("parameter", subject=field)
     return None
@@ -156,7 +162,7 @@ def _fields(message: str, error: Mapping[str, Any]) -> Iterator[str]:
 
 def _window_tokens(message: str, error: Mapping[str, Any]) -> int | None:
     """Return the context window that an error names."""
-    if isinstance(window := error.get("n_ctx"), int):  # llama.cpp
+    if type(window := error.get("n_ctx")) is int:  # llama.cpp
         return window
     if "per min" in message:  # a rate, not a window
         return None

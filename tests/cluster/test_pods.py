@@ -196,7 +196,7 @@ def test_times_are_in_order(name):
     shutdown_s = [d.get("graceful_shutdown_timeout_s", 20) for d in deployments_of(name).values()]
     router = deployments_of(name)["Router"]
     settings = router["user_config"]
-    deadline_s = settings.get("limits", {}).get("deadline_ms", 60_000) / 1000
+    deadline_s = settings.get("limits", {}).get("deadline_ms", 600_000) / 1000
 
     for upstream in settings.get("upstreams", {}).values():
         assert upstream["timeout_s"] < deadline_s

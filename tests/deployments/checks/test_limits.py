@@ -122,16 +122,16 @@ def test_our_own_configurations_have_no_warning(file):
             id="a decision longer than it can be",
         ),
         pytest.param(
-            lambda c: router(c)["user_config"].update(upstreams=upstream(timeout_s=90)),
+            lambda c: router(c)["user_config"].update(upstreams=upstream(timeout_s=700)),
             "warning",
-            "Router.user_config.upstreams.mathstral-7B.timeout_s is 90, and limits.deadline_ms "
-            "ends a request after 60 s",
+            "Router.user_config.upstreams.mathstral-7B.timeout_s is 700, and limits.deadline_ms "
+            "ends a request after 600 s",
             id="an upstream slower than a request may be",
         ),
         pytest.param(
             lambda c: router(c).update(graceful_shutdown_timeout_s=5),
             "warning",
-            "Router.graceful_shutdown_timeout_s is 5, less than the deadline of a request, 60 s",
+            "Router.graceful_shutdown_timeout_s is 5, less than the deadline of a request, 600 s",
             id="streams broken off by an update",
         ),
         pytest.param(

@@ -38,7 +38,7 @@ def chat(client, **fields):
 @pytest.mark.parametrize(("needs", "message", "capability"), CASES)
 def test_an_unknown_capability_is_tried(local, settings, needs, message, capability):
     """
-    The first tool call of a newcomer is no mistake.
+    The first tool call to a model that nothing is stated of is no mistake.
     """
     with local.open(**settings) as client:
         got = chat(client, **needs)

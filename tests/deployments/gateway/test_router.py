@@ -354,7 +354,7 @@ def test_without_upstreams_a_chat_is_rejected_with_the_reason(local):
     ("options", "message"),
     [
         pytest.param(
-            {"deadline_ms": 60_001}, "60001 is more than the 60000 allowed", id="long deadline"
+            {"deadline_ms": 600_001}, "600001 is more than the 600000 allowed", id="long deadline"
         ),
         pytest.param({"session_id": "s" * 257}, "at most 256", id="long session id"),
     ],
@@ -407,7 +407,7 @@ def test_an_unanswered_chat_is_not_logged_as_answered(local, upstreams, tmp_path
     It was decided, and rejected for its deadline before any call.
     """
     folder = tmp_path / "decisions"
-    body = CHAT | {"model": "large", "scope": {"deadline_ms": 60_001}}
+    body = CHAT | {"model": "large", "scope": {"deadline_ms": 600_001}}
     with local.open(decisions={"folder": str(folder)}, **upstreams) as client:
         assert client.post("/v1/chat/completions", json=body).status_code == 400
 

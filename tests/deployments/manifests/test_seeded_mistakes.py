@@ -75,7 +75,7 @@ SERVE_MISTAKES = [
     ),
     ("serve_config.yaml", "max_queued_requests: 256", "max_queued_requests: 0", "must be -1"),
     ("serve_config.yaml", "max_replicas: 3", "max_replicas: 1", "set it to 2 or more"),
-    ("serve_config.yaml", "request_timeout_s: 900", "request_timeout_s: 30", "set it to 60"),
+    ("serve_config.yaml", "request_timeout_s: 900", "request_timeout_s: 30", "set it to 600"),
     (
         "serve_config.yaml",
         "num_cpus: 0.25}",

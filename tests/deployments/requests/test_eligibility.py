@@ -4,7 +4,7 @@ from deployments.protocol.request_errors import NoEligibleModelError, RequestErr
 from deployments.requests.eligibility import eligible_models
 from deployments.requests.requirements import Requirements
 from deployments.settings.preferences import RequestOptions
-from scope.catalogue import ModelLimits
+from scope.model_catalogue import ModelLimits
 from scope.pool import ModelSpec
 
 
@@ -80,7 +80,7 @@ def test_if_nothing_is_left_every_removal_is_told():
 @pytest.mark.parametrize("needs", [VISION, TOOLS, SCHEMA])
 def test_what_nothing_is_known_of_is_tried(needs):
     """
-    The first tool call, image or schema of a newcomer, whose models state nothing, is no mistake.
+    The first tool call, image or schema of a new operator is no mistake.
     """
     pool = (model("a"), model("b"))
 

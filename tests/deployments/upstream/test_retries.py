@@ -77,3 +77,17 @@ def test_a_model_that_refuses_the_key_is_not_asked_again(ask, status):
     answer, _ = ask({"small": failing(status=status), "large": failing(times=1)})
 
     assert [model for model, _ in outcomes(answer)] == ["small", "large", "large"]
+
+
+def test_an_empty_account_is_not_told_as_a_rate(ask):
+    """
+    A client that waits and asks again would get the same answer.
+    """
+    empty = failing(status=429, error_fields={"code": "insufficient_quota"})
+    answer, _ = ask({"small": empty}, models=["small"])
+
+    assert (answer.status, answer.body["error"]["code"], answer.headers) == (
+        502,
+        "upstream_failed",
+        {},
+    )

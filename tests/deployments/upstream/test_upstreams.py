@@ -1,6 +1,7 @@
 """Settings of upstreams: their checks, and what a change keeps."""
 
 import pytest
+from pydantic import ValidationError
 
 from deployments.upstream.upstreams import UpstreamRegistry, UpstreamSettings
 from scope.config import parse
@@ -159,3 +160,35 @@ def test_metrics_can_read_every_upstream():
     }
 
     assert states == {"a": (0, "closed"), "b": (0, "closed")}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "sent"),
+    [
+        pytest.param("o3#low", {}, {"max_completion_tokens": 9}, id="by the pool's name"),
+        pytest.param("mine", {"model": "openai/o3"}, {"max_completion_tokens": 9}, id="upstream's"),
+        pytest.param("mine", {}, {"max_tokens": 9, "temperature": 0}, id="unknown"),
+        pytest.param(
+            "o3", {"drop": ()}, {"max_completion_tokens": 9, "temperature": 0}, id="nothing dropped"
+        ),
+        pytest.param("o3", {"rename": {}}, {"max_tokens": 9}, id="nothing renamed"),
+        pytest.param("mine", {"drop": ("temperature",)}, {"max_tokens": 9}, id="as set"),
+    ],
+)
+def test_the_rules_of_parameters_are_those_set_else_those_known(name, settings, sent):
+    """
+    By the name of the model at the upstream, else in the pool.
+    """
+    registry = UpstreamRegistry()
+    registry.configure({name: UpstreamSettings(base_url="http://127.0.0.1:1/v1", **settings)}, {})
+
+    assert registry[name].rules.fit({"max_tokens": 9, "temperature": 0}) == sent
+
+
+@pytest.mark.parametrize("rule", [{"drop": ("model",)}, {"rename": {"messages": "x"}}])
+def test_a_rule_for_a_field_of_the_router_is_refused(rule):
+    """
+    The sentence names both.
+    """
+    with pytest.raises(ValidationError, match="is set by the router itself; leave it out"):
+        UpstreamSettings(base_url="http://127.0.0.1:1/v1", **rule)

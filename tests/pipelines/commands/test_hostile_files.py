@@ -230,3 +230,20 @@ def test_a_column_of_outcomes_of_another_type(refused, tmp_path, column, message
     )
 
     assert message in said
+
+
+def test_samples_without_a_sample_are_not_labelled(scope, tmp_path):
+    """
+    Prompts alone are a file of samples, of which no label can be made.
+    """
+    path = tmp_path / "s.parquet"
+    numbers = {name: pa.nulls(1) for name in ("sample", "prompt_tokens", "completion_tokens")}
+    pq.write_table(
+        pa.table({"question_id": ["a"], "prompt": ["1?"], "model": ["m"], **numbers}), path
+    )
+    given = ("--samples", path, "--reference", "m", "--output", tmp_path / "out.parquet")
+
+    code, _, err = scope("samples", "labels", *given)
+
+    assert code == 2
+    assert "scope: the samples hold no response or score of any model to label" in err

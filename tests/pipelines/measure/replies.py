@@ -55,6 +55,7 @@ def replying(reply_to):
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
+        server.handle_error = lambda *_: None  # a client that hangs up
         upstream = RawUpstream(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:

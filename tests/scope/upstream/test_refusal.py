@@ -123,6 +123,8 @@ def test_an_empty_account_is_recognised(status, message, error):
         (413, "Request too large: tokens per minute (TPM): Limit 6000", {}, "body size"),
         (400, "messages: expected a list", {}, None),
         (400, "messages[0].role: invalid", {"param": "messages"}, None),
+        (400, "Invalid value: 'x'. Supported values are: 'system', 'user'.",
+         {"param": "messages[0].role", "code": "invalid_value"}, None),
         (429, "tokens per min: limit 30000; reduce the context length", {}, None),
         (429, "You exceeded your current quota", {}, None),
         (401, "no key: tools are not supported", {}, None),
@@ -137,6 +139,25 @@ def test_other_failures_are_told_apart(status, message, error, kind):
     refusal = read_refusal(status, message, error)
 
     assert (refusal.kind if refusal else None) == kind
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "context length " + "9" * 10**6,
+        '"body", "x" ' * 10**5,
+        "not " * 10**5 + "support",
+        "\x00\ud83d context window",
+        "",
+    ],
+)
+def test_a_hostile_text_is_read_in_no_time(message):
+    """
+    It breaks nothing, and a number without end is cut.
+    """
+    refusal = read_refusal(400, message, {"code": ["a"], "type": {}, "param": 7, "n_ctx": True})
+
+    assert refusal is None or refusal.window_tokens is None or refusal.window_tokens < 10**16
 
 
 def test_an_error_of_a_call_has_its_refusal():

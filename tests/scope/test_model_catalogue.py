@@ -1,6 +1,6 @@
 import pytest
 
-from scope.catalogue import ModelLimits, catalogued
+from scope.model_catalogue import ModelLimits, catalogued
 
 
 @pytest.mark.parametrize(

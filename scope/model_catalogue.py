@@ -1,4 +1,4 @@
-"""Look a model up by its name, whoever serves it."""
+"""What is publicly known of models by their names: context windows and capabilities."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-FILE = Path(__file__).parent / "models.jsonl"
+FILE = Path(__file__).parent / "model_catalogue.jsonl"
 """A model a line: name, context window, capabilities; from LiteLLM's list (MIT), by
 ``python -m benchmarks.model_catalogue``."""
 
