@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Self
 
-import yaml
-
 from scope.config import AnchorConfig, EncoderConfig, StrictModel, parse
-from scope.errors import ConfigError, one_line
+from scope.errors import ConfigError
 from scope.reasoner import EngineConfig, ReasonerConfig
 from scope.text_files import read_text
+from scope.yaml_text import parse_yaml
 
 
 class JobConfig(StrictModel):
@@ -32,9 +31,8 @@ class JobConfig(StrictModel):
             If it cannot be read, is not YAML, or holds anything but these settings.
         """
         try:
-            data = yaml.safe_load(read_text(path))
+            text = read_text(path)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} cannot be read: {error}") from error
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path} is not YAML: {one_line(error)}") from error
+        data = parse_yaml(text, str(path))
         return parse(cls, {} if data is None else data, str(path))

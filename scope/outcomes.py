@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from scope.arrays import BoolArray, FloatArray, IntArray, nan_to_null
+from scope.columns import NUMBER, TEXT, checked_columns
 from scope.errors import BankError, join_names
 
 VALUE_COLUMNS = ("correct", "prompt_tokens", "completion_tokens")
@@ -20,6 +21,12 @@ BATCH_ROWS = 1 << 15
 """Rows per batch when a file is streamed."""
 
 BUFFER_BYTES = 1 << 16
+
+MAX_COUNT = (1 << 31) - 1
+"""Largest number of tokens that a bank stores."""
+
+UNREADABLE = (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError)
+"""What pyarrow raises for a file that is no Parquet, or a damaged one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +140,11 @@ def read_outcomes_table(path: Path) -> pa.Table:
     Raises
     ------
     BankError
-        If it is unreadable or lacks a column.
+        If it is unreadable, lacks a column, or a column has another type.
     """
     try:
         return _columns(pq.read_table(path), path)
-    except (OSError, pa.ArrowInvalid) as error:
+    except UNREADABLE as error:
         raise BankError(f"outcomes {path} cannot be read: {error}") from error
 
 
@@ -145,21 +152,19 @@ def read_outcomes_batches(path: Path, n_rows: int = BATCH_ROWS) -> Iterator[pa.T
     """Read the file of `read_outcomes_table` in batches of `n_rows`; raises the same errors."""
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES) as file:
+            first_row = 0
             for batch in file.iter_batches(n_rows, use_threads=False):
-                yield _columns(pa.Table.from_batches([batch]), path)
-    except (OSError, pa.ArrowInvalid) as error:
+                yield _columns(pa.Table.from_batches([batch]), path, first_row)
+                first_row += batch.num_rows
+    except UNREADABLE as error:
         raise BankError(f"outcomes {path} cannot be read: {error}") from error
 
 
-def _columns(table: pa.Table, path: Path) -> pa.Table:
+def _columns(table: pa.Table, path: Path, first_row: int = 0) -> pa.Table:
     """Return the needed columns under their own names."""
     table = table.rename_columns([ALIASES.get(name, name) for name in table.column_names])
-    needed = ("question_id", "model", *VALUE_COLUMNS)
-    if missing := [name for name in needed if name not in table.column_names]:
-        raise BankError(
-            f"outcomes {path} lack {', '.join(missing)}; they have {', '.join(table.column_names)}"
-        )
-    return table.select(needed)
+    expected = {"question_id": TEXT, "model": TEXT, **dict.fromkeys(VALUE_COLUMNS, NUMBER)}
+    return checked_columns(table, expected, f"outcomes {path}", BankError, first_row)
 
 
 def _flat_indices(
@@ -209,3 +214,10 @@ def _check(
     ):
         if (tokens < 0).any():
             raise BankError(f"{source}: {name} must be at least 0, found {np.nanmin(tokens):g}")
+        if (tokens > MAX_COUNT).any():
+            raise BankError(
+                f"{source}: {name} must be at most {MAX_COUNT:,}, found {np.nanmax(tokens):g}"
+            )
+        fraction = tokens[(tokens % 1 != 0) & ~np.isnan(tokens)]
+        if fraction.size:
+            raise BankError(f"{source}: {name} must be whole numbers, found {fraction[0]:g}")

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from scope.arrays import AnyArray, BoolArray, FloatArray, IntArray, nan_to_null
+from scope.columns import NUMBER, TEXT, checked_columns
 from scope.errors import PredictionsError
 from scope.pool import indices_of
 
@@ -206,9 +207,8 @@ class Predictions:
         PredictionsError
             If columns are missing or the rows are not a full (question, model) grid.
         """
-        needed = ("question_id", "model", *columns)
-        if missing := [name for name in needed if name not in table.column_names]:
-            raise PredictionsError(f"{source} lacks the columns {', '.join(missing)}")
+        expected = {"question_id": TEXT, "model": TEXT, **dict.fromkeys(columns, NUMBER)}
+        table = checked_columns(table, expected, source, PredictionsError)
         if not table.num_rows:
             raise PredictionsError(f"{source} holds no prediction")
         # Codes, since a Python string for every row would take more memory than all estimates.

@@ -6,10 +6,10 @@ import hashlib
 import json
 
 import pytest
+from deployments.operate.config_file import write_bank
 
 from deployments.checks import read_config
 from deployments.operate.cluster_client import cluster_token
-from deployments.operate.config_file import write_bank
 from deployments.planning.cost import ComputePrices
 from deployments.settings.access import Keyring
 from deployments.settings.settings import Access
@@ -110,6 +110,7 @@ OWN_FILES = {
     "deployments.profiling.live_serve": "the log of a Serve that we started",
     "deployments.profiling.measure_replicas": "/proc",
     "deployments.profiling.process_cpu": "/proc",
+    "scope.model_catalogue": "our list of models",
     "scope.report.page": "our template of the report",
 }
 """Modules that read text in their own way, and what they read."""

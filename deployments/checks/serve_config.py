@@ -11,7 +11,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from ray.runtime_env import RuntimeEnv
 from ray.serve.config import (
@@ -42,6 +41,7 @@ from deployments.checks.versions import installed_versions
 from deployments.protocol import short_repr
 from scope.errors import ConfigError, one_line
 from scope.text_files import read_text
+from scope.yaml_text import parse_yaml
 
 IMPORT_KEYS = ("policy_function", "request_router_class")
 IGNORED = ", and Serve ignores it"
@@ -88,9 +88,10 @@ def read_config(path: Path) -> dict[str, Any]:
         If the file cannot be read or holds anything else.
     """
     try:
-        config = yaml.safe_load(read_text(path))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {one_line(error)}") from error
+    config = parse_yaml(text, str(path))
     if not isinstance(config, dict):
         raise ConfigError(f"{path}: expected a mapping with applications")
     return config

@@ -4,12 +4,12 @@ import math
 from pathlib import Path
 from typing import Self
 
-import yaml
 from pydantic import Field, model_validator
 
 from scope.config import StrictModel, Usd, parse
 from scope.errors import ConfigError, one_line
 from scope.text_files import read_text
+from scope.yaml_text import parse_yaml
 
 HOURS_PER_MONTH = 730.0
 """A twelfth of a year."""
@@ -50,10 +50,10 @@ class ComputePrices(StrictModel):
             If it cannot be read or holds anything else.
         """
         try:
-            data = yaml.safe_load(read_text(path))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            text = read_text(path)
+        except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} cannot be read: {one_line(error)}") from error
-        return parse(cls, data, str(path))
+        return parse(cls, parse_yaml(text, str(path)), str(path))
 
     def nodes_for(self, cpus: float, gpus: float) -> tuple[NodeType, int] | None:
         """Return the kind of machine that is cheapest for all, and how many; None if none fits."""

@@ -75,11 +75,16 @@ def offline_scoring(
 def gpu_shares(application: Mapping[str, Any], times: ServiceTimes) -> dict[str, float]:
     """Return the GPUs of one replica of each deployment that was measured on a GPU."""
     shares = {}
-    for block in application.get("deployments") or []:
-        measured = times.deployments.get(block["name"])
-        if measured is not None and measured.device != "cpu":
-            options = block.get("ray_actor_options", {})
-            shares[block["name"]] = float(options.get("num_gpus", 0.0))
+    try:
+        for block in application.get("deployments") or []:
+            measured = times.deployments.get(block["name"])
+            if measured is not None and measured.device != "cpu":
+                options = block.get("ray_actor_options", {})
+                shares[block["name"]] = float(options.get("num_gpus", 0.0))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            "deployments: expected a list of name and ray_actor_options; `scope check` tells more"
+        ) from error
     return shares
 
 

@@ -14,6 +14,9 @@ from scope.storage import read_json
 
 Seconds = float
 
+HTTP = ("proxy", "Router")
+"""Processes that every request passes."""
+
 
 class Machine(StrictModel):
     """Where the times were measured."""
@@ -197,6 +200,11 @@ class ServiceTimes(StrictModel):
         times = parse(cls, read_json(path), str(path))
         if missing := sorted({"Embedder", "Predictor"} - set(times.deployments)):
             raise ConfigError(f"{path} has no times of {', '.join(missing)}; measure it again")
+        for name, needed in (("cached", HTTP), ("uncached", (*HTTP, "Embedder", "Predictor"))):
+            if missing := sorted({*needed} - set(getattr(times.serve, name).cpu_s)):
+                raise ConfigError(
+                    f"{path}: serve.{name}.cpu_s lacks {', '.join(missing)}; measure it again"
+                )
         return times
 
 

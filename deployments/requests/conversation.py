@@ -1,60 +1,48 @@
 """The text of a conversation that a decision is made on."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from pydantic_core import to_json
 
-from deployments.protocol import RequestError
 from deployments.requests.chat import Message
-
-CONTEXT_CHARS = 1_000
-"""Length of the text of earlier turns that is added, so that "yes, do it" has a meaning."""
+from scope.conversation import Turn, conversation_text, latest_human
 
 TOOL_ROLES = ("tool", "function")
 TOOL_PARTS = ("tool_result",)
 """Parts by which clients of other providers put tool results into user messages."""
 
 
-def routing_text(messages: Sequence[Message], max_chars: int) -> str | None:
-    """Return the latest human message, then the messages before it, newest first.
+class RoutingText(NamedTuple):
+    """The text that a decision is made on."""
 
-    Messages of the system and of tools are skipped: they repeat in every turn or are written
-    by machines. At most `CONTEXT_CHARS` characters of earlier messages are added; they come
-    last because an encoder truncates at the end. A chat of one message gives exactly its prompt,
-    and a turn of tool results the text of the turn that it belongs to.
+    text: str
+    is_cut: bool
+    """Whether it is the beginning of a longer one."""
+    is_of_user: bool = True
+
+
+def routing_text(messages: Sequence[Message], max_chars: int) -> RoutingText:
+    """Return the text of a chat, as `conversation_text` has it: that of its latest human turn.
+
+    A turn of tool results has the text of the turn that it belongs to. Where no human turn has
+    text, it is that of all messages: its length tells what they cost.
 
     Parameters
     ----------
     messages : sequence of Message
     max_chars : int
-        Largest length of the latest human message.
-
-    Returns
-    -------
-    str or None
-        None where no human message has text.
-
-    Raises
-    ------
-    RequestError
-        If the latest human message is too long.
+        Length at which the latest human message is cut.
     """
-    latest = _latest_human(messages)
+    turns = [Turn(message.role, message.text()) for message in messages]
+    latest = latest_human(turns)
     if latest is None:
-        return None
-    text = messages[latest].text()
-    if len(text) > max_chars:
-        where = f"messages[{latest}].content"
-        raise RequestError(
-            f"{where}: {len(text)} characters are too many; at most {max_chars}", where
-        )
-    return "\n\n".join([text, *_context(messages[:latest])])
-
-
-def whole_text(messages: Sequence[Message], max_chars: int) -> str:
-    """Return the texts of all messages, cut at `max_chars`: its length tells what it costs."""
-    return "\n\n".join(message.text() for message in messages)[:max_chars]
+        whole = "\n\n".join(turn.text for turn in turns)
+        return RoutingText(whole[:max_chars], is_cut=False, is_of_user=False)
+    is_cut = len(turns[latest].text) > max_chars
+    turns[latest] = Turn("user", turns[latest].text[:max_chars])
+    return RoutingText(conversation_text(turns, latest), is_cut)
 
 
 def carries_only_tool_results(messages: Sequence[Message]) -> bool:
@@ -75,29 +63,9 @@ def turn_key(messages: Sequence[Message]) -> str:
     The key is the SHA-256 of all messages up to the latest human one, so that an agent without
     a session id stays on its model within a turn.
     """
-    latest = _latest_human(messages)
+    latest = latest_human([Turn(message.role, message.text()) for message in messages])
     turn = messages if latest is None else messages[: latest + 1]
     return hashlib.sha256(to_json(list(turn))).hexdigest()
-
-
-def _latest_human(messages: Sequence[Message]) -> int | None:
-    for index in range(len(messages) - 1, -1, -1):
-        if messages[index].role == "user" and messages[index].text().strip():
-            return index
-    return None
-
-
-def _context(messages: Sequence[Message]) -> Iterator[str]:
-    left = CONTEXT_CHARS
-    for message in reversed(messages):
-        if message.role not in ("user", "assistant"):
-            continue
-        text = message.text().strip()[:left]
-        if text:
-            yield text
-        left -= len(text)
-        if left <= 0:
-            return
 
 
 def _is_tool_result(message: Message) -> bool:

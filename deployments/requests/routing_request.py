@@ -7,12 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.protocol import RequestError
 from deployments.requests.chat import ChatRequest, RouteChatBody
-from deployments.requests.conversation import (
-    carries_only_tool_results,
-    routing_text,
-    turn_key,
-    whole_text,
-)
+from deployments.requests.conversation import carries_only_tool_results, routing_text, turn_key
 from deployments.requests.parsing import parse_json_object, validate
 from deployments.requests.requirements import Requirements, estimated_tokens
 from deployments.settings import Limits, RequestOptions, ScopeField
@@ -32,6 +27,8 @@ class RoutingRequest:
     has_user_text : bool
         Whether the text is of a user. Where none is, as in a chat of a system prompt or an image
         only, the models cannot be told apart by it.
+    is_cut : bool
+        Whether the text is the beginning of a longer one.
     options : RequestOptions
     needs : Requirements
     turn : str or None
@@ -50,6 +47,7 @@ class RoutingRequest:
     is_tool_turn: bool = False
     session_is_remote: bool = False
     has_user_text: bool = True
+    is_cut: bool = False
 
     def with_session(self, header: str | None) -> "RoutingRequest":
         """Return the request with the session id of the header; an id in the body wins.
@@ -70,17 +68,12 @@ class RoutingRequest:
 
     @classmethod
     def from_chat(cls, request: ChatRequest, limits: Limits) -> "RoutingRequest":
-        """Return the routing request of a chat.
-
-        Raises
-        ------
-        RequestError
-            If the human text is too long.
-        """
-        text = routing_text(request.messages, limits.max_prompt_chars)
+        """Return the routing request of a chat; a text above the limit is cut."""
+        text, is_cut, is_of_user = routing_text(request.messages, limits.max_prompt_chars)
         return cls(
-            text=whole_text(request.messages, limits.max_prompt_chars) if text is None else text,
-            has_user_text=text is not None,
+            text=text,
+            has_user_text=is_of_user,
+            is_cut=is_cut,
             options=request.scope,
             needs=Requirements.from_chat(request),
             turn=None if request.scope.session_id else turn_key(request.messages),
@@ -91,22 +84,17 @@ class RoutingRequest:
     def from_prompt(
         cls, prompt: str, options: RequestOptions, limits: Limits, *, field: str
     ) -> "RoutingRequest":
-        """Return the routing request of a prompt; `field` names it in messages.
+        """Return the routing request of a prompt, cut at the limit; `field` names it in messages.
 
         Raises
         ------
         RequestError
-            If the prompt is blank or too long.
+            If the prompt is blank.
         """
         if not prompt.strip():
             raise RequestError(f"{field}: only spaces; expected text", field)
-        if len(prompt) > limits.max_prompt_chars:
-            raise RequestError(
-                f"{field}: {len(prompt)} characters are too many; "
-                f"at most {limits.max_prompt_chars}",
-                field,
-            )
-        return cls(prompt, options, Requirements(estimated_tokens(prompt.encode())))
+        text, needs = prompt[: limits.max_prompt_chars], estimated_tokens(prompt.encode())
+        return cls(text, options, Requirements(needs), is_cut=len(prompt) > len(text))
 
 
 Prompt = Annotated[str, Field(min_length=1)]

@@ -34,6 +34,9 @@ from scope.pool import ModelSpec
 NO_USER_TEXT = "no user text"
 """Why a decision is degraded whose request has no text of a user."""
 
+LONG_PROMPT = "long prompt"
+"""Why a decision is degraded that read only the beginning of the prompt."""
+
 
 class DecisionService:
     """Makes the decisions of one replica.
@@ -106,6 +109,10 @@ class DecisionService:
             decisions = await self._decide_prehoc(group)
         else:
             decisions = await self._decide_learned(group, strategy)
+        decisions = [
+            decision.degraded_by(LONG_PROMPT) if request.is_cut else decision
+            for decision, request in zip(decisions, requests, strict=True)
+        ]
         session = await self._sessions.get(client, requests[0])
         if session is None:
             return decisions

@@ -35,7 +35,7 @@ class Limits(StrictModel):
     max_body_bytes: int = Field(default=4 * 2**20, ge=1)
     """Maximum size of a body, images included."""
     max_prompt_chars: int = Field(default=MAX_PROMPT_CHARS, ge=1)
-    """Maximum length of one turn."""
+    """Length at which the text of one turn is cut before a decision is made on it."""
     max_prompts: int = Field(default=512, ge=1)
     """Maximum number of prompts in one call of ``/v1/route``."""
     max_choices: int = Field(default=8, ge=1)

@@ -19,7 +19,7 @@ from scope.errors import BankError
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.predictor import predict_reference_population
 from scope.prices import load_prices
-from scope.questions import HubDataset, read_questions
+from scope.questions import REFUSE, HubDataset, read_questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class BankInputs:
     prices: Path
     split: str | None = None
     sample: int | None = None
+    on_too_long: str = REFUSE
     keep_prompts: bool = True
     embedder: str = MINILM
     revision: str | None = None
@@ -60,7 +61,7 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
     stages = stages or Stages()
     stages.plan("reading", "looking up", "starting Ray", "embedding", "fitting", "writing")
     stages.begin("reading")
-    questions = read_questions(inputs.questions, split=inputs.split)
+    questions = read_questions(inputs.questions, split=inputs.split, on_too_long=inputs.on_too_long)
     if inputs.sample is not None:
         questions = questions.sample(inputs.sample)
     stages.advance(len(questions))

@@ -14,6 +14,7 @@ from pipelines.commands.options import (
     Json,
     NoCache,
     NumGpus,
+    OnTooLong,
     Replicas,
     Split,
     cache_folder,
@@ -26,6 +27,7 @@ from scope.bank import Bank, load_bank, read_manifest
 from scope.embedding import MINILM
 from scope.errors import BankIntegrityError
 from scope.pool import ModelSpec
+from scope.questions import REFUSE
 
 app = typer.Typer(help="Build, fit, extend, show and verify anchor banks.", no_args_is_help=True)
 
@@ -55,6 +57,7 @@ def build(
         int | None,
         typer.Option(min=1, help="Only this many questions, drawn by hashes of ids."),
     ] = None,
+    on_too_long: OnTooLong = REFUSE,
     embedder: Annotated[
         str, typer.Option(help="Embedder: the default, a folder, or a Hugging Face name.")
     ] = MINILM,
@@ -78,6 +81,7 @@ def build(
         prices=prices,
         split=None if dataset else split,
         sample=sample,
+        on_too_long=on_too_long,
         keep_prompts=not drop_prompts,
         embedder=embedder,
         revision=revision,

@@ -24,6 +24,18 @@ BudgetUsd = Annotated[
 ]
 Temperature = Annotated[float, typer.Option(min=0, max=2, help="Sampling temperature.")]
 MaxTokens = Annotated[int, typer.Option(min=1, help="Longest answer in tokens.")]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Parameter that is not sent, as temperature; repeatable."),
+]
+Rename = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=OTHER", help="Parameter that is sent under another name."),
+]
+Default = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="Parameter that is sent besides, a value in JSON."),
+]
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Set earlier results aside and make every call again.")
 ]

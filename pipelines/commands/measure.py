@@ -15,10 +15,13 @@ from pipelines.commands.endpoint_options import (
     BaseUrl,
     BudgetUsd,
     Concurrency,
+    Default,
+    Drop,
     Fresh,
     KeyVariable,
     MaxTokens,
     Rate,
+    Rename,
     Temperature,
     Timeout,
     check_positive,
@@ -26,7 +29,7 @@ from pipelines.commands.endpoint_options import (
     names_in,
 )
 from pipelines.commands.measure_display import show_missing, show_quote, show_summary
-from pipelines.commands.options import Pool
+from pipelines.commands.options import OnTooLong, Pool
 from pipelines.measure import (
     ANCHOR_RESULTS,
     OUTCOMES,
@@ -37,9 +40,9 @@ from pipelines.measure import (
     MeasurementRequest,
     MeasureProgress,
     MeasureRun,
+    ParameterFlags,
     Quote,
     RequestSettings,
-    SpendCap,
     check_folder_collisions,
     measure,
     plan_calls,
@@ -50,11 +53,11 @@ from pipelines.measure import (
 from pipelines.terminal import out, progress
 from scope.errors import ConfigError
 from scope.pool import load_pool
-from scope.questions import GRADER_NAMES
+from scope.questions import GRADER_NAMES, REFUSE
 from scope.upstream import OPENROUTER
 
 MeasuredQuestions = Annotated[
-    Path, typer.Option(help="Questions (.jsonl, .json, .parquet), or a bank with prompts.")
+    Path, typer.Option(help="Questions (.jsonl, .csv, .parquet, … or .gz), or a bank with prompts.")
 ]
 ResultFolder = Annotated[
     Path, typer.Option(help="Folder for the results; continued if it has any.")
@@ -90,6 +93,7 @@ def measure_pool(
     plan: Plan = None,
     prices: KnownPrices = None,
     limit: Limit = None,
+    on_too_long: OnTooLong = REFUSE,
     grader: GraderName = "auto",
     max_tokens: MaxTokens = 4096,
     temperature: Temperature = 0.0,
@@ -98,6 +102,9 @@ def measure_pool(
     timeout: Timeout = TIMEOUT_S,
     attempts: Attempts = ATTEMPTS,
     budget_usd: BudgetUsd = None,
+    drop: Drop = None,
+    rename: Rename = None,
+    default: Default = None,
     base_url: BaseUrl = OPENROUTER,
     key_variable: KeyVariable = KEY_VARIABLE,
     keep_answers: KeepAnswers = False,
@@ -108,8 +115,19 @@ def measure_pool(
     """Run the models of a pool on questions; record their outcomes and costs."""
     check_positive(budget_usd=budget_usd, rate=rate, timeout=timeout)
     arms = _names(models, pool)
+    parameters = ParameterFlags.parse(drop or (), rename or (), default or ())
     request = MeasurementRequest(
-        questions, arms, prices, plan, limit, grader, max_tokens, temperature, base_url
+        questions,
+        arms,
+        prices,
+        plan,
+        limit,
+        grader,
+        max_tokens,
+        temperature,
+        base_url,
+        on_too_long=on_too_long,
+        parameters=parameters,
     )
     run = MeasureRun(output, plan_calls(request), request.settings())
     check_folder_collisions(call.model.id for call in run.calls)
@@ -117,7 +135,7 @@ def measure_pool(
         _show_quote(run, EarlierResults({}) if fresh else run.history(), as_json=as_json)
         return
     endpoint = endpoint_from_flags(base_url, key_variable, concurrency, rate, timeout, attempts)
-    requests = RequestSettings(endpoint, temperature, keep_answers)
+    requests = RequestSettings(endpoint, temperature, keep_answers, parameters=parameters)
     rows = _measure(run, requests, budget_usd, fresh=fresh, as_json=as_json)
     if not as_json:
         out.print(f"results in {output}: {OUTCOMES}, {ANCHOR_RESULTS}/", soft_wrap=True)
@@ -140,7 +158,7 @@ def _measure(
     with run.open_journal(fresh=fresh) as journal:  # locked: no other run adds to it
         history = run.history()
         pending = _show_quote(run, history, as_json=as_json)
-        measured = MeasureProgress(len(pending), SpendCap.after(history, budget_usd))
+        measured = MeasureProgress.after(history, len(pending), budget_usd)
         try:
             with progress(as_json=as_json) as stages:
                 asyncio.run(measure(pending, requests, journal, measured, stages))

@@ -13,7 +13,7 @@ from scope.arms import assumed_arms
 from scope.config import EncoderConfig
 from scope.errors import ConfigError, join_names
 from scope.pool import load_pool
-from scope.questions import PUBLISHED_DATASETS, HubDataset
+from scope.questions import MAX_PROMPT_CHARS, PUBLISHED_DATASETS, HubDataset
 from scope.routing import StoredPredictions, restrict_models
 
 CACHE = "~/.cache/scope-router/embeddings"
@@ -156,6 +156,13 @@ Replicas = Annotated[
     typer.Option(metavar="N|MIN,MAX", help="Encoder processes: maximum, or minimum and maximum."),
 ]
 NumGpus = Annotated[float | None, typer.Option(help="GPUs of one encoder process.")]
+OnTooLong = Annotated[
+    str,
+    typer.Option(
+        help=f"Prompts above {MAX_PROMPT_CHARS:,} characters: refuse, cut (keep the beginning), "
+        "or skip the row."
+    ),
+]
 Predictor = Annotated[str, typer.Option(help="anchors, scope: anchors and a reasoner, or router.")]
 Checkpoint = Annotated[
     str | None, typer.Option(help="scope: the reasoner's model, a Hugging Face name or a folder.")

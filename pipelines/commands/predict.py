@@ -12,6 +12,7 @@ from pipelines.commands.options import (
     LlmReplicas,
     NoCache,
     NumGpus,
+    OnTooLong,
     Pool,
     Predictor,
     Prices,
@@ -30,6 +31,7 @@ from pipelines.terminal import err, print_result, progress
 from scope import EMBEDDED_BANK
 from scope.errors import ConfigError
 from scope.pool import load_pool
+from scope.questions import REFUSE
 
 if TYPE_CHECKING:
     from pipelines.predict.merge import PredictionSummary
@@ -49,6 +51,7 @@ def predict(
     pool: Pool = None,
     prices: Prices = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions.")] = None,
+    on_too_long: OnTooLong = REFUSE,
     config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
     replicas: Replicas = None,
     num_gpus: NumGpus = None,
@@ -82,7 +85,9 @@ def predict(
         folder = _router_folder(router, predictor, models, prices, flags)
         from pipelines.predict.learned import RouterInputs, predict_by_router
 
-        asked = RouterInputs(folder, source, None if dataset else split, limit, settings)
+        asked = RouterInputs(
+            folder, source, None if dataset else split, limit, settings, on_too_long
+        )
         with progress(as_json=as_json) as stages:
             summary = predict_by_router(asked, output, fresh=fresh, stages=stages)
         _report(summary, output, as_json=as_json)
@@ -104,6 +109,7 @@ def predict(
         split=None if dataset else split,
         cache=None if no_cache else cache_folder(),
         reasoner=reasoner,
+        on_too_long=on_too_long,
     )
     with progress(as_json=as_json) as stages:
         summary = run(inputs, output, fresh=fresh, stages=stages)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.options import Json
+from pipelines.commands.options import Json, OnTooLong
 from pipelines.commands.samples_draw import draw
 from pipelines.commands.samples_labels import labels
 from pipelines.commands.samples_options import (
@@ -19,6 +19,7 @@ from pipelines.commands.samples_options import (
 from pipelines.commands.samples_score import score
 from pipelines.terminal import out, print_result, progress, table
 from scope.errors import ConfigError
+from scope.questions import REFUSE
 from scope.samples import check_suffix, make_pairs, write_pairs, write_samples
 
 app = typer.Typer(
@@ -41,6 +42,7 @@ def mix(
     ],
     output: Annotated[Path, typer.Option(help="File to write (.jsonl).")],
     seed: Annotated[int, typer.Option(help="Of the prompts that are drawn.")] = 0,
+    on_too_long: OnTooLong = REFUSE,
     as_json: Json = False,
 ) -> None:
     """Draw prompts from several sources into one file, with ids SOURCE/ROW."""
@@ -50,7 +52,7 @@ def mix(
         raise ConfigError(f"{output} has suffix {output.suffix!r}; expected .jsonl")
     sources = [PromptSource.parse(text) for text in source]
     with progress(as_json=as_json) as stages:
-        mixed = mix_prompts(sources, output, seed=seed, stages=stages)
+        mixed = mix_prompts(sources, output, seed=seed, on_too_long=on_too_long, stages=stages)
     n = sum(part.written for part in mixed)
     facts = [
         {"name": p.name, "prompts": p.written, "found": p.found, "repeated": p.repeated}

@@ -16,10 +16,13 @@ from pipelines.commands.endpoint_options import (
     BaseUrl,
     BudgetUsd,
     Concurrency,
+    Default,
+    Drop,
     Fresh,
     KeyVariable,
     MaxTokens,
     Rate,
+    Rename,
     Temperature,
     Timeout,
     check_positive,
@@ -29,7 +32,7 @@ from pipelines.commands.endpoint_options import (
 from pipelines.commands.measure_display import show_missing, show_quote
 from pipelines.commands.options import Json
 from pipelines.config import JobConfig
-from pipelines.measure import PricedArm, Quote, RequestSettings
+from pipelines.measure import ParameterFlags, PricedArm, Quote, RequestSettings
 from pipelines.samples import (
     RESPONSES,
     SAMPLES,
@@ -78,6 +81,9 @@ def draw(
     limit: Limit = None,
     prices: KnownPrices = None,
     budget_usd: BudgetUsd = None,
+    drop: Drop = None,
+    rename: Rename = None,
+    default: Default = None,
     base_url: BaseUrl = OPENROUTER,
     key_variable: KeyVariable = KEY_VARIABLE,
     concurrency: Concurrency = CONCURRENCY,
@@ -94,7 +100,16 @@ def draw(
     check_positive(budget_usd=budget_usd, rate=rate, timeout=timeout)
     names = names_in(models)
     request = DrawRequest(
-        prompts, names, n, temperature, top_p, max_tokens, seed, prices=prices, limit=limit
+        prompts,
+        names,
+        n,
+        temperature,
+        top_p,
+        max_tokens,
+        seed,
+        prices=prices,
+        limit=limit,
+        parameters=ParameterFlags.parse(drop or (), rename or (), default or ()),
     )
     if checkpoint is not None:
         run = _local_run(request, output, checkpoint)

@@ -16,6 +16,7 @@ from pipelines.measure.journal import (
     check_settings,
 )
 from pipelines.measure.measure_run import MeasureRun
+from pipelines.measure.parameters import KNOWN_BY_NAME, ParameterFlags
 from pipelines.measure.priced_arms import PricedArm, priced_arms
 from pipelines.measure.results import (
     ANCHOR_RESULTS,
@@ -30,6 +31,7 @@ from pipelines.measure.spend_cap import MeasureProgress, Quote, SpendCap
 
 __all__ = [
     "ANCHOR_RESULTS",
+    "KNOWN_BY_NAME",
     "OUTCOMES",
     "TRUNCATED",
     "Call",
@@ -41,6 +43,7 @@ __all__ = [
     "MeasureRun",
     "MeasuredQuestion",
     "MeasurementRequest",
+    "ParameterFlags",
     "PricedArm",
     "Quote",
     "RequestSettings",

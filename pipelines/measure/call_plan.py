@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.measure.parameters import KNOWN_BY_NAME, ParameterFlags
 from pipelines.measure.priced_arms import PricedArm, priced_arms, with_list_prices
 from scope.arms import Arm
 from scope.bank import Bank, is_bank, load_bank
 from scope.errors import BankError, ConfigError, FormatError, join_names
 from scope.pool import PUBLISHED_MODELS, ModelSpec
 from scope.prices import PriceFile, load_prices
-from scope.questions import Grader, grader_for, read_questions
+from scope.questions import REFUSE, Grader, grader_for, read_questions
 from scope.storage import read_json
 from scope.upstream import OPENROUTER
 
@@ -62,6 +63,11 @@ class Call:
     """Value of ``reasoning_effort``; None sends none."""
 
     @property
+    def upstream_id(self) -> str:
+        """Name of the model at the upstream."""
+        return self.model.upstream_id or self.model.id
+
+    @property
     def key(self) -> CallKey:
         """Identifies the call in the results."""
         return self.question.id, self.model.id, self.sample
@@ -102,6 +108,8 @@ class MeasurementRequest:
     temperature: float = 0.0
     base_url: str = OPENROUTER
     """Of the endpoint: what the price file does not state has the list price there."""
+    on_too_long: str = REFUSE
+    parameters: ParameterFlags = KNOWN_BY_NAME
 
     def settings(self) -> dict[str, Any]:
         """Return what an answer depends on besides question, arm and number of the sample."""
@@ -110,6 +118,7 @@ class MeasurementRequest:
             "grader": self.grader,
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
+            **self.parameters.settings(),
         }
 
 
@@ -203,7 +212,7 @@ Row = tuple[str, str, str | None, str | None, float | None]
 
 def _file_rows(request: MeasurementRequest) -> list[Row]:
     limit = None if request.plan else request.limit
-    questions = read_questions(request.questions, limit=limit)
+    questions = read_questions(request.questions, limit=limit, on_too_long=request.on_too_long)
     columns = (questions.ids, questions.prompts, questions.gold_answers, questions.graders)
     return [(*row, None) for row in zip(*columns, strict=True)]
 

@@ -6,10 +6,14 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipelines.measure.call_plan import Call, CallKey
+from scope.config import Usd
 from scope.errors import ConfigError, FormatError, OutputWriteError, join_names
+from scope.prices import MAX_TOKENS
 from scope.storage import read_json, write_json
 
 JOURNAL, SETTINGS = "journal.jsonl", "settings.json"
@@ -18,6 +22,8 @@ TRUNCATED = "truncated at max_tokens"
 EFFORT_REFUSED = "refused effort"
 """Kind of failure of an upstream that does not accept the ``reasoning_effort`` of an arm."""
 
+Tokens = Annotated[int, Field(ge=0, le=MAX_TOKENS)]
+
 JournalSettings = Mapping[str, Any]
 
 
@@ -25,24 +31,26 @@ JournalSettings = Mapping[str, Any]
 class CallResult:
     """The result of one call; unknown values are None, never 0."""
 
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
     question_id: str
     model: str
     digest: str
-    correct: float | None = None
+    correct: Annotated[float, Field(ge=0, le=1)] | None = None
     """Grade in [0, 1]; None if the answer was not graded."""
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    usd: float = 0.0
+    prompt_tokens: Tokens | None = None
+    completion_tokens: Tokens | None = None
+    usd: Usd = 0.0
     """Known cost."""
-    possibly_billed_usd: float = 0.0
+    possibly_billed_usd: Usd = 0.0
     """Upper bound of the further cost of attempts whose token counts are unknown."""
-    attempts: int = 1
+    attempts: Annotated[int, Field(ge=1)] = 1
     error: str | None = None
     """Kind of failure; the next run repeats the call."""
     message: str | None = None
     """Error text of the upstream or of a grader."""
     answer: str | None = None
-    sample: int | None = None
+    sample: Annotated[int, Field(ge=0)] | None = None
     """Number of the sample; None if only one is drawn."""
     vote: str | None = None
     """Twelve hex digits of the extracted answer of a sample: equal answers have equal ones."""
@@ -54,6 +62,7 @@ class CallResult:
 
 
 FIELDS = tuple(field.name for field in fields(CallResult))
+_LINE = TypeAdapter(CallResult)
 
 
 class Journal:
@@ -101,7 +110,9 @@ class Journal:
         OutputWriteError
             If it cannot be written; then no part of it is in the file.
         """
-        fields = {name: value for name in FIELDS if (value := getattr(row, name)) is not None}
+        fields = {
+            name: _storable(value) for name in FIELDS if (value := getattr(row, name)) is not None
+        }
         line, written = json.dumps(fields).encode() + b"\n", 0
         try:
             while written < len(line):
@@ -127,11 +138,18 @@ class Journal:
         return file
 
 
+def _storable(value: object) -> object:
+    """Return a value without lone surrogates, which no file in UTF-8 can hold."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
+
+
 def check_settings(folder: Path, settings: JournalSettings) -> None:
     """Raise `ConfigError` if `folder` was measured with other settings."""
     if not (folder / SETTINGS).exists():
         return
     earlier = read_json(folder / SETTINGS)
+    if not isinstance(earlier, dict):
+        raise FormatError(f"{folder / SETTINGS} is {earlier!r:.40}; expected an object of settings")
     changed = [
         f"{key} was {earlier.get(key)!r}, is {settings.get(key)!r}"
         for key in sorted({*earlier, *settings})
@@ -197,9 +215,12 @@ def _lines(path: Path) -> Iterator[CallResult]:
             if left < 0:
                 return  # truncated by a kill
             try:
-                yield CallResult(**json.loads(line))
-            except (ValueError, TypeError) as error:
-                raise FormatError(f"{path}: line {number} is not a result: {error}") from error
+                yield _LINE.validate_json(line)
+            except ValidationError as error:
+                mistake = error.errors(include_url=False)[0]
+                where = ".".join(map(str, mistake["loc"]))
+                what = f"{where}: {mistake['msg']}" if where else mistake["msg"]
+                raise FormatError(f"{path}: line {number} is not a result: {what}") from error
 
 
 def _complete_bytes(path: Path) -> int:

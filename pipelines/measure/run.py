@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.measure.call_plan import Call, MeasuredQuestion
+from pipelines.measure.first_calls import remedy
 from pipelines.measure.journal import EFFORT_REFUSED, TRUNCATED, CallResult, Journal
+from pipelines.measure.parameters import KNOWN_BY_NAME, ParameterFlags
 from pipelines.measure.spend_cap import MeasureProgress
 from pipelines.terminal import Stages
 from scope.errors import ConfigError
@@ -30,12 +32,14 @@ class RequestSettings:
     """None leaves the provider's default."""
     seed: int | None = None
     """Sample n of a question is drawn with seed + n; None sends no seed."""
+    parameters: ParameterFlags = KNOWN_BY_NAME
+    """What is dropped, renamed or set besides."""
     stage: str = "measuring"
     """Name of the stage in the progress."""
 
-    def fields(self, call: Call) -> dict[str, float | str]:
-        """Return the fields of the request of a call."""
-        fields: dict[str, float | str] = {
+    def fields(self, call: Call) -> dict[str, Any]:
+        """Return the fields of the request of a call, as its model accepts them."""
+        fields: dict[str, Any] = {
             "max_tokens": call.max_tokens,
             "temperature": self.temperature,
         }
@@ -45,7 +49,7 @@ class RequestSettings:
             fields["seed"] = self.seed + (call.sample or 0)
         if call.effort is not None:
             fields["reasoning_effort"] = call.effort
-        return fields
+        return self.parameters.fit(call.upstream_id, fields)
 
 
 async def measure(
@@ -63,7 +67,8 @@ async def measure(
     Raises
     ------
     ConfigError
-        If the upstream refuses the key or the credit: all further calls would fail alike.
+        If the upstream refuses the key or the credit, or the first calls all fail alike: so
+        would all others.
     OSError
         If the journal cannot be written.
     """
@@ -87,11 +92,21 @@ async def measure(
                     usd=row.usd,
                     possibly_billed_usd=row.possibly_billed_usd,
                 )
-                if error is not None and error.is_fatal:
-                    url = settings.endpoint.base_url
-                    raise ConfigError(f"{url} refuses every call: {error}") from error
+                _check_others(error, settings.endpoint.base_url, progress)
 
         await _run_workers([work] * min(settings.endpoint.concurrency, len(calls)), journal)
+
+
+def _check_others(error: UpstreamError | None, url: str, progress: MeasureProgress) -> None:
+    """Raise `ConfigError` if the failure of a call shows that all others would fail alike."""
+    alike = progress.first_calls.fail_alike(error) and progress.done < progress.total
+    if error is not None and error.is_fatal:
+        raise ConfigError(f"{url} refuses every call: {error}") from error
+    if error is not None and alike:
+        raise ConfigError(
+            f"{url}: the first {progress.first_calls.n_failed} calls all failed alike, so the "
+            f"others were not made: {error}; {remedy(error)}"
+        ) from error
 
 
 async def _run_workers(workers: Sequence[Callable[[], Any]], journal: Journal) -> None:
@@ -117,9 +132,10 @@ async def _call(
     call: Call, client: ChatClient, settings: RequestSettings
 ) -> tuple[CallResult, UpstreamError | None]:
     """Make one call and grade the answer; a failure is a result, too."""
-    model = call.model.upstream_id or call.model.id
     try:
-        completion = await client.complete(model, call.question.prompt, **settings.fields(call))
+        completion = await client.complete(
+            call.upstream_id, call.question.prompt, **settings.fields(call)
+        )
     except UpstreamError as error:
         return _failed(call, error), error
     return _answered(call, completion, settings.keep_answers), None
@@ -127,10 +143,9 @@ async def _call(
 
 def _failed(call: Call, error: UpstreamError) -> CallResult:
     kind, message = error.kind, error.message
-    model = call.model.upstream_id or call.model.id
     if call.effort is not None and error.status in (400, 422) and _names_effort(error):
         kind = EFFORT_REFUSED
-        message = f"{model} refuses reasoning_effort {call.effort!r}: {error.message}"
+        message = f"{call.upstream_id} refuses reasoning_effort {call.effort!r}: {error.message}"
     return CallResult(
         *_key(call),
         possibly_billed_usd=error.possibly_billed_attempts * call.max_usd,

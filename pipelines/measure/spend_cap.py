@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipelines.measure.call_plan import GUESSED_TOKENS, Call
+from pipelines.measure.first_calls import FirstCalls
 from pipelines.measure.journal import CallResult, EarlierResults
 
 
@@ -115,6 +116,16 @@ class MeasureProgress:
     ungradable: int = 0
     errors: dict[str, int] = field(default_factory=dict)
     """Number of failed calls by kind."""
+    first_calls: FirstCalls = field(default_factory=FirstCalls)
+
+    @classmethod
+    def after(
+        cls, earlier: EarlierResults, n_calls: int, budget_usd: float | None
+    ) -> "MeasureProgress":
+        """Return the counts before the first of `n_calls`, which continue earlier runs."""
+        answered = any(row.error is None for row in earlier.rows.values())
+        cap = SpendCap.after(earlier, budget_usd)
+        return cls(n_calls, cap, first_calls=FirstCalls(watching=not answered))
 
     def add(self, row: CallResult) -> None:
         """Count one result."""

@@ -24,7 +24,7 @@ from scope.errors import ConfigError, ScopeError
 from scope.learned import LearnedRouter
 from scope.outcomes import Outcomes
 from scope.predictions import COLUMNS, Estimates, Predictions
-from scope.questions import HubDataset, read_questions
+from scope.questions import REFUSE, HubDataset, read_questions
 from scope.routing import (
     FOLDER,
     OUTCOMES,
@@ -56,6 +56,7 @@ class RouterInputs:
     split: str | None = None
     limit: int | None = None
     config: JobConfig = field(default_factory=JobConfig)
+    on_too_long: str = REFUSE
 
 
 class RouterShardActor:
@@ -141,7 +142,9 @@ def _read(
     """Return ids, texts and known outcomes of the arms."""
     query = inputs.query_file
     if not (isinstance(query, Path) and is_bank(query)):
-        questions = read_questions(query, split=inputs.split, limit=inputs.limit)
+        questions = read_questions(
+            query, split=inputs.split, limit=inputs.limit, on_too_long=inputs.on_too_long
+        )
         return questions.ids, questions.prompts, None
     if inputs.split is not None:
         raise ConfigError(f"{query} is a bank and has no splits; drop --split")

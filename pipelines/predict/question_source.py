@@ -20,7 +20,7 @@ from scope.bank import Bank, LabelledQuestions, is_bank
 from scope.embedding import EmbedderSpec, resolve_model
 from scope.errors import ConfigError, EmbedderMismatchError
 from scope.outcomes import Outcomes
-from scope.questions import HubDataset, read_questions
+from scope.questions import REFUSE, HubDataset, read_questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +107,13 @@ def question_source(
     bank: Bank,
     *,
     texts: bool = False,
+    on_too_long: str = REFUSE,
 ) -> QuestionSource:
     """Read the questions and check that they share the embedding space of the bank.
 
     Parameters
     ----------
-    query, split, limit
+    query, split, limit, on_too_long
         As the user names them.
     bank : Bank
     texts : bool
@@ -129,7 +130,7 @@ def question_source(
         labelled = LabelledQuestions.open(query).head(limit)
         check_embedder(bank.embedder, labelled.embedder)
         return QuestionSource(labelled.ids, labelled.texts() if texts else None, labelled)
-    questions = read_questions(query, split=split, limit=limit)
+    questions = read_questions(query, split=split, limit=limit, on_too_long=on_too_long)
     _, revision = resolve_model(bank.embedder.name, bank.embedder.revision)
     check_embedder(bank.embedder, bank.embedder.model_copy(update={"revision": revision}))
     return QuestionSource(questions.ids, questions.prompts, None)

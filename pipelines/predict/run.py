@@ -23,7 +23,7 @@ from scope.arms import ArmColumns
 from scope.arrays import IntArray
 from scope.bank import Bank, content_digest
 from scope.config import AnchorConfig
-from scope.questions import HubDataset
+from scope.questions import REFUSE, HubDataset
 from scope.routing import FOLDER
 from scope.storage import (
     ShardFolder,
@@ -69,6 +69,8 @@ class PredictInputs:
     """Folder that keeps embeddings between runs; None keeps nothing."""
     reasoner: ReasonerOptions | None = None
     """The reasoner to query; None: predict from the anchors alone."""
+    on_too_long: str = REFUSE
+    """What is done with prompts above the limit."""
 
 
 def predict(
@@ -107,7 +109,14 @@ def predict(
     bank, arms = load_bank_for_pool(inputs.bank, inputs.pool, inputs.prices)
     reasoner = inputs.reasoner.fitted_run(bank) if inputs.reasoner else None
     texts = reasoner is not None
-    source = question_source(inputs.query_file, inputs.split, inputs.limit, bank, texts=texts)
+    source = question_source(
+        inputs.query_file,
+        inputs.split,
+        inputs.limit,
+        bank,
+        texts=texts,
+        on_too_long=inputs.on_too_long,
+    )
     stages.advance(len(source.ids))
 
     anchors = inputs.config.anchors or bank.anchor_config

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.measure import (
+    KNOWN_BY_NAME,
     TRUNCATED,
     Call,
     CallKey,
@@ -17,9 +18,9 @@ from pipelines.measure import (
     MeasuredQuestion,
     MeasureProgress,
     MeasureRun,
+    ParameterFlags,
     PricedArm,
     RequestSettings,
-    SpendCap,
     check_folder_collisions,
     measure,
     priced_arms,
@@ -52,6 +53,7 @@ class DrawRequest:
     seed: int | None = None
     prices: Path | None = None
     limit: int | None = None
+    parameters: ParameterFlags = KNOWN_BY_NAME
 
     def settings(self, source: str) -> dict[str, Any]:
         """Return what a response depends on besides prompt, model and number of the sample."""
@@ -61,6 +63,7 @@ class DrawRequest:
             "top_p": self.top_p,
             "max_tokens": self.max_tokens,
             "seed": self.seed,
+            **self.parameters.settings(),
         }
 
     def of_endpoint(self, endpoint: EndpointConfig) -> RequestSettings:
@@ -71,6 +74,7 @@ class DrawRequest:
             keep_answers=True,
             top_p=self.top_p,
             seed=self.seed,
+            parameters=self.parameters,
             stage="drawing",
         )
 
@@ -143,7 +147,7 @@ class DrawRun(MeasureRun):
         """Make the calls that are still to make, within the budget."""
         history = self.history()
         pending = history.pending(self.calls)
-        progress = MeasureProgress(len(pending), SpendCap.after(history, budget_usd))
+        progress = MeasureProgress.after(history, len(pending), budget_usd)
         asyncio.run(measure(pending, requests, journal, progress, stages))
 
     def write(self) -> "DrawSummary":

@@ -100,6 +100,8 @@ def write_labels(
     """
     if output.suffix not in (".parquet", ""):
         raise ConfigError(f"{output} has suffix {output.suffix!r}; expected .parquet, or a folder")
+    if not samples.known_qmo().any():
+        raise ConfigError("the samples hold no response or score of any model to label")
     arms = ArmScores.of(
         samples,
         request.reference,

@@ -2,14 +2,22 @@
 
 import json
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipelines.terminal import Stages
-from scope.errors import ConfigError, QuestionError
-from scope.questions import MAX_PROMPT_CHARS, HubDataset, SourceRow, iter_rows
+from scope.errors import ConfigError
+from scope.questions import (
+    REFUSE,
+    HubDataset,
+    LongPrompts,
+    SourceRow,
+    iter_rows,
+    row_prompt,
+    row_text,
+    unwrapped,
+)
 from scope.storage import atomic_file
 
 PROMPT_FIELDS = ("prompt", "question", "instruction")
@@ -79,12 +87,18 @@ class MixedSource:
 
 
 def mix_prompts(
-    sources: Sequence[PromptSource], output: Path, *, seed: int, stages: Stages | None = None
+    sources: Sequence[PromptSource],
+    output: Path,
+    *,
+    seed: int,
+    on_too_long: str = REFUSE,
+    stages: Stages | None = None,
 ) -> list[MixedSource]:
     """Draw prompts from each source and write them, one object a line, ids ``source/row``.
 
     A prompt that occurs twice is taken once. The same seed draws the same prompts of a source,
-    whatever the other sources are, as long as they share no prompt.
+    whatever the other sources are, as long as they share no prompt. Prompts above the limit are
+    refused, cut or left out, as `on_too_long` says.
 
     Raises
     ------
@@ -101,55 +115,46 @@ def mix_prompts(
     with atomic_file(output) as draft, draft.open("w", encoding="utf-8") as file:
         for source in sources:
             stages.begin(f"reading {source.name}")
-            found = dict(_new_prompts(source, seen, stages))
+            long_prompts = LongPrompts(on_too_long)
+            found = dict(_new_prompts(source, seen, long_prompts, stages))
+            long_prompts.warn(source.where)
             n_rows = stages.current.done if stages.current else 0
+            n_repeated = n_rows - len(found) - long_prompts.n_skipped
             ids = _draw(list(found), source, seed)
             file.writelines(
                 json.dumps({"id": id_, **found[id_]}, ensure_ascii=False) + "\n" for id_ in ids
             )
-            mixed.append(MixedSource(source.name, len(ids), len(found), n_rows - len(found)))
+            mixed.append(MixedSource(source.name, len(ids), len(found), n_repeated))
     return mixed
 
 
 def _new_prompts(
-    source: PromptSource, seen: set[str], stages: Stages
+    source: PromptSource, seen: set[str], long_prompts: LongPrompts, stages: Stages
 ) -> Iterable[tuple[str, dict[str, str]]]:
     """Yield the prompts that were not seen before, with their ids."""
     for number, source_row in enumerate(source.rows()):
         stages.advance()
-        question = _question(source_row)
-        if question["prompt"] not in seen:
+        question = _question(source_row, long_prompts)
+        if question is not None and question["prompt"] not in seen:
             seen.add(question["prompt"])
             yield f"{source.name}/{number}", question
 
 
-def _question(source_row: SourceRow) -> dict[str, str]:
-    row = source_row.row
-    if not isinstance(row, Mapping):
-        raise QuestionError(f"{source_row} is a {type(row).__name__}; expected an object")
-    question = {"prompt": _prompt(row, str(source_row))}
+def _question(source_row: SourceRow, long_prompts: LongPrompts) -> dict[str, str] | None:
+    """Return the fields of a prompt; None if it is too long and left out."""
+    location = str(source_row)
+    row = unwrapped(source_row.row, location)
+    prompt = row_prompt(row, PROMPT_FIELDS, location)
+    if row.get("instruction") == prompt and row.get("input"):
+        prompt = f"{prompt}\n\n{row['input']}"
+    limited = long_prompts.limited(prompt, location)
+    if limited is None:
+        return None
+    question = {"prompt": limited}
     for name, fields in KEPT_FIELDS.items():
-        value = next((row[field] for field in fields if row.get(field) is not None), None)
-        if value is not None:
-            question[name] = str(value)
+        if (value := row_text(row, fields, location)) is not None:
+            question[name] = value
     return question
-
-
-def _prompt(row: Mapping[str, Any], location: str) -> str:
-    field = next((name for name in PROMPT_FIELDS if row.get(name) is not None), None)
-    if field is None:
-        raise QuestionError(
-            f"{location} has none of {', '.join(PROMPT_FIELDS)}; its fields are {', '.join(row)}"
-        )
-    text = row[field]
-    if field == "instruction" and row.get("input"):
-        text = f"{text}\n\n{row['input']}"
-    if not isinstance(text, str) or not text.strip() or len(text) > MAX_PROMPT_CHARS:
-        raise QuestionError(
-            f"{location}: {field} is {text!r:.40}; expected text of 1 to {MAX_PROMPT_CHARS:,} "
-            "characters"
-        )
-    return text
 
 
 def _draw(ids: Sequence[str], source: PromptSource, seed: int) -> list[str]:

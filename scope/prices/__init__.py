@@ -1,6 +1,6 @@
 """What calls cost: price files, and the bill of a call from what the provider reports."""
 
-from scope.prices.bill import TokenUsage, bill_usd, token_count
+from scope.prices.bill import MAX_TOKENS, TokenUsage, bill_usd, token_count
 from scope.prices.catalogue import catalogue_price, fill_in
 from scope.prices.files import (
     PriceFile,
@@ -11,6 +11,7 @@ from scope.prices.files import (
 )
 
 __all__ = [
+    "MAX_TOKENS",
     "PriceFile",
     "Prices",
     "TokenUsage",

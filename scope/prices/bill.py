@@ -8,8 +8,11 @@ import numpy as np
 
 from scope.pool import NO_SPECIAL_TOKENS, ModelSpec, SpecialTokens
 
-MAX_TOKENS = 2**31 - 1
-"""No call has more tokens; a larger count is a mistake of the upstream."""
+MAX_TOKENS = 1 << 24
+"""No call has more tokens: a larger count is a mistake of the upstream.
+
+Up to here a float of 32 bits is exact.
+"""
 
 MAX_USD = 1e6
 """No call costs more; a larger amount is a mistake of the upstream."""

@@ -4,15 +4,27 @@ from scope.questions.final_answer import final_answer
 from scope.questions.grading import GRADER_NAMES, Grader, grader_for
 from scope.questions.multiple_choice import extract_choice, option_letters
 from scope.questions.numeric import extract_number
-from scope.questions.questions import MAX_PROMPT_CHARS, read_questions
+from scope.questions.prompts import (
+    MAX_PROMPT_CHARS,
+    REFUSE,
+    LongPrompts,
+    LongPromptWarning,
+    row_prompt,
+    row_text,
+    unwrapped,
+)
+from scope.questions.questions import read_questions
 from scope.questions.readers import PUBLISHED_DATASETS, HubDataset, SourceRow, iter_rows
 
 __all__ = [
     "GRADER_NAMES",
     "MAX_PROMPT_CHARS",
     "PUBLISHED_DATASETS",
+    "REFUSE",
     "Grader",
     "HubDataset",
+    "LongPromptWarning",
+    "LongPrompts",
     "SourceRow",
     "extract_choice",
     "extract_number",
@@ -21,4 +33,7 @@ __all__ = [
     "iter_rows",
     "option_letters",
     "read_questions",
+    "row_prompt",
+    "row_text",
+    "unwrapped",
 ]

@@ -1,26 +1,30 @@
 """Read and check question sets from files, folders and data sets."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from scope.errors import QuestionError
+from scope.questions.prompts import (
+    REFUSE,
+    LongPrompts,
+    Row,
+    check_utf8,
+    row_prompt,
+    row_text,
+    unwrapped,
+)
 from scope.questions.readers import HubDataset, SourceRow, iter_rows
 from scope.sampling import hash_sample
-
-MAX_PROMPT_CHARS = 65_536
-"""Longest prompt that is accepted; about the context length of the routed models."""
 
 ID_FIELDS = ("question_id", "id")
 PROMPT_FIELDS = ("prompt", "question")
 GOLD_FIELDS = ("gt", "gold")
 MODEL_FIELD = "model_name"
 """A row with this field belongs to a (question, model), so its question may repeat."""
-
-Row = Mapping[str, Any]
 
 
 class Question(NamedTuple):
@@ -59,49 +63,68 @@ class Questions:
 
 
 def read_questions(
-    source: Path | HubDataset, *, split: str | None = None, limit: int | None = None
+    source: Path | HubDataset,
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    on_too_long: str = REFUSE,
 ) -> Questions:
     """Read questions as `iter_questions` does, at most the first `limit`.
+
+    Prompts above the limit are refused, or with `on_too_long` ``cut`` or ``skip`` cut or left
+    out, which a `LongPromptWarning` says.
 
     Raises
     ------
     QuestionError
         As in `iter_questions`, and if there is no question.
     """
-    questions = tuple(islice(iter_questions(source, split=split), limit))
+    long_prompts = LongPrompts(on_too_long)
+    rows = iter_questions(source, split=split, long_prompts=long_prompts)
+    questions = tuple(islice(rows, limit))
+    long_prompts.warn(source)
     if not questions:
         of_split = "" if split is None else f" of split {split!r}"
         raise QuestionError(f"{source} has no question{of_split}; expected at least one")
     return Questions(*zip(*questions, strict=True))
 
 
-def iter_questions(source: Path | HubDataset, *, split: str | None = None) -> Iterator[Question]:
+def iter_questions(
+    source: Path | HubDataset,
+    *,
+    split: str | None = None,
+    long_prompts: LongPrompts | None = None,
+) -> Iterator[Question]:
     """Yield the questions of a file, a folder of files, or a data set.
 
     Parameters
     ----------
     source : Path or HubDataset
-        ``.json``, ``.jsonl``, ``.parquet`` or ``.csv``: rows with ``id`` (or ``question_id``),
-        ``prompt`` (or ``question``) and, if known, ``category``, ``gt`` (or ``gold``) and
-        ``grader``.
-        Rows with a ``model_name`` may repeat a question; it is yielded once.
+        ``.json``, ``.jsonl`` (or ``.ndjson``), ``.csv`` or ``.parquet``: rows with ``id`` (or
+        ``question_id``), ``prompt`` (or ``question``, or the ``messages`` of a chat) and, if
+        known, ``category``, ``gt`` (or ``gold``) and ``grader``; or the lines of an OpenAI batch
+        file. Rows with a ``model_name`` may repeat a question; it is yielded once.
     split : str, optional
         Keep only rows whose ``split`` has this value.
+    long_prompts : LongPrompts, optional
+        What is done with prompts above the limit; None: they are refused.
 
     Raises
     ------
     QuestionError
-        If a file is unreadable, or a row has no prompt, a prompt that is not text or longer than
-        `MAX_PROMPT_CHARS`, or a repeated id. The message names file and row.
+        If a file is unreadable, or a row has no prompt, a prompt that is not text or too long,
+        or a repeated id. The message names file and row.
     """
+    long_prompts = long_prompts or LongPrompts()
     seen: dict[str, tuple[SourceRow, bytes]] = {}
     for source_row in source.rows() if isinstance(source, HubDataset) else iter_rows(source):
-        row, location = source_row.row, str(source_row)
-        if not isinstance(row, Mapping):
-            raise QuestionError(f"{location} is a {type(row).__name__}; expected an object")
+        location = str(source_row)
+        row = unwrapped(source_row.row, location)
         if split is not None and row.get("split") != split:
             continue
-        question = _parse_question(row, location)
+        question = _parse_question(row, location, long_prompts)
+        if question is None:
+            continue
         digest = hashlib.sha256(question.prompt.encode()).digest()
         if question.id in seen:
             _check_duplicate(question.id, source_row, digest, *seen[question.id])
@@ -110,50 +133,23 @@ def iter_questions(source: Path | HubDataset, *, split: str | None = None) -> It
         yield question
 
 
-def _parse_question(row: Row, location: str) -> Question:
-    """Return the question of one row."""
+def _parse_question(row: Row, location: str, long_prompts: LongPrompts) -> Question | None:
+    """Return the question of one row; None if it is too long and left out."""
     question_id = _field(row, ID_FIELDS, location)
     if not isinstance(question_id, str | int) or isinstance(question_id, bool):
         raise QuestionError(f"{location}: id is {question_id!r}; expected text or an integer")
-    prompt = _check_prompt(_field(row, PROMPT_FIELDS, location), f"{location} ({question_id})")
-    gold = next((row[name] for name in GOLD_FIELDS if row.get(name) is not None), None)
-    category, grader = row.get("category"), row.get("grader")
-    question = Question(
+    where = f"{location} ({ascii(str(question_id))[1:-1]:.40})"
+    prompt = long_prompts.limited(row_prompt(row, PROMPT_FIELDS, where), where)
+    if prompt is None:
+        return None
+    check_utf8(str(question_id), "id", where)
+    return Question(
         str(question_id),
         prompt,
-        "" if category is None else str(category),
-        None if gold is None else str(gold),
-        None if grader is None else str(grader),
+        row_text(row, ("category",), where) or "",
+        row_text(row, GOLD_FIELDS, where),
+        row_text(row, ("grader",), where),
     )
-    for name, text in question._asdict().items():
-        _check_surrogates(text or "", name, f"{location} ({question_id!a})")
-    return question
-
-
-def _check_surrogates(text: str, name: str, location: str) -> None:
-    """Reject a lone surrogate, which JSON can encode and UTF-8 cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise QuestionError(
-            f"{location}: {name} has {text[error.start]!a} at character {error.start + 1}; "
-            "expected text that UTF-8 can encode"
-        ) from error
-
-
-def _check_prompt(prompt: object, location: str) -> str:
-    if not isinstance(prompt, str):
-        raise QuestionError(
-            f"{location}: prompt is a {type(prompt).__name__}, {prompt!r:.40}; expected text"
-        )
-    if not prompt.strip():
-        raise QuestionError(f"{location}: prompt is empty; expected text")
-    if len(prompt) > MAX_PROMPT_CHARS:
-        raise QuestionError(
-            f"{location}: prompt has {len(prompt):,} characters; "
-            f"at most {MAX_PROMPT_CHARS:,} are allowed"
-        )
-    return prompt
 
 
 def _field(row: Row, names: Sequence[str], location: str) -> object:

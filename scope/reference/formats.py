@@ -103,7 +103,7 @@ def read_similarity(path: Path) -> Similarity:
         "a similarity",
         lambda data: {
             row["router_id"]: [
-                (a["anchor_id"], float(a["similarity"])) for a in row["similar_anchors"]
+                (_text(a["anchor_id"]), _finite(a["similarity"])) for a in row["similar_anchors"]
             ]
             for row in data
         },
@@ -123,12 +123,16 @@ def read_anchor_performance(path: Path) -> AnchorPerformance:
         "an anchor-performance",
         lambda data: {
             anchor: {
-                model: (float(outcome["is_correct"]), float(outcome["cost"]))
+                model: (_finite(outcome["is_correct"]), _finite(outcome["cost"]))
                 for model, outcome in outcomes.items()
             }
             for anchor, outcomes in data.items()
         },
     )
+
+
+MAX_NUMBER = 1e12
+"""Bound of the numbers in a published file: similarities, grades and USD."""
 
 
 def _read(path: Path, kind: str, parse: Callable[[Any], Parsed]) -> Parsed:
@@ -160,16 +164,29 @@ def _selected(row: Mapping[str, Any]) -> SelectedQuestion:
     return SelectedQuestion(str(row["question_id"]), tuple(_prediction(model) for model in models))
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
+
+
+def _finite(value: object) -> float:
+    """Return a number of which powers and sums are finite, too."""
+    if not isinstance(value, int | float) or not abs(value) < MAX_NUMBER:
+        raise TypeError(f"{value!r:.40} is no number below {MAX_NUMBER:g}")
+    return float(value)
+
+
 def _prediction(row: Mapping[str, Any]) -> SelectionPrediction:
     predicted, truth = row["predicted"], row.get("ground_truth")
     if predicted["cost"] is None:
         raise ValueError(f"{row['model']} has no predicted cost; the published policy needs one")
     return SelectionPrediction(
-        model=row["model"],
-        correctness=predicted["correctness"],
-        cost=float(predicted["cost"]),
+        model=_text(row["model"]),
+        correctness=_text(predicted["correctness"]),
+        cost=_finite(predicted["cost"]),
         true_correct=None if truth is None else truth["correctness"] == "yes",
-        true_cost=None if truth is None else float(truth["cost"]),
+        true_cost=None if truth is None else _finite(truth["cost"]),
     )
 
 

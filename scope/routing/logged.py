@@ -65,9 +65,11 @@ class LoggedDecisions:
             settings = {k: v for k, v in log["settings"].items() if k not in derived}
             decisions = log["result"]["routing_decisions"]
             model_of = {
-                decision["question_id"]: decision["selected_model"] for decision in decisions
+                str(decision["question_id"]): _name(decision["selected_model"])
+                for decision in decisions
             }
-            return cls((Objective(**settings),), tuple(log["models"]), model_of)
+            models = tuple(map(str, log["models"]))
+            return cls((Objective(**settings),), models, model_of)
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise FormatError(
                 f"{path} is not a routing file of `scope route`; expected settings, models "
@@ -150,3 +152,10 @@ class EligibleModels:
         choices = Choices(model_q, model_q >= 0)
         settings = {"alpha": objective.alpha}
         return RoutingResult("expected_value", settings, predicted.predictions, choices)
+
+
+def _name(model: object) -> str | None:
+    """Return the name of a chosen model; None where none was chosen."""
+    if model is not None and not isinstance(model, str):
+        raise TypeError(f"selected_model is {model!r:.40}")
+    return model

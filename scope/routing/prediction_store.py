@@ -14,7 +14,7 @@ from scope.arms import ArmColumns
 from scope.bank import ReferencePopulation
 from scope.config import AnchorConfig, StrictModel, parse
 from scope.embedding import EmbedderSpec
-from scope.errors import ConfigError, FormatError, PredictionsError
+from scope.errors import ConfigError, FormatError, PredictionsError, one_line
 from scope.outcomes import Outcomes, read_outcomes_batches
 from scope.pool import ModelSpec
 from scope.predictions import COLUMNS, Predictions
@@ -139,8 +139,13 @@ class StoredPredictions:
     def _predictions(self, columns: Sequence[str]) -> Iterator[Predictions]:
         expected = tuple(model.id for model in self.manifest.models)
         for name in sorted(name for name in self.manifest.files if name.startswith(SHARD)):
-            with pq.ParquetFile(self.path / name, pre_buffer=False) as file:
-                table = file.read(["question_id", "model", *columns], use_threads=False)
+            try:
+                with pq.ParquetFile(self.path / name, pre_buffer=False) as file:
+                    table = file.read(["question_id", "model", *columns], use_threads=False)
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError) as error:
+                raise PredictionsError(
+                    f"{self.path / name} cannot be read: {one_line(error)}; predict again"
+                ) from error
             predictions = Predictions.from_table(table, str(self.path / name), columns)
             if predictions.models != expected:
                 raise PredictionsError(f"{self.path / name} is not of the models in {MANIFEST}")

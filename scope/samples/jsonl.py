@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scope.errors import FormatError
+from scope.json_text import parse_json_line
 from scope.samples.cells import Cell, SamplesBuilder
 from scope.samples.samples import Samples
 from scope.storage import atomic_file
@@ -60,13 +61,24 @@ def iter_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _object(line: str, location: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise FormatError(f"{location} is not JSON: {error.msg}") from error
+    # The published files write NaN for a score that is unknown.
+    row = parse_json_line(line, location, allow_nan=True)
+    if "\\u" in line:  # only an escape can be half of a pair
+        _check_utf8(row, location)
     if not isinstance(row, dict):
         raise FormatError(f"{location} is a {type(row).__name__}; expected an object")
     return row
+
+
+def _check_utf8(row: object, location: str) -> None:
+    """Raise `FormatError` for a lone surrogate, which JSON can encode and UTF-8 cannot."""
+    text = json.dumps(row, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise FormatError(
+            f"{location} has {text[error.start]!a}; expected text that UTF-8 can encode"
+        ) from error
 
 
 def _text(row: Mapping[str, Any], name: str, location: str) -> str:

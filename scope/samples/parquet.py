@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from scope.arrays import BoolArray, FloatArray, IntArray, nan_to_null
+from scope.columns import NUMBER, OPTIONAL_TEXT, TEXT, checked_columns
 from scope.errors import FormatError, join_names
 from scope.samples.samples import Samples
 from scope.storage import atomic_file
@@ -16,6 +17,13 @@ from scope.storage import atomic_file
 SCORE = "score:"
 """``score:correct`` is the column of the scores of ``correct``."""
 
+MAX_SAMPLE = 9_999
+"""Largest number of a sample; more would take memory for each that is absent."""
+
+COLUMN_KINDS = {
+    **dict.fromkeys(("question_id", "prompt", "model", "response", "split"), OPTIONAL_TEXT),
+    **dict.fromkeys(("sample", "failed", "prompt_tokens", "completion_tokens"), NUMBER),
+}
 COLUMNS = ("question_id", "prompt", "model", "sample", "prompt_tokens", "completion_tokens")
 
 
@@ -97,19 +105,35 @@ def read_parquet(path: Path) -> Samples:
     """
     try:
         table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise FormatError(f"{path} cannot be read: {error}") from error
     if missing := [name for name in COLUMNS if name not in table.column_names]:
         raise FormatError(f"{path} is no file of samples: it lacks {join_names(missing)}")
+    kinds = {name: _kind(name) for name in table.column_names if _kind(name)}
+    table = checked_columns(table, kinds, str(path), FormatError)
     return _Rows(table, path).samples()
+
+
+def _kind(name: str) -> str:
+    """Return what a column of ours holds; "" for another column."""
+    if name.startswith(SCORE):
+        return NUMBER
+    return COLUMN_KINDS.get(name, "")
 
 
 def iter_splits(path: Path) -> Iterator[tuple[str, str | None, str]]:
     """Yield each id, the value of its column ``split`` or None, and the file."""
-    names = [name for name in ("question_id", "split") if name in pq.read_schema(path).names]
-    table = pq.read_table(path, columns=names).group_by(names).aggregate([])
-    ids = table["question_id"].cast(pa.string()).to_pylist()
-    splits = table["split"].cast(pa.string()).to_pylist() if "split" in names else [None] * len(ids)
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise FormatError(f"{path} cannot be read: {error}") from error
+    names = {"question_id": TEXT} | {
+        name: OPTIONAL_TEXT for name in table.column_names if name == "split"
+    }
+    table = checked_columns(table, names, str(path), FormatError)
+    table = table.group_by(list(names)).aggregate([])
+    ids = table["question_id"].to_pylist()
+    splits = table["split"].to_pylist() if "split" in names else [None] * len(ids)
     for question_id, split in zip(ids, splits, strict=True):
         yield question_id, split, str(path)
 
@@ -123,6 +147,7 @@ class _Rows:
         self.models, self._m_n = self._codes("model")
         self._o_n = self._numbers("sample")
         self._is_sample_n = ~np.isnan(self._o_n) & (self._m_n >= 0)
+        self._check_samples()
         n_samples = int(self._o_n[self._is_sample_n].max(initial=-1)) + 1
         self._shape = (len(self.ids), len(self.models), n_samples)
         o_n = self._o_n[self._is_sample_n].astype(np.int64)
@@ -190,10 +215,20 @@ class _Rows:
     def _n_failed(self) -> FloatArray | None:
         if "failed" not in self._table.column_names:
             return None
-        failed_n = self._table["failed"].to_numpy() & (self._m_n >= 0)
+        failed_n = (self._numbers("failed") == 1) & (self._m_n >= 0)
         n_failed_qm = np.zeros(self._shape[:2])
         np.add.at(n_failed_qm, (self._q_n[failed_n], self._m_n[failed_n]), 1)
         return n_failed_qm if n_failed_qm.any() else None
+
+    def _check_samples(self) -> None:
+        known_n = np.nan_to_num(self._o_n)
+        wrong_n = np.flatnonzero((known_n % 1 != 0) | (known_n < 0) | (known_n > MAX_SAMPLE))
+        if wrong_n.size:
+            row = int(wrong_n[0])
+            raise FormatError(
+                f"{self._path}: row {row + 1}: sample is {self._o_n[row]:g}; expected a whole "
+                f"number from 0 to {MAX_SAMPLE:,}, or null"
+            )
 
     def _check_unique(self) -> None:
         if (self._q_n < 0).any():

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from scope.errors import FormatError, OutputWriteError
+from scope.json_text import parse_json
 from scope.text_files import read_text
 
 UNWRITABLE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -92,14 +93,13 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 (JSON is anything)
     Raises
     ------
     FormatError
-        If the file cannot be read or is not JSON; the message names file and line.
+        If the file cannot be read or is not strict JSON, as `parse_json` says.
     """
     try:
-        return json.loads(read_text(path))
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise FormatError(f"{path} cannot be read: {error}") from error
-    except json.JSONDecodeError as error:
-        raise FormatError(f"{path}: line {error.lineno} is not JSON: {error.msg}") from error
+    return parse_json(text, str(path))
 
 
 def sha256(path: Path) -> str:

@@ -25,6 +25,7 @@ from scope.upstream.events import (
 from scope.upstream.failure import (
     CUT_CONNECTION,
     GARBAGE,
+    NO_CONNECTION,
     TIMEOUT,
     UpstreamError,
     cut_stream,
@@ -43,6 +44,7 @@ __all__ = [
     "CUT_CONNECTION",
     "GARBAGE",
     "KEY_FORMATS",
+    "NO_CONNECTION",
     "OPENROUTER",
     "OTHER_NAMES",
     "TIMEOUT",

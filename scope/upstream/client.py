@@ -12,10 +12,12 @@ from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import TYPE_CHECKING, Any, Self
 from urllib.request import getproxies
 
+from scope.json_text import MAX_DEPTH, is_too_deep
 from scope.prices import TokenUsage
 from scope.upstream.endpoint import CompletionResult, EndpointConfig
 from scope.upstream.failure import (
     CUT_CONNECTION,
+    GARBAGE,
     NO_CONNECTION,
     TIMEOUT,
     UpstreamError,
@@ -23,12 +25,15 @@ from scope.upstream.failure import (
     one_line,
     read_completion,
 )
+from scope.upstream.parameters import OTHER_NAMES, ParameterRules
 
 if TYPE_CHECKING:
     import httpx
     from httpx_aiohttp import AiohttpTransport
 
 CONNECT_S = 10.0
+
+TOO_DEEP = f"lists and objects nested deeper than {MAX_DEPTH} levels"
 
 
 class ChatClient:
@@ -37,6 +42,8 @@ class ChatClient:
     def __init__(self, endpoint: EndpointConfig) -> None:
         self._endpoint = endpoint
         self._key = endpoint.key.strip()
+        self._renamed: dict[str, dict[str, str]] = {}
+        """Of each model the fields that it knows by another name."""
 
     async def __aenter__(self) -> Self:
         import httpx
@@ -60,15 +67,17 @@ class ChatClient:
     async def __aexit__(self, *_: object) -> None:
         await self._transport.aclose()
 
-    async def complete(self, model: str, prompt: str, **settings: float | str) -> CompletionResult:
+    async def complete(self, model: str, prompt: str, **settings: object) -> CompletionResult:
         """Return the answer of one model to one prompt.
+
+        A field that the model refuses and that has another name is sent under that from then on.
 
         Parameters
         ----------
         model : str
             Name of the model at the upstream.
         prompt : str
-        **settings : float or str
+        **settings : JSON
             Further fields of the request, such as ``max_tokens`` and ``temperature``.
 
         Raises
@@ -76,8 +85,32 @@ class ChatClient:
         UpstreamError
             If all attempts fail, or one in a way that a retry does not fix.
         """
+        fitted = ParameterRules(self._renamed.get(model, {})).fit(settings)
+        try:
+            return await self._complete(model, prompt, fitted)
+        except UpstreamError as error:
+            other = self._other_name(model, fitted, error)
+            if other is None:
+                raise
+            self._renamed.setdefault(model, {}).update(other)
+            result = await self._complete(model, prompt, ParameterRules(other).fit(fitted))
+            return replace(result, attempts=result.attempts + error.attempts)
+
+    def _other_name(
+        self, model: str, sent: Mapping[str, object], error: UpstreamError
+    ) -> dict[str, str] | None:
+        """Return the field that a model refuses and its other name; None if there is none."""
+        field = error.refusal.subject if error.refusal else None
+        other = OTHER_NAMES.get(field or "")
+        if field is None or field not in sent or other is None:
+            return None
+        return None if other in self._renamed.get(model, {}) else {field: other}
+
+    async def _complete(
+        self, model: str, prompt: str, fields: Mapping[str, object]
+    ) -> CompletionResult:
         messages = [{"role": "user", "content": prompt}]
-        body = json.dumps({"model": model, "messages": messages, **settings}).encode()
+        body = json.dumps({"model": model, "messages": messages, **fields}).encode()
         try:
             # The first attempt is outside the loop: most calls need no other, and tenacity's
             # bookkeeping takes a tenth of the CPU of a call.
@@ -118,10 +151,16 @@ class ChatClient:
         except (httpx.HTTPError, OSError) as error:
             mapped = map_transport_error(error, self._endpoint.timeout_s)
             raise UpstreamError(mapped.kind, one_line(self._redact(mapped.message))) from error
+        # Text is UTF-8, as JSON is: a header may name an encoding that only fails to decode.
+        content = response.content
+        too_deep = is_too_deep(content)
         if response.status_code != 200:
+            text = TOO_DEEP if too_deep else content.decode(errors="replace")
             retry_after = response.headers.get("retry-after")
-            raise http_error(response.status_code, response.text, retry_after, self._redact)
-        with read_completion(response.content, self._redact) as data:
+            raise http_error(response.status_code, text, retry_after, self._redact)
+        if too_deep:
+            raise UpstreamError(GARBAGE, f"expected a chat completion, got {TOO_DEEP}")
+        with read_completion(content, self._redact) as data:
             return self._result(data)
 
     async def _post(self, body: bytes) -> "httpx.Response":
@@ -143,11 +182,8 @@ class ChatClient:
 
     def _result(self, data: Mapping[str, Any]) -> CompletionResult:
         choice = data["choices"][0]
-        content = choice["message"]["content"]
-        if not isinstance(content, str | None):
-            raise TypeError("content is not text")
         return CompletionResult(
-            self._redact(content or ""),
+            self._redact(content_text(choice["message"]["content"])),
             TokenUsage.from_json(data.get("usage")),
             truncated=choice.get("finish_reason") == "length",
         )
@@ -161,8 +197,18 @@ def open_transport(connections: int) -> "AiohttpTransport":
     # httpx's own pool looks at every connection for every request: at 64 in flight that is
     # five milliseconds of CPU a call. aiohttp's does not, and the transport alone, without
     # httpx's client around it, saves another fifth.
-    from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+    import httpx
+    from aiohttp import ClientResponseError, ClientSession, DummyCookieJar, TCPConnector
     from httpx_aiohttp import AiohttpTransport
+
+    class Transport(AiohttpTransport):
+        """Raises for a reply that is no HTTP what it raises for a broken connection."""
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            try:
+                return await super().handle_async_request(request)
+            except ClientResponseError as error:
+                raise httpx.ReadError(f"no HTTP: {error.message}") from error
 
     session = ClientSession(
         connector=TCPConnector(limit=connections),
@@ -172,7 +218,7 @@ def open_transport(connections: int) -> "AiohttpTransport":
     # The session has its own context; without a cheap one here the transport would read all
     # certificates.
     unused = SSLContext(PROTOCOL_TLS_CLIENT)
-    return AiohttpTransport(verify=unused, client=session)
+    return Transport(verify=unused, client=session)
 
 
 def map_transport_error(error: Exception, timeout_s: float) -> UpstreamError:
@@ -186,3 +232,25 @@ def map_transport_error(error: Exception, timeout_s: float) -> UpstreamError:
     refused = isinstance(error.__cause__, ClientConnectorError | ConnectionTimeoutError)
     kind = NO_CONNECTION if refused else CUT_CONNECTION
     return UpstreamError(kind, str(error) or type(error).__name__)
+
+
+def content_text(content: object) -> str:
+    """Return the text of an answer: as it is, or that of its parts, without lone surrogates.
+
+    Raises
+    ------
+    TypeError
+        If it is neither text nor a list of parts of which one is text.
+    """
+    if isinstance(content, list):
+        texts = [
+            part["text"]
+            for part in content
+            if isinstance(part, dict) and part.get("type") == "text"
+        ]
+        if not texts or not all(isinstance(text, str) for text in texts):
+            raise TypeError("content has no part with text")
+        content = "".join(texts)
+    if not isinstance(content, str | None):
+        raise TypeError("content is not text")
+    return (content or "").encode(errors="replace").decode()

@@ -76,7 +76,7 @@ QUESTION = {"id": "a", "prompt": "What is 2 + 2?"}
     [
         pytest.param("", "has no question", id="empty file"),
         pytest.param('{"id": 1', "line 1 is not JSON", id="unreadable JSON"),
-        pytest.param({"id": "a"}, "line 1 has no 'prompt'", id="no prompt"),
+        pytest.param({"id": "a"}, "line 1 (a) has none of prompt", id="no prompt"),
         pytest.param({"id": "a", "prompt": ["x"]}, "prompt is a list", id="no text"),
         pytest.param({"id": "a", "prompt": "x" * 102_400}, "102,400 characters", id="100 KB"),
         pytest.param(

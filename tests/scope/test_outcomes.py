@@ -85,7 +85,7 @@ def test_missing_columns_are_named(tmp_path):
     path = tmp_path / "o.parquet"
     pq.write_table(pa.table({"question_id": ["a"], "score": [1.0]}), path)
 
-    with pytest.raises(BankError, match=r"lack model, correct, .* they have question_id, score"):
+    with pytest.raises(BankError, match=r"lacks model, correct, .* columns are question_id, score"):
         read_outcomes_table(path)
 
 

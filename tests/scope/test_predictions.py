@@ -82,7 +82,7 @@ def test_select_models_follows_the_pool():
     ("table", "message"),
     [
         pytest.param(SCHEMA.empty_table(), "holds no prediction", id="no rows"),
-        pytest.param(pa.table({"x": [1]}), "lacks the columns question_id", id="other columns"),
+        pytest.param(pa.table({"x": [1]}), "lacks question_id", id="other columns"),
         pytest.param(P.to_table("a").slice(0, 5), "not one row per", id="a row missing"),
         pytest.param(
             P.to_table("a").take([0, 1, 3, 2, 4, 5]), "same models for every", id="models swapped"

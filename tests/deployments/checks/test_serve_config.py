@@ -163,7 +163,9 @@ def test_a_mistake_is_one_sentence(file, change, message):
     [
         pytest.param(None, "cannot be read", id="no file"),
         pytest.param(b"\xff", "cannot be read", id="not UTF-8"),
-        pytest.param(b"a: [", "cannot be read", id="not YAML"),
+        pytest.param(b"a: [", "is not YAML", id="not YAML"),
+        pytest.param(b"[" * 3000, "nested too deeply", id="deep"),
+        pytest.param(b"&a {b: *a}", "is not YAML: Circular", id="holds itself"),
         pytest.param(b"[1]", "expected a mapping", id="a list"),
     ],
 )

@@ -6,7 +6,6 @@ from deployments.protocol.request_errors import (
     ModelNotFoundError,
     RateLimitError,
 )
-from scope.questions.questions import MAX_PROMPT_CHARS
 from tests.deployments.local import Site
 
 LIMITS = {"max_body_bytes": 100_000}
@@ -38,7 +37,6 @@ def test_all_of_a_request_reaches_the_decision(client):
         pytest.param({}, "prompt", "missing, and required", id="no prompt"),
         pytest.param({"prompt": ""}, "prompt", "at least 1 character", id="empty"),
         pytest.param({"prompt": 7}, "prompt", "expected text, got 7", id="no text"),
-        pytest.param({"prompt": "x" * (MAX_PROMPT_CHARS + 1)}, "prompt", "at most", id="too long"),
         pytest.param(
             {"prompt": "x", "scope": {"alpha": 2}},
             "scope.alpha",

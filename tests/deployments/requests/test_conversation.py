@@ -2,15 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.protocol.request_errors import RequestError
 from deployments.requests.chat import Message
 from deployments.requests.conversation import (
-    CONTEXT_CHARS,
     carries_only_tool_results,
     routing_text,
     turn_key,
-    whole_text,
 )
+from scope.conversation import CONTEXT_CHARS
 
 CALL = Message(role="assistant", tool_calls=[{"id": "1"}])
 RESULT = Message(role="tool", content="42 files", tool_call_id="1")
@@ -52,7 +50,7 @@ def test_the_latest_human_message_is_routed_on(messages, text):
     """
     With the messages around it.
     """
-    assert routing_text(messages, 100) == text
+    assert routing_text(messages, 100) == (text, False, True)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["user", "assistant"]), st.text(max_size=2_000))))
@@ -62,7 +60,7 @@ def test_context_is_bounded(turns):
     """
     messages = [*(Message(role=role, content=text) for role, text in turns), user("and now?")]
 
-    got = routing_text(messages, 100)
+    got = routing_text(messages, 100).text
 
     breaks = 2 * len(messages)
     assert got.startswith("and now?")
@@ -85,19 +83,18 @@ def test_without_human_text_there_is_none_to_route_on(messages, whole):
     """
     The text of all messages says at least how long the request is.
     """
-    assert routing_text(messages, 100) is None
-    assert whole_text(messages, 100) == whole
-    assert whole_text(messages, 3) == whole[:3]
+    assert routing_text(messages, 100) == (whole, False, False)
+    assert routing_text(messages, 3) == (whole[:3], False, False)
 
 
-def test_a_human_text_that_is_too_long_is_refused():
+def test_a_human_text_above_the_limit_is_cut():
     """
-    The field is named.
+    Only the latest one is: what came before it has its own bound, and still follows.
     """
-    with pytest.raises(RequestError, match="101 characters are too many; at most 100") as refused:
-        routing_text([user("x" * 101)], 100)
+    messages = [user("Delete all?" * 9), user("x" * 101)]
 
-    assert refused.value.param == "messages[0].content"
+    assert routing_text(messages, 100) == ("x" * 100 + "\n\n" + "Delete all?" * 9, True, True)
+    assert routing_text(messages, 101).is_cut is False
 
 
 @pytest.mark.parametrize(

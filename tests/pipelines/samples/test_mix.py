@@ -5,6 +5,7 @@ import pytest
 from pipelines.samples import PromptSource, mix_prompts
 from scope.errors import ConfigError, QuestionError
 from scope.questions import HubDataset
+from scope.questions.prompts import LongPromptWarning
 
 
 @pytest.fixture
@@ -75,5 +76,29 @@ def test_sources_that_cannot_be_mixed_are_said(folder):
         mixed(folder, f"sums={folder}/sums.jsonl:10")
     with pytest.raises(ConfigError, match="the same name"):
         mixed(folder, f"a={folder}/sums.jsonl", f"a={folder}/tasks.csv")
-    with pytest.raises(QuestionError, match="line 1 has none of prompt, question, instruction"):
+    with pytest.raises(QuestionError, match="has none of prompt, question, instruction, messages"):
         mixed(folder, f"bad={folder}/bad.jsonl")
+
+
+def test_chats_are_mixed_and_long_prompts_left_out(tmp_path):
+    """
+    By the rules of question files; a row that is left out is no repetition.
+    """
+    rows = [
+        {"messages": [{"role": "user", "content": "Hi?"}]},
+        {"instruction": "x" * 70_000},
+        {"instruction": "Add.", "input": "1, 2"},
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+    with pytest.warns(LongPromptWarning, match="1 prompt of more than 65,536 characters left out"):
+        (part,) = mix_prompts(
+            [PromptSource.parse(f"a={tmp_path}/a.jsonl")],
+            tmp_path / "mixed.jsonl",
+            seed=0,
+            on_too_long="skip",
+        )
+
+    written = map(json.loads, (tmp_path / "mixed.jsonl").read_text().splitlines())
+    assert [row["prompt"] for row in written] == ["Hi?", "Add.\n\n1, 2"]
+    assert (part.written, part.repeated) == (2, 0)

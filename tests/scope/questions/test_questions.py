@@ -5,7 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from scope.errors import QuestionError
-from scope.questions.questions import MAX_PROMPT_CHARS, iter_questions, read_questions
+from scope.questions.prompts import MAX_PROMPT_CHARS
+from scope.questions.questions import iter_questions, read_questions
 from scope.sampling import hash_sample
 
 ROWS = [
@@ -73,7 +74,7 @@ def test_split_and_limit_select_rows(tmp_path):
         pytest.param("q.jsonl", '{"id": 1, "prompt": "x"}\n{"id"', "line 2 is not JSON", id="cut"),
         pytest.param("q.json", '{"id": 1}', "is a dict; expected a list", id="no list"),
         pytest.param("q.json", "[3]", "question 1 is a int; expected an object", id="no object"),
-        pytest.param("q.json", '[{"id": "a"}]', "question 1 has no 'prompt'", id="no prompt"),
+        pytest.param("q.json", '[{"id": "a"}]', r"1 \(a\) has none of prompt", id="no prompt"),
         pytest.param("q.json", '[{"prompt": "x"}]', "question 1 has no 'question_id'", id="no id"),
         pytest.param(
             "q.json", '[{"id": "a", "prompt": 7}]', r"\(a\): prompt is a int, 7", id="no text"
@@ -128,7 +129,7 @@ def test_bytes_that_are_not_utf8_are_rejected(tmp_path):
     path = tmp_path / "q.json"
     path.write_bytes(b'[{"id": "a", "prompt": "\xff"}]')
 
-    with pytest.raises(QuestionError, match=r"q\.json cannot be read"):
+    with pytest.raises(QuestionError, match=r"q\.json: line 1 has byte 0xff at position 25"):
         read_questions(path)
 
 

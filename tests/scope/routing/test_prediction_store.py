@@ -135,7 +135,7 @@ def test_a_shard_without_a_column_is_refused(folder):
     """
     write_shard(folder, 1, rows_of(P, slice(2, 3)).to_table("anchors").drop(["cost_usd"]))
 
-    with pytest.raises(PredictionsError, match=r"part-00001\.parquet lacks the columns cost_usd"):
+    with pytest.raises(PredictionsError, match=r"part-00001\.parquet lacks cost_usd"):
         load_predictions(sealed(folder))
 
 
