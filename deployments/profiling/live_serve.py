@@ -4,6 +4,7 @@ import http.client
 import itertools
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -25,6 +26,9 @@ from scope.errors import ClusterError
 START_TIMEOUT_S, STOP_TIMEOUT_S, REQUEST_TIMEOUT_S = 180.0, 60.0, 60.0
 WARM_UP_REQUESTS = 30
 MEASURED = ("Router", "Embedder", "Predictor")
+MEAN_PAUSE_S = 0.05
+"""Between two requests. Processes fall asleep meanwhile, as they do under a real load, and to wake
+them takes time and work that requests one right after the other do not show."""
 
 
 def measure_serve(
@@ -35,7 +39,7 @@ def measure_serve(
     seconds: float,
     tell: Callable[[str], None],
 ) -> ServeTimes:
-    """Measure requests to a Serve of one replica each, one request after another.
+    """Measure requests to a Serve of one replica each, one after another, with random pauses.
 
     Parameters
     ----------
@@ -166,9 +170,12 @@ def _measure(
 ) -> RequestTimes:
     """Return latency and CPU time of requests, without what Serve takes when it is idle."""
     latency_s: list[float] = []
+    pauses = random.Random(0)
     ask()
     before_s, began_s = cpu_seconds(pid), time.perf_counter()
-    while (sent_s := time.perf_counter()) < began_s + seconds:
+    while time.perf_counter() < began_s + seconds:
+        time.sleep(pauses.expovariate(1 / MEAN_PAUSE_S))
+        sent_s = time.perf_counter()
         ask()
         latency_s.append(time.perf_counter() - sent_s)
     took_s = time.perf_counter() - began_s
