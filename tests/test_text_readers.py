@@ -6,7 +6,7 @@ import hashlib
 import json
 
 import pytest
-from deployments.operate.config_file import write_bank
+from deployments.editing.config_file import write_bank
 
 from deployments.checks import read_config
 from deployments.operate.cluster_client import cluster_token
