@@ -6,9 +6,10 @@ import hashlib
 import json
 
 import pytest
-from deployments.editing.config_file import write_bank
+import yaml
 
 from deployments.checks import read_config
+from deployments.editing import edit_config, read_source
 from deployments.operate.cluster_client import cluster_token
 from deployments.planning.cost import ComputePrices
 from deployments.settings.access import Keyring
@@ -46,8 +47,8 @@ def decisions(path):
 
 
 def edited(path):
-    write_bank(path, "new")
-    return read_config(path)["applications"][0]["args"]["bank"]
+    text = edit_config(read_source(path), {("args", "bank"): "new"}, str(path))
+    return yaml.safe_load(text)["applications"][0]["args"]["bank"]
 
 
 READERS = {
@@ -111,6 +112,7 @@ OWN_FILES = {
     "deployments.profiling.measure_replicas": "/proc",
     "deployments.profiling.process_cpu": "/proc",
     "scope.model_catalogue": "our list of models",
+    "scope.reasoner.cpu_memory": "/proc and /sys",
     "scope.report.page": "our template of the report",
 }
 """Modules that read text in their own way, and what they read."""
