@@ -62,4 +62,4 @@ def test_a_key_variable_that_is_not_set_is_named(scope):
     code, _, err = scope("status", *NOWHERE, "--key-variable", "SCOPE_TEST_NO_KEY")
 
     assert code == 2
-    assert "SCOPE_TEST_NO_KEY, which is not set" in " ".join(err.split())
+    assert "SCOPE_TEST_NO_KEY is not set" in " ".join(err.split())
