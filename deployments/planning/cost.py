@@ -19,7 +19,7 @@ class NodeType(StrictModel):
     """A machine that can be rented."""
 
     name: str
-    cpus: float = Field(gt=0, allow_inf_nan=False)
+    cpus: float = Field(ge=0.01, allow_inf_nan=False)
     gpus: int = Field(default=0, ge=0)
     usd_per_hour: Usd
 

@@ -18,6 +18,9 @@ from deployments.profiling.service_times import ServiceTimes
 from scope.config import parse
 from scope.errors import ConfigError
 
+MAX_REQUESTS_PER_S = 100_000.0
+"""A plan adds replicas one by one; for a larger load that takes minutes."""
+
 
 def check_load(load: Load, target: Target) -> None:
     """Check the numbers of a load and a target.
@@ -36,6 +39,11 @@ def check_load(load: Load, target: Target) -> None:
     for name, value in positive.items():
         if not 0 < value < math.inf:
             raise ConfigError(f"{name} is {value:g}; expected a number above 0")
+    if load.requests_per_s > MAX_REQUESTS_PER_S:
+        raise ConfigError(
+            f"requests per second is {load.requests_per_s:g}; expected at most "
+            f"{MAX_REQUESTS_PER_S:,.0f}"
+        )
     if not 0 <= load.hit_rate <= 1:
         raise ConfigError(f"the cache hit rate is {load.hit_rate:g}; expected a share, 0 to 1")
     if not 0 <= target.answer_s < math.inf:
@@ -96,7 +104,9 @@ def write_config(plan: CapacityPlan, source: Path, output: Path) -> None:
     ConfigError
         If the result would not pass ``scope check``; then nothing is written.
     """
-    blocks = application_of(read_config(source)).get("deployments") or []
+    config = read_config(source)
+    check_config(config)
+    blocks = application_of(config).get("deployments") or []
     scaling = {block["name"]: block.get("autoscaling_config") or {} for block in blocks}
     at_least = {name: found.get("min_replicas", 1) for name, found in scaling.items()}
     text = edit_config(read_source(source), config_changes(plan, at_least), str(source))

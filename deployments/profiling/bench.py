@@ -116,8 +116,9 @@ def application_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
     ConfigError
         If there is none.
     """
-    for application in config.get("applications") or []:
-        if application.get("import_path") == IMPORT_PATH:
+    applications = config.get("applications")
+    for application in applications if isinstance(applications, list) else []:
+        if isinstance(application, dict) and application.get("import_path") == IMPORT_PATH:
             found: Mapping[str, Any] = application
             return found
     raise ConfigError(f"no application has import_path {IMPORT_PATH}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -12,7 +12,8 @@ from scope.config import StrictModel, parse
 from scope.errors import ConfigError
 from scope.storage import read_json
 
-Seconds = float
+Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+"""No measured time is longer than days."""
 
 HTTP = ("proxy", "Router")
 """Processes that every request passes."""
@@ -41,9 +42,9 @@ class BatchTime(StrictModel):
     """Texts or calls."""
     prompt_tokens: int = Field(ge=1)
     """Length of each text, at four characters a token; 1 where it does not matter."""
-    median_s: float = Field(gt=0, allow_inf_nan=False)
-    p95_s: float = Field(gt=0, allow_inf_nan=False)
-    cpu_s: float = Field(ge=0, allow_inf_nan=False)
+    median_s: Seconds = Field(gt=0)
+    p95_s: Seconds = Field(gt=0)
+    cpu_s: Seconds
     """CPU time of a batch, median; unlike `median_s` it does not grow while other programs run."""
     n: int = Field(ge=1)
     """Batches that were timed."""
@@ -52,9 +53,9 @@ class BatchTime(StrictModel):
 class BatchLine(StrictModel):
     """The line ``fixed_s + batch * (per_text_s + tokens * per_token_s)`` that fits best."""
 
-    fixed_s: float
-    per_text_s: float
-    per_token_s: float
+    fixed_s: Seconds
+    per_text_s: Seconds
+    per_token_s: Seconds
 
 
 class BatchTimes(StrictModel):
@@ -118,9 +119,9 @@ class RequestTimes(StrictModel):
     """HTTP requests to a Serve of one replica each, one after another."""
 
     n: int = Field(ge=1)
-    median_s: float = Field(gt=0, allow_inf_nan=False)
-    p95_s: float = Field(gt=0, allow_inf_nan=False)
-    cpu_s: dict[str, float]
+    median_s: Seconds = Field(gt=0)
+    p95_s: Seconds = Field(gt=0)
+    cpu_s: dict[str, Seconds]
     """CPU time of a request by process: deployments, ``proxy`` and ``other``."""
 
 
@@ -128,7 +129,7 @@ class ServeTimes(StrictModel):
     """What a request takes through Serve."""
 
     prompt_tokens: int = Field(ge=1)
-    idle_cores: float = Field(ge=0)
+    idle_cores: float = Field(ge=0, le=1e4, allow_inf_nan=False)
     """Cores that Ray takes when there is no request."""
     cached: RequestTimes
     """A prompt that the Router has seen: no remote call."""
@@ -139,8 +140,8 @@ class ServeTimes(StrictModel):
 class RouterTimes(StrictModel):
     """The Router's own code through its ASGI app, with other replicas that answer at once."""
 
-    cached_s: float = Field(gt=0)
-    uncached_s: float = Field(gt=0)
+    cached_s: Seconds = Field(gt=0)
+    uncached_s: Seconds = Field(gt=0)
     n: int = Field(ge=1)
 
 
@@ -148,8 +149,8 @@ class EngineTime(StrictModel):
     """The reasoner's engine with so many queries at once."""
 
     concurrency: int = Field(ge=1)
-    prompt_tokens_per_s: float = Field(gt=0)
-    answer_tokens_per_s: float = Field(gt=0)
+    prompt_tokens_per_s: float = Field(gt=0, allow_inf_nan=False)
+    answer_tokens_per_s: float = Field(gt=0, allow_inf_nan=False)
 
 
 class ServiceTimes(StrictModel):

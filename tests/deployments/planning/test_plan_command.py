@@ -149,3 +149,43 @@ def test_a_target_that_no_replica_meets_ends_in_one_sentence(plan):
 
     assert code == 2
     assert "a p95 of 20 ms cannot be met" in err
+
+
+def test_an_absurd_load_ends_at_once(plan):
+    """
+    A plan adds replicas one by one; it went on for ever.
+    """
+    code, _, err = plan(rate=1e300)
+
+    assert code == 2
+    assert "requests per second is 1e+300; expected at most 100,000" in err
+
+
+@pytest.mark.parametrize("applications", [3, [3], [{"name": "other", "import_path": "their:app"}]])
+def test_a_configuration_without_our_application_is_refused(plan, tmp_path, applications):
+    """
+    Whatever stands in its place.
+    """
+    path = tmp_path / "theirs.yaml"
+    path.write_text(yaml.safe_dump({"applications": applications}))
+
+    code, _, err = plan("--config", path)
+
+    assert code == 2
+    assert "no application has import_path" in err
+
+
+def test_a_wrong_configuration_is_not_planned_into(plan, tmp_path):
+    """
+    It is checked before its blocks are read, and nothing is written.
+    """
+    path, written = tmp_path / "wrong.yaml", tmp_path / "planned.yaml"
+    config = yaml.safe_load(CONFIG.read_text())
+    config["applications"][0]["deployments"][1]["autoscaling_config"] = 4
+    path.write_text(yaml.safe_dump(config))
+
+    code, _, err = plan("--config", path, "--write", written)
+
+    assert code == 2
+    assert "autoscaling_config" in err
+    assert not written.exists()
