@@ -72,10 +72,6 @@ def test_a_body_that_is_no_request_is_rejected(send, endpoint, body, status):
         pytest.param(
             {"messages": [USER_MESSAGE | {"content": 7}]}, "messages[0].content", id="a number"
         ),
-        pytest.param(
-            {"messages": [USER_MESSAGE | {"content": "  \n"}]}, "messages", id="only spaces"
-        ),
-        pytest.param({"messages": [USER_MESSAGE | {"content": ""}]}, "messages", id="empty text"),
         pytest.param({"model": None}, "model", id="model null"),
         pytest.param({"model": ["auto"]}, "model", id="model a list"),
         pytest.param({"stream": "yes"}, "stream", id="stream as text"),
@@ -112,7 +108,6 @@ def test_a_wrong_field_is_named(send, endpoint, wrong, field):
         pytest.param({"prompt": ""}, "prompt", id="empty"),
         pytest.param({"prompt": " \n\t "}, "prompt", id="only spaces"),
         pytest.param({"prompt": ["x"]}, "prompt", id="a list"),
-        pytest.param({"prompt": "x" * 10**6}, "prompt", id="a million characters"),
         pytest.param({"prompts": []}, "prompts", id="no prompts"),
         pytest.param({"prompts": "x"}, "prompts", id="prompts as text"),
         pytest.param({"prompts": ["x", None]}, "prompts[1]", id="one is null"),
