@@ -83,7 +83,7 @@ def measured(scope, tmp_path, monkeypatch):
             *("measure", *named, "--models", models, "--base-url", upstream.base_url),
             *("--attempts", "1", "--timeout", "10", *flags),
         )
-        journal = map(json.loads, (tmp_path / "out" / "journal.jsonl").open())
+        journal = map(json.loads, (tmp_path / "out" / "journal.jsonl").read_text().splitlines())
         outcomes = pq.read_table(tmp_path / "out" / "outcomes.parquet").to_pylist()
         found = {row["question_id"]: row for row in outcomes}
         return code, err, found, list(journal), upstream.requests[n_before:]
