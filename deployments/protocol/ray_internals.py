@@ -16,8 +16,9 @@ def http_host() -> str:
 
 
 def local_dashboards(timeout_s: int = 5) -> tuple[str, ...]:
-    """Return the addresses of the dashboards of all Rays on this machine.
+    """Return the addresses of the dashboards of all Rays on this machine, each once.
 
+    A Ray without a dashboard, as that of an offline job, names the usual address all the same.
     Ray's own look-up trusts a file that a killed cluster leaves behind, and then waits for it.
     """
     found = []
@@ -32,4 +33,4 @@ def local_dashboards(timeout_s: int = 5) -> tuple[str, ...]:
             continue
         if known:
             found.append(f"http://{known.decode()}")
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
