@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).parent / "model_catalogue.jsonl"
-"""A model a line: name, context window, capabilities; from LiteLLM's list (MIT), by
-``python -m benchmarks.model_catalogue``."""
+"""A model a line: name, context window, capabilities.
+
+By ``python -m benchmarks.model_catalogue`` from the list of LiteLLM,
+https://github.com/BerriAI/litellm (MIT, Copyright (c) 2023 Berri AI).
+"""
 
 _SUFFIX = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4}|\d{3}|latest|preview)$")
 
