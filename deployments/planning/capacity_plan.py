@@ -13,9 +13,9 @@ from deployments.planning.graph import (
     capacity_per_s,
     duration_of_batch_s,
 )
-from deployments.planning.layout import BATCHED, STATIONS, Layout, Load
+from deployments.planning.layout import STATIONS, Layout, Load
 from deployments.profiling.process_cpu import PROXY
-from deployments.profiling.service_times import ServiceTimes
+from deployments.profiling.service_times import BATCHED, HTTP, ServiceTimes
 from scope.errors import ConfigError
 
 MAX_UTILISATION = 0.7
@@ -169,7 +169,7 @@ def _first_layout(times: ServiceTimes, load: Load, target: Target) -> Layout:
     work = {
         name: load.requests_per_s
         * (hit_rate * serve.cached.cpu_s[name] + (1 - hit_rate) * serve.uncached.cpu_s[name])
-        for name in (PROXY, "Router")
+        for name in HTTP
     }
     for name, size in batch.items():
         work[name] = remote_per_s * duration_of_batch_s(times, name, load, size)[-1] / size

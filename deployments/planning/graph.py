@@ -9,10 +9,10 @@ import numpy as np
 
 from deployments.planning.batch_queue import BatchQueue
 from deployments.planning.latency import Latency
-from deployments.planning.layout import BATCHED, HTTP, STATIONS, Layout, Load
+from deployments.planning.layout import STATIONS, Layout, Load
 from deployments.planning.waiting import mean_wait_s, slowdowns, wait_probability
 from deployments.profiling.process_cpu import OTHER, PROXY
-from deployments.profiling.service_times import RequestTimes, ServiceTimes
+from deployments.profiling.service_times import BATCHED, HTTP, RequestTimes, ServiceTimes
 from scope.arrays import FloatArray
 
 MAX_ROUNDS, TOLERANCE = 100, 1e-3

@@ -3,11 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from deployments.profiling.process_cpu import PROXY
+from deployments.profiling.service_times import BATCHED, HTTP
 
-HTTP, BATCHED = (PROXY, "Router"), ("Embedder", "Predictor")
 STATIONS = (*HTTP, *BATCHED)
-"""What a request passes; only a prompt that is not cached passes the last two."""
+"""All that a request may pass."""
 
 
 class Load(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from deployments.profiling.process_cpu import PROXY
 from scope.arrays import FloatArray
 from scope.config import StrictModel, parse
 from scope.errors import ConfigError
@@ -15,8 +16,8 @@ from scope.storage import read_json
 Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 """No measured time is longer than days."""
 
-HTTP = ("proxy", "Router")
-"""Processes that every request passes."""
+HTTP, BATCHED = (PROXY, "Router"), ("Embedder", "Predictor")
+"""What a request passes; only a prompt that is not cached passes the last two."""
 
 
 class Machine(StrictModel):
@@ -199,9 +200,9 @@ class ServiceTimes(StrictModel):
             If it is missing or no file of ``scope bench-replica``.
         """
         times = parse(cls, read_json(path), str(path))
-        if missing := sorted({"Embedder", "Predictor"} - set(times.deployments)):
+        if missing := sorted(set(BATCHED) - set(times.deployments)):
             raise ConfigError(f"{path} has no times of {', '.join(missing)}; measure it again")
-        for name, needed in (("cached", HTTP), ("uncached", (*HTTP, "Embedder", "Predictor"))):
+        for name, needed in (("cached", HTTP), ("uncached", (*HTTP, *BATCHED))):
             if missing := sorted({*needed} - set(getattr(times.serve, name).cpu_s)):
                 raise ConfigError(
                     f"{path}: serve.{name}.cpu_s lacks {', '.join(missing)}; measure it again"
