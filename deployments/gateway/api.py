@@ -1,6 +1,6 @@
 """The HTTP surface: plain FastAPI over a `Router`, without Ray."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,7 +19,14 @@ from deployments.gateway.middleware import (
 from deployments.gateway.model_list import model_entry, model_list
 from deployments.gateway.request_context import RequestContext
 from deployments.gateway.router import Router
-from deployments.requests import ROUTE_BODIES, ChatRequest, FeedbackBody, read_body
+from deployments.gateway.surfaces import Surface, Translation, translated_events
+from deployments.requests import (
+    ROUTE_BODIES,
+    ChatRequest,
+    FeedbackBody,
+    parse_json_object,
+    read_body,
+)
 from deployments.settings import ActiveSettings
 from deployments.upstream import UpstreamResponse, UpstreamStream
 
@@ -98,8 +105,21 @@ async def chat(request: Request) -> Response:
     """Answer with the model that is worth its price, or with the model that the client names."""
     context, body = await _admit("chat", request)
     try:
-        await _router(request).chat(context, body, dict(request.headers))
+        await _router(request).chat(context, parse_json_object(body), dict(request.headers))
         return _chat_response(context)
+    except BaseException:
+        context.close()
+        raise
+
+
+async def translated(request: Request, surface: Surface) -> Response:
+    """Answer a request in another API than chat completions as `chat` does."""
+    context, body = await _admit(surface.endpoint, request)
+    try:
+        translation = surface.translate(parse_json_object(body))
+        headers = dict(request.headers)
+        await _router(request).chat(context, translation.chat, headers, show_usage=True)
+        return _translated_response(context, surface, translation)
     except BaseException:
         context.close()
         raise
@@ -157,13 +177,27 @@ async def ready(request: Request) -> Response:
     return JSONResponse(state, 200 if state["status"] == "ready" else 503)
 
 
-class PassthroughStream(StreamingResponse):
-    """A stream of an upstream; its context closes with it, or when the client disconnects."""
+class EventStream(StreamingResponse):
+    """A stream of an upstream; its context closes with it, or when the client disconnects.
 
-    def __init__(self, context: RequestContext, stream: UpstreamStream) -> None:
-        headers = {**context.headers(), **UNBUFFERED}
-        super().__init__(stream.chunks, headers=headers, media_type="text/event-stream")
-        self._context, self._stream = context, stream
+    Parameters
+    ----------
+    context : RequestContext
+    stream : UpstreamStream
+    events : async generator of bytes
+        What the client gets of the chunks of `stream`.
+    headers : mapping of str to str
+    """
+
+    def __init__(
+        self,
+        context: RequestContext,
+        stream: UpstreamStream,
+        events: AsyncGenerator[bytes, None],
+        headers: Mapping[str, str],
+    ) -> None:
+        super().__init__(events, headers={**headers, **UNBUFFERED}, media_type="text/event-stream")
+        self._context, self._stream, self._events = context, stream, events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream, then close the connection to the upstream in any case."""
@@ -171,6 +205,7 @@ class PassthroughStream(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             try:
+                await self._events.aclose()
                 await self._stream.chunks.aclose()
             finally:
                 self._context.close()
@@ -204,8 +239,26 @@ async def _admit_to_models(request: Request) -> tuple[ActiveSettings, int]:
 def _chat_response(context: RequestContext) -> Response:
     answer = context.answer
     if isinstance(answer, UpstreamStream):
-        return PassthroughStream(context, answer)
+        return EventStream(context, answer, answer.chunks, context.headers())
     assert isinstance(answer, UpstreamResponse)
     context.close()
     headers = {**context.headers(), **answer.headers}
     return Response(answer.content, answer.status, headers, "application/json")
+
+
+def _translated_response(
+    context: RequestContext, surface: Surface, translation: Translation
+) -> Response:
+    answer, headers = context.answer, context.headers()
+    if translation.ignored:
+        headers["x-scope-ignored"] = ", ".join(translation.ignored)
+    if isinstance(answer, UpstreamStream):
+        events = translated_events(answer.chunks, translation.stream())
+        return EventStream(context, answer, events, headers)
+    assert isinstance(answer, UpstreamResponse)
+    context.close()
+    if answer.status == 200:
+        body = translation.answer(answer.body)
+    else:
+        body = surface.error_body(answer.status, answer.body["error"])
+    return JSONResponse(body, answer.status, {**headers, **answer.headers})

@@ -27,6 +27,7 @@ EXPOSED_HEADERS = (
     "x-scope-cost-usd",
     "x-scope-decision-id",
     "x-scope-degraded",
+    "x-scope-ignored",
     "x-scope-model",
     "x-scope-overhead-ms",
     "x-scope-p-correct",

@@ -23,6 +23,9 @@ DECISION_FIELDS = (
 )
 """Fields of a decision in the decision log."""
 
+WITHOUT_ANSWER = ("route", "feedback", "models")
+"""Endpoints that call no model."""
+
 
 class RequestContext:
     """What is known of a request so far; the code that opens a context closes it.
@@ -30,7 +33,7 @@ class RequestContext:
     Parameters
     ----------
     endpoint : str
-        ``chat``, ``route``, ``feedback`` or ``models``.
+        Its label in metrics, such as ``chat`` or ``route``.
     client : str
         Name of the API key.
     current : ActiveSettings
@@ -135,7 +138,7 @@ class RequestContext:
         }
 
     def _status(self) -> int | None:
-        """Return the HTTP status; None if a chat ended without an answer."""
+        """Return the HTTP status; None if a request for an answer ended without one."""
         if isinstance(self.answer, UpstreamResponse):
             return self.answer.status
-        return None if self.answer is None and self.endpoint == "chat" else 200
+        return 200 if self.answer is not None or self.endpoint in WITHOUT_ANSWER else None

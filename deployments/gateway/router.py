@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from deployments.gateway.admission import Admission
 from deployments.gateway.feedback import FeedbackService
@@ -66,8 +67,25 @@ class Router:
             self.sessions.put(context.client, requests[-1], model)  # a batch shares one session
         return parsed
 
-    async def chat(self, context: RequestContext, body: bytes, headers: Mapping[str, str]) -> None:
+    async def chat(
+        self,
+        context: RequestContext,
+        body: dict[str, Any],
+        headers: Mapping[str, str],
+        *,
+        show_usage: bool = False,
+    ) -> None:
         """Decide, and call the models in the order of the decision; the answer is in `context`.
+
+        Parameters
+        ----------
+        context : RequestContext
+        body : dict
+            Of a chat completion.
+        headers : mapping of str to str
+            Of the request, names in lower case.
+        show_usage : bool, default=False
+            Whether a stream ends with its usage, even if `body` does not ask for it.
 
         Raises
         ------
@@ -76,7 +94,7 @@ class Router:
         """
         current = context.current
         limits = current.settings.limits
-        chat = ChatRequest.parse(body, limits)
+        chat = ChatRequest.from_json(body, limits)
         models = _models_with_upstream(current, chat.scope.allowed_models)
         pool = current.with_arms([chat.model])
         pinned = chat.explicit_model(tuple(model.id for model in pool))
@@ -96,6 +114,7 @@ class Router:
             decision.ranking,
             deadline_s=deadline_s(chat.scope.deadline_ms, limits) - context.overhead_s,
             headers={"x-request-id": decision.id, **headers},
+            show_usage=show_usage,
         )
         context.record_answer(answer)
         if request is not None and answer.model is not None:

@@ -40,8 +40,8 @@ class Limits(StrictModel):
     """Maximum number of prompts in one call of ``/v1/route``."""
     max_choices: int = Field(default=8, ge=1)
     """Maximum of ``n``: each choice is billed."""
-    max_completion_tokens: int = Field(default=32_768, ge=1)
-    """Maximum of ``max_tokens`` and ``max_completion_tokens``."""
+    max_completion_tokens: int = Field(default=131_072, ge=1)
+    """Maximum of ``max_tokens`` and ``max_completion_tokens``; agents ask for 64,000 by habit."""
     requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Default rate of an API key, in each replica; None: no limit."""
     max_in_flight: int = Field(default=512, ge=1)

@@ -54,12 +54,13 @@ async def stream_upstream(
         If the call fails before the answer begins.
     """
     clock = asyncio.get_running_loop().time
-    began_at, upstream, wanted = clock(), arm.upstream, asks_for_usage(request.body)
-    asking = replace(request, body=request.body if wanted else with_usage(request.body))
+    began_at, upstream, asked = clock(), arm.upstream, asks_for_usage(request.body)
+    wanted = asked or request.show_usage
+    asking = replace(request, body=request.body if asked else with_usage(request.body))
     if not upstream.requests_stream_usage or asking.body == request.body:
         return await _begin_stream(client, arm, request, show_usage=wanted)
     try:
-        stream = await _begin_stream(client, arm, asking, show_usage=False)
+        stream = await _begin_stream(client, arm, asking, show_usage=wanted)
     except UpstreamError as error:
         if not _may_be_about_usage(error, upstream):
             raise
@@ -67,7 +68,7 @@ async def stream_upstream(
         upstream.takes_stream_usage = True
         return stream
     again = replace(request, left_s=request.left_s - (clock() - began_at))
-    stream = await _begin_stream(client, arm, again, show_usage=False)
+    stream = await _begin_stream(client, arm, again, show_usage=wanted)
     upstream.takes_stream_usage = False
     log.warning(
         "upstream %s refuses stream_options.include_usage, and is no longer sent it; the cost of "

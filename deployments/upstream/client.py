@@ -48,11 +48,14 @@ class UpstreamRequest:
         All of the client's, names in lower case; `FORWARDED_HEADERS` are sent.
     left_s : float
         Seconds until the deadline.
+    show_usage : bool
+        Whether a stream ends with its usage, even if the body does not ask for it.
     """
 
     body: Mapping[str, Any]
     headers: Mapping[str, str]
     left_s: float
+    show_usage: bool = False
 
     def timeout_s(self, upstream: Upstream) -> float:
         """Return the time-out of a call of this upstream."""

@@ -59,6 +59,7 @@ class FallbackExecutor:
         *,
         deadline_s: float,
         headers: Mapping[str, str],
+        show_usage: bool = False,
     ) -> UpstreamResponse | UpstreamStream:
         """Return the answer of the first of `models` that gives one.
 
@@ -76,6 +77,8 @@ class FallbackExecutor:
             begun continues as long as no gap between its chunks exceeds the model's ``timeout_s``.
         headers : mapping of str to str
             The client's, names in lower case; `FORWARDED_HEADERS` are sent to the upstream.
+        show_usage : bool, default=False
+            Whether a stream ends with its usage, even if `body` does not ask for it.
 
         Returns
         -------
@@ -97,7 +100,8 @@ class FallbackExecutor:
         if body.get("stream"):
             call = stream_upstream
             candidates = [arm for arm in candidates if arm.arm.n_samples == 1]
-        history = AttemptHistory(body, headers, asyncio.get_running_loop().time() + deadline_s)
+        ends_at = asyncio.get_running_loop().time() + deadline_s
+        history = AttemptHistory(body, headers, ends_at, show_usage)
         rounds = self.retries.retrying(
             deadline_s=history.left_s, n_attempts=lambda: history.n_calls
         )

@@ -1,6 +1,6 @@
 import pytest
 
-from deployments.gateway.http_errors import error_response
+from deployments.gateway.http_errors import error_response, openai_error
 from deployments.protocol.request_errors import (
     AuthenticationError,
     ModelNotFoundError,
@@ -160,7 +160,7 @@ def test_an_error_has_the_status_and_header_clients_act_on(error, status, header
     """
     OpenAI's clients retry a 429 after the time in its header.
     """
-    got = error_response(error)
+    got = error_response(error, openai_error)
 
     assert got.status_code == status
     assert got.headers[header[0]] == header[1]

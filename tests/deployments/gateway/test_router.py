@@ -424,7 +424,7 @@ def test_a_model_that_loses_its_upstream_during_a_decision_is_skipped(local, ups
     with local.open(policy={"min_quality": 0.6}, **upstreams) as client:
         context = client.portal.call(local.router.admission.admit, "chat", None)
         local.configure(**upstreams | {"upstreams": {"large": large}})
-        client.portal.call(local.router.chat, context, json.dumps(CHAT).encode(), {})
+        client.portal.call(local.router.chat, context, CHAT, {})
         client.portal.call(context.close)
 
     assert context.decisions[0].model == "small"

@@ -1,0 +1,96 @@
+"""Endpoints in other APIs than chat completions: their requests and answers are translated."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from scope.upstream import event_data, event_text, split_events
+
+JsonObject = Mapping[str, Any]
+
+
+class StreamTranslation(Protocol):
+    """The events of one stream, made of the chunks of a chat completion."""
+
+    def feed(self, chunk: JsonObject) -> bytes:
+        """Return the events that a chunk stands for; the last one has the usage and ``scope``."""
+        ...
+
+    def finish(self) -> bytes:
+        """Return the events after the last chunk of a whole answer."""
+        ...
+
+    def fail(self, error: JsonObject) -> bytes:
+        """Return the last event of a stream that broke, of an error in OpenAI's format."""
+        ...
+
+
+class Translation(Protocol):
+    """One request, translated to a chat completion."""
+
+    @property
+    def chat(self) -> dict[str, Any]:
+        """The body of the chat completion."""
+        ...
+
+    @property
+    def ignored(self) -> Sequence[str]:
+        """What the request has and no chat completion can, such as ``tools[0] (web_search)``."""
+        ...
+
+    def answer(self, completion: JsonObject) -> dict[str, Any]:
+        """Return the body of the answer, of a whole chat completion with its field ``scope``."""
+        ...
+
+    def stream(self) -> StreamTranslation:
+        """Return the translation of a stream from its first chunk."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """An API that an endpoint speaks.
+
+    Attributes
+    ----------
+    endpoint : str
+        Its label in metrics and in the decision log.
+    translate : callable
+        Maps the body of a request to its `Translation`; raises `RequestError`.
+    error_body : callable
+        Maps an HTTP status and an error in OpenAI's format to the body of an error response.
+    """
+
+    endpoint: str
+    translate: Callable[[dict[str, Any]], Translation]
+    error_body: Callable[[int, JsonObject], dict[str, Any]]
+
+
+SURFACES: Mapping[str, Surface] = {}
+"""Endpoint -> its API."""
+
+
+async def translated_events(
+    chunks: AsyncIterator[bytes], translation: StreamTranslation
+) -> AsyncGenerator[bytes, None]:
+    """Yield the events of a stream as a client of another API expects them.
+
+    Parameters
+    ----------
+    chunks : async iterator of bytes
+        Whole events of a chat completion, several or none in each.
+    translation : StreamTranslation
+    """
+    async for block in chunks:
+        for event in split_events(block):
+            if event_text(event).strip() == b"[DONE]":
+                continue
+            data = event_data(event)
+            if data is None:
+                continue
+            if "error" in data and not data.get("choices"):
+                yield translation.fail(data["error"])
+                return
+            if out := translation.feed(data):
+                yield out
+    yield translation.finish()
