@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from deployments.messages_api import MessagesTranslation, anthropic_error
 from scope.upstream import event_data, event_text, split_events
 
 JsonObject = Mapping[str, Any]
@@ -66,7 +67,12 @@ class Surface:
     error_body: Callable[[int, JsonObject], dict[str, Any]]
 
 
-SURFACES: Mapping[str, Surface] = {}
+MESSAGES = Surface("messages", MessagesTranslation.from_json, anthropic_error)
+COUNT_TOKENS = Surface("count_tokens", MessagesTranslation.to_count, anthropic_error)
+
+SURFACES: Mapping[str, Surface] = {
+    surface.endpoint: surface for surface in (MESSAGES, COUNT_TOKENS)
+}
 """Endpoint -> its API."""
 
 
