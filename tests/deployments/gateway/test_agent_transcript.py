@@ -89,16 +89,6 @@ def test_every_request_of_a_tool_loop_is_answered(client, upstream):
     assert calls == results == [f"toolu_{index}" for index in range(N_TURNS)]
 
 
-def test_a_tool_loop_stays_on_its_model(client):
-    """
-    Though the marks for the cache move along: they are no part of what was asked.
-    """
-    answers = [post(client, request(n_turns)) for n_turns in (0, 1, 2)]
-
-    assert {answer.headers["x-scope-model"] for answer in answers} == {"small"}
-    assert {answer.headers["x-scope-policy"] for answer in answers[1:]} != {"default"}
-
-
 def test_its_tokens_are_counted(client):
     """
     More with every turn, and at least a token for four bytes of text.
