@@ -147,7 +147,7 @@ def _load() -> tuple[timeseries.Panel, ...]:
                 [
                     query(
                         "sum by (status) (rate(ray_scope_requests_total"
-                        f'{{{APP},endpoint=~"chat|route|models|feedback"}}[$__rate_interval]))',
+                        f'{{{APP},endpoint!~"health|ready|other"}}[$__rate_interval]))',
                         "{{status}}",
                     )
                 ],

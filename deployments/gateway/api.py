@@ -1,5 +1,6 @@
 """The HTTP surface: plain FastAPI over a `Router`, without Ray."""
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,11 +20,19 @@ from deployments.gateway.middleware import (
 from deployments.gateway.model_list import model_entry, model_list
 from deployments.gateway.request_context import RequestContext
 from deployments.gateway.router import Router
-from deployments.gateway.surfaces import Surface, Translation, translated_events
+from deployments.gateway.surfaces import (
+    COUNT_TOKENS,
+    MESSAGES,
+    Surface,
+    Translation,
+    translated_events,
+)
+from deployments.messages_api import CountTokensBody, MessagesBody
 from deployments.requests import (
     ROUTE_BODIES,
     ChatRequest,
     FeedbackBody,
+    Requirements,
     parse_json_object,
     read_body,
 )
@@ -123,6 +132,24 @@ async def translated(request: Request, surface: Surface) -> Response:
     except BaseException:
         context.close()
         raise
+
+
+@V1.post("/messages", openapi_extra=_openapi_body(one_of(MessagesBody)), response_model=None)
+async def messages(request: Request) -> Response:
+    """Answer a request of Anthropic's Messages API, whatever the upstream speaks."""
+    return await translated(request, MESSAGES)
+
+
+@V1.post("/messages/count_tokens", openapi_extra=_openapi_body(one_of(CountTokensBody)))
+async def count_tokens(request: Request) -> Response:
+    """Estimate the tokens of a request of Anthropic's Messages API, on the high side."""
+    context, body = await _admit(COUNT_TOKENS.endpoint, request)
+    try:
+        translation = COUNT_TOKENS.translate(parse_json_object(body))
+        chat = ChatRequest.from_json(translation.chat, context.current.settings.limits)
+        return JSONResponse({"input_tokens": Requirements.from_chat(chat).prompt_tokens})
+    finally:
+        context.close()
 
 
 @V1.post("/route", openapi_extra=_openapi_body(one_of(*ROUTE_BODIES)))
@@ -261,4 +288,7 @@ def _translated_response(
         body = translation.answer(answer.body)
     else:
         body = surface.error_body(answer.status, answer.body["error"])
-    return JSONResponse(body, answer.status, {**headers, **answer.headers})
+    # In ASCII: a truncated answer may end in half a character.
+    content = json.dumps(body).encode()
+    headers |= answer.headers
+    return Response(content, answer.status, headers, "application/json")

@@ -10,6 +10,8 @@ PREFIX = "/v1"
 
 ENDPOINTS = {
     "/v1/chat/completions": "chat",
+    "/v1/messages": "messages",
+    "/v1/messages/count_tokens": "count_tokens",
     "/v1/route": "route",
     "/v1/feedback": "feedback",
     "/v1/models": "models",

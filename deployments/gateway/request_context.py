@@ -23,7 +23,7 @@ DECISION_FIELDS = (
 )
 """Fields of a decision in the decision log."""
 
-WITHOUT_ANSWER = ("route", "feedback", "models")
+WITHOUT_ANSWER = ("route", "feedback", "models", "count_tokens")
 """Endpoints that call no model."""
 
 

@@ -40,6 +40,7 @@ from deployments.protocol.validation_messages import (
     field_path,
     format_error,
     short_repr,
+    validate,
 )
 
 __all__ = [
@@ -76,4 +77,5 @@ __all__ = [
     "predicted_arms",
     "short_repr",
     "stack_estimates",
+    "validate",
 ]

@@ -1,12 +1,13 @@
-"""Format the errors of pydantic for clients."""
+"""Validate what a client sends, and format the errors of pydantic for it."""
 
 import re
 from collections.abc import Sequence
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from deployments.protocol.request_errors import RequestError
 from scope.errors import join_names
 
 SHOWN_CHARS = 40
@@ -49,6 +50,32 @@ PROMPTS = ("prompt", "prompts", "messages")
 
 SECRET = "sha256"
 """A field whose value may be an API key by error."""
+
+Value = TypeVar("Value", bound=BaseModel)
+
+
+def validate(kind: type[Value], data: dict[str, Any], where: str = "") -> Value:
+    """Return `data` as a `kind`.
+
+    Parameters
+    ----------
+    kind : type
+    data : dict
+    where : str, optional
+        Field that `data` comes from, for the message.
+
+    Raises
+    ------
+    RequestError
+        With the first mistake. Pydantic's own error is not chained: it would quote its input,
+        which may be a prompt, in every traceback.
+    """
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        mistake = error.errors(include_url=False)[0]
+    field = ".".join(filter(None, (where, field_path(mistake))))
+    raise RequestError(format_error(mistake, kind, where), field or None)
 
 
 def field_path(error: ErrorDetails) -> str:

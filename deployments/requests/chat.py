@@ -4,8 +4,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
-from deployments.protocol import ModelNotFoundError, RequestError, short_repr
-from deployments.requests.parsing import parse_json_object, validate
+from deployments.protocol import ModelNotFoundError, RequestError, short_repr, validate
+from deployments.requests.parsing import parse_json_object
 from deployments.settings import AUTO_ROUTER, AutoRouterPlugin, Limits, RequestOptions, ScopeField
 from scope.errors import join_names
 

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployments.requests.parsing import parse_json_object, validate
+from deployments.protocol import validate
+from deployments.requests.parsing import parse_json_object
 
 
 class FeedbackBody(BaseModel):

@@ -1,27 +1,18 @@
-"""Parse the body of a request and validate it."""
+"""Parse the body of a request."""
 
 import json
 import re
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from deployments.protocol import (
-    SHOWN_CHARS,
-    RequestError,
-    field_path,
-    format_error,
-    short_repr,
-)
+from deployments.protocol import SHOWN_CHARS, RequestError, short_repr
 
 HUGE_EXPONENT = re.compile(rb"[eE]\+?\d{3}")
 """Pattern of a number that may overflow a float; it also occurs in text."""
 
 SURROGATE = re.compile(r"[\ud800-\udfff]")
 """Half of a pair that stands for one character in UTF-16; alone it is none."""
-
-Value = TypeVar("Value", bound=BaseModel)
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
@@ -83,27 +74,3 @@ def field_without_unicode(body: bytes) -> str | None:
 
 def _is_unicode(text: str) -> bool:
     return not SURROGATE.search(text)
-
-
-def validate(kind: type[Value], data: dict[str, Any], where: str = "") -> Value:
-    """Return `data` as a `kind`.
-
-    Parameters
-    ----------
-    kind : type
-    data : dict
-    where : str, optional
-        Field that `data` comes from, for the message.
-
-    Raises
-    ------
-    RequestError
-        With the first mistake. Pydantic's own error is not chained: it would quote its input,
-        which may be a prompt, in every traceback.
-    """
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        mistake = error.errors(include_url=False)[0]
-    field = ".".join(filter(None, (where, field_path(mistake))))
-    raise RequestError(format_error(mistake, kind, where), field or None)

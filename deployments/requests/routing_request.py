@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployments.protocol import RequestError
+from deployments.protocol import RequestError, validate
 from deployments.requests.chat import ChatRequest, RouteChatBody
 from deployments.requests.conversation import carries_only_tool_results, routing_text, turn_key
-from deployments.requests.parsing import parse_json_object, validate
+from deployments.requests.parsing import parse_json_object
 from deployments.requests.requirements import Requirements, estimated_tokens
 from deployments.settings import Limits, RequestOptions, ScopeField
 

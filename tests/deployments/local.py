@@ -1,11 +1,13 @@
 """A Router and its replicas in this process; the replicas can be made to fail."""
 
 import hashlib
+import socket
 from contextlib import contextmanager
 from dataclasses import replace
 from inspect import isawaitable
 
 import numpy as np
+import uvicorn
 from fastapi.testclient import TestClient
 
 from deployments.gateway.api import make_api
@@ -97,6 +99,20 @@ class Site:
             self.client = client
             self.configure(**settings)
             yield client
+
+    @contextmanager
+    def listening(self):
+        """Serve the Router on a socket, too, in the event loop of the client; yields its URL."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            config = uvicorn.Config(self.client.app, log_level="critical", lifespan="off")
+            server = uvicorn.Server(config)
+            server.install_signal_handlers = lambda: None
+            served = self.client.portal.start_task_soon(server.serve, [listener])
+            try:
+                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            finally:
+                server.should_exit = True
+                served.result()
 
     def configure(self, **settings):
         """Put settings in force."""

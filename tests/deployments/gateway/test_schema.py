@@ -42,7 +42,13 @@ def send(local, case):
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/v1/chat/completions", 200), ("/v1/route", 200), ("/v1/feedback", 404)],
+    [
+        ("/v1/chat/completions", 200),
+        ("/v1/messages", 200),
+        ("/v1/messages/count_tokens", 200),
+        ("/v1/route", 200),
+        ("/v1/feedback", 404),
+    ],
 )
 def test_a_body_within_the_schema_gets_no_5xx(local, schema, path, status):
     """
@@ -64,7 +70,16 @@ def test_a_body_within_the_schema_gets_no_5xx(local, schema, path, status):
     assert status in statuses
 
 
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/route", "/v1/feedback"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/chat/completions",
+        "/v1/messages",
+        "/v1/messages/count_tokens",
+        "/v1/route",
+        "/v1/feedback",
+    ],
+)
 def test_a_body_outside_the_schema_is_rejected(local, schema, path):
     """
     Wrong types, missing fields and malformed bodies all get a 4xx: the schema is not too narrow.

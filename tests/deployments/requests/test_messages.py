@@ -4,10 +4,10 @@ import pytest
 from pydantic import ValidationError
 
 from deployments.protocol import RequestError
-from deployments.protocol.validation_messages import WORDING
+from deployments.protocol.validation_messages import WORDING, validate
 from deployments.requests.chat import ChatRequest, RouteChatBody
 from deployments.requests.feedback import FeedbackBody
-from deployments.requests.parsing import parse_json_object, validate
+from deployments.requests.parsing import parse_json_object
 from deployments.requests.routing_request import PromptBody, PromptsBody
 from deployments.settings import AutoRouterPlugin, RequestOptions
 

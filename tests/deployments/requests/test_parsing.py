@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deployments.protocol.request_errors import RequestError
+from deployments.protocol.validation_messages import validate
 from deployments.requests.eligibility import eligible_models
-from deployments.requests.parsing import parse_json_object, validate
+from deployments.requests.parsing import parse_json_object
 from deployments.requests.routing_request import PromptBody, RouteBody
 from deployments.settings.settings import Limits
 from scope.pool import ModelSpec
