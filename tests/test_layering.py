@@ -58,9 +58,10 @@ MAY_IMPORT = {
     "deployments.routing": (
         "deployments.protocol deployments.telemetry deployments.settings deployments.requests"
     ),
+    "deployments.responses_api": "deployments.protocol",
     "deployments.gateway": (
-        "deployments.protocol deployments.upstream deployments.telemetry deployments.settings "
-        "deployments.requests deployments.routing"
+        "deployments.protocol deployments.responses_api deployments.upstream "
+        "deployments.telemetry deployments.settings deployments.requests deployments.routing"
     ),
     "deployments.replicas": "deployments.protocol",
     "deployments.autoscaling": "",

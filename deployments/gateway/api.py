@@ -19,7 +19,7 @@ from deployments.gateway.middleware import (
 from deployments.gateway.model_list import model_entry, model_list
 from deployments.gateway.request_context import RequestContext
 from deployments.gateway.router import Router
-from deployments.gateway.surfaces import Surface, Translation, translated_events
+from deployments.gateway.surfaces import RESPONSES, Surface, Translation, translated_events
 from deployments.requests import (
     ROUTE_BODIES,
     ChatRequest,
@@ -27,6 +27,7 @@ from deployments.requests import (
     parse_json_object,
     read_body,
 )
+from deployments.responses_api import ResponseBody
 from deployments.settings import ActiveSettings
 from deployments.upstream import UpstreamResponse, UpstreamStream
 
@@ -123,6 +124,12 @@ async def translated(request: Request, surface: Surface) -> Response:
     except BaseException:
         context.close()
         raise
+
+
+@V1.post("/responses", openapi_extra=_openapi_body(one_of(ResponseBody)), response_model=None)
+async def responses(request: Request) -> Response:
+    """Answer in the format of OpenAI's Responses API."""
+    return await translated(request, RESPONSES)
 
 
 @V1.post("/route", openapi_extra=_openapi_body(one_of(*ROUTE_BODIES)))

@@ -10,6 +10,7 @@ PREFIX = "/v1"
 
 ENDPOINTS = {
     "/v1/chat/completions": "chat",
+    "/v1/responses": "responses",
     "/v1/route": "route",
     "/v1/feedback": "feedback",
     "/v1/models": "models",

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from deployments.responses_api import ResponseTranslation, response_error
 from scope.upstream import event_data, event_text, split_events
 
 JsonObject = Mapping[str, Any]
@@ -66,7 +67,8 @@ class Surface:
     error_body: Callable[[int, JsonObject], dict[str, Any]]
 
 
-SURFACES: Mapping[str, Surface] = {}
+RESPONSES = Surface("responses", ResponseTranslation.from_json, response_error)
+SURFACES: Mapping[str, Surface] = {surface.endpoint: surface for surface in (RESPONSES,)}
 """Endpoint -> its API."""
 
 
