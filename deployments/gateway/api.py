@@ -1,5 +1,6 @@
 """The HTTP surface: plain FastAPI over a `Router`, without Ray."""
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -268,4 +269,7 @@ def _translated_response(
         body = translation.answer(answer.body)
     else:
         body = surface.error_body(answer.status, answer.body["error"])
-    return JSONResponse(body, answer.status, {**headers, **answer.headers})
+    # In ASCII: a truncated answer may end in half a character.
+    content = json.dumps(body).encode()
+    headers |= answer.headers
+    return Response(content, answer.status, headers, "application/json")

@@ -42,7 +42,12 @@ def send(local, case):
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/v1/chat/completions", 200), ("/v1/route", 200), ("/v1/feedback", 404)],
+    [
+        ("/v1/chat/completions", 200),
+        ("/v1/responses", 200),
+        ("/v1/route", 200),
+        ("/v1/feedback", 404),
+    ],
 )
 def test_a_body_within_the_schema_gets_no_5xx(local, schema, path, status):
     """
@@ -59,12 +64,17 @@ def test_a_body_within_the_schema_gets_no_5xx(local, schema, path, status):
         if "messages" in case.body:
             case.body |= {"model": "auto", "messages": [*case.body["messages"], USER_MESSAGE]}
             statuses.add(send(local, case).status_code)
+        if "input" in case.body:
+            case.body |= {"model": "auto", "input": [USER_MESSAGE]}
+            statuses.add(send(local, case).status_code)
 
     check()
     assert status in statuses
 
 
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/route", "/v1/feedback"])
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions", "/v1/responses", "/v1/route", "/v1/feedback"]
+)
 def test_a_body_outside_the_schema_is_rejected(local, schema, path):
     """
     Wrong types, missing fields and malformed bodies all get a 4xx: the schema is not too narrow.
