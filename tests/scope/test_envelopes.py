@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scope import envelopes
-from scope.envelopes import ALL, MAX_TOKENS, human_text
+from scope.envelopes import ALL, BLANKS, MAX_TOKENS, OWN, ROUNDS, WORDS, human_text
+from scope.harnesses import AGENTS_FILE, HARNESSES, IDE_CONTEXT, INTERRUPTED, REFERENCED_FILES
 
 REMINDER = "<system-reminder>\nBe brief.\n</system-reminder>"
 
@@ -123,39 +123,69 @@ def test_a_text_that_names_no_tag_is_the_human_s(before, behind):
     text = f"{before}<system-reminder {behind}"
 
     assert human_text(text) == text
-    assert human_text(f"{REMINDER}\n{before}") == before.strip(envelopes.BLANKS)
+    assert human_text(f"{REMINDER}\n{before}") == before.strip(BLANKS)
 
 
-@given(st.sampled_from(sorted(envelopes.OWN)), st.text(alphabet="ab<>/`# \n"))
+TAGS = sorted(OWN - {AGENTS_FILE, IDE_CONTEXT, INTERRUPTED, REFERENCED_FILES})
+
+
+@given(st.sampled_from(TAGS), st.text(alphabet="ab<>/`# \n"))
 def test_the_content_of_an_envelope_does_not_matter(name, content):
     """
     As long as it holds no tag of its name.
     """
-    if name not in envelopes._LINES and name != envelopes.INTERRUPTED:
-        assert human_text(f"<{name}>{content}</{name}>\nHi") == "Hi"
+    assert human_text(f"<{name}>{content}</{name}>\nHi") == "Hi"
 
 
 @pytest.mark.parametrize(
     "unit",
-    ["<task>\n", "</task>", "<task ", "```\n", "\n", "# AGENTS.md instructions\n", f"{REMINDER}\n"],
+    [
+        pytest.param("<task>\n", id="opening tags"),
+        pytest.param("</task>", id="closing tags"),
+        pytest.param("<task ", id="halves of tags"),
+        pytest.param("<task" + 99 * " a", id="attributes"),
+        pytest.param("```\n", id="fences"),
+        pytest.param("`", id="marks of a fence"),
+        pytest.param("\n", id="newlines"),
+        pytest.param(" ", id="blanks"),
+        pytest.param("# AGENTS.md instructions\n\n", id="headings"),
+        pytest.param("[a for '", id="results"),
+        pytest.param(f"{REMINDER}\n", id="envelopes"),
+    ],
 )
-def test_a_hostile_text_is_read_once(unit):
+def test_a_megabyte_of_anything_is_read(unit):
     """
-    One megabyte is read; above `MAX_TOKENS` tags it is taken as it is.
+    Every character a fixed number of times: a quadratic reading would last for hours.
     """
     text = unit * (1_000_000 // len(unit)) + "\n</task>"
 
-    markup = envelopes._Markup(text)
-
-    assert len(markup._tokens) <= MAX_TOKENS
     assert human_text(text) == text
+
+
+def test_the_number_of_tags_that_are_read_is_bounded():
+    """
+    A text with more is taken as it is.
+    """
+    most = MAX_TOKENS // 2 * "<info-msg></info-msg>"
+
+    assert human_text(most) == ""
+    assert human_text(f"{most}\n```") == f"{most}\n```"
+
+
+def test_nested_blocks_are_opened_a_few_times():
+    """
+    A harness writes one level.
+    """
+    nested = "<task>" * 20 + "x" + "</task>" * 20
+
+    assert human_text(nested) == "<task>" * (20 - ROUNDS) + "x" + "</task>" * (20 - ROUNDS)
 
 
 def test_every_known_name_has_one_meaning():
     """
     A name is an envelope or holds the human's words.
     """
-    shared = [harness.shared for harness in envelopes.HARNESSES]
-    n = len(envelopes.OWN) + len(envelopes.WORDS) + sum(map(len, shared))
+    shared = [harness.shared for harness in HARNESSES]
+    n = len(OWN) + len(WORDS) + sum(map(len, shared))
 
     assert len(ALL) == n
