@@ -25,7 +25,10 @@ ROUNDS = 8
 BLANKS = " \t\r\n"
 _LINES = {
     AGENTS_FILE: (r"# AGENTS\.md instructions[^\n]*+\n\s*+<INSTRUCTIONS>", "</INSTRUCTIONS>"),
-    IDE_CONTEXT: ("# Context from my IDE setup:", "## My request for Codex:"),
+    IDE_CONTEXT: (
+        "# (?:Context from my IDE setup|Files mentioned by the user):",
+        "## My request for Codex:",
+    ),
     REFERENCED_FILES: ("--- Content from referenced files ---", "--- End of content ---"),
 }
 """Block that is no tag -> how the lines begin that open and close it."""
@@ -40,7 +43,9 @@ _LINE = "|".join(
     ]
 )
 _TOKEN = re.compile(rf"{_TAG}|^[ \t\r]*+(?:{_LINE})", re.MULTILINE)
-_HINT = re.compile(rf"</(?:{_TAGS})>|# AGENTS\.md|# Context|--- Content|\[Request|EXECUTION RESULT")
+_HINT = re.compile(
+    rf"</(?:{_TAGS})>|# AGENTS\.md|My request for Codex|--- Content|\[Request|EXECUTION RESULT"
+)
 """Occurs in every text of which something is removed; quick to search for."""
 _RESULT = re.compile(r"EXECUTION RESULT of \[[^\]\n]*+\]:")
 """The first line of a tool result of OpenHands for models without tool calls."""
@@ -117,8 +122,8 @@ class _Token(NamedTuple):
 class _Markup:
     """The tags of a text, and which of them belong together.
 
-    Tags of one name are paired as parentheses are. An opening tag counts only if nothing but
-    blanks, tags and whole blocks stands before it in its line.
+    Tags of one name are paired as parentheses are; blocks of lines do not nest. An opening tag
+    counts only if nothing but blanks, tags and whole blocks stands before it in its line.
     """
 
     def __init__(self, text: str) -> None:
@@ -135,7 +140,8 @@ class _Markup:
             _, newline, before = text[end : token.start].rpartition("\n")
             at_line_start = not before.strip(BLANKS) and (at_line_start or bool(newline))
             if token.kind == "open" and at_line_start:
-                opened[token.name].append(token.start)
+                if token.name not in _LINES or not opened[token.name]:
+                    opened[token.name].append(token.start)
             elif token.kind == "close" and opened[token.name]:
                 self._closing[opened[token.name].pop()] = token
                 at_line_start = True

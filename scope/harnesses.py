@@ -30,7 +30,7 @@ def _names(text: str) -> frozenset[str]:
 
 HARNESSES = (
     Harness(
-        "Claude Code, also opencode, Kimi, Qwen Code",
+        "Claude Code, opencode",
         own=_names(
             "system-reminder system-notification task-notification teammate-message "
             "command-name command-message command-args command-contents "
@@ -43,12 +43,12 @@ HARNESSES = (
     Harness(
         "Codex",
         own=_names(
-            "environment_context user_instructions extension_context goal_context "
+            "environment_context extension_context goal_context "
             "codex_internal_context turn_aborted user_shell_command subagent_notification "
             "recommended_plugins hook_prompt"
         )
         | {AGENTS_FILE, IDE_CONTEXT},
-        shared=_names("skill"),
+        shared=_names("user_instructions skill"),
     ),
     Harness(
         "Cline, Roo Code, Kilo Code",
@@ -75,7 +75,7 @@ HARNESSES = (
     Harness(
         "GitHub Copilot",
         own=_names(
-            "reminderInstructions environment_info workspace_info editorContext repoContext "
+            "reminderInstructions environment_info workspace_info editorContext "
             "userMemory sessionMemory repoMemory"
         ),
         shared=_names("context attachments toolReferences"),
@@ -100,9 +100,7 @@ HARNESSES = (
 
 Notes
 -----
-Seen in the harnesses' own sources (openai/codex, cline/cline and RooCodeInc/Roo-Code,
-microsoft/vscode-copilot-chat, google-gemini/gemini-cli, OpenHands/software-agent-sdk,
-block/goose, anomalyco/opencode), and for those without public sources (Claude Code, Cursor,
-Antigravity) in the readers of their transcripts that several public projects have, in 2025 and
-2026. aider writes no such blocks: its files and reminders are messages of their own.
+Seen in 2025 and 2026 in the sources of the harnesses (openai/codex, cline/cline,
+RooCodeInc/Roo-Code, microsoft/vscode-copilot-chat, google-gemini/gemini-cli), and for the others
+in code and tests of public projects that read their transcripts.
 """
