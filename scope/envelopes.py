@@ -33,20 +33,24 @@ _LINES = {
 }
 """Block that is no tag -> how the lines begin that open and close it."""
 _TAGS = "|".join(map(re.escape, sorted(ALL - _LINES.keys())))
-_TAG = rf"<(?P<slash>/?)(?P<tag>{_TAGS})(?:\s[^<>]*+)?>"
-_LINE = "|".join(
-    [
-        *(f"(?P<open{n}>{first})" for n, (first, _) in enumerate(_LINES.values())),
-        *(f"(?P<close{n}>{last})" for n, (_, last) in enumerate(_LINES.values())),
-        r"\[Request interrupted by user(?P<void>(?: for tool use)?\])[ \t\r]*+$",
-        r"(?P<fence>`{3,}+(?=[^`\n]*+$)|~{3,}+)(?P<info>[^\n]*+)",
-    ]
+_TAG = re.compile(rf"<(?P<slash>/?)(?P<tag>{_TAGS})(?:\s[^<>]*+)?>")
+_LINE = re.compile(
+    r"\n[ \t\r]*+(?:"
+    + "|".join(
+        [
+            *(f"(?P<open{n}>{first})" for n, (first, _) in enumerate(_LINES.values())),
+            *(f"(?P<close{n}>{last})" for n, (_, last) in enumerate(_LINES.values())),
+            r"\[Request interrupted by user(?P<void>(?: for tool use)?\])[ \t\r]*+$",
+            r"(?P<fence>`{3,}+(?=[^`\n]*+$)|~{3,}+)(?P<info>[^\n]*+)",
+        ]
+    )
+    + ")",
+    re.MULTILINE,
 )
-_TOKEN = re.compile(rf"{_TAG}|^[ \t\r]*+(?:{_LINE})", re.MULTILINE)
-_HINT = re.compile(
-    rf"</(?:{_TAGS})>|# AGENTS\.md|My request for Codex|--- Content|\[Request|EXECUTION RESULT"
-)
-"""Occurs in every text of which something is removed; quick to search for."""
+"""Of a text behind a newline: a pattern that begins with one letter is searched for fast."""
+_CLOSING_TAG = re.compile(rf"</(?:{_TAGS})>")
+_HINTS = ("# AGENTS.md", "My request for Codex", "--- Content", "[Request", "EXECUTION RESULT")
+"""A text without a closing tag and without any of these has no envelope."""
 _RESULT = re.compile(r"EXECUTION RESULT of \[[^\]\n]*+\]:")
 """The first line of a tool result of OpenHands for models without tool calls."""
 _NAMED_RESULT = re.compile(r"\[[\w-]++(?: for '[^\n]*')?\] Result\b|\[(?:ERROR|TASK RESUMPTION)\] ")
@@ -82,7 +86,7 @@ def human_text(text: str) -> str:
 
 
 def _without_envelopes(text: str) -> str:
-    if _HINT.search(text) is None:
+    if not (_CLOSING_TAG.search(text) or any(hint in text for hint in _HINTS)):
         return text
     markup = _Markup(text)
     found = {block.name for block in markup.blocks(ALL)}
@@ -128,9 +132,7 @@ class _Markup:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._tokens = [_token(match) for match in islice(_TOKEN.finditer(text), MAX_TOKENS + 1)]
-        if len(self._tokens) > MAX_TOKENS:
-            self._tokens = []
+        self._tokens = _tokens(text)
         self._closing: dict[int, _Token] = {}
         """Index of an opening tag -> its closing tag."""
         self._closed_fences = _closed_fences(self._tokens)
@@ -167,16 +169,31 @@ class _Markup:
         return blocks
 
 
-def _token(match: re.Match[str]) -> _Token:
-    start, end = match.span()
-    if tag := match["tag"]:
-        return _Token("close" if match["slash"] else "open", tag, start, end)
+def _tokens(text: str) -> list[_Token]:
+    """Return the halves of blocks and the fences in order; none if there are too many."""
+    tags = [_tag(match) for match in islice(_TAG.finditer(text), MAX_TOKENS)]
+    lines = [_line(match) for match in islice(_LINE.finditer(f"\n{text}"), MAX_TOKENS)]
+    tokens, end = [], 0
+    for token in sorted([*tags, *lines], key=lambda token: token.start):
+        if token.start >= end:  # no tag in the line of a fence
+            tokens.append(token)
+            end = token.end
+    return tokens if len(tokens) < MAX_TOKENS else []
+
+
+def _tag(match: re.Match[str]) -> _Token:
+    kind = "close" if match["slash"] else "open"
+    return _Token(kind, match["tag"], match.start(), match.end())
+
+
+def _line(match: re.Match[str]) -> _Token:
+    start, end = match.start(), match.end() - 1
     if fence := match["fence"]:
         return _Token("fence", fence, start, end, match["info"].strip())
     if match["void"]:
         return _Token("void", INTERRUPTED, start, end)
-    line = str(match.lastgroup)
-    return _Token(line[:-1], tuple(_LINES)[int(line[-1])], start, end)
+    name = str(match.lastgroup)
+    return _Token(name[:-1], tuple(_LINES)[int(name[-1])], start, end)
 
 
 def _closed_fences(tokens: Sequence[_Token]) -> set[int]:

@@ -166,10 +166,10 @@ def test_the_number_of_tags_that_are_read_is_bounded():
     """
     A text with more is taken as it is.
     """
-    most = MAX_TOKENS // 2 * "<info-msg></info-msg>"
+    most = (MAX_TOKENS // 2 - 1) * "<info-msg></info-msg>"
 
     assert human_text(most) == ""
-    assert human_text(f"{most}\n```") == f"{most}\n```"
+    assert human_text(f"{most}\n```\n```") == f"{most}\n```\n```"
 
 
 def test_nested_blocks_are_opened_a_few_times():
