@@ -32,7 +32,7 @@ _LINES = {
     REFERENCED_FILES: ("--- Content from referenced files ---", "--- End of content ---"),
 }
 """Block that is no tag -> how the lines begin that open and close it."""
-_TAGS = "|".join(map(re.escape, sorted(ALL - _LINES.keys())))
+_TAGS = "|".join(map(re.escape, sorted(ALL - {*_LINES, INTERRUPTED})))
 _TAG = re.compile(rf"<(?P<slash>/?)(?P<tag>{_TAGS})(?:\s[^<>]*+)?>")
 _LINE = re.compile(
     r"\n[ \t\r]*+(?:"

@@ -63,6 +63,7 @@ def test_an_envelope_is_removed(text, human):
         ),
         pytest.param("Is this valid?\n<userRequest>\n<id>4</id>\n</userRequest>", id="XML"),
         pytest.param("Who wrote '[Request interrupted by user]'?", id="a marker in a sentence"),
+        pytest.param("<interrupted>\nx\n</interrupted>", id="the name of a marker as a tag"),
         pytest.param("# AGENTS.md instructions\nHow do I write them?", id="a heading"),
         pytest.param("[read_file for 'a'] Result:\nWhat is this?", id="a result out of a harness"),
     ],
