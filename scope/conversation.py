@@ -1,7 +1,9 @@
 """The text of a conversation that a decision is made on, and a prediction."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+from scope.envelopes import human_text
 
 CONTEXT_CHARS = 1_000
 """Length of the text of earlier turns that is added, so that "yes, do it" has a meaning."""
@@ -12,6 +14,14 @@ class Turn(NamedTuple):
 
     role: str
     text: str
+
+    @classmethod
+    def from_message(cls, role: str, text: str) -> Self:
+        """Return the turn of a message; of a user's text only what a human wrote, see `human_text`.
+
+        A turn of nothing but envelopes has no text, and so is not the latest human one.
+        """
+        return cls(role, human_text(text) if role == "user" else text)
 
 
 def latest_human(turns: Sequence[Turn]) -> int | None:

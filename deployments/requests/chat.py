@@ -1,5 +1,6 @@
 """The body of a chat completion: the fields that are read, and the body that is passed on."""
 
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 from deployments.protocol import ModelNotFoundError, RequestError, short_repr, validate
 from deployments.requests.parsing import parse_json_object
 from deployments.settings import AUTO_ROUTER, AutoRouterPlugin, Limits, RequestOptions, ScopeField
+from scope.conversation import Turn
 from scope.errors import join_names
 
 AUTO_NAMES = ("auto", "scope/auto")
@@ -51,6 +53,11 @@ class Message(BaseModel):
     def text(self) -> str:
         """Return the text of all parts, one per line."""
         return "\n".join(part["text"] for part in self.parts() if part["type"] == "text")
+
+    @cached_property
+    def turn(self) -> Turn:
+        """The turn of a conversation that this message is, without envelopes of a harness."""
+        return Turn.from_message(self.role, self.text())
 
 
 class ChatRequest(BaseModel):

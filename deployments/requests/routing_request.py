@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.protocol import RequestError, validate
 from deployments.requests.chat import ChatRequest, RouteChatBody
-from deployments.requests.conversation import carries_only_tool_results, routing_text, turn_key
+from deployments.requests.conversation import continues_turn, routing_text, turn_key
 from deployments.requests.parsing import parse_json_object
 from deployments.requests.requirements import Requirements, estimated_tokens
 from deployments.settings import Limits, RequestOptions, ScopeField
@@ -34,7 +34,8 @@ class RoutingRequest:
     turn : str or None
         Key of the human turn of a chat without a session id; None for a prompt or a session.
     is_tool_turn : bool
-        Whether the chat ends with tool results only; then the turn stays on its model.
+        Whether the chat ends with nothing of a human, as in a tool loop; then the turn stays on
+        its model.
     session_is_remote : bool
         Whether the session may belong to another replica, as no header led the request to this
         one.
@@ -77,7 +78,7 @@ class RoutingRequest:
             options=request.scope,
             needs=Requirements.from_chat(request),
             turn=None if request.scope.session_id else turn_key(request.messages),
-            is_tool_turn=carries_only_tool_results(request.messages),
+            is_tool_turn=continues_turn(request.messages),
         )
 
     @classmethod

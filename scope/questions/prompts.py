@@ -180,7 +180,7 @@ def _turn(message: object, location: str) -> Turn:
         raise QuestionError(f"{location} is {message!r:.40}; expected an object with role")
     content = message.get("content")
     if content is None or isinstance(content, str):
-        return Turn(role, content or "")
+        return Turn.from_message(role, content or "")
     if not isinstance(content, Sequence) or not all(isinstance(p, Mapping) for p in content):
         raise QuestionError(
             f"{location}.content is {content!r:.40}; expected text, a list of parts, or null"
@@ -188,4 +188,4 @@ def _turn(message: object, location: str) -> Turn:
     texts = [part.get("text") for part in content if part.get("type") == "text"]
     if not all(isinstance(text, str) for text in texts):
         raise QuestionError(f"{location}.content has a part of type 'text' without text")
-    return Turn(role, "\n".join(map(str, texts)))
+    return Turn.from_message(role, "\n".join(map(str, texts)))

@@ -4,12 +4,16 @@ from hypothesis import strategies as st
 
 from deployments.requests.chat import Message
 from deployments.requests.conversation import (
-    carries_only_tool_results,
+    continues_turn,
     routing_text,
     turn_key,
 )
 from scope.conversation import CONTEXT_CHARS
+from scope.questions.prompts import row_prompt
+from tests.factories.harness_chats import each_chat
 
+REMINDER = "<system-reminder>\nBe brief.\n</system-reminder>"
+IMAGE = {"type": "image_url", "image_url": {"url": "a"}}
 CALL = Message(role="assistant", tool_calls=[{"id": "1"}])
 RESULT = Message(role="tool", content="42 files", tool_call_id="1")
 
@@ -44,6 +48,8 @@ def parts(*texts):
         ),
         pytest.param([user("Count."), CALL, RESULT], "Count.", id="tool results belong to a turn"),
         pytest.param([user("Hi"), user("  ")], "Hi", id="spaces are no message"),
+        pytest.param([user("Hi"), user(REMINDER)], "Hi", id="a reminder is no message"),
+        pytest.param([user(parts(REMINDER, "Hi"))], "Hi", id="a reminder is no part"),
     ],
 )
 def test_the_latest_human_message_is_routed_on(messages, text):
@@ -77,6 +83,7 @@ def test_context_is_bounded(turns):
         pytest.param([user([{"type": "image_url", "image_url": {}}])], "", id="image only"),
         pytest.param([user(None)], "", id="null"),
         pytest.param([CALL, RESULT], "\n\n42 files", id="tool loop"),
+        pytest.param([user(REMINDER)], REMINDER, id="reminder only"),
     ],
 )
 def test_without_human_text_there_is_none_to_route_on(messages, whole):
@@ -97,8 +104,31 @@ def test_a_human_text_above_the_limit_is_cut():
     assert routing_text(messages, 101).is_cut is False
 
 
+def test_an_envelope_does_not_cut_the_human_text():
+    """
+    The limit is one of what the human wrote.
+    """
+    long = f"<system-reminder>\n{'x' * 200}\n</system-reminder>\nHi"
+
+    assert routing_text([user(long)], 100) == ("Hi", False, True)
+
+
+@each_chat
+def test_a_harness_is_seen_through(chat):
+    """
+    The decision is made on what the human wrote, offline on the same, and a tool loop is one.
+    """
+    messages = [Message.model_validate(message) for message in chat["messages"]]
+
+    text, _, is_of_user = routing_text(messages, 1_000)
+    assert text.split("\n\n")[0] == chat["human"]
+    assert is_of_user
+    assert text == row_prompt(chat, (), chat["id"])
+    assert continues_turn(messages) is chat["tool_loop"]
+
+
 @pytest.mark.parametrize(
-    ("messages", "only"),
+    ("messages", "continues"),
     [
         pytest.param([user("a"), CALL, RESULT], True, id="a result"),
         pytest.param([user("a"), CALL, RESULT, RESULT], True, id="two results"),
@@ -107,24 +137,87 @@ def test_a_human_text_above_the_limit_is_cut():
             True,
             id="a result as a part",
         ),
+        pytest.param([user("a"), CALL, RESULT, user(REMINDER)], True, id="a reminder behind"),
+        pytest.param([user("a"), CALL, user(REMINDER), RESULT], True, id="a reminder before"),
+        pytest.param(
+            [user("a"), CALL, RESULT, Message(role="system", content="Be brief.")],
+            True,
+            id="a system message",
+        ),
         pytest.param([user("a"), CALL, RESULT, user("stop")], False, id="someone spoke"),
+        pytest.param([user("a"), CALL, RESULT, user(f"{REMINDER}\nstop")], False, id="both"),
+        pytest.param([user("a"), CALL, RESULT, user([IMAGE])], False, id="someone shows an image"),
         pytest.param([user("a")], False, id="first turn"),
+        pytest.param([user(REMINDER)], False, id="no model yet"),
         pytest.param([user("a"), assistant("b")], False, id="the model spoke last"),
     ],
 )
-def test_a_turn_of_tool_results_is_told_apart(messages, only):
+def test_a_message_without_a_human_continues_the_turn(messages, continues):
     """
     It stays on its model.
     """
-    assert carries_only_tool_results(messages) is only
+    assert continues_turn(messages) is continues
 
 
-def test_a_turn_keeps_its_name_through_its_tool_calls():
+def test_a_turn_keeps_its_key_through_its_tool_calls():
     """
-    Agents send no session id; the next question of the same person has another name.
+    Agents send no session id; the next question of the same person has another key.
     """
     first = [user("Count the files.")]
     after_tools = [*first, CALL, RESULT, CALL, RESULT]
 
     assert turn_key(after_tools) == turn_key(first)
     assert turn_key([*after_tools, assistant("42"), user("Sure?")]) != turn_key(first)
+
+
+FIRST = [user("Hi"), assistant("Hello"), user("Count the files.")]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        pytest.param([user(f"{REMINDER}\nHi"), *FIRST[1:]], id="a reminder in an earlier message"),
+        pytest.param([user(REMINDER), *FIRST], id="a message of its own"),
+        pytest.param([*FIRST, CALL, RESULT, user(REMINDER)], id="a reminder behind the results"),
+        pytest.param([*FIRST[:2], user(parts("Count the files.", REMINDER))], id="as a part"),
+        pytest.param(
+            [*FIRST[:2], user([{**parts("Count the files.")[0], "cache_control": {}}])],
+            id="a mark of the cache",
+        ),
+        pytest.param([Message(role="system", content="12:30"), *FIRST], id="another system prompt"),
+        pytest.param([FIRST[0], CALL, RESULT, *FIRST[1:]], id="an earlier tool result"),
+    ],
+)
+def test_what_a_harness_moves_leaves_the_key(messages):
+    """
+    Else a tool loop lost its model whenever a reminder comes or goes.
+    """
+    assert turn_key(messages) == turn_key(FIRST)
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        pytest.param([user("Hello"), *FIRST[1:]], id="the human began otherwise"),
+        pytest.param([FIRST[0], assistant("Hey"), FIRST[2]], id="the model said something else"),
+        pytest.param([*FIRST[:2], user([*parts("Count the files."), IMAGE])], id="with an image"),
+        pytest.param([FIRST[2]], id="without what came before"),
+        pytest.param([user("Hi\nHello\nCount the files.")], id="in one message"),
+    ],
+)
+def test_another_conversation_has_another_key(messages):
+    """
+    Also with the same last words.
+    """
+    assert turn_key(messages) != turn_key(FIRST)
+
+
+def test_a_tool_loop_without_human_text_has_a_key_of_its_beginning():
+    """
+    An image alone starts a turn, too.
+    """
+    first = [user([IMAGE])]
+
+    assert turn_key([*first, CALL, RESULT]) == turn_key(first)
+    assert turn_key([user([{**IMAGE, "image_url": {"url": "b"}}])]) != turn_key(first)
+    assert continues_turn([*first, CALL, RESULT])

@@ -76,14 +76,14 @@ def test_a_chat_is_the_text_on_which_the_endpoint_would_decide(tmp_path):
         "q.jsonl",
         lines(
             {"id": 1, "messages": CHAT, "gt": "A"},
-            {"id": 2, "messages": CHAT, "prompt": "my own"},
+            {"id": 2, "messages": CHAT, "prompt": "<info-msg>my own</info-msg>"},
             {"id": 3, "messages": [*CHAT, {"role": "assistant", "content": "Done."}]},
         ),
     )
 
     questions = read_questions(path)
 
-    assert questions.prompts == (CHAT_TEXT, "my own", CHAT_TEXT)
+    assert questions.prompts == (CHAT_TEXT, "<info-msg>my own</info-msg>", CHAT_TEXT)
     assert questions.gold_answers == ("A", None, None)
 
 
@@ -121,6 +121,11 @@ def test_a_batch_file_of_openai_is_a_question_file(tmp_path):
         pytest.param({"id": 1, "messages": [3]}, r"messages\[0\] is 3; expected", id="no obj"),
         pytest.param({"id": 1, "messages": [{"content": "x"}]}, "object with role", id="no role"),
         pytest.param({"id": 1, "messages": []}, "no user message with text", id="empty"),
+        pytest.param(
+            {"id": 1, "messages": [{"role": "user", "content": "<info-msg>9:00</info-msg>"}]},
+            "no user message with text",
+            id="only an envelope",
+        ),
         pytest.param(
             {"id": 1, "messages": CHAT[:1]}, "no user message with text", id="only the system"
         ),
