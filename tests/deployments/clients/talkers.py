@@ -365,9 +365,6 @@ class LiteLLM:
     say = OpenAIChat.say
     loop = OpenAIChat.loop
 
-    def _model_name(self, model):
-        return model
-
     def parse(self, model, text):
         messages = [{"role": "user", "content": text}]
         answer = self._complete(False, model=model, messages=messages, response_format=Weather)

@@ -24,10 +24,8 @@ def agent():
 @pytest.fixture(scope="module")
 def url(served, agent):
     """The endpoint before the agent, which answers for each model in another API."""
-    upstreams = {
-        model: {"base_url": f"{agent}/v1", "api": api, "timeout_s": 10.0}
-        for api, model in MODELS.items()
-    }
+    common = {"base_url": f"{agent}/v1", "timeout_s": 10.0, "breaker_failures": 1000}
+    upstreams = {model: {**common, "api": api} for api, model in MODELS.items()}
     settings = {
         "pool": list(MODELS.values()),
         "upstreams": upstreams,
