@@ -101,6 +101,8 @@ class CountTokensBody(_Part):
     system: Annotated[Content | None, Field(repr=False)] = None
     tools: Annotated[tuple[dict[str, Any], ...], ListField] | None = None
     tool_choice: ToolChoice | None = None
+    cache_control: dict[str, Any] | None = None
+    """Mark for the prompt cache, of the last part of the request."""
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
     output_format: JsonFormat | None = None

@@ -39,7 +39,7 @@ def chat_messages(body: Mapping[str, Any], ignored: Ignored) -> list[ChatMessage
         messages += read(blocks_of(message["content"]), where, ignored)
     if len(messages) == n_before:
         raise mistake("messages", "no content is left that a model could read")
-    if cache := optional(body, "cache_control", dict, "body"):
+    if cache := body.get("cache_control"):
         _cache_up_to_the_end(messages[-1], cache)
     return messages
 
@@ -106,7 +106,7 @@ def _assistant(blocks: Sequence[Block], where: str, ignored: Ignored) -> list[Ch
         elif block["type"] in ("thinking", "redacted_thinking"):
             details.append(_reasoning(block, at) | {"index": len(details)})
         else:
-            texts += [part for part in parts_of(block, at, ignored) if part["type"] == "text"]
+            texts += _said(block, at, ignored)
     if not (texts or calls or details):
         return []
     message: ChatMessage = {"role": "assistant"}
@@ -116,6 +116,15 @@ def _assistant(blocks: Sequence[Block], where: str, ignored: Ignored) -> list[Ch
     if details:
         message["reasoning_details"] = details
     return [message]
+
+
+def _said(block: Block, where: str, ignored: Ignored) -> list[Part]:
+    """Return the parts of a block of a model, which are text."""
+    parts = parts_of(block, where, ignored)
+    texts = [part for part in parts if part["type"] == "text"]
+    if len(texts) < len(parts):
+        ignored.add(f"{where} ({block['type']})")
+    return texts
 
 
 def _tool_call(block: Block, where: str) -> dict[str, Any]:

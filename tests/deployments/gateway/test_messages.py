@@ -285,3 +285,44 @@ def test_errors_before_the_body_have_the_same_format(site, endpoint):
     assert got.status_code == 405
     assert got.json()["error"]["type"] == "invalid_request_error"
     assert got.json()["type"] == "error"
+
+
+def test_half_a_character_arrives(endpoint):
+    """
+    A truncated answer may end in one; it is no reason to lose the answer, whole or streamed.
+    """
+    whole = endpoint.replying({"content": "a\ud83d"}).create(**ASK)
+    chunks = [delta(content="a"), delta(content="\ud83d"), *finish("length")]
+    with endpoint.streaming(*chunks).stream(**ASK) as stream:
+        streamed = stream.get_final_message()
+
+    assert whole.content[0].text == streamed.content[0].text == "a\ud83d"
+    assert streamed.stop_reason == "max_tokens"
+
+
+def test_the_end_of_a_stream_has_our_field(endpoint):
+    """
+    With the model and the cost, beside the counts; a chunk that says ``error: null`` is none.
+    """
+    chunks = [delta(content="Four."), *(chunk | {"error": None} for chunk in finish("stop"))]
+
+    events = list(endpoint.streaming(*chunks).create(**ASK, stream=True))
+
+    assert [event.type for event in events[-2:]] == ["message_delta", "message_stop"]
+    assert events[-2].scope["model"] == "small"
+    assert events[-2].scope["cost_usd"] > 0
+    assert events[-2].usage.input_tokens == 20
+
+
+def test_a_json_answer_to_a_stream_becomes_events(endpoint):
+    """
+    Some upstreams ignore ``stream: true``.
+    """
+    call = {"id": "call_1", "function": {"name": "add", "arguments": '{"a": 2}'}}
+    messages = endpoint.replying({"tool_calls": [call]}, finish_reason="tool_calls")
+
+    with messages.stream(**ASK, tools=[TOOL]) as stream:
+        got = stream.get_final_message()
+
+    assert [block.type for block in got.content] == ["text", "tool_use"]
+    assert got.content[1].input == {"a": 2}

@@ -198,7 +198,7 @@ def test_blocks_that_no_chat_message_holds_are_named():
     """
     And left out; a message of which nothing is left is left out, too.
     """
-    blocks = [{"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}]
+    blocks = [{"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}, IMAGE]
 
     got = translated(
         {"role": "user", "content": [text("hi"), {"type": "container_upload", "file_id": "f"}]},
@@ -210,6 +210,7 @@ def test_blocks_that_no_chat_message_holds_are_named():
     assert got.ignored == (
         "messages[0].content[1] (container_upload)",
         "messages[1].content[0] (server_tool_use)",
+        "messages[1].content[1] (image)",
     )
 
 

@@ -170,6 +170,7 @@ def test_many_ignored_fields_are_counted():
             id="role",
         ),
         pytest.param({"system": 7}, "system: expected text or a list of content", id="system"),
+        pytest.param({"cache_control": 1}, "cache_control: expected an object, got 1", id="cache"),
         pytest.param({"tools": [{}]}, "tools[0].name: missing, and required", id="tool"),
         pytest.param({"tools": [{"name": "a"}]}, "tools[0].input_schema: missing", id="no schema"),
         pytest.param({"temperature": "hot"}, "temperature: expected a number", id="temperature"),
