@@ -59,9 +59,11 @@ MAY_IMPORT = {
         "deployments.protocol deployments.telemetry deployments.settings deployments.requests"
     ),
     "deployments.messages_api": "deployments.protocol",
+    "deployments.responses_api": "deployments.protocol",
     "deployments.gateway": (
         "deployments.protocol deployments.upstream deployments.telemetry deployments.settings "
-        "deployments.requests deployments.routing deployments.messages_api"
+        "deployments.requests deployments.routing deployments.messages_api "
+        "deployments.responses_api"
     ),
     "deployments.replicas": "deployments.protocol",
     "deployments.autoscaling": "",

@@ -23,6 +23,7 @@ from deployments.gateway.router import Router
 from deployments.gateway.surfaces import (
     COUNT_TOKENS,
     MESSAGES,
+    RESPONSES,
     Surface,
     Translation,
     translated_events,
@@ -36,6 +37,7 @@ from deployments.requests import (
     parse_json_object,
     read_body,
 )
+from deployments.responses_api import ResponseBody
 from deployments.settings import ActiveSettings
 from deployments.upstream import UpstreamResponse, UpstreamStream
 
@@ -150,6 +152,12 @@ async def count_tokens(request: Request) -> Response:
         return JSONResponse({"input_tokens": Requirements.from_chat(chat).prompt_tokens})
     finally:
         context.close()
+
+
+@V1.post("/responses", openapi_extra=_openapi_body(one_of(ResponseBody)), response_model=None)
+async def responses(request: Request) -> Response:
+    """Answer in the format of OpenAI's Responses API."""
+    return await translated(request, RESPONSES)
 
 
 @V1.post("/route", openapi_extra=_openapi_body(one_of(*ROUTE_BODIES)))

@@ -12,6 +12,7 @@ ENDPOINTS = {
     "/v1/chat/completions": "chat",
     "/v1/messages": "messages",
     "/v1/messages/count_tokens": "count_tokens",
+    "/v1/responses": "responses",
     "/v1/route": "route",
     "/v1/feedback": "feedback",
     "/v1/models": "models",

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from pydantic_core import from_json
 
 from deployments.messages_api import MessagesTranslation, anthropic_error
+from deployments.responses_api import ResponseTranslation, response_error
 from scope.upstream import event_data, event_text, split_events
 
 JsonObject = Mapping[str, Any]
@@ -71,9 +72,10 @@ class Surface:
 
 MESSAGES = Surface("messages", MessagesTranslation.from_json, anthropic_error)
 COUNT_TOKENS = Surface("count_tokens", MessagesTranslation.to_count, anthropic_error)
+RESPONSES = Surface("responses", ResponseTranslation.from_json, response_error)
 
 SURFACES: Mapping[str, Surface] = {
-    surface.endpoint: surface for surface in (MESSAGES, COUNT_TOKENS)
+    surface.endpoint: surface for surface in (MESSAGES, COUNT_TOKENS, RESPONSES)
 }
 """Endpoint -> its API."""
 
