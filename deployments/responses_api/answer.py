@@ -11,6 +11,7 @@ INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """Finish reason of an answer that is not whole -> this API's reason."""
 
 SAME_ECHOES = (
+    "model",
     "instructions",
     "max_output_tokens",
     "temperature",
@@ -78,7 +79,7 @@ def response_object(
         "completed_at": int(time.time()) if status == "completed" else None,
         "error": error,
         "incomplete_details": details,
-        "model": answer.get("model"),
+        "model": answer.get("model") or request["model"],
         "output": output,
         "usage": response_usage(answer.get("usage")),
         **scope,

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from deployments.protocol import RequestError, field_path, format_error, short_repr
+from deployments.protocol import short_repr, validate
 from deployments.responses_api.fields import JsonObject, field_error, required_text
 from deployments.responses_api.input_items import MessageList
 from deployments.responses_api.tools import ToolSet
@@ -140,12 +140,7 @@ class ResponseBody(BaseModel):
         for name, ours in CHAT_NAMES.items():
             if body.get(name) is not None:
                 raise field_error(name, f"a field of chat completions; expected {ours}")
-        try:
-            return cls.model_validate(body)
-        except ValidationError as error:
-            mistake = error.errors(include_url=False)[0]
-        # Pydantic's own error is not chained: it would quote a prompt in every traceback.
-        raise RequestError(format_error(mistake, cls), field_path(mistake) or None)
+        return validate(cls, body)
 
     def extra_fields(self) -> dict[str, Any]:
         """Return the fields that are neither listed nor ignored, such as ``seed``."""

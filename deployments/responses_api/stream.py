@@ -33,6 +33,7 @@ class ResponseStream:
         self._request, self._n_events, self._events = request, 0, list[str]()
         self._answer: dict[str, Any] = {}
         self._finish_reason: object = None
+        self._is_silent = False
         self._builder = OutputBuilder(called, request["id"], self._emit)
 
     def feed(self, chunk: JsonObject) -> bytes:
@@ -63,6 +64,9 @@ class ResponseStream:
         field ``error`` of the event as OpenAI sends it, and not at its documented fields.
         """
         self._start()
+        self._is_silent = True
+        self._builder.close("incomplete")  # without events: no client may act on half a call
+        self._is_silent = False
         message, code = str(error.get("message")), error.get("code")
         kind = RATE_LIMITED if RATE_LIMITED in (code, error.get("type")) else SERVER_ERROR
         failure = {"code": kind, "message": message}
@@ -84,6 +88,8 @@ class ResponseStream:
         )
 
     def _emit(self, kind: str, **fields: object) -> None:
+        if self._is_silent:
+            return
         event = {"type": kind, "sequence_number": self._n_events, **fields}
         self._events.append(f"event: {kind}\ndata: {_encode(event)}\n\n")
         self._n_events += 1

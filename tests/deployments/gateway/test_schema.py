@@ -46,6 +46,7 @@ def send(local, case):
         ("/v1/chat/completions", 200),
         ("/v1/messages", 200),
         ("/v1/messages/count_tokens", 200),
+        ("/v1/responses", 200),
         ("/v1/route", 200),
         ("/v1/feedback", 404),
     ],
@@ -65,6 +66,9 @@ def test_a_body_within_the_schema_gets_no_5xx(local, schema, path, status):
         if "messages" in case.body:
             case.body |= {"model": "auto", "messages": [*case.body["messages"], USER_MESSAGE]}
             statuses.add(send(local, case).status_code)
+        if "input" in case.body:
+            case.body |= {"model": "auto", "input": [USER_MESSAGE]}
+            statuses.add(send(local, case).status_code)
 
     check()
     assert status in statuses
@@ -76,6 +80,7 @@ def test_a_body_within_the_schema_gets_no_5xx(local, schema, path, status):
         "/v1/chat/completions",
         "/v1/messages",
         "/v1/messages/count_tokens",
+        "/v1/responses",
         "/v1/route",
         "/v1/feedback",
     ],

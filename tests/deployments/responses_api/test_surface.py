@@ -275,7 +275,7 @@ def test_an_answer_that_is_cut_off_is_incomplete(client, upstream, stream):
 
 def test_a_stream_that_breaks_fails(client, upstream):
     """
-    The response is told to have failed with what there is of it; then the client raises.
+    The response is told to have failed, with what there is of it; then the client raises.
     """
     upstream.behave({"*": {"way": "error", "message": "the GPU is gone"}})
     events = []
@@ -286,7 +286,24 @@ def test_a_stream_that_breaks_fails(client, upstream):
     failed = events[-1]
     assert failed.type == "response.failed"
     assert failed.response.error.code == "server_error"
-    assert failed.response.output[0].status == "in_progress"
+    assert failed.response.output[0].status == "incomplete"
+    assert failed.response.output_text == "The answer "
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_half_a_character_is_passed_on(site, upstream, stream):
+    """
+    An answer that was cut off may end in one; chat completions pass it on, too.
+    """
+    upstream.behave(
+        script(completion({"content": "A\ud83d"}, "length"), content_type="application/json")
+    )
+    body = {"model": "auto", "input": "a sum", "stream": stream}
+
+    got = site.post("/v1/responses", json=body)
+
+    assert got.status_code == 200
+    assert "A\\ud83d" in got.text
 
 
 @pytest.mark.parametrize(
