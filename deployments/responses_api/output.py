@@ -3,6 +3,7 @@
 A whole answer is made as a stream of one piece, so both have the same items.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -97,7 +98,10 @@ class OutputBuilder:
             item = CallItem(self._events, len(self.output), self._new_suffix(), call, tool)
             self._calls[key] = item
             self.output.append(item.item)
-        if isinstance(piece := function.get("arguments"), str) and piece:
+        piece = function.get("arguments")
+        if isinstance(piece, dict):  # as some upstreams have them in whole answers
+            piece = json.dumps(piece)
+        if isinstance(piece, str) and piece:
             item.add_arguments(piece)
 
     def _open_message(self) -> MessageItem:
