@@ -26,6 +26,7 @@ ASK = {"model": "auto", "messages": [{"role": "user", "content": "What is a sum?
 SURFACES: Mapping[str, Mapping[str, Any]] = {
     CHAT: ASK | {"max_tokens": 500, "stream_options": {"include_usage": True}},
     "/v1/messages": ASK | {"max_tokens": 500},
+    "/v1/responses": {"model": "auto", "input": ASK["messages"], "max_output_tokens": 500},
 }
 """Path -> body of a request."""
 

@@ -72,6 +72,7 @@ class Surface:
 
 MESSAGES = Surface("messages", MessagesTranslation.from_json, anthropic_error)
 COUNT_TOKENS = Surface("count_tokens", MessagesTranslation.to_count, anthropic_error)
+RESPONSES = Surface("responses", ResponseTranslation.from_json, response_error)
 
 RESPONSES = Surface("responses", ResponseTranslation.from_json, response_error)
 

@@ -1,10 +1,11 @@
 """The body of a response, and the chat completion that it is translated to."""
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from deployments.protocol import RequestError, field_path, format_error, short_repr
+from deployments.protocol import short_repr, validate
 from deployments.responses_api.fields import JsonObject, field_error, required_text
 from deployments.responses_api.input_items import MessageList
 from deployments.responses_api.tools import ToolSet
@@ -43,17 +44,25 @@ SAME_FIELDS = (
 )
 """Fields that mean the same in a chat completion; sent only if the client set them."""
 
-IGNORED_FIELDS = (
-    "access_programs",
-    "background_options",
-    "context_management",
-    "image",
-    "max_tool_calls",
-    "moderation",
-    "n",
-    "prompt_cache_options",
+PASSED_FIELDS = (
+    "chat_template_kwargs",
+    "frequency_penalty",
+    "logit_bias",
+    "min_p",
+    "models",
+    "prediction",
+    "presence_penalty",
+    "prompt_cache_retention",
+    "provider",
+    "repetition_penalty",
+    "seed",
+    "stop",
+    "top_k",
 )
-"""Fields of this API that no chat completion has, and ``n``: a response has one answer."""
+"""Fields of chat completions, of OpenAI's and common upstreams', that a client may add."""
+
+SHOWN_NAME = re.compile(r"\w{1,40}", re.ASCII)
+"""Name of an unknown field that may be told in a header."""
 
 LOGPROBS = "message.output_text.logprobs"
 
@@ -98,7 +107,7 @@ class ReasoningOptions(BaseModel):
 class ResponseBody(BaseModel):
     """A request for a response; in optional fields null means absent.
 
-    The class is also the schema of the body. Fields that are not listed go through untouched.
+    The class is also the schema of the body.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
@@ -126,6 +135,8 @@ class ResponseBody(BaseModel):
     stream_options: dict[str, Any] | None = None
     store: bool | None = None
     background: bool | None = None
+    scope: dict[str, Any] | None = None
+    plugins: Annotated[tuple[dict[str, Any], ...], ListField] | None = None
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Self:
@@ -140,22 +151,22 @@ class ResponseBody(BaseModel):
         for name, ours in CHAT_NAMES.items():
             if body.get(name) is not None:
                 raise field_error(name, f"a field of chat completions; expected {ours}")
-        try:
-            return cls.model_validate(body)
-        except ValidationError as error:
-            mistake = error.errors(include_url=False)[0]
-        # Pydantic's own error is not chained: it would quote a prompt in every traceback.
-        raise RequestError(format_error(mistake, cls), field_path(mistake) or None)
+        return validate(cls, body)
 
-    def extra_fields(self) -> dict[str, Any]:
-        """Return the fields that are neither listed nor ignored, such as ``seed``."""
+    def passed_fields(self) -> dict[str, Any]:
+        """Return the fields of chat completions that the client added, such as ``seed``."""
         extra = self.model_extra or {}
-        return {name: extra[name] for name in extra if name not in (*IGNORED_FIELDS, *STATEFUL)}
+        return {name: extra[name] for name in PASSED_FIELDS if extra.get(name) is not None}
 
     def ignored_fields(self) -> list[str]:
-        """Return the fields that are given and without effect here."""
+        """Return the fields that are given and without effect: upstreams refuse unknown ones."""
         extra = self.model_extra or {}
-        ignored = [name for name in IGNORED_FIELDS if extra.get(name) is not None]
+        known = {*SAME_FIELDS, *PASSED_FIELDS}
+        ignored = [
+            name if SHOWN_NAME.fullmatch(name) else "a field"
+            for name, value in extra.items()
+            if value is not None and name not in known
+        ]
         return [*ignored, "truncation"] if self.truncation == "auto" else ignored
 
 
@@ -176,11 +187,13 @@ def chat_body(body: ResponseBody, tools: ToolSet, items: MessageList) -> dict[st
     RequestError
         If an item, a tool or a format is wrong.
     """
-    chat = body.extra_fields()
+    chat = body.passed_fields()
     for name in SAME_FIELDS:
         value = getattr(body, name, None)
         if value is not None:
             chat[name] = value
+    if body.plugins is not None:
+        chat["plugins"] = list(body.plugins)
     chat["messages"] = _messages(body, items)
     chat |= tools.chat_fields(body.tool_choice)
     if body.parallel_tool_calls is not None and "tools" in chat:

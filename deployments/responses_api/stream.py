@@ -1,10 +1,10 @@
 """The events of a streamed response, made of the chunks of a chat completion."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from deployments.responses_api.answer import end_of, response_object
+from deployments.responses_api.events import EventWriter
 from deployments.responses_api.fields import JsonObject
 from deployments.responses_api.output import OutputBuilder
 from deployments.responses_api.tools import CalledTool
@@ -14,8 +14,6 @@ RATE_LIMITED = "rate_limit_exceeded"
 SERVER_ERROR = "server_error"
 KEPT = ("model", "usage", "scope")
 """Fields of chunks that the last event repeats."""
-
-_encode = json.JSONEncoder().encode  # in ASCII: a truncated answer may end in half a character
 
 
 class ResponseStream:
@@ -30,11 +28,10 @@ class ResponseStream:
     """
 
     def __init__(self, request: JsonObject, called: Mapping[str, CalledTool]) -> None:
-        self._request, self._n_events, self._events = request, 0, list[str]()
+        self._request, self._events = request, EventWriter()
         self._answer: dict[str, Any] = {}
         self._finish_reason: object = None
-        self._is_silent = False
-        self._builder = OutputBuilder(called, request["id"], self._emit)
+        self._builder = OutputBuilder(called, request["id"], self._events)
 
     def feed(self, chunk: JsonObject) -> bytes:
         """Return the events that a chunk stands for."""
@@ -46,7 +43,7 @@ class ResponseStream:
             self._finish_reason = choice.get("finish_reason") or self._finish_reason
             if isinstance(delta := choice.get("delta"), dict):
                 self._builder.feed(choice, delta)
-        return self._take()
+        return self._events.take()
 
     def finish(self) -> bytes:
         """Return the events after the last chunk of a whole answer; OpenAI sends no ``[DONE]``."""
@@ -54,8 +51,8 @@ class ResponseStream:
         status, details = end_of(self._finish_reason)
         self._builder.close(status)
         response = self._response(status, details=details)
-        self._emit(f"response.{status}", response=response)
-        return self._take()
+        self._events.write(f"response.{status}", response=response)
+        return self._events.take()
 
     def fail(self, error: JsonObject) -> bytes:
         """Return the last events of a stream that broke.
@@ -64,36 +61,27 @@ class ResponseStream:
         field ``error`` of the event as OpenAI sends it, and not at its documented fields.
         """
         self._start()
-        self._is_silent = True
+        self._events.is_silent = True
         self._builder.close("incomplete")  # without events: no client may act on half a call
-        self._is_silent = False
+        self._events.is_silent = False
         message, code = str(error.get("message")), error.get("code")
         kind = RATE_LIMITED if RATE_LIMITED in (code, error.get("type")) else SERVER_ERROR
         failure = {"code": kind, "message": message}
         response = self._response("failed", error=failure)
-        self._emit("response.failed", response=response)
+        self._events.write("response.failed", response=response)
         told = {**failure, "param": None}
-        self._emit("error", **told, error={**told, "type": error.get("type") or SERVER_ERROR})
-        return self._take()
+        self._events.write(
+            "error", **told, error={**told, "type": error.get("type") or SERVER_ERROR}
+        )
+        return self._events.take()
 
     def _start(self) -> None:
-        if not self._n_events:
+        if not self._events.has_begun:
             for status in ("created", "in_progress"):
-                self._emit(f"response.{status}", response=self._response("in_progress"))
+                self._events.write(f"response.{status}", response=self._response("in_progress"))
 
     def _response(self, status: str, **more: JsonObject | None) -> dict[str, Any]:
         output = self._builder.output
         return response_object(
             self._request, status=status, answer=self._answer, output=output, **more
         )
-
-    def _emit(self, kind: str, **fields: object) -> None:
-        if self._is_silent:
-            return
-        event = {"type": kind, "sequence_number": self._n_events, **fields}
-        self._events.append(f"event: {kind}\ndata: {_encode(event)}\n\n")
-        self._n_events += 1
-
-    def _take(self) -> bytes:
-        events, self._events = "".join(self._events), []
-        return events.encode()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployments.responses_api.answer import echo, end_of, response_object
+from deployments.responses_api.events import EventWriter
 from deployments.responses_api.fields import JsonObject
 from deployments.responses_api.input_items import MessageList
 from deployments.responses_api.output import OutputBuilder
@@ -52,7 +53,9 @@ class ResponseTranslation:
 
     def answer(self, completion: JsonObject) -> dict[str, Any]:
         """Return the response of a whole chat completion."""
-        builder = OutputBuilder(self._tools.called, self._request["id"], _no_event)
+        builder = OutputBuilder(
+            self._tools.called, self._request["id"], EventWriter(is_silent=True)
+        )
         choice: JsonObject = next(iter(choices_of(completion)), {})
         status, details = end_of(choice.get("finish_reason"))
         message = choice.get("message")
@@ -90,7 +93,3 @@ def _numbered(message: JsonObject) -> dict[str, Any]:
             known = [entry for entry in entries if isinstance(entry, dict)]
             numbered[name] = [entry | {"index": place} for place, entry in enumerate(known)]
     return numbered
-
-
-def _no_event(kind: str, **fields: object) -> None:
-    """Take no notice: a whole answer has no events."""

@@ -82,17 +82,22 @@ def test_a_field_of_a_chat_completion(given, expected):
 
 
 @pytest.mark.parametrize(
-    "given",
-    [{"max_tool_calls": 3}, {"n": 2}, {"truncation": "auto"}, {"context_management": []}],
-    ids=str,
+    ("given", "named"),
+    [
+        pytest.param({"max_tool_calls": 3}, ["max_tool_calls"], id="of this API"),
+        pytest.param({"n": 2}, ["n"], id="several answers"),
+        pytest.param({"truncation": "auto"}, ["truncation"], id="a value"),
+        pytest.param({"client_metadata": {}}, ["client_metadata"], id="unknown"),
+        pytest.param({"a\r\nb: 1": 7}, ["a field"], id="no name for a header"),
+    ],
 )
-def test_fields_without_effect_are_named(given):
+def test_fields_without_effect_are_named(given, named):
     """
-    And not passed on.
+    And not passed on: upstreams refuse what they do not know.
     """
     got = translated(**given)
 
-    assert got.ignored == list(given)
+    assert got.ignored == named
     assert set(got.chat) == {"model", "messages"}
 
 

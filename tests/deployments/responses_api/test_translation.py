@@ -86,6 +86,15 @@ def test_the_end_of_an_answer(finish_reason, status, reason):
     assert (got.incomplete_details and got.incomplete_details.reason) == reason
 
 
+def test_arguments_that_are_an_object_are_told_as_text():
+    """
+    As this API has them.
+    """
+    (call,) = response({"content": None, "tool_calls": [function("look", {"a": 1})]}).output
+
+    assert call.arguments == '{"a": 1}'
+
+
 def test_refusals_are_parts_of_their_own():
     """
     Clients tell them from text.
