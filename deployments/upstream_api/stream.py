@@ -17,9 +17,12 @@ from scope.upstream import GARBAGE, UpstreamError, event_data, split_events
 
 JsonObject = Mapping[str, Any]
 
-_TEXT = re.compile(rb'"delta":\s*\{\s*"type":\s*"text_delta",\s*"text":\s*("(?:[^"\\]|\\.)*")\s*\}')
-"""A piece of text: its JSON goes on as it is. A quote inside a text is escaped, so that the
-pattern matches no text of the answer."""
+_TEXT = re.compile(
+    rb'^data:\s*\{\s*"type":\s*"content_block_delta",\s*"index":\s*\d+,\s*"delta":\s*'
+    rb'\{\s*"type":\s*"text_delta",\s*"text":\s*("(?:[^"\\]|\\.)*")\s*\}\s*\}\s*$',
+    re.MULTILINE,
+)
+"""A piece of text, as Anthropic writes it: its JSON goes on without being read."""
 END = b"data: [DONE]\n\n"
 
 
