@@ -1,4 +1,4 @@
-"""An OpenAI-compatible upstream in a process of its own, with configurable failures.
+"""An upstream in a process of its own, with configurable failures: OpenAI's or Anthropic's API.
 
 ``with running({"small": {"way": "status", "status": 503, "times": 2}}) as upstream:`` serves
 ``upstream.base_url`` until the block ends; ``upstream.log()`` lists every request.
@@ -13,6 +13,8 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+
+from tests import messages_api
 
 ROOT = Path(__file__).parents[1]
 NORMAL = {
@@ -105,15 +107,20 @@ class App:
             headers = dict(scope["headers"])
             self.in_flight += 1
             try:
-                await self.complete(json.loads(body), headers, scope["client"], receive, send)
+                await self.complete(json.loads(body), headers, scope, receive, send)
             finally:
                 self.in_flight -= 1
 
-    async def complete(self, request, headers, client, receive, send):
-        """Answer one chat completion, with the behaviour of its model."""
+    async def complete(self, request, headers, scope, receive, send):
+        """Answer one chat completion or message, with the behaviour of its model."""
+        speaks_messages = scope["path"].endswith("/messages")
         model, prompt = request["model"], request["messages"][-1].get("content")
+        if speaks_messages:
+            prompt = "".join(block.get("text", "") for block in prompt)
         prompt = prompt if isinstance(prompt, str) else json.dumps(prompt)
         behaviour = {**NORMAL, **self.behaviours.get("*", {}), **self.behaviours.get(model, {})}
+        if speaks_messages:
+            behaviour = {**messages_api.NORMAL, **behaviour}
         attempt = self.attempts[model, prompt] = self.attempts.get((model, prompt), 0) + 1
         if answers := behaviour["answers"]:
             behaviour["answer"] = answers[(attempt - 1) % len(answers)]
@@ -132,11 +139,12 @@ class App:
             "temperature": request.get("temperature"),
             "body": request,
             "headers": {name.decode(): value.decode() for name, value in headers.items()},
-            "client": list(client),
+            "client": list(scope["client"]),
+            "path": scope["path"],
             "hung_up": False,
         }
         self.calls.append(call)
-        authorization = headers.get(b"authorization", b"").decode()
+        authorization = headers.get(b"authorization", headers.get(b"x-api-key", b"")).decode()
         if behaviour["delay_s"]:
             await asyncio.sleep(behaviour["delay_s"])
         forbidden = [name for name in behaviour["forbids"] if name in request]
@@ -167,9 +175,11 @@ class App:
                 if behaviour["retry_after"] is None
                 else {"retry-after": behaviour["retry_after"]}
             )
-            error = {"message": behaviour["message"].replace("{authorization}", authorization)}
-            error |= behaviour["error_fields"]
+            text = behaviour["message"].replace("{authorization}", authorization)
+            error = {"message": text, **behaviour["error_fields"]}
             error = {"error": error} if behaviour["shaped"] else error
+            if "blocks" in behaviour:
+                error = messages_api.error(behaviour, text)
             await answer(send, behaviour["status"], error, **extra)
         elif way == "cut":
             start = {"type": "http.response.start", "status": 200}
@@ -180,6 +190,8 @@ class App:
             await answer(send, 200, {"error": error})
         elif way == "garbage":
             await answer(send, 200, ["what", "is", "this"])
+        elif "blocks" in behaviour:
+            await answer(send, 200, messages_api.message(behaviour))
         else:
             await answer(send, 200, completion(behaviour, authorization, usage=way != "no_usage"))
 
@@ -214,17 +226,21 @@ async def stream(way, behaviour, authorization, receive, send):
     headers = [(b"content-type", b"text/event-stream")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     text = behaviour["answer"].replace("{authorization}", authorization)
-    events = list(chunks(behaviour, text, usage=way != "no_usage"))
+    if "blocks" in behaviour:
+        events = [messages_api.event(event) for event in messages_api.events(behaviour)]
+    else:
+        pieces = chunks(behaviour, text, usage=way != "no_usage")
+        events = [f"data: {piece}\n\n" for piece in pieces]
     for event in events if way in ("ok", "no_usage") else events[: behaviour["events"]]:
-        await send_event(send, event)
+        await send_text(send, event)
     if way == "held":
         await receive()
         return True
-    if way == "error":
-        await send_event(
-            send,
-            json.dumps({"error": {"message": behaviour["message"], "code": behaviour["status"]}}),
-        )
+    if way == "error" and "blocks" in behaviour:
+        await send_text(send, messages_api.event(messages_api.error(behaviour, "configured")))
+    elif way == "error":
+        error = {"message": behaviour["message"], "code": behaviour["status"]}
+        await send_text(send, f"data: {json.dumps({'error': error})}\n\n")
     if way != "cut":
         await send({"type": "http.response.body"})
     return False
@@ -238,8 +254,7 @@ async def play(behaviour, send):
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     for piece in behaviour["script"]:
         if isinstance(piece, str):
-            body = piece.encode()
-            await send({"type": "http.response.body", "body": body, "more_body": True})
+            await send_text(send, piece)
         else:
             await asyncio.sleep(piece)
     await send({"type": "http.response.body"})
@@ -262,9 +277,8 @@ def chunk(choices, **more):
     return json.dumps({**head, "choices": choices, **more})
 
 
-async def send_event(send, data):
-    body = f"data: {data}\n\n".encode()
-    await send({"type": "http.response.body", "body": body, "more_body": True})
+async def send_text(send, text):
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
 
 
 async def answer(send, status, value, **headers):

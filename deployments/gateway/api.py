@@ -129,7 +129,7 @@ async def translated(request: Request, surface: Surface) -> Response:
     try:
         translation = surface.translate(parse_json_object(body))
         headers = dict(request.headers)
-        await _router(request).chat(context, translation.chat, headers, show_usage=True)
+        await _router(request).chat(context, translation.chat, headers, is_translated=True)
         return _translated_response(context, surface, translation)
     except BaseException:
         context.close()

@@ -73,7 +73,7 @@ class Router:
         body: dict[str, Any],
         headers: Mapping[str, str],
         *,
-        show_usage: bool = False,
+        is_translated: bool = False,
     ) -> None:
         """Decide, and call the models in the order of the decision; the answer is in `context`.
 
@@ -84,8 +84,9 @@ class Router:
             Of a chat completion.
         headers : mapping of str to str
             Of the request, names in lower case.
-        show_usage : bool, default=False
-            Whether a stream ends with its usage, even if `body` does not ask for it.
+        is_translated : bool, default=False
+            Whether the client speaks another API: a stream ends with its usage, and fields beyond
+            OpenAI's are sent only to upstreams that are known to take them.
 
         Raises
         ------
@@ -114,7 +115,7 @@ class Router:
             decision.ranking,
             deadline_s=deadline_s(chat.scope.deadline_ms, limits) - context.overhead_s,
             headers={"x-request-id": decision.id, **headers},
-            show_usage=show_usage,
+            is_translated=is_translated,
         )
         context.record_answer(answer)
         if request is not None and answer.model is not None:

@@ -55,7 +55,7 @@ async def stream_upstream(
     """
     clock = asyncio.get_running_loop().time
     began_at, upstream, asked = clock(), arm.upstream, asks_for_usage(request.body)
-    wanted = asked or request.show_usage
+    wanted = asked or request.is_translated
     asking = replace(request, body=request.body if asked else with_usage(request.body))
     if not upstream.requests_stream_usage or asking.body == request.body:
         return await _begin_stream(client, arm, request, show_usage=wanted)

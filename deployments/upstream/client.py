@@ -3,7 +3,7 @@
 import asyncio
 import json
 from codecs import BOM_UTF8
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ import httpx
 from deployments.upstream.conversion import END, completion_events
 from deployments.upstream.errors import DEADLINE
 from deployments.upstream.upstreams import Upstream
+from deployments.upstream_api import without_extensions
 from scope.upstream import (
     CONNECT_S,
     TIMEOUT,
@@ -22,12 +23,8 @@ from scope.upstream import (
     http_error,
     map_transport_error,
     open_transport,
-    read_completion,
     retry_after_s,
 )
-
-FORWARDED_HEADERS = ("idempotency-key", "x-request-id", "x-client-request-id")
-"""Headers of the client that are sent to the upstream; its key and its cookies never are."""
 
 MIN_START_BYTES = 6
 """Of a body, without white space: ``event:`` tells server-sent events from JSON."""
@@ -43,27 +40,41 @@ class UpstreamRequest:
     Attributes
     ----------
     body : mapping
-        Of the upstream's request, without ``model``.
+        Of a chat completion, without ``model``.
     headers : mapping of str to str
-        All of the client's, names in lower case; `FORWARDED_HEADERS` are sent.
+        All of the client's, names in lower case; those that the upstream's API names are sent.
     left_s : float
         Seconds until the deadline.
-    show_usage : bool
-        Whether a stream ends with its usage, even if the body does not ask for it.
+    is_translated : bool
+        Whether the client speaks another API: a stream ends with its usage, and fields beyond
+        OpenAI's are sent only to upstreams that are known to take them.
     """
 
     body: Mapping[str, Any]
     headers: Mapping[str, str]
     left_s: float
-    show_usage: bool = False
+    is_translated: bool = False
 
     def timeout_s(self, upstream: Upstream) -> float:
         """Return the time-out of a call of this upstream."""
         return min(self.left_s, upstream.settings.timeout_s)
 
-    def forwarded_headers(self) -> dict[str, str]:
-        """Return the headers to send; a value that is not allowed in a header is left out."""
-        headers = {name: self.headers[name] for name in FORWARDED_HEADERS if name in self.headers}
+    def call_body(self, upstream: Upstream) -> dict[str, Any]:
+        """Return the body of a call, in words of the upstream's API.
+
+        Raises
+        ------
+        UpstreamError
+            ``not supported``: the API cannot say it.
+        """
+        chat = self.body
+        if self.is_translated and not upstream.takes_extensions:
+            chat = without_extensions(chat)
+        return upstream.api.body(chat, upstream.model)
+
+    def forwarded_headers(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the client's headers of these names; a value that no header has is left out."""
+        headers = {name: self.headers[name] for name in names if name in self.headers}
         return {
             name: value
             for name, value in headers.items()
@@ -93,7 +104,8 @@ class UpstreamClient:
                 asyncio.timeout(request.timeout_s(upstream)),
                 self._response(upstream, request, "gzip, deflate") as response,
             ):
-                return _completion(upstream, await response.aread())
+                content = upstream.redact_bytes(await response.aread())
+                return upstream.api.read_answer(content, upstream.redact)
 
     @asynccontextmanager
     async def stream(
@@ -130,14 +142,13 @@ class UpstreamClient:
     async def _response(
         self, upstream: Upstream, request: UpstreamRequest, encoding: str
     ) -> AsyncIterator[httpx.Response]:
-        headers = request.forwarded_headers()
+        api = upstream.api
+        headers = api.headers(upstream.key) | request.forwarded_headers(api.forwarded)
         headers |= {"content-type": "application/json", "accept-encoding": encoding}
-        if upstream.key:
-            headers["authorization"] = f"Bearer {upstream.key}"
         http_request = httpx.Request(
             "POST",
-            f"{upstream.settings.base_url}/chat/completions",
-            content=json.dumps({**request.body, "model": upstream.model}).encode(),
+            upstream.settings.base_url + api.path,
+            content=json.dumps(request.call_body(upstream)).encode(),
             headers=headers,
             extensions={"timeout": {"connect": CONNECT_S, "read": upstream.settings.timeout_s}},
         )
@@ -172,7 +183,7 @@ def _map_errors(upstream: Upstream, request: UpstreamRequest) -> Iterator[None]:
 
 
 async def _event_chunks(upstream: Upstream, response: httpx.Response) -> AsyncIterator[bytes]:
-    """Yield the server-sent events of a stream; its body says what it is, not its content type.
+    """Yield the events of a chat completion; the body says what it is, not its content type.
 
     Upstreams send events as ``text/plain``, and whole answers to those that asked for a stream.
     """
@@ -183,16 +194,18 @@ async def _event_chunks(upstream: Upstream, response: httpx.Response) -> AsyncIt
         if len(start.lstrip()) >= MIN_START_BYTES:
             break
     if not holds_events(start):
-        rest = b"".join([chunk async for chunk in chunks])
-        with read_completion(upstream.redact_bytes(start + rest), upstream.redact) as answer:
-            answer["choices"][0]["message"]
-            start = b"".join(completion_events(answer)) + END
-    yield start.removeprefix(BOM_UTF8)
+        content = upstream.redact_bytes(start + b"".join([chunk async for chunk in chunks]))
+        answer = upstream.api.read_answer(content, upstream.redact)
+        yield b"".join(completion_events(answer)) + END
+        return
+    start = start.removeprefix(BOM_UTF8)
+    if upstream.api.translate_events is None:
+        yield start
+        async for chunk in chunks:
+            yield chunk
+        return
+    events = upstream.api.translate_events()
+    yield events.feed(start)
     async for chunk in chunks:
-        yield chunk
-
-
-def _completion(upstream: Upstream, content: bytes) -> dict[str, Any]:
-    with read_completion(upstream.redact_bytes(content), upstream.redact) as data:
-        data["choices"][0]["message"]
-        return dict(data)
+        yield events.feed(chunk)
+    yield events.finish()

@@ -59,26 +59,28 @@ class FallbackExecutor:
         *,
         deadline_s: float,
         headers: Mapping[str, str],
-        show_usage: bool = False,
+        is_translated: bool = False,
     ) -> UpstreamResponse | UpstreamStream:
         """Return the answer of the first of `models` that gives one.
 
         Parameters
         ----------
         body : mapping
-            A chat-completions request without our own fields. It is sent unchanged except for
-            ``model``, the ``reasoning_effort`` of an arm that has one and, in a stream,
-            ``stream_options.include_usage`` where the upstream knows it. Several samples differ
-            in their ``seed``, if any.
+            A chat-completions request without our own fields. An upstream that speaks it is sent
+            it unchanged except for ``model``, the ``reasoning_effort`` of an arm that has one and,
+            in a stream, ``stream_options.include_usage`` where the upstream knows it. Several
+            samples differ in their ``seed``, if any.
         models : sequence of str
             The allowed arms, best first; in a stream each has one sample.
         deadline_s : float
             Time-out for a whole answer, or for the beginning of one in a stream. A stream that has
             begun continues as long as no gap between its chunks exceeds the model's ``timeout_s``.
         headers : mapping of str to str
-            The client's, names in lower case; `FORWARDED_HEADERS` are sent to the upstream.
-        show_usage : bool, default=False
-            Whether a stream ends with its usage, even if `body` does not ask for it.
+            The client's, names in lower case; those that the upstream's API names are sent.
+        is_translated : bool, default=False
+            Whether the client speaks another API: a stream ends with its usage, even if `body`
+            does not ask for it, and fields beyond OpenAI's are sent only to upstreams that are
+            known to take them.
 
         Returns
         -------
@@ -101,7 +103,7 @@ class FallbackExecutor:
             call = stream_upstream
             candidates = [arm for arm in candidates if arm.arm.n_samples == 1]
         ends_at = asyncio.get_running_loop().time() + deadline_s
-        history = AttemptHistory(body, headers, ends_at, show_usage)
+        history = AttemptHistory(body, headers, ends_at, is_translated)
         rounds = self.retries.retrying(
             deadline_s=history.left_s, n_attempts=lambda: history.n_calls
         )

@@ -37,8 +37,8 @@ class AttemptHistory:
     headers: Mapping[str, str]
     ends_at: float
     """On the event loop's clock."""
-    show_usage: bool = False
-    """Whether a stream ends with its usage, even if `body` does not ask for it."""
+    is_translated: bool = False
+    """As in `UpstreamRequest`."""
     attempts: list[Attempt] = field(default_factory=list)
     failures: dict[str, "Failure"] = field(default_factory=dict)
     """The latest of each arm."""
@@ -52,7 +52,7 @@ class AttemptHistory:
 
     def request(self, arm: ArmUpstream) -> UpstreamRequest:
         """Return the request for the next upstream."""
-        return UpstreamRequest(arm.body(self.body), self.headers, self.left_s, self.show_usage)
+        return UpstreamRequest(arm.body(self.body), self.headers, self.left_s, self.is_translated)
 
     def record_failure(self, arm: ArmUpstream, error: UpstreamError) -> None:
         """Note why an arm failed, and until when it asks to wait."""

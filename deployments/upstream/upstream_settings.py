@@ -2,8 +2,9 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from deployments.upstream_api import APIS, ApiName
 from scope.config import StrictModel
 from scope.upstream import (
     ParameterRules,
@@ -21,8 +22,10 @@ OUR_FIELDS = ("model", "messages", "stream", "stream_options")
 class UpstreamSettings(StrictModel):
     """One model's entry in ``user_config: upstreams``."""
 
+    api: ApiName = "chat"
+    """What the upstream speaks: chat completions, or Anthropic's Messages."""
     base_url: str
-    """Up to and without ``/chat/completions``."""
+    """Up to and without ``/chat/completions`` or ``/messages``."""
     key_variable: str | None = None
     """Environment variable that holds the key; None: the upstream needs none."""
     model: str | None = Field(default=None, min_length=1)
@@ -50,8 +53,9 @@ class UpstreamSettings(StrictModel):
 
     @field_validator("base_url")
     @classmethod
-    def _check_address(cls, base_url: str) -> str:
-        if problem := address_problem(base_url):
+    def _check_address(cls, base_url: str, info: ValidationInfo) -> str:
+        api = APIS[info.data.get("api", "chat")]  # not there if it is wrong itself
+        if problem := address_problem(base_url, api.path):
             raise ValueError(problem)
         return base_url.rstrip("/")
 

@@ -10,6 +10,7 @@ from deployments.protocol import CircuitBreaker
 from deployments.upstream.errors import DEADLINE, FULL, OPEN, not_attempted_error
 from deployments.upstream.learning import LearnedLimits
 from deployments.upstream.upstream_settings import UpstreamSettings
+from deployments.upstream_api import APIS, NOT_SUPPORTED, UpstreamApi, takes_extensions
 from scope.arms import Arm, arm_spec, spec_of_one_call
 from scope.errors import ConfigError, UnknownModelError
 from scope.model_catalogue import ModelLimits, catalogued
@@ -52,8 +53,20 @@ class Upstream:
     takes_stream_usage: bool | None = None
 
     @property
+    def api(self) -> UpstreamApi:
+        """The API that it speaks."""
+        return APIS[self.settings.api]
+
+    @property
+    def takes_extensions(self) -> bool:
+        """Whether it is known to take fields beyond OpenAI's, such as ``reasoning_details``."""
+        return self.settings.api == "messages" or takes_extensions(self.settings.base_url)
+
+    @property
     def requests_stream_usage(self) -> bool:
-        """Whether a stream's usage is requested."""
+        """Whether a stream's usage is requested; Anthropic's API always tells it."""
+        if self.settings.api == "messages":
+            return False
         return self.settings.stream_usage != "never" and self.takes_stream_usage is not False
 
     @property
@@ -75,7 +88,7 @@ class Upstream:
         """Hold a slot during the block, and report its result to the breaker.
 
         A wrong request, a client that disconnects and a deadline of the client that is too short
-        are no failures of the upstream.
+        are no failures of the upstream; a request that it was not sent says nothing about it.
 
         Raises
         ------
@@ -92,10 +105,9 @@ class Upstream:
             yield
             record = self.breaker.record_success
         except UpstreamError as error:
-            if error.is_client_error:
-                record = self.breaker.record_success
-            elif error.kind != DEADLINE:
-                record = self.breaker.record_failure
+            if error.kind not in (DEADLINE, NOT_SUPPORTED):
+                wrong = error.is_client_error
+                record = self.breaker.record_success if wrong else self.breaker.record_failure
             raise
         finally:
             self.in_flight -= 1

@@ -30,8 +30,14 @@ ENDPOINTS = (
 """Paths of an API that follow its base URL."""
 
 
-def address_problem(base_url: str) -> str | None:
+def address_problem(base_url: str, called: str = CALLED) -> str | None:
     """Return what is wrong with the base URL of an API; None if nothing is.
+
+    Parameters
+    ----------
+    base_url : str
+    called : str, default="/chat/completions"
+        Path that calls add.
 
     Examples
     --------
@@ -52,7 +58,7 @@ def address_problem(base_url: str) -> str | None:
     path = base_url.rstrip("/")
     for endpoint in ENDPOINTS:
         if path.endswith(endpoint):
-            return f"ends in {endpoint}; leave that out, as calls add {CALLED}"
+            return f"ends in {endpoint}; leave that out, as calls add {called}"
     return None
 
 

@@ -25,8 +25,9 @@ STATUS_OF_CODE = {_bare(status.name): status.value for status in HTTPStatus if s
         413: "request_too_large",
         429: "rate_limit insufficient_quota resource_exhausted",
         500: "server api internal",
-        503: "overloaded unavailable engine_overloaded server_overloaded",
+        503: "unavailable engine_overloaded server_overloaded",
         504: "timeout deadline",
+        529: "overloaded",
     }.items()
     for name in names.split()
 }

@@ -27,7 +27,7 @@ _NOT_ABOUT_CONTENT = frozenset({401, 402, 408, 409, 425, 429})
 
 _CREDIT = re.compile(r"credit balance is too low|insufficient (credit|balance)", re.IGNORECASE)
 _CONTEXT = re.compile(
-    r"context (length|window|size)|(prompt|input) is too long|too many (input )?tokens"
+    r"context (length|window|size|limit)|(prompt|input) is too long|too many (input )?tokens"
     r"|(input|prompt) token count|maximum (prompt|input|model) length|max_model_len"
     r"|exceeds? the (model's )?(maximum|max)\w* (number of )?tokens",
     re.IGNORECASE,
@@ -46,6 +46,7 @@ _WINDOWS = tuple(
         rf"available context size\W*{_COUNT}",
         rf"context (?:length|window|size)(?: limit)?(?: is| of)?\W*(?:only )?{_COUNT}",
         rf"cannot exceed\W*{_COUNT}",
+        rf"context limit: \d+ \+ \d+ > {_COUNT}",
     )
 )
 
@@ -58,7 +59,10 @@ _UNSUPPORTED = re.compile(
 _CAPABILITY_WORDS = (
     (re.compile(r"json_object|json mode", re.IGNORECASE), "json_mode"),
     (
-        re.compile(r"json_schema|response_format|structured output|json schema", re.IGNORECASE),
+        re.compile(
+            r"json_schema|response_format|output_(?:config\.)?format|structured output|json schema",
+            re.IGNORECASE,
+        ),
         "response_schema",
     ),
     (
@@ -72,6 +76,7 @@ _CAPABILITY_WORDS = (
 )
 """What a text about something unsupported names -> the capability, as LiteLLM calls it."""
 
+_LENGTH = re.compile(r"maximum allowed number of output tokens", re.IGNORECASE)
 _PARAMETER = re.compile(
     r"(?:unsupported|unrecogni[sz]ed|unknown|unexpected)"
     r"(?: request)? (?:parameter|argument|field|name|property)s?(?: supplied)?\W*(?P<a>\w+)"
@@ -148,6 +153,8 @@ def _unsupported(message: str, error: Mapping[str, Any], codes: set[str]) -> Ref
         return Refusal("parameter", subject=field)
     if "invalid_value" in codes:
         return Refusal("parameter") if field in LENGTH_FIELDS else None
+    if _LENGTH.search(message):
+        return Refusal("parameter")
     if codes & PARAMETER_CODES or _PARAMETER.search(message):
         return Refusal("parameter", subject=field)
     return None

@@ -58,10 +58,24 @@ class Site:
             self.executor.best_of_n.settings = SamplingSettings(grace_s=grace_s)
             yield self
 
-    def execute(self, models=("small", "large"), *, deadline_s=5.0, headers=None, **body):
+    def execute(
+        self,
+        models=("small", "large"),
+        *,
+        deadline_s=5.0,
+        headers=None,
+        is_translated=False,
+        **body,
+    ):
         """Start a request of this test's prompt."""
         body = {"messages": [{"role": "user", "content": self.prompt}], **body}
-        return self.executor.execute(body, models, deadline_s=deadline_s, headers=headers or {})
+        return self.executor.execute(
+            body,
+            models,
+            deadline_s=deadline_s,
+            headers=headers or {},
+            is_translated=is_translated,
+        )
 
     def log(self):
         """The calls of this test at the upstream."""

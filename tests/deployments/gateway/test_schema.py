@@ -82,7 +82,6 @@ def test_a_body_within_the_schema_gets_no_5xx(local, schema, path, status):
         "/v1/messages/count_tokens",
         "/v1/responses",
         "/v1/route",
-        "/v1/responses",
         "/v1/feedback",
     ],
 )

@@ -66,6 +66,23 @@ def test_a_base_url_holds_only_an_address(base_url, message):
 
 
 @pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"api": "chat"}, "calls add /chat/completions"),
+        ({"api": "messages"}, "calls add /messages"),
+        ({"api": "responses"}, "api"),
+    ],
+)
+def test_a_base_url_fits_the_api(fields, message):
+    """
+    The sentence names the path that follows the address.
+    """
+    fields = {**fields, "base_url": "https://host/v1/messages"}
+    with pytest.raises(ConfigError, match=message):
+        parse(UpstreamSettings, fields, "user_config")
+
+
+@pytest.mark.parametrize(
     ("fields", "expected"),
     [
         pytest.param({"model": "their-name"}, "their-name", id="settings"),

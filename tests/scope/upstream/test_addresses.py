@@ -32,6 +32,15 @@ def test_an_address_with_the_path_of_an_endpoint_is_refused(ending):
     )
 
 
+def test_the_path_that_calls_add_is_that_of_the_api():
+    """
+    Of the upstream whose address it is.
+    """
+    problem = address_problem("https://api.anthropic.com/v1/messages", "/messages")
+
+    assert problem == "ends in /messages; leave that out, as calls add /messages"
+
+
 @pytest.mark.parametrize(
     "address",
     [

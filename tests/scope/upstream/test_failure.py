@@ -94,7 +94,7 @@ def test_what_is_no_failure_is_not_read_as_one(data):
         pytest.param({"code": "insufficient_quota"}, 429, id="quota"),
         pytest.param({"type": "RateLimitError"}, 429, id="vLLM's type"),
         pytest.param({"status": "RESOURCE_EXHAUSTED"}, 429, id="Google's status"),
-        pytest.param({"type": "overloaded_error"}, 503, id="Anthropic's type"),
+        pytest.param({"type": "overloaded_error"}, 529, id="Anthropic's type"),
         pytest.param({"type": "invalid_request_error", "code": "odd"}, 400, id="type, odd code"),
         pytest.param({"code": "context_length_exceeded"}, 400, id="window"),
         pytest.param({"code": "SERVICE_UNAVAILABLE"}, 503, id="HTTP's name"),

@@ -22,6 +22,8 @@ from scope.upstream.refusal import Refusal, read_refusal
         ("too many tokens: total number of tokens in the prompt cannot exceed 4081", 4_081),
         ("Requested token count exceeds the model's maximum context length of 131072 tokens",
          131_072),
+        ("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease "
+         "input length or `max_tokens` and try again", 200_000),
         ("Input is too long for requested model.", None),
         ("the request exceeds the available context size, try increasing it", None),
     ],
@@ -58,6 +60,7 @@ def test_a_field_names_the_window_too():
         ("Invalid parameter: 'response_format' of type 'json_schema' is not supported with this "
          "model.", "response_schema"),
         ("response_format type json_object is not supported", "json_mode"),
+        ("'claude-3-haiku-20240307' does not support output_config.format", "response_schema"),
     ],
 )  # fmt: skip
 def test_a_capability_that_a_model_lacks_is_named(message, subject):
@@ -79,6 +82,8 @@ def test_a_capability_that_a_model_lacks_is_named(message, subject):
          {"param": "temperature", "code": "unsupported_value"}, "temperature"),
         ("max_tokens is too large: 100000. This model supports at most 16384 completion tokens",
          {"param": "max_tokens", "code": "invalid_value"}, None),
+        ("max_tokens: 64000 > 8192, which is the maximum allowed number of output tokens for "
+         "claude-3-5-haiku-20241022", {"type": "invalid_request_error"}, None),
         ("Unrecognized request argument supplied: top_k", {}, "top_k"),
         ("property 'logprobs' is unsupported", {}, "logprobs"),
         ("x does not support parameters: ['seed'], for model=y", {}, "seed"),
