@@ -23,9 +23,9 @@ MODELS = (
 )
 
 
-def pool_settings(upstream):
+def pool_settings(upstream, timeout_s=5.0):
     """Settings of a Router that serves all of them, and gives none up."""
-    one = {"base_url": upstream.base_url, "timeout_s": 5.0, "breaker_failures": 1000}
+    one = {"base_url": upstream.base_url, "timeout_s": timeout_s, "breaker_failures": 1000}
     return {
         "pool": list(MODELS),
         "policy": {"alpha": 1.0},
@@ -38,7 +38,16 @@ class Endpoint:
 
     def __init__(self, served, upstream):
         self.served, self.upstream, self.http = served, upstream, served.http
-        self.n_before = 0
+        self.n_before, self.n_deployed = 0, 0
+
+    def deploy(self):
+        """Serve the pool, with settings of upstreams that differ from those before.
+
+        What is known of an upstream, such as when it wants the next call, ends with its settings.
+        """
+        self.n_deployed += 1
+        settings = pool_settings(self.upstream, timeout_s=5.0 + self.n_deployed / 1000)
+        self.served.deploy(Router={"user_config": settings})
 
     def behave(self, behaviours):
         """Have each model behave so from now on, and forget the calls so far."""

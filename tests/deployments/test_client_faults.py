@@ -24,8 +24,9 @@ USER = {"role": "user", "content": QUESTION}
 def endpoint(served, upstream):
     """The pool, all of whose models answer."""
     upstream.behave({})
-    served.deploy(Router={"user_config": pool_settings(upstream)})
-    return Endpoint(served, upstream)
+    endpoint = Endpoint(served, upstream)
+    endpoint.deploy()
+    return endpoint
 
 
 def post(endpoint, path="/v1/chat/completions", *, headers=None, **fields):
@@ -94,7 +95,7 @@ def replaced(endpoint):
         return endpoint.http.get("/ready").json()["settings"]
 
     yield deploy
-    endpoint.served.deploy(Router={"user_config": models})
+    endpoint.deploy()
 
 
 def test_fault_16_an_address_that_ends_in_an_endpoint_is_refused(endpoint, replaced):

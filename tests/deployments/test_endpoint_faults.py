@@ -15,7 +15,6 @@ from tests.deployments.endpoint import (
     answer,
     events,
     model_of,
-    pool_settings,
 )
 
 pytestmark = pytest.mark.ray
@@ -25,8 +24,9 @@ pytestmark = pytest.mark.ray
 def served_pool(served, upstream):
     """Serve the pool once, for all tests here."""
     upstream.behave({})
-    served.deploy(Router={"user_config": pool_settings(upstream)})
-    return Endpoint(served, upstream)
+    endpoint = Endpoint(served, upstream)
+    endpoint.deploy()
+    return endpoint
 
 
 @pytest.fixture
@@ -34,6 +34,13 @@ def endpoint(served_pool):
     """The pool, all of whose models answer."""
     served_pool.behave({})
     return served_pool
+
+
+@pytest.fixture
+def busy_endpoint(endpoint):
+    """The pool, for a test whose upstreams ask to wait: the next test need not."""
+    yield endpoint
+    endpoint.deploy()
 
 
 def event(finish_reason=None, index=0, **delta):
@@ -159,18 +166,31 @@ def test_fault_03_an_error_in_a_whole_answer_falls_back(endpoint, fields):
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("code", [429, "rate_limit_exceeded"])
-def test_fault_03_a_429_stays_one_when_all_fail(endpoint, stream, code):
+def test_fault_03_a_429_stays_one_when_all_fail(busy_endpoint, stream, code):
     """
     With its `Retry-After`, although it came with status 200.
     """
     body = {"error": {"message": "slow down", "code": code}}
     pieces = [ROLE, failure(**body)] if stream else [json.dumps(body)]
     kind = "text/event-stream" if stream else "application/json"
-    endpoint.behave({"*": script(*pieces, content_type=kind, retry_after="30")})
+    busy_endpoint.behave({"*": script(*pieces, content_type=kind, retry_after="30")})
 
-    response = endpoint.chat(stream=stream)
+    response = busy_endpoint.chat(stream=stream)
 
     assert (response.status_code, response.headers.get("retry-after")) == (429, "30")
+
+
+@pytest.mark.parametrize("status", [500, 503, 529])
+def test_fault_03_the_status_of_an_upstream_survives(endpoint, status):
+    """
+    The client's library decides by it whether to try again.
+    """
+    endpoint.behave({"*": {"way": "status", "status": status}})
+
+    response = endpoint.chat()
+
+    assert response.status_code == status
+    assert response.json()["error"]["type"] == "server_error"
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/event-stream"])
@@ -233,14 +253,16 @@ def test_fault_06_the_routers_own_choice_fails_no_client(endpoint, refusal):
 
 
 @pytest.mark.parametrize(("best_s", "next_s"), [("20", "40"), ("40", "20")])
-def test_fault_08_the_smallest_wait_is_told(endpoint, best_s, next_s):
+def test_fault_08_the_smallest_wait_is_told(busy_endpoint, best_s, next_s):
     """
     Whichever model failed last.
     """
     busy = {"way": "status", "status": 429}
-    endpoint.behave({BEST: busy | {"retry_after": best_s}, NEXT: busy | {"retry_after": next_s}})
+    busy_endpoint.behave(
+        {BEST: busy | {"retry_after": best_s}, NEXT: busy | {"retry_after": next_s}}
+    )
 
-    response = endpoint.chat(scope={"deadline_ms": 5_000})
+    response = busy_endpoint.chat(scope={"deadline_ms": 5_000})
 
     assert (response.status_code, response.headers.get("retry-after")) == (429, "20")
 

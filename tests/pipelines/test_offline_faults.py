@@ -84,6 +84,33 @@ def sentence(code, err):
     return sentences[0]
 
 
+FAILED = {"index": 0, "message": {"content": ""}, "finish_reason": "error"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"choices": [FAILED], "error": {"code": 502}}, id="beside a choice"),
+        pytest.param(
+            {"choices": [FAILED | {"finish_reason": None, "error": {"message": "x"}}]},
+            id="in a choice",
+        ),
+        pytest.param({"choices": [FAILED]}, id="finish reason"),
+    ],
+)
+def test_fault_03_an_error_with_status_200_is_no_answer(measurement, body):
+    """
+    The call has failed, and the next run makes it again.
+    """
+    measurement.ask({"failing": Reply(body), "good": GOOD})
+
+    code, err = measurement.run()
+
+    assert code == 1, err
+    assert {row["question_id"] for row in measurement.journal() if "error" in row} == {"failing"}
+    assert set(measurement.outcomes()) == {"good"}
+
+
 CACHED = {
     "prompt_tokens": 20,
     "completion_tokens": 10,
