@@ -2,13 +2,17 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import httpx
 import pytest
 
 from scope import EMBEDDED_BANK
 from scope.bank import load_bank
-from tests.deployments.operate.served_config import serving_config
+from tests.deployments.operate.served_config import ROOT, serving_config
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -80,3 +84,24 @@ def test_a_wrong_token_is_a_sentence(keyed):
 
     assert done.returncode == 2
     assert "refuses the token (403)" in done.stderr
+
+
+def test_the_documented_deployment_beside_it_works(keyed):
+    """
+    Ray asks for its token, which Serve's own command sends only in the mode that we document.
+    """
+    documented = "RAY_AUTH_MODE=token serve deploy serve_config.yaml"
+    assert documented in (ROOT / "docs" / "online.md").read_text(encoding="utf-8")
+    folder = Path(sys.executable).parent
+
+    done = subprocess.run(
+        ["sh", "-c", f"{documented} --address {keyed.dashboard}"],
+        cwd=keyed.config.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{folder}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "deploy request successfully" in done.stderr + done.stdout
