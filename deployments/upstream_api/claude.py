@@ -28,14 +28,9 @@ class ClaudeModel:
     always_thinks: bool = False
 
     @property
-    def thinks(self) -> bool:
-        """Whether it can think before it answers; a model of another maker may."""
-        return self.version is None or self.version >= (3, 7)
-
-    @property
     def takes_budget(self) -> bool:
-        """Whether its thinking can have a budget of tokens."""
-        return self.thinks and (self.version is None or self.version < (4, 7))
+        """Whether its thinking can have a budget of tokens; that of another maker's model may."""
+        return self.version is None or (3, 7) <= self.version < (4, 7)
 
     @property
     def is_adaptive(self) -> bool:

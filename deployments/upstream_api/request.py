@@ -49,8 +49,8 @@ def _request(chat: JsonObject, model: str) -> dict[str, Any]:
     tool_choice = _tool_choice(chat) if tools else None
     max_tokens = _max_tokens(chat, known)
     forced = tool_choice is not None and tool_choice["type"] in ("any", "tool")
-    resumes = not known.is_adaptive and resumes_without_thinking(turns)
-    fields = thinking_fields(chat, known, max_tokens, may_think=not forced and not resumes)
+    resumes = resumes_without_thinking(turns)
+    fields = thinking_fields(chat, known, max_tokens, forced=forced, resumes=resumes)
     answer_format = chat.get("response_format") or {}
     if answer_format.get("type") == "json_object":
         system = [*system, text_block(JSON_ONLY)]

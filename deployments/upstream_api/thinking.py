@@ -15,7 +15,7 @@ JsonObject = Mapping[str, Any]
 
 
 def thinking_fields(
-    chat: JsonObject, model: ClaudeModel, max_tokens: int, *, may_think: bool
+    chat: JsonObject, model: ClaudeModel, max_tokens: int, *, forced: bool, resumes: bool
 ) -> dict[str, Any]:
     """Return the fields ``thinking`` and ``output_config`` of a request; none without a wish.
 
@@ -27,27 +27,30 @@ def thinking_fields(
     model : ClaudeModel
     max_tokens : int
         Limit of the answer, thinking included.
-    may_think : bool
-        Whether the rest of the request allows that thinking is turned on.
+    forced : bool
+        Whether the model has to call a tool; then it cannot think.
+    resumes : bool
+        Whether a tool loop goes on that began without thinking; then no budget is taken.
 
     Examples
     --------
     >>> sonnet = ClaudeModel((4, 5))
-    >>> thinking_fields({"reasoning_effort": "low"}, sonnet, 10_000, may_think=True)
+    >>> thinking_fields({"reasoning_effort": "low"}, sonnet, 10_000, forced=False, resumes=False)
     {'thinking': {'type': 'enabled', 'budget_tokens': 2000}}
     """
     fields: dict[str, Any] = {}
+    may_budget = model.takes_budget and not resumes
     effort, budget = _wish(chat)
     if effort == "none":
         if model.is_adaptive and not model.always_thinks:
             fields["thinking"] = {"type": "disabled"}
     elif effort is not None or budget is not None:
-        if model.is_adaptive and not (budget and model.takes_budget):
+        if model.is_adaptive and not (budget and may_budget):
             if effort is not None:
                 fields["output_config"] = {"effort": _effort(effort, model)}
-            if may_think:
+            if not forced:
                 fields["thinking"] = _adaptive(chat)
-        elif may_think and model.thinks:
+        elif may_budget and not forced:
             fields |= _budget(effort or "medium", budget, max_tokens)
     if isinstance(chat.get("thinking"), Mapping):
         fields["thinking"] = chat["thinking"]

@@ -221,7 +221,10 @@ def test_thinking_is_not_turned_on_in_the_middle_of_a_tool_loop():
     signed = [LOOP[0], {**LOOP[1], "reasoning_details": details}, LOOP[2]]
     resumed = messages_request({"messages": signed, "reasoning_effort": "low"}, SONNET_45)
 
+    newer = messages_request({"messages": LOOP, "reasoning": {"max_tokens": 2000}}, SONNET_46)
+
     assert "thinking" not in request
+    assert newer["thinking"]["type"] == "adaptive"
     assert resumed["thinking"] == {"type": "enabled", "budget_tokens": 6400}
 
 
