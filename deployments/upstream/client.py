@@ -14,7 +14,7 @@ import httpx
 from deployments.upstream.conversion import END, completion_events
 from deployments.upstream.errors import DEADLINE
 from deployments.upstream.upstreams import Upstream
-from deployments.upstream_api import without_extensions
+from deployments.upstream_api import HINTS, without_extensions
 from scope.upstream import (
     CONNECT_S,
     TIMEOUT,
@@ -55,6 +55,11 @@ class UpstreamRequest:
     left_s: float
     is_translated: bool = False
 
+    @property
+    def hints(self) -> frozenset[str]:
+        """Fields that an upstream may do without."""
+        return HINTS if self.is_translated else frozenset()
+
     def timeout_s(self, upstream: Upstream) -> float:
         """Return the time-out of a call of this upstream."""
         return min(self.left_s, upstream.settings.timeout_s)
@@ -70,6 +75,8 @@ class UpstreamRequest:
         chat = self.body
         if self.is_translated and not upstream.takes_extensions:
             chat = without_extensions(chat)
+        if unknown := self.hints & upstream.learned.unknown_hints:
+            chat = {name: value for name, value in chat.items() if name not in unknown}
         return upstream.api.body(chat, upstream.model)
 
     def forwarded_headers(self, names: Sequence[str]) -> dict[str, str]:

@@ -136,13 +136,13 @@ class FallbackExecutor:
     async def _call(
         self, arm: ArmUpstream, call: UpstreamCall, history: AttemptHistory
     ) -> UpstreamResponse | UpstreamStream:
-        """Attempt once, and at once again where the refusal names another word for a field."""
-        try:
-            return await self._attempt(arm, call, history)
-        except UpstreamError as error:
-            if not arm.upstream.learned.note(error.refusal):
-                raise
-        return await self._attempt(arm, call, history)
+        """Attempt once, and at once again as long as a refusal shows how to say it otherwise."""
+        while True:
+            try:
+                return await self._attempt(arm, call, history)
+            except UpstreamError as error:
+                if not arm.upstream.learned.note(error.refusal, history.request(arm).hints):
+                    raise
 
     async def _attempt(
         self, arm: ArmUpstream, call: UpstreamCall, history: AttemptHistory

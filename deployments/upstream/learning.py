@@ -1,7 +1,7 @@
 """What a model has shown by refusing requests."""
 
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Container, MutableMapping
 
 from cachetools import TTLCache
 
@@ -28,6 +28,7 @@ class LearnedLimits:
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._lacks: MutableMapping[str, None] = TTLCache(MAX_FACTS, KNOWN_S, now_s)
         self._rename: MutableMapping[str, str] = TTLCache(MAX_FACTS, KNOWN_S, now_s)
+        self._unknown_hints: MutableMapping[str, None] = TTLCache(MAX_FACTS, KNOWN_S, now_s)
         self._window: MutableMapping[str, int] = TTLCache(1, KNOWN_S, now_s)
 
     @property
@@ -45,10 +46,26 @@ class LearnedLimits:
         """Fields that it knows by another name."""
         return dict(self._rename)
 
-    def note(self, refusal: Refusal | None) -> bool:
-        """Learn from a refusal; returns whether the same request can now be sent in other words."""
+    @property
+    def unknown_hints(self) -> frozenset[str]:
+        """Fields that it does not know, and that requests do without."""
+        return frozenset(self._unknown_hints)
+
+    def note(self, refusal: Refusal | None, hints: Container[str] = ()) -> bool:
+        """Learn from a refusal; returns whether the same request can now be sent in other words.
+
+        Parameters
+        ----------
+        refusal : Refusal or None
+        hints : container of str, optional
+            Fields that the request does without where the model does not know them.
+        """
         if refusal is None:
             return False
+        if refusal.kind == "parameter" and refusal.subject and refusal.subject in hints:
+            is_news = refusal.subject not in self._unknown_hints
+            self._unknown_hints[refusal.subject] = None
+            return is_news
         if refusal.window_tokens is not None:
             known = self.window_tokens or refusal.window_tokens
             self._window[_WINDOW] = min(known, refusal.window_tokens)

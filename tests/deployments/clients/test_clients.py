@@ -11,7 +11,7 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else its import asks the 
 
 pytestmark = pytest.mark.ray
 
-MODELS = {"chat": "mathstral-7B", "messages": "gpt-4o-2024-05-13"}
+MODELS = {"chat": "mathstral-7B", "messages": "Llama-3.1-70B-Instruct"}
 """API of the upstream -> a model of the bank whose upstream speaks it."""
 
 

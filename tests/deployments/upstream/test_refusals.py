@@ -121,6 +121,23 @@ def test_a_parameter_without_another_name_is_not_dropped_for_a_named_model(ask):
     assert "top_k" in answer.body["error"]["message"]
 
 
+def test_a_translated_request_does_without_hints_that_a_model_does_not_know(site):
+    """
+    Agents send them to every model: it is asked again without each, and later without all.
+    """
+
+    async def ask_twice():
+        async with site.open({"small": {"refuses": ["reasoning_effort", "user"]}}) as opened:
+            hints = {"reasoning_effort": "high", "user": "u", "seed": 1}
+            return [await opened.execute(["small"], is_translated=True, **hints) for _ in range(2)]
+
+    first, second = asyncio.run(ask_twice())
+
+    assert outcomes(first) == [("small", "http 400"), ("small", "http 400"), ("small", "ok")]
+    assert outcomes(second) == [("small", "ok")]
+    assert set(site.log()[-1]["body"]) == {"messages", "model", "seed"}
+
+
 def test_parameters_are_dropped_renamed_and_set_as_the_settings_say(site):
     """
     A value of the client takes precedence over a default; unknown fields pass.
