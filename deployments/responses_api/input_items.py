@@ -122,8 +122,8 @@ class MessageList:
         self._end_assistant()
         self._end_outputs()
         content: Any = parts
-        if len(parts) < 2 and all(part["type"] == "text" for part in parts):
-            content = "".join(part["text"] for part in parts)
+        if all(part["type"] == "text" for part in parts) and (len(parts) < 2 or role == "system"):
+            content = "\n\n".join(part["text"] for part in parts)
         last = self.messages[-1] if self.messages else {}
         if role == last.get("role") == "system":
             both = (last["content"], content)

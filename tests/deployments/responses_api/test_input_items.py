@@ -34,8 +34,18 @@ def tool_call(call_id="c1"):
             id="developers are system",
         ),
         pytest.param(
-            [{"role": "system", "content": "One."}, {"role": "developer", "content": "Two."}, USER],
-            [{"role": "system", "content": "One.\n\nTwo."}, USER],
+            [
+                {"role": "system", "content": "One."},
+                {
+                    "role": "developer",
+                    "content": [
+                        {"type": "input_text", "text": "Two."},
+                        {"type": "input_text", "text": "Three."},
+                    ],
+                },
+                USER,
+            ],
+            [{"role": "system", "content": "One.\n\nTwo.\n\nThree."}, USER],
             id="system texts in a row are one message",
         ),
         pytest.param(
