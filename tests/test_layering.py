@@ -51,16 +51,20 @@ MAY_IMPORT = {
     "scope.reference": "scope scope.storage scope.forecast scope.routing",
     "scope.upstream": "scope scope.prices",
     "deployments.protocol": "",
-    "deployments.upstream": "deployments.protocol",
+    "deployments.tracing": "deployments.protocol",
+    "deployments.upstream": "deployments.protocol deployments.tracing",
     "deployments.telemetry": "deployments.protocol deployments.upstream",
-    "deployments.settings": "deployments.protocol deployments.upstream deployments.telemetry",
+    "deployments.settings": (
+        "deployments.protocol deployments.tracing deployments.upstream deployments.telemetry"
+    ),
     "deployments.requests": "deployments.protocol deployments.settings",
     "deployments.routing": (
-        "deployments.protocol deployments.telemetry deployments.settings deployments.requests"
+        "deployments.protocol deployments.tracing deployments.telemetry deployments.settings "
+        "deployments.requests"
     ),
     "deployments.gateway": (
-        "deployments.protocol deployments.upstream deployments.telemetry deployments.settings "
-        "deployments.requests deployments.routing"
+        "deployments.protocol deployments.tracing deployments.upstream deployments.telemetry "
+        "deployments.settings deployments.requests deployments.routing"
     ),
     "deployments.replicas": "deployments.protocol",
     "deployments.autoscaling": "",

@@ -15,6 +15,7 @@ from deployments.gateway.middleware import (
     CorsMiddleware,
     MetricsMiddleware,
     PathMiddleware,
+    TracingMiddleware,
 )
 from deployments.gateway.model_list import model_entry, model_list
 from deployments.gateway.request_context import RequestContext
@@ -56,6 +57,7 @@ def make_api(router: Router) -> FastAPI:
     install_error_handlers(api)
     api.add_middleware(CorsMiddleware, origins=router.settings.allowed_origins)
     api.add_middleware(MetricsMiddleware, count_response=router.metrics.count_response)
+    api.add_middleware(TracingMiddleware, tracing=router.tracing)
     api.add_middleware(PathMiddleware)  # the last one added is the first that a request passes
     return api
 

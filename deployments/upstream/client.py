@@ -26,8 +26,16 @@ from scope.upstream import (
     retry_after_s,
 )
 
-FORWARDED_HEADERS = ("idempotency-key", "x-request-id", "x-client-request-id")
-"""Headers of the client that are sent to the upstream; its key and its cookies never are."""
+FORWARDED_HEADERS = (
+    "idempotency-key",
+    "x-request-id",
+    "x-client-request-id",
+    "traceparent",
+    "tracestate",
+)
+"""Headers of the client that are sent to the upstream; its key and its cookies never are.
+
+While tracing is on, the last two are those of the call's own span."""
 
 MIN_START_BYTES = 6
 """Of a body, without white space: ``event:`` tells server-sent events from JSON."""
