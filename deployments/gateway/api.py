@@ -29,6 +29,7 @@ from deployments.requests import (
     read_body,
 )
 from deployments.settings import ActiveSettings
+from deployments.tracing import current_span
 from deployments.upstream import UpstreamResponse, UpstreamStream
 
 UNBUFFERED = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
@@ -210,6 +211,8 @@ class EventStream(StreamingResponse):
                 await self._events.aclose()
                 await self._stream.chunks.aclose()
             finally:
+                if self._stream.error is not None:
+                    current_span().fail(self._stream.error.kind)
                 self._context.close()
 
 

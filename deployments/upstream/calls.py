@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -68,15 +69,14 @@ async def stream_upstream(
     UpstreamError
         If the call fails before the answer begins.
     """
-    clock = asyncio.get_running_loop().time
-    began_at, call = clock(), begin_call(arm, request)
+    began_at, call = time.perf_counter(), begin_call(arm, request)
     try:
         stream = await _open_stream(client, arm, within_trace(request, call))
     except BaseException as error:
         call.fail(error_type(error))
         call.end()
         raise
-    call.set({"gen_ai.response.time_to_first_chunk": clock() - began_at})
+    call.set({"gen_ai.response.time_to_first_chunk": time.perf_counter() - began_at})
     stream.span = call
     return stream
 

@@ -173,8 +173,9 @@ def test_a_stream_that_breaks_is_marked(local, settings, collector, upstream):
     with local.open(**settings) as client:
         client.post(PATH, json=CHAT | {"stream": True})
 
-    call = collector.named("chat small")
+    call, request = collector.named("chat small"), collector.named(f"POST {PATH}")
     assert call.failed
+    assert request.attributes["error.type"] == call.attributes["error.type"] == "cut connection"
     assert call.attributes["gen_ai.response.finish_reasons"] == ["error"]
 
 
