@@ -28,6 +28,9 @@ UNTRACED = ("health", "ready", "other")
 """Endpoints without traces: probes call the first two every few seconds, scanners the last."""
 
 METHODS = ("GET", "HEAD", "POST")
+KNOWN_METHODS = (*METHODS, "PUT", "PATCH", "DELETE", "OPTIONS")
+"""Methods that traces name; a client may invent others."""
+
 PREFLIGHT_S = 600
 """For how long a browser remembers what a page may do."""
 
@@ -179,10 +182,11 @@ class TracingMiddleware:
     def _begin(self, scope: Scope) -> Span:
         path = full_path(scope["path"])
         route = f"{MODEL_PATH}{{name}}" if path.startswith(MODEL_PATH) else path
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else "_OTHER"
         attributes = {
-            "http.request.method": scope["method"],
+            "http.request.method": method,
             "http.route": route,
             "url.path": scope["path"],
             "url.scheme": scope["scheme"],
         }
-        return self._tracing.begin(f"{scope['method']} {route}", Headers(scope=scope), attributes)
+        return self._tracing.begin(f"{method} {route}", Headers(scope=scope), attributes)

@@ -42,6 +42,11 @@ NUMBERS = {
 """Attribute -> parameters of a request that have its value."""
 
 
+MAX_INT = 2**63 - 1
+MAX_CHARS = 200
+"""Of what an upstream calls its model or answer."""
+
+
 def request_attributes(model: str, base_url: str, body: Mapping[str, Any]) -> dict[str, object]:
     """Return the attributes of a call before its answer; none of them is text of the client.
 
@@ -117,8 +122,14 @@ def provider_name(host: str) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Return whether a value is a number that a span can hold: one that cannot costs its batch."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return abs(value) <= MAX_INT
+    return isinstance(value, float)
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    """Return a short text without halves of characters, which a span cannot hold, either."""
+    if not isinstance(value, str) or not value:
+        return None
+    return value[:MAX_CHARS].encode(errors="replace").decode()

@@ -67,8 +67,15 @@ def end_stream(stream: UpstreamStream, events: SSEPassthrough) -> None:
             cost_usd=stream.cost_usd,
         )
         if call.records_content:
-            sent = map(event_data, split_events(b"".join(stream.kept)))
-            completion = join_chunks(chunk for chunk in sent if chunk is not None)
-            attributes["gen_ai.output.messages"] = output_messages(completion)
+            attributes["gen_ai.output.messages"] = _sent_messages(stream)
         call.set(attributes)
     call.end()
+
+
+def _sent_messages(stream: UpstreamStream) -> str | None:
+    """Return the messages that the client got, None if they are in no shape to be joined."""
+    sent = map(event_data, split_events(b"".join(stream.kept)))
+    try:
+        return output_messages(join_chunks(chunk for chunk in sent if chunk is not None))
+    except Exception:  # chunks of any shape may pass; no stream breaks for its trace
+        return None

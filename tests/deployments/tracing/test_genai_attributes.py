@@ -37,6 +37,7 @@ def test_parameters_are_recorded_if_they_are_numbers():
         "temperature": "hot",
         "top_p": True,
         "n": 2,
+        "seed": 2**63,
         "reasoning_effort": "low",
         "stop": ["secret"],
     }
@@ -73,6 +74,15 @@ def test_special_tokens_have_their_own_attributes():
     assert got["gen_ai.usage.cache_read.input_tokens"] == 80
     assert got["gen_ai.usage.reasoning.output_tokens"] == 30
     assert got["scope.cost_usd"] == 0.5
+
+
+def test_text_of_an_upstream_fits_into_a_span():
+    """
+    Half a character would cost all spans that are sent with it.
+    """
+    got = answer_attributes(None, id="\ud800", model="m" * 999, finish_reasons=[], cost_usd=None)
+
+    assert (got["gen_ai.response.id"], len(str(got["gen_ai.response.model"]))) == ("?", 200)
 
 
 def test_what_an_upstream_does_not_say_is_unknown():

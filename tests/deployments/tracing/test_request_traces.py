@@ -284,6 +284,26 @@ def test_texts_are_recorded_when_asked(local, settings, collector, stream):
     assert answered["parts"][0]["content"].strip() == "The answer is (A)."
 
 
+def test_an_odd_stream_is_passed_on_without_its_texts(local, settings, collector, upstream):
+    """
+    No stream breaks because it cannot be recorded.
+    """
+    pieces = [
+        {"choices": [{"index": 0, "delta": {"content": "4"}, "finish_reason": None}]},
+        {"choices": [{"index": 0, "delta": {"content": 5, "tool_calls": 6}, "logprobs": 7}]},
+        {"choices": [{"index": {}, "delta": {"tool_calls": [8]}, "finish_reason": "stop"}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+    ]
+    script = [*(f"data: {json.dumps(piece)}\n\n" for piece in pieces), "data: [DONE]\n\n"]
+    upstream.behave({"small": {"way": "script", "script": script}})
+    settings["tracing"]["prompts"] = True
+    with local.open(**settings) as client:
+        got = client.post(PATH, json=CHAT | {"stream": True})
+
+    assert got.text.rstrip().endswith("data: [DONE]")
+    assert not collector.named("chat small").failed
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_the_trace_of_the_client_goes_on_to_the_upstream(
     local, settings, collector, upstream, stream
