@@ -51,19 +51,23 @@ MAY_IMPORT = {
     "scope.reference": "scope scope.storage scope.forecast scope.routing",
     "scope.upstream": "scope scope.prices",
     "deployments.protocol": "",
+    "deployments.tracing": "deployments.protocol",
     "deployments.upstream_api": "",
-    "deployments.upstream": "deployments.protocol deployments.upstream_api",
+    "deployments.upstream": ("deployments.protocol deployments.tracing deployments.upstream_api"),
     "deployments.telemetry": "deployments.protocol deployments.upstream",
-    "deployments.settings": "deployments.protocol deployments.upstream deployments.telemetry",
+    "deployments.settings": (
+        "deployments.protocol deployments.tracing deployments.upstream deployments.telemetry"
+    ),
     "deployments.requests": "deployments.protocol deployments.settings",
     "deployments.routing": (
-        "deployments.protocol deployments.telemetry deployments.settings deployments.requests"
+        "deployments.protocol deployments.tracing deployments.telemetry deployments.settings "
+        "deployments.requests"
     ),
     "deployments.messages_api": "deployments.protocol",
     "deployments.responses_api": "deployments.protocol",
     "deployments.gateway": (
-        "deployments.protocol deployments.upstream deployments.telemetry deployments.settings "
-        "deployments.requests deployments.routing deployments.messages_api "
+        "deployments.protocol deployments.tracing deployments.upstream deployments.telemetry "
+        "deployments.settings deployments.requests deployments.routing deployments.messages_api "
         "deployments.responses_api"
     ),
     "deployments.replicas": "deployments.protocol",

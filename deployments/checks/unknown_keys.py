@@ -20,7 +20,7 @@ from deployments.checks.findings import (
 from deployments.protocol import short_repr
 
 UNIONS = (Union, types.UnionType)
-SECRETS = ("sha256", "key_variable", "base_url")
+SECRETS = ("sha256", "key_variable", "base_url", "endpoint")
 """Fields whose value may be a key by error and is not shown."""
 
 

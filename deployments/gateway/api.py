@@ -16,6 +16,7 @@ from deployments.gateway.middleware import (
     CorsMiddleware,
     MetricsMiddleware,
     PathMiddleware,
+    TracingMiddleware,
 )
 from deployments.gateway.model_list import model_entry, model_list
 from deployments.gateway.request_context import RequestContext
@@ -39,6 +40,7 @@ from deployments.requests import (
 )
 from deployments.responses_api import ResponseBody
 from deployments.settings import ActiveSettings
+from deployments.tracing import current_span
 from deployments.upstream import UpstreamResponse, UpstreamStream
 
 UNBUFFERED = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
@@ -67,6 +69,7 @@ def make_api(router: Router) -> FastAPI:
     install_error_handlers(api)
     api.add_middleware(CorsMiddleware, origins=router.settings.allowed_origins)
     api.add_middleware(MetricsMiddleware, count_response=router.metrics.count_response)
+    api.add_middleware(TracingMiddleware, tracing=router.tracing)
     api.add_middleware(PathMiddleware)  # the last one added is the first that a request passes
     return api
 
@@ -243,6 +246,8 @@ class EventStream(StreamingResponse):
                 await self._events.aclose()
                 await self._stream.chunks.aclose()
             finally:
+                if self._stream.error is not None:
+                    current_span().fail(self._stream.error.kind)
                 self._context.close()
 
 

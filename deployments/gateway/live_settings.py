@@ -14,6 +14,7 @@ from deployments.routing.reasoning_client import ReasoningClient
 from deployments.routing.sessions import SessionStore
 from deployments.settings import ActiveSettings, RouterSettings, check_bind
 from deployments.telemetry.metrics import Metrics
+from deployments.tracing import Tracing
 from deployments.upstream import FallbackExecutor, UpstreamClient, UpstreamRegistry
 from scope.bank import Bank
 from scope.errors import ConfigError
@@ -32,6 +33,7 @@ class ConfigurableParts:
     reasoning: ReasoningClient
     request_log: RequestLog
     sessions: SessionStore
+    tracing: Tracing
     upstreams: UpstreamRegistry
 
 
@@ -92,7 +94,8 @@ class LiveSettings:
         settings.check_strategy(arms, predicted_arms(self._bank, settings.pool or ()))
         settings.reasoning.check(engine=parts.reasoning.available)
         files = parts.request_log.make_files(settings.decisions)
-        parts.upstreams.configure(settings.upstreams, {model.id: model for model in new.models})
+        with parts.tracing.replaced(settings.tracing):
+            parts.upstreams.configure(settings.upstreams, {model.id: model for model in new.models})
         if self._current is None:
             await self._resources.enter_async_context(parts.client)
         parts.executor.retries = settings.retries
@@ -126,6 +129,7 @@ class LiveSettings:
         self._parts.readiness.settings = "rejected"
 
     async def close(self) -> None:
-        """Close connections and files."""
+        """Close connections and files, and send the last spans."""
         self._parts.request_log.close()
+        await self._parts.tracing.close()
         await self._resources.aclose()

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deployments.tracing import Span, Tracing
 
 PREFIX = "/v1"
 """Prefix of the paths of OpenAI's API; clients whose base URL has none leave it out."""
@@ -21,7 +24,16 @@ ENDPOINTS = {
 }
 """Path -> label in metrics; all other paths are ``other``."""
 
+MODEL_PATH = "/v1/models/"
+"""What follows is the name of a model."""
+
+UNTRACED = ("health", "ready", "other")
+"""Endpoints without traces: probes call the first two every few seconds, scanners the last."""
+
 METHODS = ("GET", "HEAD", "POST")
+KNOWN_METHODS = (*METHODS, "PUT", "PATCH", "DELETE", "OPTIONS")
+"""Methods that traces name; a client may invent others."""
+
 PREFLIGHT_S = 600
 """For how long a browser remembers what a page may do."""
 
@@ -49,10 +61,15 @@ def endpoint_label(path: str) -> str:
     >>> endpoint_label("/v1/models/small"), endpoint_label("/models"), endpoint_label("/v2")
     ('models', 'models', 'other')
     """
-    full = path if path.startswith(PREFIX) or path in ENDPOINTS else PREFIX + path
-    if full.startswith("/v1/models/"):
+    full = full_path(path)
+    if full.startswith(MODEL_PATH):
         return ENDPOINTS["/v1/models"]
     return ENDPOINTS.get(full, "other")
+
+
+def full_path(path: str) -> str:
+    """Return a path with the prefix that a client may leave out."""
+    return path if path.startswith(PREFIX) or path in ENDPOINTS else PREFIX + path
 
 
 class PathMiddleware:
@@ -131,3 +148,48 @@ class MetricsMiddleware:
             await send(message)
 
         await self._app(scope, receive, counting if scope["type"] == "http" else send)
+
+
+class TracingMiddleware:
+    """Makes a span of each request, from its arrival to the last byte of its response.
+
+    Parameters
+    ----------
+    app : callable
+    tracing : Tracing
+    """
+
+    def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
+        self._app, self._tracing = app, tracing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if (
+            not self._tracing.is_on
+            or scope["type"] != "http"
+            or endpoint_label(scope["path"]) in UNTRACED
+        ):
+            await self._app(scope, receive, send)
+            return
+        with self._begin(scope).active() as span:
+
+            async def noting(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    span.set({"http.response.status_code": message["status"]})
+                    if message["status"] >= 500:
+                        span.fail(str(message["status"]))
+                await send(message)
+
+            await self._app(scope, receive, noting)
+
+    def _begin(self, scope: Scope) -> Span:
+        path = full_path(scope["path"])
+        route = f"{MODEL_PATH}{{name}}" if path.startswith(MODEL_PATH) else path
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else "_OTHER"
+        attributes = {
+            "http.request.method": method,
+            "http.route": route,
+            "url.path": scope["path"],
+            "url.scheme": scope["scheme"],
+        }
+        return self._tracing.begin(f"{method} {route}", Headers(scope=scope), attributes)

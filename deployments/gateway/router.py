@@ -23,6 +23,7 @@ from deployments.routing.readiness import Readiness
 from deployments.routing.sessions import SessionStore
 from deployments.settings import ActiveSettings
 from deployments.telemetry.metrics import Metrics
+from deployments.tracing import Tracing, current_span, decision_attributes, span
 from deployments.upstream import FallbackExecutor, upstream_name
 from scope.pool import ModelSpec
 
@@ -43,6 +44,7 @@ class Router:
     readiness: Readiness
     fallback: FallbackPredictor
     metrics: Metrics
+    tracing: Tracing
     started_at: int = field(default_factory=lambda: int(time.time()))
     """Seconds since 1970."""
 
@@ -110,6 +112,7 @@ class Router:
             check_pinned(pinned, Requirements.from_chat(chat))
             context.record_decisions((pinned_decision(pinned),), (None,))
         (decision,) = context.decisions
+        current_span().set({"scope.decision.id": decision.id, "scope.source": decision.source})
         answer = await self.executor.execute(
             chat.upstream_body(),
             decision.ranking,
@@ -118,6 +121,7 @@ class Router:
             is_translated=is_translated,
         )
         context.record_answer(answer)
+        current_span().set({"scope.model": answer.model})
         if request is not None and answer.model is not None:
             self.sessions.put(context.client, request, answer.model)
 
@@ -128,13 +132,16 @@ class Router:
         models: tuple[ModelSpec, ...],
     ) -> None:
         limits = context.current.settings.limits
-        decisions = await self.decider.decide(
-            requests,
-            models,
-            context.current,
-            client=context.client,
-            deadline_s=deadline_s(requests[0].options.deadline_ms, limits),
-        )
+        with span("decide") as decide:
+            decisions = await self.decider.decide(
+                requests,
+                models,
+                context.current,
+                client=context.client,
+                deadline_s=deadline_s(requests[0].options.deadline_ms, limits),
+            )
+            if decide.records:
+                decide.set(decision_attributes(decisions))
         context.record_decisions(decisions, [request.text for request in requests])
 
     def check_health(self) -> None:

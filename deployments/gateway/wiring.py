@@ -19,6 +19,7 @@ from deployments.routing.reasoning_client import ReasoningClient
 from deployments.routing.sessions import LocalSessions, SessionPeers, SessionStore
 from deployments.settings import SessionSettings
 from deployments.telemetry.metrics import Metrics
+from deployments.tracing import Tracing
 from deployments.upstream import (
     FallbackExecutor,
     RetrySettings,
@@ -104,6 +105,7 @@ def build_router(
     executor = FallbackExecutor(upstreams, client, RetrySettings(), selector)
     request_log = RequestLog(bank.version, name, upstreams, metrics)
     readiness = _readiness(bank, embedder, predictor, more)
+    tracing = Tracing(name)
     parts = ConfigurableParts(
         cache=cache,
         client=client,
@@ -114,6 +116,7 @@ def build_router(
         reasoning=reasoning,
         request_log=request_log,
         sessions=sessions,
+        tracing=tracing,
         upstreams=upstreams,
     )
     settings = LiveSettings(bank, host, parts)
@@ -129,6 +132,7 @@ def build_router(
         readiness=readiness,
         fallback=fallback,
         metrics=metrics,
+        tracing=tracing,
     )
 
 

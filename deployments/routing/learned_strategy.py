@@ -17,6 +17,7 @@ from deployments.routing.batched_prediction import predict_uncached
 from deployments.routing.chooser import PolicyChooser
 from deployments.routing.prediction_cache import PredictionCache
 from deployments.telemetry.metrics import Metrics
+from deployments.tracing import span
 from scope.bank import Bank, fit_alpha_scale
 from scope.learned import RouterManifest
 from scope.policy import AlphaScale
@@ -141,7 +142,7 @@ class LearnedStrategy:
         self, texts: list[str], ends_at: float, slow_call_s: float
     ) -> list[Prediction]:
         request = StrategyRequest(self._router.spec.strategy, self._router.version, texts)
-        with self._metrics.timer("predict"):
+        with span("predict", {"scope.prompts": len(texts)}), self._metrics.timer("predict"):
             predictions: list[Prediction] | None = await self._call.call(
                 request, timeout_s=ends_at - time.monotonic(), slow_call_s=slow_call_s
             )

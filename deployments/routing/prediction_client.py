@@ -13,6 +13,7 @@ from deployments.routing.batched_prediction import predict_uncached
 from deployments.routing.fallback_predictor import FallbackPredictor
 from deployments.routing.prediction_cache import PredictionCache
 from deployments.telemetry.metrics import Metrics
+from deployments.tracing import current_span, span
 from scope.bank import Bank
 
 
@@ -59,24 +60,28 @@ class PredictionClient:
             texts,
             self._cache,
             partial(self._predict_batch, ends_at=ends_at, slow_call_s=slow_call_s),
-            self._metrics.count_cache,
+            self._count_cache,
         )
 
     def predict_means(self, texts: Sequence[str], degraded: str) -> list[Prediction]:
         """Return the averages of each model, where a text says nothing about the question."""
         return self._fallback.predict_means(texts, degraded)
 
+    def _count_cache(self, hits: int, lookups: int) -> None:
+        self._metrics.count_cache(hits, lookups)
+        current_span().set({"scope.prompts": lookups, "scope.cached_predictions": hits})
+
     async def _predict_batch(
         self, texts: list[str], ends_at: float, slow_call_s: float
     ) -> list[Prediction]:
         """Predict for the texts of one batch; never fails."""
         try:
-            with self._metrics.timer("embed"):
+            with span("embed", {"scope.prompts": len(texts)}), self._metrics.timer("embed"):
                 embedded = await self._embed(texts, ends_at, slow_call_s)
         except RemoteCallError as error:
             return self._fallback.predict_means(texts, error.reason)
         try:
-            with self._metrics.timer("predict"):
+            with span("predict", {"scope.prompts": len(texts)}), self._metrics.timer("predict"):
                 predictions = await self._call_predictor(embedded, ends_at, slow_call_s)
         except RemoteCallError as error:
             predictions = await asyncio.to_thread(

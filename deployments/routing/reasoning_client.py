@@ -21,6 +21,7 @@ from deployments.protocol.remote_call import RemoteCallError, RemoteMethod
 from deployments.routing.prediction_cache import PredictionCache
 from deployments.settings import ReasoningSettings
 from deployments.telemetry.metrics import Metrics
+from deployments.tracing import span
 from scope.arrays import FloatArray
 from scope.bank import Bank
 from scope.reasoner import ReasonerPredictions
@@ -98,7 +99,7 @@ class ReasoningClient:
                 timeout_s,
                 settings.usd_per_mtok,
             )
-            with self._metrics.timer("reason"):
+            with span("reason", {"scope.prompts": len(full)}), self._metrics.timer("reason"):
                 results = dict(zip(full, await self._call(request), strict=True))
         return [
             self._merge(question, results.get(q), settings.mode)

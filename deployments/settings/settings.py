@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from deployments.settings.preferences import PREHOC, ObjectiveFields, Strategy
 from deployments.telemetry import LogSettings
+from deployments.tracing import TracingSettings
 from deployments.upstream import RetrySettings, SamplingSettings, UpstreamSettings, upstream_name
 from scope.arms import arm_spec
 from scope.config import StrictModel, Usd
@@ -179,6 +180,8 @@ class RouterSettings(StrictModel):
     retries: RetrySettings = RetrySettings()
     decisions: LogSettings = LogSettings()
     spend: SpendSettings = SpendSettings()
+    tracing: TracingSettings | None = None
+    """Where traces go; None: nowhere."""
 
     @property
     def digest(self) -> str:

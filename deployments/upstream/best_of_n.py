@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from deployments.tracing import span
+from deployments.upstream.calls import complete
 from deployments.upstream.client import UpstreamClient, UpstreamRequest
 from deployments.upstream.errors import NOT_ATTEMPTED
 from deployments.upstream.responses import UpstreamResponse, cost_usd, scope_metadata
@@ -53,8 +55,7 @@ class BestOfN:
 
         async def draw_one(index: int) -> Completion:
             sample = replace(_sample_request(request, index), left_s=left_s)
-            with arm.upstream.acquire():
-                return await self.client.complete(arm.upstream, sample)
+            return await complete(self.client, arm, sample)
 
         return await draw_samples(draw_one, arm.arm.n_samples, self.settings.grace_s)
 
@@ -71,11 +72,13 @@ class BestOfN:
         if not drawn.completions:
             raise _worst(drawn)
         began_at = time.perf_counter()
-        choice = await self.selector.choose(
-            prompt_text(request.body["messages"]),
-            [reply_text(completion) for completion in drawn.completions.values()],
-            timeout_s=self._selector_s(request),
-        )
+        with span("select") as selection:
+            choice = await self.selector.choose(
+                prompt_text(request.body["messages"]),
+                [reply_text(completion) for completion in drawn.completions.values()],
+                timeout_s=self._selector_s(request),
+            )
+            selection.set({"scope.selector": choice.selector, "scope.degraded": choice.degraded})
         report = _report(drawn, choice, time.perf_counter() - began_at)
         usage = drawn.usage()
         body = dict(drawn.completions[report.chosen])

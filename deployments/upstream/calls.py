@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from deployments.tracing import error_type
+from deployments.upstream.call_spans import begin_call, end_stream, set_answer, within_trace
 from deployments.upstream.client import UpstreamClient, UpstreamRequest
 from deployments.upstream.errors import error_event
 from deployments.upstream.responses import (
@@ -23,6 +26,23 @@ from scope.upstream import UpstreamError
 log = logging.getLogger("ray.serve")
 
 
+async def complete(
+    client: UpstreamClient, arm: ArmUpstream, request: UpstreamRequest
+) -> dict[str, Any]:
+    """Return a chat completion as the upstream sent it; the call holds one of its slots.
+
+    Raises
+    ------
+    UpstreamError
+        If the call fails.
+    """
+    with begin_call(arm, request).active() as call:
+        with arm.upstream.acquire():
+            body = await client.complete(arm.upstream, within_trace(request, call))
+        set_answer(call, body, cost_usd(arm, usage_of(body)))
+    return body
+
+
 async def call_upstream(
     client: UpstreamClient, arm: ArmUpstream, request: UpstreamRequest
 ) -> UpstreamResponse:
@@ -33,14 +53,35 @@ async def call_upstream(
     UpstreamError
         If the call fails.
     """
-    with arm.upstream.acquire():
-        body = await client.complete(arm.upstream, request)
+    body = await complete(client, arm, request)
     usage = usage_of(body)
     body |= {"model": arm.name, "scope": scope_metadata(arm, usage)}
     return UpstreamResponse(200, body, {}, arm.name, usage, cost_usd(arm, usage))
 
 
 async def stream_upstream(
+    client: UpstreamClient, arm: ArmUpstream, request: UpstreamRequest
+) -> UpstreamStream:
+    """Return a stream whose answer has begun.
+
+    Raises
+    ------
+    UpstreamError
+        If the call fails before the answer begins.
+    """
+    began_at, call = time.perf_counter(), begin_call(arm, request)
+    try:
+        stream = await _open_stream(client, arm, within_trace(request, call))
+    except BaseException as error:
+        call.fail(error_type(error))
+        call.end()
+        raise
+    call.set({"gen_ai.response.time_to_first_chunk": time.perf_counter() - began_at})
+    stream.span = call
+    return stream
+
+
+async def _open_stream(
     client: UpstreamClient, arm: ArmUpstream, request: UpstreamRequest
 ) -> UpstreamStream:
     """Return a stream whose answer has begun.
@@ -146,18 +187,23 @@ async def _chunks(
                 begun = True
                 yield b""
                 if first:
-                    yield upstream.redact_bytes(first)
+                    yield stream.keep(upstream.redact_bytes(first))
                 async for block in blocks:
-                    yield upstream.redact_bytes(block)
+                    yield stream.keep(upstream.redact_bytes(block))
+    except (asyncio.CancelledError, GeneratorExit) as error:
+        stream.span.fail(error_type(error))
+        raise
     except UpstreamError as error:
         if not begun:
             raise
         if not events.done:
             stream.error = error
+            stream.span.fail(error.kind)
             yield error_event(error, arm.name)
     finally:
         stream.usage = events.usage
         stream.cost_usd = cost_usd(arm, events.usage)
+        end_stream(stream, events)
 
 
 async def _event_blocks(

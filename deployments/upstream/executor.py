@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from deployments.tracing import span
 from deployments.upstream.best_of_n import BestOfN
 from deployments.upstream.calls import call_upstream, stream_upstream
 from deployments.upstream.client import UpstreamClient, UpstreamRequest
@@ -152,9 +153,10 @@ class FallbackExecutor:
         response: UpstreamResponse | UpstreamStream
         try:
             if arm.arm.n_samples > 1:
-                drawn = await self.best_of_n.draw(arm, request)
-                counts = drawn.counts
-                response = await self.best_of_n.answer(arm, history.request(arm), drawn)
+                with span(f"best of {arm.arm.n_samples}", {"scope.arm": arm.name}):
+                    drawn = await self.best_of_n.draw(arm, request)
+                    counts = drawn.counts
+                    response = await self.best_of_n.answer(arm, history.request(arm), drawn)
             else:
                 response = await call(self._client, arm, request)
             outcome = "ok"

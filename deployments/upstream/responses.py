@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from deployments.tracing import NO_SPAN, Span
 from deployments.upstream.samples import SampleCounts, SampleReport
 from deployments.upstream.upstreams import ArmUpstream
 from scope.prices import TokenUsage, bill_usd
@@ -85,6 +86,10 @@ class UpstreamStream:
         None until the upstream has reported the usage.
     error : UpstreamError or None
         Why the stream broke, if it did; the client received it as the last event.
+    span : Span
+        Of the call; it ends with the stream.
+    kept : list of bytes
+        The chunks so far, if the span records texts.
     """
 
     model: str
@@ -93,6 +98,14 @@ class UpstreamStream:
     usage: Mapping[str, Any] | None = None
     cost_usd: float | None = None
     error: UpstreamError | None = None
+    span: Span = NO_SPAN
+    kept: list[bytes] = field(default_factory=list)
+
+    def keep(self, chunk: bytes) -> bytes:
+        """Return a chunk, and keep it where the span records texts."""
+        if self.span.records_content:
+            self.kept.append(chunk)
+        return chunk
 
 
 def cost_usd(arm: ArmUpstream, *usages: Mapping[str, Any] | None) -> float | None:

@@ -69,10 +69,18 @@ class SSEPassthrough:
         """Whether the answer has begun, or ended without a word: what was held back is out."""
         self.usage: Usage | None = None
         """The latest that the upstream reported."""
+        self.response_id: object = None
+        self.response_model: object = None
+        """As the upstream names the answer and its model."""
         self.done = False
         """Whether ``[DONE]`` was passed on: what follows does not matter."""
         self.error: UpstreamError | None = None
         """The failure that the upstream reported; its event and all after it are left out."""
+
+    @property
+    def finish_reasons(self) -> list[str | None]:
+        """The finish reason of each choice so far."""
+        return self._choices.reasons
 
     def feed(self, chunk: bytes) -> bytes:
         """Return the events for the client that are complete with this chunk."""
@@ -148,6 +156,8 @@ class SSEPassthrough:
         if any(isinstance(choice.get("message"), dict) for choice in choices_of(data)):
             return b"".join(map(self._read_one, completion_events(data)))
         self._choices.note(data)
+        self.response_id = self.response_id or data.get("id")
+        self.response_model = self.response_model or data.get("model")
         self.begun = self.begun or begins_answer(data)
         if isinstance(data.get("usage"), dict):
             self.usage = data["usage"]

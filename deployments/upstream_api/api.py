@@ -14,7 +14,17 @@ ApiName = Literal["chat", "messages"]
 Redact = Callable[[str], str]
 """Removes the key of the upstream from a text."""
 
-FORWARDED = ("idempotency-key", "x-request-id", "x-client-request-id")
+FORWARDED = (
+    "idempotency-key",
+    "x-request-id",
+    "x-client-request-id",
+    "traceparent",
+    "tracestate",
+)
+"""Headers of the client that upstreams get; its key and its cookies never are among them.
+
+While tracing is on, the last two are those of the call's own span."""
+
 ANTHROPIC_VERSION = "2023-06-01"
 
 

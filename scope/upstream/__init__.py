@@ -20,6 +20,7 @@ from scope.upstream.events import (
     event_data,
     event_text,
     holds_events,
+    join_chunks,
     split_events,
 )
 from scope.upstream.failure import (
@@ -66,6 +67,7 @@ __all__ = [
     "holds_events",
     "http_error",
     "is_variable_name",
+    "join_chunks",
     "known_rules",
     "map_transport_error",
     "one_line",

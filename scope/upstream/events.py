@@ -100,7 +100,7 @@ class OpenChoices:
     def __init__(self, n_expected: int = 1) -> None:
         self._n_expected = n_expected
         self._seen: set[str] = set()
-        self._finished: set[str] = set()
+        self._finished: dict[str, str] = {}
         self._gives_reasons = False
 
     def note(self, chunk: Mapping[str, Any]) -> None:
@@ -110,7 +110,7 @@ class OpenChoices:
             self._seen.add(index)
             self._gives_reasons = self._gives_reasons or "finish_reason" in choice
             if choice.get("finish_reason"):
-                self._finished.add(index)
+                self._finished[index] = str(choice["finish_reason"])
 
     def all_finished(self, *, done: bool) -> bool:
         """Return whether every choice has a finish reason.
@@ -122,7 +122,13 @@ class OpenChoices:
         if done and not self._gives_reasons:
             return bool(self._seen)
         enough = done or len(self._finished) >= self._n_expected
-        return bool(self._finished) and enough and self._seen <= self._finished
+        return bool(self._finished) and enough and self._seen <= self._finished.keys()
+
+    @property
+    def reasons(self) -> list[str | None]:
+        """The finish reason of each choice that was seen, None while it has none."""
+        order = sorted(self._seen, key=lambda index: (len(index), index))
+        return [self._finished.get(index) for index in order]
 
 
 def join_chunks(chunks: Iterable[Chunk]) -> Chunk:

@@ -9,6 +9,7 @@ import pytest
 import ray
 
 from tests.cluster.expressions import named_metrics
+from tests.deployments.collector import collecting
 from tests.deployments.serving import fixed
 
 pytestmark = pytest.mark.ray
@@ -122,4 +123,37 @@ def test_every_metric_of_the_dashboard_and_the_alerts_is_exported(served, upstre
         for name in ("ray_scope_candidate_cost_usd_total", "ray_scope_chosen_cost_usd_total")
     )
     assert 0 < chosen_usd <= cost_usd
+    served.deploy()
+
+
+def test_traces_reach_a_collector_and_join_those_of_client_and_upstream(served, upstream):
+    """
+    Switched on while it serves; switching it off sends what was recorded.
+    """
+    trace_id, span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    prompt = "Is 93 a prime?"
+    body = CHAT | {"messages": [{"role": "user", "content": prompt}]}
+    upstream.behave({})
+    with collecting() as collector:
+        tracing = {"tracing": {"endpoint": collector.url}}
+        served.deploy(Router=fixed(1) | {"user_config": settings(upstream, **tracing)})
+        traceparent = {"traceparent": f"00-{trace_id}-{span_id}-01"}
+        got = served.http.post("/v1/chat/completions", json=body, headers=traceparent)
+        served.deploy(Router=fixed(1) | {"user_config": settings(upstream)})
+        served.until(lambda: len(collector.spans) >= 5, "all spans are there", timeout_s=30)
+
+    assert got.status_code == 200
+    call = f"chat {got.json()['model']}"
+    request = "POST /v1/chat/completions"
+    assert collector.tree() == {
+        request: None,
+        "decide": request,
+        "embed": "decide",
+        "predict": "decide",
+        call: request,
+    }
+    assert collector.named(request).parent_id == span_id
+    assert {span.trace_id for span in collector.spans} == {trace_id}
+    (received,) = [one for one in upstream.log() if one["prompt"] == prompt]
+    assert received["headers"]["traceparent"].split("-")[2] == collector.named(call).id
     served.deploy()

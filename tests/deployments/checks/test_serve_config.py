@@ -56,6 +56,20 @@ def test_the_default_configuration_is_valid():
         ),
         pytest.param(
             FILE,
+            lambda c: router(c)["user_config"].update(
+                tracing={"endpont": "http://x:4318/v1/traces"}
+            ),
+            "Router.user_config.tracing.endpont is unknown; did you mean endpoint?",
+            id="typo of tracing",
+        ),
+        pytest.param(
+            FILE,
+            lambda c: router(c)["user_config"].update(tracing={"endpoint": "http://x:4318"}),
+            "Router.user_config.tracing.endpoint: has no path; add it, usually /v1/traces",
+            id="a collector without a path",
+        ),
+        pytest.param(
+            FILE,
             lambda c: c["http_options"].update(hots="x"),
             "http_options.hots is unknown, and Serve ignores it; did you mean host?",
             id="of http",
