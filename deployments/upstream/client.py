@@ -144,9 +144,10 @@ class UpstreamClient:
         response = await self._transport.handle_async_request(http_request)
         try:
             if response.status_code != 200:
-                await response.aread()
+                # Text is UTF-8, as JSON is: a header may name an encoding that fails to decode.
+                text = (await response.aread()).decode(errors="replace")
                 retry_after = response.headers.get("retry-after")
-                raise http_error(response.status_code, response.text, retry_after, upstream.redact)
+                raise http_error(response.status_code, text, retry_after, upstream.redact)
             yield response
         except UpstreamError as error:  # it may be reported with status 200
             if error.wait_s is None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from deployments.upstream.conversion import END, completion_events, to_event
+from scope.json_text import MAX_DEPTH
 from scope.upstream import (
     GARBAGE,
     OpenChoices,
@@ -99,7 +100,7 @@ class SSEPassthrough:
         """
         last, self._rest = self._rest.strip(), b""
         out = b""
-        if last == END.strip() or event_data(last) is not None:
+        if last == END.strip() or _is_whole(last):
             out = b"".join(self._read([last + b"\n\n"]))
         if self.error is None and not self.done:
             if not self._choices.all_finished(done=False):
@@ -118,6 +119,8 @@ class SSEPassthrough:
         if b"[DONE]" in events or FINISHED.search(events) or USAGE.search(events):
             return None
         n = events.count(b"data:")
+        if events.count(b"[") + events.count(b"{") > MAX_DEPTH * n:  # no client could parse it
+            return None
         if not n == events.count(b'"delta"') == events.count(self._theirs):
             return None
         return events.replace(self._theirs, self._ours)
@@ -174,3 +177,11 @@ class SSEPassthrough:
         held, self._held, self._n_held = b"".join(self._held), [], 0
         self.begun = True
         return held
+
+
+def _is_whole(event: bytes) -> bool:
+    """Return whether an event without the empty line at its end has all of its JSON."""
+    try:
+        return event_data(event) is not None
+    except ValueError:  # it is whole, and a failure
+        return True

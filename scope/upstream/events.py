@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scope.json_text import parse_reply
+
 Chunk = dict[str, Any]
 """The JSON object of one event."""
 
@@ -54,6 +56,11 @@ def event_text(event: bytes) -> bytes:
 def event_data(event: bytes) -> Chunk | None:
     """Return the JSON object of a server-sent event; None where it has none.
 
+    Raises
+    ------
+    ValueError
+        If it is JSON that cannot be used, see `parse_reply`.
+
     Examples
     --------
     >>> event_data(b'data: {"a": 1}')
@@ -61,8 +68,8 @@ def event_data(event: bytes) -> Chunk | None:
     >>> event_data(b": keep-alive")
     """
     try:
-        data = json.loads(event_text(event))
-    except (ValueError, RecursionError):
+        data = parse_reply(event_text(event))
+    except (json.JSONDecodeError, UnicodeDecodeError):
         return None
     return data if isinstance(data, dict) else None
 

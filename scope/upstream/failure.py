@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from scope.errors import ScopeError
+from scope.json_text import parse_reply
 from scope.upstream.events import (
     Chunk,
     OpenChoices,
@@ -115,8 +116,8 @@ def http_error(status: int, text: str, retry_after: str | None, redact: Redact) 
     redact : callable
     """
     try:
-        body = json.loads(text)
-    except (ValueError, RecursionError):
+        body = parse_reply(text)
+    except ValueError:
         body = None
     reported = reported_error(body, redact) if isinstance(body, dict) else None
     message, shape = (reported.message, reported.body) if reported else (text, None)
@@ -140,7 +141,7 @@ def read_completion(content: bytes, redact: Redact) -> Iterator[dict[str, Any]]:
         If it reports a failure, or is no completion.
     """
     try:
-        data = _joined(content, redact) if holds_events(content) else json.loads(content)
+        data = _joined(content, redact) if holds_events(content) else parse_reply(content)
         if error := reported_error(data, redact):
             raise error
         yield data
@@ -162,7 +163,10 @@ def read_event(event: bytes, redact: Redact) -> Chunk | None:
     UpstreamError
         If it reports a failure.
     """
-    data = event_data(event)
+    try:
+        data = event_data(event)
+    except ValueError as problem:
+        raise UpstreamError(GARBAGE, f"expected a chunk, got JSON: {problem}") from problem
     error = reported_error(data, redact) if data else None
     if error is None and _ERROR_EVENT.search(event):
         text = event_text(event).decode(errors="replace")
