@@ -9,6 +9,7 @@ from typing import Any
 from deployments.protocol import CircuitBreaker
 from deployments.upstream.errors import DEADLINE, FULL, OPEN, not_attempted_error
 from deployments.upstream.learning import LearnedLimits
+from deployments.upstream.private_text import HIDDEN, hide_private
 from deployments.upstream.upstream_settings import UpstreamSettings
 from scope.arms import Arm, arm_spec, spec_of_one_call
 from scope.errors import ConfigError, UnknownModelError
@@ -63,12 +64,12 @@ class Upstream:
         return replace(rules, rename={**rules.rename, **self.learned.rename})
 
     def redact(self, text: str) -> str:
-        """Return `text` without the key."""
-        return text.replace(self.key, "***") if self.key else text
+        """Return words of the upstream without the key, and without what else is private."""
+        return hide_private(text.replace(self.key, HIDDEN) if self.key else text)
 
     def redact_bytes(self, content: bytes) -> bytes:
         """Return `content` without the key."""
-        return content.replace(self.key.encode(), b"***") if self.key else content
+        return content.replace(self.key.encode(), HIDDEN.encode()) if self.key else content
 
     @contextmanager
     def acquire(self) -> Iterator[None]:

@@ -24,7 +24,7 @@ from scope.upstream.events import (
     join_chunks,
     split_events,
 )
-from scope.upstream.failure_fields import failure_message, failure_status
+from scope.upstream.failure_fields import client_error, failure_message, failure_status
 from scope.upstream.refusal import Refusal, read_refusal
 
 TIMEOUT, NO_CONNECTION, CUT_CONNECTION = "timeout", "no connection", "cut connection"
@@ -40,7 +40,7 @@ MAX_ERROR_CHARS = 300
 """Length at which an upstream's error message is cut."""
 
 Redact = Callable[[str], str]
-"""Removes the key of the upstream from a text."""
+"""Removes the key of the upstream, and what else is private, from a text."""
 
 _ERROR_EVENT = re.compile(rb"^event:\s*error\s*$", re.MULTILINE)
 
@@ -55,7 +55,8 @@ class UpstreamError(ScopeError):
     status : int or None
         HTTP status; None where there was none.
     body : dict or None
-        The upstream's ``{"error": {"message": …}}`` without the key; None if it has another shape.
+        The upstream's ``{"error": {"message": …}}`` without what is private; None if it has
+        another shape.
     refusal : Refusal or None
         Why this model refuses a request that another may answer, where the error says so.
     wait_s : float or None
@@ -246,7 +247,7 @@ def _reported_error(error: object, holder: Mapping[str, Any], redact: Redact) ->
     body = {"error": error} if shaped else None
     failed = _status_error(
         failure_status(error) or failure_status(holder) or 502,
-        json.dumps(error) if message is None else message,
+        json.dumps(client_error(error, str)) if message is None else message,
         body,
         redact,
     )
@@ -260,8 +261,7 @@ def _status_error(
 ) -> UpstreamError:
     error = UpstreamError(f"http {status}", one_line(redact(str(message))), status)
     details = (body or {}).get("error")
-    error.refusal = read_refusal(
-        status, str(message), details if isinstance(details, dict) else None
-    )
-    error.body = None if body is None else json.loads(redact(json.dumps(body)))
+    fields = details if isinstance(details, dict) else None
+    error.refusal = read_refusal(status, str(message), fields)
+    error.body = None if fields is None else {"error": client_error(fields, redact)}
     return error
