@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -23,8 +24,11 @@ from scope.upstream import (
     map_transport_error,
     open_transport,
     read_completion,
+    redirect_words,
     retry_after_s,
 )
+
+log = logging.getLogger("ray.serve")
 
 FORWARDED_HEADERS = ("idempotency-key", "x-request-id", "x-client-request-id")
 """Headers of the client that are sent to the upstream; its key and its cookies never are."""
@@ -134,9 +138,10 @@ class UpstreamClient:
         headers |= {"content-type": "application/json", "accept-encoding": encoding}
         if upstream.key:
             headers["authorization"] = f"Bearer {upstream.key}"
+        url = f"{upstream.settings.base_url}/chat/completions"
         http_request = httpx.Request(
             "POST",
-            f"{upstream.settings.base_url}/chat/completions",
+            url,
             content=json.dumps({**request.body, "model": upstream.model}).encode(),
             headers=headers,
             extensions={"timeout": {"connect": CONNECT_S, "read": upstream.settings.timeout_s}},
@@ -146,6 +151,9 @@ class UpstreamClient:
             if response.status_code != 200:
                 # Text is UTF-8, as JSON is: a header may name an encoding that fails to decode.
                 text = (await response.aread()).decode(errors="replace")
+                if response.has_redirect_location:
+                    text = redirect_words(url, response.headers["location"])
+                    log.warning("upstream %s %s", upstream.name, upstream.without_key(text))
                 retry_after = response.headers.get("retry-after")
                 raise http_error(response.status_code, text, retry_after, upstream.redact)
             yield response

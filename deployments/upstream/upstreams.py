@@ -63,9 +63,13 @@ class Upstream:
         rules = self.settings.rules(self.model, Arm.parse(self.name).model)
         return replace(rules, rename={**rules.rename, **self.learned.rename})
 
+    def without_key(self, text: str) -> str:
+        """Return `text` without the key."""
+        return text.replace(self.key, HIDDEN) if self.key else text
+
     def redact(self, text: str) -> str:
-        """Return words of the upstream without the key, and without what else is private."""
-        return hide_private(text.replace(self.key, HIDDEN) if self.key else text)
+        """Return words of the upstream for clients: without the key and what else is private."""
+        return hide_private(self.without_key(text))
 
     def redact_bytes(self, content: bytes) -> bytes:
         """Return `content` without the key."""

@@ -4,6 +4,7 @@ from scope.upstream.addresses import (
     KEY_FORMATS,
     address_problem,
     is_variable_name,
+    redirect_words,
     variable_in_words,
 )
 from scope.upstream.client import (
@@ -73,6 +74,7 @@ __all__ = [
     "read_completion",
     "read_event",
     "read_refusal",
+    "redirect_words",
     "retry_after_s",
     "rules_for",
     "split_events",

@@ -4,7 +4,7 @@ A key that stands in the place of either by mistake is never shown.
 """
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 KEY_FORMATS = re.compile(
     r"\bsk-[A-Za-z0-9_-]{16,}|\bhf_[A-Za-z0-9]{16,}|\bgh[po]_[A-Za-z0-9]{20,}"
@@ -54,6 +54,35 @@ def address_problem(base_url: str) -> str | None:
         if path.endswith(endpoint):
             return f"ends in {endpoint}; leave that out, as calls add {CALLED}"
     return None
+
+
+def redirect_words(url: str, location: str | None) -> str:
+    """Return what to do about a redirect, which is never followed: the key is for one server.
+
+    Parameters
+    ----------
+    url : str
+        The address that was called.
+    location : str or None
+        The header ``Location``. Its user and query are not told.
+
+    Examples
+    --------
+    >>> redirect_words("http://a.com/v1/chat/completions", "https://a.com/v1/chat/completions?k=1")
+    'redirects to https://a.com/v1, which is not followed; name that address if it is the right one'
+    """
+    try:
+        target = urlsplit(urljoin(url, location or ""))
+        known = bool(target.hostname) and target.port != 0
+    except ValueError:
+        known = False
+    if not known or not location or target.scheme not in ("http", "https"):
+        return "redirects, but to no address that can be called"
+    path = target.path.rstrip("/").removesuffix(CALLED)
+    address = f"{target.scheme}://{target.netloc.rpartition('@')[2]}{path}"
+    return (
+        f"redirects to {address}, which is not followed; name that address if it is the right one"
+    )
 
 
 def is_variable_name(text: str) -> bool:

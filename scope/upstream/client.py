@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.request import getproxies
 
 from scope.prices import TokenUsage
+from scope.upstream.addresses import redirect_words
 from scope.upstream.endpoint import CompletionResult, EndpointConfig
 from scope.upstream.failure import (
     CUT_CONNECTION,
@@ -151,6 +152,8 @@ class ChatClient:
         content = response.content
         if response.status_code != 200:
             text = content.decode(errors="replace")
+            if response.has_redirect_location:
+                text = redirect_words(str(self._url), response.headers["location"])
             retry_after = response.headers.get("retry-after")
             raise http_error(response.status_code, text, retry_after, self._redact)
         with read_completion(content, self._redact) as data:
