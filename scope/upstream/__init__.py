@@ -6,6 +6,7 @@ from scope.upstream.addresses import (
     is_variable_name,
     redirect_words,
     variable_in_words,
+    variable_problem,
 )
 from scope.upstream.client import (
     CONNECT_S,
@@ -79,4 +80,5 @@ __all__ = [
     "rules_for",
     "split_events",
     "variable_in_words",
+    "variable_problem",
 ]

@@ -18,6 +18,10 @@ USUAL_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 RANDOM_CHARS, RANDOM_DIGITS = 16, 3
 """A part of a name of so many characters looks random if it mixes so many digits, or cases."""
 
+NO_VARIABLE = (
+    "no name of an environment variable, and perhaps a key; name the variable that holds the key"
+)
+
 CALLED = "/chat/completions"
 ENDPOINTS = (
     CALLED,
@@ -96,6 +100,17 @@ def is_variable_name(text: str) -> bool:
     if not VARIABLE.fullmatch(text) or KEY_FORMATS.search(text):
         return False
     return not any(_looks_random(part) for part in text.split("_"))
+
+
+def variable_problem(text: str) -> str | None:
+    """Return what is wrong with the name of a variable, without showing it; None if nothing is.
+
+    Examples
+    --------
+    >>> variable_problem("sk-proj-0123456789abcdef")
+    'no name of an environment variable, and perhaps a key; name the variable that holds the key'
+    """
+    return None if is_variable_name(text) else NO_VARIABLE
 
 
 def variable_in_words(name: str) -> str:

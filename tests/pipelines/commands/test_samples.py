@@ -196,6 +196,26 @@ def test_a_budget_ends_the_run_with_what_was_drawn(bench):
     assert 0 < bench.samples().known_qmo().sum() < 180
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "message"),
+    [
+        ("--key-variable", "sk-proj-0123456789abcdef", "no name of an environment variable"),
+        ("--base-url", "https://me:0123456789abcdef@h/v1", "holds more than an address"),
+        ("--base-url", "https://h/v1/chat/completions", "ends in /chat/completions"),
+    ],
+)
+def test_a_wrong_address_or_variable_is_refused_and_not_shown(bench, flag, value, message):
+    """
+    Before the first call: it may hold a key.
+    """
+    code, out, err = bench.draw(flag, value)
+
+    assert code == 2
+    assert message in err
+    assert "0123456789abcdef" not in out + err
+    assert bench.log() == []
+
+
 def test_a_refused_key_ends_in_a_sentence(bench):
     """
     What was drawn is written all the same.
