@@ -100,12 +100,17 @@ V1 = APIRouter()
 """Paths below `PREFIX`, which a client may leave out."""
 
 
+@V1.post("/deployments/{model:path}/chat/completions", response_model=None, include_in_schema=False)
 @V1.post("/chat/completions", openapi_extra=_openapi_body(one_of(ChatRequest)), response_model=None)
 async def chat(request: Request) -> Response:
-    """Answer with the model that is worth its price, or with the model that the client names."""
+    """Answer with the model that is worth its price, or with the model that the client names.
+
+    Azure's clients name it in the path, which counts there whatever the body says.
+    """
     context, body = await _admit("chat", request)
     try:
-        await _router(request).chat(context, parse_json_object(body), dict(request.headers))
+        chat_body = parse_json_object(body) | request.path_params
+        await _router(request).chat(context, chat_body, dict(request.headers))
         return _chat_response(context)
     except BaseException:
         context.close()

@@ -18,6 +18,9 @@ ENDPOINTS = {
 }
 """Path -> label in metrics; all other paths are ``other``."""
 
+AZURE = "/openai"
+"""What the paths of Azure begin with."""
+
 METHODS = ("GET", "HEAD", "POST")
 PREFLIGHT_S = 600
 """For how long a browser remembers what a page may do."""
@@ -47,6 +50,8 @@ def endpoint_label(path: str) -> str:
     ('models', 'models', 'other')
     """
     full = path if path.startswith(PREFIX) or path in ENDPOINTS else PREFIX + path
+    if full.startswith("/v1/deployments/") and full.endswith("/chat/completions"):
+        return ENDPOINTS["/v1/chat/completions"]
     if full.startswith("/v1/models/"):
         return ENDPOINTS["/v1/models"]
     return ENDPOINTS.get(full, "other")
@@ -55,8 +60,8 @@ def endpoint_label(path: str) -> str:
 class PathMiddleware:
     """Answers HEAD as GET without the body, and a path with a slash at its end as without.
 
-    A redirect instead would name the address that this server sees, which behind a proxy is not
-    the client's.
+    Azure's clients put ``/openai`` before every path: it is left out. A redirect instead would name
+    the address that this server sees, which behind a proxy is not the client's.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -67,7 +72,10 @@ class PathMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
+        path = scope["path"].rstrip("/") or "/"
+        if path.startswith(f"{AZURE}/"):
+            path = path.removeprefix(AZURE)
+        scope = {**scope, "path": path}
         if scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
