@@ -159,14 +159,16 @@ async def feedback(request: Request) -> Response:
 async def models(request: Request) -> Response:
     """List `auto` and the pool."""
     current, started_at = await _admit_to_models(request)
-    return JSONResponse(model_list(current.models, started_at))
+    limits = _router(request).decider.limits
+    return JSONResponse(model_list(current.models, started_at, limits))
 
 
 @V1.get("/models/{name:path}")
 async def model(request: Request, name: str) -> Response:
     """Describe `auto`, a model of the pool, or several samples of one."""
     current, started_at = await _admit_to_models(request)
-    return JSONResponse(model_entry(name, current, started_at))
+    limits = _router(request).decider.limits
+    return JSONResponse(model_entry(name, current, started_at, limits))
 
 
 @STATE.get("/health")
