@@ -21,6 +21,8 @@ from scope.upstream import (
     UpstreamError,
     holds_events,
     http_error,
+    is_chunk,
+    line_events,
     map_transport_error,
     open_transport,
     read_completion,
@@ -183,7 +185,8 @@ def _map_errors(upstream: Upstream, request: UpstreamRequest) -> Iterator[None]:
 async def _event_chunks(upstream: Upstream, response: httpx.Response) -> AsyncIterator[bytes]:
     """Yield the server-sent events of a stream; its body says what it is, not its content type.
 
-    Upstreams send events as ``text/plain``, and whole answers to those that asked for a stream.
+    Upstreams send events as ``text/plain``, chunks as lines without ``data:``, and whole answers to
+    those that asked for a stream.
     """
     chunks = response.aiter_bytes()
     start = b""
@@ -191,14 +194,33 @@ async def _event_chunks(upstream: Upstream, response: httpx.Response) -> AsyncIt
         start += chunk
         if len(start.lstrip()) >= MIN_START_BYTES:
             break
-    if not holds_events(start):
-        rest = b"".join([chunk async for chunk in chunks])
-        with read_completion(upstream.redact_bytes(start + rest), upstream.redact) as answer:
-            answer["choices"][0]["message"]
-            start = b"".join(completion_events(answer)) + END
-    yield start.removeprefix(BOM_UTF8)
-    async for chunk in chunks:
-        yield chunk
+    if holds_events(start):
+        yield start.removeprefix(BOM_UTF8)
+        async for chunk in chunks:
+            yield chunk
+        return
+    while b"\n" not in start.lstrip() and (chunk := await anext(chunks, b"")):
+        start += chunk
+    if is_chunk(start.lstrip().partition(b"\n")[0]):
+        async for events in _line_events(start, chunks):
+            yield events
+        return
+    rest = b"".join([chunk async for chunk in chunks])
+    with read_completion(upstream.redact_bytes(start + rest), upstream.redact) as answer:
+        answer["choices"][0]["message"]
+        yield b"".join(completion_events(answer)) + END
+
+
+async def _line_events(start: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the chunks of an answer that a server writes as lines of JSON, as events."""
+    rest = start
+    while True:
+        lines, newline, rest = rest.rpartition(b"\n")
+        yield line_events(lines + newline)
+        if not (chunk := await anext(chunks, b"")):
+            yield line_events(rest)
+            return
+        rest += chunk
 
 
 def _completion(upstream: Upstream, content: bytes) -> dict[str, Any]:

@@ -12,10 +12,12 @@ from scope.upstream import (
     OpenChoices,
     UpstreamError,
     begins_answer,
+    chat_form,
     choices_of,
     cut_stream,
     event_data,
     event_text,
+    has_bare_returns,
     read_event,
     split_events,
 )
@@ -66,6 +68,8 @@ class SSEPassthrough:
         """The field ``model`` as the last chunk had it that was parsed, and with our name."""
         self._single, self._choices = n_choices == 1, OpenChoices(n_choices)
         self._rest, self._held, self._n_held = b"", list[bytes](), 0
+        self._bare_returns: bool | None = None
+        """Whether lines end with a carriage return alone; None: not known yet."""
         self.begun = False
         """Whether the answer has begun, or ended without a word: what was held back is out."""
         self.usage: Usage | None = None
@@ -78,6 +82,10 @@ class SSEPassthrough:
     def feed(self, chunk: bytes) -> bytes:
         """Return the events for the client that are complete with this chunk."""
         data = self._rest + chunk
+        if self._bare_returns is None:
+            self._bare_returns = has_bare_returns(data)
+        if self._bare_returns:
+            data = data.replace(b"\r", b"\n")
         length = max(data.rfind(b"\n\n") + 2, data.rfind(b"\n\r\n") + 3)
         if length < 3:
             length = 0
@@ -150,6 +158,9 @@ class SSEPassthrough:
             return event
         if any(isinstance(choice.get("message"), dict) for choice in choices_of(data)):
             return b"".join(map(self._read_one, completion_events(data)))
+        chat = chat_form(data, "delta")
+        if chat is not data:
+            event, data = to_event(chat), chat
         self._choices.note(data)
         self.begun = self.begun or begins_answer(data)
         if isinstance(data.get("usage"), dict):

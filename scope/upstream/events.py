@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from scope.json_text import parse_reply
 
@@ -11,7 +11,10 @@ Chunk = dict[str, Any]
 """The JSON object of one event."""
 
 _EVENT = re.compile(rb".*?\n\r?\n", re.DOTALL)
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 _BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?::|(?:data|event|id|retry)\s*:)")
+
+CHUNKS = ("chat.completion.chunk", "text_completion.chunk")
 
 ANSWER_FIELDS = (
     "content",
@@ -41,6 +44,42 @@ def holds_events(content: bytes) -> bool:
     (True, False)
     """
     return _BEGINNING.match(content) is not None
+
+
+def has_bare_returns(events: bytes) -> bool | None:
+    r"""Return whether lines end with a carriage return alone; None: more bytes must tell.
+
+    Examples
+    --------
+    >>> [has_bare_returns(text) for text in (b"data: a\rd", b"data: a\r\n", b"data: a\r")]
+    [True, False, None]
+    """
+    line_end = _LINE_END.search(events)
+    if line_end is None or (line_end[0] == b"\r" and line_end.end() == len(events)):
+        return None
+    return line_end[0] == b"\r"
+
+
+def is_chunk(line: bytes) -> bool:
+    """Return whether a line is a chunk of an answer, as servers write it that know no events.
+
+    Examples
+    --------
+    >>> is_chunk(b'{"choices": [{"delta": {}}]}'), is_chunk(b'{"choices": [{"message": {}}]}')
+    (True, False)
+    """
+    try:
+        data = parse_reply(line)
+    except ValueError:
+        return False
+    if not isinstance(data, dict):
+        return False
+    return data.get("object") in CHUNKS or any("delta" in choice for choice in choices_of(data))
+
+
+def line_events(lines: bytes) -> bytes:
+    """Return the server-sent events of lines that are one JSON object each."""
+    return b"".join(b"data: " + line + b"\n\n" for line in lines.splitlines() if line.strip())
 
 
 def split_events(events: bytes) -> list[bytes]:
@@ -79,6 +118,33 @@ def choices_of(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     choices = data.get("choices")
     listed = choices if isinstance(choices, list) else []
     return [choice for choice in listed if isinstance(choice, dict)]
+
+
+def chat_form(data: Chunk, field: Literal["message", "delta"]) -> Chunk:
+    """Return an answer, or a chunk, as that of a chat if its choices are texts of a completion.
+
+    Examples
+    --------
+    >>> chat_form({"choices": [{"index": 0, "text": "a"}]}, "delta")
+    {'choices': [{'index': 0, 'delta': {'content': 'a'}}]}
+    """
+    choices = choices_of(data)
+    if not any(_is_text(choice) for choice in choices):
+        return data
+    role = {"role": "assistant"} if field == "message" else {}
+    return data | {
+        "choices": [
+            {name: value for name, value in choice.items() if name != "text"}
+            | {field: role | {"content": choice["text"]}}
+            if _is_text(choice)
+            else choice
+            for choice in choices
+        ]
+    }
+
+
+def _is_text(choice: Mapping[str, Any]) -> bool:
+    return isinstance(choice.get("text"), str) and not {"message", "delta"} & choice.keys()
 
 
 def begins_answer(chunk: Mapping[str, Any]) -> bool:

@@ -17,11 +17,15 @@ from scope.json_text import parse_reply
 from scope.upstream.events import (
     Chunk,
     OpenChoices,
+    chat_form,
     choices_of,
     event_data,
     event_text,
+    has_bare_returns,
     holds_events,
+    is_chunk,
     join_chunks,
+    line_events,
     split_events,
 )
 from scope.upstream.failure_fields import client_error, failure_message, failure_status
@@ -142,10 +146,10 @@ def read_completion(content: bytes, redact: Redact) -> Iterator[dict[str, Any]]:
         If it reports a failure, or is no completion.
     """
     try:
-        data = _joined(content, redact) if holds_events(content) else parse_reply(content)
+        data = _whole(content, redact)
         if error := reported_error(data, redact):
             raise error
-        yield data
+        yield chat_form(data, "message")
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         start = one_line(redact(content.decode(errors="replace")))
         raise UpstreamError(GARBAGE, f"expected a chat completion, got {start!r}") from error
@@ -225,13 +229,25 @@ def retry_after_s(header: str | None, now: datetime) -> float | None:
     return max(seconds, 0.0) if abs(seconds) < float("inf") else None
 
 
-def _joined(content: bytes, redact: Redact) -> Chunk:
+def _whole(content: bytes, redact: Redact) -> Any:  # noqa: ANN401 - whatever was sent
+    """Return the answer that a body is, or that its events or lines are the pieces of."""
+    content = content.removeprefix(BOM_UTF8)
+    if holds_events(content):
+        content = content.replace(b"\r", b"\n") if has_bare_returns(content) else content
+        return _joined(content + b"\n\n", redact)
+    first_line, _, rest = content.strip().partition(b"\n")
+    if rest and is_chunk(first_line):
+        return _joined(line_events(content), redact)
+    return parse_reply(content)
+
+
+def _joined(events: bytes, redact: Redact) -> Chunk:
     """Return the whole answer of a stream that was sent in place of one."""
     choices, chunks, done = OpenChoices(), [], False
-    for event in split_events(content.removeprefix(BOM_UTF8) + b"\n\n"):
+    for event in split_events(events):
         done = done or event_text(event).strip() == b"[DONE]"
         if chunk := read_event(event, redact):
-            chunks.append(chunk)
+            chunks.append(chat_form(chunk, "delta"))
             choices.note(chunk)
     if not choices.all_finished(done=done):
         raise cut_stream()
