@@ -9,17 +9,9 @@ import json
 import sys
 from pathlib import Path
 
-from scope.model_catalogue import FILE, plain_name
+from scope.model_catalogue import CAPABILITIES, FILE, plain_name
 from scope.storage import atomic_file
 
-CAPABILITIES = (
-    "audio_input",
-    "function_calling",
-    "pdf_input",
-    "response_schema",
-    "video_input",
-    "vision",
-)
 MODES = ("chat", "completion", "responses")
 MIN_WINDOW_TOKENS = 256
 """Smaller ones are placeholders."""

@@ -15,7 +15,7 @@ _HUGE_EXPONENT = re.compile(r"[eE]\+?\d{3}")
 """Pattern of a number that may overflow a float; it also occurs in text."""
 
 
-def parse_json(text: str, source: str, *, allow_nan: bool = False) -> Any:  # noqa: ANN401
+def parse_json(text: str, source: str, *, allow_nan: bool = False, unique_keys: bool = True) -> Any:  # noqa: ANN401
     """Return the value of a whole file.
 
     Parameters
@@ -25,6 +25,8 @@ def parse_json(text: str, source: str, *, allow_nan: bool = False) -> Any:  # no
         Name of the file, for messages.
     allow_nan : bool
         Accept the numbers ``NaN`` and ``Infinity``, which are not JSON.
+    unique_keys : bool
+        Refuse a key that occurs twice in one object; otherwise its last value counts.
 
     Raises
     ------
@@ -33,7 +35,7 @@ def parse_json(text: str, source: str, *, allow_nan: bool = False) -> Any:  # no
         number that is not finite. The message names the line where it is known.
     """
     try:
-        return _parse(text, allow_nan=allow_nan)
+        return _parse(text, allow_nan=allow_nan, unique_keys=unique_keys)
     except json.JSONDecodeError as error:
         raise FormatError(f"{source}: line {error.lineno} is not JSON: {error.msg}") from error
     except ValueError as error:
@@ -56,23 +58,48 @@ def parse_json_line(line: str, location: str, *, allow_nan: bool = False) -> Any
         raise FormatError(f"{location}: {error}") from error
 
 
-def is_too_deep(content: bytes) -> bool:
-    """Return whether JSON is nested deeper than `MAX_DEPTH`; False for what is no JSON."""
-    if content.count(b"[") + content.count(b"{") <= MAX_DEPTH:
-        return False
+def parse_reply(content: bytes | str) -> Any:  # noqa: ANN401
+    """Return the value of JSON that another server sent, which may be careless but not hostile.
+
+    A number that is not finite is None: it is not JSON, and our clients could not read it. Of a
+    key that occurs twice the last value counts.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, nested deeper than `MAX_DEPTH`, or has a number of thousands of digits.
+
+    Examples
+    --------
+    >>> parse_reply(b'{"logprob": -Infinity, "bytes": 1e999}')
+    {'logprob': None, 'bytes': None}
+    """
+    if isinstance(content, bytes):
+        content = content.decode(json.detect_encoding(content), "surrogatepass")
     try:
-        _check(json.loads(content), allow_nan=True)
+        value = (_FINITE if _HUGE_EXPONENT.search(content) else _CARELESS).decode(content)
+        if content.count("[") + content.count("{") > MAX_DEPTH:
+            _check(value, allow_nan=True)
     except RecursionError:
-        return True
-    except ValueError as error:
-        return str(error) == str(_too_deep())
-    return False
+        raise _too_deep() from None
+    return value
 
 
-def _parse(text: str, *, allow_nan: bool) -> Any:  # noqa: ANN401
+def _finite_or_none(number: str) -> float | None:
+    value = float(number)
+    return value if math.isfinite(value) else None
+
+
+_CARELESS = json.JSONDecoder(parse_constant=lambda _: None)
+_FINITE = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite_or_none)
+"""Parses in Python what `_CARELESS` parses in C: for the few texts that may need it."""
+
+
+def _parse(text: str, *, allow_nan: bool, unique_keys: bool = True) -> Any:  # noqa: ANN401
     constant = float if allow_nan else _refuse_constant
+    pairs = _unique_keys if unique_keys else None
     try:
-        value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=constant)
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
         # Most texts are too short to be too deep, and hold no number that could overflow.
         if text.count("[") + text.count("{") > MAX_DEPTH or _HUGE_EXPONENT.search(text):
             _check(value, allow_nan=allow_nan)

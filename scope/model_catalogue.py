@@ -14,6 +14,17 @@ By ``python -m benchmarks.model_catalogue`` from the list of LiteLLM,
 https://github.com/BerriAI/litellm (MIT, Copyright (c) 2023 Berri AI).
 """
 
+CAPABILITIES = (
+    "audio_input",
+    "function_calling",
+    "json_mode",
+    "pdf_input",
+    "response_schema",
+    "video_input",
+    "vision",
+)
+"""What a request may need of a model, by LiteLLM's names; no other name is ever looked for."""
+
 _SUFFIX = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4}|\d{3}|latest|preview)$")
 
 

@@ -37,6 +37,8 @@ NORMAL = {
     "events": 2,  # of a stream, before the failure
     "script": (),  # a whole body as it is: texts, and seconds to wait between them
     "content_type": "text/event-stream",  # of a script
+    "script_status": 200,
+    "script_headers": {},
     "forbids": (),  # fields that it answers with 422, in FastAPI's shape
     "forbidden": None,  # another body of that answer
 }
@@ -251,7 +253,10 @@ async def play(behaviour, send):
     headers = [(b"content-type", behaviour["content_type"].encode())]
     if behaviour["retry_after"] is not None:
         headers.append((b"retry-after", behaviour["retry_after"].encode()))
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    more = behaviour["script_headers"].items()
+    headers += [(name.encode(), value.encode()) for name, value in more]
+    start = {"type": "http.response.start", "status": behaviour["script_status"]}
+    await send({**start, "headers": headers})
     for piece in behaviour["script"]:
         if isinstance(piece, str):
             await send_text(send, piece)

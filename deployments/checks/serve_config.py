@@ -23,6 +23,7 @@ from ray.serve.schema import ServeDeploySchema
 
 from deployments.checks.agreement import check_agreement, summary_line
 from deployments.checks.application import IMPORT_PATH, applications_of, shape_mistakes
+from deployments.checks.capabilities import capability_mistakes
 from deployments.checks.findings import (
     Keys,
     Mistake,
@@ -132,7 +133,7 @@ def inspect_config(config: Mapping[str, Any], *, here: bool) -> CheckedConfig:
     for app in applications:
         agreement = check_agreement(app, here=here)
         ours = [*shape_mistakes(app), *agreement.mistakes, *timeout_mistakes(app)]
-        ours += application_queue_mistakes(app)
+        ours += [*application_queue_mistakes(app), *capability_mistakes(app)]
         mistakes += ours
         summaries.append(summary_line(app, agreement))
     checked = CheckedConfig(_without_repetition(mistakes), summaries)

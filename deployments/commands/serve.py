@@ -57,7 +57,7 @@ def serve(
         f"  curl -s http://{http.host}:{http.port}/v1/route "
         """-H 'content-type: application/json' -d '{"prompt": "2+2?"}'"""
     )
-    if not _serve_until_stopped(settings):
+    if not _serve_until_stopped(settings, path):
         raise typer.Exit(1)
 
 
@@ -67,9 +67,10 @@ def default_config() -> Path:
     return packaged if packaged.exists() else packaged.parents[1] / packaged.name
 
 
-def _serve_until_stopped(settings: dict[str, Any]) -> bool:
+def _serve_until_stopped(settings: dict[str, Any], path: Path) -> bool:
     """Serve until a signal; return False if Serve ended without one.
 
+    It says how `path` is deployed again: Ray's command asks for no token by itself.
     Serve's command line is its only public way to deploy a file with settings of deployments.
     """
     import ray
@@ -91,8 +92,13 @@ def _serve_until_stopped(settings: dict[str, Any]) -> bool:
         try:
             signal.signal(signal.SIGINT, stop)  # a shell's background job ignores it otherwise
             # A Ray of its own, unless the user names one; it sets a SIGTERM handler.
-            ray.init(address=os.environ.get("RAY_ADDRESS", "local"), namespace="serve")
+            context = ray.init(address=os.environ.get("RAY_ADDRESS", "local"), namespace="serve")
             signal.signal(signal.SIGTERM, stop)
+            deploy = f"serve deploy --address http://{context.dashboard_url} {path}"
+            typer.echo(
+                "to change it while it runs, edit the file and, as the same user:\n"
+                f"  RAY_AUTH_MODE=token {deploy}"
+            )
             cli.main(["run", "--address", "auto", str(file)], standalone_mode=False)
         except (KeyboardInterrupt, Abort, SystemExit):
             pass  # `serve run` ends with SystemExit, whether stopped or failed

@@ -114,12 +114,17 @@ V1 = APIRouter()
 """Paths below `PREFIX`, which a client may leave out."""
 
 
+@V1.post("/deployments/{model:path}/chat/completions", response_model=None, include_in_schema=False)
 @V1.post("/chat/completions", openapi_extra=_openapi_body(one_of(ChatRequest)), response_model=None)
 async def chat(request: Request) -> Response:
-    """Answer with the model that is worth its price, or with the model that the client names."""
+    """Answer with the model that is worth its price, or with the model that the client names.
+
+    Azure's clients name it in the path, which counts there whatever the body says.
+    """
     context, body = await _admit("chat", request)
     try:
-        await _router(request).chat(context, parse_json_object(body), dict(request.headers))
+        chat_body = parse_json_object(body) | request.path_params
+        await _router(request).chat(context, chat_body, dict(request.headers))
         return _chat_response(context)
     except BaseException:
         context.close()
@@ -192,14 +197,16 @@ async def feedback(request: Request) -> Response:
 async def models(request: Request) -> Response:
     """List `auto` and the pool."""
     current, started_at = await _admit_to_models(request)
-    return JSONResponse(model_list(current.models, started_at))
+    limits = _router(request).decider.limits
+    return JSONResponse(model_list(current.models, started_at, limits))
 
 
 @V1.get("/models/{name:path}")
 async def model(request: Request, name: str) -> Response:
     """Describe `auto`, a model of the pool, or several samples of one."""
     current, started_at = await _admit_to_models(request)
-    return JSONResponse(model_entry(name, current, started_at))
+    limits = _router(request).decider.limits
+    return JSONResponse(model_entry(name, current, started_at, limits))
 
 
 @STATE.get("/health")

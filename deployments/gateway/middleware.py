@@ -27,6 +27,9 @@ ENDPOINTS = {
 MODEL_PATH = "/v1/models/"
 """What follows is the name of a model."""
 
+AZURE = "/openai"
+"""What the paths of Azure begin with."""
+
 UNTRACED = ("health", "ready", "other")
 """Endpoints without traces: probes call the first two every few seconds, scanners the last."""
 
@@ -62,6 +65,8 @@ def endpoint_label(path: str) -> str:
     ('models', 'models', 'other')
     """
     full = full_path(path)
+    if full.startswith("/v1/deployments/") and full.endswith("/chat/completions"):
+        return ENDPOINTS["/v1/chat/completions"]
     if full.startswith(MODEL_PATH):
         return ENDPOINTS["/v1/models"]
     return ENDPOINTS.get(full, "other")
@@ -75,8 +80,8 @@ def full_path(path: str) -> str:
 class PathMiddleware:
     """Answers HEAD as GET without the body, and a path with a slash at its end as without.
 
-    A redirect instead would name the address that this server sees, which behind a proxy is not
-    the client's.
+    Azure's clients put ``/openai`` before every path: it is left out. A redirect instead would name
+    the address that this server sees, which behind a proxy is not the client's.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -87,7 +92,10 @@ class PathMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
+        path = scope["path"].rstrip("/") or "/"
+        if path.startswith(f"{AZURE}/"):
+            path = path.removeprefix(AZURE)
+        scope = {**scope, "path": path}
         if scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return

@@ -13,7 +13,7 @@ from deployments.operate.service_state import DeploymentState, ServiceState
 from deployments.operate.status import ClusterStatus, DeploymentStatus, Versions
 from deployments.operate.traffic import Traffic, open_breakers
 from scope.errors import ClusterError, ConfigError, ScopeError, one_line
-from scope.upstream import variable_in_words
+from scope.upstream import variable_in_words, variable_problem
 
 MAX_SCRAPES = 16
 """Nodes that are asked at once."""
@@ -150,10 +150,12 @@ def api_key(variable: str | None, environ: Mapping[str, str] = os.environ) -> st
     Raises
     ------
     ConfigError
-        If the variable is not set.
+        If the variable is not set, or the text is no name of a variable.
     """
     if variable is None:
         return None
+    if problem := variable_problem(variable):
+        raise ConfigError(f"--key-variable is {problem}")
     if not (key := environ.get(variable, "").strip()):
         raise ConfigError(
             f"--key-variable: {variable_in_words(variable)} is not set; export the key in it"

@@ -64,7 +64,7 @@ class DecisionService:
     ) -> None:
         self._prediction_client, self._reasoning_client = prediction_client, reasoning_client
         self._chooser, self._sessions, self._learned = chooser, sessions, learned
-        self._limits = limits
+        self.limits = limits
 
     async def decide(
         self,
@@ -101,7 +101,7 @@ class DecisionService:
             requests,
             {model.id: model for model in models},
             settings,
-            self._limits,
+            self.limits,
             decide_by=time.monotonic() + min(deadline_s / 2, limits.list_decision_ms / 1e3),
         )
         strategy = requests[0].options.strategy or settings.strategy

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -21,10 +22,15 @@ from scope.upstream import (
     UpstreamError,
     holds_events,
     http_error,
+    is_chunk,
+    line_events,
     map_transport_error,
     open_transport,
+    redirect_words,
     retry_after_s,
 )
+
+log = logging.getLogger("ray.serve")
 
 MIN_START_BYTES = 6
 """Of a body, without white space: ``event:`` tells server-sent events from JSON."""
@@ -152,9 +158,10 @@ class UpstreamClient:
         api = upstream.api
         headers = api.headers(upstream.key) | request.forwarded_headers(api.forwarded)
         headers |= {"content-type": "application/json", "accept-encoding": encoding}
+        url = upstream.settings.base_url + api.path
         http_request = httpx.Request(
             "POST",
-            upstream.settings.base_url + api.path,
+            url,
             content=json.dumps(request.call_body(upstream)).encode(),
             headers=headers,
             extensions={"timeout": {"connect": CONNECT_S, "read": upstream.settings.timeout_s}},
@@ -162,9 +169,13 @@ class UpstreamClient:
         response = await self._transport.handle_async_request(http_request)
         try:
             if response.status_code != 200:
-                await response.aread()
+                # Text is UTF-8, as JSON is: a header may name an encoding that fails to decode.
+                text = (await response.aread()).decode(errors="replace")
+                if response.has_redirect_location:
+                    text = redirect_words(url, response.headers["location"])
+                    log.warning("upstream %s %s", upstream.name, upstream.without_key(text))
                 retry_after = response.headers.get("retry-after")
-                raise http_error(response.status_code, response.text, retry_after, upstream.redact)
+                raise http_error(response.status_code, text, retry_after, upstream.redact)
             yield response
         except UpstreamError as error:  # it may be reported with status 200
             if error.wait_s is None:
@@ -192,7 +203,8 @@ def _map_errors(upstream: Upstream, request: UpstreamRequest) -> Iterator[None]:
 async def _event_chunks(upstream: Upstream, response: httpx.Response) -> AsyncIterator[bytes]:
     """Yield the events of a chat completion; the body says what it is, not its content type.
 
-    Upstreams send events as ``text/plain``, and whole answers to those that asked for a stream.
+    Upstreams send events as ``text/plain``, chunks as lines without ``data:``, and whole answers to
+    those that asked for a stream.
     """
     chunks = response.aiter_bytes()
     start = b""
@@ -200,12 +212,25 @@ async def _event_chunks(upstream: Upstream, response: httpx.Response) -> AsyncIt
         start += chunk
         if len(start.lstrip()) >= MIN_START_BYTES:
             break
-    if not holds_events(start):
-        content = upstream.redact_bytes(start + b"".join([chunk async for chunk in chunks]))
-        answer = upstream.api.read_answer(content, upstream.redact)
-        yield b"".join(completion_events(answer)) + END
+    if holds_events(start):
+        async for events in _translated(upstream, start.removeprefix(BOM_UTF8), chunks):
+            yield events
         return
-    start = start.removeprefix(BOM_UTF8)
+    while b"\n" not in start.lstrip() and (chunk := await anext(chunks, b"")):
+        start += chunk
+    if is_chunk(start.lstrip().partition(b"\n")[0]):
+        async for events in _line_events(start, chunks):
+            yield events
+        return
+    content = upstream.redact_bytes(start + b"".join([chunk async for chunk in chunks]))
+    answer = upstream.api.read_answer(content, upstream.redact)
+    yield b"".join(completion_events(answer)) + END
+
+
+async def _translated(
+    upstream: Upstream, start: bytes, chunks: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    """Yield the events of an upstream as those of a chat completion."""
     if upstream.api.translate_events is None:
         yield start
         async for chunk in chunks:
@@ -216,3 +241,15 @@ async def _event_chunks(upstream: Upstream, response: httpx.Response) -> AsyncIt
     async for chunk in chunks:
         yield events.feed(chunk)
     yield events.finish()
+
+
+async def _line_events(start: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the chunks of an answer that a server writes as lines of JSON, as events."""
+    rest = start
+    while True:
+        lines, newline, rest = rest.rpartition(b"\n")
+        yield line_events(lines + newline)
+        if not (chunk := await anext(chunks, b"")):
+            yield line_events(rest)
+            return
+        rest += chunk

@@ -7,14 +7,14 @@ from typing import Any
 
 from scope.upstream import TIMEOUT, UpstreamError
 
-FULL, OPEN, DEADLINE = "full", "open circuit", "deadline"
-NOT_ATTEMPTED = frozenset({FULL, OPEN})
+FULL, OPEN, RESTING, DEADLINE = "full", "open circuit", "retry after", "deadline"
+NOT_ATTEMPTED = frozenset({FULL, OPEN, RESTING})
 SERVER_ERROR, RATE_LIMIT_ERROR = "server_error", "rate_limit_error"
 
 
-def not_attempted_error(kind: str, wait_s: float) -> UpstreamError:
-    """Return the error of an upstream that was not called."""
-    error = UpstreamError(kind, f"try again in {wait_s:.0f} s")
+def not_attempted_error(kind: str, wait_s: float, status: int | None = None) -> UpstreamError:
+    """Return the error of an upstream that was not called; `status` is its own of before."""
+    error = UpstreamError(kind, f"try again in {math.ceil(wait_s)} s", status)
     error.wait_s = wait_s
     return error
 

@@ -21,8 +21,9 @@ class Attempt:
     model : str
         Name of the arm.
     outcome : str
-        ``ok``; ``full``, ``open circuit`` or ``not supported`` if it was not called; otherwise
-        the kind of `UpstreamError`, such as ``http 500``, ``timeout`` or ``deadline``.
+        ``ok``; ``full``, ``open circuit``, ``retry after`` or ``not supported`` if it was not
+        called; otherwise the kind of `UpstreamError`, such as ``http 500``, ``timeout`` or
+        ``deadline``.
     latency_s : float
         Until the answer, or the beginning of one in a stream.
     samples : SampleCounts or None

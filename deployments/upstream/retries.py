@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import Field
 
 from deployments.upstream.client import UpstreamRequest
-from deployments.upstream.errors import NOT_ATTEMPTED
+from deployments.upstream.errors import FULL, NOT_ATTEMPTED, OPEN
 from deployments.upstream.responses import Attempt
 from deployments.upstream.upstreams import ArmUpstream
 from scope.upstream import RetryPolicy, Seconds, UpstreamError
@@ -68,7 +68,7 @@ class AttemptHistory:
             arm
             for arm in arms
             if (failure := self.failures.get(arm.name)) is None
-            or failure.error.kind in NOT_ATTEMPTED
+            or failure.error.kind in (FULL, OPEN)
             or (failure.error.is_retryable and failure.ready_at <= self._now() + CLOCK_S)
         ]
 

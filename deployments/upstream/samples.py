@@ -14,6 +14,9 @@ from scope.upstream import Seconds, UpstreamError
 MIN_GRACE_S = 0.25
 """Least time that stragglers get; on a busy machine equal calls differ by as much."""
 
+MAX_NUMBER = 2**53
+"""Integers below it are exact as floats; a larger number in a usage is a mistake."""
+
 Completion = Mapping[str, Any]
 """The body of a chat completion, as the upstream sent it."""
 
@@ -190,8 +193,13 @@ def _sum_usages(usages: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         values = [usage[name] for usage in usages if usage.get(name) is not None]
         if values and all(isinstance(value, Mapping) for value in values):
             total[name] = _sum_usages(values)
-        elif values and all(isinstance(value, int | float) for value in values):
+        elif values and all(map(_is_number, values)):
             total[name] = sum(values)
         else:
             total[name] = values[0] if values else None
     return total
+
+
+def _is_number(value: object) -> bool:
+    """Return whether a value is a number that can be added to any other."""
+    return isinstance(value, int | float) and abs(value) < MAX_NUMBER

@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from deployments.upstream.conversion import END, completion_events, to_event
+from scope.json_text import MAX_DEPTH
 from scope.upstream import (
     GARBAGE,
     OpenChoices,
     UpstreamError,
     begins_answer,
+    chat_form,
     choices_of,
     cut_stream,
     event_data,
     event_text,
+    has_bare_returns,
     read_event,
     split_events,
 )
@@ -65,6 +68,8 @@ class SSEPassthrough:
         """The field ``model`` as the last chunk had it that was parsed, and with our name."""
         self._single, self._choices = n_choices == 1, OpenChoices(n_choices)
         self._rest, self._held, self._n_held = b"", list[bytes](), 0
+        self._bare_returns: bool | None = None
+        """Whether lines end with a carriage return alone; None: not known yet."""
         self.begun = False
         """Whether the answer has begun, or ended without a word: what was held back is out."""
         self.usage: Usage | None = None
@@ -85,6 +90,10 @@ class SSEPassthrough:
     def feed(self, chunk: bytes) -> bytes:
         """Return the events for the client that are complete with this chunk."""
         data = self._rest + chunk
+        if self._bare_returns is None:
+            self._bare_returns = has_bare_returns(data)
+        if self._bare_returns:
+            data = data.replace(b"\r", b"\n")
         length = max(data.rfind(b"\n\n") + 2, data.rfind(b"\n\r\n") + 3)
         if length < 3:
             length = 0
@@ -107,7 +116,7 @@ class SSEPassthrough:
         """
         last, self._rest = self._rest.strip(), b""
         out = b""
-        if last == END.strip() or event_data(last) is not None:
+        if last == END.strip() or _is_whole(last):
             out = b"".join(self._read([last + b"\n\n"]))
         if self.error is None and not self.done:
             if not self._choices.all_finished(done=False):
@@ -126,6 +135,8 @@ class SSEPassthrough:
         if b"[DONE]" in events or FINISHED.search(events) or USAGE.search(events):
             return None
         n = events.count(b"data:")
+        if events.count(b"[") + events.count(b"{") > MAX_DEPTH * n:  # no client could parse it
+            return None
         if not n == events.count(b'"delta"') == events.count(self._theirs):
             return None
         return events.replace(self._theirs, self._ours)
@@ -155,6 +166,9 @@ class SSEPassthrough:
             return event
         if any(isinstance(choice.get("message"), dict) for choice in choices_of(data)):
             return b"".join(map(self._read_one, completion_events(data)))
+        chat = chat_form(data, "delta")
+        if chat is not data:
+            event, data = to_event(chat), chat
         self._choices.note(data)
         self.response_id = self.response_id or data.get("id")
         self.response_model = self.response_model or data.get("model")
@@ -184,3 +198,11 @@ class SSEPassthrough:
         held, self._held, self._n_held = b"".join(self._held), [], 0
         self.begun = True
         return held
+
+
+def _is_whole(event: bytes) -> bool:
+    """Return whether an event without the empty line at its end has all of its JSON."""
+    try:
+        return event_data(event) is not None
+    except ValueError:  # it is whole, and a failure
+        return True

@@ -10,9 +10,9 @@ from scope.upstream import (
     ParameterRules,
     Seconds,
     address_problem,
-    is_variable_name,
     known_rules,
     rules_for,
+    variable_problem,
 )
 
 OUR_FIELDS = ("model", "messages", "stream", "stream_options")
@@ -62,12 +62,8 @@ class UpstreamSettings(StrictModel):
     @field_validator("key_variable")
     @classmethod
     def _check_variable(cls, name: str | None) -> str | None:
-        # The value is in no message: it may be the key itself.
-        if name is not None and not is_variable_name(name):
-            raise ValueError(
-                "no name of an environment variable, and perhaps a key; "
-                "name the variable that holds the key"
-            )
+        if name is not None and (problem := variable_problem(name)):
+            raise ValueError(problem)
         return name
 
     @model_validator(mode="after")

@@ -1,14 +1,16 @@
 """The upstream of each model: address, key, limits and circuit breaker."""
 
 import os
+import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deployments.protocol import CircuitBreaker
-from deployments.upstream.errors import DEADLINE, FULL, OPEN, not_attempted_error
+from deployments.upstream.errors import DEADLINE, FULL, OPEN, RESTING, not_attempted_error
 from deployments.upstream.learning import LearnedLimits
+from deployments.upstream.private_text import HIDDEN, hide_private
 from deployments.upstream.upstream_settings import UpstreamSettings
 from deployments.upstream_api import APIS, NOT_SUPPORTED, UpstreamApi, takes_extensions
 from scope.arms import Arm, arm_spec, spec_of_one_call
@@ -20,6 +22,12 @@ from scope.upstream import ParameterRules, UpstreamError, variable_in_words
 
 FULL_RETRY_AFTER_S = 1.0
 """``Retry-After`` of an upstream with no free slot."""
+
+MAX_REST_S = 60.0
+"""No ``Retry-After`` keeps other requests from an upstream for longer."""
+
+CLOCK_S = 0.02
+"""A request that has waited may be this early by another clock."""
 
 
 @dataclass(slots=True)
@@ -41,6 +49,8 @@ class Upstream:
         What its refusals have shown.
     takes_stream_usage : bool or None
         Whether it takes ``stream_options.include_usage``; None: not known yet.
+    rests_until : float
+        End of the wait that it asked for, by the monotonic clock; `rests_with` is its status.
     """
 
     name: str
@@ -51,6 +61,8 @@ class Upstream:
     in_flight: int = 0
     learned: LearnedLimits = field(default_factory=LearnedLimits)
     takes_stream_usage: bool | None = None
+    rests_until: float = 0.0
+    rests_with: int | None = None
 
     @property
     def api(self) -> UpstreamApi:
@@ -75,13 +87,17 @@ class Upstream:
         rules = self.settings.rules(self.model, Arm.parse(self.name).model)
         return replace(rules, rename={**rules.rename, **self.learned.rename})
 
-    def redact(self, text: str) -> str:
+    def without_key(self, text: str) -> str:
         """Return `text` without the key."""
-        return text.replace(self.key, "***") if self.key else text
+        return text.replace(self.key, HIDDEN) if self.key else text
+
+    def redact(self, text: str) -> str:
+        """Return words of the upstream for clients: without the key and what else is private."""
+        return hide_private(self.without_key(text))
 
     def redact_bytes(self, content: bytes) -> bytes:
         """Return `content` without the key."""
-        return content.replace(self.key.encode(), b"***") if self.key else content
+        return content.replace(self.key.encode(), HIDDEN.encode()) if self.key else content
 
     @contextmanager
     def acquire(self) -> Iterator[None]:
@@ -93,8 +109,11 @@ class Upstream:
         Raises
         ------
         UpstreamError
-            ``full`` or ``open circuit``, at once: there is no queue.
+            ``full``, ``open circuit`` or ``retry after``, at once: there is no queue.
         """
+        rest_s = self.rests_until - time.monotonic()
+        if rest_s > CLOCK_S:
+            raise not_attempted_error(RESTING, rest_s, self.rests_with)
         if self.in_flight >= self.settings.max_concurrency:
             raise not_attempted_error(FULL, FULL_RETRY_AFTER_S)
         if not self.breaker.try_acquire():
@@ -108,10 +127,18 @@ class Upstream:
             if error.kind not in (DEADLINE, NOT_SUPPORTED):
                 wrong = error.is_client_error
                 record = self.breaker.record_success if wrong else self.breaker.record_failure
+            self._rest(error)
             raise
         finally:
             self.in_flight -= 1
             record()
+
+    def _rest(self, error: UpstreamError) -> None:
+        """Keep the wait that an overloaded upstream asks for; an earlier, longer one stays."""
+        if error.status in (429, 503) and error.is_retryable and error.wait_s is not None:
+            until = time.monotonic() + min(error.wait_s, MAX_REST_S)
+            if until > self.rests_until:
+                self.rests_until, self.rests_with = until, error.status
 
 
 @dataclass(frozen=True, slots=True)

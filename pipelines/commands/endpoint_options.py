@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from scope.errors import ConfigError
-from scope.upstream import EndpointConfig, RetryPolicy, variable_in_words
+from scope.upstream import EndpointConfig, RetryPolicy, variable_in_words, variable_problem
 
 KEY_VARIABLE = "OPENROUTER_API_KEY"
 CONCURRENCY, TIMEOUT_S, ATTEMPTS = 16, 300.0, 5
@@ -77,8 +77,10 @@ def api_key(variable: str) -> str:
     Raises
     ------
     ConfigError
-        If there is none.
+        If there is none, or the text is no name of a variable.
     """
+    if problem := variable_problem(variable):
+        raise ConfigError(f"--key-variable is {problem}")
     key = os.environ.get(variable, "")
     if not key.strip():
         raise ConfigError(

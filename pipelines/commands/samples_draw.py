@@ -30,7 +30,7 @@ from pipelines.commands.endpoint_options import (
     names_in,
 )
 from pipelines.commands.measure_display import show_missing, show_quote
-from pipelines.commands.options import Json
+from pipelines.commands.options import Json, OnTooLong
 from pipelines.config import JobConfig
 from pipelines.measure import ParameterFlags, PricedArm, Quote, RequestSettings
 from pipelines.samples import (
@@ -47,6 +47,7 @@ from pipelines.terminal import out, progress, table
 from scope.arms import Arm
 from scope.errors import ConfigError
 from scope.pool import ModelSpec
+from scope.questions import REFUSE
 from scope.routing import format_usd
 from scope.upstream import OPENROUTER
 
@@ -79,6 +80,7 @@ def draw(
     max_tokens: MaxTokens = 500,
     seed: Seed = None,
     limit: Limit = None,
+    on_too_long: OnTooLong = REFUSE,
     prices: KnownPrices = None,
     budget_usd: BudgetUsd = None,
     drop: Drop = None,
@@ -110,6 +112,7 @@ def draw(
         prices=prices,
         limit=limit,
         parameters=ParameterFlags.parse(drop or (), rename or (), default or ()),
+        on_too_long=on_too_long,
     )
     if checkpoint is not None:
         run = _local_run(request, output, checkpoint)

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipelines.commands.options import Json
+from pipelines.commands.options import Json, OnTooLong
 from pipelines.commands.samples_options import SampleFiles, SamplesOutput, read_sample_files
 from pipelines.terminal import print_result, progress
 from scope.errors import ConfigError
-from scope.questions import GRADER_NAMES
+from scope.questions import GRADER_NAMES, REFUSE
 from scope.samples import check_suffix, write_samples
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def score(
     num_gpus: Annotated[float, typer.Option(min=0, help="GPUs of one reward model.")] = 0.0,
     grader: Grader = None,
     questions: Questions = None,
+    on_too_long: OnTooLong = REFUSE,
     fresh: Fresh = False,
     as_json: Json = False,
 ) -> None:
@@ -64,7 +65,9 @@ def score(
         read = read_sample_files(samples)
         if grader is not None and questions is not None:
             scorer = "correct"
-            result = score_by_grader(read, questions, grader, stages=stages)
+            result = score_by_grader(
+                read, questions, grader, on_too_long=on_too_long, stages=stages
+            )
         else:
             result = score_by_reward(
                 read,

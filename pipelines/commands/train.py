@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 from rich.console import Group
 
-from pipelines.commands.options import Json, parse_margin
+from pipelines.commands.options import Json, OnTooLong, parse_margin
 from pipelines.commands.train_options import (
     BatchSize,
     Encoder,
@@ -27,6 +27,7 @@ from scope.embedding import MINILM
 from scope.errors import ConfigError
 from scope.learned import TARGET_DROP, CalibrationReport, LearnedRouter, Loss, RouterSpec
 from scope.prices import load_prices
+from scope.questions import REFUSE
 from scope.samples import check_suffix, read_samples, write_samples
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def router(
     questions: Questions = None,
     outcomes: Outcomes = None,
     prices: PriceFile = None,
+    on_too_long: OnTooLong = REFUSE,
     arms: Arms = None,
     loss: LossName = "prob_nlabels",
     margin: Margin = "0",
@@ -109,7 +111,8 @@ def router(
     )
     with progress(as_json=as_json) as stages:
         stages.begin("reading")
-        data = router_data(_priced_samples(samples, bank, questions, outcomes, prices), choice)
+        priced = _priced_samples(samples, bank, questions, outcomes, prices, on_too_long)
+        data = router_data(priced, choice)
         trained = train_router(data, training, output, fresh=fresh, stages=stages)
     _report_router(trained, output, as_json=as_json)
 
@@ -186,6 +189,7 @@ def _priced_samples(
     questions: Path | None,
     outcomes: Path | None,
     prices: Path | None,
+    on_too_long: str,
 ) -> "PricedSamples":
     """Return the samples that the flags name."""
     from pipelines.train.router_data import (
@@ -206,7 +210,7 @@ def _priced_samples(
     if outcomes is not None:
         if questions is None:
             raise ConfigError("--questions is missing: --outcomes holds no prompts")
-        return samples_of_outcomes(questions, outcomes, prices)
+        return samples_of_outcomes(questions, outcomes, prices, on_too_long)
     assert samples is not None  # one source is given
     return samples_of_files(samples, prices)
 

@@ -70,6 +70,8 @@ def _pair(flag: str, text: str) -> tuple[str, str]:
 
 def _value(text: str) -> Any:  # noqa: ANN401 (JSON is anything)
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=str)
+    except RecursionError:
+        raise ConfigError("--default is nested too deeply; expected the value of a field") from None
     except ValueError:
         return text

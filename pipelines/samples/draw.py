@@ -29,7 +29,7 @@ from pipelines.terminal import Stages
 from scope.errors import ConfigError, join_names
 from scope.pool import PUBLISHED_MODELS
 from scope.prices import load_prices
-from scope.questions import Grader, read_questions
+from scope.questions import REFUSE, Grader, read_questions
 from scope.samples import Cell, Samples, SamplesBuilder, take, write_samples
 from scope.upstream import EndpointConfig
 
@@ -54,6 +54,7 @@ class DrawRequest:
     prices: Path | None = None
     limit: int | None = None
     parameters: ParameterFlags = KNOWN_BY_NAME
+    on_too_long: str = REFUSE
 
     def settings(self, source: str) -> dict[str, Any]:
         """Return what a response depends on besides prompt, model and number of the sample."""
@@ -87,7 +88,9 @@ def plan_draws(request: DrawRequest, arms: Sequence[PricedArm]) -> list[Call]:
     ScopeError
         If the prompts cannot be read.
     """
-    questions = read_questions(request.prompts, limit=request.limit)
+    questions = read_questions(
+        request.prompts, limit=request.limit, on_too_long=request.on_too_long
+    )
     ungraded = (
         MeasuredQuestion(id_, prompt, None, UNGRADED, None)
         for id_, prompt in zip(questions.ids, questions.prompts, strict=True)

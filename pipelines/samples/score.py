@@ -16,7 +16,7 @@ from pipelines.terminal import Stages
 from scope.arrays import AnyArray, FloatArray
 from scope.embedding import resolve_model
 from scope.errors import ConfigError, ScopeError, join_names
-from scope.questions import Grader, grader_for, read_questions
+from scope.questions import REFUSE, Grader, grader_for, read_questions
 from scope.samples import Samples
 from scope.storage import ShardFolder, assign_shards
 
@@ -198,7 +198,12 @@ def _collect(folder: ShardFolder, samples: Samples) -> FloatArray:
 
 
 def score_by_grader(
-    samples: Samples, questions: Path, grader: str, *, stages: Stages | None = None
+    samples: Samples,
+    questions: Path,
+    grader: str,
+    *,
+    on_too_long: str = REFUSE,
+    stages: Stages | None = None,
 ) -> ScoreResult:
     """Return the samples with the scores ``correct``: grades against gold answers.
 
@@ -212,6 +217,8 @@ def score_by_grader(
         Questions with gold answers, by the same ids and prompts.
     grader : str
         One of `scope.questions.GRADER_NAMES`; a question's own grader goes first.
+    on_too_long : str
+        What is done with longer prompts of `questions`, as when the samples were drawn.
     stages : Stages, optional
 
     Raises
@@ -223,7 +230,7 @@ def score_by_grader(
     """
     stages = stages or Stages()
     check_scorer(samples, CORRECT)
-    graders = _graders(samples, questions, grader)
+    graders = _graders(samples, questions, grader, on_too_long)
     assert samples.responses_qm is not None  # checked by `check_scorer`
     score_qmo = np.full(samples.completion_tokens_qmo.shape, np.nan)
     stages.begin("grading", len(samples.ids))
@@ -236,8 +243,10 @@ def score_by_grader(
     return _result(samples, CORRECT, score_qmo)
 
 
-def _graders(samples: Samples, questions: Path, name: str) -> list[tuple[str | None, Grader]]:
-    asked = read_questions(questions)
+def _graders(
+    samples: Samples, questions: Path, name: str, on_too_long: str
+) -> list[tuple[str | None, Grader]]:
+    asked = read_questions(questions, on_too_long=on_too_long)
     place = {question_id: n for n, question_id in enumerate(asked.ids)}
     if missing := [question_id for question_id in samples.ids if question_id not in place]:
         raise ConfigError(f"{questions} lacks {len(missing):,} prompts: {join_names(missing)}")

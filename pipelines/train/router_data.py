@@ -14,7 +14,7 @@ from scope.learned import Loss, RouterData, n_outputs
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
 from scope.prices import load_prices, select_specs
-from scope.questions import HubDataset, read_questions
+from scope.questions import REFUSE, HubDataset, read_questions
 from scope.samples import ArmScores, Samples, Split, read_samples, read_splits, splits_of
 
 CORRECT = "correct"
@@ -61,10 +61,13 @@ def samples_of_bank(path: Path) -> PricedSamples:
 
 
 def samples_of_outcomes(
-    questions: Path | HubDataset, outcomes: Path, prices: Path
+    questions: Path | HubDataset, outcomes: Path, prices: Path, on_too_long: str = REFUSE
 ) -> PricedSamples:
-    """Return questions and a Parquet file of outcomes as samples, one of each model."""
-    asked = read_questions(questions)
+    """Return questions and a Parquet file of outcomes as samples, one of each model.
+
+    Outcomes of questions that are left out, as too long ones may be, are left out, too.
+    """
+    asked = read_questions(questions, on_too_long=on_too_long)
     table = read_outcomes_table(outcomes)
     models = tuple(dict.fromkeys(table["model"].cast("string").to_pylist()))
     found = Outcomes.from_table(table, asked.ids, models, str(outcomes))

@@ -1,6 +1,5 @@
 """Read price files; an odd entry is left out, and is an error only where it is asked for."""
 
-import json
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -8,12 +7,14 @@ from pathlib import Path
 from scope.config import parse
 from scope.errors import (
     ConfigError,
+    FormatError,
     ScopeError,
     ScopeWarning,
     UnknownPriceError,
     join_names,
     one_line,
 )
+from scope.json_text import parse_json
 from scope.pool import ModelSpec
 from scope.prices.formats import Entry, read_entries
 from scope.text_files import read_text
@@ -113,16 +114,14 @@ def unknown_price_error(prices: Prices, model: str, source: str) -> ScopeError:
 
 
 def _read(path: Path) -> object:
+    # A catalogue of thousands is not refused for one number or one name in it.
+    source = f"price file {path}"
     try:
-        return json.loads(read_text(path))
+        return parse_json(read_text(path), source, allow_nan=True, unique_keys=False)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"price file {path} cannot be read: {error}") from error
-    except json.JSONDecodeError as error:
-        raise ConfigError(
-            f"price file {path} is not JSON: line {error.lineno}: {error.msg}"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"price file {path} cannot be read: {one_line(error)}") from error
+        raise ConfigError(f"{source} cannot be read: {error}") from error
+    except FormatError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _parse_entries(entries: list[Entry], path: Path) -> PriceFile:

@@ -4,7 +4,7 @@ A key that stands in the place of either by mistake is never shown.
 """
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 KEY_FORMATS = re.compile(
     r"\bsk-[A-Za-z0-9_-]{16,}|\bhf_[A-Za-z0-9]{16,}|\bgh[po]_[A-Za-z0-9]{20,}"
@@ -17,6 +17,10 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 USUAL_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 RANDOM_CHARS, RANDOM_DIGITS = 16, 3
 """A part of a name of so many characters looks random if it mixes so many digits, or cases."""
+
+NO_VARIABLE = (
+    "no name of an environment variable, and perhaps a key; name the variable that holds the key"
+)
 
 CALLED = "/chat/completions"
 ENDPOINTS = (
@@ -62,6 +66,35 @@ def address_problem(base_url: str, called: str = CALLED) -> str | None:
     return None
 
 
+def redirect_words(url: str, location: str | None) -> str:
+    """Return what to do about a redirect, which is never followed: the key is for one server.
+
+    Parameters
+    ----------
+    url : str
+        The address that was called.
+    location : str or None
+        The header ``Location``. Its user and query are not told.
+
+    Examples
+    --------
+    >>> redirect_words("http://a.com/v1/chat/completions", "https://a.com/v1/chat/completions?k=1")
+    'redirects to https://a.com/v1, which is not followed; name that address if it is the right one'
+    """
+    try:
+        target = urlsplit(urljoin(url, location or ""))
+        known = bool(target.hostname) and target.port != 0
+    except ValueError:
+        known = False
+    if not known or not location or target.scheme not in ("http", "https"):
+        return "redirects, but to no address that can be called"
+    path = target.path.rstrip("/").removesuffix(CALLED)
+    address = f"{target.scheme}://{target.netloc.rpartition('@')[2]}{path}"
+    return (
+        f"redirects to {address}, which is not followed; name that address if it is the right one"
+    )
+
+
 def is_variable_name(text: str) -> bool:
     """Return whether a text is the name of an environment variable, and unlikely to be a key.
 
@@ -73,6 +106,17 @@ def is_variable_name(text: str) -> bool:
     if not VARIABLE.fullmatch(text) or KEY_FORMATS.search(text):
         return False
     return not any(_looks_random(part) for part in text.split("_"))
+
+
+def variable_problem(text: str) -> str | None:
+    """Return what is wrong with the name of a variable, without showing it; None if nothing is.
+
+    Examples
+    --------
+    >>> variable_problem("sk-proj-0123456789abcdef")
+    'no name of an environment variable, and perhaps a key; name the variable that holds the key'
+    """
+    return None if is_variable_name(text) else NO_VARIABLE
 
 
 def variable_in_words(name: str) -> str:

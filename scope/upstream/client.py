@@ -12,12 +12,11 @@ from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import TYPE_CHECKING, Any, Self
 from urllib.request import getproxies
 
-from scope.json_text import MAX_DEPTH, is_too_deep
 from scope.prices import TokenUsage
+from scope.upstream.addresses import redirect_words
 from scope.upstream.endpoint import CompletionResult, EndpointConfig
 from scope.upstream.failure import (
     CUT_CONNECTION,
-    GARBAGE,
     NO_CONNECTION,
     TIMEOUT,
     UpstreamError,
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from httpx_aiohttp import AiohttpTransport
 
 CONNECT_S = 10.0
-
-TOO_DEEP = f"lists and objects nested deeper than {MAX_DEPTH} levels"
 
 
 class ChatClient:
@@ -153,13 +150,12 @@ class ChatClient:
             raise UpstreamError(mapped.kind, one_line(self._redact(mapped.message))) from error
         # Text is UTF-8, as JSON is: a header may name an encoding that only fails to decode.
         content = response.content
-        too_deep = is_too_deep(content)
         if response.status_code != 200:
-            text = TOO_DEEP if too_deep else content.decode(errors="replace")
+            text = content.decode(errors="replace")
+            if response.has_redirect_location:
+                text = redirect_words(str(self._url), response.headers["location"])
             retry_after = response.headers.get("retry-after")
             raise http_error(response.status_code, text, retry_after, self._redact)
-        if too_deep:
-            raise UpstreamError(GARBAGE, f"expected a chat completion, got {TOO_DEEP}")
         with read_completion(content, self._redact) as data:
             return self._result(data)
 

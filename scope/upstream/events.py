@@ -3,13 +3,18 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
+
+from scope.json_text import parse_reply
 
 Chunk = dict[str, Any]
 """The JSON object of one event."""
 
 _EVENT = re.compile(rb".*?\n\r?\n", re.DOTALL)
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 _BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?::|(?:data|event|id|retry)\s*:)")
+
+CHUNKS = ("chat.completion.chunk", "text_completion.chunk")
 
 ANSWER_FIELDS = (
     "content",
@@ -41,6 +46,42 @@ def holds_events(content: bytes) -> bool:
     return _BEGINNING.match(content) is not None
 
 
+def has_bare_returns(events: bytes) -> bool | None:
+    r"""Return whether lines end with a carriage return alone; None: more bytes must tell.
+
+    Examples
+    --------
+    >>> [has_bare_returns(text) for text in (b"data: a\rd", b"data: a\r\n", b"data: a\r")]
+    [True, False, None]
+    """
+    line_end = _LINE_END.search(events)
+    if line_end is None or (line_end[0] == b"\r" and line_end.end() == len(events)):
+        return None
+    return line_end[0] == b"\r"
+
+
+def is_chunk(line: bytes) -> bool:
+    """Return whether a line is a chunk of an answer, as servers write it that know no events.
+
+    Examples
+    --------
+    >>> is_chunk(b'{"choices": [{"delta": {}}]}'), is_chunk(b'{"choices": [{"message": {}}]}')
+    (True, False)
+    """
+    try:
+        data = parse_reply(line)
+    except ValueError:
+        return False
+    if not isinstance(data, dict):
+        return False
+    return data.get("object") in CHUNKS or any("delta" in choice for choice in choices_of(data))
+
+
+def line_events(lines: bytes) -> bytes:
+    """Return the server-sent events of lines that are one JSON object each."""
+    return b"".join(b"data: " + line + b"\n\n" for line in lines.splitlines() if line.strip())
+
+
 def split_events(events: bytes) -> list[bytes]:
     """Return each of several whole server-sent events, with the empty line at its end."""
     return _EVENT.findall(events)
@@ -54,6 +95,11 @@ def event_text(event: bytes) -> bytes:
 def event_data(event: bytes) -> Chunk | None:
     """Return the JSON object of a server-sent event; None where it has none.
 
+    Raises
+    ------
+    ValueError
+        If it is JSON that cannot be used, see `parse_reply`.
+
     Examples
     --------
     >>> event_data(b'data: {"a": 1}')
@@ -61,8 +107,8 @@ def event_data(event: bytes) -> Chunk | None:
     >>> event_data(b": keep-alive")
     """
     try:
-        data = json.loads(event_text(event))
-    except (ValueError, RecursionError):
+        data = parse_reply(event_text(event))
+    except (json.JSONDecodeError, UnicodeDecodeError):
         return None
     return data if isinstance(data, dict) else None
 
@@ -72,6 +118,33 @@ def choices_of(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     choices = data.get("choices")
     listed = choices if isinstance(choices, list) else []
     return [choice for choice in listed if isinstance(choice, dict)]
+
+
+def chat_form(data: Chunk, field: Literal["message", "delta"]) -> Chunk:
+    """Return an answer, or a chunk, as that of a chat if its choices are texts of a completion.
+
+    Examples
+    --------
+    >>> chat_form({"choices": [{"index": 0, "text": "a"}]}, "delta")
+    {'choices': [{'index': 0, 'delta': {'content': 'a'}}]}
+    """
+    choices = choices_of(data)
+    if not any(_is_text(choice) for choice in choices):
+        return data
+    role = {"role": "assistant"} if field == "message" else {}
+    return data | {
+        "choices": [
+            {name: value for name, value in choice.items() if name != "text"}
+            | {field: role | {"content": choice["text"]}}
+            if _is_text(choice)
+            else choice
+            for choice in choices
+        ]
+    }
+
+
+def _is_text(choice: Mapping[str, Any]) -> bool:
+    return isinstance(choice.get("text"), str) and not {"message", "delta"} & choice.keys()
 
 
 def begins_answer(chunk: Mapping[str, Any]) -> bool:

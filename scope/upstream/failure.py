@@ -13,17 +13,22 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from scope.errors import ScopeError
+from scope.json_text import parse_reply
 from scope.upstream.events import (
     Chunk,
     OpenChoices,
+    chat_form,
     choices_of,
     event_data,
     event_text,
+    has_bare_returns,
     holds_events,
+    is_chunk,
     join_chunks,
+    line_events,
     split_events,
 )
-from scope.upstream.failure_fields import failure_message, failure_status
+from scope.upstream.failure_fields import client_error, failure_message, failure_status
 from scope.upstream.refusal import Refusal, read_refusal
 
 TIMEOUT, NO_CONNECTION, CUT_CONNECTION = "timeout", "no connection", "cut connection"
@@ -39,7 +44,7 @@ MAX_ERROR_CHARS = 300
 """Length at which an upstream's error message is cut."""
 
 Redact = Callable[[str], str]
-"""Removes the key of the upstream from a text."""
+"""Removes the key of the upstream, and what else is private, from a text."""
 
 _ERROR_EVENT = re.compile(rb"^event:\s*error\s*$", re.MULTILINE)
 
@@ -54,7 +59,8 @@ class UpstreamError(ScopeError):
     status : int or None
         HTTP status; None where there was none.
     body : dict or None
-        The upstream's ``{"error": {"message": …}}`` without the key; None if it has another shape.
+        The upstream's ``{"error": {"message": …}}`` without what is private; None if it has
+        another shape.
     refusal : Refusal or None
         Why this model refuses a request that another may answer, where the error says so.
     wait_s : float or None
@@ -115,8 +121,8 @@ def http_error(status: int, text: str, retry_after: str | None, redact: Redact) 
     redact : callable
     """
     try:
-        body = json.loads(text)
-    except (ValueError, RecursionError):
+        body = parse_reply(text)
+    except ValueError:
         body = None
     reported = reported_error(body, redact) if isinstance(body, dict) else None
     message, shape = (reported.message, reported.body) if reported else (text, None)
@@ -140,10 +146,10 @@ def read_completion(content: bytes, redact: Redact) -> Iterator[dict[str, Any]]:
         If it reports a failure, or is no completion.
     """
     try:
-        data = _joined(content, redact) if holds_events(content) else json.loads(content)
+        data = _whole(content, redact)
         if error := reported_error(data, redact):
             raise error
-        yield data
+        yield chat_form(data, "message")
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         start = one_line(redact(content.decode(errors="replace")))
         raise UpstreamError(GARBAGE, f"expected a chat completion, got {start!r}") from error
@@ -162,7 +168,10 @@ def read_event(event: bytes, redact: Redact) -> Chunk | None:
     UpstreamError
         If it reports a failure.
     """
-    data = event_data(event)
+    try:
+        data = event_data(event)
+    except ValueError as problem:
+        raise UpstreamError(GARBAGE, f"expected a chunk, got JSON: {problem}") from problem
     error = reported_error(data, redact) if data else None
     if error is None and _ERROR_EVENT.search(event):
         text = event_text(event).decode(errors="replace")
@@ -220,13 +229,25 @@ def retry_after_s(header: str | None, now: datetime) -> float | None:
     return max(seconds, 0.0) if abs(seconds) < float("inf") else None
 
 
-def _joined(content: bytes, redact: Redact) -> Chunk:
+def _whole(content: bytes, redact: Redact) -> Any:  # noqa: ANN401 - whatever was sent
+    """Return the answer that a body is, or that its events or lines are the pieces of."""
+    content = content.removeprefix(BOM_UTF8)
+    if holds_events(content):
+        content = content.replace(b"\r", b"\n") if has_bare_returns(content) else content
+        return _joined(content + b"\n\n", redact)
+    first_line, _, rest = content.strip().partition(b"\n")
+    if rest and is_chunk(first_line):
+        return _joined(line_events(content), redact)
+    return parse_reply(content)
+
+
+def _joined(events: bytes, redact: Redact) -> Chunk:
     """Return the whole answer of a stream that was sent in place of one."""
     choices, chunks, done = OpenChoices(), [], False
-    for event in split_events(content.removeprefix(BOM_UTF8) + b"\n\n"):
+    for event in split_events(events):
         done = done or event_text(event).strip() == b"[DONE]"
         if chunk := read_event(event, redact):
-            chunks.append(chunk)
+            chunks.append(chat_form(chunk, "delta"))
             choices.note(chunk)
     if not choices.all_finished(done=done):
         raise cut_stream()
@@ -242,7 +263,7 @@ def _reported_error(error: object, holder: Mapping[str, Any], redact: Redact) ->
     body = {"error": error} if shaped else None
     failed = _status_error(
         failure_status(error) or failure_status(holder) or 502,
-        json.dumps(error) if message is None else message,
+        json.dumps(client_error(error, str)) if message is None else message,
         body,
         redact,
     )
@@ -256,8 +277,7 @@ def _status_error(
 ) -> UpstreamError:
     error = UpstreamError(f"http {status}", one_line(redact(str(message))), status)
     details = (body or {}).get("error")
-    error.refusal = read_refusal(
-        status, str(message), details if isinstance(details, dict) else None
-    )
-    error.body = None if body is None else json.loads(redact(json.dumps(body)))
+    fields = details if isinstance(details, dict) else None
+    error.refusal = read_refusal(status, str(message), fields)
+    error.body = None if fields is None else {"error": client_error(fields, redact)}
     return error

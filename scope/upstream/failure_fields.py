@@ -1,13 +1,16 @@
 """The fields in which upstreams say the status and the words of a failure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 STATUS_FIELDS = ("code", "status", "status_code", "http_code", "type")
 MESSAGE_FIELDS = ("message", "msg", "detail", "error_message", "errors")
 """Where upstreams put the status and the words of a failure."""
+
+CLIENT_FIELDS = ("message", "type", "code", "param")
+"""Fields of an error that its clients may see; others name users, providers and raw answers."""
 
 
 def _bare(name: str) -> str:
@@ -64,3 +67,20 @@ def failure_status(error: Mapping[str, Any]) -> int | None:
         if isinstance(status, int) and 400 <= status < 600:
             return status
     return None
+
+
+def client_error(error: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
+    """Return what a client may see of an upstream's error object: `CLIENT_FIELDS`.
+
+    Parameters
+    ----------
+    error : mapping
+    redact : callable
+        Removes what is private from a text.
+    """
+    shown = {name: error[name] for name in CLIENT_FIELDS if name in error}
+    return {
+        name: redact(value) if isinstance(value, str) else value
+        for name, value in shown.items()
+        if value is None or isinstance(value, str | int | float)
+    }

@@ -11,6 +11,9 @@ RefusalKind = Literal[
 MAX_CHARS = 4_000
 """Length to which an error is read: some quote the whole prompt."""
 
+MAX_WINDOW_TOKENS = 1 << 30
+"""No model reads more."""
+
 CREDIT_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 CONTEXT_CODES = frozenset(
     {"context_length_exceeded", "exceed_context_size_error", "model_context_window_exceeded"}
@@ -168,10 +171,9 @@ def _fields(message: str, error: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _window_tokens(message: str, error: Mapping[str, Any]) -> int | None:
-    """Return the context window that an error names."""
-    if type(window := error.get("n_ctx")) is int:  # llama.cpp
-        return window
-    if "per min" in message:  # a rate, not a window
-        return None
-    found = next((match for window in _WINDOWS if (match := window.search(message))), None)
-    return int(found[1].replace(",", "")) if found else None
+    """Return the context window that an error names; None for one that no model has."""
+    window = error.get("n_ctx")  # llama.cpp
+    if type(window) is not int and "per min" not in message:  # that is a rate, not a window
+        found = next((match for window in _WINDOWS if (match := window.search(message))), None)
+        window = int(found[1].replace(",", "")) if found else None
+    return window if type(window) is int and 0 < window <= MAX_WINDOW_TOKENS else None

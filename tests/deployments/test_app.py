@@ -207,10 +207,11 @@ def test_a_client_that_hangs_up_ends_the_call_of_the_upstream(served, upstream, 
     with httpx.stream("POST", f"{served.url}/v1/chat/completions", json=body) as response:
         next(response.iter_bytes())
 
-    served.until(
-        lambda: [call["hung_up"] for call in upstream.log() if call["prompt"] == prompt] == [True],
-        "the upstream sees its client hang up",
-    )
+    def hung_up():
+        return [call["hung_up"] for call in upstream.log() if call["prompt"] == prompt]
+
+    served.until(lambda: all(hung_up()), "the upstream sees its client hang up")
+    assert hung_up() == [True]
 
 
 def test_the_config_file_means_what_it_says():

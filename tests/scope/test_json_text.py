@@ -5,7 +5,7 @@ import math
 import pytest
 
 from scope.errors import FormatError
-from scope.json_text import MAX_DEPTH, parse_json, parse_json_line
+from scope.json_text import MAX_DEPTH, parse_json, parse_json_line, parse_reply
 
 HOSTILE = [
     pytest.param('{"a": 1,}', "is not JSON: ", id="trailing comma"),
@@ -58,3 +58,38 @@ def test_nan_is_read_where_it_stands_for_unknown():
     As the published files of samples write it.
     """
     assert math.isnan(parse_json_line("[NaN]", "f", allow_nan=True)[0])
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e400", "-1E+999"])
+def test_a_number_of_a_reply_that_is_not_finite_is_unknown(number):
+    """
+    Written as it came, it would be no JSON for our clients.
+    """
+    reply = f'{{"a": {number}, "b": "1e400", "c": 1.5, "c": 1e3}}'
+
+    assert parse_reply(reply.encode()) == {"a": None, "b": "1e400", "c": 1000.0}
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        pytest.param("[" * 100_000, "deeper than 100 levels", id="deeper than the parser"),
+        pytest.param("[" * 101 + "]" * 101, "deeper than 100 levels", id="deeper than allowed"),
+        pytest.param("1" * 5_000, "4300 digits", id="digits"),
+        pytest.param(b"\xff\xfe\x00", "decode", id="no text"),
+        pytest.param("", "Expecting value", id="nothing"),
+    ],
+)
+def test_a_reply_that_is_of_no_use_is_refused(reply, message):
+    """
+    Always with a `ValueError`.
+    """
+    with pytest.raises(ValueError, match=message):
+        parse_reply(reply)
+
+
+def test_a_repeated_key_of_a_catalogue_may_be_allowed():
+    """
+    The last value counts, as for every other reader.
+    """
+    assert parse_json('{"a": 1, "a": 2}', "f", unique_keys=False) == {"a": 2}

@@ -63,3 +63,16 @@ def test_a_key_variable_that_is_not_set_is_named(scope):
 
     assert code == 2
     assert "SCOPE_TEST_NO_KEY is not set" in " ".join(err.split())
+
+
+def test_a_key_in_place_of_its_variable_is_refused_and_not_shown(scope):
+    """
+    By `scope status`, too.
+    """
+    key = "sk-proj-0123456789abcdef"
+
+    code, out, err = scope("status", *NOWHERE, "--key-variable", key)
+
+    assert code == 2
+    assert "--key-variable is no name of an environment variable" in " ".join(err.split())
+    assert key not in out + err

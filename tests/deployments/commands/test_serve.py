@@ -93,15 +93,8 @@ def serving(tmp_path):
         process.wait(STOP_S)
 
 
-@pytest.mark.ray
-@pytest.mark.parametrize(
-    "stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
-)
-def test_serve_answers_until_a_signal_and_leaves_no_process(serving, stop):
-    """
-    It needs no checkout, exits with 0, and shuts Ray down.
-    """
-    process, url, mark, log = serving
+def until_ready(process, url, log):
+    """Wait until the endpoint is ready."""
 
     def ready():
         assert process.poll() is None, log.read_text()
@@ -111,6 +104,47 @@ def test_serve_answers_until_a_signal_and_leaves_no_process(serving, stop):
             return False
 
     until(ready, f"ready; {log}", READY_S)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_file_is_deployed_beside_by_the_command_that_serve_names(serving, tmp_path):
+    """
+    Ray asks for its token; the policy of the new file is in force.
+    """
+    process, url, _, log = serving
+    until_ready(process, url, log)
+    (line,) = [line for line in log.read_text().splitlines() if " serve deploy " in line]
+    variable, program, *arguments = line.split()
+    changed = tmp_path / "serve_config.yaml"
+    text = default_config().read_text().replace("alpha: 0.6", "alpha: 0.7")
+    changed.write_text(text.replace("port: 8000", f"port: {url.rpartition(':')[2]}"))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **dict([variable.split("=")])}
+    command = [Path(sys.executable).with_name(program), *arguments[:-1], changed]
+
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=STOP_S)
+
+    assert arguments[-1] == str(default_config())
+    assert done.returncode == 0, done.stderr
+
+    def alpha():
+        decision = httpx.post(f"{url}/v1/route", json={"prompt": "2+2?"}, timeout=30).json()
+        return decision["settings"]["alpha"]
+
+    until(lambda: alpha() == 0.7, "the new policy is in force", STOP_S)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(
+    "stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
+def test_serve_answers_until_a_signal_and_leaves_no_process(serving, stop):
+    """
+    It needs no checkout, exits with 0, and shuts Ray down.
+    """
+    process, url, mark, log = serving
+    until_ready(process, url, log)
+
     answer = httpx.post(f"{url}/v1/route", json={"prompt": "2+2?"}, timeout=30)
     process.send_signal(stop)
     code = process.wait(STOP_S)

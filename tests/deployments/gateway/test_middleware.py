@@ -3,7 +3,9 @@
 import gzip
 import hashlib
 import json
+from functools import partial
 
+import openai
 import pytest
 
 from deployments.gateway.middleware import endpoint_label
@@ -91,6 +93,9 @@ def test_an_unknown_path_is_named(client, path, message):
         "/chat/completions",
         "/v1/chat/completions/",
         "/v1/chat/completions?api-version=2024-10-21",
+        "/openai/v1/chat/completions",
+        "/openai/deployments/auto/chat/completions?api-version=2024-10-21",
+        "/openai/deployments/auto/chat/completions/",
     ],
 )
 def test_a_path_of_a_client_with_another_base_url_is_answered(client, path):
@@ -103,12 +108,57 @@ def test_a_path_of_a_client_with_another_base_url_is_answered(client, path):
     assert got.json()["choices"]
 
 
+@pytest.mark.parametrize("body", [CHAT, {"messages": CHAT["messages"]}])
+@pytest.mark.parametrize("name", ["small", "scope/auto", "auto"])
+def test_the_deployment_in_the_path_is_the_model(client, body, name):
+    """
+    Whatever the body says, as with Azure; a name may hold a slash.
+    """
+    got = client.post(f"/openai/deployments/{name}/chat/completions", json=body)
+
+    assert got.status_code == 200
+    assert (got.headers["x-scope-policy"] == "client") == (name == "small")
+
+
+def test_a_deployment_that_is_no_model_is_a_404(client):
+    """
+    With OpenAI's code.
+    """
+    got = client.post("/openai/deployments/gpt-9/chat/completions", json=CHAT)
+
+    assert (got.status_code, got.json()["error"]["code"]) == (404, "model_not_found")
+
+
+@pytest.mark.parametrize("settings", [{}, {"azure_deployment": "auto"}])
+def test_the_client_of_azure_is_answered(client, settings):
+    """
+    OpenAI's own one, whole and as a stream.
+    """
+    azure = openai.AzureOpenAI(
+        azure_endpoint="http://testserver",
+        api_key="of-mine",
+        api_version="2024-10-21",
+        http_client=client,
+        max_retries=0,
+        **settings,
+    )
+    call = partial(azure.chat.completions.create, model="small", messages=CHAT["messages"])
+
+    answer, (first, *_) = call(), call(stream=True)
+
+    assert answer.choices[0].message.content == "The answer is (A)."
+    assert first.choices[0].delta.content == "The "
+
+
 @pytest.mark.parametrize("path", ["/models", "/models/small", "/models/"])
 def test_models_are_listed_without_the_prefix(client, path):
     """
-    As with it.
+    As with it, and with that of Azure.
     """
-    assert client.get(path).json() == client.get(f"/v1{path}").json()
+    listed = client.get(f"/v1{path}").json()
+
+    assert client.get(path).json() == listed
+    assert client.get(f"/openai{path}?api-version=2024-10-21").json() == listed
 
 
 @pytest.mark.parametrize("name", ["auto", "small", "small@3", "scope/auto"])
@@ -249,6 +299,7 @@ def test_origins_change_while_it_runs(local):
     [
         ("/v1/chat/completions", "chat"),
         ("/chat/completions", "chat"),
+        ("/deployments/openai/gpt-9/chat/completions", "chat"),
         ("/v1/models/openai/gpt-9", "models"),
         ("/models/small", "models"),
         ("/health", "health"),

@@ -54,4 +54,4 @@ def test_a_predictor_that_predicts_is_healthy(folder):
     """
     Serve restarts a replica whose check raises.
     """
-    Predictor(str(folder)).check_health()
+    assert Predictor(str(folder)).check_health() is None

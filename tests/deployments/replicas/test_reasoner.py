@@ -180,7 +180,7 @@ def test_a_bank_fitted_for_the_reasoner_is_accepted(checkpoint):
     """
     args = ReasonerArgs(checkpoint=str(checkpoint))
 
-    check_reasoner(args, taught(two_kinds(), args))
+    assert check_reasoner(args, taught(two_kinds(), args)) is None
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 import pytest
 
 from deployments.protocol.request_errors import NoEligibleModelError, RequestError
-from deployments.requests.eligibility import eligible_models
-from deployments.requests.requirements import Requirements
+from deployments.requests.eligibility import FORMATS, eligible_models
+from deployments.requests.eligibility import TOOLS as CALLING
+from deployments.requests.requirements import ATTACHMENTS, Requirements
 from deployments.settings.preferences import RequestOptions
-from scope.model_catalogue import ModelLimits
+from scope.model_catalogue import CAPABILITIES, ModelLimits
 from scope.pool import ModelSpec
 
 
@@ -157,3 +158,16 @@ def test_only_the_star_is_special_in_a_pattern():
     pool = (model("a[1]?"), model("a1x"))
 
     assert eligible_models(pool, PLAIN, RequestOptions(allowed_models=("a[1]?*",))) == ("a[1]?",)
+
+
+def test_every_capability_that_a_request_may_need_has_a_known_name():
+    """
+    `scope check` warns of all other names.
+    """
+    needed = {
+        *ATTACHMENTS.values(),
+        *CALLING,
+        *(name for names in FORMATS.values() for name in names),
+    }
+
+    assert needed == set(CAPABILITIES)

@@ -50,6 +50,9 @@ def test_keys_have_separate_rates():
         rates = RateLimiter()
         await rates.acquire("ann", 1)
         await rates.acquire("bob", 1)
+        for name in ("ann", "bob"):
+            with pytest.raises(RateLimitError):
+                await rates.acquire(name, 1)
 
     run(calls())
 
@@ -62,7 +65,13 @@ def test_a_changed_rate_applies_at_once():
     async def calls():
         rates = RateLimiter()
         await rates.acquire("ann", 1)
-        await rates.acquire("ann", 60)
+        with pytest.raises(RateLimitError):
+            await rates.acquire("ann", 1)
+        await rates.acquire("ann", 2)
+        await rates.acquire("ann", 2)
+        with pytest.raises(RateLimitError) as refused:
+            await rates.acquire("ann", 2)
+        assert refused.value.retry_after_s == 30
 
     run(calls())
 

@@ -279,3 +279,32 @@ def test_a_failure_in_an_event_without_its_empty_line_is_read():
 
     assert passthrough.finish() == b""
     assert passthrough.error.status == 502
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64, 1000])
+def test_lines_may_end_with_a_carriage_return_alone(size):
+    """
+    As the standard allows; the client gets them as it gets others.
+    """
+    sent = WHOLE.replace(b"\n", b"\r")
+    got, passthrough = fed(*(sent[at : at + size] for at in range(0, len(sent), size)))
+
+    assert got == WHOLE.replace(USAGE, b"")
+    assert (passthrough.done, passthrough.finish()) == (True, b"")
+
+
+def test_choices_of_a_completion_become_those_of_a_chat():
+    """
+    Their texts are content, and begin the answer.
+    """
+    text = NAMED + b'[{"index": 0, "text": "a", "logprobs": null, "finish_reason": null}]}\n\n'
+    got, passthrough = fed(text, STOP, DONE)
+
+    (choice,) = event_data(got.split(b"\n\n")[0])["choices"]
+    assert choice == {
+        "index": 0,
+        "delta": {"content": "a"},
+        "logprobs": None,
+        "finish_reason": None,
+    }
+    assert passthrough.begun

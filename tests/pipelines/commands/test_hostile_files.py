@@ -170,7 +170,9 @@ def test_a_routing_file_of_another_form(refused, predicted, tmp_path, decision):
     }
     path.write_text(json.dumps(log))
 
-    refused("replay", "--routing", path, "--predictions", predicted)
+    said = refused("replay", "--routing", path, "--predictions", predicted)
+
+    assert str(path) in said
 
 
 @pytest.mark.parametrize("text", ["[" * 3_000, "&a {b: *a}", "a: [", "encoder: .nan"])

@@ -503,6 +503,9 @@ def test_one_folder_one_process(bench):
         pytest.param(("--grader", "magic"), "grader is 'magic'", id="unknown grader"),
         pytest.param(("--grader", "numeric"), "expected one number", id="grader of other golds"),
         pytest.param(("--base-url", "example.org"), "expected http", id="no address"),
+        pytest.param(
+            ("--base-url", "https://h/v1/chat/completions/"), "ends in /chat", id="whole address"
+        ),
         pytest.param(("--questions", "nowhere.json"), "cannot be read", id="no questions"),
         pytest.param(("--plan", "nowhere.json"), "cannot be read", id="no plan"),
     ],
@@ -517,6 +520,18 @@ def test_a_wrong_input_gets_an_error_message(bench, flags, message):
     assert message in err
     assert len(err.strip().splitlines()) == 1
     assert (bench.log(), bench.output.exists()) == ([], False)
+
+
+@pytest.mark.parametrize("key", ["sk-proj-0123456789abcdef", "sk live 1", "a1b2c3d4e5f6g7h8"])
+def test_a_key_in_place_of_its_variable_is_refused_and_not_shown(bench, key):
+    """
+    Even if a variable of that name is set.
+    """
+    code, out, err = bench("--key-variable", key)
+
+    assert code == 2
+    assert "--key-variable is no name of an environment variable, and perhaps a key" in err
+    assert key not in out + err
 
 
 def test_a_question_without_gold_is_refused(bench):

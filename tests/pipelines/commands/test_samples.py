@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from scope.questions import MAX_PROMPT_CHARS
 from scope.samples import read_samples, write_samples
 from tests.pipelines.runs import ROOT, wait_until
 from tests.upstream import running
@@ -194,6 +195,52 @@ def test_a_budget_ends_the_run_with_what_was_drawn(bench):
     assert code == 1
     assert "calls were not made: each could exceed the budget of" in err
     assert 0 < bench.samples().known_qmo().sum() < 180
+
+
+@pytest.mark.filterwarnings("default::scope.questions.prompts.LongPromptWarning")
+@pytest.mark.parametrize(("action", "lengths"), [("cut", [MAX_PROMPT_CHARS, 5]), ("skip", [5])])
+def test_long_prompts_are_cut_or_left_out_when_drawn_and_scored(bench, action, lengths):
+    """
+    Alike: the samples hold the prompts that were sent.
+    """
+    prompts = bench.folder / "long.jsonl"
+    rows = [{"id": "long", "prompt": "2 " * 40_000, "gt": "4"}]
+    rows += [{"id": "short", "prompt": "2 + 2", "gt": "4"}]
+    prompts.write_text("\n".join(map(json.dumps, rows)))
+    flag = ("--on-too-long", action)
+    drawn, graded = bench.output / "samples.parquet", bench.folder / "graded.parquet"
+    score = ("score", "--samples", drawn, "--output", graded, "--grader", "numeric")
+
+    refused = bench.draw("--prompts", prompts)
+    code, _, err = bench.draw("--prompts", prompts, *flag)
+    scored = bench(*score, "--questions", prompts, *flag)
+
+    assert refused[0] == 2
+    assert "pass --on-too-long cut or skip to go on" in refused[2]
+    assert (code, scored[0]) == (0, 0), err + scored[2]
+    assert "1 prompt of more than 65,536 characters" in " ".join(err.split())
+    assert [len(prompt) for prompt in read_samples(graded).prompts] == lengths
+    assert bench(*score, "--questions", prompts)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "message"),
+    [
+        ("--key-variable", "sk-proj-0123456789abcdef", "no name of an environment variable"),
+        ("--base-url", "https://me:0123456789abcdef@h/v1", "holds more than an address"),
+        ("--base-url", "https://h/v1/chat/completions", "ends in /chat/completions"),
+    ],
+)
+def test_a_wrong_address_or_variable_is_refused_and_not_shown(bench, flag, value, message):
+    """
+    Before the first call: it may hold a key.
+    """
+    code, out, err = bench.draw(flag, value)
+
+    assert code == 2
+    assert message in err
+    assert "0123456789abcdef" not in out + err
+    assert bench.log() == []
 
 
 def test_a_refused_key_ends_in_a_sentence(bench):

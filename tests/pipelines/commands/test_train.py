@@ -13,6 +13,7 @@ from pipelines.cli import GROUP, build_app
 from pipelines.samples import split_samples
 from pipelines.train.router_data import samples_of_outcomes
 from scope.learned import LearnedRouter
+from scope.questions import LongPromptWarning
 from scope.samples import read_samples, write_samples
 from tests.factories.encoders import tiny_encoder
 from tests.factories.learned import easy_and_hard
@@ -139,6 +140,25 @@ def test_the_split_of_the_samples_is_kept(folder, tmp_path):
     assert sum(counts.values()) == 200
     assert first["thresholds"] == second["thresholds"]
     assert first["calibration"] == second["calibration"]
+
+
+@pytest.mark.parametrize(("action", "n_left"), [("cut", 200), ("skip", 199)])
+def test_long_questions_are_cut_or_left_out(folder, tmp_path, action, n_left):
+    """
+    With their outcomes; otherwise they are refused, with the flag that goes on.
+    """
+    first, *rest = (folder / "questions.jsonl").read_text().splitlines()
+    questions = tmp_path / "questions.jsonl"
+    long = json.loads(first) | {"prompt": "x" * 70_000}
+    questions.write_text("\n".join([json.dumps(long), *rest]))
+    files = (folder / "outcomes.parquet", folder / "prices.json")
+
+    with pytest.warns(LongPromptWarning, match="1 prompt of more than 65,536 characters"):
+        samples = samples_of_outcomes(questions, *files, action).samples
+    done = router(folder, tmp_path / "r", "--questions", questions)
+
+    assert len(samples.ids) == n_left
+    assert "pass --on-too-long cut or skip to go on" in str(done.exception)
 
 
 def test_an_arm_that_never_matches_has_nothing_to_learn(folder, tmp_path):

@@ -270,6 +270,7 @@ def test_parameters_are_dropped_renamed_and_set(measured, tmp_path):
     [
         (("--rename", "max_tokens"), "--rename is 'max_tokens'; expected NAME=OTHER"),
         (("--default", "=3"), "--default is '=3'; expected NAME=VALUE"),
+        (("--default", "a=" + "[" * 100_000), "--default is nested too deeply"),
         (("--drop", "messages"), "--drop names 'messages', which every request has"),
     ],
 )

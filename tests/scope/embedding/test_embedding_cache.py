@@ -173,7 +173,9 @@ def test_a_damaged_byte_never_gives_a_wrong_vector(folders, data):
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CorruptShardWarning)
-        is_found(EmbeddingCache(cache.folder.parent, FINGERPRINT), ["a", "b", "c"])
+        reopened = EmbeddingCache(cache.folder.parent, FINGERPRINT)
+        found, embedding_nd = reopened.lookup(reopened.keys(["a", "b", "c"]))
+    assert embedding_nd[found].tobytes() == vectors(["a", "b", "c"])[found].tobytes()
 
 
 def test_a_damaged_vector_is_reported_and_can_be_added_again(tmp_path):

@@ -24,11 +24,17 @@ def test_equal_labels_are_refused_because_there_is_nothing_to_learn():
 
 
 def test_the_label_of_the_reference_may_be_always_one():
-    data_of(loss="det_nlabels").check()
+    data = data_of(loss="det_nlabels")
+
+    assert (data.label_qm[:, -1] == 1).all()
+    assert data.check() is None
 
 
 def test_an_arm_that_is_never_the_best_may_be_a_class():
-    data_of(loss="det_ncls").check()
+    data = data_of(loss="det_ncls")
+
+    assert (data.label_qm[:, 1] == 0).all()
+    assert data.check() is None
 
 
 def test_one_best_arm_for_all_prompts_is_refused():

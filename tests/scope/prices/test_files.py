@@ -118,8 +118,9 @@ def test_litellm_entries_without_token_prices_are_skipped(tmp_path):
             "same model twice: 'a'",
             id="two prices",
         ),
-        pytest.param("[" * 100_000, "cannot be read", id="nested without end"),
-        pytest.param('{"a": {"input": ' + "1" * 5000 + "}}", "cannot be read", id="endless number"),
+        pytest.param("[" * 100_000, "deeper than 100 levels", id="nested without end"),
+        pytest.param('{"a": ' + "[" * 200 + "]" * 200 + "}", "deeper than 100 levels", id="nested"),
+        pytest.param('{"a": {"input": ' + "1" * 5000 + "}}", "4300 digits", id="endless number"),
     ],
 )
 def test_a_wrong_price_file_is_refused_with_its_reason(tmp_path, data, message):

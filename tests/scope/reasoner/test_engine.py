@@ -77,7 +77,7 @@ def test_an_engine_that_fits_on_no_node_is_rejected(engine, gpus_n, message):
 )
 def test_an_engine_that_fits_is_accepted(engine, gpus_n):
     """On a present node or on one that the cluster can add."""
-    check_capacity(engine, gpus_n)
+    assert check_capacity(engine, gpus_n) is None
 
 
 def test_an_engine_is_not_split_across_nodes():

@@ -229,3 +229,17 @@ def test_an_upstream_error_survives_pickling():
     error = UpstreamError("http 400", "bad", 400)
 
     assert str(pickle.loads(pickle.dumps(error))) == "http 400: bad"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(call, upstream, status):
+    """
+    The key is for one server; the message names the address to configure.
+    """
+    with running() as other:
+        location = f"{other.root}/v2/chat/completions?key=secret"
+        behaviour = {"way": "script", "script": ["moved"], "script_status": status}
+        error, log = call(behaviour | {"script_headers": {"location": location}})
+
+        assert (error.kind, len(log), other.log()) == (f"http {status}", 1, [])
+    assert error.message.startswith(f"redirects to {other.root}/v2, which is not followed")

@@ -13,6 +13,7 @@ from scope.upstream.failure import (
     reported_error,
     retry_after_s,
 )
+from scope.upstream.failure_fields import client_error
 
 CHOICE = {"index": 0, "delta": {"content": ""}, "finish_reason": None}
 FAILURES = [
@@ -185,3 +186,24 @@ def test_an_invalid_date_is_no_wait():
     The usual back-off applies.
     """
     assert retry_after_s("Wed, 99 Oct 2026", datetime.now(UTC)) is None
+
+
+def test_an_error_keeps_the_fields_of_openai():
+    """
+    With values that are no objects, and without what is private in them.
+    """
+    error = {
+        "message": "no KEY",
+        "type": None,
+        "code": 400,
+        "param": {"deep": 1},
+        "user_id": "user_1",
+        "metadata": {"raw": "x", "provider_name": "y"},
+        "request_id": "req_1",
+    }
+
+    assert client_error(error, lambda text: text.replace("KEY", "***")) == {
+        "message": "no ***",
+        "type": None,
+        "code": 400,
+    }

@@ -173,3 +173,13 @@ def test_an_error_of_a_call_has_its_refusal():
 
     assert http_error(400, body, None, str).refusal == Refusal("context window")
     assert http_error(400, "not JSON", None, str).refusal is None
+
+
+@pytest.mark.parametrize("n_ctx", [0, -5, 10**400, True, "2048"])
+def test_a_window_that_no_model_has_is_unknown(n_ctx):
+    """
+    Learned, it would keep every request from the model.
+    """
+    refusal = read_refusal(400, "x", {"code": "exceed_context_size_error", "n_ctx": n_ctx})
+
+    assert refusal == Refusal("context window", None)
