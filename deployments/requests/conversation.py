@@ -10,7 +10,8 @@ from pydantic_core import to_json
 from deployments.requests.chat import Message
 from scope.conversation import Turn, conversation_text, latest_human
 
-MACHINE_ROLES = ("tool", "function", "system", "developer")
+TOOL_ROLES = ("tool", "function")
+MACHINE_ROLES = (*TOOL_ROLES, "system", "developer")
 """Roles of messages that no human and no model wrote."""
 MACHINE_PARTS = ("tool_result",)
 """Parts by which clients of other providers put tool results into user messages."""
@@ -51,9 +52,14 @@ def continues_turn(messages: Sequence[Message]) -> bool:
     """Return whether there are messages after the model's last one, and none is of a human.
 
     They are tool results, envelopes of a harness and system messages: what a tool loop adds.
+    Images without a word after a tool result are the tool's: its own message may hold only text.
     """
     added = list(takewhile(lambda message: message.role != "assistant", reversed(messages)))
-    return 0 < len(added) < len(messages) and not any(map(_is_of_human, added))
+    before = [*added[1:], None]
+    return 0 < len(added) < len(messages) and not any(
+        _is_of_human(message) and not _is_of_tool(message, previous)
+        for message, previous in zip(added, before, strict=True)
+    )
 
 
 def turn_key(messages: Sequence[Message]) -> str:
@@ -90,6 +96,11 @@ def _written(message: Message) -> list[Any]:
 
 def _attachments(message: Message) -> list[dict[str, Any]]:
     return [part for part in message.parts() if part["type"] not in ("text", *MACHINE_PARTS)]
+
+
+def _is_of_tool(message: Message, previous: Message | None) -> bool:
+    follows = previous is not None and previous.role in TOOL_ROLES
+    return follows and not message.turn.text.strip()
 
 
 def _is_of_human(message: Message) -> bool:

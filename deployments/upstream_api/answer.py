@@ -95,7 +95,7 @@ def finish_fields(stopped: JsonObject) -> dict[str, Any]:
         "native_finish_reason": reason,
     }
     if stopped.get("stop_sequence") is not None:
-        fields["stop_sequence"] = stopped["stop_sequence"]
+        fields["stop_reason"] = stopped["stop_sequence"]  # as vLLM says it
     return fields
 
 

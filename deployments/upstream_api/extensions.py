@@ -39,7 +39,8 @@ def takes_extensions(base_url: str) -> bool:
 def without_extensions(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a chat completion with fields of OpenAI's API only; `body` stays as it is.
 
-    An effort that is set the way of OpenRouter is set the way of OpenAI.
+    An effort that is set the way of OpenRouter is set the way of OpenAI. Parts that are all text
+    become one text: many upstreams read nothing else in messages of the system and of tools.
 
     Examples
     --------
@@ -60,8 +61,11 @@ def without_extensions(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain_message(message: Mapping[str, Any]) -> dict[str, Any]:
     plain = _without(message, OF_MESSAGE)
-    if isinstance(message.get("content"), list):
-        plain["content"] = [_without(part, OF_PART) for part in message["content"]]
+    content = message.get("content")
+    if isinstance(content, list):
+        texts = [part["text"] for part in content if part.get("type") == "text"]
+        parts = [_without(part, OF_PART) for part in content]
+        plain["content"] = "\n".join(texts) if len(texts) == len(content) else parts
     return plain
 
 

@@ -261,7 +261,7 @@ def app():
         log.append({"api": "chat", "body": body, "seen": vars(of_chat(body))})
         done = act(of_chat(body))
         if done.status != 200:
-            return JSONResponse(error(done.status), done.status, {"retry-after": "7"})
+            return JSONResponse(error(done.status), done.status)
         if not body.get("stream"):
             return JSONResponse(chat_answer(done))
         lines = [f"data: {json.dumps(event)}\n\n" for event in chat_events(done)]
@@ -275,7 +275,7 @@ def app():
         )
         done = act(of_messages(body))
         if done.status != 200:
-            return JSONResponse(error(done.status), done.status, {"retry-after": "7"})
+            return JSONResponse(error(done.status), done.status)
         if not body.get("stream"):
             return JSONResponse(message_answer(done))
         lines = [

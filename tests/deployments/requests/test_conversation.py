@@ -146,7 +146,11 @@ def test_a_harness_is_seen_through(chat):
         ),
         pytest.param([user("a"), CALL, RESULT, user("stop")], False, id="someone spoke"),
         pytest.param([user("a"), CALL, RESULT, user(f"{REMINDER}\nstop")], False, id="both"),
-        pytest.param([user("a"), CALL, RESULT, user([IMAGE])], False, id="someone shows an image"),
+        pytest.param([user("a"), CALL, RESULT, user([IMAGE])], True, id="the tool's image"),
+        pytest.param([user("a"), assistant("b"), user([IMAGE])], False, id="a human's image"),
+        pytest.param(
+            [user("a"), CALL, RESULT, user([IMAGE, *parts("see")])], False, id="image and words"
+        ),
         pytest.param([user("a")], False, id="first turn"),
         pytest.param([user(REMINDER)], False, id="no model yet"),
         pytest.param([user("a"), assistant("b")], False, id="the model spoke last"),

@@ -89,7 +89,7 @@ def test_why_it_ended(stop_reason, finish_reason):
 
     assert found["finish_reason"] == finish_reason
     assert found["native_finish_reason"] == stop_reason
-    assert found["stop_sequence"] == "END"
+    assert found["stop_reason"] == "END"
 
 
 NATIVE = {

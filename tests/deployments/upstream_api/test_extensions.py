@@ -12,12 +12,12 @@ def test_every_field_of_openrouter_is_left_out():
     Of the body, messages, parts and tools; what is OpenAI's stays.
     """
     tool = {"type": "function", "function": {"name": "f"}}
-    text = {"type": "text", "text": "hi"}
+    text, image = {"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": "u"}}
     body = {
         "model": "m",
         "reasoning": {"max_tokens": 2000},
         "messages": [
-            {"role": "user", "content": [{**text, "cache_control": MARK}]},
+            {"role": "user", "content": [image, {**text, "cache_control": MARK}]},
             {"role": "assistant", "content": "a", "reasoning": "b", "reasoning_details": [{}]},
         ],
         "tools": [{**tool, "cache_control": MARK}],
@@ -26,12 +26,22 @@ def test_every_field_of_openrouter_is_left_out():
     assert without_extensions(body) == {
         "model": "m",
         "messages": [
-            {"role": "user", "content": [text]},
+            {"role": "user", "content": [image, text]},
             {"role": "assistant", "content": "a"},
         ],
         "tools": [tool],
     }
-    assert "cache_control" in body["messages"][0]["content"][0]
+    assert "cache_control" in body["messages"][0]["content"][1]
+
+
+def test_parts_that_are_all_text_become_one():
+    """
+    Many upstreams read nothing else in messages of the system and of tools.
+    """
+    parts = [{"type": "text", "text": text, "cache_control": MARK} for text in ("Be kind.", "Go.")]
+    body = {"messages": [{"role": "system", "content": parts}]}
+
+    assert without_extensions(body)["messages"] == [{"role": "system", "content": "Be kind.\nGo."}]
 
 
 @pytest.mark.parametrize(
