@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from deployments.upstream_api.answer import chat_completion
 from deployments.upstream_api.request import messages_request
-from deployments.upstream_api.stream import MessageEvents
+from deployments.upstream_api.stream import CompletionChunks
 from scope.upstream import holds_events, read_completion
 
 ApiName = Literal["chat", "messages"]
@@ -90,7 +90,7 @@ def _x_api_key(key: str | None) -> dict[str, str]:
 
 def _read_message(content: bytes, redact: Redact) -> dict[str, Any]:
     if holds_events(content):
-        events = MessageEvents()
+        events = CompletionChunks()
         return _read_chat(events.feed(content) + events.finish(), redact)
     with read_completion(content, redact) as message:
         return chat_completion(message)
@@ -104,7 +104,7 @@ APIS: Mapping[str, UpstreamApi] = {
         _x_api_key,
         messages_request,
         _read_message,
-        MessageEvents,
+        CompletionChunks,
     ),
 }
 """`UpstreamSettings.api` -> the API."""

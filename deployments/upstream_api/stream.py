@@ -26,7 +26,7 @@ _TEXT = re.compile(
 END = b"data: [DONE]\n\n"
 
 
-class MessageEvents:
+class CompletionChunks:
     """Translates the events of one stream; use it as ``feed`` for each chunk, then ``finish``.
 
     Errors pass through as they are, and a stream that breaks off has no finish reason: what

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.upstream_api.answer import chat_completion
-from deployments.upstream_api.stream import MessageEvents
+from deployments.upstream_api.stream import CompletionChunks
 from scope.upstream import UpstreamError, read_completion
 from tests.messages_api import NORMAL, event, events, message
 
@@ -35,7 +35,7 @@ def sent(told):
 
 def translated(*chunks):
     """The chunks of a chat completion, as bytes."""
-    translation = MessageEvents()
+    translation = CompletionChunks()
     return b"".join(map(translation.feed, chunks)) + translation.finish()
 
 
@@ -110,7 +110,7 @@ def test_a_piece_of_text_goes_on_as_it_came():
     """
     Its JSON is not read, and written by another server it is understood all the same.
     """
-    translation = MessageEvents()
+    translation = CompletionChunks()
     start, *_ = events(behaviour())
     translation.feed(event(start).encode())
     ours = translation.feed(
@@ -173,7 +173,7 @@ def test_events_that_are_new_or_empty_say_nothing():
     """
     So do pings and comments.
     """
-    translation = MessageEvents()
+    translation = CompletionChunks()
 
     assert translation.feed(b': hi\n\nevent: ping\ndata: {"type": "ping"}\n\n') == b""
     assert translation.feed(b'data: {"type": "news", "index": 1}\n\n') == b""
@@ -185,7 +185,7 @@ def test_an_error_passes_through():
     """
     error = b'event: error\ndata: {"type": "error", "error": {"type": "overloaded_error"}}\n\n'
 
-    assert MessageEvents().feed(error) == error
+    assert CompletionChunks().feed(error) == error
 
 
 @pytest.mark.parametrize(
@@ -196,6 +196,6 @@ def test_events_of_another_api_are_garbage(data):
     Another model is asked.
     """
     with pytest.raises(UpstreamError) as raised:
-        MessageEvents().feed(event(data).encode())
+        CompletionChunks().feed(event(data).encode())
 
     assert raised.value.kind == "garbage"
