@@ -32,10 +32,10 @@ class Empty:
 
 @serve.deployment
 class Bare:
-    """Takes a batch of prompts and embeds them, in a thread."""
+    """Takes a batch of prompts and embeds them with torch, in a thread."""
 
     def __init__(self) -> None:
-        self._encoder = Encoder()
+        self._encoder = Encoder(backend="torch")
 
     @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0)
     async def embed(self, prompts: list[str]) -> list[Any]:

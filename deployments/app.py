@@ -232,7 +232,7 @@ def _reject_settings(error: ScopeError, *, configured: bool) -> None:
 def build_app(args: AppConfig) -> Application:
     """Return the graph; ``import_path`` in serve_config.yaml names this function."""
     spec = verify_bank(Path(args.bank)).embedder
-    embedder = EmbedderReplica.bind(spec.name, spec.revision)
+    embedder = EmbedderReplica.bind(spec.name, spec.revision, args.encoder_backend)
     engine = None
     if args.reasoner is not None:
         check_reasoner(args.reasoner, load_bank(Path(args.bank)))

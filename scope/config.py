@@ -1,12 +1,14 @@
 """Strict settings: unknown keys are rejected, and all errors are reported at once."""
 
 import json
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from scope.errors import ConfigError
 
+Backend = Literal["onnx", "torch"]
+"""What computes the vectors of an encoder: onnxruntime, on the CPU only, or torch."""
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -65,7 +67,10 @@ class AnchorConfig(StrictModel):
 
 
 class EncoderConfig(StrictModel):
-    """Resources of the encoder; no setting changes the embeddings."""
+    """How texts are embedded; no setting changes a vector by more than a cosine of 0.999999."""
+
+    backend: Backend | None = None
+    """None: torch on a GPU, and on a CPU onnxruntime for MiniLM."""
 
     batch_chars: int = Field(default=BATCH_CHARS, ge=1)
     """Characters in one forward pass, padding included."""

@@ -161,7 +161,7 @@ def _embedder(args: AppConfig) -> tuple[str, Callable[[list[str]], Batch]]:
     from deployments.replicas import Embedder
 
     spec = load_bank(Path(args.bank)).embedder
-    embedder = Embedder(spec.name, spec.revision)
+    embedder = Embedder(spec.name, spec.revision, args.encoder_backend)
     return _device(), lambda texts: lambda: embedder.embed([[text] for text in texts])
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from deployments.replicas.reasoner import ReasonerArgs
 from deployments.replicas.selector import SelectorArgs
 from scope import EMBEDDED_BANK
+from scope.config import Backend
 from scope.learned import Strategy
 
 
@@ -17,6 +18,8 @@ class AppConfig(BaseModel):
 
     bank: str = str(EMBEDDED_BANK)
     """Folder of the anchor bank, the same on every node."""
+    encoder_backend: Backend | None = None
+    """What computes embeddings; None: torch on a GPU, on a CPU onnxruntime for MiniLM."""
     reasoner: ReasonerArgs | None = None
     """The small LLM that is queried where the anchors leave a decision open; None: no engine."""
     selector: SelectorArgs | Literal["majority"] = "majority"

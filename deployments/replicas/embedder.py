@@ -10,7 +10,7 @@ from pydantic import Field
 
 from deployments.protocol import EmbeddedTexts
 from deployments.replicas.stuck import check_not_stuck
-from scope.config import StrictModel
+from scope.config import Backend, StrictModel
 from scope.embedding import Encoder, text_features
 
 
@@ -31,10 +31,12 @@ class Embedder:
     ----------
     name, revision : str
         As in the bank's `EmbedderSpec`.
+    backend : {"onnx", "torch"}, optional
+        What computes the vectors; None as in `Encoder`.
     """
 
-    def __init__(self, name: str, revision: str | None) -> None:
-        self._encoder = Encoder(name, revision=revision)
+    def __init__(self, name: str, revision: str | None, backend: Backend | None = None) -> None:
+        self._encoder = Encoder(name, revision=revision, backend=backend)
         self._began_at: float | None = None
         self._lock = threading.Lock()
 

@@ -88,6 +88,7 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
             name=inputs.embedder,
             revision=resolve_model(inputs.embedder, inputs.revision)[1],
             dimension=embedding_ad.shape[1],
+            backend=encoder.backend,
         ),
     )
     bank = replace(

@@ -101,7 +101,10 @@ def open_embedding_cache(encoder: EncoderSpec) -> AbstractContextManager[Embeddi
     """Open the cache of the vectors of `encoder` (see `open_cache`)."""
     _, revision = resolve_model(encoder.name, encoder.revision)
     fingerprint = EmbeddingFingerprint(
-        name=encoder.name, revision=revision or "unknown", max_chars=encoder.max_chars
+        name=encoder.name,
+        revision=revision or "unknown",
+        max_chars=encoder.max_chars,
+        backend=encoder.backend,
     )
     return open_cache(EmbeddingCache, encoder.cache, fingerprint, pinned=revision is not None)
 

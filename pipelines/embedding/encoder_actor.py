@@ -13,8 +13,8 @@ from ray.data import ActorPoolStrategy, Dataset
 
 from pipelines.cluster.session import RESTART_OPTIONS
 from scope.arrays import AnyArray
-from scope.config import EncoderConfig
-from scope.embedding import MAX_CHARS, Encoder
+from scope.config import Backend, EncoderConfig
+from scope.embedding import MAX_CHARS, Encoder, default_backend
 from scope.errors import ConfigError, ScopeError
 
 Batch = dict[str, AnyArray]
@@ -34,16 +34,33 @@ class EncoderSpec:
     """Folder that keeps embeddings between runs; None keeps nothing."""
     max_chars: int = MAX_CHARS
 
+    @property
+    def backend(self) -> Backend:
+        """What computes the vectors; the same on every worker."""
+        on_gpu = self.config.num_gpus > 0
+        return self.config.backend or default_backend(self.name, on_gpu=on_gpu)
+
 
 class EncoderActor:
     """Holds one encoder for all batches of a worker."""
 
-    def __init__(self, name: str, revision: str | None, max_chars: int, batch_chars: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        revision: str | None,
+        max_chars: int,
+        batch_chars: int,
+        backend: Backend,
+    ) -> None:
         # Ray turns an error in a constructor into text and retries it: raise it with the batch.
         self._encoder: Encoder | ScopeError
         try:
             self._encoder = Encoder(
-                name, revision=revision, max_chars=max_chars, batch_chars=batch_chars
+                name,
+                revision=revision,
+                max_chars=max_chars,
+                batch_chars=batch_chars,
+                backend=backend,
             )
         except ScopeError as error:
             self._encoder = error
@@ -68,6 +85,7 @@ def embed_dataset(rows: Dataset, encoder: EncoderSpec) -> Dataset:
             "revision": encoder.revision,
             "max_chars": encoder.max_chars,
             "batch_chars": encoder.config.batch_chars,
+            "backend": encoder.backend,
         },
         compute=ActorPoolStrategy(min_size=min_replicas, max_size=max_replicas),
         batch_size=BLOCK_ROWS,

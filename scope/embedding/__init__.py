@@ -8,6 +8,7 @@ from scope.embedding.spec import (
     EmbedderSpec,
     EmbeddingCache,
     EmbeddingFingerprint,
+    default_backend,
     norms,
     resolve_model,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "EmbeddingCache",
     "EmbeddingFingerprint",
     "Encoder",
+    "default_backend",
     "norms",
     "resolve_model",
     "text_features",

@@ -1,12 +1,20 @@
-"""Embed texts as unit vectors with a sentence-transformers model."""
+"""Embed texts as unit vectors with a sentence-transformers model, on torch or onnxruntime."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from scope.arrays import Float32Array
-from scope.config import BATCH_CHARS
-from scope.embedding.spec import MAX_CHARS, MINILM, EmbedderSpec, norms, resolve_model
+from scope.config import BATCH_CHARS, Backend
+from scope.embedding.onnx_model import OnnxModel
+from scope.embedding.spec import (
+    MAX_CHARS,
+    MINILM,
+    EmbedderSpec,
+    default_backend,
+    norms,
+    resolve_model,
+)
 from scope.errors import ConfigError, first_line
 
 
@@ -28,11 +36,13 @@ class Encoder:
         Characters in one forward pass, including padding.
     max_chars : int, default=MAX_CHARS
         Characters of a text that are embedded.
+    backend : {"onnx", "torch"}, optional
+        What computes the vectors; by default torch if it sees a GPU, else `default_backend`.
 
     Raises
     ------
     ConfigError
-        If the model cannot be loaded.
+        If the model cannot be loaded, or not on the backend.
     """
 
     def __init__(
@@ -42,12 +52,20 @@ class Encoder:
         revision: str | None = None,
         batch_chars: int = BATCH_CHARS,
         max_chars: int = MAX_CHARS,
+        backend: Backend | None = None,
     ) -> None:
+        import torch
         from sentence_transformers import SentenceTransformer
 
+        backend = backend or default_backend(name, on_gpu=torch.cuda.is_available())
         source, found_revision = resolve_model(name, revision)
         try:
-            self._model = SentenceTransformer(source, revision=revision, trust_remote_code=False)
+            self._model = SentenceTransformer(
+                source,
+                revision=revision,
+                trust_remote_code=False,
+                device="cpu" if backend == "onnx" else None,
+            )
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"embedder {name!r} cannot be loaded; expected {MINILM!r}, a folder of a "
@@ -62,7 +80,11 @@ class Encoder:
             revision=found_revision,
             dimension=int(self._model.get_embedding_dimension() or 0),
             max_chars=max_chars,
+            backend=backend,
         )
+        self._encode_batch: Callable[[list[str]], Float32Array] = self._encode_on_torch
+        if backend == "onnx":
+            self._encode_batch = OnnxModel(self._model, name, found_revision).encode
 
     def encode(self, texts: Sequence[str]) -> Float32Array:
         """Embed texts; an error on one text fails the whole call.
@@ -75,13 +97,14 @@ class Encoder:
         embedding_nd = np.empty((len(texts), self.spec.dimension), dtype=np.float32)
         cut = [text[: self.spec.max_chars] for text in texts]
         for batch in length_bucketed_batches([len(text) for text in cut], self._batch_chars):
-            embedding_nd[batch] = self._model.encode(
-                [cut[index] for index in batch],
-                batch_size=len(batch),
-                normalize_embeddings=True,
-                show_progress_bar=False,
-            )
+            embedding_nd[batch] = self._encode_batch([cut[index] for index in batch])
         return embedding_nd
+
+    def _encode_on_torch(self, texts: list[str]) -> Float32Array:
+        vector_nd: Float32Array = self._model.encode(
+            texts, batch_size=len(texts), normalize_embeddings=True, show_progress_bar=False
+        )
+        return vector_nd
 
     def encode_with_errors(self, texts: Sequence[str]) -> tuple[Float32Array, list[str]]:
         """Embed texts; a text that fails does not affect the others.

@@ -35,6 +35,16 @@ def test_a_fitted_forecaster_is_used_by_default(tmp_path, text, use_forecaster):
     assert JobConfig.load(write(tmp_path, text)).anchors.use_forecaster is use_forecaster
 
 
+def test_a_wrong_backend_is_named_with_those_there_are(tmp_path):
+    """
+    The field, the two backends, and what was given.
+    """
+    expected = r"encoder\.backend: Input should be 'onnx' or 'torch', got 'jax'"
+
+    with pytest.raises(ConfigError, match=expected):
+        JobConfig.load(write(tmp_path, "encoder: {backend: jax}\n"))
+
+
 def test_an_empty_file_is_all_defaults(tmp_path):
     """
     An empty file is valid.

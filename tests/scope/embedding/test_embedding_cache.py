@@ -134,11 +134,12 @@ def test_texts_with_the_same_embedded_characters_share_a_key(tmp_path):
         {"revision": "2"},
         {"max_chars": 1_000},
         {"normalised": False},
+        {"backend": "onnx"},
     ],
 )
 def test_a_vector_with_another_fingerprint_is_never_returned(tmp_path, change):
     """
-    Another model, version, cut or normalisation has other keys and another folder.
+    Another model, version, cut, normalisation or backend has other keys and another folder.
     """
     add(EmbeddingCache(tmp_path, FINGERPRINT), ["a"])
 

@@ -39,7 +39,9 @@ def test_a_text_is_cut_to_its_first_2000_characters(minilm):
     same, longer = minilm.encode(["a b c " * 500, "a b c " * 500 + "and much more"])
 
     np.testing.assert_allclose(same, longer, atol=1e-6)
-    assert minilm.spec == EmbedderSpec(name=MINILM, revision="0.1.0", dimension=384, max_chars=2000)
+    assert minilm.spec == EmbedderSpec(
+        name=MINILM, revision="0.1.0", dimension=384, max_chars=2000, backend=minilm.spec.backend
+    )
 
 
 def test_a_text_has_the_same_vector_in_any_batch(minilm):
