@@ -31,6 +31,7 @@ bench: $(STAMP)  ## speed as ratios, then quality; SCOPE_DATA names a folder of 
 	$(BIN)/python -m benchmarks.alpha_sweep
 	$(BIN)/python -m benchmarks.nearest_anchors
 	$(BIN)/python -m benchmarks.encoder
+	$(BIN)/python -m benchmarks.encoder_backends
 	$(BIN)/python -m benchmarks.learned_router
 	$(BIN)/python -m benchmarks.embedding
 	$(BIN)/python -m benchmarks.measure
