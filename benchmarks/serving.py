@@ -1,7 +1,8 @@
 """Time the endpoint over HTTP, against empty Serve graphs of the same shape.
 
 Two instances of Serve run side by side, one with the default flags of Ray, one with those of
-`make serve`. Every round measures each of the graphs in turn; ratios are within a round.
+`make serve`. The empty graphs with an encoder run it on torch. Every round measures each of the
+graphs in turn; ratios are within a round.
 """
 
 import itertools

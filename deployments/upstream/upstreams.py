@@ -182,8 +182,10 @@ def upstream_name(arm: str, configured: Container[str]) -> str | None:
     >>> upstream_name("gpt-5#low@3", {"gpt-5"}), upstream_name("gpt-5", {"gpt-5#low"})
     ('gpt-5', None)
     """
+    if arm in configured:  # nearly all: nothing to parse
+        return arm
     parsed = Arm.parse(arm)
-    names = (arm, str(parsed.one_sample), parsed.model)
+    names = (str(parsed.one_sample), parsed.model)
     return next((name for name in names if name in configured), None)
 
 
