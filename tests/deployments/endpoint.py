@@ -2,6 +2,8 @@
 
 import json
 
+from tests.deployments.serving import fixed
+
 BEST, NEXT = "gpt-4o-2024-05-13", "mathstral-7B"
 """Models in the order in which the router prefers them for `QUESTION`."""
 QUESTION = "Is seven a prime?"
@@ -46,8 +48,12 @@ class Endpoint:
         What is known of an upstream, such as when it wants the next call, ends with its settings.
         """
         self.n_deployed += 1
-        settings = pool_settings(self.upstream, timeout_s=5.0 + self.n_deployed / 1000)
-        self.served.deploy(Router={"user_config": settings})
+        self.put(pool_settings(self.upstream, timeout_s=5.0 + self.n_deployed / 1000))
+
+    def put(self, settings):
+        """Put settings in force, on one Router: each replica learns by itself."""
+        self.served.deploy(Router=fixed(1) | {"user_config": settings})
+        self.served.until(lambda: self.served.runs({"Router": 1}), "one Router runs")
 
     def behave(self, behaviours):
         """Have each model behave so from now on, and forget the calls so far."""

@@ -91,7 +91,7 @@ def replaced(endpoint):
     def deploy(**upstream):
         one = {**models["upstreams"][models["pool"][0]], **upstream}
         changed = models | {"upstreams": {models["pool"][0]: one}}
-        endpoint.served.deploy(Router={"user_config": changed})
+        endpoint.put(changed)
         return endpoint.http.get("/ready").json()["settings"]
 
     yield deploy
