@@ -114,8 +114,9 @@ def _read(event: bytes) -> dict[str, Any] | None:
 
     Half a character, in which a truncated text may end, is read by the slow way alone.
     """
+    is_one_line = event.startswith(b"data:") and event.find(b"\n") == len(event) - 2
     try:
-        data = from_json(event_text(event))
+        data = from_json(event[5:] if is_one_line else event_text(event))
     except ValueError:
         return event_data(event)
     return data if isinstance(data, dict) else None
