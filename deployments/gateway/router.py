@@ -24,7 +24,7 @@ from deployments.routing.sessions import SessionStore
 from deployments.settings import ActiveSettings
 from deployments.telemetry.metrics import Metrics
 from deployments.tracing import Tracing, current_span, decision_attributes, span
-from deployments.upstream import FallbackExecutor, upstream_name
+from deployments.upstream import HINTS, FallbackExecutor, upstream_name
 from scope.pool import ModelSpec
 
 SESSION_HEADER = "x-session-id"
@@ -105,6 +105,8 @@ class Router:
         if pinned is None:
             request = RoutingRequest.from_chat(chat, limits)
             request = request.with_session(headers.get(SESSION_HEADER))
+            if is_translated:
+                request = request.without_fields(HINTS)
             await self._decide(context, (request,), models)
         elif upstream_name(pinned, current.settings.upstreams) is None:
             raise NotConfiguredError(f"model: no upstream is configured for {pinned}", "model")

@@ -67,6 +67,10 @@ class RoutingRequest:
         options = self.options.model_copy(update={"session_id": checked.session_id})
         return replace(self, options=options, turn=None)
 
+    def without_fields(self, names: frozenset[str]) -> "RoutingRequest":
+        """Return the request as one that a model can answer without knowing these fields."""
+        return replace(self, needs=replace(self.needs, fields=self.needs.fields - names))
+
     @classmethod
     def from_chat(cls, request: ChatRequest, limits: Limits) -> "RoutingRequest":
         """Return the routing request of a chat; a text above the limit is cut."""

@@ -3,6 +3,7 @@
 from deployments.upstream.client import UpstreamClient
 from deployments.upstream.errors import error_body
 from deployments.upstream.executor import FallbackExecutor
+from deployments.upstream.learning import HINTS
 from deployments.upstream.responses import Attempt, UpstreamResponse, UpstreamStream
 from deployments.upstream.retries import RetrySettings
 from deployments.upstream.samples import SampleCounts, SampleReport, SamplingSettings
@@ -11,6 +12,7 @@ from deployments.upstream.upstream_settings import UpstreamSettings
 from deployments.upstream.upstreams import Upstream, UpstreamRegistry, upstream_name
 
 __all__ = [
+    "HINTS",
     "Attempt",
     "FallbackExecutor",
     "RetrySettings",

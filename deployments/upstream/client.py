@@ -14,8 +14,9 @@ import httpx
 
 from deployments.upstream.conversion import END, completion_events
 from deployments.upstream.errors import DEADLINE
+from deployments.upstream.learning import HINTS
 from deployments.upstream.upstreams import Upstream
-from deployments.upstream_api import HINTS, without_extensions
+from deployments.upstream_api import without_extensions
 from scope.upstream import (
     CONNECT_S,
     TIMEOUT,

@@ -13,6 +13,20 @@ KNOWN_S = 3600.0
 MAX_FACTS = 256
 """Requests name the fields that are refused, so that their number needs a limit."""
 
+HINTS = frozenset(
+    {
+        "prompt_cache_key",
+        "reasoning_effort",
+        "safety_identifier",
+        "service_tier",
+        "top_k",
+        "user",
+        "verbosity",
+    }
+)
+"""Fields of a translated request that an upstream may do without: agents set them in every request
+for their own provider, and an answer without them is still one."""
+
 _WINDOW = "context window"
 
 

@@ -9,20 +9,6 @@ OF_MESSAGE = frozenset({"reasoning", "reasoning_details", "cache_control"})
 OF_PART = frozenset({"cache_control"})
 """Fields of OpenRouter's API that our translation of a request adds, by where they stand."""
 
-HINTS = frozenset(
-    {
-        "prompt_cache_key",
-        "reasoning_effort",
-        "safety_identifier",
-        "service_tier",
-        "top_k",
-        "user",
-        "verbosity",
-    }
-)
-"""Fields of a translated request that an upstream may do without: agents set them in every request
-for their own provider, and an answer without them is still one."""
-
 
 def takes_extensions(base_url: str) -> bool:
     """Return whether an upstream of chat completions is known to take OpenRouter's fields.

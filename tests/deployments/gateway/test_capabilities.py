@@ -69,6 +69,20 @@ def test_a_refusal_is_learned(local, upstream, settings, needs, message, capabil
     assert n_more == 1
 
 
+def test_a_hint_of_another_api_keeps_no_request_from_a_model(local, upstream, settings):
+    """
+    Agents send an effort to every model; a chat that sends one means it.
+    """
+    message = "Unsupported parameter: 'reasoning_effort' is not supported"
+    body = {"model": "auto", "input": "a sum", "reasoning": {"effort": "high"}}
+    with local.open(**settings) as client:
+        upstream.behave({"small": {"refuses": ["reasoning_effort"], "message": message}})
+        meant = chat(client, reasoning_effort="high").json()
+        hinted = [client.post("/v1/responses", json=body).json() for _ in range(2)]
+
+    assert [meant["model"], *(one["model"] for one in hinted)] == ["large", "small", "small"]
+
+
 @pytest.mark.parametrize(("needs", "message", "capability"), CASES)
 def test_a_stated_no_stays_hard(local, settings, needs, message, capability):
     """
