@@ -1,5 +1,6 @@
 """``scope serve``, in this process and as a user starts it."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -89,7 +90,8 @@ def serving(tmp_path):
         yield process, f"http://127.0.0.1:{port}", mark, log
     finally:
         for pid in processes(mark):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it ends with its parent
+                os.kill(pid, signal.SIGKILL)
         process.wait(STOP_S)
 
 
