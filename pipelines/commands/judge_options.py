@@ -1,15 +1,25 @@
 """Flags of the judge of ``scope measure``, and the judge that they stand for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipelines.commands.endpoint_options import api_key
-from pipelines.measure import Call, Judge, Judging, MeasurementRequest, arms_of, judge_name
+from pipelines.measure import (
+    Call,
+    Judge,
+    Judging,
+    MeasurementRequest,
+    RequestSettings,
+    arms_of,
+    judge_name,
+)
 from scope.errors import ConfigError
 from scope.questions import DEFAULT_RUBRIC, JUDGE_PREFIX
+from scope.text_files import read_text
+from scope.upstream import EndpointConfig
 
 FLOOR = 0.4
 
@@ -76,7 +86,26 @@ class JudgeFlags:
             )
         return Judging(Judge(arm, url, self._rubric(), self.votes), output)
 
-    def key(self, key_variable: str) -> str:
+    def requests(
+        self, judge: Judge, request: MeasurementRequest, endpoint: EndpointConfig, key_variable: str
+    ) -> RequestSettings:
+        """Return endpoint and parameters of the judge's calls.
+
+        Raises
+        ------
+        ConfigError
+            If its endpoint is another and has no key of its own.
+        """
+        endpoint = replace(endpoint, base_url=judge.base_url, key=self._key(key_variable))
+        return RequestSettings(
+            endpoint,
+            judge.temperature,
+            keep_answers=True,
+            parameters=request.parameters,
+            stage="judging",
+        )
+
+    def _key(self, key_variable: str) -> str:
         """Return the judge's key; that of another endpoint is never sent to it."""
         if self.base_url is not None and self.key_variable is None:
             raise ConfigError("--judge-base-url needs --judge-key-variable, the name of its key")
@@ -86,7 +115,7 @@ class JudgeFlags:
         if self.rubric is None:
             return DEFAULT_RUBRIC
         try:
-            text = self.rubric.read_text("utf-8")
+            text = read_text(self.rubric)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"--judge-rubric {self.rubric} cannot be read: {error}") from error
         if not text.strip():

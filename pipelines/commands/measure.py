@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +45,7 @@ from pipelines.commands.measure_display import show_missing, show_quote, show_su
 from pipelines.commands.options import OnTooLong, Pool
 from pipelines.measure import (
     ANCHOR_RESULTS,
+    JUDGEMENTS,
     OUTCOMES,
     Call,
     CallKey,
@@ -165,18 +165,11 @@ def measure_pool(
         judge_floor,
         judge_itself,
     )
-    judging, asking = flags.judging(request, run.calls, output), None
-    endpoint = None
+    judging, asking, endpoint = flags.judging(request, run.calls, output), None, None
     if not dry_run:
         endpoint = endpoint_from_flags(base_url, key_variable, concurrency, rate, timeout, attempts)
     if judging is not None and endpoint is not None:
-        asking = RequestSettings(
-            replace(endpoint, base_url=judging.judge.base_url, key=flags.key(key_variable)),
-            judging.judge.temperature,
-            keep_answers=True,
-            parameters=parameters,
-            stage="judging",
-        )
+        asking = flags.requests(judging.judge, request, endpoint, key_variable)
     if judging is not None and judge_check is not None:
         report = check_judge(judging, judge_check, asking, budget_usd, fresh=fresh, as_json=as_json)
         if report is not None and is_below(report, judge_floor, judging.judge.name):
@@ -200,7 +193,8 @@ def measure_pool(
         as_json=as_json,
     )
     if not as_json:
-        out.print(f"results in {output}: {OUTCOMES}, {ANCHOR_RESULTS}/", soft_wrap=True)
+        names = f"{OUTCOMES}, {ANCHOR_RESULTS}/" + (f", {JUDGEMENTS}" if judging else "")
+        out.print(f"results in {output}: {names}", soft_wrap=True)
     n_failed = sum(call.key in rows and rows[call.key].error is not None for call in run.calls)
     n_unmade = sum(call.key not in rows for call in run.calls)
     show_missing(n_unmade, budget_usd)

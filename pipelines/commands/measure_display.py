@@ -34,7 +34,7 @@ def show_quote(quote: Quote, n_answered: int, judge: Quote | None = None, *, as_
     if judge is not None:
         out.print(
             f"judge: {judge.n_calls:,} calls to make, expected bill "
-            f"{format_usd(judge.expected_usd)}, at most {format_usd(judge.max_usd)}, besides:",
+            f"{format_usd(judge.expected_usd)}, at most {format_usd(judge.max_usd)}",
             soft_wrap=True,
         )
     if not quote.n_calls:

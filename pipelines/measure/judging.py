@@ -22,7 +22,8 @@ from pipelines.measure.judge import (
 from pipelines.measure.run import RequestSettings
 from pipelines.measure.spend_cap import Quote, SpendCap
 from pipelines.terminal import Stages
-from scope.questions import Judgement
+from scope.errors import FormatError
+from scope.questions import Judgement, iter_rows, unwrapped
 from scope.storage import atomic_file
 
 JUDGEMENTS = "judgements.jsonl"
@@ -113,9 +114,10 @@ class Judging:
 
     def _earlier(self) -> dict[CallKey, dict[str, Any]]:
         path = self.output / JUDGEMENTS
-        lines = path.read_text("utf-8").splitlines() if path.exists() else []
-        found = [json.loads(line) for line in lines]
-        return {(line["question_id"], line["model"], None): line for line in found}
+        lines = [unwrapped(row.row, str(row)) for row in iter_rows(path)] if path.exists() else []
+        if any({"question_id", "model", "score"} - set(line) for line in lines):
+            raise FormatError(f"{path} has a line without question_id, model or score")
+        return {(line["question_id"], line["model"], None): dict(line) for line in lines}
 
 
 def _line(key: CallKey, judge: str, found: Judgement) -> dict[str, Any]:
