@@ -177,6 +177,16 @@ def test_a_killed_run_continues_and_asks_nothing_twice(bench):
     assert None not in bench.outcomes().values()
 
 
+def test_a_run_on_fewer_questions_keeps_earlier_scores(bench):
+    bench()
+    scores = bench.outcomes()
+
+    code, _, _ = bench("--limit", 1)
+
+    assert code == 0
+    assert bench.outcomes() == scores
+
+
 def test_equal_answers_are_judged_once(bench):
     """
     The cache is by text and judge: an arm that says the same costs nothing.
