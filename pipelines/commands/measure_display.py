@@ -17,9 +17,10 @@ def event(name: str, **facts: Any) -> None:  # noqa: ANN401 (JSON is anything)
     typer.echo(json.dumps({"event": name, **facts}))
 
 
-def show_quote(quote: Quote, n_answered: int, *, as_json: bool) -> None:
-    """Print the expected cost before the first call."""
+def show_quote(quote: Quote, n_answered: int, judge: Quote | None = None, *, as_json: bool) -> None:
+    """Print the expected cost before the first call, that of a judge besides."""
     if as_json:
+        of_judge = {} if judge is None else {"judge": _judge_quote(judge)}
         event(
             "quote",
             calls=quote.n_calls,
@@ -27,8 +28,15 @@ def show_quote(quote: Quote, n_answered: int, *, as_json: bool) -> None:
             expected_usd=quote.expected_usd,
             max_usd=quote.max_usd,
             basis=quote.basis(),
+            **of_judge,
         )
         return
+    if judge is not None:
+        out.print(
+            f"judge: {judge.n_calls:,} calls to make, expected bill "
+            f"{format_usd(judge.expected_usd)}, at most {format_usd(judge.max_usd)}",
+            soft_wrap=True,
+        )
     if not quote.n_calls:
         out.print(f"no calls left to make: {n_answered:,} were answered before")
         return
@@ -40,12 +48,22 @@ def show_quote(quote: Quote, n_answered: int, *, as_json: bool) -> None:
     )
 
 
+def _judge_quote(quote: Quote) -> dict[str, float]:
+    costs = {"expected_usd": quote.expected_usd, "max_usd": quote.max_usd}
+    return {"calls": quote.n_calls, **costs}
+
+
 def show_summary(
-    entries: Sequence[dict[str, Any]], measured: MeasureProgress, *, as_json: bool
+    entries: Sequence[dict[str, Any]],
+    measured: MeasureProgress,
+    judge: dict[str, Any] | None = None,
+    *,
+    as_json: bool,
 ) -> None:
-    """Print the results of all calls in the folder and their cost."""
+    """Print the results of all calls in the folder and their cost, the judge's included."""
     if as_json:
-        event("done", models=entries, **_facts(measured))
+        of_judge = {} if judge is None else {"judge": judge}
+        event("done", models=entries, **_facts(measured), **of_judge)
         return
     rows = [
         (
@@ -61,6 +79,12 @@ def show_summary(
     headers = ("model", "answered", "right", "ungradable", "failed", "billed")
     out.print(table("Results by model", headers, rows))
     _show_failures(entries)
+    if judge is not None:
+        out.print(
+            f"judge {judge['model']}: {judge['replies']:,} replies, {judge['without_score']:,} "
+            f"answers without a score, billed {format_usd(judge['usd'])}",
+            soft_wrap=True,
+        )
     out.print(f"spent {_cost_text(measured)}", soft_wrap=True)
 
 

@@ -5,6 +5,7 @@ from pipelines.measure.call_plan import (
     CallKey,
     MeasuredQuestion,
     MeasurementRequest,
+    arms_of,
     plan_calls,
 )
 from pipelines.measure.journal import (
@@ -15,6 +16,14 @@ from pipelines.measure.journal import (
     check_questions,
     check_settings,
 )
+from pipelines.measure.judge import Judge, ask_judge, check_parses, judge_name
+from pipelines.measure.judge_check import (
+    JudgeReport,
+    LabelledAnswer,
+    judge_report,
+    read_labelled,
+)
+from pipelines.measure.judging import JUDGEMENTS, Judging
 from pipelines.measure.measure_run import MeasureRun
 from pipelines.measure.parameters import KNOWN_BY_NAME, ParameterFlags
 from pipelines.measure.priced_arms import PricedArm, priced_arms
@@ -31,6 +40,7 @@ from pipelines.measure.spend_cap import MeasureProgress, Quote, SpendCap
 
 __all__ = [
     "ANCHOR_RESULTS",
+    "JUDGEMENTS",
     "KNOWN_BY_NAME",
     "OUTCOMES",
     "TRUNCATED",
@@ -39,6 +49,10 @@ __all__ = [
     "CallResult",
     "EarlierResults",
     "Journal",
+    "Judge",
+    "JudgeReport",
+    "Judging",
+    "LabelledAnswer",
     "MeasureProgress",
     "MeasureRun",
     "MeasuredQuestion",
@@ -48,12 +62,18 @@ __all__ = [
     "Quote",
     "RequestSettings",
     "SpendCap",
+    "arms_of",
+    "ask_judge",
     "check_folder_collisions",
+    "check_parses",
     "check_questions",
     "check_settings",
+    "judge_name",
+    "judge_report",
     "measure",
     "plan_calls",
     "priced_arms",
+    "read_labelled",
     "summary",
     "write_anchor_results",
     "write_outcomes",

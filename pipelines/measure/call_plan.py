@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from scope.bank import Bank, is_bank, load_bank
 from scope.errors import BankError, ConfigError, FormatError, join_names
 from scope.pool import PUBLISHED_MODELS, ModelSpec
 from scope.prices import PriceFile, load_prices
-from scope.questions import REFUSE, Grader, grader_for, read_questions
+from scope.questions import JUDGE_PREFIX, REFUSE, Grader, grader_for, read_questions
 from scope.storage import read_json
 from scope.upstream import OPENROUTER
 
@@ -41,11 +41,14 @@ class MeasuredQuestion:
     """Mean length of the answers in a bank, None if there are none."""
     planned_usd: float | None = None
     """Cost of the call by the plan, None without a plan."""
+    reference: str | None = None
+    """Answer that a judge compares with; None: it rates each answer alone."""
 
     @property
     def digest(self) -> str:
         """Twelve hex digits that change with the text, the gold answer or the grader."""
-        text = "\0".join((self.prompt, self.gold or "", self.grader.name))
+        parts = (self.prompt, self.gold or "", self.grader.name)
+        text = "\0".join(parts if self.reference is None else (*parts, self.reference))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -111,6 +114,10 @@ class MeasurementRequest:
     on_too_long: str = REFUSE
     parameters: ParameterFlags = KNOWN_BY_NAME
 
+    def at(self, base_url: str) -> "MeasurementRequest":
+        """Return the same request for another endpoint."""
+        return replace(self, base_url=base_url)
+
     def settings(self) -> dict[str, Any]:
         """Return what an answer depends on besides question, arm and number of the sample."""
         return {
@@ -138,7 +145,7 @@ def plan_calls(request: MeasurementRequest) -> list[Call]:
         raise ConfigError("no model to measure; pass --models, --pool or --plan")
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"--models names a model twice: {join_names(repeated)}")
-    arms = _arms(names, request, bank)
+    arms = arms_of(names, request, bank)
     if planned is not None and names != (planned_model,):
         planned = dict.fromkeys(planned)  # its costs are those of another model
     questions = _questions(request, bank, planned)
@@ -151,9 +158,10 @@ def plan_calls(request: MeasurementRequest) -> list[Call]:
     ]
 
 
-def _arms(
-    names: tuple[str, ...], request: MeasurementRequest, bank: Bank | None
+def arms_of(
+    names: tuple[str, ...], request: MeasurementRequest, bank: Bank | None = None
 ) -> list[PricedArm]:
+    """Return the arms with these names, priced by the price file, the bank or the catalogue."""
     if request.prices is not None:
         known, source = load_prices(request.prices), str(request.prices)
     else:
@@ -198,22 +206,32 @@ def _questions(
             )
         rows = [by_id[anchor] for anchor in planned]
     measured = []
-    for question_id, prompt, gold, grader_name, tokens in rows[: request.limit]:
+    for question_id, prompt, gold, grader_name, reference, tokens in rows[: request.limit]:
         source = f"{request.questions}: question {question_id}"
-        grader = grader_for(grader_name or request.grader, gold, prompt, source)
+        name = grader_name or request.grader
+        grader = grader_for(name, gold, prompt, source, with_judge=True)
         planned_usd = planned[question_id] if planned else None
-        measured.append(MeasuredQuestion(question_id, prompt, gold, grader, tokens, planned_usd))
+        compared = reference if gold is None and grader.name.startswith(JUDGE_PREFIX) else None
+        measured.append(
+            MeasuredQuestion(question_id, prompt, gold, grader, tokens, planned_usd, compared)
+        )
     return measured
 
 
-Row = tuple[str, str, str | None, str | None, float | None]
-"""Id, prompt, gold answer, name of its own grader, expected tokens."""
+Row = tuple[str, str, str | None, str | None, str | None, float | None]
+"""Id, prompt, gold answer, name of its own grader, reference answer, expected tokens."""
 
 
 def _file_rows(request: MeasurementRequest) -> list[Row]:
     limit = None if request.plan else request.limit
     questions = read_questions(request.questions, limit=limit, on_too_long=request.on_too_long)
-    columns = (questions.ids, questions.prompts, questions.gold_answers, questions.graders)
+    columns = (
+        questions.ids,
+        questions.prompts,
+        questions.gold_answers,
+        questions.graders,
+        questions.references,
+    )
     return [(*row, None) for row in zip(*columns, strict=True)]
 
 
@@ -229,7 +247,7 @@ def _bank_rows(bank: Bank, request: MeasurementRequest) -> list[Row]:
     mean_a = np.nansum(tokens_am, axis=1) / np.maximum(known_a, 1)
     expected = [float(mean) if n else None for mean, n in zip(mean_a, known_a, strict=True)]
     rows = zip(bank.ids, bank.prompts, bank.gold_answers, expected, strict=True)
-    return [(anchor, prompt, gold, None, tokens) for anchor, prompt, gold, tokens in rows]
+    return [(anchor, prompt, gold, None, None, tokens) for anchor, prompt, gold, tokens in rows]
 
 
 def _read_plan(path: Path, bank: Bank | None) -> tuple[str, PlannedCosts]:

@@ -199,6 +199,11 @@ class EarlierResults:
             possibly_billed_usd += row.possibly_billed_usd
         return cls(rows, usd, possibly_billed_usd)
 
+    def and_costs_of(self, other: "EarlierResults") -> "EarlierResults":
+        """Return these results with the cost of both."""
+        possibly_billed_usd = self.possibly_billed_usd + other.possibly_billed_usd
+        return EarlierResults(self.rows, self.usd + other.usd, possibly_billed_usd)
+
     def pending(self, calls: list[Call]) -> list[Call]:
         """Return the calls without an answer: not made yet, or failed."""
         answered = {key for key, row in self.rows.items() if row.error is None}

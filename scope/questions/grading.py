@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scope.errors import ConfigError, QuestionError
+from scope.questions.judge import JUDGE_PREFIX
 from scope.questions.multiple_choice import LETTERS, extract_choice, option_letters
 from scope.questions.numeric import BOXED, extract_number, is_close, parse_numbers
 
@@ -23,7 +24,8 @@ RELATIVE, ABSOLUTE = 1e-6, 1e-9
 """Default tolerances of ``numeric``: enough for float rounding, not for a rounded answer."""
 
 GRADER_NAMES = (
-    "auto, choice, numeric, numeric:RELATIVE[,ABSOLUTE], exact, text, python:MODULE:FUNCTION"
+    "auto, choice, numeric, numeric:RELATIVE[,ABSOLUTE], exact, text, python:MODULE:FUNCTION, "
+    "judge:MODEL"
 )
 
 _STATEMENT = re.compile(r"\banswer\s*(?:is\b|:)\s*:?\s*(?P<rest>\S[^\n]*)", re.IGNORECASE)
@@ -66,6 +68,8 @@ def make_grader(name: str) -> Grader:
         return Grader(name, _numeric(relative, absolute), _no_number, _final_number)
     if kind == "python":
         return Grader(name, _custom_grader(name, rest), lambda gold, question: None)
+    if kind == "judge" and rest:
+        return Grader(name, _by_judge, lambda gold, question: None)
     graders = {
         "choice": Grader(name, _choice, _no_option, _final_choice),
         "exact": Grader(name, _exact, _no_gold, _final_reply),
@@ -76,7 +80,9 @@ def make_grader(name: str) -> Grader:
     return graders[name]
 
 
-def grader_for(name: str, gold: str | None, question: str, location: str) -> Grader:
+def grader_for(
+    name: str, gold: str | None, question: str, location: str, *, with_judge: bool = False
+) -> Grader:
     """Return the grader of one question.
 
     ``auto`` selects ``choice`` if the gold answer is the letter of an option in the question,
@@ -93,14 +99,18 @@ def grader_for(name: str, gold: str | None, question: str, location: str) -> Gra
         Prompt of the question.
     location : str
         File and row of the question, for messages.
+    with_judge : bool
+        Whether the caller asks a judge for the grades of ``judge:MODEL``.
 
     Raises
     ------
     ConfigError
-        If there is no such grader.
+        If there is no such grader, or it is a judge and the caller asks none.
     QuestionError
         If the grader cannot use the gold answer, or ``auto`` cannot select one.
     """
+    if name.startswith(JUDGE_PREFIX) and not with_judge:
+        raise ConfigError(f"grader is {name!r}; only `scope measure` asks a judge")
     grader = make_grader(_infer_grader(gold, question, location) if name == "auto" else name)
     if reason := grader.unsupported_reason(gold, question):
         raise QuestionError(f"{location} cannot be graded by {grader.name!r}: {reason}")
@@ -161,6 +171,11 @@ def _text(reply: str, gold: str | None, question: str) -> float | None:
     if expected in texts:
         return 1.0
     return None if f" {expected} " in f" {texts[0]} " else 0.0
+
+
+def _by_judge(reply: str, gold: str | None, question: str) -> float | None:
+    """Return None: the judge is asked once all answers are there."""
+    return None
 
 
 def _final_words(reply: str, question: str) -> str | None:

@@ -23,29 +23,32 @@ from scope.sampling import hash_sample
 ID_FIELDS = ("question_id", "id")
 PROMPT_FIELDS = ("prompt", "question")
 GOLD_FIELDS = ("gt", "gold")
+REFERENCE_FIELDS = ("reference",)
 MODEL_FIELD = "model_name"
 """A row with this field belongs to a (question, model), so its question may repeat."""
 
 
 class Question(NamedTuple):
-    """One question; gold answer and grader are None if the source has none."""
+    """One question; gold answer, grader and reference answer are None if the source has none."""
 
     id: str
     prompt: str
     category: str
     gold: str | None
     grader: str | None = None
+    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """Questions in file order; a gold answer or grader is None if the source has none."""
+    """Questions in file order; gold answer, grader and reference may be None, see `Question`."""
 
     ids: tuple[str, ...]
     prompts: tuple[str, ...]
     categories: tuple[str, ...]
     gold_answers: tuple[str | None, ...]
     graders: tuple[str | None, ...]
+    references: tuple[str | None, ...]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -59,6 +62,7 @@ class Questions:
             tuple(self.categories[q] for q in kept),
             tuple(self.gold_answers[q] for q in kept),
             tuple(self.graders[q] for q in kept),
+            tuple(self.references[q] for q in kept),
         )
 
 
@@ -102,8 +106,9 @@ def iter_questions(
     source : Path or HubDataset
         ``.json``, ``.jsonl`` (or ``.ndjson``), ``.csv`` or ``.parquet``: rows with ``id`` (or
         ``question_id``), ``prompt`` (or ``question``, or the ``messages`` of a chat) and, if
-        known, ``category``, ``gt`` (or ``gold``) and ``grader``; or the lines of an OpenAI batch
-        file. Rows with a ``model_name`` may repeat a question; it is yielded once.
+        known, ``category``, ``gt`` (or ``gold``), ``grader`` and ``reference``; or the lines
+        of an OpenAI batch file. Rows with a ``model_name`` may repeat a question; it is yielded
+        once.
     split : str, optional
         Keep only rows whose ``split`` has this value.
     long_prompts : LongPrompts, optional
@@ -149,6 +154,7 @@ def _parse_question(row: Row, location: str, long_prompts: LongPrompts) -> Quest
         row_text(row, ("category",), where) or "",
         row_text(row, GOLD_FIELDS, where),
         row_text(row, ("grader",), where),
+        row_text(row, REFERENCE_FIELDS, where),
     )
 
 
