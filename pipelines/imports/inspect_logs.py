@@ -54,7 +54,7 @@ def read_inspect(paths: Sequence[Path], metric: str | None) -> Iterator[Record]:
     FormatError
         If a file is not a log of Inspect, its run did not finish, or it has no or several scores.
     """
-    for path in log_files(paths, "*.eval", "*.json"):
+    for path in log_files(paths, "*.eval", "*.json", "*.json.gz"):
         log, samples = _read(path)
         status = field_of(log, "status", str(path))
         if status != "success":

@@ -44,9 +44,9 @@ def read_lm_eval(paths: Sequence[Path], metric: str | None) -> Iterator[Record]:
         }
         name, _, filter_name = chosen_metric(names, metric, str(path)).partition(",")
         settings = _settings(results, task)
+        rows = [(location, row) for location, row in rows if row.get("filter") == filter_name]
+        _check_whole(path, len(rows), results, task)
         for location, row in rows:
-            if row.get("filter") != filter_name:
-                continue
             prompt, gold, answer = _texts(row, location)
             yield Record(
                 location=location,
@@ -73,6 +73,13 @@ def _results(path: Path) -> tuple[str, Mapping[str, Any]]:
     if not isinstance(value, Mapping):
         raise FormatError(f"{results} is a {type(value).__name__}; expected an object")
     return name["task"], value
+
+
+def _check_whole(path: Path, n_rows: int, results: Mapping[str, Any], task: str) -> None:
+    """Raise `FormatError` if the file has fewer samples than the run says that it had."""
+    n_run = ((results.get("n-samples") or {}).get(task) or {}).get("effective")
+    if isinstance(n_run, int) and n_rows < n_run:
+        raise FormatError(f"{path} has {n_rows:,} samples, its run had {n_run:,}; it is cut off")
 
 
 def _settings(results: Mapping[str, Any], task: str) -> str:

@@ -1,0 +1,65 @@
+import pytest
+
+from scope.bank import load_bank
+from tests.pipelines.imports.rows import LOGS
+
+HALF = "prompt,model,score\n1 + 1?,gpt-4o,0.5\n1 + 1?,gpt-4o-mini,1\n2 + 2?,gpt-4o,1\n"
+
+
+@pytest.mark.ray
+def test_a_bank_from_logs_of_two_models(scope, cluster, tmp_path):
+    """
+    Texts, soft scores, and list prices of the names.
+    """
+    table = tmp_path / "t.csv"
+    table.write_text(HALF)
+
+    code, out, err = scope("bank", "import", "csv", table, "--output", tmp_path / "b", "--no-cache")
+
+    assert code == 0, err
+    assert "2 anchors × 2 models, 3 outcomes" in out
+    assert "completion tokens: 3 unknown" in out
+    bank = load_bank(tmp_path / "b")
+    assert bank.prompts == ("1 + 1?", "2 + 2?")
+    assert bank.outcomes.correct_am[0].tolist() == [0.5, 1.0]
+    assert [model.usd_per_mtok_in for model in bank.models] == [2.5, 0.15]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        pytest.param("prompt,model,score\nq,m", "row 1 has not as many fields", id="cut"),
+        pytest.param("prompt,model,score\n", "has no rows", id="empty"),
+        pytest.param("prompt,score\nq,1\n", "row 1 has no 'model'", id="no model"),
+        pytest.param("prompt,model,score\nq,m,2\n", "score is '2'", id="score"),
+        pytest.param(
+            "prompt,model,score\nq,mine,1\n", "no list price is known of mine", id="price"
+        ),
+        pytest.param(
+            "prompt,model,score,gold\nq,m,1,A\nq,n,1,B\n", "the gold answer is 'B'", id="two golds"
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence(scope, tmp_path, text, sentence):
+    """
+    Exit code 2, and nothing is written.
+    """
+    table = tmp_path / "t.csv"
+    table.write_text(text)
+
+    code, _, err = scope("bank", "import", "csv", table, "--output", tmp_path / "b")
+
+    assert (code, len(err.splitlines())) == (2, 1), err
+    assert sentence in err
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_price_file_lacks_a_model(scope, tmp_path):
+    prices = tmp_path / "p.json"
+    prices.write_text('{"gpt-4o": {"input": 1, "output": 2}}')
+    logs = ("lm-eval", LOGS / "lm_eval" / "gpt-4o", LOGS / "lm_eval" / "gpt-4o-mini")
+
+    code, _, err = scope("bank", "import", *logs, "--prices", prices, "--output", tmp_path / "b")
+
+    assert code == 2
+    assert "model 'gpt-4o-mini' has no price in" in err
