@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipelines.imports.files import log_files, log_rows, read_json
-from pipelines.imports.record import Record, field_of, score_of, text_of, usd_of
+from pipelines.imports.record import Record, field_of, list_of, part_of, score_of, text_of, usd_of
 from scope.errors import FormatError
 from scope.prices import TokenUsage
 from scope.questions import grader_for, read_questions
@@ -102,13 +102,13 @@ def read_swe_bench(paths: Sequence[Path], questions: QuestionsById) -> Iterator[
     """
     for path in log_files(paths, "*.json"):
         n_found = 0
-        for board in field_of(read_json(path), "leaderboards", str(path)):
-            for result in field_of(board, "results", str(path)):
-                details, models = result.get("per_instance_details"), _models(result)
+        for board in list_of(read_json(path), "leaderboards", str(path)):
+            for result in list_of(board, "results", str(path)):
+                details, models = part_of(result, "per_instance_details"), _models(result)
                 if not details or len(models) != 1:
                     continue
                 n_found += 1
-                yield from _instances(result, models[0], questions, f"{path}: {result['name']}")
+                yield from _instances(result, models[0], questions, str(path))
         if not n_found:
             raise FormatError(
                 f"{path} has no submission of one model with per_instance_details; expected one"
@@ -116,10 +116,11 @@ def read_swe_bench(paths: Sequence[Path], questions: QuestionsById) -> Iterator[
 
 
 def _instances(
-    result: Mapping[str, Any], model: str, questions: QuestionsById, submission: str
+    result: Mapping[str, Any], model: str, questions: QuestionsById, source: str
 ) -> Iterator[Record]:
+    submission = text_of(result, "name", source)
     for instance, outcome in result["per_instance_details"].items():
-        location = f"{submission}: {instance}"
+        location = f"{source}: {submission}: {instance}"
         asked = questions.find(instance, location)
         yield Record(
             location=location,
@@ -130,17 +131,20 @@ def _instances(
             gold=asked.gold,
             category=asked.category,
             source="swe-bench",
-            settings=str(result["name"]),
+            settings=submission,
         )
 
 
 def _models(result: Mapping[str, Any]) -> list[str]:
-    tags = [tag for tag in result.get("tags") or () if isinstance(tag, str)]
+    tags = part_of(result).get("tags")
+    tags = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
     return [tag.removeprefix(MODEL_TAG) for tag in tags if tag.startswith(MODEL_TAG)]
 
 
 def _answer(body: Mapping[str, Any], location: str) -> str:
     """Return the text of the first choice; a refusal without text is an empty answer."""
-    choices = field_of(body, "choices", location)
-    message = field_of(choices[0] if choices else None, "message", location)
-    return message.get("content") or ""
+    choices = list_of(body, "choices", location) or [None]
+    content = part_of(field_of(choices[0], "message", location)).get("content") or ""
+    if not isinstance(content, str):
+        raise FormatError(f"{location}: content is {content!r:.40}; expected text")
+    return content

@@ -13,7 +13,9 @@ from pipelines.imports.metric import chosen_metric
 from pipelines.imports.record import (
     Record,
     field_of,
+    list_of,
     optional_text,
+    part_of,
     score_of,
     settings_text,
     text_of,
@@ -78,7 +80,7 @@ def _record(
     model, task = text_of(run, "model", location), text_of(run, "task", location)
     name, value = score
     grade = GRADES.get(value, value) if isinstance(value, str) else value
-    usage = (sample.get("model_usage") or {}).get(model) or {}
+    usage = part_of(sample, "model_usage", model)
     prompt_counts = [
         tokens_of(usage.get(field), field, location)
         for field in ("input_tokens", "input_tokens_cache_read", "input_tokens_cache_write")
@@ -88,7 +90,7 @@ def _record(
         prompt=_prompt(sample, location),
         model=model,
         score=score_of(grade, name, location),
-        answer=optional_text((sample.get("output") or {}).get("completion")),
+        answer=optional_text(part_of(sample, "output").get("completion")),
         prompt_tokens=None
         if prompt_counts[0] is None
         else sum(count or 0 for count in prompt_counts),
@@ -100,7 +102,7 @@ def _record(
             {
                 "generate": run.get("model_generate_config"),
                 "plan": [(step.get("solver"), step.get("params")) for step in _steps(log)],
-                "plan_config": (log.get("plan") or {}).get("config"),
+                "plan_config": part_of(log, "plan").get("config"),
                 "task_args": run.get("task_args"),
             }
         ),
@@ -108,8 +110,8 @@ def _record(
 
 
 def _steps(log: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    steps = (log.get("plan") or {}).get("steps") or []
-    return [step for step in steps if isinstance(step, Mapping)]
+    steps = part_of(log, "plan").get("steps")
+    return [s for s in steps if isinstance(s, Mapping)] if isinstance(steps, list) else []
 
 
 def _values(sample: Mapping[str, Any]) -> dict[str, object]:
@@ -127,7 +129,8 @@ def _values(sample: Mapping[str, Any]) -> dict[str, object]:
 def _prompt(sample: Mapping[str, Any], location: str) -> str:
     """Return the text that was asked: the messages before the first answer, else the input."""
     asked = list[Any]()
-    for message in sample.get("messages") or ():
+    messages = sample.get("messages")
+    for message in messages if isinstance(messages, list) else ():
         if isinstance(message, Mapping) and message.get("role") == "assistant":
             break
         asked.append(message)
@@ -145,8 +148,8 @@ def _read(path: Path) -> tuple[Mapping[str, Any], Samples]:
     if path.suffix == ".eval":
         return _read_archive(path)
     log = read_json(path)
-    samples = field_of(log, "samples", str(path))
-    if not isinstance(samples, list) or not all(isinstance(s, Mapping) for s in samples):
+    samples = list_of(log, "samples", str(path))
+    if not all(isinstance(s, Mapping) for s in samples):
         raise FormatError(f"{path}: samples is {samples!r:.40}; expected a list of objects")
     return log, [(f"{path}: sample {n}", sample) for n, sample in enumerate(samples, start=1)]
 

@@ -8,7 +8,15 @@ from typing import Any
 
 from pipelines.imports.files import chat_text, log_files, log_rows, read_json
 from pipelines.imports.metric import chosen_metric
-from pipelines.imports.record import Record, field_of, optional_text, score_of, settings_text
+from pipelines.imports.record import (
+    Record,
+    field_of,
+    list_of,
+    optional_text,
+    part_of,
+    score_of,
+    settings_text,
+)
 from scope.errors import FormatError
 
 _NAME = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
@@ -40,7 +48,7 @@ def read_lm_eval(paths: Sequence[Path], metric: str | None) -> Iterator[Record]:
         names = {
             f"{name},{row.get('filter')}"
             for location, row in rows
-            for name in field_of(row, "metrics", location)
+            for name in list_of(row, "metrics", location)
         }
         name, _, filter_name = chosen_metric(names, metric, str(path)).partition(",")
         settings = _settings(results, task)
@@ -77,20 +85,18 @@ def _results(path: Path) -> tuple[str, Mapping[str, Any]]:
 
 def _check_whole(path: Path, n_rows: int, results: Mapping[str, Any], task: str) -> None:
     """Raise `FormatError` if the file has fewer samples than the run says that it had."""
-    n_run = ((results.get("n-samples") or {}).get(task) or {}).get("effective")
+    n_run = part_of(results, "n-samples", task).get("effective")
     if isinstance(n_run, int) and n_rows < n_run:
         raise FormatError(f"{path} has {n_rows:,} samples, its run had {n_run:,}; it is cut off")
 
 
 def _settings(results: Mapping[str, Any], task: str) -> str:
-    config = results.get("config") or {}
-    own = (results.get("configs") or {}).get(task) or {}
     return settings_text(
         {
-            "num_fewshot": (results.get("n-shot") or {}).get(task),
-            "generation_kwargs": own.get("generation_kwargs"),
-            "gen_kwargs": config.get("gen_kwargs"),
-            "version": (results.get("versions") or {}).get(task),
+            "num_fewshot": part_of(results, "n-shot").get(task),
+            "generation_kwargs": part_of(results, "configs", task).get("generation_kwargs"),
+            "gen_kwargs": part_of(results, "config").get("gen_kwargs"),
+            "version": part_of(results, "versions").get(task),
             "system_instruction": results.get("system_instruction_sha"),
             "chat_template": results.get("chat_template_sha"),
         }
@@ -106,7 +112,7 @@ def _texts(row: Mapping[str, Any], location: str) -> tuple[str, str | None, str 
     first = field_of(requests, "gen_args_0", f"{location}: arguments")
     context = field_of(first, "arg_0", f"{location}: arguments")
     prompt, target = _prompt(context, location), row.get("target")
-    option = requests.get(f"gen_args_{target}", {}).get("arg_1") if len(requests) > 1 else None
+    option = part_of(requests, f"gen_args_{target}").get("arg_1") if len(requests) > 1 else None
     if isinstance(option, str):
         return prompt, option.strip(), None
     replies = row.get("filtered_resps")

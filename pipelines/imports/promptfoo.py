@@ -9,7 +9,9 @@ from pipelines.imports.files import chat_text, log_files, read_json
 from pipelines.imports.record import (
     Record,
     field_of,
+    list_of,
     optional_text,
+    part_of,
     score_of,
     text_of,
     tokens_of,
@@ -41,9 +43,7 @@ def read_promptfoo(paths: Sequence[Path], metric: str | None) -> Iterator[Record
         version = field_of(results, "version", f"{path}: results")
         if version not in VERSIONS:
             raise FormatError(f"{path} has the version {version!r:.20}; expected 3 or 4")
-        rows = field_of(results, "results", f"{path}: results")
-        if not isinstance(rows, list):
-            raise FormatError(f"{path}: results is {rows!r:.40}; expected a list")
+        rows = list_of(results, "results", f"{path}: results")
         for number, row in enumerate(rows, start=1):
             location = f"{path}: result {number}"
             if not isinstance(row, Mapping):
@@ -53,10 +53,10 @@ def read_promptfoo(paths: Sequence[Path], metric: str | None) -> Iterator[Record
 
 
 def _record(row: Mapping[str, Any], metric: str | None, location: str) -> Record:
-    provider, response = field_of(row, "provider", location), field_of(row, "response", location)
+    provider, response = field_of(row, "provider", location), part_of(row, "response")
     scores = row if metric is None else field_of(row, "namedScores", location)
     name = "score" if metric is None else metric
-    usage = response.get("tokenUsage") or {}
+    usage = part_of(response, "tokenUsage")
     return Record(
         location=location,
         prompt=_prompt(field_of(row, "prompt", location), location),

@@ -64,6 +64,21 @@ def field_of(row: object, name: str, location: str) -> Any:  # noqa: ANN401 (JSO
     return row[name]
 
 
+def part_of(row: object, *names: str) -> Mapping[str, Any]:
+    """Return an object within objects, empty where it is missing or no object."""
+    for name in names:
+        row = row.get(name) if isinstance(row, Mapping) else None
+    return row if isinstance(row, Mapping) else {}
+
+
+def list_of(row: object, name: str, location: str) -> list[Any]:
+    """Return a field that is a list; raises `FormatError` for any other."""
+    value = field_of(row, name, location)
+    if not isinstance(value, list):
+        raise FormatError(f"{location}: {name} is {value!r:.40}; expected a list")
+    return value
+
+
 def text_of(row: object, name: str, location: str) -> str:
     """Return a field that is a text and not empty; raises `FormatError` for any other."""
     value = field_of(row, name, location)

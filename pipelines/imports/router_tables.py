@@ -8,7 +8,9 @@ from pipelines.imports.files import log_files, log_rows, read_json
 from pipelines.imports.record import (
     Record,
     field_of,
+    list_of,
     optional_text,
+    part_of,
     score_of,
     text_of,
     tokens_of,
@@ -98,12 +100,11 @@ def read_llmrouterbench(paths: Sequence[Path]) -> Iterator[Record]:
     for path in log_files(paths, "*.json"):
         run = read_json(path)
         model, task = text_of(run, "model_name", str(path)), text_of(run, "dataset_name", str(path))
-        rows = field_of(run, "records", str(path))
-        if not isinstance(rows, list):
-            raise FormatError(f"{path}: records is {rows!r:.40}; expected a list")
+        rows = list_of(run, "records", str(path))
         for number, row in enumerate([] if run.get("demo") else rows, start=1):
             location = f"{path}: record {number}"
-            prompt = text_of(row, "prompt" if row.get("prompt") else "origin_query", location)
+            name = "prompt" if part_of(row).get("prompt") else "origin_query"
+            prompt = text_of(row, name, location)
             if row.get("score") is None:
                 continue
             yield Record(
