@@ -1,7 +1,17 @@
 import pytest
 
 from scope.bank import load_bank
-from tests.pipelines.imports.rows import LOGS
+from tests.pipelines.imports.rows import (
+    ALPACA,
+    BATCH,
+    FAILED,
+    LEADERBOARDS,
+    LLMROUTERBENCH,
+    LOGS,
+    PROMPTFOO,
+    ROUTERBENCH,
+    written,
+)
 
 HALF = "prompt,model,score\n1 + 1?,gpt-4o,0.5\n1 + 1?,gpt-4o-mini,1\n2 + 2?,gpt-4o,1\n"
 
@@ -23,6 +33,37 @@ def test_a_bank_from_logs_of_two_models(scope, cluster, tmp_path):
     assert bank.prompts == ("1 + 1?", "2 + 2?")
     assert bank.outcomes.correct_am[0].tolist() == [0.5, 1.0]
     assert [model.usd_per_mtok_in for model in bank.models] == [2.5, 0.15]
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(
+    ("log_format", "name", "log", "size"),
+    [
+        ("alpaca-eval", "gpt-4o/annotations.json", ALPACA, "1 anchors × 1 models"),
+        ("inspect", LOGS / "inspect", None, "4 anchors × 2 models"),
+        ("llmrouterbench", "aime.json", LLMROUTERBENCH, "1 anchors × 1 models"),
+        ("lm-eval", LOGS / "lm_eval" / "gpt-4o", None, "4 anchors × 1 models"),
+        ("openai-batch", "out.jsonl", [BATCH, FAILED], "1 anchors × 1 models"),
+        ("promptfoo", "results.json", PROMPTFOO, "1 anchors × 1 models"),
+        ("routerbench", "table.csv", ROUTERBENCH, "1 anchors × 1 models"),
+        ("swe-bench", "leaderboards.json", LEADERBOARDS, "1 anchors × 1 models"),
+    ],
+)
+def test_every_format_becomes_a_bank(scope, cluster, tmp_path, log_format, name, log, size):
+    """
+    From the command line to a bank that loads.
+    """
+    path = written(tmp_path / name, log) if log else name
+    asked = [{"id": "q1", "prompt": "A. x\nB. y", "gt": "B"}, {"id": "a__b-1", "prompt": "It."}]
+    has_ids = log_format in ("openai-batch", "swe-bench")
+    flags = ("--questions", written(tmp_path / "q.jsonl", asked)) if has_ids else ()
+
+    output = ("--output", tmp_path / "b", "--no-cache")
+    code, out, err = scope("bank", "import", log_format, path, *flags, *output)
+
+    assert code == 0, err
+    assert size in out
+    assert load_bank(tmp_path / "b").prompts
 
 
 @pytest.mark.parametrize(
