@@ -1,6 +1,10 @@
+import numpy as np
 import pytest
 
+from pipelines.embedding.cached import open_embedding_cache
+from pipelines.embedding.encoder_actor import EncoderSpec
 from scope.bank import load_bank
+from scope.embedding import MINILM
 from tests.pipelines.imports.rows import (
     ALPACA,
     BATCH,
@@ -35,7 +39,27 @@ def test_a_bank_from_logs_of_two_models(scope, cluster, tmp_path):
     assert [model.usd_per_mtok_in for model in bank.models] == [2.5, 0.15]
 
 
-@pytest.mark.ray
+@pytest.fixture
+def embedded(monkeypatch, tmp_path):
+    """A cache that has a vector of each of some texts, so that no Ray starts."""
+
+    def fill(*texts):
+        monkeypatch.setenv("SCOPE_CACHE", str(tmp_path / "cache"))
+        vectors = np.random.default_rng(0).standard_normal((len(texts), 384))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        with open_embedding_cache(EncoderSpec(MINILM, None, cache=tmp_path / "cache")) as cache:
+            cache.add(cache.keys(texts), vectors.astype(np.float32))
+
+    return fill
+
+
+TEXTS = (
+    *(f"What is the capital of {name}?" for name in ("France", "Italy", "Norway", "Spain")),
+    *("Tell a joke.", "Answer: 1 + 1?", "1 + 1?", "Name it.\nNow.", "It.", "A. x\nB. y"),
+)
+"""What the logs below ask."""
+
+
 @pytest.mark.parametrize(
     ("log_format", "name", "log", "size"),
     [
@@ -49,17 +73,17 @@ def test_a_bank_from_logs_of_two_models(scope, cluster, tmp_path):
         ("swe-bench", "leaderboards.json", LEADERBOARDS, "1 anchors × 1 models"),
     ],
 )
-def test_every_format_becomes_a_bank(scope, cluster, tmp_path, log_format, name, log, size):
+def test_every_format_becomes_a_bank(scope, embedded, tmp_path, log_format, name, log, size):
     """
     From the command line to a bank that loads.
     """
+    embedded(*TEXTS, *(f"Question: {text}\nAnswer:" for text in TEXTS))
     path = written(tmp_path / name, log) if log else name
     asked = [{"id": "q1", "prompt": "A. x\nB. y", "gt": "B"}, {"id": "a__b-1", "prompt": "It."}]
     has_ids = log_format in ("openai-batch", "swe-bench")
     flags = ("--questions", written(tmp_path / "q.jsonl", asked)) if has_ids else ()
 
-    output = ("--output", tmp_path / "b", "--no-cache")
-    code, out, err = scope("bank", "import", log_format, path, *flags, *output)
+    code, out, err = scope("bank", "import", log_format, path, *flags, "--output", tmp_path / "b")
 
     assert code == 0, err
     assert size in out
