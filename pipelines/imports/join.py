@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.imports.record import Record
-from scope.errors import FormatError
+from scope.errors import FormatError, ScopeWarning, join_names
 from scope.pool import ModelSpec
 from scope.questions import LongPrompts
 from scope.token_estimate import estimated_tokens
@@ -100,6 +101,11 @@ def write_tables(
     questions, outcomes : Path
         ``questions.jsonl`` and ``outcomes.parquet`` in `folder`.
     sources : TokenSources
+
+    Warns
+    -----
+    ScopeWarning
+        About models without any number of completion tokens, whose cost nothing can tell.
     """
     rows, outcomes, found = list[str](), list[dict[str, object]](), list[str]()
     for prompt, records in logs.questions.items():
@@ -114,6 +120,10 @@ def write_tables(
             outcome, source = _outcome(prompt, answers, prices[model])
             outcomes.append({"question_id": question_id, "model": model, **outcome})
             found.append(source)
+    known = {row["model"] for row in outcomes if row["completion_tokens"] is not None}
+    if unknown := [model for model in logs.models if model not in known]:
+        text = f"no log has tokens, cost or text of the answers of {join_names(unknown)}"
+        warnings.warn(f"{text}; what they cost stays unknown", ScopeWarning, stacklevel=2)
     questions_file, outcomes_file = folder / "questions.jsonl", folder / "outcomes.parquet"
     questions_file.write_text("\n".join(rows) + "\n", encoding="utf-8")
     pq.write_table(pa.Table.from_pylist(outcomes, _SCHEMA), outcomes_file)

@@ -17,7 +17,9 @@ from tests.pipelines.imports.rows import (
     written,
 )
 
-HALF = "prompt,model,score\n1 + 1?,gpt-4o,0.5\n1 + 1?,gpt-4o-mini,1\n2 + 2?,gpt-4o,1\n"
+HALF = (
+    "prompt,model,score,answer\n1 + 1?,gpt-4o,0.5,Two\n1 + 1?,gpt-4o-mini,1,2\n2 + 2?,gpt-4o,1,4\n"
+)
 
 
 @pytest.mark.ray
@@ -32,7 +34,7 @@ def test_a_bank_from_logs_of_two_models(scope, cluster, tmp_path):
 
     assert code == 0, err
     assert "2 anchors × 2 models, 3 outcomes" in out
-    assert "completion tokens: 3 unknown" in out
+    assert "completion tokens: 3 estimated from the answer" in out
     bank = load_bank(tmp_path / "b")
     assert bank.prompts == ("1 + 1?", "2 + 2?")
     assert bank.outcomes.correct_am[0].tolist() == [0.5, 1.0]

@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.imports import join_records, write_tables
 from pipelines.imports.record import Record
-from scope.errors import FormatError
+from scope.errors import FormatError, ScopeWarning
 from scope.pool import ModelSpec
 from scope.questions import LongPrompts
 
@@ -31,7 +31,9 @@ def test_answers_of_two_models_are_joined_by_the_text(tmp_path):
     Space around it is no part of the text.
     """
     (question,), outcomes, _ = tables(
-        tmp_path, record(gold="2"), record(model="n", prompt=" 1 + 1?\n", score=0.5)
+        tmp_path,
+        record(gold="2", answer="2"),
+        record(model="n", prompt=" 1 + 1?\n", score=0.5, answer="3"),
     )
 
     assert (question["prompt"], question["gt"]) == ("1 + 1?", "2")
@@ -59,7 +61,8 @@ def test_tokens_times_price_are_the_logged_cost(tmp_path):
 
 
 def test_missing_tokens_are_estimated_or_unknown(tmp_path):
-    _, outcomes, sources = tables(tmp_path, record(answer="abc def ghi"), record(model="n"))
+    with pytest.warns(ScopeWarning, match="no log has tokens, cost or text of the answers of n;"):
+        _, outcomes, sources = tables(tmp_path, record(answer="abc def ghi"), record(model="n"))
 
     assert [row["completion_tokens"] for row in outcomes] == [4, None]
     assert (sources.counted, sources.unknown) == (1, 1)
