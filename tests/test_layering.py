@@ -105,13 +105,14 @@ MAY_IMPORT = {
         "pipelines.config pipelines.terminal pipelines.cluster pipelines.embedding "
         "pipelines.reasoner pipelines.bank"
     ),
+    "pipelines.imports": "",
     "pipelines.measure": "pipelines.terminal",
     "pipelines.samples": "pipelines.terminal pipelines.cluster pipelines.measure",
     "pipelines.train": "pipelines.terminal pipelines.cluster",
     "pipelines.commands": (
         "pipelines.config pipelines.terminal pipelines.cluster pipelines.embedding "
-        "pipelines.reasoner pipelines.bank pipelines.predict pipelines.measure pipelines.samples "
-        "pipelines.train"
+        "pipelines.reasoner pipelines.bank pipelines.predict pipelines.imports pipelines.measure "
+        "pipelines.samples pipelines.train"
     ),
     "pipelines": "pipelines.terminal",
 }

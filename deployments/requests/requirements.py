@@ -1,16 +1,13 @@
 """What a model must support to answer a request."""
 
-import math
-import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pydantic_core import to_json
 
 from deployments.requests.chat import ChatRequest
+from scope.token_estimate import estimated_tokens
 
-BYTES_PER_TOKEN = 3
-"""Bytes of a word per token; with most tokenizers 4.2 in English, 3.5 in code, 3 in Chinese."""
 MESSAGE_TOKENS = 8
 """Tokens that a chat template adds to a message."""
 ATTACHMENT_TOKENS = 1_600
@@ -23,7 +20,6 @@ ATTACHMENTS = {
     **dict.fromkeys(("file", "input_file", "document"), "pdf_input"),
 }
 """Type of a part -> the capability that it needs, as LiteLLM's catalogue names it."""
-_WORDS = (string.ascii_letters + string.whitespace).encode() + bytes(range(0x80, 0x100))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +97,6 @@ def _single_sample_reasons(chat: ChatRequest) -> Iterator[str]:
         yield "logprobs"
     if chat.extra("temperature") == 0:
         yield "temperature 0"
-
-
-def estimated_tokens(text: bytes) -> int:
-    """Return an upper estimate of the number of tokens of a UTF-8 text.
-
-    ``letters, spaces and other scripts / 3 + digits and punctuation``: every digit or mark may
-    be a token of its own; a word rarely has more than one token per 3 bytes.
-
-    Examples
-    --------
-    >>> estimated_tokens(b"What is the capital of France?"), estimated_tokens(b"2+2=4")
-    (11, 5)
-    """
-    dense = len(text.translate(None, _WORDS))
-    return math.ceil((len(text) - dense) / BYTES_PER_TOKEN) + dense
 
 
 def _token_sources(chat: ChatRequest) -> Iterator[bytes]:

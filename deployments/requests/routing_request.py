@@ -9,8 +9,9 @@ from deployments.protocol import RequestError, validate
 from deployments.requests.chat import ChatRequest, RouteChatBody
 from deployments.requests.conversation import continues_turn, routing_text, turn_key
 from deployments.requests.parsing import parse_json_object
-from deployments.requests.requirements import Requirements, estimated_tokens
+from deployments.requests.requirements import Requirements
 from deployments.settings import Limits, RequestOptions, ScopeField
+from scope.token_estimate import estimated_tokens
 
 BODY_FIELDS = ("prompt", "prompts", "messages")
 """A body of ``/v1/route`` has exactly one of these fields."""

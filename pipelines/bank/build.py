@@ -18,7 +18,7 @@ from scope.embedding import MINILM, EmbedderSpec, resolve_model, text_features
 from scope.errors import BankError
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.predictor import predict_reference_population
-from scope.prices import load_prices
+from scope.prices import Prices, load_prices
 from scope.questions import REFUSE, HubDataset, read_questions
 
 
@@ -28,7 +28,8 @@ class BankInputs:
 
     questions: Path | HubDataset
     outcomes: Path
-    prices: Path
+    prices: Path | Prices
+    """A price file, or its content."""
     split: str | None = None
     sample: int | None = None
     on_too_long: str = REFUSE
@@ -67,7 +68,8 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
     stages.advance(len(questions))
     rows = read_outcomes_table(inputs.outcomes)
     names = tuple(pc.unique(rows["model"].cast("string")).to_pylist())
-    models = select_arms(load_prices(inputs.prices), names, str(inputs.prices))
+    prices = load_prices(inputs.prices) if isinstance(inputs.prices, Path) else inputs.prices
+    models = select_arms(prices, names, str(inputs.prices))
     outcomes = Outcomes.from_table(rows, questions.ids, names, str(inputs.outcomes))
     if np.isnan(outcomes.correct_am).all():
         raise BankError(f"{inputs.outcomes} has no outcome for any question of {inputs.questions}")

@@ -1,7 +1,7 @@
 """What calls cost: price files, and the bill of a call from what the provider reports."""
 
 from scope.prices.bill import MAX_TOKENS, TokenUsage, bill_usd, token_count
-from scope.prices.catalogue import catalogue_price, fill_in
+from scope.prices.catalogue import catalogue_price, fill_in, list_prices
 from scope.prices.files import (
     PriceFile,
     Prices,
@@ -18,6 +18,7 @@ __all__ = [
     "bill_usd",
     "catalogue_price",
     "fill_in",
+    "list_prices",
     "load_prices",
     "select_specs",
     "token_count",

@@ -1,6 +1,6 @@
-"""Prices that the package genai-prices knows of providers; nothing is fetched."""
+"""Prices that the package genai-prices knows; nothing is fetched."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from scope.errors import ConfigError, join_names
 from scope.pool import ModelSpec, PriceTier
 
 if TYPE_CHECKING:
@@ -51,6 +52,42 @@ def catalogue_price(model: str, base_url: str, at: datetime | None = None) -> Mo
         return ModelSpec(id=model, **_fields(price, None), tiers=tuple(_tiers(price)))
     except (LookupError, ValidationError):  # an image model has no price of tokens
         return None
+
+
+def list_prices(models: Iterable[str], at: datetime | None = None) -> dict[str, ModelSpec]:
+    """Return today's list prices of models by their names alone, in their order.
+
+    A name may begin with its provider, as ``openai/gpt-4o``. Without one the price is that of the
+    maker of the model, else OpenRouter's.
+
+    Raises
+    ------
+    ConfigError
+        If no price is known of some; it names them.
+    """
+    found = {model: _price_by_name(model, at or datetime.now(UTC)) for model in models}
+    if unknown := [model for model, price in found.items() if price is None]:
+        raise ConfigError(
+            f"no list price is known of {join_names(unknown)}; give a price file with --prices"
+        )
+    return {model: price for model, price in found.items() if price is not None}
+
+
+def _price_by_name(model: str, at: datetime) -> ModelSpec | None:
+    from genai_prices import Usage, calc_price
+
+    provider, _, rest = model.partition("/")
+    guesses = [(rest, provider.lower()), (model, None), (model.lower(), "openrouter")]
+    guesses.append((model.rpartition("/")[2], None))
+    for name, provider_id in guesses:
+        try:
+            price = calc_price(
+                Usage(), name, provider_id=provider_id, genai_request_timestamp=at
+            ).model_price
+            return ModelSpec(id=model, **_fields(price, None), tiers=tuple(_tiers(price)))
+        except (LookupError, ValidationError):
+            continue
+    return None
 
 
 def fill_in(price: ModelSpec, known: ModelSpec | None) -> ModelSpec:

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from scope.errors import ConfigError
 from scope.pool import ModelSpec, PriceTier
-from scope.prices import catalogue_price, fill_in
+from scope.prices import catalogue_price, fill_in, list_prices
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 OPENAI, ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com/v1"
@@ -132,3 +133,18 @@ def test_without_a_list_price_nothing_is_filled_in(known):
     pool = ModelSpec(id="m", usd_per_mtok_in=1, usd_per_mtok_out=1)
 
     assert fill_in(pool, known) == pool
+
+
+@pytest.mark.parametrize("name", ["gpt-4o", "openai/gpt-4o"])
+def test_a_list_price_by_name(name):
+    """
+    With the provider in front or without.
+    """
+    price = list_prices([name])[name]
+
+    assert (price.id, price.usd_per_mtok_in, price.usd_per_mtok_out) == (name, 2.5, 10.0)
+
+
+def test_names_without_a_list_price():
+    with pytest.raises(ConfigError, match="no list price is known of mine, yours; give a price"):
+        list_prices(["gpt-4o", "mine", "yours"])
