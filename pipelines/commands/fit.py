@@ -20,11 +20,11 @@ from pipelines.commands.options import (
 )
 from pipelines.config import JobConfig
 from pipelines.reasoner import ReasonerFlags, ReasonerOptions, answer_cache_folder, uses_reasoner
-from pipelines.terminal import err, print_result, progress
+from pipelines.terminal import choice_table, err, out, print_result, progress
 from scope import EMBEDDED_BANK
 from scope.bank import Bank, BankManifest, load_bank, read_manifest
 from scope.errors import join_names
-from scope.predictor import fit_bank
+from scope.predictor import choose_forecast, fit_bank
 
 if TYPE_CHECKING:
     from pipelines.reasoner.fit import ReasonerFitReport
@@ -69,7 +69,9 @@ def fit(
     check_new(output)
     report: ReasonerFitReport | None = None
     with progress(as_json=as_json) as stages:
-        stages.plan("reading", "fitting", *(REASONER_STAGES if wanted else ()), "writing")
+        stages.plan(
+            "reading", "fitting", "choosing", *(REASONER_STAGES if wanted else ()), "writing"
+        )
         stages.begin("reading")
         manifest, loaded = read_manifest(bank), load_bank(bank)
         cache = None if no_cache else answer_cache_folder()
@@ -77,6 +79,8 @@ def fit(
         stages.begin("fitting")
         fitted = fit_bank(loaded)
         _warn_unmeasured(fitted)
+        stages.begin("choosing")
+        fitted = choose_forecast(fitted)
         if reasoner is not None:
             from pipelines.reasoner.fit import fit_reasoner
 
@@ -92,6 +96,8 @@ def _report(
 ) -> None:
     """Print the result of the fit."""
     facts = written.model_dump(mode="json")
+    if written.forecast_choice is not None and not as_json:
+        out.print(choice_table(written.forecast_choice))
     if report is None:
         print_result(facts, text, as_json=as_json)
         return

@@ -1,12 +1,12 @@
 """Predict correctness, tokens and cost of every model from a bank."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import betaincinv
 
 from scope.arrays import Float32Array, FloatArray, IntArray
-from scope.bank import Bank
+from scope.bank import Bank, Candidate
 from scope.config import AnchorConfig
 from scope.embedding import AnchorIndex
 from scope.forecast import (
@@ -40,6 +40,9 @@ class Neighbours:
 class AnchorPredictor:
     """Predicts from a bank: with its forecaster if it has one, else with the kNN estimate.
 
+    A bank whose forecast was chosen by cross-validation takes its probabilities from that one;
+    its forecaster still predicts the tokens and what is out of distribution.
+
     The credible interval of a probability is that of a Beta posterior. Its strength is the
     effective number of nearest anchors plus the prior strength, and lower for a question
     that is out of distribution.
@@ -49,14 +52,24 @@ class AnchorPredictor:
     bank : Bank
     config : AnchorConfig, optional
         By default that of the bank's reference population, or else the defaults.
+    forecast : Candidate, optional
+        The forecast of correctness of a fitted bank, by default the bank's choice.
     """
 
-    def __init__(self, bank: Bank, config: AnchorConfig | None = None) -> None:
+    def __init__(
+        self,
+        bank: Bank,
+        config: AnchorConfig | None = None,
+        *,
+        forecast: Candidate | None = None,
+    ) -> None:
         self._config = config or bank.anchor_config
         self._bank = bank
         self._index = AnchorIndex(bank.embedding_ad)
         self._knn = KNNForecaster(bank.outcomes, self._config)
         self._forecaster = bank.forecaster if self._config.use_forecaster else None
+        chosen = bank.choice.chosen if bank.choice else "process"
+        self._chosen = forecast or chosen
         self._prompt_fit = PromptTokenRegression(bank.features_af, bank.outcomes.prompt_tokens_am)
 
     def predict(
@@ -138,10 +151,19 @@ class AnchorPredictor:
             return self._knn.predict(weight_qk, anchor_qk, np.full(len(self_index_q), np.nan))
         forecast = self._forecaster.predict(embedding_qd, features_qf, self_index_q)
         ood = np.flatnonzero(forecast.in_distribution_q < 1)
-        return forecast.blend_out_of_distribution(
+        forecast = forecast.blend_out_of_distribution(
             self._knn.predict(weight_qk[ood], anchor_qk[ood], forecast.in_distribution_q[ood]),
             ood,
         )
+        if self._chosen == "process":
+            return forecast
+        if self._chosen == "means":
+            means_qm = self._knn.mean_probability(len(self_index_q))
+            return replace(forecast, p_correct_qm=means_qm)
+        near = self._knn.predict(weight_qk, anchor_qk, forecast.in_distribution_q)
+        if self._chosen == "neighbours":
+            return replace(forecast, p_correct_qm=near.p_correct_qm)
+        return replace(forecast, p_correct_qm=(forecast.p_correct_qm + near.p_correct_qm) / 2)
 
     def _neighbours(self, embedding_qd: Float32Array, self_index_q: IntArray) -> Neighbours:
         n_neighbours = self._config.n_neighbours
