@@ -67,6 +67,8 @@ def fit(
     wanted = uses_reasoner(predictor, flags)
     settings = JobConfig.load(config) if config else JobConfig()
     check_new(output)
+    from scope.report import routing_gain
+
     report: ReasonerFitReport | None = None
     with progress(as_json=as_json) as stages:
         stages.plan(
@@ -81,12 +83,15 @@ def fit(
         _warn_unmeasured(fitted)
         stages.begin("choosing")
         fitted = choose_forecast(fitted)
+        gain = routing_gain(fitted)
         if reasoner is not None:
             from pipelines.reasoner.fit import fit_reasoner
 
             fitted, report = fit_reasoner(fitted, bank, reasoner, reasoner_anchors, stages)
         stages.begin("writing")
         written = save_bank_now(fitted, output, manifest.sources)
+    if gain is not None and not as_json:
+        out.print(str(gain), soft_wrap=True, markup=False)
     text = f"built {output}: {written.n_models} models fitted to {written.n_questions:,} anchors"
     _report(written, text, report, as_json=as_json)
 

@@ -50,6 +50,27 @@ def choose_forecast(fitted: Bank) -> Bank:
     return replace(chosen, reference=predict_reference_population(chosen, chosen.anchor_config))
 
 
+def out_of_fold_probabilities(fitted: Bank) -> FloatArray:
+    """Return the chosen forecast of each fitted anchor without itself, (n_fitted, n_models).
+
+    Raises
+    ------
+    BankError
+        If the bank was not fitted.
+    """
+    if fitted.forecaster is None:
+        raise BankError("the bank has no forecaster: fit it first")
+    anchor_n = fitted.forecaster.anchor_index_n
+    chosen = fitted.choice.chosen if fitted.choice else "process"
+    if len(anchor_n) >= MIN_LEAVE_ONE_OUT:
+        estimates, _ = AnchorPredictor(fitted).predict(
+            fitted.embedding_ad[anchor_n], fitted.features_af[anchor_n], anchor_n
+        )
+        return estimates.p_correct_qm
+    p_nm: FloatArray = out_of_fold(fitted)[CANDIDATES.index(chosen)]
+    return p_nm
+
+
 def out_of_fold(bank: Bank) -> FloatArray:
     """Return the out-of-fold probabilities, shape (n_candidates, n_anchors, n_models).
 
