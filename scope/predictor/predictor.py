@@ -1,5 +1,6 @@
 """Predict correctness, tokens and cost of every model from a bank."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,12 +19,20 @@ from scope.forecast import (
 )
 from scope.pool import cost_usd
 from scope.predictions import Estimates, IntervalEstimate
+from scope.predictor.fit import OOD_QUANTILE
+from scope.sampling import hash_sample
 
 CHUNK_QUESTIONS = 256
 """Questions per chunk: limits memory to about 20 MB per array."""
 
 INTERVAL = (0.05, 0.95)
 """Levels of the credible interval of a probability: 90 %."""
+
+MIN_OOD_ANCHORS = 20
+"""Fewest anchors that can tell what is out of distribution."""
+
+MAX_OOD_ANCHORS = 1_000
+"""Maximum number of anchors sampled for the threshold of a bank that was not fitted."""
 
 N_REPORTED_ANCHORS = 10
 """Nearest anchors reported with a prediction, as in the reference implementation."""
@@ -70,6 +79,9 @@ class AnchorPredictor:
         self._forecaster = bank.forecaster if self._config.use_forecaster else None
         chosen = bank.choice.chosen if bank.choice else "process"
         self._chosen = forecast or chosen
+        self._cosine_threshold = (
+            _cosine_threshold(bank, self._index) if bank.forecaster is None else math.nan
+        )
         self._prompt_fit = PromptTokenRegression(bank.features_af, bank.outcomes.prompt_tokens_am)
 
     def predict(
@@ -117,7 +129,7 @@ class AnchorPredictor:
         near = self._neighbours(embedding_qd, self_index_q)
         weight_qk = similarity_weights(near.similarity_qk, self._config.similarity_power)
         forecast = self._forecast(
-            embedding_qd, features_qf, self_index_q, weight_qk, near.anchor_qk
+            embedding_qd, features_qf, self_index_q, near.similarity_qk, weight_qk, near.anchor_qk
         )
         correct_qkm = self._bank.outcomes.correct_am[near.anchor_qk]
         strength_qm = effective_sample_size(weight_qk, correct_qkm) + self._config.prior_strength
@@ -143,12 +155,14 @@ class AnchorPredictor:
         embedding_qd: Float32Array,
         features_qf: FloatArray,
         self_index_q: IntArray,
+        similarity_qk: FloatArray,
         weight_qk: FloatArray,
         anchor_qk: IntArray,
     ) -> Forecast:
         """Return the forecast, blended with the kNN estimate if out of distribution."""
         if self._forecaster is None:
-            return self._knn.predict(weight_qk, anchor_qk, np.full(len(self_index_q), np.nan))
+            in_distribution_q = self._cosine_in_distribution(similarity_qk, self_index_q)
+            return self._knn.predict(weight_qk, anchor_qk, in_distribution_q)
         forecast = self._forecaster.predict(embedding_qd, features_qf, self_index_q)
         ood = np.flatnonzero(forecast.in_distribution_q < 1)
         forecast = forecast.blend_out_of_distribution(
@@ -165,6 +179,16 @@ class AnchorPredictor:
             return replace(forecast, p_correct_qm=near.p_correct_qm)
         return replace(forecast, p_correct_qm=(forecast.p_correct_qm + near.p_correct_qm) / 2)
 
+    def _cosine_in_distribution(
+        self, similarity_qk: FloatArray, self_index_q: IntArray
+    ) -> FloatArray:
+        """Return the score of a bank without a forecaster; NaN where it is unknown."""
+        if math.isnan(self._cosine_threshold):
+            return np.full(len(self_index_q), np.nan)
+        mean_q = similarity_qk[:, :N_REPORTED_ANCHORS].mean(axis=1)
+        score_q = (mean_q / self._cosine_threshold).clip(0, 1)
+        return np.where(self_index_q >= 0, 1.0, score_q)
+
     def _neighbours(self, embedding_qd: Float32Array, self_index_q: IntArray) -> Neighbours:
         n_neighbours = self._config.n_neighbours
         if (self_index_q < 0).all():
@@ -172,6 +196,21 @@ class AnchorPredictor:
         return Neighbours(
             *self._index.search_excluding_self(embedding_qd, n_neighbours, self_index_q)
         )
+
+
+def _cosine_threshold(bank: Bank, index: AnchorIndex) -> float:
+    """Return the mean cosine to the nearest anchors that 99 % of the anchors exceed.
+
+    NaN with too few anchors to tell, or where the anchors are not alike at all.
+    """
+    if len(bank.ids) < MIN_OOD_ANCHORS:
+        return math.nan
+    sample = np.array(hash_sample(bank.ids, MAX_OOD_ANCHORS), dtype=np.int64)
+    similarity_nk, _ = index.search_excluding_self(
+        bank.embedding_ad[sample], N_REPORTED_ANCHORS, sample
+    )
+    threshold = float(np.quantile(similarity_nk.mean(axis=1), OOD_QUANTILE))
+    return threshold if threshold > 0 else math.nan
 
 
 def credible_interval(forecast: Forecast, strength_qm: FloatArray) -> tuple[FloatArray, FloatArray]:

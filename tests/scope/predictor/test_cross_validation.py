@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def noise_bank(n_anchors=60):
-    """Outcomes that no question foretells: the models are right on 30 % and 70 %."""
+    """Outcomes that no question predicts: the models are right on 30 % and 70 %."""
     rng = np.random.default_rng(0)
     right = rng.random((n_anchors, 2)) < [0.3, 0.7]
     return bank_of(right, embedding=unit(rng.standard_normal((n_anchors, 8))))

@@ -29,7 +29,7 @@ def test_routing_pays_where_the_cheap_model_is_right_on_one_kind():
 
 def test_routing_does_not_pay_on_noise_and_one_model_is_named():
     """
-    No question foretells an outcome, and all cost the same; the last model is right on nine of
+    No question predicts an outcome, and all cost the same; the last model is right on nine of
     ten. Questions of different lengths could be routed by cost alone.
     """
     rng = np.random.default_rng(0)
