@@ -22,7 +22,7 @@ from pipelines.commands.options import (
     encoder_settings,
     question_source_from_flags,
 )
-from pipelines.terminal import err, out, progress, table
+from pipelines.terminal import choice_table, err, out, progress, table
 from scope import EMBEDDED_BANK
 from scope.bank import Bank, load_bank, read_manifest
 from scope.embedding import MINILM
@@ -142,6 +142,8 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
     n_shown = len(headers) - all(model.resampling is None for model in loaded.models)
     title = f"{manifest.n_questions:,} anchors"
     out.print(table(title, headers[:n_shown], [row[:n_shown] for row in rows]))
+    if manifest.forecast_choice is not None:
+        out.print(choice_table(manifest.forecast_choice))
 
 
 @app.command()

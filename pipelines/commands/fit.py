@@ -20,11 +20,11 @@ from pipelines.commands.options import (
 )
 from pipelines.config import JobConfig
 from pipelines.reasoner import ReasonerFlags, ReasonerOptions, answer_cache_folder, uses_reasoner
-from pipelines.terminal import err, print_result, progress
+from pipelines.terminal import choice_table, err, out, print_result, progress
 from scope import EMBEDDED_BANK
 from scope.bank import Bank, BankManifest, load_bank, read_manifest
 from scope.errors import join_names
-from scope.predictor import fit_bank
+from scope.predictor import choose_forecast, fit_bank
 
 if TYPE_CHECKING:
     from pipelines.reasoner.fit import ReasonerFitReport
@@ -67,9 +67,13 @@ def fit(
     wanted = uses_reasoner(predictor, flags)
     settings = JobConfig.load(config) if config else JobConfig()
     check_new(output)
+    from scope.report import routing_gain
+
     report: ReasonerFitReport | None = None
     with progress(as_json=as_json) as stages:
-        stages.plan("reading", "fitting", *(REASONER_STAGES if wanted else ()), "writing")
+        stages.plan(
+            "reading", "fitting", "choosing", *(REASONER_STAGES if wanted else ()), "writing"
+        )
         stages.begin("reading")
         manifest, loaded = read_manifest(bank), load_bank(bank)
         cache = None if no_cache else answer_cache_folder()
@@ -77,12 +81,17 @@ def fit(
         stages.begin("fitting")
         fitted = fit_bank(loaded)
         _warn_unmeasured(fitted)
+        stages.begin("choosing")
+        fitted = choose_forecast(fitted)
+        gain = routing_gain(fitted)
         if reasoner is not None:
             from pipelines.reasoner.fit import fit_reasoner
 
             fitted, report = fit_reasoner(fitted, bank, reasoner, reasoner_anchors, stages)
         stages.begin("writing")
         written = save_bank_now(fitted, output, manifest.sources)
+    if gain is not None and not as_json:
+        out.print(str(gain), soft_wrap=True, markup=False)
     text = f"built {output}: {written.n_models} models fitted to {written.n_questions:,} anchors"
     _report(written, text, report, as_json=as_json)
 
@@ -92,6 +101,8 @@ def _report(
 ) -> None:
     """Print the result of the fit."""
     facts = written.model_dump(mode="json")
+    if written.forecast_choice is not None and not as_json:
+        out.print(choice_table(written.forecast_choice))
     if report is None:
         print_result(facts, text, as_json=as_json)
         return

@@ -1,6 +1,7 @@
 """Terminal output: results, progress and seconds per stage of a job."""
 
 from pipelines.terminal.console import (
+    choice_table,
     err,
     format_score,
     frontier_table,
@@ -15,6 +16,7 @@ from pipelines.terminal.stages import FreeResources, Stages
 __all__ = [
     "FreeResources",
     "Stages",
+    "choice_table",
     "err",
     "format_score",
     "frontier_table",

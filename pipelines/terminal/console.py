@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from scope.bank import ForecastChoice
 from scope.errors import ScopeWarning
 from scope.routing import FrontierPoint, RoutingScore, format_usd
 
@@ -68,6 +69,20 @@ def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> 
         view.add_row(*row)
     # rich wraps the title of a table to the width of its columns.
     return Group(Text(title, style="italic"), view)
+
+
+def choice_table(choice: ForecastChoice) -> Group:
+    """Return the table of the cross-validation that chose a bank's forecast."""
+    rows = [
+        (
+            score.name,
+            f"{score.log_loss:.4f} ± {score.standard_error:.4f}",
+            f"{score.above_best:.4f} ± {score.above_best_error:.4f}",
+        )
+        for score in choice.candidates
+    ]
+    title = f"Forecast of correctness: {choice.chosen}, by {choice.method}"
+    return table(title, ("candidate", "log loss ± s.e.", "above the best ± s.e."), rows)
 
 
 def frontier_table(points: Sequence[FrontierPoint]) -> Group:

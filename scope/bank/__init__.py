@@ -2,6 +2,12 @@
 
 from scope.bank.bank import Bank, BankManifest
 from scope.bank.examples import nearest_examples
+from scope.bank.forecast_choice import (
+    CANDIDATES,
+    Candidate,
+    CandidateScore,
+    ForecastChoice,
+)
 from scope.bank.labelled import LabelledQuestions, StoredFeatures
 from scope.bank.reference_population import ReferencePopulation, fit_alpha_scale
 from scope.bank.store import (
@@ -14,8 +20,12 @@ from scope.bank.store import (
 )
 
 __all__ = [
+    "CANDIDATES",
     "Bank",
     "BankManifest",
+    "Candidate",
+    "CandidateScore",
+    "ForecastChoice",
     "LabelledQuestions",
     "ReferencePopulation",
     "StoredFeatures",

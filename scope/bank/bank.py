@@ -6,7 +6,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from scope.arrays import Float32Array, FloatArray
+from scope.arrays import Float32Array, FloatArray, IntArray
+from scope.bank.forecast_choice import ForecastChoice
 from scope.bank.reference_population import ReferencePopulation
 from scope.config import AnchorConfig, StrictModel
 from scope.embedding import EmbedderSpec, norms
@@ -31,6 +32,8 @@ class BankManifest(StrictModel):
     sources: tuple[str, ...]
     files: dict[str, str]
     """SHA-256 of every file of the bank except the manifest."""
+    forecast_choice: ForecastChoice | None = None
+    """None: the bank's forecaster if it has one, else the kNN estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Bank:
         Population of the alpha scale; None if the bank was not fitted.
     forecaster : Forecaster or None
         Fitted to the outcomes; None if the bank was not fitted.
+    choice : ForecastChoice or None
+        Which forecast of correctness is used; None: the forecaster if there is one.
     reasoner : CalibratedReasoner or None
         The reasoner that the bank was fitted for, with the weights of its answers; None if
         there is none.
@@ -73,6 +78,7 @@ class Bank:
     embedder: EmbedderSpec
     reference: ReferencePopulation | None = None
     forecaster: Forecaster | None = None
+    choice: ForecastChoice | None = None
     reasoner: CalibratedReasoner | None = None
     version: str = ""
 
@@ -111,6 +117,25 @@ class Bank:
             reference=self.reference and self.reference.select_models(columns),
             forecaster=self.forecaster and self.forecaster.select_models(columns),
             reasoner=self.reasoner and self.reasoner.select_models(columns),
+        )
+
+    def select_anchors(self, wanted: IntArray) -> "Bank":
+        """Return the bank of some anchors, in the order of `wanted`; nothing of it is fitted."""
+        rows = wanted.tolist()
+        return replace(
+            self,
+            ids=tuple(self.ids[row] for row in rows),
+            categories=tuple(self.categories[row] for row in rows),
+            prompts=self.prompts and tuple(self.prompts[row] for row in rows),
+            gold_answers=tuple(self.gold_answers[row] for row in rows),
+            embedding_ad=self.embedding_ad[wanted],
+            features_af=self.features_af[wanted],
+            outcomes=self.outcomes.select_questions(wanted),
+            reference=None,
+            forecaster=None,
+            choice=None,
+            reasoner=None,
+            version="",
         )
 
     def require_prompts(self) -> tuple[str, ...]:

@@ -63,6 +63,7 @@ def save_bank(bank: Bank, path: Path, *, created_at: str, sources: tuple[str, ..
                 created_at=created_at,
                 sources=sources,
                 files={file.name: sha256(file) for file in sorted(draft.iterdir())},
+                forecast_choice=bank.choice,
             )
             write_json(draft / MANIFEST, manifest.model_dump(mode="json"))
     except FileExistsError as error:
@@ -205,6 +206,7 @@ def _read_files(path: Path, manifest: BankManifest) -> Bank:
         ),
         embedder=manifest.embedder,
         reference=_read_reference(path, manifest),
+        choice=manifest.forecast_choice,
         reasoner=_read_reasoner(path, manifest, len(models)),
     )
 

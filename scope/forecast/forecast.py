@@ -20,7 +20,7 @@ class Forecast:
         Completion tokens: mean, 10th and 90th percentile.
     in_distribution_q : ndarray of shape (n_questions,)
         Weight of this forecast against the kNN estimate, in [0, 1]; 1 is in distribution.
-        NaN if the bank has no forecaster.
+        NaN where unknown.
     """
 
     p_correct_qm: FloatArray

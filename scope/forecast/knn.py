@@ -52,6 +52,10 @@ class KNNForecaster:
             in_distribution_q,
         )
 
+    def mean_probability(self, n_questions: int) -> FloatArray:
+        """Return the models' means over the bank, shape (n_questions, n_models)."""
+        return np.tile(self._mean_p_m, (n_questions, 1))
+
     def _shrunk(self, near_qm: FloatArray, overall_m: FloatArray, n_qm: FloatArray) -> FloatArray:
         known_qm = np.where(n_qm > 0, near_qm, 0.0)
         shrunk_qm: FloatArray = (n_qm * known_qm + self._prior_strength * overall_m) / (

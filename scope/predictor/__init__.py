@@ -1,6 +1,7 @@
 """Fit a bank, predict from a bank, and add a model to a bank."""
 
 from scope.predictor.add_model import add_model
+from scope.predictor.cross_validation import choose_forecast, out_of_fold_probabilities
 from scope.predictor.measurement_plan import (
     MeasurementLimits,
     MeasurementPlan,
@@ -16,7 +17,9 @@ __all__ = [
     "MeasurementPlan",
     "Neighbours",
     "add_model",
+    "choose_forecast",
     "fit_bank",
+    "out_of_fold_probabilities",
     "plan_measurement",
     "predict_reference_population",
 ]

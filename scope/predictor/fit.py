@@ -47,22 +47,24 @@ OOD_QUANTILE = 0.01
 """Quantile of the anchors' similarities to the others that is the in-distribution threshold."""
 
 
-def fit_forecaster(bank: Bank) -> Forecaster:
+def fit_forecaster(bank: Bank, *, min_anchors: int = MIN_ANCHORS) -> Forecaster:
     """Fit correctness and length of every model to the bank's outcomes.
 
     Parameters
     ----------
     bank : Bank
         Models without any outcome stay unknown (NaN).
+    min_anchors : int
+        Lower in a fold of a bank of `MIN_ANCHORS`.
 
     Raises
     ------
     BankError
-        If there are fewer than 20 anchors, or no model was measured.
+        If there are fewer than `min_anchors` anchors, or no model was measured.
     """
-    if len(bank.ids) < MIN_ANCHORS:
+    if len(bank.ids) < min_anchors:
         raise BankError(
-            f"{len(bank.ids)} anchors in the bank; at least {MIN_ANCHORS} are needed to fit it"
+            f"{len(bank.ids)} anchors in the bank; at least {min_anchors} are needed to fit it"
         )
     anchor_n = np.sort(np.array(hash_sample(bank.ids, MAX_TRAINING_ANCHORS), dtype=np.int64))
     embedding_nd, features_nf = bank.embedding_ad[anchor_n], bank.features_af[anchor_n]

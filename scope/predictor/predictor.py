@@ -1,12 +1,13 @@
 """Predict correctness, tokens and cost of every model from a bank."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import betaincinv
 
 from scope.arrays import Float32Array, FloatArray, IntArray
-from scope.bank import Bank
+from scope.bank import Bank, Candidate
 from scope.config import AnchorConfig
 from scope.embedding import AnchorIndex
 from scope.forecast import (
@@ -18,12 +19,20 @@ from scope.forecast import (
 )
 from scope.pool import cost_usd
 from scope.predictions import Estimates, IntervalEstimate
+from scope.predictor.fit import OOD_QUANTILE
+from scope.sampling import hash_sample
 
 CHUNK_QUESTIONS = 256
 """Questions per chunk: limits memory to about 20 MB per array."""
 
 INTERVAL = (0.05, 0.95)
 """Levels of the credible interval of a probability: 90 %."""
+
+MIN_OOD_ANCHORS = 20
+"""Fewest anchors that can tell what is out of distribution."""
+
+MAX_OOD_ANCHORS = 1_000
+"""Maximum number of anchors sampled for the threshold of a bank that was not fitted."""
 
 N_REPORTED_ANCHORS = 10
 """Nearest anchors reported with a prediction, as in the reference implementation."""
@@ -40,6 +49,9 @@ class Neighbours:
 class AnchorPredictor:
     """Predicts from a bank: with its forecaster if it has one, else with the kNN estimate.
 
+    A bank whose forecast was chosen by cross-validation takes its probabilities from that one;
+    its forecaster still predicts the tokens and what is out of distribution.
+
     The credible interval of a probability is that of a Beta posterior. Its strength is the
     effective number of nearest anchors plus the prior strength, and lower for a question
     that is out of distribution.
@@ -49,14 +61,27 @@ class AnchorPredictor:
     bank : Bank
     config : AnchorConfig, optional
         By default that of the bank's reference population, or else the defaults.
+    forecast : Candidate, optional
+        The forecast of correctness of a fitted bank, by default the bank's choice.
     """
 
-    def __init__(self, bank: Bank, config: AnchorConfig | None = None) -> None:
+    def __init__(
+        self,
+        bank: Bank,
+        config: AnchorConfig | None = None,
+        *,
+        forecast: Candidate | None = None,
+    ) -> None:
         self._config = config or bank.anchor_config
         self._bank = bank
         self._index = AnchorIndex(bank.embedding_ad)
         self._knn = KNNForecaster(bank.outcomes, self._config)
         self._forecaster = bank.forecaster if self._config.use_forecaster else None
+        chosen = bank.choice.chosen if bank.choice else "process"
+        self._chosen = forecast or chosen
+        self._cosine_threshold = (
+            _cosine_threshold(bank, self._index) if bank.forecaster is None else math.nan
+        )
         self._prompt_fit = PromptTokenRegression(bank.features_af, bank.outcomes.prompt_tokens_am)
 
     def predict(
@@ -104,7 +129,7 @@ class AnchorPredictor:
         near = self._neighbours(embedding_qd, self_index_q)
         weight_qk = similarity_weights(near.similarity_qk, self._config.similarity_power)
         forecast = self._forecast(
-            embedding_qd, features_qf, self_index_q, weight_qk, near.anchor_qk
+            embedding_qd, features_qf, self_index_q, near.similarity_qk, weight_qk, near.anchor_qk
         )
         correct_qkm = self._bank.outcomes.correct_am[near.anchor_qk]
         strength_qm = effective_sample_size(weight_qk, correct_qkm) + self._config.prior_strength
@@ -130,18 +155,39 @@ class AnchorPredictor:
         embedding_qd: Float32Array,
         features_qf: FloatArray,
         self_index_q: IntArray,
+        similarity_qk: FloatArray,
         weight_qk: FloatArray,
         anchor_qk: IntArray,
     ) -> Forecast:
         """Return the forecast, blended with the kNN estimate if out of distribution."""
         if self._forecaster is None:
-            return self._knn.predict(weight_qk, anchor_qk, np.full(len(self_index_q), np.nan))
+            in_distribution_q = self._cosine_in_distribution(similarity_qk, self_index_q)
+            return self._knn.predict(weight_qk, anchor_qk, in_distribution_q)
         forecast = self._forecaster.predict(embedding_qd, features_qf, self_index_q)
         ood = np.flatnonzero(forecast.in_distribution_q < 1)
-        return forecast.blend_out_of_distribution(
+        forecast = forecast.blend_out_of_distribution(
             self._knn.predict(weight_qk[ood], anchor_qk[ood], forecast.in_distribution_q[ood]),
             ood,
         )
+        if self._chosen == "process":
+            return forecast
+        if self._chosen == "means":
+            means_qm = self._knn.mean_probability(len(self_index_q))
+            return replace(forecast, p_correct_qm=means_qm)
+        near = self._knn.predict(weight_qk, anchor_qk, forecast.in_distribution_q)
+        if self._chosen == "neighbours":
+            return replace(forecast, p_correct_qm=near.p_correct_qm)
+        return replace(forecast, p_correct_qm=(forecast.p_correct_qm + near.p_correct_qm) / 2)
+
+    def _cosine_in_distribution(
+        self, similarity_qk: FloatArray, self_index_q: IntArray
+    ) -> FloatArray:
+        """Return the score of a bank without a forecaster; NaN where it is unknown."""
+        if math.isnan(self._cosine_threshold):
+            return np.full(len(self_index_q), np.nan)
+        mean_q = similarity_qk[:, :N_REPORTED_ANCHORS].mean(axis=1)
+        score_q = (mean_q / self._cosine_threshold).clip(0, 1)
+        return np.where(self_index_q >= 0, 1.0, score_q)
 
     def _neighbours(self, embedding_qd: Float32Array, self_index_q: IntArray) -> Neighbours:
         n_neighbours = self._config.n_neighbours
@@ -150,6 +196,21 @@ class AnchorPredictor:
         return Neighbours(
             *self._index.search_excluding_self(embedding_qd, n_neighbours, self_index_q)
         )
+
+
+def _cosine_threshold(bank: Bank, index: AnchorIndex) -> float:
+    """Return the mean cosine to the nearest anchors that 99 % of the anchors exceed.
+
+    NaN with too few anchors to tell, or where the anchors are not alike at all.
+    """
+    if len(bank.ids) < MIN_OOD_ANCHORS:
+        return math.nan
+    sample = np.array(hash_sample(bank.ids, MAX_OOD_ANCHORS), dtype=np.int64)
+    similarity_nk, _ = index.search_excluding_self(
+        bank.embedding_ad[sample], N_REPORTED_ANCHORS, sample
+    )
+    threshold = float(np.quantile(similarity_nk.mean(axis=1), OOD_QUANTILE))
+    return threshold if threshold > 0 else math.nan
 
 
 def credible_interval(forecast: Forecast, strength_qm: FloatArray) -> tuple[FloatArray, FloatArray]:

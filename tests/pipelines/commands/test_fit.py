@@ -46,9 +46,23 @@ def test_json_is_the_manifest_beside_events(scope, bank, tmp_path):
     manifest = json.loads(out)
     assert code == 0
     ended = [event for event in map(json.loads, err.splitlines()) if event["event"] == "stage"]
-    assert [event["stage"] for event in ended] == ["reading", "fitting", "writing"]
+    assert [event["stage"] for event in ended] == ["reading", "fitting", "choosing", "writing"]
     assert manifest == json.loads((output / "manifest.json").read_text())
     assert FORECASTER in manifest["files"]
+
+
+def test_the_choice_of_the_forecast_is_printed_stored_and_shown(scope, bank, tmp_path):
+    """
+    One row for each candidate, by the fit and by the bank's own page.
+    """
+    _, out, _ = scope("bank", "fit", "--bank", bank, "--output", tmp_path / "new")
+    info = scope("bank", "info", "--bank", tmp_path / "new")[1]
+
+    chosen = load_bank(tmp_path / "new").choice.chosen
+    for text in (out, info):
+        assert f"Forecast of correctness: {chosen}, by 10 folds" in text
+        for name in ("means", "neighbours", "process", "blend"):
+            assert name in text
 
 
 def test_a_calibrated_bank_can_be_calibrated_again(scope, bank, tmp_path):

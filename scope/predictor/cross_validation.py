@@ -1,0 +1,151 @@
+"""Choose the forecast of a fitted bank by cross-validation on its anchors."""
+
+import zlib
+from dataclasses import replace
+
+import numpy as np
+
+from scope.arrays import FloatArray, IntArray
+from scope.bank import CANDIDATES, Bank, CandidateScore, ForecastChoice
+from scope.errors import BankError
+from scope.predictions import MIN_P
+from scope.predictor.fit import fit_forecaster
+from scope.predictor.predictor import AnchorPredictor
+from scope.predictor.reference_population import predict_reference_population
+
+N_FOLDS = 10
+"""Folds of a small bank."""
+
+MIN_LEAVE_ONE_OUT = 2_000
+"""From this number of fitted anchors the forecaster's leave-one-out predictions stand for folds.
+
+They share the models' means, the noise and the scale of features with the anchor that is left
+out. That favours the forecaster on a small bank only, where a fit for each fold is cheap."""
+
+
+def choose_forecast(fitted: Bank) -> Bank:
+    """Return the fitted bank with the forecast that its own outcomes support.
+
+    Parameters
+    ----------
+    fitted : Bank
+        From `scope.predictor.fit_bank`.
+
+    Raises
+    ------
+    BankError
+        If the bank was not fitted.
+    """
+    if fitted.forecaster is None:
+        raise BankError("the bank has no forecaster: fit it before its forecast is chosen")
+    anchor_n = fitted.forecaster.anchor_index_n
+    if len(anchor_n) >= MIN_LEAVE_ONE_OUT:
+        p_cnm, method = _predict_candidates(fitted, fitted, anchor_n, anchor_n), "leave-one-out"
+    else:
+        p_cnm, method = out_of_fold(fitted), f"{N_FOLDS} folds"
+    scores = score_candidates(p_cnm, fitted.outcomes.correct_am[anchor_n])
+    if not scores:
+        return fitted
+    chosen = replace(fitted, choice=ForecastChoice.from_scores(scores, method, len(anchor_n)))
+    return replace(chosen, reference=predict_reference_population(chosen, chosen.anchor_config))
+
+
+def out_of_fold_probabilities(fitted: Bank) -> FloatArray:
+    """Return the chosen forecast of each fitted anchor without itself, (n_fitted, n_models).
+
+    Raises
+    ------
+    BankError
+        If the bank was not fitted.
+    """
+    if fitted.forecaster is None:
+        raise BankError("the bank has no forecaster: fit it first")
+    anchor_n = fitted.forecaster.anchor_index_n
+    chosen = fitted.choice.chosen if fitted.choice else "process"
+    if len(anchor_n) >= MIN_LEAVE_ONE_OUT:
+        estimates, _ = AnchorPredictor(fitted).predict(
+            fitted.embedding_ad[anchor_n], fitted.features_af[anchor_n], anchor_n
+        )
+        return estimates.p_correct_qm
+    p_nm: FloatArray = out_of_fold(fitted)[CANDIDATES.index(chosen)]
+    return p_nm
+
+
+def out_of_fold(bank: Bank) -> FloatArray:
+    """Return the out-of-fold probabilities, shape (n_candidates, n_anchors, n_models).
+
+    A fold whose other anchors have no outcome stays NaN.
+    """
+    p_cnm = np.full((len(CANDIDATES), *bank.outcomes.correct_am.shape), np.nan)
+    order_n = sorted(range(len(bank.ids)), key=lambda a: zlib.crc32(bank.ids[a].encode()))
+    for fold in range(N_FOLDS):
+        these_n = np.sort(order_n[fold::N_FOLDS])
+        others_n = np.setdiff1d(np.arange(len(bank.ids)), these_n)
+        train = bank.select_anchors(others_n)
+        try:
+            train = replace(train, forecaster=fit_forecaster(train, min_anchors=1))
+        except BankError:
+            continue
+        p_cnm[:, these_n] = _predict_candidates(train, bank, these_n, np.full(len(these_n), -1))
+    return p_cnm
+
+
+def _predict_candidates(
+    train: Bank, bank: Bank, anchor_n: IntArray, self_index_n: IntArray
+) -> FloatArray:
+    """Predict anchors of `bank` from `train`; the blend is the average of two others."""
+    p = dict[str, FloatArray]()
+    for name in ("means", "neighbours", "process"):
+        estimates, _ = AnchorPredictor(train, bank.anchor_config, forecast=name).predict(
+            bank.embedding_ad[anchor_n], bank.features_af[anchor_n], self_index_n
+        )
+        p[name] = estimates.p_correct_qm
+    p["blend"] = (p["neighbours"] + p["process"]) / 2
+    return np.stack([p[name] for name in CANDIDATES])
+
+
+def score_candidates(p_cnm: FloatArray, correct_nm: FloatArray) -> tuple[CandidateScore, ...]:
+    """Return the log loss of each candidate on the outcomes that all of them predict.
+
+    Parameters
+    ----------
+    p_cnm : ndarray of shape (n_candidates, n_anchors, n_models)
+    correct_nm : ndarray of shape (n_anchors, n_models)
+        Within [0, 1]; NaN where unknown.
+
+    Returns
+    -------
+    tuple of CandidateScore
+        Empty if fewer than two anchors have an outcome.
+    """
+    known_nm = ~np.isnan(p_cnm.sum(axis=0) + correct_nm)
+    if known_nm.any(axis=1).sum() < 2:
+        return ()
+    p_cnm = np.where(known_nm, p_cnm, 0.5).clip(MIN_P, 1 - MIN_P)
+    correct_nm = np.where(known_nm, correct_nm, 0.0)
+    loss_cnm = -(correct_nm * np.log(p_cnm) + (1 - correct_nm) * np.log1p(-p_cnm))
+    loss_cn, count_n = np.where(known_nm, loss_cnm, 0.0).sum(axis=2), known_nm.sum(axis=1)
+    best_n = loss_cn[loss_cn.sum(axis=1).argmin()]
+    scores = []
+    for name, loss_n in zip(CANDIDATES, loss_cn, strict=True):
+        loss, error = _ratio(loss_n, count_n)
+        above, above_error = _ratio(loss_n - best_n, count_n)
+        scores.append(
+            CandidateScore(
+                name=name,
+                log_loss=loss,
+                standard_error=error,
+                above_best=max(above, 0.0),
+                above_best_error=above_error,
+            )
+        )
+    return tuple(scores)
+
+
+def _ratio(total_n: FloatArray, count_n: IntArray) -> tuple[float, float]:
+    """Return the ratio of the sums and its standard error over anchors."""
+    known_n = count_n > 0
+    total_n, count_n = total_n[known_n], count_n[known_n]
+    ratio = total_n.sum() / count_n.sum()
+    spread = (total_n - ratio * count_n).std(ddof=1)
+    return float(ratio), float(np.sqrt(len(total_n)) * spread / count_n.sum())

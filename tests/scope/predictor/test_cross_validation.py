@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+
+from scope import AnchorPredictor, load_bank, save_bank
+from scope.bank.forecast_choice import CANDIDATES, CandidateScore, ForecastChoice
+from scope.errors import BankError
+from scope.predictor.cross_validation import choose_forecast, out_of_fold, score_candidates
+from scope.predictor.reference_population import fit_bank
+from tests.factories.banks import bank_of, two_kinds, unit, with_correct
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def noise_bank(n_anchors=60):
+    """Outcomes that no question predicts: the models are right on 30 % and 70 %."""
+    rng = np.random.default_rng(0)
+    right = rng.random((n_anchors, 2)) < [0.3, 0.7]
+    return bank_of(right, embedding=unit(rng.standard_normal((n_anchors, 8))))
+
+
+def scores_of(above, errors):
+    """Scores with these losses above the best, of all candidates."""
+    return tuple(
+        CandidateScore(
+            name=name, log_loss=0.5 + a, standard_error=0.1, above_best=a, above_best_error=e
+        )
+        for name, a, e in zip(CANDIDATES, above, errors, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("above", "errors", "chosen"),
+    [
+        pytest.param((0.02, 0.01, 0, 0.01), (0.01, 0.02, 0, 0.01), "neighbours", id="within one"),
+        pytest.param((0.02, 0.02, 0, 0.01), (0.01, 0.01, 0, 0.02), "process", id="beyond one"),
+        pytest.param((0.01, 0.01, 0.01, 0), (0.01, 0.0, 0.0, 0), "means", id="the simplest"),
+        pytest.param((0.02, 0.02, 0.02, 0), (0.01, 0.01, 0.01, 0), "blend", id="the last"),
+    ],
+)
+def test_the_simplest_within_one_standard_error_is_chosen(above, errors, chosen):
+    assert ForecastChoice.from_scores(scores_of(above, errors), "10 folds", 60).chosen == chosen
+
+
+def test_log_loss_counts_known_cells_only():
+    """
+    Two cells of p .5 cost ln 2 each; the unknown one costs nothing.
+    """
+    p_cnm = np.full((4, 2, 2), 0.5)
+
+    scores = score_candidates(p_cnm, np.array([[1, np.nan], [0, np.nan]]))
+
+    assert [score.log_loss for score in scores] == pytest.approx([np.log(2)] * 4)
+    assert [score.above_best for score in scores] == [0.0] * 4
+
+
+def test_too_few_outcomes_give_no_scores():
+    assert score_candidates(np.full((4, 2, 2), 0.5), np.array([[1, 0], [np.nan, np.nan]])) == ()
+
+
+def test_an_anchor_does_not_affect_its_own_out_of_fold_forecast():
+    """
+    The outcome of one anchor changes others' forecasts and not its own.
+    """
+    bank = two_kinds(60)
+    flipped = bank.outcomes.correct_am.copy()
+    flipped[7] = 1 - flipped[7]
+    before, after = out_of_fold(bank), out_of_fold(with_correct(bank, flipped))
+
+    np.testing.assert_array_equal(after[:, 7], before[:, 7])
+    assert not np.array_equal(after, before)
+
+
+def test_outcomes_without_pattern_are_left_to_the_means():
+    bank = choose_forecast(fit_bank(noise_bank()))
+
+    assert bank.choice.chosen == "means"
+
+
+def test_outcomes_with_a_pattern_are_not_left_to_the_means():
+    assert choose_forecast(fit_bank(two_kinds(120))).choice.chosen != "means"
+
+
+def test_the_chosen_means_are_predicted_for_every_question():
+    """
+    The same probabilities for all questions; tokens stay those of the forecaster.
+    """
+    fitted = fit_bank(noise_bank())
+    bank = choose_forecast(fitted)
+    questions = bank.embedding_ad[:5], bank.features_af[:5]
+
+    got, _ = AnchorPredictor(bank).predict(*questions)
+    as_fitted, _ = AnchorPredictor(fitted).predict(*questions)
+
+    assert (got.p_correct_qm == got.p_correct_qm[0]).all()
+    np.testing.assert_array_equal(got.completion_tokens_qm, as_fitted.completion_tokens_qm)
+
+
+def test_the_choice_survives_save_and_load_and_another_fit_drops_it(tmp_path):
+    bank = choose_forecast(fit_bank(two_kinds(60)))
+    save_bank(bank, tmp_path / "bank", created_at="2026-01-01", sources=())
+
+    loaded = load_bank(tmp_path / "bank")
+
+    assert loaded.choice == bank.choice
+    assert fit_bank(loaded).choice is None
+
+
+def test_a_bank_of_twenty_anchors_is_chosen_for():
+    assert choose_forecast(fit_bank(two_kinds(20))).choice.method == "10 folds"
+
+
+def test_a_bank_that_was_not_fitted_is_refused():
+    with pytest.raises(BankError, match="fit it before its forecast is chosen"):
+        choose_forecast(two_kinds(30))
