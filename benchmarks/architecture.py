@@ -18,7 +18,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("deployments", "scope", "pipelines")
 COLOURS = {"scope": "#dbe9f6", "deployments": "#fde6d2", "pipelines": "#e0f0dc"}
-WIDTH, HEIGHT, GAP = 1.72, 0.62, 0.22
+WIDTH, HEIGHT, GAP = 2.05, 0.62, 0.2
 """Of a box and between boxes, inches."""
 
 Graph = dict[str, set[str]]
@@ -96,7 +96,7 @@ def draw_package(axes: Axes, package: str, left: float, columns: int) -> float:
         )
         axes.add_patch(box)
         n_modules = len(list((ROOT / package / room).glob("*.py"))) - 1
-        axes.text(x, y + 0.08, room, ha="center", va="center", fontsize=10)
+        axes.text(x, y + 0.08, room, ha="center", va="center", fontsize=9)
         axes.text(x, y - 0.17, f"{n_modules} modules", ha="center", va="center", fontsize=7)
     return bottom
 
