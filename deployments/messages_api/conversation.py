@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from deployments.messages_api.body import blocks_of
-from deployments.messages_api.fields import Ignored, mistake, optional, required
+from deployments.messages_api.fields import Ignored
 from deployments.messages_api.parts import Block, Part, checked, content_of, joined, parts_of
+from deployments.protocol import field_error, optional, required
 
 ChatMessage = dict[str, Any]
 
@@ -38,7 +39,7 @@ def chat_messages(body: Mapping[str, Any], ignored: Ignored) -> list[ChatMessage
         read = _ROLES[message["role"]]
         messages += read(blocks_of(message["content"]), where, ignored)
     if len(messages) == n_before:
-        raise mistake("messages", "no content is left that a model could read")
+        raise field_error("messages", "no content is left that a model could read")
     if cache := body.get("cache_control"):
         _cache_up_to_the_end(messages[-1], cache)
     return messages

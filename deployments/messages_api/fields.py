@@ -1,53 +1,9 @@
-"""Read the fields of a content block or a tool; a mistake is told by the name of its field."""
-
-from collections.abc import Mapping
-from typing import Any, TypeVar
-
-from deployments.protocol import RequestError, short_repr
-
-Value = TypeVar("Value")
-
-KINDS: Mapping[type, str] = {str: "text", dict: "an object", list: "a list"}
+"""Name what a request has and no chat completion can."""
 
 MAX_IGNORED = 16
 """Fields and blocks that are named as ignored; a header is short."""
 
 MAX_NAME_CHARS = 60
-
-
-def required(holder: Mapping[str, Any], name: str, kind: type[Value], where: str) -> Value:
-    """Return a field of an object.
-
-    Parameters
-    ----------
-    holder : mapping
-    name : str
-    kind : type
-        ``str``, ``dict`` or ``list``.
-    where : str
-        Path of the object in the body.
-
-    Raises
-    ------
-    RequestError
-        If the field is missing or of another type.
-    """
-    value = holder.get(name)
-    if isinstance(value, kind):
-        return value
-    if value is None:
-        raise mistake(f"{where}.{name}", "missing, and required")
-    raise mistake(f"{where}.{name}", f"expected {KINDS[kind]}, got {short_repr(value)}")
-
-
-def optional(holder: Mapping[str, Any], name: str, kind: type[Value], where: str) -> Value | None:
-    """Return a field of an object, None where it is absent; raises as `required`."""
-    return None if holder.get(name) is None else required(holder, name, kind, where)
-
-
-def mistake(field: str, sentence: str) -> RequestError:
-    """Return the error of a field."""
-    return RequestError(f"{field}: {sentence}", field)
 
 
 class Ignored:

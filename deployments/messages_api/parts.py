@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from deployments.messages_api.fields import Ignored, mistake, optional, required
+from deployments.messages_api.fields import Ignored
+from deployments.protocol import field_error, optional, required
 
 Block = Mapping[str, Any]
 Part = dict[str, Any]
@@ -100,7 +101,7 @@ def _inner(holder: Block, where: str, ignored: Ignored) -> list[Part]:
 def checked(block: object, where: str) -> Block:
     """Return an entry of a list of blocks that no model has checked; raises `RequestError`."""
     if not isinstance(block, dict):
-        raise mistake(where, "expected an object with a type")
+        raise field_error(where, "expected an object with a type")
     required(block, "type", str, where)
     return block
 
@@ -116,7 +117,9 @@ def _url(source: Block, where: str, kinds: Sequence[str]) -> str:
     if kind == "base64":
         media_type = required(source, "media_type", str, where)
         return f"data:{media_type};base64,{required(source, 'data', str, where)}"
-    raise mistake(f"{where}.type", f"{kind[:40]!r} is not read here; expected {', '.join(kinds)}")
+    raise field_error(
+        f"{where}.type", f"{kind[:40]!r} is not read here; expected {', '.join(kinds)}"
+    )
 
 
 def _file(title: str | None) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deployments.messages_api.fields import Ignored, mistake, optional, required
-from deployments.protocol import short_repr
+from deployments.messages_api.fields import Ignored
+from deployments.protocol import field_error, optional, required, short_repr
 from scope.errors import join_names
 
 READ_FIELDS = frozenset({"name", "description", "input_schema", "strict", "type", "cache_control"})
@@ -63,8 +63,8 @@ def _choice(choice: Mapping[str, Any], names: Sequence[str]) -> str | dict[str, 
         if name not in names:
             expected = f"expected one of {join_names(names)}" if names else "there are none"
             sentence = f"{short_repr(name)} is not among the tools that can be called; {expected}"
-            raise mistake("tool_choice.name", sentence)
+            raise field_error("tool_choice.name", sentence)
         return {"type": "function", "function": {"name": name}}
     if kind == "any" and not names:
-        raise mistake("tool_choice", "demands a call, and no tool of `tools` can be called")
+        raise field_error("tool_choice", "demands a call, and no tool of `tools` can be called")
     return CHOICES[kind]

@@ -8,6 +8,7 @@ from deployments.protocol.decision import (
     ReasoningSummary,
     pinned_decision,
 )
+from deployments.protocol.json_fields import field_error, optional, required
 from deployments.protocol.messages import (
     EmbeddedTexts,
     Prediction,
@@ -71,10 +72,13 @@ __all__ = [
     "SelectionRequest",
     "StrategyRequest",
     "eligible_prediction_set",
+    "field_error",
     "field_path",
     "format_error",
+    "optional",
     "pinned_decision",
     "predicted_arms",
+    "required",
     "short_repr",
     "stack_estimates",
     "validate",

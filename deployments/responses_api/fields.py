@@ -3,35 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from deployments.protocol import RequestError, short_repr
+from deployments.protocol import field_error, optional, required, short_repr
 
 JsonObject = Mapping[str, Any]
 
 
-def field_error(field: str, message: str) -> RequestError:
-    """Return the error of a field, such as ``input[3].type``."""
-    return RequestError(f"{field}: {message}", field)
-
-
 def required_text(value: JsonObject, name: str, where: str) -> str:
-    """Return a field that must be text; `where` is the path of the object that has it.
-
-    Raises
-    ------
-    RequestError
-        If it is missing or anything else.
-    """
-    text = value.get(name)
-    if text is None:
-        raise field_error(f"{where}.{name}", "missing, and required")
-    if not isinstance(text, str):
-        raise field_error(f"{where}.{name}", f"expected text, got {short_repr(text)}")
-    return text
+    """Return a field that must be text, as `required`."""
+    return required(value, name, str, where)
 
 
 def optional_text(value: JsonObject, name: str, where: str) -> str | None:
-    """Return a field that is text, null or absent; raises as `required_text`."""
-    return None if value.get(name) is None else required_text(value, name, where)
+    """Return a field that is text, null or absent, as `optional`."""
+    return optional(value, name, str, where)
 
 
 def objects(value: object, where: str) -> list[dict[str, Any]]:

@@ -3,14 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from deployments.protocol import short_repr
-from deployments.responses_api.fields import (
-    JsonObject,
-    field_error,
-    objects,
-    optional_text,
-    required_text,
-)
+from deployments.protocol import field_error, short_repr
+from deployments.responses_api.fields import JsonObject, objects, optional_text, required_text
 from deployments.responses_api.reasoning import detail_text, details_of
 from deployments.responses_api.tools import custom_arguments, function_name
 

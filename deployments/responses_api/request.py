@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from deployments.protocol import short_repr, validate
-from deployments.responses_api.fields import JsonObject, field_error, required_text
+from deployments.protocol import field_error, short_repr, validate
+from deployments.responses_api.fields import JsonObject, required_text
 from deployments.responses_api.input_items import MessageList
 from deployments.responses_api.tools import ToolSet
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from deployments.protocol import short_repr
-from deployments.responses_api.fields import JsonObject, field_error, objects, required_text
+from deployments.protocol import field_error, short_repr
+from deployments.responses_api.fields import JsonObject, objects, required_text
 
 HOSTED_TOOLS = (
     "apply_patch",

@@ -14,7 +14,6 @@ import httpx
 
 from deployments.upstream.conversion import END, completion_events
 from deployments.upstream.errors import DEADLINE
-from deployments.upstream.learning import HINTS
 from deployments.upstream.upstreams import Upstream
 from deployments.upstream_api import without_extensions
 from scope.upstream import (
@@ -62,11 +61,6 @@ class UpstreamRequest:
     left_s: float
     is_translated: bool = False
 
-    @property
-    def hints(self) -> frozenset[str]:
-        """Fields that an upstream may do without."""
-        return HINTS if self.is_translated else frozenset()
-
     def timeout_s(self, upstream: Upstream) -> float:
         """Return the time-out of a call of this upstream."""
         return min(self.left_s, upstream.settings.timeout_s)
@@ -82,7 +76,7 @@ class UpstreamRequest:
         chat = self.body
         if self.is_translated and not upstream.takes_extensions:
             chat = without_extensions(chat)
-        if unknown := self.hints & upstream.learned.unknown_hints:
+        if self.is_translated and (unknown := upstream.learned.unknown_hints):
             chat = {name: value for name, value in chat.items() if name not in unknown}
         return upstream.api.body(chat, upstream.model)
 

@@ -142,7 +142,7 @@ class FallbackExecutor:
             try:
                 return await self._attempt(arm, call, history)
             except UpstreamError as error:
-                if not arm.upstream.learned.note(error.refusal, history.request(arm).hints):
+                if not arm.upstream.learned.note(error.refusal, history.hints):
                     raise
 
     async def _attempt(

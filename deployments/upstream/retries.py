@@ -9,6 +9,7 @@ from pydantic import Field
 
 from deployments.upstream.client import UpstreamRequest
 from deployments.upstream.errors import FULL, NOT_ATTEMPTED, OPEN
+from deployments.upstream.learning import HINTS
 from deployments.upstream.responses import Attempt
 from deployments.upstream.upstreams import ArmUpstream
 from scope.upstream import RetryPolicy, Seconds, UpstreamError
@@ -44,6 +45,11 @@ class AttemptHistory:
     """The latest of each arm."""
     n_calls: int = 0
     """Calls that failed; those that a model refused for what it is are not counted."""
+
+    @property
+    def hints(self) -> frozenset[str]:
+        """Fields that an upstream may do without."""
+        return HINTS if self.is_translated else frozenset()
 
     @property
     def left_s(self) -> float:
