@@ -46,7 +46,20 @@ def weather(city):
     return f"{CELSIUS[city]} in {city}"
 
 
-class OpenAIChat:
+class Talker:
+    """A client; `errors` are those that it raises at a failure."""
+
+    errors = Exception  # frameworks raise those of the provider, or one for each status
+
+    def fail(self, model, text, *, stream=False):
+        try:
+            self.say(model, text, stream=stream)
+        except self.errors as error:
+            return Failure(getattr(error, "status_code", None), str(error))
+        raise AssertionError("it did not fail")
+
+
+class OpenAIChat(Talker):
     """The package `openai`, chat completions."""
 
     def __init__(self, url):
@@ -99,21 +112,14 @@ class OpenAIChat:
         )
         return answer.choices[0].message.parsed
 
-    def fail(self, model, text, *, stream=False):
-        try:
-            self.say(model, text, stream=stream)
-        except self.errors as error:
-            return Failure(getattr(error, "status_code", None), str(error))
-        raise AssertionError("it did not fail")
 
-
-class OpenAIResponses:
+class OpenAIResponses(Talker):
     """The package `openai`, responses."""
 
     def __init__(self, url):
         import openai
 
-        self.errors = openai.APIError
+        self.errors = (openai.APIError, BrokenOffError)
         self.client = openai.OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0)
 
     def _respond(self, stream, **request):
@@ -164,19 +170,12 @@ class OpenAIResponses:
         answer = self.client.responses.parse(model=model, input=text, text_format=Weather)
         return answer.output_parsed
 
-    def fail(self, model, text, *, stream=False):
-        try:
-            self.say(model, text, stream=stream)
-        except (self.errors, BrokenOffError) as error:
-            return Failure(getattr(error, "status_code", None), str(error))
-        raise AssertionError("it did not fail")
-
 
 class BrokenOffError(Exception):
     """The stream said that it failed."""
 
 
-class Anthropic:
+class Anthropic(Talker):
     """The package `anthropic`, messages."""
 
     def __init__(self, url):
@@ -226,15 +225,8 @@ class Anthropic:
         )
         return answer.parsed_output
 
-    def fail(self, model, text, *, stream=False):
-        try:
-            self.say(model, text, stream=stream)
-        except self.errors as error:
-            return Failure(getattr(error, "status_code", None), str(error))
-        raise AssertionError("it did not fail")
 
-
-class LangChain:
+class LangChain(Talker):
     """A chat model of LangChain; the classes below say which."""
 
     def _model(self, model):
@@ -281,13 +273,6 @@ class LangChain:
         runnable = self._model(model).with_structured_output(Weather, method="json_schema")
         return runnable.invoke(text)
 
-    def fail(self, model, text, *, stream=False):
-        try:
-            self.say(model, text, stream=stream)
-        except Exception as error:  # each provider's own
-            return Failure(getattr(error, "status_code", None), str(error))
-        raise AssertionError("it did not fail")
-
 
 class LangChainChat(LangChain):
     """`langchain-openai`, chat completions."""
@@ -330,7 +315,7 @@ class LangChainMessages(LangChain):
         )
 
 
-class LiteLLM:
+class LiteLLM(Talker):
     """The package `litellm` as a client; `provider` says which API it speaks."""
 
     provider, path = "openai", "/v1"
@@ -369,13 +354,6 @@ class LiteLLM:
         messages = [{"role": "user", "content": text}]
         answer = self._complete(False, model=model, messages=messages, response_format=Weather)
         return Weather.model_validate_json(answer.choices[0].message.content)
-
-    def fail(self, model, text, *, stream=False):
-        try:
-            self.say(model, text, stream=stream)
-        except Exception as error:  # litellm's own, one class for each status
-            return Failure(getattr(error, "status_code", None), str(error))
-        raise AssertionError("it did not fail")
 
 
 class LiteLLMMessages(LiteLLM):
