@@ -5,7 +5,7 @@ on other families of models. The new model joins the pool of that bank at its ow
 is the area lost against measuring it on every anchor, in points of accuracy.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,7 +53,8 @@ def main() -> None:
     specs = _specs(data / "mmlupro_new_models_outcomes.parquet")
     scores: dict[tuple[str, int], list[FloatArray]] = {}
     for family in FAMILIES:
-        target = TransferTarget.without(family, bank, labelled)
+        known = [model for model in bank.model_ids if _family(model) == family]
+        target = TransferTarget.without(known, bank, labelled)
         for spec in specs:
             if _family(spec.id) == family:
                 for key, score in target.scores(spec, table):
@@ -63,7 +64,7 @@ def main() -> None:
 
 @dataclass(frozen=True, slots=True)
 class TransferTarget:
-    """A bank without one family of models, and its forecasts for the validation questions."""
+    """A bank without some of its models, and its forecasts for the validation questions."""
 
     bank: Bank
     transfer: TransferModel
@@ -72,9 +73,9 @@ class TransferTarget:
     labelled: Bank
 
     @classmethod
-    def without(cls, family: str, bank: Bank, labelled: Bank) -> "TransferTarget":
-        """Fit on the models of the other families."""
-        others = tuple(model for model in bank.model_ids if _family(model) != family)
+    def without(cls, models: Collection[str], bank: Bank, labelled: Bank) -> "TransferTarget":
+        """Fit on the other models."""
+        others = tuple(model for model in bank.model_ids if model not in models)
         fitted = fit_bank(bank.select_models(others))
         estimates, _ = AnchorPredictor(fitted).predict(labelled.embedding_ad, labelled.features_af)
         assert fitted.forecaster is not None
@@ -160,14 +161,19 @@ class Scorer:
     def score(self, p_q: FloatArray) -> FloatArray:
         """Return AUC, ECE, log loss, error of the mean accuracy and regret, both in points."""
         p, correct = p_q[self.known_q, None], self.correct_qm[self.known_q, -1:]
-        weight_rq = np.full((1, len(p)), 1 / len(p))
-        quality = ProbabilityMetrics.from_scores(
-            ProbabilityScores.from_pairs(WeightedPairs.from_forecasts(p, correct, weight_rq))
-        )
-        level_error = abs(float(p.mean() - correct.mean()))
         regret = self.best - self.area(p_q)
-        values = (quality.auc.value, quality.ece.value, quality.log_loss.value)
-        return np.array([*values, 100 * level_error, 100 * regret])
+        return np.append(forecast_scores(p, correct), 100 * regret)
+
+
+def forecast_scores(p_q1: FloatArray, correct_q1: FloatArray) -> FloatArray:
+    """Return AUC, ECE, log loss, and the error of the mean accuracy in points."""
+    weight_rq = np.full((1, len(p_q1)), 1 / len(p_q1))
+    quality = ProbabilityMetrics.from_scores(
+        ProbabilityScores.from_pairs(WeightedPairs.from_forecasts(p_q1, correct_q1, weight_rq))
+    )
+    level_error = abs(float(p_q1.mean() - correct_q1.mean()))
+    values = (quality.auc.value, quality.ece.value, quality.log_loss.value)
+    return np.array([*values, 100 * level_error])
 
 
 def _specs(path: Path) -> list[ModelSpec]:

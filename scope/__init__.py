@@ -32,6 +32,8 @@ EMBEDDED_QUESTIONS = BANKS / "mmlu_pro_eval"
 """Labelled questions of the same source; none is in the bank."""
 EMBEDDED_SAMPLES = Path(__file__).parent / "embedded_samples"
 """Questions, graded samples of two small LLMs, and assumed prices: what learned routers read."""
+STARTER_QUESTIONS = Path(__file__).parent / "starter" / "questions.jsonl"
+"""Texts and gold answers of 700 anchors, the most informative about a new model first."""
 
 __all__ = [
     "EMBEDDED_BANK",
@@ -39,6 +41,7 @@ __all__ = [
     "EMBEDDED_SAMPLES",
     "PUBLISHED_MODELS",
     "PUBLISHED_POOLS",
+    "STARTER_QUESTIONS",
     "AlphaScale",
     "AnchorConfig",
     "AnchorPredictor",

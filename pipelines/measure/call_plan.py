@@ -189,7 +189,7 @@ def _check_samples(
             raise ConfigError(
                 f"arm '{several}': its answer is the majority of its samples, and grader "
                 f"{question.grader.name!r} of question {question.id} does not extract answers; "
-                "expected choice, numeric, exact or text"
+                "expected choice, numeric, exact, text or literal"
             )
 
 

@@ -57,7 +57,7 @@ def select_anchors(
        Journal of Artificial Intelligence Research 4 (1996), section 2.
     """
     n_min, n_max = n_anchors
-    posterior, left_usd = _PosteriorCovariance.prior(transfer), budget_usd
+    posterior, left_usd = PosteriorCovariance.prior(transfer), budget_usd
     available_n, selected, widths = ~np.isnan(cost_usd_n), list[int](), list[float]()
     while len(selected) < n_max and (len(selected) < n_min or posterior.half_width > half_width):
         available_n[available_n] = cost_usd_n[available_n] <= left_usd
@@ -75,7 +75,7 @@ def select_anchors(
 
 
 @dataclass(frozen=True, slots=True)
-class _PosteriorCovariance:
+class PosteriorCovariance:
     """Posterior covariance of a new model's coefficients.
 
     Attributes
@@ -92,7 +92,8 @@ class _PosteriorCovariance:
     target_moment_xx: FloatArray
 
     @classmethod
-    def prior(cls, transfer: TransferModel) -> "_PosteriorCovariance":
+    def prior(cls, transfer: TransferModel) -> "PosteriorCovariance":
+        """Return the covariance before any anchor is measured."""
         design_nx = transfer.predictive_design_nx
         target_moment_xx = design_nx.T @ design_nx / len(design_nx)
         return cls(transfer, transfer.covariance_xx, target_moment_xx)
@@ -112,11 +113,11 @@ class _PosteriorCovariance:
         ) / variance_n
         return gain_n
 
-    def updated(self, anchor: int) -> "_PosteriorCovariance":
+    def updated(self, anchor: int) -> "PosteriorCovariance":
         """Return the covariance after an anchor is measured."""
         design_x = self.transfer.design_nx[anchor]
         reach_x = self.covariance_xx @ design_x
         reduction_xx = np.outer(reach_x, reach_x) / (reach_x @ design_x + self.transfer.noise)
-        return _PosteriorCovariance(
+        return PosteriorCovariance(
             self.transfer, self.covariance_xx - reduction_xx, self.target_moment_xx
         )

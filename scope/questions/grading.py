@@ -11,6 +11,7 @@ from pathlib import Path
 
 from scope.errors import ConfigError, QuestionError
 from scope.questions.judge import JUDGE_PREFIX
+from scope.questions.literals import final_literal, grade_literal, is_literal
 from scope.questions.multiple_choice import LETTERS, extract_choice, option_letters
 from scope.questions.numeric import BOXED, extract_number, is_close, parse_numbers
 
@@ -24,8 +25,8 @@ RELATIVE, ABSOLUTE = 1e-6, 1e-9
 """Default tolerances of ``numeric``: enough for float rounding, not for a rounded answer."""
 
 GRADER_NAMES = (
-    "auto, choice, numeric, numeric:RELATIVE[,ABSOLUTE], exact, text, python:MODULE:FUNCTION, "
-    "judge:MODEL"
+    "auto, choice, numeric, numeric:RELATIVE[,ABSOLUTE], exact, text, literal, "
+    "python:MODULE:FUNCTION, judge:MODEL"
 )
 
 _STATEMENT = re.compile(r"\banswer\s*(?:is\b|:)\s*:?\s*(?P<rest>\S[^\n]*)", re.IGNORECASE)
@@ -74,6 +75,7 @@ def make_grader(name: str) -> Grader:
         "choice": Grader(name, _choice, _no_option, _final_choice),
         "exact": Grader(name, _exact, _no_gold, _final_reply),
         "text": Grader(name, _text, _no_words, _final_words),
+        "literal": Grader(name, grade_literal, _no_literal, final_literal),
     }
     if name not in graders:
         raise ConfigError(f"grader is {name!r}; expected one of {GRADER_NAMES}")
@@ -171,6 +173,11 @@ def _text(reply: str, gold: str | None, question: str) -> float | None:
     if expected in texts:
         return 1.0
     return None if f" {expected} " in f" {texts[0]} " else 0.0
+
+
+def _no_literal(gold: str | None, question: str) -> str | None:
+    reason = f"its gold answer is {gold!r:.40}; expected a Python literal"
+    return _no_gold(gold, question) or (None if is_literal(gold or "") else reason)
 
 
 def _by_judge(reply: str, gold: str | None, question: str) -> float | None:

@@ -223,7 +223,7 @@ def test_a_killed_run_of_samples_pays_none_twice(bench):
         pytest.param(
             "@3",
             ("--temperature", 1, "--grader", "python:operator:countOf"),
-            "does not extract answers; expected choice, numeric, exact or text",
+            "does not extract answers; expected choice, numeric, exact, text or literal",
             id="grader without answers",
         ),
     ],
