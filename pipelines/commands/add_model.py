@@ -1,8 +1,10 @@
 """``scope bank add-model``: choose anchors to measure a new model on, then add it to a bank."""
 
 import json
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
@@ -11,15 +13,17 @@ import typer
 
 from pipelines.bank import check_new, save_bank_now
 from pipelines.commands.options import Json
+from pipelines.measure import OUTCOMES, plan_facts
 from pipelines.terminal import out, table
-from scope import EMBEDDED_BANK
+from scope import EMBEDDED_BANK, STARTER_QUESTIONS
 from scope.arms import Arm, select_arms, spec_of_one_call
 from scope.bank import Bank, load_bank, read_manifest
-from scope.errors import BankError, ConfigError
+from scope.errors import BankError, ConfigError, ScopeWarning
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec, PriceTier
-from scope.predictor import MeasurementLimits, MeasurementPlan, add_model, plan_measurement
-from scope.prices import load_prices
+from scope.predictor import MIN_MEASURED, MeasurementLimits, add_model, plan_measurement
+from scope.prices import list_prices, load_prices
+from scope.questions import read_questions
 from scope.routing import format_usd
 from scope.storage import write_json
 
@@ -29,14 +33,21 @@ TABLE_STEPS = (10, 25, 50, 100, 250, 500, 1000)
 
 def add(
     model: Annotated[str, typer.Option(help="Id of the new model.")],
-    prices: Annotated[Path, typer.Option(help="Price file with its prices.")],
+    prices: Annotated[
+        Path | None, typer.Option(help="Price file with its prices; else its list price.")
+    ] = None,
     bank: Annotated[Path, typer.Option(help="Bank that was fitted.")] = EMBEDDED_BANK,
     plan_file: Annotated[
         Path | None,
         typer.Option("--plan", help="Write the anchors to measure (JSON); no model is called."),
     ] = None,
+    questions: Annotated[
+        Path | None,
+        typer.Option(help="With --plan: file with the texts that can be asked, if not the bank's."),
+    ] = None,
     outcomes: Annotated[
-        Path | None, typer.Option(help="Parquet of its outcomes and token counts.")
+        Path | None,
+        typer.Option(help="Its outcomes and token counts: a Parquet, or what scope measure wrote."),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="With --outcomes: bank to create.")] = None,
     max_anchors: Annotated[int | None, typer.Option(min=1, help="Most anchors to measure.")] = None,
@@ -50,11 +61,79 @@ def add(
     """Add a model from its outcomes on some anchors, or plan which to measure (--plan)."""
     limits = _limits(max_anchors, budget_usd, half_width)
     _check_flags(plan_file, outcomes, output, limits)
-    (spec,) = select_arms(load_prices(prices), (model,), str(prices))
+    if questions is not None and plan_file is None:
+        raise ConfigError("--questions belongs to --plan; --outcomes has the ids of its questions")
+    spec = _priced(model, prices)
     if plan_file is not None:
-        _plan(load_bank(bank), _per_answer(spec), limits, plan_file, as_json=as_json)
+        askable = _Askable.of(bank, questions)
+        _plan(askable, spec, limits, plan_file, as_json=as_json)
     elif outcomes is not None and output is not None:
         _add(bank, spec, limits, (outcomes, output), as_json=as_json)
+
+
+def _priced(model: str, prices: Path | None) -> ModelSpec:
+    """Return the model with its price in a file, without one its list price, which is printed."""
+    if prices is not None:
+        (spec,) = select_arms(load_prices(prices), (model,), str(prices))
+        return spec
+    name = Arm.parse(model).model
+    listed = list_prices((name,))
+    usd_in, usd_out = listed[name].usd_per_mtok_in, listed[name].usd_per_mtok_out
+    warnings.warn(
+        f"model {name!r} has its list price, ${usd_in:g} / ${usd_out:g} for a million tokens; "
+        "pass --prices for another",
+        ScopeWarning,
+        stacklevel=1,
+    )
+    (spec,) = select_arms(listed, (model,), "the list prices")
+    return spec
+
+
+@dataclass(frozen=True, slots=True)
+class _Askable:
+    """A bank and which of its anchors have a text.
+
+    Attributes
+    ----------
+    bank : Bank
+    among : frozenset of str or None
+        Ids; None: all.
+    texts : Path or None
+        File or bank with the texts; None: the questions that the package ships.
+    """
+
+    bank: Bank
+    among: frozenset[str] | None
+    texts: Path | None
+
+    @classmethod
+    def of(cls, path: Path, questions: Path | None) -> "_Askable":
+        bank = load_bank(path)
+        if questions is None and bank.prompts is not None:
+            return cls(bank, None, path)
+        among = frozenset(bank.ids) & frozenset(read_questions(questions or STARTER_QUESTIONS).ids)
+        if len(among) >= MIN_MEASURED:
+            return cls(bank, among, questions)
+        if questions is None:
+            return cls(bank, None, None)
+        raise ConfigError(
+            f"{questions} has the texts of {len(among)} anchors of {path}; "
+            f"at least {MIN_MEASURED} are needed"
+        )
+
+    def describe(self) -> str | None:
+        """Return a line about texts that are missing; None if every anchor has one."""
+        if self.among is None:
+            missing = "the bank keeps no texts: name a file that has them to scope measure"
+            return missing if self.texts is None else None
+        n, n_all = len(self.among), len(self.bank.ids)
+        if self.texts is None:
+            return (
+                f"the bank keeps no texts: chosen among the {n:,} of {n_all:,} anchors whose texts "
+                "the package ships; --questions FILE names others"
+            )
+        chosen = f"chosen among the {n:,} of {n_all:,} anchors whose texts are in {self.texts}"
+        return chosen if n < n_all else None
 
 
 def _per_answer(spec: ModelSpec) -> ModelSpec:
@@ -95,10 +174,10 @@ def _limits(
 
 
 def _plan(
-    bank: Bank, spec: ModelSpec, limits: MeasurementLimits, path: Path, *, as_json: bool
+    askable: _Askable, spec: ModelSpec, limits: MeasurementLimits, path: Path, *, as_json: bool
 ) -> None:
-    chosen = plan_measurement(bank, spec, limits)
-    facts = _plan_facts(bank, spec, chosen)
+    chosen = plan_measurement(askable.bank, _per_answer(spec), limits, askable.among)
+    facts = plan_facts(chosen, spec, askable.bank.version, askable.texts)
     write_json(path, facts)
     if as_json:
         typer.echo(json.dumps({**facts, "output": str(path)}))
@@ -111,22 +190,9 @@ def _plan(
     ]
     title = f"Measuring {spec.id}: expected bill and precision"
     out.print(table(title, ("anchors", "expected bill", "p(correct), 90 % interval"), rows))
+    if (line := askable.describe()) is not None:
+        out.print(line, soft_wrap=True, markup=False)
     out.print(f"chose {n_chosen:,} anchors into {path}; nothing was called", soft_wrap=True)
-
-
-def _plan_facts(bank: Bank, spec: ModelSpec, chosen: MeasurementPlan) -> dict[str, Any]:
-    """Return the content of a plan file: anchors in the order to ask them, USD, half-widths."""
-    return {
-        "model": spec.id,
-        "bank_version": bank.version,
-        "expected_cost_usd": float(chosen.cost_usd_j.sum()),
-        "anchors": [
-            {"id": anchor, "cost_usd": float(cost), "half_width_after": float(width)}
-            for anchor, cost, width in zip(
-                chosen.ids, chosen.cost_usd_j, chosen.half_width_j, strict=True
-            )
-        ],
-    }
 
 
 def _add(
@@ -138,7 +204,7 @@ def _add(
     as_json: bool,
 ) -> None:
     """Write the bank at `path` with one more model; `files` are its outcomes and the new bank."""
-    source, output = files
+    source, output = _outcomes_file(files[0]), files[1]
     check_new(output)
     bank = load_bank(path)
     rows = read_outcomes_table(source)
@@ -164,3 +230,12 @@ def _add(
             soft_wrap=True,
             markup=False,
         )
+
+
+def _outcomes_file(path: Path) -> Path:
+    """Return the file of outcomes, in the folder that ``scope measure`` wrote if it is one."""
+    if not path.is_dir():
+        return path
+    if not (path / OUTCOMES).is_file():
+        raise ConfigError(f"{path} has no {OUTCOMES}; expected a folder that `scope measure` wrote")
+    return path / OUTCOMES

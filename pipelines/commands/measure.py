@@ -56,6 +56,7 @@ from pipelines.measure import (
     MeasureProgress,
     MeasureRun,
     ParameterFlags,
+    PlanFile,
     Quote,
     RequestSettings,
     check_folder_collisions,
@@ -73,7 +74,10 @@ from scope.upstream import OPENROUTER
 
 MeasuredQuestions = Annotated[
     Path | None,
-    typer.Option(help="Questions (.jsonl, .csv, .parquet, … or .gz), or a bank with prompts."),
+    typer.Option(
+        help="Questions (.jsonl, .csv, .parquet, … or .gz), or a bank with prompts; else those of "
+        "the plan."
+    ),
 ]
 ResultFolder = Annotated[
     Path, typer.Option(help="Folder for the results; continued if it has any.")
@@ -86,7 +90,7 @@ Plan = Annotated[
     Path | None, typer.Option(help="Only the anchors of a `scope bank add-model --plan` file.")
 ]
 KnownPrices = Annotated[
-    Path | None, typer.Option(help="Price file; else the bank's and the published ones.")
+    Path | None, typer.Option(help="Price file; else the plan's, the bank's and published ones.")
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first questions.")]
 GraderName = Annotated[
@@ -139,8 +143,9 @@ def measure_pool(
     check_positive(budget_usd=budget_usd, rate=rate, timeout=timeout)
     arms = _names(models, pool)
     parameters = ParameterFlags.parse(drop or (), rename or (), default or ())
+    questions = questions or _questions_of(plan)
     if questions is None and judge_check is None:
-        raise ConfigError("no questions to measure; pass --questions, or --judge-check alone")
+        raise ConfigError("no questions to measure; pass --questions, --plan or --judge-check")
     request = MeasurementRequest(
         questions or Path(),
         arms,
@@ -275,6 +280,11 @@ def _write(
     known = dict.fromkeys((*arms, *sorted({row.model for row in rows.values()})))
     show_summary(summary(rows.values(), list(known)), measured, judge, as_json=as_json)
     return rows, n_unjudged
+
+
+def _questions_of(plan: Path | None) -> Path | None:
+    """Return where the texts of a plan are."""
+    return None if plan is None else PlanFile.read(plan).questions(plan)
 
 
 def _names(models: str | None, pool: str | None) -> tuple[str, ...]:

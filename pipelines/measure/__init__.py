@@ -26,6 +26,7 @@ from pipelines.measure.judge_check import (
 from pipelines.measure.judging import JUDGEMENTS, Judging
 from pipelines.measure.measure_run import MeasureRun
 from pipelines.measure.parameters import KNOWN_BY_NAME, ParameterFlags
+from pipelines.measure.plan_file import PlanFile, plan_facts
 from pipelines.measure.priced_arms import PricedArm, priced_arms
 from pipelines.measure.results import (
     ANCHOR_RESULTS,
@@ -58,6 +59,7 @@ __all__ = [
     "MeasuredQuestion",
     "MeasurementRequest",
     "ParameterFlags",
+    "PlanFile",
     "PricedArm",
     "Quote",
     "RequestSettings",
@@ -72,6 +74,7 @@ __all__ = [
     "judge_report",
     "measure",
     "plan_calls",
+    "plan_facts",
     "priced_arms",
     "read_labelled",
     "summary",

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from pipelines.measure.parameters import KNOWN_BY_NAME, ParameterFlags
+from pipelines.measure.plan_file import PlanFile
 from pipelines.measure.priced_arms import PricedArm, priced_arms, with_list_prices
 from scope.arms import Arm
 from scope.bank import Bank, is_bank, load_bank
-from scope.errors import BankError, ConfigError, FormatError, join_names
+from scope.errors import BankError, ConfigError, join_names
 from scope.pool import PUBLISHED_MODELS, ModelSpec
 from scope.prices import PriceFile, load_prices
 from scope.questions import JUDGE_PREFIX, REFUSE, Grader, grader_for, read_questions
-from scope.storage import read_json
 from scope.upstream import OPENROUTER
 
 GUESSED_TOKENS = 500
@@ -139,15 +139,17 @@ def plan_calls(request: MeasurementRequest) -> list[Call]:
         grader, several samples have no majority, or the plan is not for these questions.
     """
     bank = load_bank(request.questions) if is_bank(request.questions) else None
-    planned_model, planned = _read_plan(request.plan, bank) if request.plan else (None, None)
-    names = request.models or ((planned_model,) if planned_model else ())
+    plan = _plan_for(bank, request.plan) if request.plan else None
+    names = request.models or ((plan.spec.id,) if plan else ())
     if not names:
         raise ConfigError("no model to measure; pass --models, --pool or --plan")
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"--models names a model twice: {join_names(repeated)}")
-    arms = arms_of(names, request, bank)
-    if planned is not None and names != (planned_model,):
-        planned = dict.fromkeys(planned)  # its costs are those of another model
+    specs = (*(bank.models if bank else ()), *((plan.spec,) if plan else ()))
+    arms = arms_of(names, request, specs)
+    planned: PlannedCosts | None = plan.cost_usd if plan else None
+    if plan is not None and names != (plan.spec.id,):
+        planned = dict.fromkeys(plan.cost_usd)  # its costs are those of another model
     questions = _questions(request, bank, planned)
     _check_samples(arms, questions, request.temperature)
     return [
@@ -159,14 +161,13 @@ def plan_calls(request: MeasurementRequest) -> list[Call]:
 
 
 def arms_of(
-    names: tuple[str, ...], request: MeasurementRequest, bank: Bank | None = None
+    names: tuple[str, ...], request: MeasurementRequest, specs: tuple[ModelSpec, ...] = ()
 ) -> list[PricedArm]:
-    """Return the arms with these names, priced by the price file, the bank or the catalogue."""
+    """Return the arms with these names, priced by the price file, else `specs` or the catalogue."""
     if request.prices is not None:
         known, source = load_prices(request.prices), str(request.prices)
     else:
-        specs = (*PUBLISHED_MODELS, *(bank.models if bank else ()))
-        known = PriceFile({spec.id: spec for spec in specs}, {})
+        known = PriceFile({spec.id: spec for spec in (*PUBLISHED_MODELS, *specs)}, {})
         source = "the bank or the published pool; pass --prices, which"
     url = request.base_url
     return priced_arms(names, with_list_prices(names, known, url), source, url)
@@ -202,7 +203,8 @@ def _questions(
         by_id = {row[0]: row for row in rows}
         if missing := [anchor for anchor in planned if anchor not in by_id]:
             raise ConfigError(
-                f"{request.questions} lacks anchors of {request.plan}: {join_names(missing)}"
+                f"{request.questions} lacks anchors of {request.plan}: {join_names(missing)}; "
+                "name a file that has their texts with --questions"
             )
         rows = [by_id[anchor] for anchor in planned]
     measured = []
@@ -250,21 +252,18 @@ def _bank_rows(bank: Bank, request: MeasurementRequest) -> list[Row]:
     return [(anchor, prompt, gold, None, None, tokens) for anchor, prompt, gold, tokens in rows]
 
 
-def _read_plan(path: Path, bank: Bank | None) -> tuple[str, PlannedCosts]:
-    """Return the model and the anchors of a file of ``scope bank add-model --plan``."""
-    data = read_json(path)
-    try:
-        model, version = str(data["model"]), data["bank_version"]
-        anchors: PlannedCosts = {
-            str(anchor["id"]): float(anchor["cost_usd"]) for anchor in data["anchors"]
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise FormatError(
-            f"{path} is not a plan of `scope bank add-model --plan`: {type(error).__name__} {error}"
-        ) from error
-    if bank is not None and bank.version != version:
+def _plan_for(bank: Bank | None, path: Path) -> PlanFile:
+    """Return a plan.
+
+    Raises
+    ------
+    ConfigError
+        If the questions are a bank, and the plan was made for another one.
+    """
+    plan = PlanFile.read(path)
+    if bank is not None and bank.version != plan.bank_version:
         raise ConfigError(
-            f"{path} was made for bank version {version}, the bank given is {bank.version}; "
-            "plan again for this bank"
+            f"{path} was made for bank version {plan.bank_version}, the bank given is "
+            f"{bank.version}; plan again for this bank"
         )
-    return model, anchors
+    return plan

@@ -3,6 +3,7 @@
 from scope.predictor.add_model import add_model
 from scope.predictor.cross_validation import choose_forecast, out_of_fold_probabilities
 from scope.predictor.measurement_plan import (
+    MIN_MEASURED,
     MeasurementLimits,
     MeasurementPlan,
     plan_measurement,
@@ -11,6 +12,7 @@ from scope.predictor.predictor import N_REPORTED_ANCHORS, AnchorPredictor, Neigh
 from scope.predictor.reference_population import fit_bank, predict_reference_population
 
 __all__ = [
+    "MIN_MEASURED",
     "N_REPORTED_ANCHORS",
     "AnchorPredictor",
     "MeasurementLimits",

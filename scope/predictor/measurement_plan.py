@@ -1,5 +1,6 @@
 """Plan which anchors to measure a new model on, and what that will cost."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,8 +63,19 @@ class MeasurementPlan:
     cost_usd_j: FloatArray
 
 
-def plan_measurement(bank: Bank, spec: ModelSpec, limits: MeasurementLimits) -> MeasurementPlan:
+def plan_measurement(
+    bank: Bank, spec: ModelSpec, limits: MeasurementLimits, among: Collection[str] | None = None
+) -> MeasurementPlan:
     """Select the anchors whose outcomes are most informative about a new model.
+
+    Parameters
+    ----------
+    bank : Bank
+        A fitted one.
+    spec : ModelSpec
+    limits : MeasurementLimits
+    among : collection of str, optional
+        Ids of the anchors that can be measured; None: all.
 
     Raises
     ------
@@ -72,6 +84,10 @@ def plan_measurement(bank: Bank, spec: ModelSpec, limits: MeasurementLimits) -> 
     """
     forecaster = require_forecaster(bank, spec)
     cost_usd_n = expected_cost_usd(bank, forecaster, spec)
+    if among is not None:
+        allowed = set(among)
+        allowed_n = np.array([bank.ids[a] in allowed for a in forecaster.anchor_index_n])
+        cost_usd_n = np.where(allowed_n, cost_usd_n, np.nan)
     selection = select_within(bank, forecaster, cost_usd_n, limits)
     check_n_measured(len(selection.anchor_j), spec, "within the limits")
     ids = tuple(bank.ids[forecaster.anchor_index_n[n]] for n in selection.anchor_j)

@@ -439,10 +439,12 @@ def test_a_bank_sets_the_expected_length(bench, bank):
     assert [row["question_id"] for row in bench.outcomes()] == ["a0", "a1", "a2", "a3"]
 
 
-def plan_file(bench, version, anchors):
+def plan_file(bench, version, anchors, texts=None):
     facts = {
         "model": bench.model,
+        "price": {"usd_per_mtok_in": 1.0, "usd_per_mtok_out": 2.0},
         "bank_version": version,
+        "texts": texts and str(texts),
         "expected_cost_usd": 1.0,
         "anchors": [{"id": anchor, "cost_usd": 0.25} for anchor in anchors],
     }
