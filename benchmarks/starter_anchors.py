@@ -156,11 +156,12 @@ def in_order(candidates: Sequence[Candidates]) -> list[str]:
 
 
 def in_turn(quotas: Mapping[str, int]) -> Iterator[str]:
-    """Yield each name as often as its quota, evenly spread."""
-    turns = sorted(
-        ((i + 0.5) / quota, name) for name, quota in quotas.items() for i in range(quota)
-    )
-    return (name for _, name in turns)
+    """Yield each name as often as its quota; every time the one that is most behind its share."""
+    n_all, taken = sum(quotas.values()), dict.fromkeys(quotas, 0)
+    for n in range(1, n_all + 1):
+        name = max(quotas, key=lambda name: n * quotas[name] / n_all - taken[name])
+        taken[name] += 1
+        yield name
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scope.errors import ConfigError, QuestionError
 from scope.questions.judge import JUDGE_PREFIX
-from scope.questions.literals import final_literal, grade_literal, is_literal
+from scope.questions.literals import final_literal, grade_literal, has_open_assertion, is_literal
 from scope.questions.multiple_choice import LETTERS, extract_choice, option_letters
 from scope.questions.numeric import BOXED, extract_number, is_close, parse_numbers
 
@@ -88,8 +88,8 @@ def grader_for(
     """Return the grader of one question.
 
     ``auto`` selects ``choice`` if the gold answer is the letter of an option in the question,
-    and ``numeric`` if it is a number and the question has no options. Any other gold answer is
-    ambiguous.
+    ``literal`` if the question has an assertion to complete (``assert … == ??``), and ``numeric``
+    if the gold answer is a number and the question has no options. Any other one is ambiguous.
 
     Parameters
     ----------
@@ -123,6 +123,8 @@ def _infer_grader(gold: str | None, question: str, location: str) -> str:
     letters = option_letters(question)
     if gold is not None and gold.strip() in tuple(letters):
         return "choice"
+    if gold is not None and has_open_assertion(question) and is_literal(gold):
+        return "literal"
     if gold is not None and not letters and _no_number(gold, question) is None:
         return "numeric"
     found = "no gold answer" if gold is None else f"gold {gold!r:.40}"

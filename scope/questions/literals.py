@@ -20,6 +20,8 @@ _STATEMENT = re.compile(
 _BOXED = re.compile(r"\\boxed\s*\{(?P<rest>[^\n]*)\}")
 _CODE = re.compile(r"```(?:\w*\n)?(?P<block>.*?)```|`(?P<span>[^`\n]+)`", re.S)
 
+_OPEN = re.compile(r"^\s*assert\b.*==\s*\?\?\s*$", re.M)
+
 _NOTHING = object()
 
 
@@ -44,6 +46,17 @@ def is_literal(text: str) -> bool:
     (True, False)
     """
     return _value(text) is not _NOTHING
+
+
+def has_open_assertion(question: str) -> bool:
+    """Return whether a question has a line ``assert … == ??`` to complete.
+
+    Examples
+    --------
+    >>> has_open_assertion("Complete it.\\nassert f([1]) == ??")
+    True
+    """
+    return _OPEN.search(question) is not None
 
 
 def _stated(reply: str) -> object:

@@ -13,7 +13,7 @@ from scope.questions.multiple_choice import LETTERS, extract_choice, option_lett
 from scope.questions.numeric import extract_number
 
 QUESTION = "Which one?\nA. red\nB. green\nC. blue\nD. none of them"
-KINDS = {"choice": "B", "numeric": "0.75", "exact": "Paris", "text": "Paris"}
+KINDS = {"choice": "B", "numeric": "0.75", "exact": "Paris", "text": "Paris", "literal": "[1, 'a']"}
 
 
 @pytest.mark.parametrize(
@@ -157,6 +157,20 @@ def test_auto_selects_numeric_for_a_question_without_options():
     assert grader_for("auto", "42", "How many?", "q").name == "numeric"
     with pytest.raises(QuestionError, match="does not determine a grader"):
         grader_for("auto", "42", QUESTION, "q")
+
+
+def test_auto_selects_literal_for_an_assertion_to_complete():
+    """
+    Also if the literal is a number; a gold answer that is no literal determines no grader.
+    """
+    question = "def f(x):\n    return [x]\nassert f(1) == ??\nComplete it."
+
+    assert grader_for("auto", "[1]", question, "q").name == "literal"
+    assert grader_for("auto", "1", question, "q").name == "literal"
+    with pytest.raises(QuestionError, match="does not determine a grader"):
+        grader_for("auto", "f(1)", question, "q")
+    with pytest.raises(QuestionError, match="expected a Python literal"):
+        grader_for("literal", "f(1)", question, "q")
 
 
 @pytest.mark.parametrize(
