@@ -49,7 +49,7 @@ def is_literal(text: str) -> bool:
 
 
 def has_open_assertion(question: str) -> bool:
-    """Return whether a question has a line ``assert … == ??`` to complete.
+    r"""Return whether a question has a line ``assert … == ??`` to complete.
 
     Examples
     --------

@@ -84,6 +84,72 @@ def test_a_plan_is_shown_in_a_hundred_columns(add, files):
     assert max(map(len, lines[:5])) <= 100
 
 
+def test_a_plan_says_where_the_texts_are(add, bank, files):
+    """
+    In the file that is named: its anchors alone are chosen.
+    """
+    ids = load_bank(bank).ids[5:20]
+    lines = [json.dumps({"id": anchor, "prompt": "?"}) for anchor in ids]
+    (files / "texts.jsonl").write_text("\n".join(lines))
+
+    code, out, _ = add(
+        "--plan", files / "plan.json", "--max-anchors", 12, "--questions", files / "texts.jsonl"
+    )
+
+    facts = json.loads((files / "plan.json").read_text())
+    assert code == 0
+    assert f"chosen among the 15 of 40 anchors whose texts are in {files}" in out
+    assert facts["texts"] == str(files / "texts.jsonl")
+    assert facts["price"] == {"usd_per_mtok_in": 1.0, "usd_per_mtok_out": 2.0}
+    assert {anchor["id"] for anchor in facts["anchors"]} < set(ids)
+
+
+def test_a_bank_with_texts_is_where_the_texts_are(scope, bank, files):
+    """
+    All of its anchors can be chosen.
+    """
+    loaded = load_bank(bank)
+    with_texts = replace(loaded, prompts=tuple(f"{anchor}?" for anchor in loaded.ids))
+    save_bank(with_texts, files / "texts", created_at="2026-01-01", sources=())
+    given = ("--bank", files / "texts", "--model", "new", "--prices", files / "prices.json")
+
+    code, out, _ = scope(
+        "bank", "add-model", *given, "--plan", files / "plan.json", "--max-anchors", 40
+    )
+
+    facts = json.loads((files / "plan.json").read_text())
+    assert code == 0
+    assert "whose texts" not in out
+    assert facts["texts"] == str(files / "texts")
+    assert len(facts["anchors"]) == 40
+
+
+def test_without_any_text_all_anchors_are_planned(add, files):
+    """
+    And a line says that the texts are to be named later.
+    """
+    code, out, _ = add("--plan", files / "plan.json", "--max-anchors", 40)
+
+    assert code == 0
+    assert "the bank keeps no texts: name a file that has them to scope measure" in out
+    assert len(json.loads((files / "plan.json").read_text())["anchors"]) == 40
+
+
+def test_a_model_without_a_price_file_has_its_list_price(scope, bank, files):
+    """
+    Which is printed; another flag sets another.
+    """
+    code, _, err = scope(
+        *("bank", "add-model", "--bank", bank, "--model", "gpt-4o-mini"),
+        *("--plan", files / "plan.json", "--max-anchors", 12),
+    )
+
+    assert code == 0
+    assert "model 'gpt-4o-mini' has its list price, $0.15 / $0.6 for a million tokens" in err
+    facts = json.loads((files / "plan.json").read_text())
+    assert facts["price"]["usd_per_mtok_out"] == 0.6
+
+
 def test_a_plan_as_json_is_the_file(add, files):
     """
     One object on one line: what was written, and where.
@@ -141,6 +207,19 @@ def test_a_model_is_added(add, scope, bank, files):
     assert "$1 / $2" in out
     assert "source: new: outcomes.parquet" in out
     assert (bank / "manifest.json").read_bytes() == before
+
+
+def test_the_folder_of_a_measurement_is_as_good_as_its_file(add, files):
+    """
+    `scope measure --output DIR` writes the outcomes there.
+    """
+    (files / "measured").mkdir()
+    (files / "outcomes.parquet").rename(files / "measured" / "outcomes.parquet")
+
+    code, out, _ = add("--outcomes", files / "measured", "--output", files / "grown")
+
+    assert code == 0
+    assert "3 models, new from 30 anchors" in out
 
 
 def test_a_reasoner_of_the_bank_stays_and_knows_nothing_of_the_new_model(
@@ -220,6 +299,17 @@ def test_an_existing_bank_is_never_touched(add, files):
         pytest.param("--plan P --max-anchors 9", "9 anchors within the limits", id="nine anchors"),
         pytest.param("--outcomes X --output G", "X cannot be read", id="no such outcomes"),
         pytest.param("--outcomes P --output G", "P cannot be read", id="no Parquet"),
+        pytest.param("--outcomes . --output G", ". has no outcomes.parquet", id="no measurement"),
+        pytest.param(
+            "--plan P --max-anchors 12 --questions Q.jsonl",
+            "Q.jsonl has the texts of 1 anchors of",
+            id="one text",
+        ),
+        pytest.param(
+            "--outcomes O --output G --questions Q.jsonl",
+            "--questions belongs to",
+            id="--questions",
+        ),
     ],
 )
 def test_a_wrong_call_gets_one_sentence(add, files, monkeypatch, flags, message):
@@ -229,6 +319,8 @@ def test_a_wrong_call_gets_one_sentence(add, files, monkeypatch, flags, message)
     monkeypatch.chdir(files)
     (files / "P").write_text("old")
     (files / "O").write_bytes((files / "outcomes.parquet").read_bytes())
+    (files / "outcomes.parquet").unlink()
+    (files / "Q.jsonl").write_text('{"id": "a0", "prompt": "?"}')
 
     code, _, err = add(*flags.split())
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from scope import save_bank
+from scope import STARTER_QUESTIONS, save_bank
 from scope.bank.store import load_bank
 from scope.outcomes import Outcomes, read_outcomes_table
 from tests.factories.banks import bank_of
@@ -463,6 +463,57 @@ def test_a_plan_is_followed(bench, bank):
     assert code == 0
     assert "expected bill $0.5 (as planned)" in out
     assert [call["prompt"][0] for call in bench.log()] == ["3", "1"]
+
+
+def test_a_plan_brings_its_texts_and_its_price(bench, bank):
+    """
+    Neither questions nor prices are named.
+    """
+    plan = plan_file(bench, load_bank(bank).version, ["a3", "a1"], texts=bank)
+
+    code, _, _ = bench("--questions", None, "--prices", None, "--plan", plan)
+
+    assert code == 0
+    assert {row["question_id"] for row in bench.outcomes()} == {"a1", "a3"}
+    assert bench.journal()[0]["usd"] == pytest.approx(CALL_USD)
+
+
+def test_the_texts_of_a_plan_may_be_those_of_the_package(bench):
+    """
+    A plan for the embedded bank: its anchors are asked as they are shipped.
+    """
+    row = next(
+        row for line in STARTER_QUESTIONS.open() if (row := json.loads(line))["grader"] == "choice"
+    )
+    plan = plan_file(bench, "0" * 12, [row["id"]])
+
+    code, _, _ = bench("--questions", None, "--plan", plan)
+
+    assert code == 0
+    assert [call["prompt"] for call in bench.log()] == [row["prompt"]]
+    assert [row["correct"] for row in bench.outcomes()] == [float(row["gold"] == "A")]
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        pytest.param("gone", "gone, which is not there; name a file that has them", id="gone"),
+        pytest.param(None, "lacks anchors of", id="not shipped"),
+    ],
+)
+def test_a_plan_without_its_texts_is_refused(bench, texts, message):
+    """
+    One sentence, before any call.
+    """
+    plan = plan_file(bench, "0" * 12, ["a3"], texts=texts)
+
+    code, _, err = bench("--questions", None, "--plan", plan)
+
+    assert code == 2
+    assert message in err
+    assert "--questions" in err
+    assert len(err.strip().splitlines()) == 1
+    assert not bench.output.exists()
 
 
 def test_a_plan_for_another_bank_is_refused(bench, bank):
