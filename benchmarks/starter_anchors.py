@@ -38,6 +38,9 @@ GRADERS = {"multiple_choice": "choice", "number": "numeric", "python literal": "
 MAX_CHARS = 2_000
 """Longest prompt: what the encoder of the banks reads."""
 
+MIN_CORRELATION = -0.2
+"""Between being right and the mean accuracy of a model; below it the gold answer is doubtful."""
+
 MAX_SIMILARITY = 0.95
 """A question more similar than this to one that is chosen already tells the same."""
 
@@ -108,7 +111,7 @@ class Candidates:
     def of(
         cls, bank: Bank, rows: Mapping[str, Mapping[str, str]], more_nm: FloatArray | None = None
     ) -> "Candidates":
-        """Keep the questions that are short and tell models apart; `more_nm`: of more models."""
+        """Keep short questions with plausible gold answers; `more_nm`: of further models."""
         assert bank.forecaster is not None
         fitted = bank.forecaster
         assert np.array_equal(fitted.anchor_index_n, np.arange(len(bank.ids)))
@@ -116,7 +119,7 @@ class Candidates:
         transfer, _ = fit_transfer(fitted.correct, fitted.loo_p_nm, correct_nm)
         all_nm = correct_nm if more_nm is None else np.hstack([correct_nm, more_nm])
         is_short_n = np.array([len(rows[anchor]["prompt"]) <= MAX_CHARS for anchor in bank.ids])
-        usable_n = is_short_n & tells_apart(all_nm)
+        usable_n = is_short_n & is_plausible(all_nm)
         return cls(bank, PosteriorCovariance.prior(transfer), usable_n)
 
     def take(self, category: str) -> str | None:
@@ -132,17 +135,18 @@ class Candidates:
         return self.bank.ids[best]
 
 
-def tells_apart(correct_nm: FloatArray) -> BoolArray:
-    """Return which questions some models answer, others do not, and better ones more often.
+def is_plausible(correct_nm: FloatArray) -> BoolArray:
+    """Return which gold answers are not doubtful: all models fail, or clearly the better ones.
 
-    What all fail, or better models fail more often, may have a wrong gold answer.
+    What every model answers stays: without it the mean accuracy of a new model has a larger error.
     """
-    mean_m = np.nanmean(correct_nm, axis=0)
-    known_nm = ~np.isnan(correct_nm)
-    share_n1 = np.nanmean(correct_nm, axis=1, keepdims=True)
-    covariance_n = np.where(known_nm, (correct_nm - share_n1) * mean_m, 0.0).sum(axis=1)
-    tells_n: BoolArray = (share_n1[:, 0] > 0) & (share_n1[:, 0] < 1) & (covariance_n > 0)
-    return tells_n
+    mean_m, share_n1 = np.nanmean(correct_nm, axis=0), np.nanmean(correct_nm, axis=1, keepdims=True)
+    centred_m = mean_m - mean_m.mean()
+    centred_nm = np.where(np.isnan(correct_nm), 0.0, correct_nm - share_n1)
+    spread_n = np.sqrt((centred_nm**2).sum(axis=1) * (centred_m**2).sum())
+    covariance_n = centred_nm @ centred_m
+    plausible_n: BoolArray = (share_n1[:, 0] > 0) & (covariance_n >= MIN_CORRELATION * spread_n)
+    return plausible_n
 
 
 def in_order(candidates: Sequence[Candidates]) -> list[str]:

@@ -135,6 +135,7 @@ def test_without_any_text_all_anchors_are_planned(add, files):
     assert len(json.loads((files / "plan.json").read_text())["anchors"]) == 40
 
 
+@pytest.mark.filterwarnings("always")
 def test_a_model_without_a_price_file_has_its_list_price(scope, bank, files):
     """
     Which is printed; another flag sets another.
