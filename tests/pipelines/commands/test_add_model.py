@@ -13,6 +13,7 @@ from scope.outcomes import Outcomes
 from scope.predictor.reference_population import fit_bank
 from tests.factories.banks import labelled_pair
 from tests.factories.blends import SPEC, blend_of
+from tests.upstream import running
 
 PRICES = {"new": {"input": 1.0, "output": 2.0}, "small": {"input": 0.1, "output": 0.2}}
 
@@ -378,3 +379,25 @@ def test_a_known_model_is_not_planned_again(add, files):
     assert code == 2
     assert "model 'small' is in the bank already" in err
     assert not (files / "plan.json").exists()
+
+
+def test_a_model_of_today_joins_the_embedded_bank(scope, tmp_path, monkeypatch):
+    """
+    From an empty folder: plan, measure, add; questions and bank come with the package.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-0123")
+    (tmp_path / "prices.json").write_text(json.dumps(PRICES))
+    new = ("bank", "add-model", "--model", "new", "--prices", "prices.json")
+
+    with running() as upstream:
+        planned = scope(*new, "--max-anchors", 12, "--plan", "plan.json")
+        measured = scope(
+            *("measure", "--plan", "plan.json", "--output", "m", "--base-url", upstream.base_url)
+        )
+    added = scope(*new, "--outcomes", "m", "--output", "bank")
+
+    assert [code for code, _, _ in (planned, measured, added)] == [0, 0, 0]
+    assert "among the 416 of 6,993 anchors whose texts the package ships" in planned[1]
+    assert "12 calls to make" in measured[1]
+    assert "built bank: 18 models, new from 12 anchors" in added[1]
