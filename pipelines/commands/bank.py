@@ -126,6 +126,8 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
     out.print(models_table(loaded))
     if manifest.forecast_choice is not None:
         out.print(choice_table(manifest.forecast_choice))
+    if manifest.routing_gain is not None:
+        out.print(str(manifest.routing_gain), soft_wrap=True, markup=False)
 
 
 @app.command()

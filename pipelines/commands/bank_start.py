@@ -1,8 +1,9 @@
 """``scope bank start``: measure a pool on shipped questions, and make a bank of the answers."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -59,9 +60,6 @@ from scope.predictor import choose_forecast, fit_bank
 from scope.questions import JUDGE_PREFIX, REFUSE, read_questions
 from scope.routing import format_usd
 from scope.upstream import OPENROUTER
-
-if TYPE_CHECKING:
-    from scope.report import RoutingGain
 
 MIN_QUESTIONS = 20
 """Fewer tell nothing about models: the interval of an accuracy would be ± 20 points."""
@@ -124,14 +122,14 @@ def start(
     show_missing(made.n_unmade, budget_usd)
     _check_enough(run, made)
     with progress(as_json=as_json) as stages:
-        bank, gain = _bank(run, request, None if no_cache else cache_folder(), stages)
+        bank = _bank(run, request, None if no_cache else cache_folder(), stages)
         stages.begin("writing")
         source = f"{questions.name}: {len(bank.ids):,} questions, measured at {base_url}"
         manifest = save_bank_now(bank, output, (source,))
     if as_json:
         event("bank", **manifest.model_dump(mode="json"))
     else:
-        _show(bank, manifest, gain, output)
+        _show(bank, manifest, output)
 
 
 def _run(request: MeasurementRequest, folder: Path, budget_usd: float) -> MeasureRun:
@@ -190,10 +188,8 @@ def _check_enough(run: MeasureRun, made: MadeCalls) -> None:
             )
 
 
-def _bank(
-    run: MeasureRun, request: MeasurementRequest, cache: Path | None, stages: Stages
-) -> "tuple[Bank, RoutingGain | None]":
-    """Return a fitted bank of the questions that were asked, and whether routing pays on it."""
+def _bank(run: MeasureRun, request: MeasurementRequest, cache: Path | None, stages: Stages) -> Bank:
+    """Return a fitted bank of the questions that were asked."""
     from pipelines.bank.build import ASSEMBLING, assemble_bank
     from pipelines.embedding.encoder_actor import EncoderSpec
     from scope.report import routing_gain
@@ -218,16 +214,16 @@ def _bank(
     fitted = fit_bank(bank)
     stages.begin("choosing")
     fitted = choose_forecast(fitted)
-    return fitted, routing_gain(fitted)
+    return replace(fitted, routing_gain=routing_gain(fitted))
 
 
-def _show(bank: Bank, manifest: BankManifest, gain: "RoutingGain | None", output: Path) -> None:
+def _show(bank: Bank, manifest: BankManifest, output: Path) -> None:
     """Print what the bank knows, what it is good for, and what to do with it."""
     out.print(models_table(bank))
     if manifest.forecast_choice is not None:
         out.print(choice_table(manifest.forecast_choice))
     unknown = "Too few questions have outcomes of all models to tell whether routing pays."
-    out.print(unknown if gain is None else str(gain), soft_wrap=True, markup=False)
+    out.print(str(manifest.routing_gain or unknown), soft_wrap=True, markup=False)
     out.print(
         f"built {output}: {len(bank.ids):,} anchors × {len(bank.models)} models\n"
         f"next: scope predict --bank {output} --query-file questions.jsonl --output results, "
