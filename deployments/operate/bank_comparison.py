@@ -94,7 +94,7 @@ def compare_banks(
         If the questions cannot evaluate one of the banks.
     """
     policy = ActiveSettings.from_user_config(user_config, old.models).settings.policy
-    objective = Objective(**policy.objective_settings)
+    objective = Objective(**policy.objective_settings, auto=policy.auto)
     sides = [_Side.of(bank, questions, user_config) for bank in (old, new)]
     kept_q: BoolArray = sides[0].test_set.complete_q & sides[1].test_set.complete_q
     if not kept_q.any():

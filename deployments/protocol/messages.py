@@ -64,7 +64,7 @@ def eligible_prediction_set(
     """Return the predictions for the eligible models, in their order and at their prices."""
     names = ("",) * len(predictions)
     all_models = Predictions(names, bank.model_ids, stack_estimates(predictions))
-    unpriced = PredictionSet(all_models, bank.models, None, None)
+    unpriced = PredictionSet(all_models, bank.models, None, None, bank.routing_gain)
     return unpriced.select_models(tuple(model.id for model in models)).with_prices(models)
 
 

@@ -17,7 +17,7 @@ from deployments.protocol import (
 )
 from scope.arms import ArmColumns, assumed_arms
 from scope.arrays import FloatArray
-from scope.bank import Bank, fit_alpha_scale
+from scope.bank import Bank, ReferencePopulation, fit_alpha_scale
 from scope.policy import AlphaScale, Policy
 from scope.pool import ModelSpec
 from scope.routing import Objective, PredictionSet, RoutingResult, route
@@ -65,6 +65,8 @@ class PolicyChooser:
             Not a budget.
         """
         predicted = self._predicted(predictions, models)
+        if self.uses_means(objective):
+            predicted = replace(predicted, reference=self._reference(models))
         assumed = assumed_arms(predicted.models)
         scale, policy = self._scale(models, objective), self.policy(models, objective)
         routing = route(predicted, objective, scale)
@@ -78,6 +80,10 @@ class PolicyChooser:
     ) -> PredictionSet:
         return eligible_prediction_set(predictions, self._bank, models)
 
+    def uses_means(self, objective: Objective) -> bool:
+        """Return whether every prompt gets the mean estimates of the models."""
+        return objective.uses_means(self._bank.routing_gain)
+
     def policy(self, models: tuple[ModelSpec, ...], objective: Objective) -> Policy:
         """Return the policy that `choose` applies."""
         return objective.policy(self._scale(models, objective))
@@ -86,10 +92,12 @@ class PolicyChooser:
         return None if objective.alpha is None else self._cached_scale(models)
 
     def _fit_scale(self, models: tuple[ModelSpec, ...]) -> AlphaScale:
+        return fit_alpha_scale(self._reference(models), models)
+
+    def _reference(self, models: tuple[ModelSpec, ...]) -> ReferencePopulation | None:
         ids = tuple(model.id for model in models)
         arms = ArmColumns.resolve(ids, self._bank.models, "the bank")
-        population = self._bank.reference
-        return fit_alpha_scale(population and population.select_arms(arms), models)
+        return self._bank.reference and self._bank.reference.select_arms(arms)
 
     def _decision(
         self,

@@ -163,6 +163,9 @@ class DecisionService:
             predictions = self._prediction_client.predict_means(group.texts, NO_USER_TEXT)
             decisions = _choose(self._chooser, constraints, predictions)
             return [_with_default_model(decision, settings) for decision in decisions]
+        if all(self._chooser.uses_means(objective) for _, objective in constraints):
+            predictions = self._prediction_client.predict_means(group.texts, None)
+            return _choose(self._chooser, constraints, predictions)
         predictions = await self._prediction_client.predict(group.texts, **group.time_limits())
         reasoned = await self._reason(
             group.requests, constraints, predictions, settings.reasoning, group.decide_by

@@ -31,7 +31,7 @@ class FallbackPredictor:
         estimates, near = self._predictor.predict(embedding_qd, features_qf)
         return Prediction.from_batch(estimates, near, source="knn", degraded=degraded)
 
-    def predict_means(self, texts: Sequence[str], degraded: str) -> list[Prediction]:
+    def predict_means(self, texts: Sequence[str], degraded: str | None) -> list[Prediction]:
         """Return the mean outcome of each model on all anchors; of a text only its length counts.
 
         A zero vector is similar to no anchor, so that only the means of the models have weight.

@@ -63,7 +63,7 @@ class PredictionClient:
             self._count_cache,
         )
 
-    def predict_means(self, texts: Sequence[str], degraded: str) -> list[Prediction]:
+    def predict_means(self, texts: Sequence[str], degraded: str | None) -> list[Prediction]:
         """Return the averages of each model, where a text says nothing about the question."""
         return self._fallback.predict_means(texts, degraded)
 

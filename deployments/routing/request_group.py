@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from deployments.protocol import NoEligibleModelError
 from deployments.requests import RoutingRequest, eligible_models
-from deployments.settings import RouterSettings
+from deployments.settings import PREHOC, RouterSettings
 from scope.errors import join_names
 from scope.model_catalogue import ModelLimits
 from scope.pool import ModelSpec
@@ -68,7 +68,7 @@ class RequestGroup:
         return {"timeout_s": timeout_s, "slow_call_s": prompt_s / 2}
 
     def constraints(
-        self, predicted: Collection[str], strategy: str, default: Mapping[str, float]
+        self, predicted: Collection[str], strategy: str, default: Mapping[str, Any]
     ) -> list[Constraints]:
         """Return the constraints of each request; an error in a list names the prompt.
 
@@ -109,5 +109,6 @@ class RequestGroup:
                 raise NoEligibleModelError(f"{prompt}: {error}", prompt, error.code) from None
             given = request.options.objective_settings or default
             models = tuple(self.models[model] for model in eligible)
-            constraints.append(Constraints(models, Objective(**given)))
+            auto = self.settings.policy.auto and strategy == PREHOC
+            constraints.append(Constraints(models, Objective(**given, auto=auto)))
         return constraints

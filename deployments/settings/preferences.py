@@ -49,7 +49,7 @@ class ObjectiveFields(BaseModel):
     """Highest predicted cost of the answer, USD."""
 
     @property
-    def objective_settings(self) -> dict[str, float]:
+    def objective_settings(self) -> dict[str, Any]:
         """The given fields by name."""
         values = {name: getattr(self, name) for name in ObjectiveFields.model_fields}
         return {name: value for name, value in values.items() if value is not None}

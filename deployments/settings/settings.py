@@ -18,9 +18,21 @@ from scope.errors import ConfigError, join_names
 from scope.pool import ModelSpec
 from scope.questions import MAX_PROMPT_CHARS
 
+DEFAULT_ALPHA = 0.6
+
 
 class DefaultObjective(ObjectiveFields):
-    """Objective of requests that name none: exactly one field."""
+    """Objective of requests that name none: exactly one field, and whether to route at all."""
+
+    auto: bool = False
+    """Where routing is not shown to pay on the bank, every prompt gets the mean estimates of the
+    models, also for requests with an objective of their own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _auto_alone(cls, value: object) -> object:
+        """Read ``policy: auto`` as the default alpha, and `auto`."""
+        return {"alpha": DEFAULT_ALPHA, "auto": True} if value == "auto" else value
 
     @model_validator(mode="after")
     def _exactly_one_objective(self) -> Self:
@@ -158,7 +170,7 @@ class RouterSettings(StrictModel):
 
     access: Access
     """Has no default: a forgotten line must not open the endpoint."""
-    policy: DefaultObjective = DefaultObjective(alpha=0.6)
+    policy: DefaultObjective = DefaultObjective(alpha=DEFAULT_ALPHA)
     strategy: Strategy = PREHOC
     """Who predicts for requests that do not say; a learned router needs ``args: routers``."""
     pool: tuple[str, ...] | None = None

@@ -17,9 +17,13 @@ from scope.config import AnchorConfig
 from scope.embedding import MINILM, EmbedderSpec, resolve_model, text_features
 from scope.errors import BankError
 from scope.outcomes import Outcomes, read_outcomes_table
+from scope.pool import ModelSpec
 from scope.predictor import predict_reference_population
 from scope.prices import Prices, load_prices
-from scope.questions import REFUSE, HubDataset, read_questions
+from scope.questions import REFUSE, HubDataset, Questions, read_questions
+
+ASSEMBLING = ("looking up", "starting Ray", "embedding", "fitting")
+"""Stages of `assemble_bank`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
     """
     check_new(output)
     stages = stages or Stages()
-    stages.plan("reading", "looking up", "starting Ray", "embedding", "fitting", "writing")
+    stages.plan("reading", *ASSEMBLING, "writing")
     stages.begin("reading")
     questions = read_questions(inputs.questions, split=inputs.split, on_too_long=inputs.on_too_long)
     if inputs.sample is not None:
@@ -74,28 +78,58 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
     if np.isnan(outcomes.correct_am).all():
         raise BankError(f"{inputs.outcomes} has no outcome for any question of {inputs.questions}")
     encoder = EncoderSpec(inputs.embedder, inputs.revision, inputs.config.encoder, inputs.cache)
+    anchors = inputs.config.anchors or AnchorConfig()
+    bank = assemble_bank(questions, outcomes, models, encoder, anchors, stages)
+    if not inputs.keep_prompts:
+        bank = replace(bank, prompts=None, gold_answers=(None,) * len(questions))
+    stages.begin("writing")
+    return save_bank_now(bank, output, inputs.sources)
+
+
+def assemble_bank(
+    questions: Questions,
+    outcomes: Outcomes,
+    models: tuple[ModelSpec, ...],
+    encoder: EncoderSpec,
+    anchors: AnchorConfig,
+    stages: Stages,
+) -> Bank:
+    """Embed questions with known outcomes, and predict the reference population.
+
+    Parameters
+    ----------
+    questions : Questions
+    outcomes : Outcomes
+        Of these questions and models, in this order.
+    models : tuple of ModelSpec
+    encoder : EncoderSpec
+    anchors : AnchorConfig
+        How the reference population is predicted.
+    stages : Stages
+        Receives the progress, with the stages of `ASSEMBLING`.
+
+    Returns
+    -------
+    Bank
+        Not fitted; with the texts.
+    """
     embedding_ad = embed_texts(questions.prompts, encoder, stages)
     stages.begin("fitting")
     bank = Bank(
         ids=questions.ids,
         categories=questions.categories,
-        prompts=questions.prompts if inputs.keep_prompts else None,
-        gold_answers=questions.gold_answers if inputs.keep_prompts else (None,) * len(questions),
+        prompts=questions.prompts,
+        gold_answers=questions.gold_answers,
         # Rounded as in the stored bank: the reference population must be predicted from it.
         embedding_ad=embedding_ad.astype(np.float16).astype(np.float32),
         features_af=text_features(questions.prompts),
         models=models,
         outcomes=outcomes,
         embedder=EmbedderSpec(
-            name=inputs.embedder,
-            revision=resolve_model(inputs.embedder, inputs.revision)[1],
+            name=encoder.name,
+            revision=resolve_model(encoder.name, encoder.revision)[1],
             dimension=embedding_ad.shape[1],
             backend=encoder.backend,
         ),
     )
-    bank = replace(
-        bank,
-        reference=predict_reference_population(bank, inputs.config.anchors or AnchorConfig()),
-    )
-    stages.begin("writing")
-    return save_bank_now(bank, output, inputs.sources)
+    return replace(bank, reference=predict_reference_population(bank, anchors))

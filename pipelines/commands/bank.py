@@ -1,4 +1,4 @@
-"""``scope bank``: build, import, fit, extend, show and verify anchor banks."""
+"""``scope bank``: start, build, import, fit, extend, show and verify anchor banks."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,8 @@ import typer
 
 from pipelines.commands.add_model import add as add_model
 from pipelines.commands.bank_import import import_logs
+from pipelines.commands.bank_start import start
+from pipelines.commands.bank_table import models_table
 from pipelines.commands.fit import fit
 from pipelines.commands.fit_samples import fit_samples
 from pipelines.commands.options import (
@@ -22,20 +24,20 @@ from pipelines.commands.options import (
     encoder_settings,
     question_source_from_flags,
 )
-from pipelines.terminal import choice_table, err, out, progress, table
+from pipelines.terminal import choice_table, err, out, progress
 from scope import EMBEDDED_BANK
 from scope.bank import Bank, load_bank, read_manifest
 from scope.embedding import MINILM
 from scope.errors import BankIntegrityError
-from scope.pool import ModelSpec
 from scope.questions import REFUSE
 
 app = typer.Typer(
-    help="Build, import, fit, extend, show and verify anchor banks.", no_args_is_help=True
+    help="Start, build, import, fit, extend, show and verify anchor banks.", no_args_is_help=True
 )
 
 app.command("add-model")(add_model)
 app.command("import")(import_logs)
+app.command()(start)
 app.command()(fit)
 app.command("fit-samples")(fit_samples)
 
@@ -108,28 +110,11 @@ def build(
 @app.command()
 def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
     """Show the content of a bank and the accuracy and cost of its models."""
-    from scope.routing import GroundTruth
-
     loaded, manifest = load_bank(bank), read_manifest(bank)
     if as_json:
         facts = {"version": loaded.version, "reasoner": _reasoner_facts(loaded)}
         typer.echo(json.dumps({**facts, **manifest.model_dump(mode="json")}))
         return
-    truth = GroundTruth.from_outcomes(loaded.outcomes, loaded.models)
-    rows = list[tuple[str, ...]]()
-    for m, model in enumerate(loaded.models):
-        score = truth.score_model(m)
-        rows.append(
-            (
-                model.id,
-                f"{score.n_questions:,}",
-                f"{100 * score.accuracy:.1f} %",
-                f"${score.usd_per_1k:.3f}",
-                f"${model.usd_per_mtok_in:g} / ${model.usd_per_mtok_out:g}",
-                _samples_text(model),
-            )
-        )
-    rows.sort(key=lambda row: -float(row[2].split()[0]))
     out.print(f"bank {bank}, version {loaded.version}, made {manifest.created_at}", soft_wrap=True)
     out.print(
         f"embedder {manifest.embedder}; prompts {'kept' if manifest.has_prompts else 'not kept'}"
@@ -138,12 +123,11 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
         out.print(f"reasoner {loaded.reasoner}", soft_wrap=True, markup=False)
     for source in manifest.sources:
         out.print(f"source: {source}", soft_wrap=True)
-    headers = ("model", "anchors", "accuracy", "USD per 1k", "USD per 1M in / out", "samples")
-    n_shown = len(headers) - all(model.resampling is None for model in loaded.models)
-    title = f"{manifest.n_questions:,} anchors"
-    out.print(table(title, headers[:n_shown], [row[:n_shown] for row in rows]))
+    out.print(models_table(loaded))
     if manifest.forecast_choice is not None:
         out.print(choice_table(manifest.forecast_choice))
+    if manifest.routing_gain is not None:
+        out.print(str(manifest.routing_gain), soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -161,14 +145,6 @@ def verify(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
         typer.echo(json.dumps(facts))
     else:
         out.print(f"{bank} is intact: {len(manifest.files)} files match", soft_wrap=True)
-
-
-def _samples_text(model: ModelSpec) -> str:
-    """Return what several samples of a model are worth, in a few words."""
-    known = model.resampling
-    if known is None:
-        return "unknown"
-    return f"kappa {known.concentration:.2g}, {known.selector}, {known.source}"
 
 
 def _reasoner_facts(bank: Bank) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """``scope bank fit``: fit a bank's forecaster to its outcomes, and the weight of a reasoner."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,15 +84,15 @@ def fit(
         _warn_unmeasured(fitted)
         stages.begin("choosing")
         fitted = choose_forecast(fitted)
-        gain = routing_gain(fitted)
+        fitted = replace(fitted, routing_gain=routing_gain(fitted))
         if reasoner is not None:
             from pipelines.reasoner.fit import fit_reasoner
 
             fitted, report = fit_reasoner(fitted, bank, reasoner, reasoner_anchors, stages)
         stages.begin("writing")
         written = save_bank_now(fitted, output, manifest.sources)
-    if gain is not None and not as_json:
-        out.print(str(gain), soft_wrap=True, markup=False)
+    if written.routing_gain is not None and not as_json:
+        out.print(str(written.routing_gain), soft_wrap=True, markup=False)
     text = f"built {output}: {written.n_models} models fitted to {written.n_questions:,} anchors"
     _report(written, text, report, as_json=as_json)
 

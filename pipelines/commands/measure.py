@@ -1,7 +1,5 @@
 """``scope measure``: run the arms of a pool on questions; record outcomes and costs."""
 
-import asyncio
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -41,32 +39,23 @@ from pipelines.commands.judge_options import (
     JudgeRubric,
     JudgeVotes,
 )
-from pipelines.commands.measure_display import show_missing, show_quote, show_summary
+from pipelines.commands.measure_display import show_missing
+from pipelines.commands.measuring import Measuring
 from pipelines.commands.options import OnTooLong, Pool
 from pipelines.measure import (
     ANCHOR_RESULTS,
     JUDGEMENTS,
     OUTCOMES,
-    Call,
-    CallKey,
-    CallResult,
     EarlierResults,
-    Judging,
     MeasurementRequest,
-    MeasureProgress,
     MeasureRun,
     ParameterFlags,
     PlanFile,
-    Quote,
     RequestSettings,
     check_folder_collisions,
-    measure,
     plan_calls,
-    summary,
-    write_anchor_results,
-    write_outcomes,
 )
-from pipelines.terminal import Stages, out, progress
+from pipelines.terminal import out
 from scope.errors import ConfigError
 from scope.pool import load_pool
 from scope.questions import GRADER_NAMES, REFUSE
@@ -141,7 +130,7 @@ def measure_pool(
 ) -> None:
     """Run the models of a pool on questions; record their outcomes and costs."""
     check_positive(budget_usd=budget_usd, rate=rate, timeout=timeout)
-    arms = _names(models, pool)
+    arms = arms_from_flags(models, pool)
     parameters = ParameterFlags.parse(drop or (), rename or (), default or ())
     questions = questions or _questions_of(plan)
     if questions is None and judge_check is None:
@@ -181,105 +170,20 @@ def measure_pool(
             raise typer.Exit(1)
     if not questions:
         return
+    measuring = Measuring(run, judging, as_json)
     if endpoint is None:
-        _show_quote(run, EarlierResults({}) if fresh else run.history(), judging, as_json=as_json)
+        measuring.show_quote(EarlierResults({}) if fresh else run.history())
         return
     keep_answers = keep_answers or judging is not None
     requests = RequestSettings(endpoint, temperature, keep_answers, parameters=parameters)
     fresh_judge = fresh and judge_check is None
-    rows, n_unjudged = _measure(
-        run,
-        requests,
-        budget_usd,
-        judging,
-        asking,
-        fresh=fresh,
-        fresh_judge=fresh_judge,
-        as_json=as_json,
-    )
+    made = measuring.make_calls(requests, asking, budget_usd, fresh=fresh, fresh_judge=fresh_judge)
     if not as_json:
         names = f"{OUTCOMES}, {ANCHOR_RESULTS}/" + (f", {JUDGEMENTS}" if judging else "")
         out.print(f"results in {output}: {names}", soft_wrap=True)
-    n_failed = sum(call.key in rows and rows[call.key].error is not None for call in run.calls)
-    n_unmade = sum(call.key not in rows for call in run.calls)
-    show_missing(n_unmade, budget_usd)
-    if n_unmade or n_failed or n_unjudged:
+    show_missing(made.n_unmade, budget_usd)
+    if made.n_unmade or made.n_failed or made.n_unjudged:
         raise typer.Exit(1)
-
-
-def _measure(
-    run: MeasureRun,
-    requests: RequestSettings,
-    budget_usd: float | None,
-    judging: Judging | None,
-    asking: RequestSettings | None,
-    *,
-    fresh: bool,
-    fresh_judge: bool,
-    as_json: bool,
-) -> tuple[dict[CallKey, CallResult], int]:
-    """Make the calls still to make; return the latest results, and the answers without score."""
-    with ExitStack() as open_journals:  # locked: no other run adds to them
-        journal = open_journals.enter_context(run.open_journal(fresh=fresh))
-        history = run.history()
-        spent, judged = history, None
-        if judging is not None:
-            judged = open_journals.enter_context(judging.open_journal(fresh=fresh_judge))
-            spent = history.and_costs_of(judging.history())
-        pending = _show_quote(run, history, judging, as_json=as_json)
-        measured = MeasureProgress.after(spent, len(pending), budget_usd)
-
-        async def work(stages: Stages) -> None:
-            await measure(pending, requests, journal, measured, stages)
-            if judging is not None and asking is not None and judged is not None:
-                cap = measured.spend_cap
-                await judging.judge_answers(run.calls, asking, judged, cap, stages)
-
-        try:
-            with progress(as_json=as_json) as stages:
-                asyncio.run(work(stages))
-        finally:
-            written = _write(run, measured, judging, as_json=as_json)
-    return written
-
-
-def _show_quote(
-    run: MeasureRun, history: EarlierResults, judging: Judging | None, *, as_json: bool
-) -> list[Call]:
-    """Print the expected cost of the calls still to make; return them."""
-    check_folder_collisions(
-        [call.model.id for call in run.calls] + [row.model for row in history.rows.values()]
-    )
-    pending = history.pending(run.calls)
-    judge = None
-    if judging is not None:
-        judge = judging.quote(run.calls, history.rows, judging.history())
-    show_quote(Quote.from_calls(pending), len(run.calls) - len(pending), judge, as_json=as_json)
-    return pending
-
-
-def _write(
-    run: MeasureRun, measured: MeasureProgress, judging: Judging | None, *, as_json: bool
-) -> tuple[dict[CallKey, CallResult], int]:
-    """Write the results of all runs, whether or not this one failed, and print them."""
-    rows, n_unjudged, judge = EarlierResults.read(run.folder).rows, 0, None
-    if judging is not None:
-        rows, n_unjudged = judging.score(run.calls, rows)
-        replies = judging.history()
-        ungraded = (row.correct is None and row.error is None for row in rows.values())
-        measured.ungradable = sum(ungraded)
-        judge = {
-            "model": judging.judge.name,
-            "replies": sum(row.error is None for row in replies.rows.values()),
-            "without_score": n_unjudged,
-            "usd": replies.usd,
-        }
-    write_outcomes(run.folder, rows.values())
-    write_anchor_results(run.folder, rows.values())
-    arms = [call.model.id for call in run.calls]
-    known = dict.fromkeys((*arms, *sorted({row.model for row in rows.values()})))
-    show_summary(summary(rows.values(), list(known)), measured, judge, as_json=as_json)
-    return rows, n_unjudged
 
 
 def _questions_of(plan: Path | None) -> Path | None:
@@ -287,7 +191,8 @@ def _questions_of(plan: Path | None) -> Path | None:
     return None if plan is None else PlanFile.read(plan).questions(plan)
 
 
-def _names(models: str | None, pool: str | None) -> tuple[str, ...]:
+def arms_from_flags(models: str | None, pool: str | None) -> tuple[str, ...]:
+    """Return the names of the arms; empty without any."""
     if models is not None and pool is not None:
         raise ConfigError("--models and --pool exclude each other; pass one of them")
     return load_pool(pool) if pool is not None else names_in(models or "")

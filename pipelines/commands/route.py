@@ -28,13 +28,23 @@ from scope.storage import write_json
 CURVE_ALPHAS = 21
 """Points of the Pareto curve beside a budget, where outcomes are known."""
 
+NO_FINDING = (
+    "The bank of these predictions does not tell whether routing pays, so all questions have the "
+    "mean estimates of the models; run `scope bank fit`, and predict again."
+)
+
 
 def route(
     output: Annotated[Path, typer.Option(help="Routing file to write (JSON).")],
     predictions: Annotated[
         Path | None, typer.Option(help="Folder written by `scope predict`.")
     ] = None,
-    policy: Annotated[str, typer.Option(help="expected_value or two_stage.")] = "expected_value",
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="expected_value, auto (the same where routing pays, else one model) or two_stage."
+        ),
+    ] = "expected_value",
     alpha: Alpha = None,
     budget: Budget = None,
     min_quality: MinQuality = None,
@@ -91,6 +101,9 @@ def route(
 
     The default policy, expected_value, needs --predictions and one objective:
     --alpha, --budget, --min-quality or --max-cost.
+    The policy auto does the same where `scope bank fit` has shown that routing
+    pays on the bank. Elsewhere all questions have the mean estimates of the
+    models, so that one model answers them all (with --budget a mix of two).
 
     The policy two_stage is the published router and writes its results file.
     It needs --selection, and the outcomes of the anchors from one of
@@ -120,20 +133,27 @@ def route(
         write_json(output, results)
         _report_published(results, output, budget, as_json=as_json)
         return
-    if policy != "expected_value":
-        raise ConfigError(f"policy is {policy!r}; expected expected_value or two_stage")
+    if policy not in ("expected_value", "auto"):
+        raise ConfigError(f"policy is {policy!r}; expected expected_value, auto or two_stage")
     _refuse(policy, asdict(inputs))
     if predictions is None:
         raise ConfigError("--predictions is missing; expected a folder written by `scope predict`")
     if alpha_steps is not None and budget is None:
         raise ConfigError("--alpha-steps needs --budget, or policy two_stage")
     objective = Objective(
-        alpha=alpha, budget_usd=budget, min_quality=min_quality, max_cost_usd=max_cost
+        alpha=alpha,
+        budget_usd=budget,
+        min_quality=min_quality,
+        max_cost_usd=max_cost,
+        auto=policy == "auto",
     )
     predicted = open_predictions(predictions, pool, allow, deny)
     curve_alphas = [] if budget is None else evenly_spaced_alphas(alpha_steps or CURVE_ALPHAS)
     summary = route_to_file(output, predicted, objective, curve_alphas)
     _report(summary, output, as_json=as_json)
+    if objective.auto and not as_json:
+        gain = predicted.routing_gain
+        out.print(str(gain or NO_FINDING), soft_wrap=True, markup=False)
     if summary.overshoot_usd:
         err.print(
             f"budget {format_usd(budget or 0)} cannot be met: the cheapest models cost "

@@ -37,7 +37,7 @@ from pipelines.measure.results import (
     write_outcomes,
 )
 from pipelines.measure.run import RequestSettings, measure
-from pipelines.measure.spend_cap import MeasureProgress, Quote, SpendCap
+from pipelines.measure.spend_cap import MeasureProgress, Quote, SpendCap, within_budget
 
 __all__ = [
     "ANCHOR_RESULTS",
@@ -78,6 +78,7 @@ __all__ = [
     "priced_arms",
     "read_labelled",
     "summary",
+    "within_budget",
     "write_anchor_results",
     "write_outcomes",
 ]

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from pipelines.measure.call_plan import GUESSED_TOKENS, Call
 from pipelines.measure.first_calls import FirstCalls
@@ -48,6 +49,26 @@ class Quote:
             return "answers as long as those in the bank"
         answers = "answers" if self.n_guessed == self.n_calls else f"{self.n_guessed:,} answers"
         return f"{answers} of {self.guessed_tokens} tokens, a guess"
+
+
+def within_budget(calls: Sequence[Call], budget_usd: float) -> list[Call]:
+    """Return the calls on as many of the first questions as the expected bill allows.
+
+    Parameters
+    ----------
+    calls : sequence of Call
+        All calls on one question, then the next question.
+    budget_usd : float
+        Every model is asked the same questions: all calls on a question fit, or none is made.
+    """
+    usd, affordable = 0.0, list[Call]()
+    for _, of_question in groupby(calls, key=lambda call: call.question.id):
+        group = list(of_question)
+        usd += sum(call.expected_usd for call in group)
+        if usd > budget_usd:
+            break
+        affordable += group
+    return affordable
 
 
 class SpendCap:

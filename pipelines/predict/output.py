@@ -166,6 +166,7 @@ class PredictionFiles:
             embedder=bank.embedder,
             anchors=config,
             models=pool.arms.models,
+            routing_gain=bank.routing_gain,
             reasoner=self._reasoner,
             files={},
         )

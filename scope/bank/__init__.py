@@ -10,6 +10,7 @@ from scope.bank.forecast_choice import (
 )
 from scope.bank.labelled import LabelledQuestions, StoredFeatures
 from scope.bank.reference_population import ReferencePopulation, fit_alpha_scale
+from scope.bank.routing_gain import GainInterval, RoutingGain
 from scope.bank.store import (
     content_digest,
     is_bank,
@@ -26,8 +27,10 @@ __all__ = [
     "Candidate",
     "CandidateScore",
     "ForecastChoice",
+    "GainInterval",
     "LabelledQuestions",
     "ReferencePopulation",
+    "RoutingGain",
     "StoredFeatures",
     "content_digest",
     "fit_alpha_scale",

@@ -9,6 +9,7 @@ from pydantic import Field
 from scope.arrays import Float32Array, FloatArray, IntArray
 from scope.bank.forecast_choice import ForecastChoice
 from scope.bank.reference_population import ReferencePopulation
+from scope.bank.routing_gain import RoutingGain
 from scope.config import AnchorConfig, StrictModel
 from scope.embedding import EmbedderSpec, norms
 from scope.errors import BankError, ConfigError
@@ -34,6 +35,8 @@ class BankManifest(StrictModel):
     """SHA-256 of every file of the bank except the manifest."""
     forecast_choice: ForecastChoice | None = None
     """None: the bank's forecaster if it has one, else the kNN estimate."""
+    routing_gain: RoutingGain | None = None
+    """None in a bank that was not fitted, or has too few anchors with all outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Bank:
         Fitted to the outcomes; None if the bank was not fitted.
     choice : ForecastChoice or None
         Which forecast of correctness is used; None: the forecaster if there is one.
+    routing_gain : RoutingGain or None
+        Whether routing pays, as the fit has found; None where that is not known.
     reasoner : CalibratedReasoner or None
         The reasoner that the bank was fitted for, with the weights of its answers; None if
         there is none.
@@ -79,6 +84,7 @@ class Bank:
     reference: ReferencePopulation | None = None
     forecaster: Forecaster | None = None
     choice: ForecastChoice | None = None
+    routing_gain: RoutingGain | None = None
     reasoner: CalibratedReasoner | None = None
     version: str = ""
 
@@ -134,6 +140,7 @@ class Bank:
             reference=None,
             forecaster=None,
             choice=None,
+            routing_gain=None,
             reasoner=None,
             version="",
         )

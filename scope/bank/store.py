@@ -64,6 +64,7 @@ def save_bank(bank: Bank, path: Path, *, created_at: str, sources: tuple[str, ..
                 sources=sources,
                 files={file.name: sha256(file) for file in sorted(draft.iterdir())},
                 forecast_choice=bank.choice,
+                routing_gain=bank.routing_gain,
             )
             write_json(draft / MANIFEST, manifest.model_dump(mode="json"))
     except FileExistsError as error:
@@ -207,6 +208,7 @@ def _read_files(path: Path, manifest: BankManifest) -> Bank:
         embedder=manifest.embedder,
         reference=_read_reference(path, manifest),
         choice=manifest.forecast_choice,
+        routing_gain=manifest.routing_gain,
         reasoner=_read_reasoner(path, manifest, len(models)),
     )
 

@@ -27,7 +27,13 @@ def fit_bank(bank: Bank) -> Bank:
     """
     models = tuple(model.without_fitted_samples() for model in bank.models)
     fitted = replace(
-        bank, models=models, forecaster=fit_forecaster(bank), choice=None, reasoner=None, version=""
+        bank,
+        models=models,
+        forecaster=fit_forecaster(bank),
+        choice=None,
+        routing_gain=None,
+        reasoner=None,
+        version="",
     )
     config = bank.anchor_config.model_copy(update={"use_forecaster": True})
     return replace(fitted, reference=predict_reference_population(fitted, config))

@@ -1,7 +1,7 @@
 """Read and check question sets from files, folders and data sets."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -55,14 +55,18 @@ class Questions:
 
     def sample(self, n: int) -> "Questions":
         """Return `n` questions, drawn by a hash of their ids, in the same order."""
-        kept = hash_sample(self.ids, n)
+        return self.select(hash_sample(self.ids, n))
+
+    def select(self, rows: Iterable[int]) -> "Questions":
+        """Return the questions of these rows, in the order of the rows."""
+        rows = tuple(rows)
         return Questions(
-            tuple(self.ids[q] for q in kept),
-            tuple(self.prompts[q] for q in kept),
-            tuple(self.categories[q] for q in kept),
-            tuple(self.gold_answers[q] for q in kept),
-            tuple(self.graders[q] for q in kept),
-            tuple(self.references[q] for q in kept),
+            tuple(self.ids[q] for q in rows),
+            tuple(self.prompts[q] for q in rows),
+            tuple(self.categories[q] for q in rows),
+            tuple(self.gold_answers[q] for q in rows),
+            tuple(self.graders[q] for q in rows),
+            tuple(self.references[q] for q in rows),
         )
 
 

@@ -3,7 +3,7 @@
 from scope.report.evaluation import N_STEPS, Evaluation, evaluate, predict_test_set
 from scope.report.export import curves, prediction_entries, to_json, to_table
 from scope.report.page import to_html
-from scope.report.routing_gain import RoutingGain, routing_gain
+from scope.report.routing_gain import routing_gain
 from scope.report.thresholds import CEILINGS, FLOORS, MetricThreshold, parse_limits
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "N_STEPS",
     "Evaluation",
     "MetricThreshold",
-    "RoutingGain",
     "curves",
     "evaluate",
     "parse_limits",

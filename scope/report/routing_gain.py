@@ -1,10 +1,9 @@
 """Whether routing pays on a bank: its out-of-fold decisions against single models and mixes."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from scope.bank import Bank
+from scope.arrays import FloatArray
+from scope.bank import Bank, GainInterval, RoutingGain
 from scope.evaluation import (
     BestSingleModel,
     Interval,
@@ -19,51 +18,6 @@ from scope.routing import GroundTruth
 SEED = 0
 MIN_ANCHORS = 20
 """Fewer with all outcomes give intervals without meaning."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoutingGain:
-    """Mean accuracy over the trade-offs from cheapest to best, of routing minus others.
-
-    Attributes
-    ----------
-    over_mix, over_single : Interval
-        Minus the best random mix of single models, and minus the best single model, of the same
-        cost; 95 % paired bootstrap over anchors. The others are chosen on the anchors
-        themselves, which favours them.
-    n_anchors : int
-        Anchors with all outcomes.
-    model : str
-        The most accurate single model; of equals the cheapest.
-    accuracy : float
-        Of `model`.
-    usd_per_1k : float
-    """
-
-    over_mix: Interval
-    over_single: Interval
-    n_anchors: int
-    model: str
-    accuracy: float
-    usd_per_1k: float
-
-    @property
-    def pays(self) -> bool:
-        """Whether the whole interval over the best mix is above 0."""
-        return self.over_mix.low > 0
-
-    def __str__(self) -> str:
-        mix, single = (
-            f"{100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
-            for gain in (self.over_mix, self.over_single)
-        )
-        numbers = f"{mix} over the best mix of models, {single} over the best single model"
-        if self.pays:
-            return f"Routing pays on this bank: {numbers}."
-        return (
-            f"Routing is not shown to pay on this bank: {numbers}; use {self.model} "
-            f"({100 * self.accuracy:.1f} % right, ${self.usd_per_1k:.3g} per 1k questions)."
-        )
 
 
 def routing_gain(bank: Bank) -> RoutingGain | None:
@@ -99,10 +53,15 @@ def routing_gain(bank: Bank) -> RoutingGain | None:
     )
     best = np.lexsort((outcomes.mean_usd_rm[0], -outcomes.accuracy_rm[0].round(12)))[0]
     return RoutingGain(
-        Interval.from_replicates(over_mix_r),
-        Interval.from_replicates(over_single_r),
-        len(n),
-        bank.model_ids[columns[best]],
-        float(outcomes.accuracy_rm[0, best]),
-        float(1_000 * outcomes.mean_usd_rm[0, best]),
+        over_mix=_interval(over_mix_r),
+        over_single=_interval(over_single_r),
+        n_anchors=len(n),
+        model=bank.model_ids[columns[best]],
+        accuracy=float(outcomes.accuracy_rm[0, best]),
+        usd_per_1k=float(1_000 * outcomes.mean_usd_rm[0, best]),
     )
+
+
+def _interval(value_r: FloatArray) -> GainInterval:
+    interval = Interval.from_replicates(value_r)
+    return GainInterval(value=interval.value, low=interval.low, high=interval.high)

@@ -116,7 +116,7 @@ class DecisionHistory:
         """
         arms = ArmColumns.resolve(self.predictions.models, bank.models, "the bank")
         reference = bank.reference and bank.reference.select_arms(arms)
-        return PredictionSet(self.predictions, arms.models, reference, None)
+        return PredictionSet(self.predictions, arms.models, reference, None, bank.routing_gain)
 
     def to_json(self) -> dict[str, Any]:
         """Return real cost and counts as JSON values; unknown is null."""

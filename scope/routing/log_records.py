@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
@@ -52,7 +52,7 @@ class LoggedRequest(_Line):
     bank: str | None
     policy: str | None
     """None if no policy was applied."""
-    settings: Mapping[str, FiniteOrNone] | None
+    settings: Mapping[str, FiniteOrNone | bool] | None
     model: str | None
     candidates: tuple[Candidate, ...] | None
     real_cost_usd: FiniteOrNone
@@ -76,7 +76,9 @@ class LoggedRequest(_Line):
         ConfigError
             If the settings are not an objective.
         """
-        settings = {k: v for k, v in (self.settings or {}).items() if k != "trade_off"}
+        settings: dict[str, Any] = {
+            name: value for name, value in (self.settings or {}).items() if name != "trade_off"
+        }
         if unknown := settings.keys() - Objective.__dataclass_fields__.keys():
             raise ConfigError(f"settings name {', '.join(sorted(unknown))}")
         return Objective(**settings)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from scope.arms import ArmColumns
-from scope.bank import ReferencePopulation
+from scope.bank import ReferencePopulation, RoutingGain
 from scope.config import AnchorConfig, StrictModel, parse
 from scope.embedding import EmbedderSpec
 from scope.errors import ConfigError, FormatError, PredictionsError, one_line
@@ -41,6 +41,8 @@ class PredictionsManifest(StrictModel):
     anchors: AnchorConfig
     models: tuple[ModelSpec, ...]
     """With the prices of the predicted costs."""
+    routing_gain: RoutingGain | None = None
+    """Whether routing pays on the bank; None where its fit has not found out."""
     reasoner: ReasonerSpec | None = None
     """The reasoner that was queried; None if none was."""
     files: dict[str, str]
@@ -73,6 +75,8 @@ class StoredPredictions:
     reference: ReferencePopulation | None
     outcomes: Outcomes | None
     """In single precision, in the order of the shards."""
+    has_means: bool = False
+    """Whether all questions get the mean estimates of the models."""
 
     @classmethod
     def open(cls, path: Path) -> "StoredPredictions":
@@ -95,6 +99,15 @@ class StoredPredictions:
     def model_ids(self) -> tuple[str, ...]:
         """Names of the models, in their order."""
         return tuple(model.id for model in self.models)
+
+    @property
+    def routing_gain(self) -> RoutingGain | None:
+        """Whether routing pays on the bank; None where that is unknown."""
+        return self.manifest.routing_gain
+
+    def with_means(self) -> "StoredPredictions":
+        """Return the same questions, each with the mean estimates of the models."""
+        return replace(self, has_means=True)
 
     def select_models(self, wanted: tuple[str, ...]) -> "StoredPredictions":
         """Return the part of a pool, in its order; several samples of a model are derived."""
@@ -127,14 +140,17 @@ class StoredPredictions:
             outcomes = self.outcomes and self.outcomes.select_questions(rows)
             estimates = arms.estimates(predictions.estimates)
             selected = replace(predictions, models=self.model_ids, estimates=estimates)
-            yield PredictionSet(selected, self.models, self.reference, outcomes)
+            shard = PredictionSet(
+                selected, self.models, self.reference, outcomes, self.routing_gain
+            )
+            yield shard.with_means() if self.has_means else shard
             first = rows.stop
 
     def load_all(self) -> PredictionSet:
         """Read all shards."""
         predictions = Predictions.concatenate([s.predictions for s in self.iter_shards()])
         outcomes = self.outcomes and self.outcomes.select_questions(slice(None))
-        return PredictionSet(predictions, self.models, self.reference, outcomes)
+        return PredictionSet(predictions, self.models, self.reference, outcomes, self.routing_gain)
 
     def _predictions(self, columns: Sequence[str]) -> Iterator[Predictions]:
         expected = tuple(model.id for model in self.manifest.models)

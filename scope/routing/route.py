@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from scope.arms import Arm, assumed_arms
-from scope.bank import fit_alpha_scale
+from scope.bank import RoutingGain, fit_alpha_scale
 from scope.errors import ConfigError
 from scope.policy import (
     AlphaScale,
@@ -27,25 +27,37 @@ from scope.routing.routing import DECISION_COLUMNS, SCORE_COLUMNS, RoutingResult
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """The objective of a routing: exactly one of these values."""
+    """The objective of a routing: exactly one of the values.
+
+    With `auto`, questions are told apart only where routing is shown to pay on the bank.
+    Elsewhere every question has the mean estimates of the models, so that an alpha, a quality
+    or a cost gives one model for all of them, and a budget the best mix of models.
+    """
 
     alpha: float | None = None
     budget_usd: float | None = None
     min_quality: float | None = None
     max_cost_usd: float | None = None
+    auto: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.settings) != 1:
+        names = tuple(field.name for field in fields(self) if field.name != "auto")
+        given = [name for name in names if getattr(self, name) is not None]
+        if len(given) != 1:
             raise ConfigError(
-                f"exactly one of {', '.join(field.name for field in fields(self))} must be the "
-                f"objective; got {' and '.join(self.settings) or 'none'}"
+                f"exactly one of {', '.join(names)} must be the "
+                f"objective; got {' and '.join(given) or 'none'}"
             )
 
     @property
     def settings(self) -> dict[str, float]:
-        """The value by its name."""
+        """The value by its name, and `auto` where it is set."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: v for name, v in values.items() if v is not None and v is not False}
+
+    def uses_means(self, gain: RoutingGain | None) -> bool:
+        """Return whether every question gets the mean estimates of the models."""
+        return self.auto and not (gain is not None and gain.pays)
 
     def policy(self, alpha_scale: AlphaScale | None) -> Policy:
         """Return the policy for an objective other than a budget.
@@ -107,6 +119,8 @@ def route(
     NoEvidenceError
         If the objective is a budget and no question has known estimates.
     """
+    if objective.uses_means(predicted.routing_gain):
+        predicted = predicted.with_means()
     ((routing, _),) = BoundPolicy.bind(predicted, objective, alpha_scale).routings(predicted)
     return routing
 
@@ -123,6 +137,8 @@ def route_to_file(
     over `curve_alphas`, which is written where outcomes are known. Raises the same errors as
     `route`.
     """
+    if objective.uses_means(predicted.routing_gain):
+        predicted = predicted.with_means()
     bound = BoundPolicy.bind(predicted, objective)
     summary = RoutingSummary.from_routings(bound.routings(predicted, SCORE_COLUMNS))
     summary = replace(summary, assumed=assumed_arms(predicted.models))
@@ -189,7 +205,12 @@ class BoundPolicy:
             choices = self.choose(predictions, first)
             first += len(predictions.question_ids)
             routing = RoutingResult(
-                self.policy.name, self.settings, predictions, choices, self.overshoot_usd
+                self.policy.name,
+                self.settings,
+                predictions,
+                choices,
+                self.overshoot_usd,
+                shard.has_means,
             )
             yield routing, shard.truth()
 

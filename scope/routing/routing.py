@@ -157,6 +157,8 @@ class RoutingResult:
     choices : Choices
     overshoot_usd : float
         Excess of the plan over the budget; 0 without a budget.
+    has_means : bool
+        Whether all questions have the mean estimates of the models.
     """
 
     policy: str
@@ -164,6 +166,7 @@ class RoutingResult:
     predictions: Predictions
     choices: Choices
     overshoot_usd: float = 0.0
+    has_means: bool = False
 
     def planned(self) -> RoutingScore:
         """Return the expected accuracy and cost."""
@@ -190,7 +193,8 @@ class RoutingResult:
         p, cost = e.p_correct_qm[q, m], e.cost_usd_qm[q, m]
         low, high = e.p_correct.low_qm[q, m], e.p_correct.high_qm[q, m]
         interval = "" if math.isnan(low + high) else f" ({low:.2f}–{high:.2f})"
-        text = f"p {p:.2f}{interval} for {format_usd(cost)}"
+        name = "mean p" if self.has_means else "p"
+        text = f"{name} {p:.2f}{interval} for {format_usd(cost)}"
         if not self.choices.satisfied_q[q]:
             text += "; no permitted model meets the target"
         better = self._next_better(q, m)

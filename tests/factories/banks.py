@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from scope import Bank, Estimates, ModelSpec, Predictions
+from scope.bank import GainInterval, RoutingGain
 from scope.embedding.spec import EmbedderSpec
 from scope.embedding.text_features import FEATURES
 from scope.outcomes import Outcomes
@@ -139,3 +140,16 @@ def two_kinds(n_anchors=60, *, seed=0, models=(SMALL, LARGE)):
     features[:, FEATURES.index("n_operators")] = np.where(maths, 5, 0)
     categories = tuple(np.where(maths, "maths", "law").tolist())
     return replace(bank, categories=categories, features_af=features)
+
+
+def gain_of(low):
+    """A finding on routing whose interval over the best mix begins at `low`."""
+    interval = GainInterval(value=low + 0.01, low=low, high=low + 0.02)
+    return RoutingGain(
+        over_mix=interval,
+        over_single=interval,
+        n_anchors=100,
+        model="small",
+        accuracy=0.5,
+        usd_per_1k=1.0,
+    )

@@ -1,6 +1,6 @@
 """Sets of questions in portions, like shards on disk."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
@@ -43,12 +43,18 @@ class Portions:
     def reference(self):
         return self.whole.reference
 
+    @property
+    def routing_gain(self):
+        return self.whole.routing_gain
+
+    def with_means(self):
+        return Portions(self.whole.with_means(), self.cuts)
+
     def iter_shards(self, columns=()):
         for rows in self.cuts:
             outcomes: Outcomes | None = self.whole.outcomes
-            yield PredictionSet(
-                rows_of(self.whole.predictions, rows),
-                self.whole.models,
-                self.whole.reference,
-                outcomes and outcomes.select_questions(rows),
+            yield replace(
+                self.whole,
+                predictions=rows_of(self.whole.predictions, rows),
+                outcomes=outcomes and outcomes.select_questions(rows),
             )

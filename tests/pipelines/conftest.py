@@ -6,8 +6,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.embedding.cached import open_embedding_cache
+from pipelines.embedding.encoder_actor import EncoderSpec
 from scope import AnchorConfig, save_bank
 from scope.bank.reference_population import ReferencePopulation
+from scope.embedding import MINILM
 from scope.embedding.spec import EmbedderSpec
 from scope.outcomes import Outcomes
 from scope.pool import Resampling
@@ -24,6 +27,20 @@ from tests.pipelines.runs import content, finish
 
 P = [[0.5, 0.9], [0.5, 0.6], [0.5, 0.8]]
 COST = [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]
+
+
+@pytest.fixture
+def embedded(monkeypatch, tmp_path):
+    """A cache that has a vector of each of some texts, so that no Ray starts."""
+
+    def fill(*texts):
+        monkeypatch.setenv("SCOPE_CACHE", str(tmp_path / "cache"))
+        vectors = np.random.default_rng(0).standard_normal((len(texts), 384))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        with open_embedding_cache(EncoderSpec(MINILM, None, cache=tmp_path / "cache")) as cache:
+            cache.add(cache.keys(texts), vectors.astype(np.float32))
+
+    return fill
 
 
 @pytest.fixture

@@ -138,3 +138,14 @@ def test_a_budget_is_positive_or_none():
     assert parse_settings(OPEN).spend.budget_usd_per_day is None
     with pytest.raises(ConfigError, match=r"spend.budget_usd_per_day: expected more than 0, got 0"):
         parse_settings(OPEN | {"spend": {"budget_usd_per_day": 0}})
+
+
+@pytest.mark.parametrize("policy", ["auto", {"alpha": 0.6, "auto": True}], ids=["word", "field"])
+def test_auto_is_the_default_alpha_where_routing_pays(policy):
+    """
+    The word alone, or beside an objective.
+    """
+    settings = parse_settings(OPEN | {"policy": policy})
+
+    assert settings.policy.auto
+    assert settings.policy.objective_settings == {"alpha": 0.6}

@@ -227,3 +227,18 @@ def test_samples_without_evidence_are_refused(scope, predicted, tmp_path):
     assert code == 2
     assert "arm 'small@3': the predictions cannot tell what 3 samples of small are worth" in err
     assert not (tmp_path / "r.json").exists()
+
+
+def test_auto_says_that_the_bank_does_not_tell(scope, predicted, tmp_path):
+    """
+    Predictions of a bank without a finding: the means, .5 and .77, and one model for all.
+    """
+    flags = ("--policy", "auto", "--alpha", 1, "--output", tmp_path / "r.json")
+
+    code, out, err = scope("route", "--predictions", predicted, *flags)
+
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert code == 0, err
+    assert "does not tell whether routing pays" in " ".join(out.split())
+    assert result["settings"] == {"alpha": 1.0, "auto": True, "trade_off": 0.0}
+    assert result["result"]["model_distribution"] == {"large": 3}

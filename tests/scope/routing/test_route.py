@@ -1,6 +1,7 @@
 """Routing, of questions in memory and in portions."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from scope.errors import ConfigError, NoEvidenceError
 from scope.outcomes import Outcomes
 from scope.routing.prediction_set import PredictionSet
 from scope.routing.route import Objective, restrict_models, route, route_to_file
-from tests.factories.banks import LARGE, MIDDLE, SMALL, predictions_of
+from tests.factories.banks import LARGE, MIDDLE, SMALL, gain_of, predictions_of
 from tests.factories.partitions import Portions, cut
 
 MODELS = (SMALL, MIDDLE, LARGE)
@@ -24,6 +25,8 @@ TARGETS = [
     {"budget_usd": 2.0},
     {"min_quality": 0.5},
     {"max_cost_usd": 0.2},
+    {"alpha": 0.6, "auto": True},
+    {"budget_usd": 2.0, "auto": True},
 ]
 
 
@@ -45,7 +48,7 @@ def predicted_sets(draw):
     return PredictionSet(predictions_of(p, cost, NAMES), MODELS, calibration, outcomes)
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: next(iter(target)))
+@pytest.mark.parametrize("target", TARGETS, ids=" ".join)
 @settings(max_examples=25)
 @given(predicted_sets(), st.data())
 def test_a_routing_file_does_not_depend_on_the_portions(tmp_path_factory, target, whole, data):
@@ -121,3 +124,79 @@ def test_portions_are_restricted_like_the_whole():
     portions = Portions(two_questions(), [slice(0, 1), slice(1, 2)])
 
     assert restrict_models(portions, None, (), ("small",)).model_ids == ("large",)
+
+
+def differing(gain=None):
+    """A question that small answers and one that large does; .5 and .6 on average."""
+    p = [[0.9, 0.3], [0.1, 0.9]]
+    tokens = np.array([[1e6, 2e6]] * 2) / 2
+    population = ReferencePopulation(AnchorConfig(), np.array(p), tokens * 0, tokens)
+    predictions = predictions_of(p, [[1.0, 2.0]] * 2, ("small", "large"))
+    return PredictionSet(predictions, (SMALL, LARGE), population, None, gain)
+
+
+@pytest.mark.parametrize(
+    ("gain", "chosen"),
+    [
+        pytest.param(gain_of(0.001), ["small", "large"], id="routing pays"),
+        pytest.param(gain_of(0.0), ["large", "large"], id="it does not"),
+        pytest.param(None, ["large", "large"], id="unknown"),
+    ],
+)
+def test_auto_tells_questions_apart_only_where_routing_pays(gain, chosen):
+    """
+    Elsewhere all have the means .5 and .6, of which the higher wins at alpha 1.
+    """
+    routing = route(differing(gain), Objective(alpha=1.0, auto=True))
+
+    assert [decision["selected_model"] for decision in routing.decisions()] == chosen
+
+
+def test_without_auto_questions_are_told_apart_anyway():
+    """
+    Whatever the fit has found.
+    """
+    routing = route(differing(gain_of(-0.01)), Objective(alpha=1.0))
+
+    assert routing.choices.model_q.tolist() == [0, 1]
+
+
+def test_means_say_so_and_have_no_interval():
+    """
+    In the reason of a decision.
+    """
+    (first, _) = route(differing(), Objective(alpha=1.0, auto=True)).decisions()
+
+    assert first["reason"].startswith("mean p 0.60 for $")
+    assert (first["p_low"], first["p_high"]) == (None, None)
+
+
+def test_a_question_without_estimates_has_no_means():
+    """
+    What failed stays failed.
+    """
+    failed = predictions_of([[np.nan, np.nan]], [[np.nan, np.nan]], ("small", "large"))
+    predicted = replace(differing(), predictions=failed)
+
+    routing = route(predicted, Objective(alpha=1.0, auto=True))
+
+    assert routing.choices.model_q.tolist() == [-1]
+
+
+def test_auto_needs_the_reference_population():
+    """
+    A bank that was never fitted has none.
+    """
+    predicted = replace(differing(), reference=None)
+
+    with pytest.raises(ConfigError, match="policy auto needs the models' means"):
+        route(predicted, Objective(min_quality=0.5, auto=True))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.6])
+def test_settings_name_the_value_and_auto(value):
+    """
+    Nought is a value; what is not set is left out.
+    """
+    assert Objective(alpha=value).settings == {"alpha": value}
+    assert Objective(alpha=value, auto=True).settings == {"alpha": value, "auto": True}
