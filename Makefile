@@ -45,6 +45,7 @@ bench: $(STAMP)  ## speed as ratios, then quality; SCOPE_DATA names a folder of 
 	$(BIN)/python -m benchmarks.new_models
 	$(BIN)/python -m benchmarks.selective_query
 	$(BIN)/python -m benchmarks.out_of_distribution
+	$(BIN)/python -m benchmarks.drift
 	$(BIN)/python -m benchmarks.guards
 	$(BIN)/python -m benchmarks.serving
 

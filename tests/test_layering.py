@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "scope.routing": (
         "scope scope.arms scope.storage scope.reasoner scope.embedding scope.policy scope.bank"
     ),
+    "scope.traffic": "scope scope.embedding scope.bank scope.routing",
     "scope.predictor": "scope scope.embedding scope.forecast scope.bank",
     "scope.evaluation": (
         "scope scope.arms scope.storage scope.reasoner scope.policy scope.fusion scope.bank "

@@ -9,7 +9,7 @@ SCORED = f'{{{APP},bin!="unknown"}}'
 
 def quality() -> tuple[barchart.Panel | timeseries.Panel, ...]:
     """Return the panels of the row."""
-    return (_calibration(), _scores(), _distribution(), _sources())
+    return (_calibration(), _scores(), _drift(), _distribution(), _sources())
 
 
 def _calibration() -> barchart.Panel:
@@ -62,6 +62,23 @@ def _scores() -> timeseries.Panel:
     )
 
 
+def _drift() -> timeseries.Panel:
+    replicas = f"count(last_over_time(ray_scope_info{{{APP}}}[1m]) == 1)"
+    models = f"count(count by (candidate) (ray_scope_candidate_decisions_total{{{APP}}}))"
+    evidence = f"exp(last_over_time(ray_scope_drift_log_evidence{{{APP}}}[1m]))"
+    return graph(
+        "Evidence of drift",
+        "That scores of a model have left its predicted p, since the replicas started: logarithm "
+        "of the mean over replicas. Above the limit: scope bank drift tells since when and where.",
+        "none",
+        [
+            query(f"ln(sum by (model) ({evidence}) / scalar({replicas}))", "{{model}}"),
+            query(f"ln(100 * {models})", "limit"),
+        ],
+        width=12,
+    )
+
+
 def _distribution() -> timeseries.Panel:
     rate = "sum(rate(ray_scope_prompts_total{%s}[$__rate_interval]))"
     known = rate % f'{APP},distribution!="unknown"'
@@ -73,6 +90,7 @@ def _distribution() -> timeseries.Panel:
             "the red line for long: add anchors of this kind (scope bank, scope measure).",
             "percentunit",
             [query(f"({out} or 0 * {known}) / {known}", "out of distribution")],
+            width=12,
         ),
         0.5,
     )
@@ -91,5 +109,6 @@ def _sources() -> timeseries.Panel:
                     "{{source}}",
                 )
             ],
+            width=12,
         )
     )

@@ -68,6 +68,11 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
 }
 GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "scope_drift_log_evidence": (
+        "Evidence that the scores of a model have left its predictions, by the scores of this "
+        "replica since it started; natural logarithm, 0 is none.",
+        ("model",),
+    ),
     "scope_breaker_state": (
         "Circuit breaker of an upstream: 0 closed, 1 half-open, 2 open.",
         ("model",),

@@ -3,6 +3,7 @@
 import math
 import time
 from collections import Counter as Multiset
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -20,6 +21,7 @@ from deployments.telemetry.definitions import (
 )
 from deployments.telemetry.recent_decisions import RecentDecision, tenth_of
 from deployments.upstream import Attempt, Upstream
+from scope.traffic import CalibrationTest
 
 Labels = tuple[tuple[str, str], ...]
 """Names and values of the labels of one series."""
@@ -48,6 +50,7 @@ class Metrics:
         }
         self._spend = DailySpend()
         self._comparisons: dict[str, ComparisonSums] = {}
+        self._drift = defaultdict[str, CalibrationTest](CalibrationTest)
         self._values: dict[str, dict[Labels, float]] = {name: {} for name in GAUGES}
 
     def count_response(self, endpoint: str, status: int) -> None:
@@ -108,6 +111,20 @@ class Metrics:
         self._count("scope_feedback_total", 1, **labels)
         self._count("scope_feedback_score_total", score, **labels)
         self._count("scope_feedback_predicted_total", decision.p_correct, **labels)
+        if decision.model is not None and decision.p_correct is not None:
+            self._test_drift(decision.model, decision.p_correct, score)
+
+    def _test_drift(self, model: str, p_correct: float, score: float) -> None:
+        """Add a score to the evidence of drift of a model.
+
+        Each replica tests the scores of its own decisions, and a replica that starts, as every one
+        does for another bank, has none. The mean of the evidence over the replicas, which the
+        alert ScopeDrift takes, is again a wealth that cannot grow in expectation, however their
+        scores depend on each other: the false-alarm rate is that of one generation of replicas.
+        """
+        test = self._drift[model]
+        test.add(p_correct, score)
+        self._set("scope_drift_log_evidence", float(test.log_evidence_n[0]), model=model)
 
     def count_attempts(self, attempts: Iterable[Attempt], upstreams: Iterable[Upstream]) -> None:
         """Count the calls of one request, and update the breaker states."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.commands.add_model import add as add_model
+from pipelines.commands.bank_drift import drift
 from pipelines.commands.bank_import import import_logs
 from pipelines.commands.bank_start import start
 from pipelines.commands.bank_table import models_table
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command("add-model")(add_model)
 app.command("import")(import_logs)
 app.command()(start)
+app.command()(drift)
 app.command()(fit)
 app.command("fit-samples")(fit_samples)
 

@@ -9,6 +9,7 @@ from scope.routing.frontier import (
     mix_hull,
     planned_score,
 )
+from scope.routing.log_records import DecisionLogReader, LoggedRequest, LoggedScore, ScoreLogReader
 from scope.routing.logged import LoggedDecisions
 from scope.routing.metrics import GroundTruth, RoutingScore, finite_or_none, score_json
 from scope.routing.prediction_set import PredictionSet, PredictionSource, outcomes_of
@@ -33,9 +34,12 @@ __all__ = [
     "SCORE_COLUMNS",
     "AlphaSweep",
     "DecisionHistory",
+    "DecisionLogReader",
     "FrontierPoint",
     "GroundTruth",
     "LoggedDecisions",
+    "LoggedRequest",
+    "LoggedScore",
     "Objective",
     "PlannedAndRealised",
     "PredictionSet",
@@ -45,6 +49,7 @@ __all__ = [
     "RoutingResult",
     "RoutingScore",
     "RoutingSummary",
+    "ScoreLogReader",
     "StoredPredictions",
     "finite_or_none",
     "format_usd",

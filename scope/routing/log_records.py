@@ -1,8 +1,9 @@
-"""Records of a decision log, validated line by line."""
+"""Records of a decision log and of the scores beside it, validated line by line."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
@@ -12,6 +13,9 @@ from scope.text_files import UTF8_MARK
 
 FiniteOrNone = FiniteFloat | None
 """A number, or null if unknown."""
+
+LogTime = Annotated[datetime | None, Field(strict=False)]
+"""ISO 8601 with a time zone; None where the log does not tell."""
 
 
 BANK_STRATEGY = "prehoc"
@@ -23,9 +27,21 @@ FEEDBACK = "feedback-"
 
 
 class _Line(BaseModel):
-    """The fields of a JSON object that a replay needs; other fields are ignored."""
+    """The fields of a JSON object that are read; other fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    def check(self) -> None:
+        """Check what the types of the fields do not tell.
+
+        Raises
+        ------
+        ConfigError
+            With the mistake.
+        """
+
+
+Record = TypeVar("Record", bound=_Line)
 
 
 class Candidate(_Line):
@@ -57,6 +73,15 @@ class LoggedRequest(_Line):
     candidates: tuple[Candidate, ...] | None
     real_cost_usd: FiniteOrNone
     strategy: str = BANK_STRATEGY
+    time: LogTime = None
+    key: str | None = None
+    """Name of the API key."""
+    prompt: str | None = None
+    """None where the log keeps no texts."""
+    answered_by: str | None = None
+    """The model that answered; None where none did, or only a decision was asked for."""
+    prompt_tokens: FiniteOrNone = None
+    completion_tokens: FiniteOrNone = None
 
     @property
     def decided(self) -> bool:
@@ -67,6 +92,11 @@ class LoggedRequest(_Line):
         """
         chosen = self.model in {candidate.model for candidate in self.candidates or ()}
         return self.policy is not None and chosen and self.strategy == BANK_STRATEGY
+
+    def check(self) -> None:
+        """Check the objective of a request that can be replayed."""
+        if self.decided:
+            self.objective()
 
     def objective(self) -> Objective:
         """Return the objective of the request.
@@ -84,10 +114,23 @@ class LoggedRequest(_Line):
         return Objective(**settings)
 
 
-class DecisionLogReader:
-    """Reads the requests of one file, or of all files of a folder in order of name.
+class LoggedScore(_Line):
+    """The score of one decision's answer."""
 
-    Files with scores of decisions are left out.
+    id: Annotated[str, Field(min_length=1)]
+    """Of the decision."""
+    score: Annotated[float, Field(ge=0, le=1)]
+    """1 = right, 0 = wrong, or a grade between them."""
+    time: LogTime = None
+    key: str | None = None
+    model: str | None = None
+    """The model that answered."""
+    p_correct: FiniteOrNone = None
+    """Predicted for it; None where it is unknown."""
+
+
+class _LogReader(Generic[Record]):
+    """Reads the records of one file, or of all files of a folder in order of name.
 
     Attributes
     ----------
@@ -95,24 +138,33 @@ class DecisionLogReader:
         Files read so far that end in a truncated line.
     """
 
+    record: type[Record]
+    what: ClassVar[str]
+    """One record, in a message of an error."""
+
+    @staticmethod
+    def is_of(name: str) -> bool:
+        """Tell whether a file of that name holds such records."""
+        raise NotImplementedError
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self.n_truncated = 0
 
-    def __iter__(self) -> Iterator[tuple[str, LoggedRequest]]:
-        """Yield the file and line number of every request, and the request.
+    def __iter__(self) -> Iterator[tuple[str, Record]]:
+        """Yield the file and line number of every record, and the record.
 
         Raises
         ------
         FormatError
-            If a file cannot be read, or a line is not a request and not truncated; the message
+            If a file cannot be read, or a line is not a record and not truncated; the message
             names file and line.
         """
         for file in self._files():
             try:
                 with file.open("rb") as lines:
                     for number, line in enumerate(lines, start=1):
-                        yield from self._request(
+                        yield from self._record(
                             f"{file}: line {number}", line.removeprefix(UTF8_MARK)
                         )
             except OSError as error:
@@ -121,20 +173,12 @@ class DecisionLogReader:
     def _files(self) -> list[Path]:
         if not self._path.is_dir():
             return [self._path]
-        files = sorted(
-            file
-            for file in self._path.glob("*.jsonl*")
-            if not file.name.startswith((".", FEEDBACK))
-        )
-        if not files:
-            raise FormatError(f"{self._path} holds no decision log; expected files *.jsonl")
-        return files
+        return [file for file in sorted(self._path.glob("*.jsonl*")) if self.is_of(file.name)]
 
-    def _request(self, position: str, line: bytes) -> Iterator[tuple[str, LoggedRequest]]:
+    def _record(self, position: str, line: bytes) -> Iterator[tuple[str, Record]]:
         try:
-            request = LoggedRequest.model_validate_json(line)
-            if request.decided:
-                request.objective()
+            record = self.record.model_validate_json(line)
+            record.check()
         except ValidationError as error:
             if not line.endswith(b"\n"):
                 self.n_truncated += 1
@@ -142,7 +186,37 @@ class DecisionLogReader:
             mistake = error.errors(include_url=False)[0]
             where = ".".join(map(str, mistake["loc"]))
             what = f"{where}: {mistake['msg']}" if where else mistake["msg"]
-            raise FormatError(f"{position} is not a logged decision: {what}") from error
+            raise FormatError(f"{position} is not a {self.what}: {what}") from error
         except ConfigError as error:
-            raise FormatError(f"{position} is not a logged decision: {error}") from error
-        yield position, request
+            raise FormatError(f"{position} is not a {self.what}: {error}") from error
+        yield position, record
+
+
+class DecisionLogReader(_LogReader[LoggedRequest]):
+    """Reads the requests of one file, or of a folder; files with scores are left out."""
+
+    record = LoggedRequest
+    what = "logged decision"
+
+    @staticmethod
+    def is_of(name: str) -> bool:
+        """Tell whether a file of that name holds decisions."""
+        return not name.startswith((".", FEEDBACK))
+
+    def _files(self) -> list[Path]:
+        files = super()._files()
+        if not files:
+            raise FormatError(f"{self._path} holds no decision log; expected files *.jsonl")
+        return files
+
+
+class ScoreLogReader(_LogReader[LoggedScore]):
+    """Reads the scores of one file, or of a folder with the decisions; there may be none."""
+
+    record = LoggedScore
+    what = "logged score"
+
+    @staticmethod
+    def is_of(name: str) -> bool:
+        """Tell whether a file of that name holds scores."""
+        return name.startswith(FEEDBACK)

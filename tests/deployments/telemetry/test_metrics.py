@@ -94,6 +94,22 @@ def test_a_score_is_counted_by_model_and_tenth(metrics):
     assert metrics.counted["scope_feedback_predicted_total"].values == {("a", "0.7"): 0.75}
 
 
+def test_scores_far_from_the_predictions_are_evidence_of_drift(metrics):
+    """
+    A model that is wrong forty times at 0.75, and one that is right three times of four; a score
+    without a probability says nothing. The alert wants log(100 x 2 models) = 5.3.
+    """
+    for n in range(40):
+        metrics.count_feedback(RecentDecision("ann", "fallen", 0.75), 0.0)
+        metrics.count_feedback(RecentDecision("ann", "good", 0.75), float(n % 4 > 0))
+        metrics.count_feedback(RecentDecision("ann", "unpredicted", None), 0.0)
+
+    evidence = metrics.gauged["scope_drift_log_evidence"].values
+    assert evidence.keys() == {("fallen",), ("good",)}
+    assert evidence["fallen",] > math.log(200)
+    assert evidence["good",] < 0.5
+
+
 def test_gauges_are_exported_again(metrics):
     """
     Ray forgets a gauge that is not set for a while.
