@@ -1,4 +1,4 @@
-"""``scope bank``: build, import, fit, extend, show and verify anchor banks."""
+"""``scope bank``: build, import, fit, extend, grow, show and verify anchor banks."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.commands.add_model import add as add_model
+from pipelines.commands.bank_grow import grow_bank
 from pipelines.commands.bank_import import import_logs
 from pipelines.commands.fit import fit
 from pipelines.commands.fit_samples import fit_samples
@@ -31,10 +32,11 @@ from scope.pool import ModelSpec
 from scope.questions import REFUSE
 
 app = typer.Typer(
-    help="Build, import, fit, extend, show and verify anchor banks.", no_args_is_help=True
+    help="Build, import, fit, extend, grow, show and verify anchor banks.", no_args_is_help=True
 )
 
 app.command("add-model")(add_model)
+app.command("grow")(grow_bank)
 app.command("import")(import_logs)
 app.command()(fit)
 app.command("fit-samples")(fit_samples)

@@ -6,8 +6,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.embedding.cached import open_embedding_cache
+from pipelines.embedding.encoder_actor import EncoderSpec
 from scope import AnchorConfig, save_bank
 from scope.bank.reference_population import ReferencePopulation
+from scope.embedding import MINILM
 from scope.embedding.spec import EmbedderSpec
 from scope.outcomes import Outcomes
 from scope.pool import Resampling
@@ -95,3 +98,17 @@ def texts(tmp_path_factory):
     rows = [{"id": f"q{n}", "prompt": f"What is {n} + {n}{'?' * (n % 7)}"} for n in range(768)]
     path.write_text("\n".join(json.dumps(row) for row in rows))
     return ["--query-file", path, "--replicas", 1]
+
+
+@pytest.fixture
+def embedded(monkeypatch, tmp_path):
+    """A cache that has a vector of each of some texts, so that no Ray starts."""
+
+    def fill(*texts):
+        monkeypatch.setenv("SCOPE_CACHE", str(tmp_path / "cache"))
+        vectors = np.random.default_rng(0).standard_normal((len(texts), 384))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        with open_embedding_cache(EncoderSpec(MINILM, None, cache=tmp_path / "cache")) as cache:
+            cache.add(cache.keys(texts), vectors.astype(np.float32))
+
+    return fill

@@ -1,10 +1,6 @@
-import numpy as np
 import pytest
 
-from pipelines.embedding.cached import open_embedding_cache
-from pipelines.embedding.encoder_actor import EncoderSpec
 from scope.bank import load_bank
-from scope.embedding import MINILM
 from tests.pipelines.imports.rows import (
     ALPACA,
     BATCH,
@@ -39,20 +35,6 @@ def test_a_bank_from_logs_of_two_models(scope, cluster, tmp_path):
     assert bank.prompts == ("1 + 1?", "2 + 2?")
     assert bank.outcomes.correct_am[0].tolist() == [0.5, 1.0]
     assert [model.usd_per_mtok_in for model in bank.models] == [2.5, 0.15]
-
-
-@pytest.fixture
-def embedded(monkeypatch, tmp_path):
-    """A cache that has a vector of each of some texts, so that no Ray starts."""
-
-    def fill(*texts):
-        monkeypatch.setenv("SCOPE_CACHE", str(tmp_path / "cache"))
-        vectors = np.random.default_rng(0).standard_normal((len(texts), 384))
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        with open_embedding_cache(EncoderSpec(MINILM, None, cache=tmp_path / "cache")) as cache:
-            cache.add(cache.keys(texts), vectors.astype(np.float32))
-
-    return fill
 
 
 TEXTS = (
