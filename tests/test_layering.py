@@ -33,8 +33,10 @@ MAY_IMPORT = {
     "scope.routing": (
         "scope scope.arms scope.storage scope.reasoner scope.embedding scope.policy scope.bank"
     ),
-    "scope.traffic": "scope scope.embedding scope.bank scope.routing",
     "scope.predictor": "scope scope.embedding scope.forecast scope.bank",
+    "scope.traffic": (
+        "scope scope.embedding scope.bank scope.questions scope.routing scope.predictor"
+    ),
     "scope.evaluation": (
         "scope scope.arms scope.storage scope.reasoner scope.policy scope.fusion scope.bank "
         "scope.samples scope.routing scope.predictor"
@@ -106,6 +108,7 @@ MAY_IMPORT = {
         "pipelines.config pipelines.terminal pipelines.cluster pipelines.embedding "
         "pipelines.reasoner pipelines.bank"
     ),
+    "pipelines.traffic": "pipelines.terminal pipelines.embedding pipelines.bank",
     "pipelines.imports": "",
     "pipelines.measure": "pipelines.terminal",
     "pipelines.samples": "pipelines.terminal pipelines.cluster pipelines.measure",
@@ -113,7 +116,7 @@ MAY_IMPORT = {
     "pipelines.commands": (
         "pipelines.config pipelines.terminal pipelines.cluster pipelines.embedding "
         "pipelines.reasoner pipelines.bank pipelines.predict pipelines.imports pipelines.measure "
-        "pipelines.samples pipelines.train"
+        "pipelines.traffic pipelines.samples pipelines.train"
     ),
     "pipelines": "pipelines.terminal",
 }

@@ -186,7 +186,7 @@ async def feedback(request: Request) -> Response:
     """Take the score of a decision; the first one counts."""
     context, raw = await _admit("feedback", request)
     try:
-        body = FeedbackBody.parse(raw)
+        body = FeedbackBody.parse(raw, request.headers)
         receipt = await _router(request).feedback.submit(context.client, body)
         return JSONResponse({"decision_id": body.decision_id, **receipt._asdict()})
     finally:

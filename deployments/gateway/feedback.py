@@ -18,6 +18,9 @@ class Feedback(NamedTuple):
     """Name of the API key; only the key that asked for a decision may score it."""
     decision_id: str
     score: float
+    label: str | None = None
+    """In whose place the score stands; None where the client sent a number."""
+    comment: str | None = None
 
 
 class FeedbackReceipt(NamedTuple):
@@ -60,12 +63,12 @@ class FeedbackService:
         OverloadedError
             If a replica does not answer.
         """
-        feedback = Feedback(client, body.decision_id, body.score)
+        feedback = Feedback(client, body.decision_id, body.value, body.label, body.comment)
         receipt = self.record(feedback) or await self._ask_peers(feedback)
-        if receipt.score != body.score:
+        if receipt.score != feedback.score:
             raise ScoreConflictError(
                 f"score: decision {body.decision_id} has the score {receipt.score:g} already, "
-                f"got {body.score:g}; the first score counts",
+                f"got {feedback.score:g}; the first score counts",
                 "score",
             )
         return receipt
@@ -78,7 +81,8 @@ class FeedbackService:
         is_first = decision.score is None
         if decision.score is None:
             decision.score = feedback.score
-            self._request_log.record_feedback(feedback.decision_id, decision, feedback.score)
+            texts = {"label": feedback.label, "comment": feedback.comment}
+            self._request_log.record_feedback(feedback.decision_id, decision, feedback.score, texts)
         return FeedbackReceipt(decision.model, decision.p_correct, decision.score, is_first)
 
     async def _ask_peers(self, feedback: Feedback) -> FeedbackReceipt:

@@ -1,6 +1,7 @@
 """Records of finished requests: metrics, the decision log, and the replica's own log."""
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -99,8 +100,14 @@ class RequestLog:
         self._remember(context)
         self._log(context)
 
-    def record_feedback(self, decision_id: str, decision: RecentDecision, score: float) -> None:
-        """Record the first score of a decision."""
+    def record_feedback(
+        self,
+        decision_id: str,
+        decision: RecentDecision,
+        score: float,
+        texts: Mapping[str, str | None],
+    ) -> None:
+        """Record the first score of a decision, with the label and the comment in `texts`."""
         self._metrics.count_feedback(decision, score)
         self._files.feedback.write(
             {
@@ -111,6 +118,7 @@ class RequestLog:
                 "model": decision.model,
                 "p_correct": decision.p_correct,
                 "score": score,
+                **texts,
             }
         )
         self._metrics.set_unlogged(self._files.failed)

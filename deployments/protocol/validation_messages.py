@@ -45,7 +45,7 @@ PLURALS = {"character": "character", "entrie": "entry"}
 
 CONTAINERS = (list, tuple, dict)
 
-PROMPTS = ("prompt", "prompts", "messages")
+PROMPTS = ("prompt", "prompts", "messages", "comment")
 """Fields with text of users: only the length of their text is shown."""
 
 SECRET = "sha256"

@@ -1,4 +1,4 @@
-"""``scope bank``: start, build, import, fit, extend, show and verify anchor banks."""
+"""``scope bank``: make, fit, extend, watch, show and verify anchor banks."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from pipelines.commands.add_model import add as add_model
 from pipelines.commands.bank_drift import drift
+from pipelines.commands.bank_grow import grow_bank
 from pipelines.commands.bank_import import import_logs
 from pipelines.commands.bank_start import start
 from pipelines.commands.bank_table import models_table
@@ -33,10 +34,11 @@ from scope.errors import BankIntegrityError
 from scope.questions import REFUSE
 
 app = typer.Typer(
-    help="Start, build, import, fit, extend, show and verify anchor banks.", no_args_is_help=True
+    help="Make, fit, extend, watch, show and verify anchor banks.", no_args_is_help=True
 )
 
 app.command("add-model")(add_model)
+app.command("grow")(grow_bank)
 app.command("import")(import_logs)
 app.command()(start)
 app.command()(drift)

@@ -15,8 +15,8 @@ from scope.storage import write_json
 from scope.traffic import (
     FALSE_ALARM_RATE,
     DriftReport,
-    ScoredAnswers,
     ScoredMeans,
+    ScoredPredictions,
     report_drift,
 )
 
@@ -38,7 +38,7 @@ def drift(
     models, regions and time together.
     """
     loaded = load_bank(bank) if bank else None
-    scored = ScoredAnswers.read(decisions, loaded.version if loaded else None)
+    scored = ScoredPredictions.read(decisions, loaded.version if loaded else None)
     report = report_drift(scored.answers, _regions(scored, loaded, as_json=as_json))
     facts = {
         "bank": scored.bank,
@@ -57,7 +57,9 @@ def drift(
         raise typer.Exit(1)
 
 
-def _regions(scored: ScoredAnswers, bank: Bank | None, *, as_json: bool) -> tuple[str | None, ...]:
+def _regions(
+    scored: ScoredPredictions, bank: Bank | None, *, as_json: bool
+) -> tuple[str | None, ...]:
     """Return the regions of the prompts: a bank's categories, else in or out of distribution."""
     if bank is None or len(set(bank.categories)) < 2:
         return scored.regions()
@@ -79,7 +81,7 @@ def _regions(scored: ScoredAnswers, bank: Bank | None, *, as_json: bool) -> tupl
     return scored.categories(bank, embed)
 
 
-def _show(scored: ScoredAnswers, report: DriftReport) -> None:
+def _show(scored: ScoredPredictions, report: DriftReport) -> None:
     """Print the table of streams, of weeks, and a sentence for each alarm."""
     of_bank = f", predicted by bank {scored.bank[:12]}" if scored.bank else ""
     rows = [

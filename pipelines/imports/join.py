@@ -1,6 +1,5 @@
 """Join the answers of several logs by the text of their questions, and write tables of them."""
 
-import hashlib
 import json
 import warnings
 from collections.abc import Iterable, Mapping
@@ -14,11 +13,8 @@ import pyarrow.parquet as pq
 from pipelines.imports.record import Record
 from scope.errors import FormatError, ScopeWarning, join_names
 from scope.pool import ModelSpec
-from scope.questions import LongPrompts
+from scope.questions import LongPrompts, id_of_text
 from scope.token_estimate import estimated_tokens
-
-ID_DIGITS = 16
-"""Hexadecimal digits of the hash of a text that is the id of its question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +105,7 @@ def write_tables(
     """
     rows, outcomes, found = list[str](), list[dict[str, object]](), list[str]()
     for prompt, records in logs.questions.items():
-        question_id = hashlib.sha256(prompt.encode()).hexdigest()[:ID_DIGITS]
+        question_id = id_of_text(prompt)
         golds = (record.gold for record in records if record.gold is not None)
         row = {"id": question_id, "prompt": prompt, "gt": next(golds, None)}
         rows.append(json.dumps({**row, "category": records[0].category}))

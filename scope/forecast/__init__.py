@@ -14,6 +14,7 @@ from scope.forecast.kernel import Kernel, kernel_features
 from scope.forecast.knn import KNNForecaster
 from scope.forecast.neighbour_statistics import (
     effective_sample_size,
+    measured_anchors,
     similarity_weights,
     weighted_means,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "encode_labels",
     "kernel_features",
     "mean_top_similarity",
+    "measured_anchors",
     "select_anchors",
     "similarity_weights",
     "weighted_means",

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-from scope.arrays import Float32Array, FloatArray
-from scope.forecast.neighbour_statistics import model_means
+from scope.arrays import BoolArray, Float32Array, FloatArray
+from scope.forecast.neighbour_statistics import measured_anchors, model_means
 
 NOISE_GRID = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 """Noise-to-signal ratios tried for each direction; the last nearly removes it."""
 
 N_IMPUTATIONS = 3
-"""Rounds in which unknown outcomes are replaced by their leave-one-out predictions."""
+"""Rounds in which unknown outcomes are imputed."""
+
+RIDGE = 1e-3
+"""Added to the variances of the residuals, in mean variances, so that equal models can be told."""
 
 PRIOR_STRENGTH = 10.0
 """Weight of the mean over all models in a model's mean, in anchors."""
@@ -103,24 +106,45 @@ class GaussianProcess:
         ----------
         eigen : KernelEigen
         outcome_am : ndarray of shape (n_anchors, n_models)
-            Any scale; NaN where a model was never run, which is imputed by its own
-            leave-one-out prediction and so does not change the posterior. Every model
-            needs one outcome.
+            Any scale; NaN where a model was never run. Every model needs one outcome.
+
+        Notes
+        -----
+        An unknown outcome is imputed by its expectation given all other anchors, which is its
+        leave-one-out prediction, and given the outcomes of the other models on the same anchor:
+        a question that one model failed is harder for all. Without the second part an anchor
+        with one outcome of many models, as feedback adds, would say that the question is of
+        mean difficulty. The directions, and the covariance of the models' residuals, are those
+        of the measured anchors.
+
+        References
+        ----------
+        .. [1] Dempster, Laird and Rubin, Maximum Likelihood from Incomplete Data via the EM
+           Algorithm, 1977.
         """
         known_am = ~np.isnan(outcome_am)
         mean_m = model_means(outcome_am, PRIOR_STRENGTH)
         centred_am = np.where(known_am, outcome_am - mean_m, 0.0)
-        fitted = cls._fit_complete(eigen, mean_m, centred_am)
-        for _ in range(0 if known_am.all() else N_IMPUTATIONS):
-            centred_am = np.where(known_am, centred_am, fitted.loo_am - mean_m)
-            fitted = cls._fit_complete(eigen, mean_m, centred_am)
+        measured_a = measured_anchors(outcome_am)
+        if known_am.all():
+            return cls._fit_complete(eigen, mean_m, centred_am, measured_a)
+        predicted_am = np.zeros_like(centred_am)
+        for _ in range(N_IMPUTATIONS + 1):
+            centred_am = _impute(centred_am, predicted_am, known_am, measured_a)
+            fitted = cls._fit_complete(eigen, mean_m, centred_am, measured_a)
+            predicted_am = fitted.loo_am - mean_m
         return fitted
 
     @classmethod
     def _fit_complete(
-        cls, eigen: KernelEigen, mean_m: FloatArray, centred_am: FloatArray
+        cls,
+        eigen: KernelEigen,
+        mean_m: FloatArray,
+        centred_am: FloatArray,
+        measured_a: BoolArray,
     ) -> "GaussianProcess":
-        _, _, direction_zm = np.linalg.svd(np.atleast_2d(np.cov(centred_am.T)))
+        """Fit outcomes without NaN; the directions are those of the measured anchors."""
+        _, _, direction_zm = np.linalg.svd(np.atleast_2d(np.cov(centred_am[measured_a].T)))
         centred_az = (centred_am @ direction_zm.T).astype(np.float32)
         loo_gaz = eigen.loo_predictions(centred_az)
         best_z = np.square(loo_gaz - centred_az).sum(axis=1).argmin(axis=0)
@@ -133,3 +157,30 @@ class GaussianProcess:
             weight_az.astype(np.float64) @ direction_zm,
             mean_m + loo_az @ direction_zm,
         )
+
+
+def _impute(
+    centred_am: FloatArray, predicted_am: FloatArray, known_am: BoolArray, measured_a: BoolArray
+) -> FloatArray:
+    """Return the outcomes with the unknown ones replaced by their conditional expectations.
+
+    Anchors with the same known models share one regression of the unknown residuals on the
+    known ones.
+    """
+    residual_am = centred_am - predicted_am
+    covariance_mm = residual_am[measured_a].T @ residual_am[measured_a] / measured_a.sum()
+    # Where all outcomes are equal there is no variance to take a share of.
+    ridge = max(RIDGE * np.diag(covariance_mm).mean(), 1e-12)
+    covariance_mm += ridge * np.eye(len(covariance_mm))
+    imputed_am = centred_am.copy()
+    patterns, pattern_a = np.unique(known_am, axis=0, return_inverse=True)
+    for pattern, known_m in enumerate(patterns):
+        rows = np.flatnonzero(pattern_a.ravel() == pattern)
+        known, unknown = np.flatnonzero(known_m), np.flatnonzero(~known_m)
+        slope = np.linalg.solve(
+            covariance_mm[np.ix_(known, known)], covariance_mm[np.ix_(known, unknown)]
+        )
+        imputed_am[np.ix_(rows, unknown)] = (
+            predicted_am[np.ix_(rows, unknown)] + residual_am[np.ix_(rows, known)] @ slope
+        )
+    return imputed_am

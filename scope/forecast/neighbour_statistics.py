@@ -2,7 +2,10 @@
 
 import numpy as np
 
-from scope.arrays import FloatArray
+from scope.arrays import BoolArray, FloatArray
+
+MIN_MEASURED = 20
+"""Fewest measured anchors that stand for the others in the models' means."""
 
 
 def weighted_means(weight_qk: FloatArray, outcome_qkm: FloatArray) -> FloatArray:
@@ -131,8 +134,38 @@ def weighted_quantiles(
     return quantiles
 
 
+def measured_anchors(outcome_am: FloatArray) -> BoolArray:
+    """Tell which anchors have outcomes of more than half of the models.
+
+    The others may come from feedback: such an anchor tells of the model that was chosen for it,
+    because it was likely to be right. Where fewer than `MIN_MEASURED` have most outcomes, all
+    anchors count.
+
+    Parameters
+    ----------
+    outcome_am : ndarray of shape (n_anchors, n_models)
+        NaN where never run; models without an outcome do not count.
+
+    Returns
+    -------
+    ndarray of shape (n_anchors,)
+
+    Examples
+    --------
+    >>> y = np.vstack([np.ones((20, 3)), [[1.0, np.nan, np.nan]]])
+    >>> measured_anchors(y)[-2:].tolist()
+    [True, False]
+    """
+    known_am = ~np.isnan(outcome_am)
+    n_models = known_am.any(axis=0).sum()
+    measured_a: BoolArray = 2 * known_am.sum(axis=1) > n_models
+    return measured_a if measured_a.sum() >= MIN_MEASURED else np.ones_like(measured_a)
+
+
 def model_means(outcome_am: FloatArray, prior_strength: float) -> FloatArray:
-    """Return each model's mean over the bank, shrunk toward that of all models.
+    """Return each model's mean over the measured anchors, shrunk toward that of all models.
+
+    The mean of a model without an outcome on a measured anchor is that over all anchors.
 
     Parameters
     ----------
@@ -151,9 +184,11 @@ def model_means(outcome_am: FloatArray, prior_strength: float) -> FloatArray:
     >>> model_means(np.array([[1.0, np.nan], [0.0, np.nan]]), 10.0)
     array([0.5, nan])
     """
-    measured = ~np.isnan(outcome_am)
-    n_m = measured.sum(axis=0)
-    total_m = np.where(measured, outcome_am, 0.0).sum(axis=0)
+    known_am = ~np.isnan(outcome_am)
+    measured_am = known_am & measured_anchors(outcome_am)[:, None]
+    measured_am = np.where(measured_am.any(axis=0), measured_am, known_am)
+    n_m = measured_am.sum(axis=0)
+    total_m = np.where(measured_am, outcome_am, 0.0).sum(axis=0)
     mean_m = np.full(len(n_m), np.nan)
     if n_m.any():
         # Each model has the weight in the common mean that its own mean would get.

@@ -23,6 +23,7 @@ from scope.forecast import (
     encode_labels,
     kernel_features,
     mean_top_similarity,
+    measured_anchors,
 )
 from scope.predictions import MIN_P
 from scope.sampling import hash_sample
@@ -66,7 +67,7 @@ def fit_forecaster(bank: Bank, *, min_anchors: int = MIN_ANCHORS) -> Forecaster:
         raise BankError(
             f"{len(bank.ids)} anchors in the bank; at least {min_anchors} are needed to fit it"
         )
-    anchor_n = np.sort(np.array(hash_sample(bank.ids, MAX_TRAINING_ANCHORS), dtype=np.int64))
+    anchor_n = _training_anchors(bank)
     embedding_nd, features_nf = bank.embedding_ad[anchor_n], bank.features_af[anchor_n]
     form = TextFeatureScaler.fit(features_nf)
     categories = _CategoryFit.fit(
@@ -96,6 +97,24 @@ def fit_forecaster(bank: Bank, *, min_anchors: int = MIN_ANCHORS) -> Forecaster:
         loo_p_nm,
         loo_log_length_nm,
     )
+
+
+def _training_anchors(bank: Bank) -> IntArray:
+    """Return the ascending indices of the fitted anchors, drawn by the hashes of their ids.
+
+    Anchors of few models, as feedback adds, may be many: they get at most half of the places, and
+    those that measured anchors leave.
+    """
+    measured_a = measured_anchors(bank.outcomes.correct_am)
+    groups = [np.flatnonzero(measured_a), np.flatnonzero(~measured_a)]
+    n_few = min(
+        len(groups[1]), max(MAX_TRAINING_ANCHORS - len(groups[0]), MAX_TRAINING_ANCHORS // 2)
+    )
+    chosen = [
+        group[hash_sample([bank.ids[anchor] for anchor in group], n)]
+        for group, n in zip(groups, (MAX_TRAINING_ANCHORS - n_few, n_few), strict=True)
+    ]
+    return np.sort(np.concatenate(chosen))
 
 
 @dataclass(frozen=True, slots=True)

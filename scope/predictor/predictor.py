@@ -15,6 +15,7 @@ from scope.forecast import (
     KNNForecaster,
     PromptTokenRegression,
     effective_sample_size,
+    measured_anchors,
     similarity_weights,
 )
 from scope.pool import cost_usd
@@ -75,6 +76,9 @@ class AnchorPredictor:
         self._config = config or bank.anchor_config
         self._bank = bank
         self._index = AnchorIndex(bank.embedding_ad)
+        # An anchor with few outcomes must not take the place of one with all.
+        measured = measured_anchors(bank.outcomes.correct_am).mean()
+        self._n_neighbours = math.ceil(self._config.n_neighbours / measured)
         self._knn = KNNForecaster(bank.outcomes, self._config)
         self._forecaster = bank.forecaster if self._config.use_forecaster else None
         chosen = bank.choice.chosen if bank.choice else "process"
@@ -190,7 +194,7 @@ class AnchorPredictor:
         return np.where(self_index_q >= 0, 1.0, score_q)
 
     def _neighbours(self, embedding_qd: Float32Array, self_index_q: IntArray) -> Neighbours:
-        n_neighbours = self._config.n_neighbours
+        n_neighbours = self._n_neighbours
         if (self_index_q < 0).all():
             return Neighbours(*self._index.search(embedding_qd, n_neighbours))
         return Neighbours(

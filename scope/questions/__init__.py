@@ -32,7 +32,7 @@ from scope.questions.prompts import (
     row_text,
     unwrapped,
 )
-from scope.questions.questions import Questions, read_questions
+from scope.questions.questions import Questions, id_of_text, read_questions
 from scope.questions.readers import PUBLISHED_DATASETS, HubDataset, SourceRow, iter_rows
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "extract_number",
     "final_answer",
     "grader_for",
+    "id_of_text",
     "iter_rows",
     "kappa_interval",
     "length_correlation",

@@ -28,6 +28,11 @@ MODEL_FIELD = "model_name"
 """A row with this field belongs to a (question, model), so its question may repeat."""
 
 
+def id_of_text(text: str) -> str:
+    """Return the id of a question that has none: 16 hexadecimal digits of a hash of its text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 class Question(NamedTuple):
     """One question; gold answer, grader and reference answer are None if the source has none."""
 

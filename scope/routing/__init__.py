@@ -9,7 +9,13 @@ from scope.routing.frontier import (
     mix_hull,
     planned_score,
 )
-from scope.routing.log_records import DecisionLogReader, LoggedRequest, LoggedScore, ScoreLogReader
+from scope.routing.log_records import (
+    BANK_STRATEGY,
+    DecisionLogReader,
+    LoggedRequest,
+    LoggedScore,
+    ScoreLogReader,
+)
 from scope.routing.logged import LoggedDecisions
 from scope.routing.metrics import GroundTruth, RoutingScore, finite_or_none, score_json
 from scope.routing.prediction_set import PredictionSet, PredictionSource, outcomes_of
@@ -28,6 +34,7 @@ from scope.routing.route import Objective, restrict_models, route, route_to_file
 from scope.routing.routing import SCORE_COLUMNS, RoutingResult, RoutingSummary, format_usd
 
 __all__ = [
+    "BANK_STRATEGY",
     "FOLDER",
     "OUTCOMES",
     "REFERENCE",

@@ -74,6 +74,7 @@ class LoggedRequest(_Line):
     real_cost_usd: FiniteOrNone
     strategy: str = BANK_STRATEGY
     time: LogTime = None
+    endpoint: str | None = None
     key: str | None = None
     """Name of the API key."""
     prompt: str | None = None
@@ -127,6 +128,10 @@ class LoggedScore(_Line):
     """The model that answered."""
     p_correct: FiniteOrNone = None
     """Predicted for it; None where it is unknown."""
+    label: str | None = None
+    """That the client sent in place of a number."""
+    comment: str | None = None
+    """None where the log keeps no texts."""
 
 
 class _LogReader(Generic[Record]):

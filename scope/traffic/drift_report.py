@@ -15,7 +15,7 @@ from scope.traffic.drift import (
     find_alarm,
     log_threshold,
 )
-from scope.traffic.scored_answers import ScoredAnswer
+from scope.traffic.scored_predictions import ScoredPrediction
 
 Z_95 = 1.96
 """Half the width of a 95 % interval, in standard errors."""
@@ -147,7 +147,7 @@ class DriftReport:
         }
 
 
-def report_drift(answers: Sequence[ScoredAnswer], regions: Sequence[str | None]) -> DriftReport:
+def report_drift(answers: Sequence[ScoredPrediction], regions: Sequence[str | None]) -> DriftReport:
     """Test every model, and every model in every region, against its predictions.
 
     The false-alarm rate is that of all these streams together. It holds for a log that grows and is
@@ -155,7 +155,7 @@ def report_drift(answers: Sequence[ScoredAnswer], regions: Sequence[str | None])
 
     Parameters
     ----------
-    answers : sequence of ScoredAnswer
+    answers : sequence of ScoredPrediction
         In the order of their scores; at least one.
     regions : sequence of (str or None)
         Of the prompts; None where it is unknown. A model with one region has no stream for it.

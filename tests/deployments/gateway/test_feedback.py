@@ -71,6 +71,55 @@ def test_the_first_score_counts(local, tmp_path):
     assert line["model"] == decision["model"]
 
 
+@pytest.mark.parametrize(
+    ("label", "value"),
+    [("good", 1), ("bad", 0), ("correct", 1), ("incorrect", 0), ("thumbs_up", 1)],
+)
+def test_a_label_stands_for_a_score(local, label, value):
+    """
+    The same decision scored by the number is the same score again; the opposite is a conflict.
+    """
+    with local.open() as client:
+        body = {"decision_id": decide(client)["id"]}
+        first = client.post("/v1/feedback", json={**body, "label": label})
+        same = score(client, body["decision_id"], value)
+        other = client.post("/v1/feedback", json={**body, "score": 1 - value})
+
+    assert (first.json()["score"], first.json()["counted"]) == (value, True)
+    assert (same.status_code, same.json()["counted"]) == (200, False)
+    assert other.status_code == 409
+
+
+def test_the_header_of_the_response_names_the_decision(local):
+    """
+    A proxy can send it back as it came; two decisions in one request are a mistake.
+    """
+    with local.open() as client:
+        decision = decide(client)
+        header = {"x-scope-decision-id": decision["id"]}
+        got = client.post("/v1/feedback", json={"score": 1}, headers=header)
+        two = score(client, UNKNOWN, 1, header)
+
+    assert got.json()["decision_id"] == decision["id"]
+    assert two.status_code == 400
+    assert "the body and the header x-scope-decision-id name two" in two.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("prompts", [True, False])
+def test_a_comment_is_kept_where_prompts_are(local, tmp_path, prompts):
+    """
+    It may quote the answer; the label is kept in any case.
+    """
+    with local.open(decisions={"folder": str(tmp_path), "prompts": prompts}) as client:
+        body = {"decision_id": decide(client)["id"], "label": "bad", "comment": "Berne, not Bern"}
+        client.post("/v1/feedback", json=body)
+
+    (file,) = tmp_path.glob("feedback-local.*.jsonl")
+    line = json.loads(file.read_text())
+    assert (line["score"], line["label"]) == (0, "bad")
+    assert line.get("comment") == ("Berne, not Bern" if prompts else None)
+
+
 def test_only_the_key_that_asked_may_score(local):
     """
     For any other key the decision does not exist: ids of other clients reveal nothing.
@@ -154,8 +203,23 @@ def test_a_model_that_the_client_named_has_no_probability(local, upstream):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        pytest.param({"score": 1}, "decision_id: missing", id="no id"),
-        pytest.param({"decision_id": UNKNOWN}, "score: missing", id="no score"),
+        pytest.param({"score": 1}, "decision_id: missing.* or the header", id="no id"),
+        pytest.param({"decision_id": UNKNOWN}, "exactly one of score .* and label", id="no score"),
+        pytest.param(
+            {"decision_id": UNKNOWN, "score": 1, "label": "good"},
+            "exactly one of score .* and label",
+            id="both",
+        ),
+        pytest.param(
+            {"decision_id": UNKNOWN, "label": "great"},
+            "label: expected 'good', 'bad', .*, got 'great'",
+            id="no such label",
+        ),
+        pytest.param(
+            {"decision_id": UNKNOWN, "score": 1, "comment": "a" * 2_001},
+            "comment: expected at most 2000 characters, got text of length 2001",
+            id="long comment",
+        ),
         pytest.param(
             {"decision_id": "x", "score": 1},
             "decision_id: .* of the form",

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scope.forecast.forecaster import Head
-from scope.forecast.gaussian_process import NOISE_GRID, GaussianProcess, KernelEigen
+from scope.forecast.gaussian_process import NOISE_GRID, GaussianProcess, KernelEigen, _impute
 from scope.forecast.kernel import Kernel
 
 
@@ -80,3 +80,40 @@ def test_an_unknown_outcome_counts_neither_as_correct_nor_as_wrong(anchors):
         for fill in (outcome_am, np.nan, 0.0)
     )
     assert np.abs(unknown - whole).mean() < 0.3 * np.abs(wrong - whole).mean()
+
+
+def test_an_unknown_outcome_follows_the_other_models_of_its_anchor():
+    """Residuals of two models agree on measured anchors, so one that is .4 says .4 of the other."""
+    residual_am = np.array([[0.5, 0.5], [-0.5, -0.5], [0.4, 0.0], [0.0, 0.0]])
+    known_am = np.array([[True, True], [True, True], [True, False], [False, False]])
+    predicted_am = np.full((4, 2), 0.1)
+    imputed_am = _impute(
+        residual_am + predicted_am, predicted_am, known_am, np.array([True, True, False, False])
+    )
+    assert imputed_am[2] == pytest.approx([0.5, 0.5], abs=0.01)
+    assert imputed_am[3] == pytest.approx([0.1, 0.1])
+
+
+def test_one_outcome_of_an_anchor_does_not_say_that_it_is_of_mean_difficulty(anchors):
+    """Two models follow one wave; on two of three anchors only the first was run."""
+    angle_a, kernel, feature_ai = anchors
+    wave_a = 0.5 + 0.4 * np.sin(angle_a)
+    outcome_am = np.column_stack([wave_a, wave_a])
+    eigen = KernelEigen.from_similarity(kernel.gram_matrix())
+    similarity_qa = kernel.similarity(kernel.embedding_ad, feature_ai)
+    hidden_am = outcome_am.copy()
+    hidden_am[np.arange(60) % 3 > 0, 1] = np.nan
+    whole, sparse = (
+        predict(GaussianProcess.fit(eigen, values), similarity_qa)
+        for values in (outcome_am, hidden_am)
+    )
+    np.testing.assert_allclose(sparse, whole, atol=0.02)
+
+
+def test_equal_outcomes_of_all_models_are_imputed_by_themselves(anchors):
+    """Residuals without any variance: nothing is divided by it."""
+    _, kernel, _ = anchors
+    outcome_am = np.ones((60, 2))
+    outcome_am[40:, 1] = np.nan
+    process = GaussianProcess.fit(KernelEigen.from_similarity(kernel.gram_matrix()), outcome_am)
+    np.testing.assert_allclose(process.loo_am, 1.0)

@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 
 from scope.forecast.neighbour_statistics import (
     effective_sample_size,
+    measured_anchors,
+    model_means,
     similarity_weights,
     weighted_means,
     weighted_quantiles,
@@ -105,3 +107,34 @@ def test_statistics_do_not_depend_on_the_batch(n_questions, n_anchors, n_models,
     for function in (weighted_means, effective_sample_size):
         alone = [function(weight[[q]], outcome[[q]])[0] for q in range(n_questions)]
         np.testing.assert_array_equal(function(weight, outcome), alone)
+
+
+def test_answers_that_a_policy_asked_for_do_not_raise_a_mean():
+    """
+    On 20 measured anchors both models are right on a half; then the first one is asked 100 times,
+    where it is always right.
+    """
+    measured = np.tile([[1.0, 0.0], [0.0, 1.0]], (10, 1))
+    asked = np.tile([[1.0, np.nan]], (100, 1))
+
+    assert model_means(np.vstack([measured, asked]), 10.0).tolist() == [0.5, 0.5]
+
+
+def test_a_model_known_from_few_anchors_leaves_them_measured():
+    """
+    The third model was added on 2 of 20 anchors: all 20 have most outcomes, and its mean counts.
+    """
+    outcome_am = np.full((20, 3), 1.0)
+    outcome_am[2:, 2] = np.nan
+
+    assert measured_anchors(outcome_am).all()
+    assert model_means(outcome_am, 1e-9)[2] == pytest.approx(1.0)
+
+
+def test_without_measured_anchors_all_count():
+    """
+    Nineteen with all outcomes are too few.
+    """
+    outcome_am = np.vstack([np.ones((19, 3)), np.tile([[1.0, np.nan, np.nan]], (5, 1))])
+
+    assert measured_anchors(outcome_am).all()

@@ -389,3 +389,18 @@ def test_fit_bank_sets_reference_and_resets_the_version():
         fitted.reference.p_correct_qm,
         fitted.forecaster.loo_p_nm.clip(MIN_P, 1 - MIN_P),
     )
+
+
+def test_feedback_takes_at_most_half_of_the_places(monkeypatch):
+    """
+    Thirty measured anchors and a hundred of one model, for forty places: twenty each. With ten
+    of one model, thirty of the measured ones are enough for all.
+    """
+    monkeypatch.setattr(fit, "MAX_TRAINING_ANCHORS", 40)
+    many = bank_of([[1, 1]] * 30 + [[1, np.nan]] * 100)
+    few = bank_of([[1, 1]] * 30 + [[1, np.nan]] * 10)
+
+    chosen_n = fit._training_anchors(many)
+
+    assert ((chosen_n < 30).sum(), (chosen_n >= 30).sum()) == (20, 20)
+    assert fit._training_anchors(few).tolist() == list(range(40))

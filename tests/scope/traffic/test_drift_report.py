@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scope.traffic.drift_report import ScoredMeans, report_drift
-from scope.traffic.scored_answers import ScoredAnswer, ScoredAnswers
+from scope.traffic.scored_predictions import ScoredPrediction, ScoredPredictions
 from tests.factories.scored_logs import CHANGE, write_scored_log
 
 MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
@@ -13,7 +13,7 @@ MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
 def answers(scores, model="small", p_correct=0.5, step=timedelta(hours=12)):
     """One answer after the other."""
     return [
-        ScoredAnswer(MONDAY + n * step, model, p_correct, score, None, None)
+        ScoredPrediction(MONDAY + n * step, model, p_correct, score, None, None)
         for n, score in enumerate(scores)
     ]
 
@@ -35,7 +35,7 @@ def test_weeks_are_those_of_iso_8601():
     week 53.
     """
     days = [datetime(2026, 11, 22, 23, tzinfo=UTC), datetime(2027, 1, 3, tzinfo=UTC)]
-    scores = [ScoredAnswer(day, "small", 0.5, 1.0, None, None) for day in days]
+    scores = [ScoredPrediction(day, "small", 0.5, 1.0, None, None) for day in days]
 
     report = report_drift(scores, (None, None))
 
@@ -88,7 +88,7 @@ def test_a_degraded_model_is_found_in_a_simulated_log(tmp_path):
     Two thousand requests; one of two models falls by 30 points in the distribution of the anchors.
     The date is known within a week.
     """
-    scored = ScoredAnswers.read(write_scored_log(tmp_path, drop=0.3))
+    scored = ScoredPredictions.read(write_scored_log(tmp_path, drop=0.3))
 
     alarms = report_drift(scored.answers, scored.regions()).alarms
 
@@ -102,6 +102,6 @@ def test_a_log_as_predicted_raises_no_alarm(tmp_path):
     """
     The same log without the fall.
     """
-    scored = ScoredAnswers.read(write_scored_log(tmp_path, drop=0.0))
+    scored = ScoredPredictions.read(write_scored_log(tmp_path, drop=0.0))
 
     assert not report_drift(scored.answers, scored.regions()).alarms

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from scope.errors import FormatError
-from scope.traffic.scored_answers import ScoredAnswers
+from scope.traffic.scored_predictions import ScoredPredictions
 from tests.factories.banks import bank_of, unit
 from tests.factories.decision_logs import two_models, write_log
 from tests.factories.scored_logs import scored, write_scores
@@ -36,7 +36,7 @@ def test_answers_are_in_the_order_of_their_scores(log):
     late = scored("a", "small", 0.5, 1.0, time="2026-11-22T12:00:00+02:00")
     early = scored("b", "large", 0.8, 0.0, time="2026-11-22T09:00:00+00:00")
 
-    found = ScoredAnswers.read(log([decided("a"), decided("b")], [late, early]))
+    found = ScoredPredictions.read(log([decided("a"), decided("b")], [late, early]))
 
     assert [(a.model, a.p_correct, a.score) for a in found.answers] == [
         ("large", 0.8, 0.0),
@@ -57,7 +57,7 @@ def test_what_cannot_be_compared_is_counted(log):
         scored("c", "small", 0.5, 1.0, time=None),
     ]
 
-    found = ScoredAnswers.read(log([decided("a")], scores))
+    found = ScoredPredictions.read(log([decided("a")], scores))
 
     assert [a.score for a in found.answers] == [1.0]
     assert found.left_out == {
@@ -71,7 +71,7 @@ def test_a_score_whose_decision_is_gone_counts_if_one_bank_decided(log):
     """
     It has model and prediction; text and distribution are unknown.
     """
-    found = ScoredAnswers.read(log([decided("a")], [scored("gone", "small", 0.5, 1.0)]))
+    found = ScoredPredictions.read(log([decided("a")], [scored("gone", "small", 0.5, 1.0)]))
 
     [answer] = found.answers
     assert (answer.model, answer.prompt, answer.in_distribution) == ("small", None, None)
@@ -85,7 +85,7 @@ def test_the_bank_of_the_latest_decision_is_meant(log):
     scores = [scored(name, "small", 0.5, 1.0) for name in ("new", "old", "gone")]
     folder = log([decided("new", hour=2), decided("old", OLD)], scores)
 
-    latest, older = ScoredAnswers.read(folder), ScoredAnswers.read(folder, OLD)
+    latest, older = ScoredPredictions.read(folder), ScoredPredictions.read(folder, OLD)
 
     assert (latest.bank, len(latest.answers)) == (NEW, 1)
     assert (older.bank, len(older.answers)) == (OLD, 1)
@@ -99,7 +99,7 @@ def test_a_bank_that_decided_nothing_is_refused(log):
     folder = log([decided("a")], [scored("a", "small", 0.5, 1.0)])
 
     with pytest.raises(FormatError, match=r"no decision by bank oooooooooooo; it has nnnnnnnnnnnn"):
-        ScoredAnswers.read(folder, OLD)
+        ScoredPredictions.read(folder, OLD)
 
 
 def test_no_score_at_all_is_refused(log, tmp_path):
@@ -108,10 +108,10 @@ def test_no_score_at_all_is_refused(log, tmp_path):
     """
     write_log(tmp_path / "decisions-a.00000001.jsonl", [decided("a")])
     with pytest.raises(FormatError, match=r"holds no score of a predicted answer; clients send"):
-        ScoredAnswers.read(tmp_path)
+        ScoredPredictions.read(tmp_path)
     write_scores(tmp_path, [scored("a", "small", None, 1.0)])
     with pytest.raises(FormatError, match=r"\(left out: 1 answers without a prediction\)"):
-        ScoredAnswers.read(tmp_path)
+        ScoredPredictions.read(tmp_path)
 
 
 def test_a_file_is_not_a_log_with_scores(tmp_path):
@@ -119,7 +119,7 @@ def test_a_file_is_not_a_log_with_scores(tmp_path):
     Scores lie beside the decisions, so that a folder is needed.
     """
     with pytest.raises(FormatError, match="is not a folder"):
-        ScoredAnswers.read(write_log(tmp_path / "decisions.jsonl", [decided("a")]))
+        ScoredPredictions.read(write_log(tmp_path / "decisions.jsonl", [decided("a")]))
 
 
 def test_a_killed_replica_leaves_truncated_lines(log, tmp_path):
@@ -130,7 +130,7 @@ def test_a_killed_replica_leaves_truncated_lines(log, tmp_path):
     for name in ("decisions-b.00000001.jsonl", "feedback-b.00000001.jsonl"):
         (tmp_path / name).write_text('{"id": "x')
 
-    found = ScoredAnswers.read(tmp_path)
+    found = ScoredPredictions.read(tmp_path)
 
     assert (len(found.answers), found.n_truncated) == (1, 2)
 
@@ -145,7 +145,7 @@ def test_a_prompt_is_in_or_out_of_distribution(log):
             candidate["in_distribution"] = value
     scores = [scored(name, "small", 0.5, 1.0) for name in ("in", "out", "unknown")]
 
-    regions = ScoredAnswers.read(log(requests, scores)).regions()
+    regions = ScoredPredictions.read(log(requests, scores)).regions()
 
     assert regions == ("in distribution", "out of distribution", None)
 
@@ -166,7 +166,7 @@ def test_a_prompt_has_the_category_of_its_nearest_anchor(log):
     requests = [decided(name, prompt=text) for name, text in texts.items()]
     scores = [scored(name, "small", 0.5, 1.0) for name in texts]
 
-    categories = ScoredAnswers.read(log(requests, scores)).categories(bank, embed)
+    categories = ScoredPredictions.read(log(requests, scores)).categories(bank, embed)
 
     assert categories == ("law", "physics", "law", None)
     assert embedded == ["sue", "mass"]

@@ -19,7 +19,7 @@ REPEATED = "repeated scores"
 UNTIMED = "scores without a time"
 
 
-class ScoredAnswer(NamedTuple):
+class ScoredPrediction(NamedTuple):
     """One answer with its score.
 
     Attributes
@@ -45,12 +45,12 @@ class ScoredAnswer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredAnswers:
+class ScoredPredictions:
     """The scored answers that one bank predicted, in the order of their scores.
 
     Attributes
     ----------
-    answers : tuple of ScoredAnswer
+    answers : tuple of ScoredPrediction
     bank : str or None
         Version of the bank; None where the log does not tell.
     left_out : Mapping of str to int
@@ -59,13 +59,13 @@ class ScoredAnswers:
         Files that end in a truncated line.
     """
 
-    answers: tuple[ScoredAnswer, ...]
+    answers: tuple[ScoredPrediction, ...]
     bank: str | None
     left_out: Mapping[str, int]
     n_truncated: int
 
     @classmethod
-    def read(cls, folder: Path, bank: str | None = None) -> "ScoredAnswers":
+    def read(cls, folder: Path, bank: str | None = None) -> "ScoredPredictions":
         """Read the scores of a decision log.
 
         A score whose decision is no longer in the log has model and prediction itself. Its bank is
@@ -97,7 +97,7 @@ class ScoredAnswers:
         elif bank not in banks:
             names = join_names(version[:12] for version in banks)
             raise FormatError(f"{folder} has no decision by bank {bank[:12]}; it has {names}")
-        left_out, answers = Counter({REPEATED: repeated}), list[ScoredAnswer]()
+        left_out, answers = Counter({REPEATED: repeated}), list[ScoredPrediction]()
         for name, score in first.items():
             answer = _answer(score, matches.get(name), None if len(banks) < 2 else bank)
             if isinstance(answer, str):
@@ -162,7 +162,7 @@ def _match(
 
 def _answer(
     score: LoggedScore, request: LoggedRequest | None, bank: str | None
-) -> ScoredAnswer | str:
+) -> ScoredPrediction | str:
     """Return the scored answer, or why it is left out; `bank` is None if any will do."""
     time = score.time or (request and request.time)
     if score.model is None or score.p_correct is None:
@@ -174,7 +174,7 @@ def _answer(
     candidates = (request.candidates if request else None) or ()
     in_distribution = next((each.in_distribution for each in candidates), None)
     prompt = request.prompt if request else None
-    return ScoredAnswer(
+    return ScoredPrediction(
         time.astimezone(UTC), score.model, score.p_correct, score.score, prompt, in_distribution
     )
 
