@@ -417,6 +417,19 @@ def test_a_plan_has_at_least_the_minimum(bank):
     assert len(plan_measurement(bank, NEW, MeasurementLimits(half_width=0.99)).ids) == MIN_MEASURED
 
 
+def test_a_plan_is_among_the_anchors_that_can_be_asked(bank):
+    """
+    Fifteen have a text, and ids that the bank does not know make no difference.
+    """
+    among = (*bank.ids[20:35], "another")
+
+    planned = plan_measurement(bank, NEW, MeasurementLimits(max_anchors=N), among)
+
+    assert set(planned.ids) == set(bank.ids[20:35])
+    with pytest.raises(BankError, match=r"^9 anchors within the limits"):
+        plan_measurement(bank, NEW, MeasurementLimits(max_anchors=N), bank.ids[:9])
+
+
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
