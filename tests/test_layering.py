@@ -34,6 +34,7 @@ MAY_IMPORT = {
         "scope scope.arms scope.storage scope.reasoner scope.embedding scope.policy scope.bank"
     ),
     "scope.predictor": "scope scope.embedding scope.forecast scope.bank",
+    "scope.traffic": "scope scope.forecast scope.bank scope.routing",
     "scope.evaluation": (
         "scope scope.arms scope.storage scope.reasoner scope.policy scope.fusion scope.bank "
         "scope.samples scope.routing scope.predictor"
@@ -107,12 +108,13 @@ MAY_IMPORT = {
     ),
     "pipelines.imports": "",
     "pipelines.measure": "pipelines.terminal",
+    "pipelines.traffic": "pipelines.terminal pipelines.embedding",
     "pipelines.samples": "pipelines.terminal pipelines.cluster pipelines.measure",
     "pipelines.train": "pipelines.terminal pipelines.cluster",
     "pipelines.commands": (
         "pipelines.config pipelines.terminal pipelines.cluster pipelines.embedding "
         "pipelines.reasoner pipelines.bank pipelines.predict pipelines.imports pipelines.measure "
-        "pipelines.samples pipelines.train"
+        "pipelines.traffic pipelines.samples pipelines.train"
     ),
     "pipelines": "pipelines.terminal",
 }
@@ -139,6 +141,9 @@ HEAVY = {
     "jinja2",
     "datasets",
     "genai_prices",
+    "presidio_analyzer",
+    "presidio_anonymizer",
+    "spacy",
 }
 TREES = {
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): ast.parse(path.read_text())

@@ -1,4 +1,4 @@
-"""``scope bank``: build, import, fit, extend, show and verify anchor banks."""
+"""``scope bank``: build, import, fit, extend, sample for, show and verify anchor banks."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from pipelines.commands.add_model import add as add_model
 from pipelines.commands.bank_import import import_logs
+from pipelines.commands.bank_sample import sample_log
 from pipelines.commands.fit import fit
 from pipelines.commands.fit_samples import fit_samples
 from pipelines.commands.options import (
@@ -38,6 +39,7 @@ app.command("add-model")(add_model)
 app.command("import")(import_logs)
 app.command()(fit)
 app.command("fit-samples")(fit_samples)
+app.command("sample")(sample_log)
 
 BankDir = Annotated[Path, typer.Option("--bank", help="Bank folder.")]
 
