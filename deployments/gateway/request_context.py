@@ -35,7 +35,9 @@ class LoggedText(NamedTuple):
     prompt_is_whole: bool | None = None
     """Whether it is all that a model gets."""
     session: str | None = None
-    """See `deployments.routing.session_mark`."""
+    """See `deployments.routing.sessions.session_mark`."""
+    continues_turn: bool | None = None
+    """Whether the request only adds tool results to a turn, whose text it repeats."""
 
 
 class RequestContext:

@@ -145,7 +145,12 @@ class Router:
             if decide.records:
                 decide.set(decision_attributes(decisions))
         texts = [
-            LoggedText(request.text, request.is_whole, session_mark(context.client, request))
+            LoggedText(
+                request.text,
+                request.is_whole,
+                session_mark(context.client, request),
+                request.is_tool_turn,
+            )
             for request in requests
         ]
         context.record_decisions(decisions, texts)

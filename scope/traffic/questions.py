@@ -17,8 +17,7 @@ class TrafficQuestion:
     text : str
         That was routed on.
     n_requests : int
-        Requests with this text; within one session they count once, as the calls of a tool loop
-        repeat the text of their turn.
+        Requests with this text, at least 1; those that only add tool results do not count.
     session : str or None
         Mark of the session of the request that stands for the others.
     is_whole : bool or None
@@ -72,6 +71,6 @@ def _without_estimates(request: LoggedRequest) -> LoggedRequest:
 
 def _question(group: list[LoggedRequest]) -> TrafficQuestion:
     first = min(group, key=lambda request: (not request.prompt_is_whole, request.id))
-    n_requests = len({request.session or f"request {request.id}" for request in group})
+    n_requests = max(sum(not request.continues_turn for request in group), 1)
     text = first.prompt or ""
     return TrafficQuestion(first.id, text, n_requests, first.session, first.prompt_is_whole)

@@ -407,7 +407,9 @@ def test_the_log_tells_sessions_and_what_its_texts_lack(local, upstreams, tmp_pa
     Both turns of a chat have one mark, and only its first text is all that the model got.
     """
     turns = [*CHAT["messages"], {"role": "assistant", "content": "3"}, *CHAT["messages"]]
-    bodies = [CHAT, CHAT | {"messages": turns}, CHAT | {"tools": [{"type": "function"}]}]
+    called = {"role": "assistant", "tool_calls": [{"id": "1"}]}
+    loop = [*CHAT["messages"], called, {"role": "tool", "content": "5", "tool_call_id": "1"}]
+    bodies = [CHAT, CHAT | {"messages": turns}, CHAT | {"messages": loop}]
     folder = tmp_path / "decisions"
     with local.open(decisions={"folder": str(folder), "prompts": True}, **upstreams) as client:
         for body in (*bodies, CHAT | {"scope": {"session_id": "ann@example.com"}}):
@@ -415,11 +417,12 @@ def test_the_log_tells_sessions_and_what_its_texts_lack(local, upstreams, tmp_pa
         client.post("/v1/route", json={"prompt": "a law"})
 
     (file,) = folder.iterdir()
-    first, second, tools, named, alone = map(json.loads, file.read_text().splitlines())
-    assert first["session"] == second["session"] == tools["session"] != named["session"]
+    first, second, looped, named, alone = map(json.loads, file.read_text().splitlines())
+    assert first["session"] == second["session"] == looped["session"] != named["session"]
     assert alone["session"] is None
-    whole = [row["prompt_is_whole"] for row in (first, second, tools, named, alone)]
-    assert whole == [True, False, False, True, True]
+    rows = (first, second, looped, named, alone)
+    assert [row["prompt_is_whole"] for row in rows] == [True, False, False, True, True]
+    assert [row["continues_turn"] for row in rows] == [False, False, True, False, False]
     assert "ann@example.com" not in file.read_text()
 
 

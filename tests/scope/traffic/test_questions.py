@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from scope.routing import LoggedRequest
 from scope.traffic.questions import TrafficQuestions
 from tests.factories.decision_logs import two_models
@@ -31,13 +33,14 @@ def test_questions_are_in_the_order_of_their_ids():
     assert [q.id for q in read(logged("b", "x"), logged("a", "y")).questions] == ["a", "b"]
 
 
-def test_a_text_counts_once_in_a_session():
+@pytest.mark.parametrize(("continues", "n_requests"), [("bc", 2), ("abcd", 1)], ids=["some", "all"])
+def test_calls_of_a_tool_loop_do_not_count(continues, n_requests):
     """
-    Each call of a tool loop repeats the text of its turn.
+    Each repeats the text of its turn; a text whose turn began before the log counts once.
     """
-    traffic = read(*(logged(name, "x", session="s") for name in "abc"), logged("d", "x"))
+    traffic = read(*(logged(name, "x", continues_turn=name in continues) for name in "abcd"))
 
-    assert traffic.questions[0].n_requests == 2
+    assert traffic.questions[0].n_requests == n_requests
 
 
 def test_a_whole_text_stands_for_the_others():
