@@ -57,7 +57,7 @@ def sample_log(
         return
     out.print(_table(summary))
     if summary.n_chosen < n:
-        out.print(f"fewer than {n:,} questions are new, so all of them were taken")
+        out.print(f"fewer than {n:,} questions are new and of different sessions; all were taken")
     out.print(f"{summary.n_chosen:,} questions in {output}", soft_wrap=True, markup=False)
 
 

@@ -76,7 +76,7 @@ def test_a_log_becomes_a_question_file(sample):
             "similarity": pytest.approx(np.cos(np.radians(70)), abs=1e-3),
         }
     ]
-    assert "fewer than 10 questions are new" in out
+    assert "fewer than 10 questions are new and of different sessions; all were taken" in out
     assert read_questions(file).prompts == ("a  sum",)
 
 
