@@ -37,7 +37,7 @@ def main() -> None:
     data = data_folder()
     if data is None:
         return
-    n_draws = int(sys.argv[2]) if len(sys.argv) > 2 else 12
+    n_draws = int(sys.argv[2]) if len(sys.argv) > 2 else 10
     sets = [load_bank(EMBEDDED_BANK), load_bank(EMBEDDED_QUESTIONS)]
     sets += [questions(data, "zeroeval", split) for split in ("train", "val")]
     models = tuple(m for m in sets[0].model_ids if m in sets[2].model_ids)
