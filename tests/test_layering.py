@@ -35,7 +35,8 @@ MAY_IMPORT = {
     ),
     "scope.predictor": "scope scope.embedding scope.forecast scope.bank",
     "scope.traffic": (
-        "scope scope.embedding scope.bank scope.questions scope.routing scope.predictor"
+        "scope scope.embedding scope.forecast scope.bank scope.questions scope.routing "
+        "scope.predictor"
     ),
     "scope.evaluation": (
         "scope scope.arms scope.storage scope.reasoner scope.policy scope.fusion scope.bank "
@@ -143,6 +144,9 @@ HEAVY = {
     "jinja2",
     "datasets",
     "genai_prices",
+    "presidio_analyzer",
+    "presidio_anonymizer",
+    "spacy",
 }
 TREES = {
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): ast.parse(path.read_text())

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from deployments.protocol import Decision
 from deployments.settings import PREHOC, ActiveSettings
@@ -25,6 +25,19 @@ DECISION_FIELDS = (
 
 WITHOUT_ANSWER = ("route", "feedback", "models", "count_tokens")
 """Endpoints that call no model."""
+
+
+class LoggedText(NamedTuple):
+    """What the decision log says of the text of one decision."""
+
+    prompt: str | None = None
+    """The text that was routed on."""
+    prompt_is_whole: bool | None = None
+    """Whether it is all that a model gets."""
+    session: str | None = None
+    """See `deployments.routing.sessions.session_mark`."""
+    continues_turn: bool | None = None
+    """Whether the request only adds tool results to a turn, whose text it repeats."""
 
 
 class RequestContext:
@@ -51,13 +64,13 @@ class RequestContext:
     ) -> None:
         self.endpoint, self.client, self.current = endpoint, client, current
         self.decisions: Sequence[Decision] = ()
-        self.texts: Sequence[str | None] = ()
+        self.texts: Sequence[LoggedText] = ()
         self.answer: UpstreamResponse | UpstreamStream | None = None
         self.overhead_s = self.upstream_s = 0.0
         self._on_closed, self._open = on_closed, True
         self._started_at = time.perf_counter()
 
-    def record_decisions(self, decisions: Sequence[Decision], texts: Sequence[str | None]) -> None:
+    def record_decisions(self, decisions: Sequence[Decision], texts: Sequence[LoggedText]) -> None:
         """Record decisions and their texts; the time until now is overhead."""
         self.decisions, self.texts = decisions, texts
         self.overhead_s = time.perf_counter() - self._started_at
@@ -109,7 +122,7 @@ class RequestContext:
                 "key": self.client,
                 "bank": bank if decision.strategy == PREHOC else None,
                 **{name: body.get(name) for name in DECISION_FIELDS},
-                "prompt": text,
+                **text._asdict(),
                 **outcome,
             }
 

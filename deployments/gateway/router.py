@@ -8,7 +8,7 @@ from typing import Any
 from deployments.gateway.admission import Admission
 from deployments.gateway.feedback import FeedbackService
 from deployments.gateway.live_settings import LiveSettings
-from deployments.gateway.request_context import RequestContext
+from deployments.gateway.request_context import LoggedText, RequestContext
 from deployments.protocol import NotConfiguredError, pinned_decision
 from deployments.requests import (
     ChatRequest,
@@ -20,7 +20,7 @@ from deployments.requests import (
 from deployments.routing import FallbackPredictor
 from deployments.routing.decider import DecisionService, deadline_s
 from deployments.routing.readiness import Readiness
-from deployments.routing.sessions import SessionStore
+from deployments.routing.sessions import SessionStore, session_mark
 from deployments.settings import ActiveSettings
 from deployments.telemetry.metrics import Metrics
 from deployments.tracing import Tracing, current_span, decision_attributes, span
@@ -112,7 +112,7 @@ class Router:
             raise NotConfiguredError(f"model: no upstream is configured for {pinned}", "model")
         else:
             check_pinned(pinned, Requirements.from_chat(chat))
-            context.record_decisions((pinned_decision(pinned),), (None,))
+            context.record_decisions((pinned_decision(pinned),), (LoggedText(),))
         (decision,) = context.decisions
         current_span().set({"scope.decision.id": decision.id, "scope.source": decision.source})
         answer = await self.executor.execute(
@@ -144,7 +144,16 @@ class Router:
             )
             if decide.records:
                 decide.set(decision_attributes(decisions))
-        context.record_decisions(decisions, [request.text for request in requests])
+        texts = [
+            LoggedText(
+                request.text,
+                request.is_whole,
+                session_mark(context.client, request),
+                request.is_tool_turn,
+            )
+            for request in requests
+        ]
+        context.record_decisions(decisions, texts)
 
     def check_health(self) -> None:
         """Make the smallest prediction; raises whatever is wrong.

@@ -80,6 +80,22 @@ def turn_key(messages: Sequence[Message]) -> str:
     return hashlib.sha256(to_json([parts for parts in written if parts])).hexdigest()
 
 
+def conversation_key(messages: Sequence[Message]) -> str:
+    """Return a key of a conversation, the same for all its turns: `turn_key` of the first.
+
+    Two conversations that begin with the same words have the same key.
+    """
+    first = next((n for n, message in enumerate(messages) if _is_of_human(message)), None)
+    return turn_key(messages if first is None else messages[: first + 1])
+
+
+def is_whole(messages: Sequence[Message], text: str) -> bool:
+    """Return whether a text is all that these messages say: one of a user, of text alone."""
+    only = messages[0]
+    has_text_alone = all(part["type"] == "text" for part in only.parts())
+    return len(messages) == 1 and only.role == "user" and has_text_alone and only.text() == text
+
+
 def _written(message: Message) -> list[Any]:
     """Return the role, text and attachments of a message; nothing if it has neither."""
     text = message.turn.text.strip()

@@ -7,7 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.protocol import RequestError, validate
 from deployments.requests.chat import ChatRequest, RouteChatBody
-from deployments.requests.conversation import continues_turn, routing_text, turn_key
+from deployments.requests.conversation import (
+    continues_turn,
+    conversation_key,
+    is_whole,
+    routing_text,
+    turn_key,
+)
 from deployments.requests.parsing import parse_json_object
 from deployments.requests.requirements import Requirements
 from deployments.settings import Limits, RequestOptions, ScopeField
@@ -30,10 +36,14 @@ class RoutingRequest:
         only, the models cannot be told apart by it.
     is_cut : bool
         Whether the text is the beginning of a longer one.
+    is_whole : bool
+        Whether the text is all that a model gets: no other message, attachment or tool.
     options : RequestOptions
     needs : Requirements
     turn : str or None
         Key of the human turn of a chat without a session id; None for a prompt or a session.
+    conversation : str or None
+        Key of the whole conversation of a chat, for the decision log; None for a prompt.
     is_tool_turn : bool
         Whether the chat ends with nothing of a human, as in a tool loop; then the turn stays on
         its model.
@@ -46,10 +56,12 @@ class RoutingRequest:
     options: RequestOptions
     needs: Requirements
     turn: str | None = None
+    conversation: str | None = None
     is_tool_turn: bool = False
     session_is_remote: bool = False
     has_user_text: bool = True
     is_cut: bool = False
+    is_whole: bool = False
 
     def with_session(self, header: str | None) -> "RoutingRequest":
         """Return the request with the session id of the header; an id in the body wins.
@@ -76,12 +88,15 @@ class RoutingRequest:
     def from_chat(cls, request: ChatRequest, limits: Limits) -> "RoutingRequest":
         """Return the routing request of a chat; a text above the limit is cut."""
         text, is_cut, is_of_user = routing_text(request.messages, limits.max_prompt_chars)
+        needs = Requirements.from_chat(request)
         return cls(
             text=text,
             has_user_text=is_of_user,
             is_cut=is_cut,
+            is_whole=is_whole(request.messages, text) and not needs.tools,
             options=request.scope,
-            needs=Requirements.from_chat(request),
+            needs=needs,
+            conversation=conversation_key(request.messages),
             turn=None if request.scope.session_id else turn_key(request.messages),
             is_tool_turn=continues_turn(request.messages),
         )
@@ -100,7 +115,8 @@ class RoutingRequest:
         if not prompt.strip():
             raise RequestError(f"{field}: only spaces; expected text", field)
         text, needs = prompt[: limits.max_prompt_chars], estimated_tokens(prompt.encode())
-        return cls(text, options, Requirements(needs), is_cut=len(prompt) > len(text))
+        is_cut = len(prompt) > len(text)
+        return cls(text, options, Requirements(needs), is_cut=is_cut, is_whole=not is_cut)
 
 
 Prompt = Annotated[str, Field(min_length=1)]

@@ -1,6 +1,8 @@
 """Sessions: each belongs to one replica of the Router, by the hash of its id."""
 
 import asyncio
+import hashlib
+import json
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -73,6 +75,19 @@ def session_key(client: str, request: RoutingRequest) -> SessionKey | None:
     if request.options.session_id is not None:
         return client, f"session {request.options.session_id}"
     return None if request.turn is None else (client, f"turn {request.turn}")
+
+
+def session_mark(client: str, request: RoutingRequest) -> str | None:
+    """Return what the decision log calls the session of a request: 16 digits of a hash.
+
+    It stands for the API key's name and the session id, without an id for that of the
+    conversation, which is known by its first human turn; None for a prompt without an id.
+    """
+    session_id, conversation = request.options.session_id, request.conversation
+    if session_id is None and conversation is None:
+        return None
+    name = f"turn {conversation}" if session_id is None else f"session {session_id}"
+    return hashlib.sha256(json.dumps([client, name]).encode()).hexdigest()[:16]
 
 
 TIMEOUT_S = 0.5

@@ -21,8 +21,8 @@ LOGGER = logging.getLogger("ray.serve")
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors that may pass: a replica starts in spite of them, as no request may fail for its log."""
 
-TEXTS = ("prompt", "comment")
-"""Fields with text of users."""
+TEXT_FIELDS = ("prompt", "prompt_is_whole", "session", "comment")
+"""Fields that tell of texts; a hash of the first words of a session is one of them."""
 
 _NUMBER_GLOB = 8 * "[0-9]"
 
@@ -37,7 +37,7 @@ class LogSettings(StrictModel):
     max_files: int = Field(default=16, ge=1)
     """Per replica; the oldest are deleted."""
     prompts: bool = False
-    """Whether to write the text of prompts, and of comments on their answers."""
+    """Whether to write the text of prompts, of comments on their answers, and marks of sessions."""
 
 
 class DecisionLog:
@@ -77,7 +77,7 @@ class DecisionLog:
             _check(self._folder)
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Append one line, its `TEXTS` only if settings say so.
+        """Append one line, its `TEXT_FIELDS` only if settings say so.
 
         A disk error is not raised: the line is counted as failed, the first one with a
         warning, and the next line is tried again.
@@ -90,7 +90,7 @@ class DecisionLog:
         if self._folder is None:
             return
         prompts = self._settings.prompts
-        line = _line({k: v for k, v in record.items() if k not in TEXTS or prompts})
+        line = _line({k: v for k, v in record.items() if prompts or k not in TEXT_FIELDS})
         try:
             self._append(self._folder, line)
         except OSError as error:

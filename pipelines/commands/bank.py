@@ -10,6 +10,7 @@ from pipelines.commands.add_model import add as add_model
 from pipelines.commands.bank_drift import drift
 from pipelines.commands.bank_grow import grow_bank
 from pipelines.commands.bank_import import import_logs
+from pipelines.commands.bank_sample import sample_log
 from pipelines.commands.bank_start import start
 from pipelines.commands.bank_table import models_table
 from pipelines.commands.fit import fit
@@ -44,6 +45,7 @@ app.command()(start)
 app.command()(drift)
 app.command()(fit)
 app.command("fit-samples")(fit_samples)
+app.command("sample")(sample_log)
 
 BankDir = Annotated[Path, typer.Option("--bank", help="Bank folder.")]
 

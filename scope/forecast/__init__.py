@@ -10,7 +10,7 @@ from scope.forecast.categories import (
 from scope.forecast.forecast import TOKEN_QUANTILES, Forecast
 from scope.forecast.forecaster import Forecaster, Head, mean_top_similarity
 from scope.forecast.gaussian_process import GaussianProcess, KernelEigen
-from scope.forecast.kernel import Kernel, kernel_features
+from scope.forecast.kernel import EMBEDDING_LENGTHSCALE, Kernel, kernel_features
 from scope.forecast.knn import KNNForecaster
 from scope.forecast.neighbour_statistics import (
     effective_sample_size,
@@ -22,6 +22,7 @@ from scope.forecast.prompt_tokens import PromptTokenRegression
 from scope.forecast.transfer import TransferModel
 
 __all__ = [
+    "EMBEDDING_LENGTHSCALE",
     "TOKEN_QUANTILES",
     "AnchorSelection",
     "CategoryClassifier",

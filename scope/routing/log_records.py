@@ -78,7 +78,13 @@ class LoggedRequest(_Line):
     key: str | None = None
     """Name of the API key."""
     prompt: str | None = None
-    """None where the log keeps no texts."""
+    """The text that was routed on; None where the log keeps no texts."""
+    prompt_is_whole: bool | None = None
+    """Whether the text is all that a model got; None where it is unknown."""
+    session: str | None = None
+    """Mark of the session or conversation; None for a request of its own, or where unknown."""
+    continues_turn: bool | None = None
+    """Whether it only adds tool results to a turn, whose text it repeats; None where unknown."""
     answered_by: str | None = None
     """The model that answered; None where none did, or only a decision was asked for."""
     prompt_tokens: FiniteOrNone = None

@@ -1,4 +1,4 @@
-"""Learn from logged traffic: join scores with decisions, grow a bank by them, and find drift."""
+"""Learn from logged traffic: what to measure next, how to grow a bank by scores, and drift."""
 
 from scope.traffic.drift import FALSE_ALARM_RATE, CalibrationTest
 from scope.traffic.drift_report import DriftReport, ScoredMeans, report_drift
@@ -10,10 +10,15 @@ from scope.traffic.grown_bank import (
     questions_from_answers,
     questions_from_outcomes,
 )
+from scope.traffic.information import choose_informative, nearest_cosine
+from scope.traffic.near_duplicates import NEAR_DUPLICATE
+from scope.traffic.questions import TrafficQuestion, TrafficQuestions
+from scope.traffic.sample import TrafficSample, sample_traffic
 from scope.traffic.scored_predictions import ScoredPredictions
 
 __all__ = [
     "FALSE_ALARM_RATE",
+    "NEAR_DUPLICATE",
     "CalibrationTest",
     "DriftReport",
     "GrownBank",
@@ -23,8 +28,14 @@ __all__ = [
     "ScoredAnswer",
     "ScoredMeans",
     "ScoredPredictions",
+    "TrafficQuestion",
+    "TrafficQuestions",
+    "TrafficSample",
+    "choose_informative",
     "grow_bank",
+    "nearest_cosine",
     "questions_from_answers",
     "questions_from_outcomes",
     "report_drift",
+    "sample_traffic",
 ]

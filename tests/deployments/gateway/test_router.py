@@ -402,6 +402,30 @@ def test_every_decision_is_logged_with_its_outcome(local, upstreams, tmp_path):
     assert "a sum" not in file.read_text()
 
 
+def test_the_log_tells_sessions_and_what_its_texts_lack(local, upstreams, tmp_path):
+    """
+    Both turns of a chat have one mark, and only its first text is all that the model got.
+    """
+    turns = [*CHAT["messages"], {"role": "assistant", "content": "3"}, *CHAT["messages"]]
+    called = {"role": "assistant", "tool_calls": [{"id": "1"}]}
+    loop = [*CHAT["messages"], called, {"role": "tool", "content": "5", "tool_call_id": "1"}]
+    bodies = [CHAT, CHAT | {"messages": turns}, CHAT | {"messages": loop}]
+    folder = tmp_path / "decisions"
+    with local.open(decisions={"folder": str(folder), "prompts": True}, **upstreams) as client:
+        for body in (*bodies, CHAT | {"scope": {"session_id": "ann@example.com"}}):
+            client.post("/v1/chat/completions", json=body)
+        client.post("/v1/route", json={"prompt": "a law"})
+
+    (file,) = folder.iterdir()
+    first, second, looped, named, alone = map(json.loads, file.read_text().splitlines())
+    assert first["session"] == second["session"] == looped["session"] != named["session"]
+    assert alone["session"] is None
+    rows = (first, second, looped, named, alone)
+    assert [row["prompt_is_whole"] for row in rows] == [True, False, False, True, True]
+    assert [row["continues_turn"] for row in rows] == [False, False, True, False, False]
+    assert "ann@example.com" not in file.read_text()
+
+
 def test_an_unanswered_chat_is_not_logged_as_answered(local, upstreams, tmp_path):
     """
     It was decided, and rejected for its deadline before any call.

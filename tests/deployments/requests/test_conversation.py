@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from deployments.requests.chat import Message
 from deployments.requests.conversation import (
     continues_turn,
+    conversation_key,
+    is_whole,
     routing_text,
     turn_key,
 )
@@ -214,6 +216,38 @@ def test_another_conversation_has_another_key(messages):
     Also with the same last words.
     """
     assert turn_key(messages) != turn_key(FIRST)
+
+
+@pytest.mark.parametrize("n_messages", [1, 2, 3, 5])
+def test_all_turns_of_a_conversation_have_one_key(n_messages):
+    """
+    Whatever came before it that no human wrote.
+    """
+    messages = [*FIRST, CALL, RESULT][:n_messages]
+
+    assert conversation_key(messages) == conversation_key([user("Hi")])
+    assert conversation_key([user(REMINDER), *messages]) == conversation_key([user("Hi")])
+    assert conversation_key([user("Hello"), *messages]) != conversation_key([user("Hi")])
+
+
+@pytest.mark.parametrize(
+    ("messages", "whole"),
+    [
+        pytest.param([user("Hi")], True, id="text"),
+        pytest.param([user(parts("Hi", "you"))], True, id="parts of text"),
+        pytest.param([user([IMAGE, *parts("Hi")])], False, id="image"),
+        pytest.param([user(f"{REMINDER}\nHi")], False, id="reminder"),
+        pytest.param([Message(role="system", content="Be kind."), user("Hi")], False, id="system"),
+        pytest.param([Message(role="system", content="Be kind.")], False, id="system alone"),
+        pytest.param(FIRST, False, id="conversation"),
+        pytest.param([user("x" * 101)], False, id="cut"),
+    ],
+)
+def test_a_text_is_whole_if_it_is_all_that_a_model_gets(messages, whole):
+    """
+    Only then can the model be asked again by it.
+    """
+    assert is_whole(messages, routing_text(messages, 100).text) is whole
 
 
 def test_a_tool_loop_without_human_text_has_a_key_of_its_beginning():

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from deployments.routing.sessions import (
     SessionState,
     SessionStore,
     session_key,
+    session_mark,
 )
 from deployments.settings.preferences import RequestOptions
 from deployments.settings.settings import SessionSettings
@@ -27,7 +29,11 @@ class Clock:
 
 def request(session=None, *, turn="t", is_tool_turn=False, tokens=10):
     return RoutingRequest(
-        "2+2?", RequestOptions(session_id=session), Requirements(tokens), turn, is_tool_turn
+        "2+2?",
+        RequestOptions(session_id=session),
+        Requirements(tokens),
+        turn,
+        is_tool_turn=is_tool_turn,
     )
 
 
@@ -50,6 +56,34 @@ def test_a_single_prompt_has_no_key():
     It belongs to no conversation.
     """
     assert session_key("ann", request(turn=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("client", "other", "same"),
+    [
+        pytest.param("ann", request("s"), True, id="another turn of the session"),
+        pytest.param("ann", replace(request("s"), conversation="d"), True, id="the id goes first"),
+        pytest.param("ann", request("t"), False, id="another session"),
+        pytest.param("bob", request("s"), False, id="another client"),
+        pytest.param("ann", replace(request(), conversation="s"), False, id="a conversation"),
+    ],
+)
+def test_the_mark_of_a_session(client, other, same):
+    """
+    A hash: the id itself may tell who the user is.
+    """
+    mark = session_mark("ann", request("s"))
+
+    assert (session_mark(client, other) == mark) is same
+    assert len(mark) == 16
+
+
+def test_a_conversation_without_an_id_has_a_mark_of_its_own():
+    """
+    A prompt alone has none.
+    """
+    assert session_mark("ann", replace(request(), conversation="c")) is not None
+    assert session_mark("ann", request()) is None
 
 
 def test_an_idle_session_expires():

@@ -83,12 +83,13 @@ def test_a_decision_is_a_line_of_strict_json(log_of, kept):
 @pytest.mark.parametrize("prompts", [False, True])
 def test_prompts_are_written_only_on_request(log_of, kept, prompts):
     """
-    Although the record always holds the prompt.
+    Nor what tells of them: a session may be known by the hash of its first words.
     """
-    log_of(prompts=prompts).write({"id": "a", "prompt": "secret"})
+    texts = {"prompt": "secret", "prompt_is_whole": True, "session": "5e"}
+    log_of(prompts=prompts).write({"id": "a", **texts})
 
     (rows,) = kept().values()
-    assert ("prompt" in rows[0]) is prompts
+    assert rows == [{"id": "a", **texts} if prompts else {"id": "a"}]
 
 
 def test_size_and_number_of_files_are_limited(log_of, kept):

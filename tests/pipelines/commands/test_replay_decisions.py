@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.gateway.request_context import RequestContext
+from deployments.gateway.request_context import LoggedText, RequestContext
 from deployments.protocol.messages import PredictionRequest
 from deployments.replicas.predictor import Predictor
 from deployments.routing.chooser import PolicyChooser
@@ -113,7 +113,7 @@ def endpoint(tmp_path_factory):
     saved(bank, folder / "bank")
     log = DecisionLog(LogSettings(folder=str(folder / "log"), max_file_mib=0.02), "Router#1")
     exchange = RequestContext("route", "anyone", None, lambda _: None)
-    exchange.record_decisions(decided(folder, 0.9), questions.ids)
+    exchange.record_decisions(decided(folder, 0.9), [LoggedText(text) for text in questions.ids])
     for record in exchange.log_records(load_bank(folder / "bank").version):
         log.write(record)
     log.close()
