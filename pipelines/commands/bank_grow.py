@@ -79,6 +79,8 @@ def grow_bank(
         f"models, {'fitted' if report.is_fitted else 'not fitted, as the bank was not'}",
         soft_wrap=True,
     )
+    if report.manifest.routing_gain is not None:
+        out.print(str(report.manifest.routing_gain), soft_wrap=True, markup=False)
 
 
 def _show_feedback(feedback: "LoggedFeedback", report: "GrowReport") -> None:

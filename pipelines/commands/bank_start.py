@@ -1,14 +1,13 @@
 """``scope bank start``: measure a pool on shipped questions, and make a bank of the answers."""
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 
-from pipelines.bank import check_new, save_bank_now
+from pipelines.bank import check_new, save_bank_now, with_findings
 from pipelines.commands.bank_table import models_table
 from pipelines.commands.endpoint_options import (
     ATTEMPTS,
@@ -56,7 +55,7 @@ from scope.config import AnchorConfig
 from scope.embedding import MINILM
 from scope.errors import BankError, ConfigError
 from scope.outcomes import Outcomes, read_outcomes_table
-from scope.predictor import choose_forecast, fit_bank
+from scope.predictor import fit_bank
 from scope.questions import JUDGE_PREFIX, REFUSE, read_questions
 from scope.routing import format_usd
 from scope.upstream import OPENROUTER
@@ -192,7 +191,6 @@ def _bank(run: MeasureRun, request: MeasurementRequest, cache: Path | None, stag
     """Return a fitted bank of the questions that were asked."""
     from pipelines.bank.build import ASSEMBLING, assemble_bank
     from pipelines.embedding.encoder_actor import EncoderSpec
-    from scope.report import routing_gain
 
     stages.plan("reading", *ASSEMBLING, "choosing", "writing")
     stages.begin("reading")
@@ -213,8 +211,7 @@ def _bank(run: MeasureRun, request: MeasurementRequest, cache: Path | None, stag
     )
     fitted = fit_bank(bank)
     stages.begin("choosing")
-    fitted = choose_forecast(fitted)
-    return replace(fitted, routing_gain=routing_gain(fitted))
+    return with_findings(fitted)
 
 
 def _show(bank: Bank, manifest: BankManifest, output: Path) -> None:

@@ -1,13 +1,12 @@
 """``scope bank fit``: fit a bank's forecaster to its outcomes, and the weight of a reasoner."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 
-from pipelines.bank import check_new, save_bank_now
+from pipelines.bank import check_new, save_bank_now, with_findings
 from pipelines.commands.options import (
     Checkpoint,
     Json,
@@ -25,7 +24,7 @@ from pipelines.terminal import choice_table, err, out, print_result, progress
 from scope import EMBEDDED_BANK
 from scope.bank import Bank, BankManifest, load_bank, read_manifest
 from scope.errors import join_names
-from scope.predictor import choose_forecast, fit_bank
+from scope.predictor import fit_bank
 
 if TYPE_CHECKING:
     from pipelines.reasoner.fit import ReasonerFitReport
@@ -68,8 +67,6 @@ def fit(
     wanted = uses_reasoner(predictor, flags)
     settings = JobConfig.load(config) if config else JobConfig()
     check_new(output)
-    from scope.report import routing_gain
-
     report: ReasonerFitReport | None = None
     with progress(as_json=as_json) as stages:
         stages.plan(
@@ -83,8 +80,7 @@ def fit(
         fitted = fit_bank(loaded)
         _warn_unmeasured(fitted)
         stages.begin("choosing")
-        fitted = choose_forecast(fitted)
-        fitted = replace(fitted, routing_gain=routing_gain(fitted))
+        fitted = with_findings(fitted)
         if reasoner is not None:
             from pipelines.reasoner.fit import fit_reasoner
 

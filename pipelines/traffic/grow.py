@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.bank import check_new, save_bank_now
+from pipelines.bank import check_new, save_bank_now, with_findings
 from pipelines.embedding.cached import embed_texts
 from pipelines.embedding.encoder_actor import EncoderSpec
 from pipelines.terminal import Stages
@@ -20,7 +20,7 @@ from scope.embedding import resolve_model
 from scope.errors import BankError, EmbedderMismatchError, join_names
 from scope.forecast import measured_anchors
 from scope.outcomes import Outcomes, read_outcomes_table
-from scope.predictor import choose_forecast, fit_bank, predict_reference_population
+from scope.predictor import fit_bank, predict_reference_population
 from scope.questions import read_questions
 from scope.traffic import (
     GrownBank,
@@ -204,7 +204,7 @@ def _embed(texts: list[str], bank: Bank, inputs: GrowInputs, stages: Stages) -> 
 def _fitted_as(old: Bank, grown: Bank) -> Bank:
     """Return the grown bank, fitted as the old one was, with the same settings."""
     if old.forecaster is not None:
-        return choose_forecast(fit_bank(replace(grown, reference=old.reference)))
+        return with_findings(fit_bank(replace(grown, reference=old.reference)))
     return replace(grown, reference=predict_reference_population(grown, old.anchor_config))
 
 
