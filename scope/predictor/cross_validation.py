@@ -144,20 +144,20 @@ def score_candidates(p_cnm: FloatArray, correct_nm: FloatArray) -> tuple[Candida
     correct_nm = np.where(known_nm, correct_nm, 0.0)
     loss_cnm = -(correct_nm * np.log(p_cnm) + (1 - correct_nm) * np.log1p(-p_cnm))
     loss_cn, count_n = np.where(known_nm, loss_cnm, 0.0).sum(axis=2), known_nm.sum(axis=1)
-    best_n = loss_cn[loss_cn.sum(axis=1).argmin()]
-    scores = []
-    for name, loss_n in zip(CANDIDATES, loss_cn, strict=True):
+    scores, chosen = list[CandidateScore](), 0
+    for c, (name, loss_n) in enumerate(zip(CANDIDATES, loss_cn, strict=True)):
         loss, error = _ratio(loss_n, count_n)
-        above, above_error = _ratio(loss_n - best_n, count_n)
-        scores.append(
-            CandidateScore(
-                name=name,
-                log_loss=loss,
-                standard_error=error,
-                above_best=max(above, 0.0),
-                above_best_error=above_error,
-            )
+        gain, gain_error = _ratio(loss_cn[chosen] - loss_n, count_n)
+        score = CandidateScore(
+            name=name,
+            log_loss=loss,
+            standard_error=error,
+            against=CANDIDATES[chosen],
+            gain=gain,
+            gain_error=gain_error,
         )
+        scores.append(score)
+        chosen = c if score.is_better else chosen
     return tuple(scores)
 
 
