@@ -1,7 +1,9 @@
-"""Held-out log loss of banks of 30 to 7,000 anchors: not fitted, fitted, and fitted with a choice.
+"""Held-out loss of banks of 30 to 7,000 anchors: not fitted, every forecast, and the chosen one.
 
-Anchors are drawn from the training split, log loss is measured on the validation split of five
-sets. ``python -m benchmarks.guards SET N_DRAWS`` prints one row for each size.
+Anchors are drawn from the training split, the log loss (of soft scores the Brier score too) is
+measured on the validation split of five sets. ``python -m benchmarks.guards SET...`` prints one
+row for each size. The probabilities of each draw are kept under results/guards, so that a run that
+was stopped goes on, and a new rule of choice needs no new fit.
 """
 
 import sys
@@ -12,29 +14,31 @@ import numpy as np
 from benchmarks.banks import data_folder, questions
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS, load_bank
 from scope.arrays import FloatArray
-from scope.bank.bank import Bank
+from scope.bank import CANDIDATES, Bank, ForecastChoice
 from scope.predictions import MIN_P
-from scope.predictor.cross_validation import choose_forecast
-from scope.predictor.predictor import AnchorPredictor
-from scope.predictor.reference_population import fit_bank
+from scope.predictor import AnchorPredictor, fit_bank
+from scope.predictor.cross_validation import cross_validate, predict_candidates, score_candidates
 
-SIZES = (30, 60, 120, 250, 500, 1_000, 2_000, 4_000, 7_000)
-SETS = ("mmlupro", "zeroeval", "alpaca", "bfcl", "swebench")
+SIZES = (30, 60, 120, 250, 500, 1_000, 2_000, 3_000, 5_000, 7_000)
+SETS = ("swebench", "alpaca", "bfcl", "zeroeval", "mmlupro")
+N_DRAWS = 3
+"""Draws of anchors for a size below `ONE_DRAW`, and 1 from there and of all anchors."""
+ONE_DRAW = 2_000
+CACHE = Path("results/guards")
+HEADER = ("set", "anchors", "draws", *CANDIDATES, "not fitted", "chosen − it", "worst", "chosen")
 
 
 def main() -> None:
-    """Print the rows of the set that the first argument names."""
+    """Print the rows of the sets that the arguments name, of all without arguments."""
     data = data_folder()
     if data is None:
         return
-    names = sys.argv[1:2] or SETS
-    n_draws = int(sys.argv[2]) if len(sys.argv) > 2 else 10
-    print("| set | anchors | draws | neighbours | fitted minus | chosen minus | chosen |")
-    print("|---|---|---|---|---|---|---|")
-    for name in names:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    print(f"| {' | '.join(HEADER)} |\n|{'---|' * len(HEADER)}")
+    for name in sys.argv[1:] or SETS:
         train, held_out = _splits(data, name)
         for size in sorted({min(size, len(train.ids)) for size in SIZES}):
-            draws = 1 if size == len(train.ids) or size >= 2_000 else n_draws
+            draws = 1 if size == len(train.ids) or size >= ONE_DRAW else N_DRAWS
             _print_row(name, train, held_out, size, draws)
 
 
@@ -47,28 +51,49 @@ def _splits(data: Path, name: str) -> tuple[Bank, Bank]:
 
 
 def _print_row(name: str, train: Bank, held_out: Bank, size: int, draws: int) -> None:
-    loss_dcq, chosen = [], list[str]()
+    """Print the mean over the draws, with an interval over questions."""
+    held_out = held_out.select_models(train.model_ids)
+    loss_dcq, chosen = [], list[int]()
     for seed in range(draws):
-        rows = np.random.default_rng(seed).permutation(len(train.ids))[:size]
-        bank = train.select_anchors(np.sort(rows))
+        rows_n = np.sort(np.random.default_rng(seed).permutation(len(train.ids))[:size])
+        bank = train.select_anchors(rows_n)
+        fold_cnm, p_cqm, method = _probabilities(bank, held_out, CACHE / f"{name}-{size}-{seed}")
+        scores = score_candidates(fold_cnm, bank.outcomes.correct_am)
+        choice = ForecastChoice.from_scores(scores, method, size)
+        chosen.append(CANDIDATES.index(choice.chosen))
+        loss_dcq.append(_losses(p_cqm, held_out.outcomes.correct_am))
+    loss = np.array(loss_dcq)
+    regret_dq = loss[np.arange(draws), chosen] - loss[:, -1]
+    means = [f"{value:.4f}" for value in loss.mean(axis=(0, 2))]
+    counts = ", ".join(f"{CANDIDATES[c]} {chosen.count(c)}" for c in sorted(set(chosen)))
+    cells = [name, f"{size:,}", str(draws), *means, _interval(regret_dq.mean(axis=0))]
+    print(f"| {' | '.join(cells)} | {regret_dq.mean(axis=1).max():+.4f} | {counts} |", flush=True)
+
+
+def _probabilities(bank: Bank, held_out: Bank, path: Path) -> tuple[FloatArray, FloatArray, str]:
+    """Return the cross-validated and the held-out probabilities of every candidate.
+
+    The last of the held-out ones are those of the bank before its fit.
+    """
+    stored = path.with_suffix(".npz")
+    if not stored.exists():
         fitted = fit_bank(bank)
-        guarded = choose_forecast(fitted)
-        chosen.append(guarded.choice.chosen if guarded.choice else "process")
-        loss_dcq.append([_losses(each, held_out) for each in (bank, fitted, guarded)])
-    loss_cq = np.nanmean(np.array(loss_dcq), axis=0)
-    counts = ", ".join(f"{c} {chosen.count(c)}" for c in sorted(set(chosen)))
-    cells = [f"{loss_cq[0].mean():.4f}", *(_interval(loss_cq[c] - loss_cq[0]) for c in (1, 2))]
-    print(f"| {name} | {size:,} | {draws} | {' | '.join(cells)} | {counts} |", flush=True)
+        fold_cnm, method = cross_validate(fitted)
+        question_q = np.arange(len(held_out.ids))
+        p_cqm = predict_candidates(fitted, held_out, question_q, np.full_like(question_q, -1))
+        unfitted, _ = AnchorPredictor(bank).predict(held_out.embedding_ad, held_out.features_af)
+        p_cqm = np.concatenate([p_cqm, unfitted.p_correct_qm[None]])
+        np.savez(stored, fold_cnm=fold_cnm, p_cqm=p_cqm, method=method)
+    with np.load(stored) as arrays:
+        return arrays["fold_cnm"], arrays["p_cqm"], str(arrays["method"])
 
 
-def _losses(bank: Bank, held_out: Bank) -> FloatArray:
-    """Return the mean log loss over the models, of each question."""
-    held_out = held_out.select_models(bank.model_ids)
-    estimates, _ = AnchorPredictor(bank).predict(held_out.embedding_ad, held_out.features_af)
-    p_qm, correct_qm = estimates.p_correct_qm.clip(MIN_P, 1 - MIN_P), held_out.outcomes.correct_am
-    loss_qm = -(correct_qm * np.log(p_qm) + (1 - correct_qm) * np.log1p(-p_qm))
-    mean_q: FloatArray = np.nanmean(loss_qm, axis=1)
-    return mean_q
+def _losses(p_cqm: FloatArray, correct_qm: FloatArray) -> FloatArray:
+    """Return the mean log loss over the models, of each candidate and question."""
+    p_cqm = p_cqm.clip(MIN_P, 1 - MIN_P)
+    loss_cqm = -(correct_qm * np.log(p_cqm) + (1 - correct_qm) * np.log1p(-p_cqm))
+    mean_cq: FloatArray = np.nanmean(loss_cqm, axis=2)
+    return mean_cq
 
 
 def _interval(difference_q: FloatArray) -> str:

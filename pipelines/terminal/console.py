@@ -77,12 +77,13 @@ def choice_table(choice: ForecastChoice) -> Group:
         (
             score.name,
             f"{score.log_loss:.4f} ± {score.standard_error:.4f}",
-            f"{score.above_best:.4f} ± {score.above_best_error:.4f}",
+            score.against,
+            f"{score.gain:+.4f} ± {score.gain_error:.4f}",
         )
         for score in choice.candidates
     ]
     title = f"Forecast of correctness: {choice.chosen}, by {choice.method}"
-    return table(title, ("candidate", "log loss ± s.e.", "above the best ± s.e."), rows)
+    return table(title, ("candidate", "log loss ± s.e.", "against", "better by ± s.e."), rows)
 
 
 def frontier_table(points: Sequence[FrontierPoint]) -> Group:

@@ -6,11 +6,14 @@ from pydantic import Field
 
 from scope.config import StrictModel
 
-Candidate = Literal["means", "neighbours", "process", "blend"]
+Candidate = Literal["neighbours", "means", "blend", "process"]
 
-CANDIDATES: tuple[Candidate, ...] = ("means", "neighbours", "process", "blend")
-"""The models' means, the kNN estimate, the forecaster, and the average of the last two; the
-simplest first."""
+CANDIDATES: tuple[Candidate, ...] = ("neighbours", "means", "blend", "process")
+"""The kNN estimate, which is that of a bank that was not fitted, the models' means, the average of
+the kNN estimate and the forecaster, and the forecaster; in the order in which they are tried."""
+
+MIN_STANDARD_ERRORS = 2.0
+"""Standard errors by which a forecast must be better than the one chosen before it."""
 
 
 class CandidateScore(StrictModel):
@@ -20,17 +23,24 @@ class CandidateScore(StrictModel):
     log_loss: float
     standard_error: float
     """Of the log loss, over anchors."""
-    above_best: float = Field(ge=0)
-    """Log loss above that of the best candidate."""
-    above_best_error: float
-    """Standard error of that difference, paired over anchors."""
+    against: Candidate
+    """The forecast chosen before this one was tried; itself for the first."""
+    gain: float
+    """Log loss of `against` minus that of this one."""
+    gain_error: float
+    """Standard error of the gain, paired over anchors."""
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the gain is above `MIN_STANDARD_ERRORS`: then this one is chosen instead."""
+        return self.gain > MIN_STANDARD_ERRORS * self.gain_error
 
 
 class ForecastChoice(StrictModel):
     """The chosen forecast and the scores of all candidates.
 
-    The one-standard-error rule: the first of `CANDIDATES` that is at most one standard error of
-    the paired difference above the best.
+    The kNN estimate, until one of `CANDIDATES` is better than the one chosen before it by more
+    than `MIN_STANDARD_ERRORS` of the paired difference. So a fit must be shown to help.
     """
 
     chosen: Candidate
@@ -43,6 +53,7 @@ class ForecastChoice(StrictModel):
     def from_scores(
         cls, scores: tuple[CandidateScore, ...], method: str, n_anchors: int
     ) -> "ForecastChoice":
-        """Choose by the one-standard-error rule; `scores` are in the order of `CANDIDATES`."""
-        chosen = next(s.name for s in scores if s.above_best <= s.above_best_error)
+        """Choose the last better one; `scores` are in the order of `CANDIDATES`."""
+        better = [score.name for score in scores if score.is_better]
+        chosen = better[-1] if better else CANDIDATES[0]
         return cls(chosen=chosen, method=method, n_anchors=n_anchors, candidates=scores)

@@ -39,15 +39,34 @@ def choose_forecast(fitted: Bank) -> Bank:
     if fitted.forecaster is None:
         raise BankError("the bank has no forecaster: fit it before its forecast is chosen")
     anchor_n = fitted.forecaster.anchor_index_n
-    if len(anchor_n) >= MIN_LEAVE_ONE_OUT:
-        p_cnm, method = _predict_candidates(fitted, fitted, anchor_n, anchor_n), "leave-one-out"
-    else:
-        p_cnm, method = out_of_fold(fitted), f"{N_FOLDS} folds"
+    p_cnm, method = cross_validate(fitted)
     scores = score_candidates(p_cnm, fitted.outcomes.correct_am[anchor_n])
     if not scores:
         return fitted
     chosen = replace(fitted, choice=ForecastChoice.from_scores(scores, method, len(anchor_n)))
     return replace(chosen, reference=predict_reference_population(chosen, chosen.anchor_config))
+
+
+def cross_validate(fitted: Bank) -> tuple[FloatArray, str]:
+    """Return every candidate's forecast of each fitted anchor without itself, and the method.
+
+    Returns
+    -------
+    p_cnm : ndarray of shape (n_candidates, n_fitted, n_models)
+    method : str
+        ``leave-one-out``, or the number of folds.
+
+    Raises
+    ------
+    BankError
+        If the bank was not fitted.
+    """
+    if fitted.forecaster is None:
+        raise BankError("the bank has no forecaster: fit it first")
+    anchor_n = fitted.forecaster.anchor_index_n
+    if len(anchor_n) >= MIN_LEAVE_ONE_OUT:
+        return predict_candidates(fitted, fitted, anchor_n, anchor_n), "leave-one-out"
+    return out_of_fold(fitted), f"{N_FOLDS} folds"
 
 
 def out_of_fold_probabilities(fitted: Bank) -> FloatArray:
@@ -86,11 +105,11 @@ def out_of_fold(bank: Bank) -> FloatArray:
             train = replace(train, forecaster=fit_forecaster(train, min_anchors=1))
         except BankError:
             continue
-        p_cnm[:, these_n] = _predict_candidates(train, bank, these_n, np.full(len(these_n), -1))
+        p_cnm[:, these_n] = predict_candidates(train, bank, these_n, np.full(len(these_n), -1))
     return p_cnm
 
 
-def _predict_candidates(
+def predict_candidates(
     train: Bank, bank: Bank, anchor_n: IntArray, self_index_n: IntArray
 ) -> FloatArray:
     """Predict anchors of `bank` from `train`; the blend is the average of two others."""
@@ -125,20 +144,20 @@ def score_candidates(p_cnm: FloatArray, correct_nm: FloatArray) -> tuple[Candida
     correct_nm = np.where(known_nm, correct_nm, 0.0)
     loss_cnm = -(correct_nm * np.log(p_cnm) + (1 - correct_nm) * np.log1p(-p_cnm))
     loss_cn, count_n = np.where(known_nm, loss_cnm, 0.0).sum(axis=2), known_nm.sum(axis=1)
-    best_n = loss_cn[loss_cn.sum(axis=1).argmin()]
-    scores = []
-    for name, loss_n in zip(CANDIDATES, loss_cn, strict=True):
+    scores, chosen = list[CandidateScore](), 0
+    for c, (name, loss_n) in enumerate(zip(CANDIDATES, loss_cn, strict=True)):
         loss, error = _ratio(loss_n, count_n)
-        above, above_error = _ratio(loss_n - best_n, count_n)
-        scores.append(
-            CandidateScore(
-                name=name,
-                log_loss=loss,
-                standard_error=error,
-                above_best=max(above, 0.0),
-                above_best_error=above_error,
-            )
+        gain, gain_error = _ratio(loss_cn[chosen] - loss_n, count_n)
+        score = CandidateScore(
+            name=name,
+            log_loss=loss,
+            standard_error=error,
+            against=CANDIDATES[chosen],
+            gain=gain,
+            gain_error=gain_error,
         )
+        scores.append(score)
+        chosen = c if score.is_better else chosen
     return tuple(scores)
 
 

@@ -33,7 +33,7 @@ MIN_OOD_ANCHORS = 20
 """Fewest anchors that can tell what is out of distribution."""
 
 MAX_OOD_ANCHORS = 1_000
-"""Maximum number of anchors sampled for the threshold of a bank that was not fitted."""
+"""Maximum number of anchors sampled for the threshold of the kNN estimate."""
 
 N_REPORTED_ANCHORS = 10
 """Nearest anchors reported with a prediction, as in the reference implementation."""
@@ -84,7 +84,7 @@ class AnchorPredictor:
         chosen = bank.choice.chosen if bank.choice else "process"
         self._chosen = forecast or chosen
         self._cosine_threshold = (
-            _cosine_threshold(bank, self._index) if bank.forecaster is None else math.nan
+            _cosine_threshold(bank, self._index) if self._forecaster is None else math.nan
         )
         self._prompt_fit = PromptTokenRegression(bank.features_af, bank.outcomes.prompt_tokens_am)
 
@@ -166,6 +166,8 @@ class AnchorPredictor:
         """Return the forecast, blended with the kNN estimate if out of distribution."""
         if self._forecaster is None:
             in_distribution_q = self._cosine_in_distribution(similarity_qk, self_index_q)
+            # A zero vector stands for a text that was not embedded.
+            in_distribution_q[~embedding_qd.any(axis=1)] = np.nan
             return self._knn.predict(weight_qk, anchor_qk, in_distribution_q)
         forecast = self._forecaster.predict(embedding_qd, features_qf, self_index_q)
         ood = np.flatnonzero(forecast.in_distribution_q < 1)
@@ -186,7 +188,7 @@ class AnchorPredictor:
     def _cosine_in_distribution(
         self, similarity_qk: FloatArray, self_index_q: IntArray
     ) -> FloatArray:
-        """Return the score of a bank without a forecaster; NaN where it is unknown."""
+        """Return the score without a forecaster; NaN where it is unknown."""
         if math.isnan(self._cosine_threshold):
             return np.full(len(self_index_q), np.nan)
         mean_q = similarity_qk[:, :N_REPORTED_ANCHORS].mean(axis=1)

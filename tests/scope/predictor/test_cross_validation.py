@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scope import AnchorPredictor, load_bank, save_bank
-from scope.bank.forecast_choice import CANDIDATES, CandidateScore, ForecastChoice
+from scope.bank.forecast_choice import ForecastChoice
 from scope.errors import BankError
 from scope.predictor.cross_validation import choose_forecast, out_of_fold, score_candidates
 from scope.predictor.reference_population import fit_bank
@@ -18,27 +18,33 @@ def noise_bank(n_anchors=60):
     return bank_of(right, embedding=unit(rng.standard_normal((n_anchors, 8))))
 
 
-def scores_of(above, errors):
-    """Scores with these losses above the best, of all candidates."""
-    return tuple(
-        CandidateScore(
-            name=name, log_loss=0.5 + a, standard_error=0.1, above_best=a, above_best_error=e
-        )
-        for name, a, e in zip(CANDIDATES, above, errors, strict=True)
-    )
+def losses_to_p(loss_c):
+    """Probabilities of a right answer that cost these losses, for 100 anchors of one model.
+
+    Every second anchor costs 0.1 more and every other 0.1 less, the first 50 in opposite phase to
+    the process, so that differences to it have a spread.
+    """
+    sign_n = np.where(np.arange(100) % 2, 0.1, -0.1)
+    loss_cn = np.array(loss_c)[:, None] + np.stack([sign_n, sign_n, -sign_n, -sign_n])
+    return np.exp(-loss_cn)[:, :, None]
 
 
 @pytest.mark.parametrize(
-    ("above", "errors", "chosen"),
+    ("losses", "chosen"),
     [
-        pytest.param((0.02, 0.01, 0, 0.01), (0.01, 0.02, 0, 0.01), "neighbours", id="within one"),
-        pytest.param((0.02, 0.02, 0, 0.01), (0.01, 0.01, 0, 0.02), "process", id="beyond one"),
-        pytest.param((0.01, 0.01, 0.01, 0), (0.01, 0.0, 0.0, 0), "means", id="the simplest"),
-        pytest.param((0.02, 0.02, 0.02, 0), (0.01, 0.01, 0.01, 0), "blend", id="the last"),
+        # Of differences between phases the standard error is 0.02, within a phase it is 0.
+        pytest.param((0.6, 0.7, 0.57, 0.58), "neighbours", id="a gain of 1.5 errors"),
+        pytest.param((0.6, 0.7, 0.55, 0.56), "blend", id="a gain of 2.5 errors"),
+        pytest.param((0.6, 0.59, 0.7, 0.7), "means", id="means"),
+        pytest.param((0.6, 0.7, 0.55, 0.54), "process", id="process after blend"),
+        pytest.param((0.6, 0.7, 0.57, 0.55), "process", id="process without blend"),
+        pytest.param((0.6, 0.6, 0.6, 0.6), "neighbours", id="no difference"),
     ],
 )
-def test_the_simplest_within_one_standard_error_is_chosen(above, errors, chosen):
-    assert ForecastChoice.from_scores(scores_of(above, errors), "10 folds", 60).chosen == chosen
+def test_a_forecast_is_chosen_if_it_is_better_by_two_standard_errors(losses, chosen):
+    scores = score_candidates(losses_to_p(losses), np.ones((100, 1)))
+
+    assert ForecastChoice.from_scores(scores, "10 folds", 100).chosen == chosen
 
 
 def test_log_loss_counts_known_cells_only():
@@ -50,7 +56,7 @@ def test_log_loss_counts_known_cells_only():
     scores = score_candidates(p_cnm, np.array([[1, np.nan], [0, np.nan]]))
 
     assert [score.log_loss for score in scores] == pytest.approx([np.log(2)] * 4)
-    assert [score.above_best for score in scores] == [0.0] * 4
+    assert [score.gain for score in scores] == [0.0] * 4
 
 
 def test_too_few_outcomes_give_no_scores():

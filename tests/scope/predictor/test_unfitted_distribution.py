@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from scope import AnchorPredictor
+from scope.config import AnchorConfig
 from scope.predictor.reference_population import fit_bank
 from tests.factories.banks import bank_of, unit
 
@@ -17,8 +18,13 @@ def cluster_bank(n_anchors):
 
 def score_of(bank, embedding, self_index=None):
     """In-distribution score of one question."""
+    return score_of_vector(bank, unit([embedding]), self_index)
+
+
+def score_of_vector(bank, embedding_1d, self_index=None):
+    """The same of a vector of any length."""
     got, _ = AnchorPredictor(bank).predict(
-        unit([embedding]), np.zeros((1, bank.features_af.shape[1])), self_index
+        embedding_1d, np.zeros((1, bank.features_af.shape[1])), self_index
     )
     return got.in_distribution_qm[0, 0]
 
@@ -35,6 +41,22 @@ def test_an_anchor_is_in_distribution_without_a_fit():
     bank = cluster_bank(60)
 
     assert score_of(bank, bank.embedding_ad[3], np.array([3])) == 1
+
+
+def test_a_fitted_bank_tells_without_its_forecaster():
+    bank, far = fit_bank(cluster_bank(60)), unit([[0, 1, 0, 0, 0, 0, 0, 0]])
+    got, _ = AnchorPredictor(bank, AnchorConfig(use_forecaster=False)).predict(
+        far, np.zeros((1, bank.features_af.shape[1]))
+    )
+
+    assert (got.in_distribution_qm < 0.8).all()
+
+
+def test_a_text_that_was_not_embedded_is_unknown():
+    """
+    A zero vector is neither in nor out of distribution.
+    """
+    assert np.isnan(score_of_vector(cluster_bank(60), np.zeros((1, 8), dtype=np.float32)))
 
 
 def test_far_from_all_anchors_the_forecast_is_the_models_means():
