@@ -9,8 +9,10 @@ from scope.bank.forecast_choice import (
     ForecastChoice,
 )
 from scope.bank.labelled import LabelledQuestions, StoredFeatures
+from scope.bank.lineage import LineageInput, LineageStep
 from scope.bank.reference_population import ReferencePopulation, fit_alpha_scale
 from scope.bank.store import (
+    bank_version,
     content_digest,
     is_bank,
     load_bank,
@@ -27,8 +29,11 @@ __all__ = [
     "CandidateScore",
     "ForecastChoice",
     "LabelledQuestions",
+    "LineageInput",
+    "LineageStep",
     "ReferencePopulation",
     "StoredFeatures",
+    "bank_version",
     "content_digest",
     "fit_alpha_scale",
     "is_bank",

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from scope.arrays import Float32Array, FloatArray, IntArray
 from scope.bank.forecast_choice import ForecastChoice
+from scope.bank.lineage import LineageStep
 from scope.bank.reference_population import ReferencePopulation
 from scope.config import AnchorConfig, StrictModel
 from scope.embedding import EmbedderSpec, norms
@@ -34,6 +35,8 @@ class BankManifest(StrictModel):
     """SHA-256 of every file of the bank except the manifest."""
     forecast_choice: ForecastChoice | None = None
     """None: the bank's forecaster if it has one, else the kNN estimate."""
+    lineage: tuple[LineageStep, ...] = ()
+    """The commands that made the bank, oldest first; the bank's version does not depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Bank:
         The reasoner that the bank was fitted for, with the weights of its answers; None if
         there is none.
     version : str
-        Digest of the manifest; empty for a bank that was never saved.
+        Digest of the manifest without the lineage; empty for a bank that was never saved.
     """
 
     ids: tuple[str, ...]
