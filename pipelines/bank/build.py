@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
-from pipelines.bank.files import check_new, save_bank_now
+from pipelines.bank.files import InputKind, check_new, save_bank_now
 from pipelines.config import JobConfig
 from pipelines.embedding.cached import embed_texts
 from pipelines.embedding.encoder_actor import EncoderSpec
@@ -83,7 +83,15 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
     if not inputs.keep_prompts:
         bank = replace(bank, prompts=None, gold_answers=(None,) * len(questions))
     stages.begin("writing")
-    return save_bank_now(bank, output, inputs.sources)
+    used: dict[InputKind, Path] = {"outcomes": inputs.outcomes}
+    if isinstance(inputs.questions, Path):
+        used["questions"] = inputs.questions
+    return save_bank_now(
+        bank,
+        output,
+        inputs.sources,
+        inputs=used,
+    )
 
 
 def assemble_bank(

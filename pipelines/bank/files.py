@@ -1,12 +1,30 @@
 """Read and write the folder of a bank."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
+
+import click
 
 from scope.arms import ArmColumns, reprice
-from scope.bank import Bank, BankManifest, load_bank, save_bank
+from scope.bank import (
+    Bank,
+    BankManifest,
+    LineageInput,
+    LineageStep,
+    bank_version,
+    is_bank,
+    load_bank,
+    read_manifest,
+    save_bank,
+)
 from scope.errors import BankError
 from scope.prices import load_prices
+from scope.storage import sha256
+
+InputKind = Literal["questions", "outcomes", "samples", "decisions"]
 
 
 def check_new(output: Path) -> None:
@@ -15,10 +33,49 @@ def check_new(output: Path) -> None:
         raise BankError(f"{output} exists; choose another folder or remove it first")
 
 
-def save_bank_now(bank: Bank, output: Path, sources: tuple[str, ...]) -> BankManifest:
-    """Write `bank` into a new folder, with the current time in its manifest."""
+def save_bank_now(
+    bank: Bank,
+    output: Path,
+    sources: tuple[str, ...],
+    *,
+    parent: Path | None = None,
+    inputs: Mapping[InputKind, Path] | None = None,
+) -> BankManifest:
+    """Write `bank` into a new folder, with the current time and its lineage in the manifest.
+
+    Parameters
+    ----------
+    bank : Bank
+    output : Path
+        Must not exist.
+    sources : tuple of str
+        Origins of the questions and outcomes.
+    parent : Path, optional
+        The bank that was changed; its lineage comes first.
+    inputs : mapping of kind to Path, optional
+        What else was read. Only the names of the files are kept, not their folders.
+    """
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return save_bank(bank, output, created_at=now, sources=sources)
+    # Read here, not handed over, so that a new command has its name in the lineage too.
+    context = click.get_current_context(silent=True)
+    step = LineageStep(
+        command=context.command_path if context else "python",
+        scope_router=version("scope-router"),
+        time=now,
+        inputs=tuple(
+            LineageInput(kind=kind, name=path.name, digest=_digest(path))
+            for kind, path in (inputs or {}).items()
+        ),
+        parent=bank_version(parent) if parent else None,
+    )
+    earlier = read_manifest(parent).lineage if parent else ()
+    return save_bank(bank, output, created_at=now, sources=sources, lineage=(*earlier, step))
+
+
+def _digest(path: Path) -> str | None:
+    if is_bank(path):
+        return bank_version(path)
+    return sha256(path) if path.is_file() else None
 
 
 def load_bank_for_pool(

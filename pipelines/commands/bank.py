@@ -129,6 +129,8 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
         out.print(f"reasoner {loaded.reasoner}", soft_wrap=True, markup=False)
     for source in manifest.sources:
         out.print(f"source: {source}", soft_wrap=True)
+    for step in manifest.lineage:
+        out.print(f"made by: {step}", soft_wrap=True, markup=False)
     out.print(models_table(loaded))
     if manifest.forecast_choice is not None:
         out.print(choice_table(manifest.forecast_choice))

@@ -61,7 +61,13 @@ def fit_samples(
         fitted = fit(loaded, drawn, selector, assume=assume, selector_usd_per_mtok=selector_price)
         stages.begin("writing")
         sources = (*manifest.sources, f"samples {samples.name}") if samples else manifest.sources
-        written = save_bank_now(fitted.bank, output, sources)
+        written = save_bank_now(
+            fitted.bank,
+            output,
+            sources,
+            parent=bank,
+            inputs={"samples": samples} if samples else None,
+        )
     facts = {
         **written.model_dump(mode="json"),
         "fits": [fit.to_json() for fit in fitted.fits],

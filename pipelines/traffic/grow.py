@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.bank import check_new, save_bank_now, with_findings
+from pipelines.bank import InputKind, check_new, save_bank_now, with_findings
 from pipelines.embedding.cached import embed_texts
 from pipelines.embedding.encoder_actor import EncoderSpec
 from pipelines.terminal import Stages
@@ -146,7 +146,18 @@ def grow(inputs: GrowInputs, output: Path, stages: Stages | None = None) -> Grow
     new = _fitted_as(bank, grown[-1].bank)
     stages.begin("writing")
     names = tuple(_source_text(*pair) for pair in zip(sources, grown, strict=True))
-    written = save_bank_now(new, output, (*manifest.sources, *names))
+    read: dict[InputKind, Path | None] = {
+        "decisions": inputs.decisions,
+        "questions": inputs.questions,
+        "outcomes": inputs.outcomes,
+    }
+    written = save_bank_now(
+        new,
+        output,
+        (*manifest.sources, *names),
+        parent=inputs.bank,
+        inputs={kind: path for kind, path in read.items() if path is not None},
+    )
     return GrowReport(
         written,
         new.model_ids,

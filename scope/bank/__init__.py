@@ -9,9 +9,11 @@ from scope.bank.forecast_choice import (
     ForecastChoice,
 )
 from scope.bank.labelled import LabelledQuestions, StoredFeatures
+from scope.bank.lineage import LineageInput, LineageStep
 from scope.bank.reference_population import ReferencePopulation, fit_alpha_scale
 from scope.bank.routing_gain import GainInterval, RoutingGain
 from scope.bank.store import (
+    bank_version,
     content_digest,
     is_bank,
     load_bank,
@@ -29,9 +31,12 @@ __all__ = [
     "ForecastChoice",
     "GainInterval",
     "LabelledQuestions",
+    "LineageInput",
+    "LineageStep",
     "ReferencePopulation",
     "RoutingGain",
     "StoredFeatures",
+    "bank_version",
     "content_digest",
     "fit_alpha_scale",
     "is_bank",

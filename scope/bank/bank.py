@@ -8,6 +8,7 @@ from pydantic import Field
 
 from scope.arrays import Float32Array, FloatArray, IntArray
 from scope.bank.forecast_choice import ForecastChoice
+from scope.bank.lineage import LineageStep
 from scope.bank.reference_population import ReferencePopulation
 from scope.bank.routing_gain import RoutingGain
 from scope.config import AnchorConfig, StrictModel
@@ -37,6 +38,8 @@ class BankManifest(StrictModel):
     """None: the bank's forecaster if it has one, else the kNN estimate."""
     routing_gain: RoutingGain | None = None
     """None in a bank that was not fitted, or has too few anchors with all outcomes."""
+    lineage: tuple[LineageStep, ...] = ()
+    """The commands that made the bank, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

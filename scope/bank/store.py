@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from scope.arrays import FloatArray
 from scope.bank.bank import Bank, BankManifest
 from scope.bank.forecaster_store import load_forecaster, save_forecaster
+from scope.bank.lineage import LineageStep
 from scope.bank.reference_population import ReferencePopulation
 from scope.config import AnchorConfig, parse
 from scope.embedding import FEATURES
@@ -33,7 +34,14 @@ FORECASTER = "forecaster.npz"
 REASONER = "reasoner.json"
 
 
-def save_bank(bank: Bank, path: Path, *, created_at: str, sources: tuple[str, ...]) -> BankManifest:
+def save_bank(
+    bank: Bank,
+    path: Path,
+    *,
+    created_at: str,
+    sources: tuple[str, ...],
+    lineage: tuple[LineageStep, ...] = (),
+) -> BankManifest:
     """Write `bank` as a new folder, atomically.
 
     Parameters
@@ -45,6 +53,8 @@ def save_bank(bank: Bank, path: Path, *, created_at: str, sources: tuple[str, ..
         ISO 8601 time for the manifest.
     sources : tuple of str
         Origins of the questions and outcomes.
+    lineage : tuple of LineageStep
+        The commands that made the bank, oldest first.
 
     Raises
     ------
@@ -65,6 +75,7 @@ def save_bank(bank: Bank, path: Path, *, created_at: str, sources: tuple[str, ..
                 files={file.name: sha256(file) for file in sorted(draft.iterdir())},
                 forecast_choice=bank.choice,
                 routing_gain=bank.routing_gain,
+                lineage=lineage,
             )
             write_json(draft / MANIFEST, manifest.model_dump(mode="json"))
     except FileExistsError as error:
