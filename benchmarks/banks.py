@@ -31,7 +31,7 @@ def fitted_bank(data: Path, name: str) -> Bank:
     """Return the training split as a fitted bank."""
     path = CACHE / f"{name}-fitted"
     if not path.exists():
-        save_bank_now(fit_bank(questions(data, name, "train")), path, (name,))
+        save_bank_now(fit_bank(questions(data, name, "train")), path, (name,), command="python")
     return load_bank(path)
 
 

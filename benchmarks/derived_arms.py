@@ -194,7 +194,7 @@ def write(bank: Bank, fitting: Samples, test: Samples, output: Path) -> None:
     """Write what the commands read."""
     output.mkdir(parents=True)
     write_samples(output / "samples.parquet", fitting)
-    save_bank_now(bank, output / "bank", ("one sample of each easy question",))
+    save_bank_now(bank, output / "bank", ("one sample of each easy question",), command="python")
     rows = zip(test.ids, test.prompts, strict=True)
     lines = [json.dumps({"id": name, "prompt": prompt}) for name, prompt in rows]
     (output / "questions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -44,6 +44,8 @@ class BankInputs:
     config: JobConfig = field(default_factory=JobConfig)
     cache: Path | None = None
     """Folder that keeps embeddings between runs; None keeps nothing."""
+    command: str = "scope bank build"
+    """For the lineage of the bank."""
 
 
 def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -> BankManifest:
@@ -90,6 +92,7 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
         bank,
         output,
         inputs.sources,
+        command=inputs.command,
         inputs=used,
     )
 

@@ -6,8 +6,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-import click
-
 from scope.arms import ArmColumns, reprice
 from scope.bank import (
     Bank,
@@ -38,6 +36,7 @@ def save_bank_now(
     output: Path,
     sources: tuple[str, ...],
     *,
+    command: str,
     parent: Path | None = None,
     inputs: Mapping[InputKind, Path] | None = None,
 ) -> BankManifest:
@@ -50,16 +49,16 @@ def save_bank_now(
         Must not exist.
     sources : tuple of str
         Origins of the questions and outcomes.
+    command : str
+        That writes the bank, as users type it, without arguments.
     parent : Path, optional
         The bank that was changed; its lineage comes first.
     inputs : mapping of kind to Path, optional
         What else was read. Only the names of the files are kept, not their folders.
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    # Read here, not handed over, so that a new command has its name in the lineage too.
-    context = click.get_current_context(silent=True)
     step = LineageStep(
-        command=context.command_path if context else "python",
+        command=command,
         scope_router=version("scope-router"),
         time=now,
         inputs=tuple(

@@ -214,7 +214,14 @@ def _add(
     measured = Outcomes.from_table(rows, bank.ids, (spec.id,), str(source))
     grown = add_model(bank, spec, measured, limits)
     sources = (*read_manifest(path).sources, f"{spec.id}: {source.name}")
-    manifest = save_bank_now(grown, output, sources, parent=path, inputs={"outcomes": source})
+    manifest = save_bank_now(
+        grown,
+        output,
+        sources,
+        command="scope bank add-model",
+        parent=path,
+        inputs={"outcomes": source},
+    )
     if as_json:
         typer.echo(manifest.model_dump_json())
         return

@@ -72,6 +72,7 @@ def import_logs(
             questions=questions_file,
             outcomes=outcomes_file,
             prices=specs,
+            command="scope bank import",
             keep_prompts=not drop_prompts,
             embedder=embedder,
             revision=revision,

@@ -124,7 +124,9 @@ def start(
         bank = _bank(run, request, None if no_cache else cache_folder(), stages)
         stages.begin("writing")
         source = f"{questions.name}: {len(bank.ids):,} questions, measured at {base_url}"
-        manifest = save_bank_now(bank, output, (source,), inputs={"questions": questions})
+        manifest = save_bank_now(
+            bank, output, (source,), command="scope bank start", inputs={"questions": questions}
+        )
     if as_json:
         event("bank", **manifest.model_dump(mode="json"))
     else:

@@ -86,7 +86,9 @@ def fit(
 
             fitted, report = fit_reasoner(fitted, bank, reasoner, reasoner_anchors, stages)
         stages.begin("writing")
-        written = save_bank_now(fitted, output, manifest.sources, parent=bank)
+        written = save_bank_now(
+            fitted, output, manifest.sources, command="scope bank fit", parent=bank
+        )
     if written.routing_gain is not None and not as_json:
         out.print(str(written.routing_gain), soft_wrap=True, markup=False)
     text = f"built {output}: {written.n_models} models fitted to {written.n_questions:,} anchors"

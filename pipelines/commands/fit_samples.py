@@ -65,6 +65,7 @@ def fit_samples(
             fitted.bank,
             output,
             sources,
+            command="scope bank fit-samples",
             parent=bank,
             inputs={"samples": samples} if samples else None,
         )

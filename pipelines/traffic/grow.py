@@ -155,6 +155,7 @@ def grow(inputs: GrowInputs, output: Path, stages: Stages | None = None) -> Grow
         new,
         output,
         (*manifest.sources, *names),
+        command="scope bank grow",
         parent=inputs.bank,
         inputs={kind: path for kind, path in read.items() if path is not None},
     )

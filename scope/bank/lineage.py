@@ -19,7 +19,7 @@ class LineageStep(StrictModel):
     """One command that wrote a bank."""
 
     command: str
-    """As typed, without arguments, such as ``scope bank fit``; ``python`` from a script."""
+    """As typed, without arguments, such as ``scope bank fit``."""
     scope_router: str
     """Version of the package."""
     time: str

@@ -53,7 +53,7 @@ def has_open_assertion(question: str) -> bool:
 
     Examples
     --------
-    >>> has_open_assertion("Complete it.\\nassert f([1]) == ??")
+    >>> has_open_assertion("Complete it.\nassert f([1]) == ??")
     True
     """
     return _OPEN.search(question) is not None

@@ -28,7 +28,7 @@ def bank(tmp_path):
     """The folder of a bank of the default embedder."""
     spec = EmbedderSpec(name=MINILM, revision=resolve_model(MINILM)[1], dimension=384)
     hand_made = bank_of([[1, 0], [0, 1]], embedding=at(0, 20))
-    save_bank_now(replace(hand_made, embedder=spec), tmp_path / "bank", ())
+    save_bank_now(replace(hand_made, embedder=spec), tmp_path / "bank", (), command="by hand")
     return tmp_path / "bank"
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -76,14 +78,14 @@ def test_an_anchor_does_not_affect_its_own_out_of_fold_forecast():
     assert not np.array_equal(after, before)
 
 
-def test_outcomes_without_pattern_are_left_to_the_means():
+def test_outcomes_without_pattern_are_forecast_as_before_the_fit():
     bank = choose_forecast(fit_bank(noise_bank()))
 
-    assert bank.choice.chosen == "means"
+    assert bank.choice.chosen == "neighbours"
 
 
-def test_outcomes_with_a_pattern_are_not_left_to_the_means():
-    assert choose_forecast(fit_bank(two_kinds(120))).choice.chosen != "means"
+def test_outcomes_with_a_pattern_are_forecast_by_the_fit():
+    assert choose_forecast(fit_bank(two_kinds(120))).choice.chosen in ("blend", "process")
 
 
 def test_the_chosen_means_are_predicted_for_every_question():
@@ -91,7 +93,8 @@ def test_the_chosen_means_are_predicted_for_every_question():
     The same probabilities for all questions; tokens stay those of the forecaster.
     """
     fitted = fit_bank(noise_bank())
-    bank = choose_forecast(fitted)
+    means = ForecastChoice(chosen="means", method="by hand", n_anchors=60, candidates=())
+    bank = replace(fitted, choice=means)
     questions = bank.embedding_ad[:5], bank.features_af[:5]
 
     got, _ = AnchorPredictor(bank).predict(*questions)
