@@ -26,7 +26,7 @@ class LineageStep(StrictModel):
     """ISO 8601, UTC."""
     inputs: tuple[LineageInput, ...] = ()
     parent: str | None = None
-    """Version of the bank that was changed; None for a bank made anew."""
+    """Version of the bank that was changed; None for a bank without a parent."""
 
     def __str__(self) -> str:
         read = [f"{self.command}, {self.time}, scope-router {self.scope_router}"]
