@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.commands.add_model import add as add_model
+from pipelines.commands.bank_compare import compare
 from pipelines.commands.bank_drift import drift
 from pipelines.commands.bank_grow import grow_bank
 from pipelines.commands.bank_import import import_logs
@@ -42,6 +43,7 @@ app.command("add-model")(add_model)
 app.command("grow")(grow_bank)
 app.command("import")(import_logs)
 app.command()(start)
+app.command()(compare)
 app.command()(drift)
 app.command()(fit)
 app.command("fit-samples")(fit_samples)

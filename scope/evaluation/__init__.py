@@ -26,6 +26,7 @@ from scope.evaluation.leaderboard import (
     SingleModelRow,
     single_model_rows,
 )
+from scope.evaluation.metric_replicates import HIGHER_IS_BETTER, metric_replicates
 from scope.evaluation.planned_cost import (
     PlannedVsRealised,
     choices_at,
@@ -50,6 +51,7 @@ from scope.evaluation.weighted import TokenCountError, safe_ratio
 
 __all__ = [
     "ALL_MODELS",
+    "HIGHER_IS_BETTER",
     "MIXTURE_COLOUR",
     "MODEL_COLOUR",
     "N_BINS",
@@ -87,6 +89,7 @@ __all__ = [
     "format_share_rounded",
     "is_defined",
     "log_loss",
+    "metric_replicates",
     "mixture_curve",
     "one_decimal",
     "percent",

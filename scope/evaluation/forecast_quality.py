@@ -1,6 +1,6 @@
 """Quality of forecasts, over all models and for each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,7 +99,7 @@ def _quality(
     ours: dict[str, ProbabilityScores],
     lengths: dict[str, TokenCountError],
 ) -> ForecastQuality:
-    mean_auc_r, our_mean_auc_r = _mean_auc(scores), _mean_auc(ours)
+    mean_auc_r, our_mean_auc_r = (mean_auc(_of_models(of)) for of in (scores, ours))
     loss_r, our_loss_r = (of[ALL_MODELS].log_loss_r for of in (scores, ours))
     reliability = {at: ProbabilityMetrics.from_scores(score) for at, score in scores.items()}
     return ForecastQuality(
@@ -113,8 +113,12 @@ def _quality(
     )
 
 
-def _mean_auc(scores: dict[str, ProbabilityScores]) -> FloatArray:
+def _of_models(scores: dict[str, ProbabilityScores]) -> list[ProbabilityScores]:
+    return [score for at, score in scores.items() if at != ALL_MODELS]
+
+
+def mean_auc(by_model: Sequence[ProbabilityScores]) -> FloatArray:
     """Average over the models with a defined AUC in a resample; NaN where there is none."""
-    auc_rm = np.stack([score.auc_r for at, score in scores.items() if at != ALL_MODELS], axis=1)
+    auc_rm = np.stack([scores.auc_r for scores in by_model], axis=1)
     defined_rm = ~np.isnan(auc_rm)
     return safe_ratio(np.where(defined_rm, auc_rm, 0.0).sum(axis=1), defined_rm.sum(axis=1))

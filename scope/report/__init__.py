@@ -1,5 +1,6 @@
 """A bank compared with every baseline on labelled questions: numbers, tables, charts, a page."""
 
+from scope.report.challenge import Challenge, challenge
 from scope.report.evaluation import N_STEPS, Evaluation, evaluate, predict_test_set
 from scope.report.export import curves, prediction_entries, to_json, to_table
 from scope.report.page import to_html
@@ -10,8 +11,10 @@ __all__ = [
     "CEILINGS",
     "FLOORS",
     "N_STEPS",
+    "Challenge",
     "Evaluation",
     "MetricThreshold",
+    "challenge",
     "curves",
     "evaluate",
     "parse_limits",
