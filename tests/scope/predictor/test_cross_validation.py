@@ -85,7 +85,7 @@ def test_outcomes_without_pattern_are_forecast_as_before_the_fit():
 
 
 def test_outcomes_with_a_pattern_are_forecast_by_the_fit():
-    assert choose_forecast(fit_bank(two_kinds(120))).choice.chosen in ("blend", "process")
+    assert choose_forecast(fit_bank(two_kinds(60))).choice.chosen in ("blend", "process")
 
 
 def test_the_chosen_means_are_predicted_for_every_question():
