@@ -1,9 +1,9 @@
-"""Held-out loss of banks of 30 to 7,000 anchors: not fitted, every forecast, and the chosen one.
+"""Held-out log loss of banks of 30 to 7,000 anchors: not fitted, every forecast, the chosen one.
 
-Anchors are drawn from the training split, the log loss (of soft scores the Brier score too) is
-measured on the validation split of five sets. ``python -m benchmarks.guards SET...`` prints one
-row for each size. The probabilities of each draw are kept under results/guards, so that a run that
-was stopped goes on, and a new rule of choice needs no new fit.
+Anchors are drawn from the training split, the log loss is measured on the validation split of five
+sets. ``python -m benchmarks.guards SET...`` prints one row for each size. The probabilities of each
+draw are kept under results/guards, so that a run that was stopped goes on, and a new rule of choice
+needs no new fit.
 """
 
 import sys
