@@ -36,9 +36,7 @@ def choose_forecast(fitted: Bank) -> Bank:
     BankError
         If the bank was not fitted.
     """
-    if fitted.forecaster is None:
-        raise BankError("the bank has no forecaster: fit it before its forecast is chosen")
-    anchor_n = fitted.forecaster.anchor_index_n
+    anchor_n = _fitted_anchors(fitted)
     p_cnm, method = cross_validate(fitted)
     scores = score_candidates(p_cnm, fitted.outcomes.correct_am[anchor_n])
     if not scores:
@@ -61,9 +59,7 @@ def cross_validate(fitted: Bank) -> tuple[FloatArray, str]:
     BankError
         If the bank was not fitted.
     """
-    if fitted.forecaster is None:
-        raise BankError("the bank has no forecaster: fit it first")
-    anchor_n = fitted.forecaster.anchor_index_n
+    anchor_n = _fitted_anchors(fitted)
     if len(anchor_n) >= MIN_LEAVE_ONE_OUT:
         return predict_candidates(fitted, fitted, anchor_n, anchor_n), "leave-one-out"
     return out_of_fold(fitted), f"{N_FOLDS} folds"
@@ -77,9 +73,7 @@ def out_of_fold_probabilities(fitted: Bank) -> FloatArray:
     BankError
         If the bank was not fitted.
     """
-    if fitted.forecaster is None:
-        raise BankError("the bank has no forecaster: fit it first")
-    anchor_n = fitted.forecaster.anchor_index_n
+    anchor_n = _fitted_anchors(fitted)
     chosen = fitted.choice.chosen if fitted.choice else "process"
     if len(anchor_n) >= MIN_LEAVE_ONE_OUT:
         estimates, _ = AnchorPredictor(fitted).predict(
@@ -168,3 +162,10 @@ def _ratio(total_n: FloatArray, count_n: IntArray) -> tuple[float, float]:
     ratio = total_n.sum() / count_n.sum()
     spread = (total_n - ratio * count_n).std(ddof=1)
     return float(ratio), float(np.sqrt(len(total_n)) * spread / count_n.sum())
+
+
+def _fitted_anchors(fitted: Bank) -> IntArray:
+    """Return the rows of the anchors that the forecaster is fitted to."""
+    if fitted.forecaster is None:
+        raise BankError("the bank has no forecaster: fit it before its forecast is chosen")
+    return fitted.forecaster.anchor_index_n
