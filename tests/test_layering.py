@@ -114,10 +114,11 @@ MAY_IMPORT = {
     "pipelines.measure": "pipelines.terminal",
     "pipelines.samples": "pipelines.terminal pipelines.cluster pipelines.measure",
     "pipelines.train": "pipelines.terminal pipelines.cluster",
+    "pipelines.finetune": "pipelines.terminal pipelines.cluster pipelines.train",
     "pipelines.commands": (
         "pipelines.config pipelines.terminal pipelines.cluster pipelines.embedding "
         "pipelines.reasoner pipelines.bank pipelines.predict pipelines.imports pipelines.measure "
-        "pipelines.traffic pipelines.samples pipelines.train"
+        "pipelines.traffic pipelines.samples pipelines.train pipelines.finetune"
     ),
     "pipelines": "pipelines.terminal",
 }

@@ -16,7 +16,8 @@ from scope.reasoner.engine import (
     vllm_engine_kwargs,
 )
 from scope.reasoner.prompt import PromptBuilder
-from scope.reasoner.spec import ReasonerConfig, ReasonerSpec, is_local_path
+from scope.reasoner.reply import write_reply
+from scope.reasoner.spec import PromptForm, ReasonerConfig, ReasonerSpec, Reasoning, is_local_path
 from scope.reasoner.template import Example
 from scope.reasoner.tokenizer import PromptTokenizer
 
@@ -28,12 +29,14 @@ __all__ = [
     "Example",
     "MachineMemory",
     "PromptBuilder",
+    "PromptForm",
     "PromptTokenizer",
     "ReasonerConfig",
     "ReasonerFingerprint",
     "ReasonerPrediction",
     "ReasonerPredictions",
     "ReasonerSpec",
+    "Reasoning",
     "average_predictions",
     "check_capacity",
     "cpu_memory_kwargs",
@@ -42,4 +45,5 @@ __all__ = [
     "parse_prediction",
     "sampling_params",
     "vllm_engine_kwargs",
+    "write_reply",
 ]

@@ -85,6 +85,32 @@ def _parse_fields(fields: str) -> ParsedReply | None:
     return ParsedReply(tokens if tokens <= MAX_TOKENS else None, correct)
 
 
+def write_reply(tokens: float, correct: bool, analysis: str, reasoning: Reasoning) -> str:
+    r"""Return the reply that states an outcome, as `reply_grammar` permits it.
+
+    Parameters
+    ----------
+    tokens : float
+        Length of the model's answer.
+    correct : bool
+    analysis : str
+        Not read with ``none``.
+    reasoning : {"full", "short", "none"}
+        With ``none`` the reply continues `FORCED_PREFIX`.
+
+    Examples
+    --------
+    >>> write_reply(120.0, True, "It did well on both.", "short")
+    'Analysis: It did well on both.\\nPredicted Performance: {len: 120, correct: yes}'
+    >>> write_reply(120.0, False, "", "none")
+    ' 120, correct: no}'
+    """
+    block = f" {round(tokens)}, correct: {'yes' if correct else 'no'}}}"
+    if reasoning == "none":
+        return block
+    return f"{ANALYSIS} {analysis}\n{FORCED_PREFIX}{block}"
+
+
 def reply_grammar(reasoning: Reasoning, reasoning_tokens: int, yes_id: int, no_id: int) -> str:
     """Return the llguidance grammar of a reply.
 

@@ -12,6 +12,9 @@ from scope.storage import WEIGHT_FILE_PATTERNS, folder_digest
 
 Reasoning = Literal["full", "short", "none"]
 
+PromptForm = Literal["model", "pool"]
+"""A prompt for each model, or one prompt for the whole pool."""
+
 REASONING_TOKENS: dict[Reasoning, int] = {"full": 1_536, "short": 96, "none": 0}
 """Most reasoning tokens before the answer is forced; 1,536 as in the reference."""
 
