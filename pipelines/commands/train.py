@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 from rich.console import Group
 
+from pipelines.commands import train_reasoner
 from pipelines.commands.options import Json, OnTooLong, parse_margin
 from pipelines.commands.train_options import (
     BatchSize,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from pipelines.train.reward import RewardResult
     from pipelines.train.router_data import PricedSamples
 
-app = typer.Typer(help="Train routers and reward models.", no_args_is_help=True)
+app = typer.Typer(help="Train routers, reward models and reasoners.", no_args_is_help=True)
+app.add_typer(train_reasoner.app, name="reasoner")
 
 BankFolder = Annotated[Path | None, typer.Option(help="Bank: one sample of each model.")]
 Questions = Annotated[Path | None, typer.Option(help="Questions of --outcomes.")]

@@ -1,8 +1,9 @@
 """Run the training loop on several processes: Ray Train starts, watches and restarts them."""
 
 import math
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -13,8 +14,8 @@ import ray
 
 from pipelines.cluster.session import quiet_logging, ray_session
 from pipelines.terminal import Stages
-from pipelines.train.job import JobFolder, TrainJob, TrainResult
-from pipelines.train.loop import CHECKPOINTS, last_checkpoint, require_accelerate, train
+from pipelines.train.job import JobFolder, TrainJob, TrainResult, TrainSettings
+from pipelines.train.loop import CHECKPOINTS, Report, last_checkpoint, require_accelerate, train
 from scope.errors import ClusterError, ConfigError, ScopeError, first_line
 
 MAX_RESTARTS = 3
@@ -46,6 +47,10 @@ class StepCounter:
         return self._done, self._error
 
 
+Loop = Callable[[Path, Report], None]
+"""Trains in one process: a working folder, and the callable that receives the steps done."""
+
+
 def run_job(files: JobFolder, stages: Stages) -> TrainResult:
     """Train a job on `TrainSettings.n_workers` processes, from its last checkpoint if it has one.
 
@@ -68,15 +73,7 @@ def run_job(files: JobFolder, stages: Stages) -> TrainResult:
         return files.result
     require_accelerate()
     job = files.job()
-    with ray_session(stages):
-        check_resources(job)
-        counter = StepCounter.remote()  # type: ignore[attr-defined]
-        stages.begin("training", total_steps(job, files), done=_steps_before(files))
-        with _polling(counter, stages, _steps_before(files)):
-            _fit(job, files, counter)
-        _, error = ray.get(counter.read.remote())
-    if error is not None:
-        raise error
+    run_workers(train, files.path, job.settings, total_steps(job, files), stages)
     if files.result is None:
         raise ClusterError("the training ended without a result; run the same command again")
     return files.result
@@ -90,11 +87,52 @@ def total_steps(job: TrainJob, files: JobFolder) -> int:
     return math.ceil(n_batches / settings.n_workers) * settings.epochs
 
 
-def check_resources(job: TrainJob) -> None:
+def run_workers(
+    loop: Loop, folder: Path, settings: TrainSettings, total: int, stages: Stages
+) -> None:
+    """Run a training loop on `TrainSettings.n_workers` processes of Ray Train.
+
+    Lost processes are restarted a limited number of times; the loop then continues from its last
+    checkpoint.
+
+    Parameters
+    ----------
+    loop : callable
+        Called in every process with `folder` and a callable for its progress.
+    folder : Path
+        Working folder, on a disk that all processes share.
+    settings : TrainSettings
+    total : int
+        Steps of the whole training.
+    stages : Stages
+        Begins the stage ``training``.
+
+    Raises
+    ------
+    ScopeError
+        What the loop raises.
+    ConfigError
+        If the cluster has too few CPUs or GPUs.
+    ClusterError
+        If processes are lost again and again.
+    """
+    done = _steps_before(folder)
+    with ray_session(stages):
+        check_resources(settings)
+        counter = StepCounter.remote()  # type: ignore[attr-defined]
+        stages.begin("training", total, done=done)
+        with _polling(counter, stages, done):
+            _fit(loop, folder, settings, counter)
+        _, error = ray.get(counter.read.remote())
+    if error is not None:
+        raise error
+
+
+def check_resources(settings: TrainSettings) -> None:
     """Raise `ConfigError` if the cluster lacks what the workers need: Ray would wait for ever."""
     found = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    n_workers = job.settings.n_workers
-    for kind, each in (("CPU", 1.0), ("GPU", job.settings.gpus_per_worker)):
+    n_workers = settings.n_workers
+    for kind, each in (("CPU", 1.0), ("GPU", settings.gpus_per_worker)):
         if n_workers * each > found.get(kind, 0.0):
             raise ConfigError(
                 f"{n_workers} workers need {n_workers * each:g} {kind}s, the cluster has "
@@ -102,23 +140,23 @@ def check_resources(job: TrainJob) -> None:
             )
 
 
-def _steps_before(files: JobFolder) -> int:
-    checkpoint = last_checkpoint(files.path / CHECKPOINTS)
+def _steps_before(folder: Path) -> int:
+    checkpoint = last_checkpoint(folder / CHECKPOINTS)
     return int(checkpoint.rpartition("-")[2]) if checkpoint else 0
 
 
-def _fit(job: TrainJob, files: JobFolder, counter: Any) -> None:  # noqa: ANN401 (an actor)
+def _fit(loop: Loop, folder: Path, settings: TrainSettings, counter: Any) -> None:  # noqa: ANN401
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    gpus = job.settings.gpus_per_worker
-    storage = files.path / STORAGE
+    gpus = settings.gpus_per_worker
+    storage = folder / STORAGE
     trainer = TorchTrainer(
         _train_worker,
-        train_loop_config={"folder": str(files.path), "counter": counter},
+        train_loop_config={"loop": loop, "folder": str(folder), "counter": counter},
         torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
         scaling_config=ScalingConfig(
-            num_workers=job.settings.n_workers,
+            num_workers=settings.n_workers,
             use_gpu=gpus > 0,
             resources_per_worker={"CPU": 1, **({"GPU": gpus} if gpus else {})},
         ),
@@ -142,9 +180,15 @@ def _fit(job: TrainJob, files: JobFolder, counter: Any) -> None:  # noqa: ANN401
 
 def _train_worker(config: dict[str, Any]) -> None:
     """Run the loop in one process; an error of ours ends the job without a restart."""
+    import torch
+    from ray.train import get_context
+
+    # Ray gives a process one thread; on a CPU the processes of a node share all of its cores.
+    n_local = get_context().get_local_world_size()
+    torch.set_num_threads(max(len(os.sched_getaffinity(0)) // n_local, 1))
     counter = config["counter"]
     try:
-        train(Path(config["folder"]), lambda done, total: counter.report.remote(done))
+        config["loop"](Path(config["folder"]), lambda done, total: counter.report.remote(done))
     except ScopeError as error:
         ray.get(counter.fail.remote(error))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ SETTINGS = "job.json"
 BEST = "best.safetensors"
 RESULT = "result.json"
 Part = Literal["train", "validation"]
+Job = TypeVar("Job", bound=StrictModel)
 
 
 class TrainSettings(StrictModel):
@@ -49,11 +50,6 @@ class TrainJob(StrictModel):
     digest: str
     """SHA-256 of the rows."""
 
-    def matches(self, folder: Path) -> None:
-        """Raise `ConfigError` if `folder` holds another job."""
-        stored = read_json(folder / SETTINGS)
-        check_settings_match(stored, self.model_dump(mode="json"), str(folder))
-
 
 class TrainResult(StrictModel):
     """What a finished training reports."""
@@ -67,13 +63,20 @@ class TrainResult(StrictModel):
     """Whether the last epoch had the lowest validation loss: more training may help."""
 
 
-class JobFolder:
-    """The working folder of one job."""
+class WorkingFolder(Generic[Job]):
+    """The working folder of one training: settings, rows, and what the loop leaves there.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Parameters
+    ----------
+    path : Path
+    job_type : type
+        Class of the settings.
+    """
 
-    def open(self, job: TrainJob, parts: dict[Part, pa.Table]) -> None:
+    def __init__(self, path: Path, job_type: type[Job]) -> None:
+        self.path, self._job_type = path, job_type
+
+    def open(self, job: Job, parts: dict[Part, pa.Table]) -> None:
         """Create the folder with its rows, or check that it holds the same job.
 
         Raises
@@ -82,17 +85,18 @@ class JobFolder:
             If it holds another job.
         """
         check_writable(self.path)
+        settings = job.model_dump(mode="json")
         if (self.path / SETTINGS).exists():
-            job.matches(self.path)
+            check_settings_match(read_json(self.path / SETTINGS), settings, str(self.path))
             return
         for part, table in parts.items():
             with atomic_file(self.path / f"{part}.parquet") as draft:
                 pq.write_table(table, draft)
-        write_json(self.path / SETTINGS, job.model_dump(mode="json"))
+        write_json(self.path / SETTINGS, settings)
 
-    def job(self) -> TrainJob:
+    def job(self) -> Job:
         """Read the settings."""
-        return parse(TrainJob, read_json(self.path / SETTINGS), str(self.path / SETTINGS))
+        return parse(self._job_type, read_json(self.path / SETTINGS), str(self.path / SETTINGS))
 
     def rows(self, part: Part) -> list[dict[str, Any]]:
         """Read the rows of a part."""
@@ -102,6 +106,13 @@ class JobFolder:
     def n_rows(self, part: Part) -> int:
         """Return the number of rows of a part."""
         return int(pq.read_metadata(self.path / f"{part}.parquet").num_rows)
+
+
+class JobFolder(WorkingFolder[TrainJob]):
+    """The working folder of a router or a reward model."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, TrainJob)
 
     @property
     def result(self) -> TrainResult | None:

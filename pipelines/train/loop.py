@@ -97,7 +97,7 @@ def _make_trainer(job: TrainJob, files: JobFolder, report: Report) -> Any:  # no
         data_collator=_collator(job),
         callbacks=[
             EarlyStoppingCallback(early_stopping_patience=job.settings.patience),
-            _progress_callback(report),
+            progress_callback(report),
         ],
     )
     trainer.remove_callback(PrinterCallback)
@@ -173,7 +173,7 @@ def _collator(job: TrainJob) -> Callable[[Rows], dict[str, Any]]:
     return collate
 
 
-def _progress_callback(report: Report) -> Any:  # noqa: ANN401
+def progress_callback(report: Report) -> Any:  # noqa: ANN401
     """Return the callback that reports steps, and marks checkpoints that are complete."""
     from torch import distributed
     from transformers import TrainerCallback

@@ -1,7 +1,7 @@
 """The anchor bank: value, files, reference population, labelled questions and examples."""
 
 from scope.bank.bank import Bank, BankManifest
-from scope.bank.examples import nearest_examples
+from scope.bank.examples import CORRECT_THRESHOLD, nearest_examples
 from scope.bank.forecast_choice import (
     CANDIDATES,
     Candidate,
@@ -24,6 +24,7 @@ from scope.bank.store import (
 
 __all__ = [
     "CANDIDATES",
+    "CORRECT_THRESHOLD",
     "Bank",
     "BankManifest",
     "Candidate",

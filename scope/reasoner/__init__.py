@@ -18,10 +18,19 @@ from scope.reasoner.engine import (
 from scope.reasoner.prompt import PromptBuilder
 from scope.reasoner.reply import write_reply
 from scope.reasoner.spec import PromptForm, ReasonerConfig, ReasonerSpec, Reasoning, is_local_path
-from scope.reasoner.template import Example
+from scope.reasoner.template import DEFAULT_TEMPLATE, Example, Template
 from scope.reasoner.tokenizer import PromptTokenizer
+from scope.reasoner.training_record import (
+    TRAINED_TEMPLATE,
+    TRAINING_RECORD,
+    TrainingRecord,
+    text_digests,
+)
 
 __all__ = [
+    "DEFAULT_TEMPLATE",
+    "TRAINED_TEMPLATE",
+    "TRAINING_RECORD",
     "AnswerCache",
     "AnswerKey",
     "CachedAnswer",
@@ -37,6 +46,8 @@ __all__ = [
     "ReasonerPredictions",
     "ReasonerSpec",
     "Reasoning",
+    "Template",
+    "TrainingRecord",
     "average_predictions",
     "check_capacity",
     "cpu_memory_kwargs",
@@ -44,6 +55,7 @@ __all__ = [
     "n_engines_that_fit",
     "parse_prediction",
     "sampling_params",
+    "text_digests",
     "vllm_engine_kwargs",
     "write_reply",
 ]

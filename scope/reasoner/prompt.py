@@ -166,6 +166,22 @@ class PromptBuilder:
             # ends the loop soon, at the latest with empty texts, which fit.
             reserve = max(reserve + excess, 2 * reserve)
 
+    def check_room(self, model: str) -> None:
+        """Check that a prompt about `model` has room for a short question and one example.
+
+        Raises
+        ------
+        ConfigError
+            If it has not.
+        """
+        room = self._token_budgets(model, 1)[1]
+        if room < 2 * MIN_EXAMPLE_TOKENS:
+            raise ConfigError(
+                f"{max(room, 0)} of the {self._max_tokens} tokens of a prompt are left for the "
+                f"question and its examples; expected at least {2 * MIN_EXAMPLE_TOKENS}, so raise "
+                "max_context_tokens"
+            )
+
     def _token_budgets(self, model: str, n_examples: int) -> list[int]:
         """Return the tokens that the template leaves for the texts of 0, 1, … examples."""
         blank = Example("", 99_999.0, True)

@@ -81,6 +81,15 @@ class PromptTokenizer:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
         return ids
 
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of `text` as an engine reads it, with special tokens."""
+        ids: list[int] = self._tokenizer.encode(text)
+        return ids
+
+    def encode_reply(self, reply: str) -> list[int]:
+        """Return the tokens that an engine writes for `reply`, the end of the turn included."""
+        return [*self._ids(reply), self._tokenizer.eos_token_id]
+
     def count(self, text: str) -> int:
         """Return the number of tokens of `text`, without special tokens."""
         return len(self._ids(text))

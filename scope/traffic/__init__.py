@@ -11,7 +11,7 @@ from scope.traffic.grown_bank import (
     questions_from_outcomes,
 )
 from scope.traffic.information import choose_informative, nearest_cosine
-from scope.traffic.near_duplicates import NEAR_DUPLICATE
+from scope.traffic.near_duplicates import NEAR_DUPLICATE, merge_near_duplicates
 from scope.traffic.questions import TrafficQuestion, TrafficQuestions
 from scope.traffic.sample import TrafficSample, sample_traffic
 from scope.traffic.scored_predictions import ScoredPredictions
@@ -33,6 +33,7 @@ __all__ = [
     "TrafficSample",
     "choose_informative",
     "grow_bank",
+    "merge_near_duplicates",
     "nearest_cosine",
     "questions_from_answers",
     "questions_from_outcomes",

@@ -1,0 +1,62 @@
+"""``scope train reasoner data``: training data of a reasoner from a bank."""
+
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from pipelines.bank import check_new
+from pipelines.commands.options import Json, Pool
+from pipelines.samples.split import parse_shares
+from pipelines.terminal import print_result, progress
+from scope.bank import bank_version, load_bank
+from scope.errors import ConfigError
+from scope.pool import load_pool
+from scope.reasoner import DEFAULT_TEMPLATE, PromptForm
+from scope.text_files import read_text
+
+
+def data(
+    bank: Annotated[Path, typer.Option(help="Bank with texts.")],
+    output: Annotated[Path, typer.Option(help="Folder to create.")],
+    pool: Pool = None,
+    form: Annotated[
+        str, typer.Option(help="model: a prompt for each model; pool: one for all of them.")
+    ] = "model",
+    n_examples: Annotated[int, typer.Option(min=1, help="Most examples of a prompt.")] = 5,
+    template: Annotated[
+        Path | None, typer.Option(help="Jinja template of the prompts; else ours.")
+    ] = None,
+    shares: Annotated[
+        str, typer.Option(help="Shares of train, validation and the hold-out.")
+    ] = "0.8,0.1,0.1",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Most questions that prompts are about.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write what a reasoner learns from: each question, the models, and the nearest anchors.
+
+    The hold-out is never part of a prompt or a reply that is trained on. Near duplicates are
+    always in the same split.
+    """
+    from pipelines.finetune.make_data import DataOptions, count_rows, make_data
+
+    chosen = next((known for known in get_args(PromptForm) if known == form), None)
+    if chosen is None:
+        raise ConfigError(f"--form is {form!r}; expected {' or '.join(get_args(PromptForm))}")
+    check_new(output)
+    with progress(as_json=as_json) as stages:
+        stages.begin("reading")
+        loaded = load_bank(bank)
+        if pool is not None:
+            loaded = loaded.select_models(load_pool(pool))
+        text = read_text(template or DEFAULT_TEMPLATE)
+        options = DataOptions(chosen, n_examples, parse_shares(shares), limit)
+        made = make_data(loaded, bank_version(bank), text, options, stages)
+        stages.begin("writing")
+        made.save(output)
+    counts = count_rows(made)
+    facts = {**made.spec.model_dump(mode="json"), "rows": counts, "output": str(output)}
+    listed = ", ".join(f"{n:,} of {split}" for split, n in counts.items())
+    print_result(facts, f"made {output}: prompts {listed}", as_json=as_json)

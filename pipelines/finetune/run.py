@@ -1,0 +1,257 @@
+"""Fine-tune a checkpoint on training data: check, write prompts, train, write the new folder."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.finetune.curves import plot_log
+from pipelines.finetune.data import TEMPLATE, FinetuneData
+from pipelines.finetune.job import BEST, LOG, FinetuneFolder, FinetuneJob, FinetuneSettings, Method
+from pipelines.finetune.model_card import model_card
+from pipelines.finetune.rendering import RowRenderer, check_labels, rows_table
+from pipelines.finetune.trainer import require_trl
+from pipelines.terminal import Stages
+from pipelines.train.distributed import Loop, run_workers
+from pipelines.train.job import Part
+from pipelines.train.router import check_output, digest_of, working_folder
+from scope.errors import ClusterError, ConfigError
+from scope.reasoner import (
+    TRAINED_TEMPLATE,
+    TRAINING_RECORD,
+    PromptTokenizer,
+    ReasonerConfig,
+    ReasonerSpec,
+    TrainingRecord,
+    text_digests,
+)
+from scope.storage import atomic_folder, check_writable, write_json
+
+CURVES = "training.png"
+CARD = "README.md"
+
+BYTES_PER_TRAINED_WEIGHT = 12
+"""Of a checkpoint: a weight and the two moments of its optimizer, float32."""
+N_CHECKPOINTS = 3
+"""At a time: the last, the best, and the one being written."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneResult:
+    """A finished fine-tuning.
+
+    Attributes
+    ----------
+    record : TrainingRecord
+    log : list of dict
+        What was logged, in the order of steps.
+    """
+
+    record: TrainingRecord
+    log: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A method, its loop, its settings, and the number of its steps.
+
+    Attributes
+    ----------
+    method : {"sft", "grpo"}
+    loop : callable
+        Trains in one process.
+    settings : FinetuneSettings
+    total_steps : callable
+        Number of training prompts -> steps.
+    """
+
+    method: Method
+    loop: Loop
+    settings: FinetuneSettings
+    total_steps: Callable[[int], int]
+
+
+def finetune(
+    data_folder: Path,
+    reasoner: ReasonerConfig,
+    training: Training,
+    output: Path,
+    *,
+    fresh: bool = False,
+    stages: Stages | None = None,
+) -> FinetuneResult:
+    """Train a checkpoint and write it as a new folder; an interrupted training continues.
+
+    Parameters
+    ----------
+    data_folder : Path
+        Of `FinetuneData`.
+    reasoner : ReasonerConfig
+        The checkpoint to train, and the form of its prompts and replies; its template is
+        replaced by that of the data.
+    training : Training
+    output : Path
+        Folder to write; must not exist unless `fresh`.
+    fresh : bool
+        Replace what is there, and start over.
+    stages : Stages, optional
+        Receives the progress.
+
+    Raises
+    ------
+    ScopeError
+        If an input is wrong, before anything is trained; or if the training fails.
+    """
+    stages = stages or Stages()
+    check_output(output, fresh=fresh)
+    require_trl()
+    stages.begin("reading")
+    data = FinetuneData.load(data_folder)
+    reasoner = reasoner.model_copy(
+        update={"template": (data_folder / TEMPLATE).resolve(), "n_examples": data.spec.n_examples}
+    )
+    spec = ReasonerSpec.from_config(reasoner)
+    tokenizer = PromptTokenizer.load(
+        reasoner.checkpoint, reasoner.revision, reasoner.trust_remote_code
+    )
+    n_weights = check_network(reasoner)
+    tables = render_parts(data, RowRenderer(data, reasoner, tokenizer), stages)
+    check_labels(tables["train"], str(data_folder))
+    job = FinetuneJob(
+        method=training.method,
+        reasoner=reasoner.model_copy(update={"template": None}),
+        settings=training.settings,
+        digest=digest_of(tables),
+    )
+    files = FinetuneFolder(working_folder(output, fresh=fresh))
+    check_disk(output, training.settings, n_weights)
+    files.open(job, tables)
+    if not files.is_finished:
+        total = training.total_steps(tables["train"].num_rows)
+        run_workers(training.loop, files.path, training.settings, total, stages)
+    if not files.is_finished:
+        raise ClusterError("the training ended without a result; run the same command again")
+    stages.begin("writing")
+    record = TrainingRecord(
+        method=training.method,
+        base_checkpoint=reasoner.checkpoint,
+        base_revision=spec.revision,
+        bank=data.spec.bank,
+        data=job.digest,
+        models=data.outcomes.models,
+        form=data.spec.form,
+        reasoning=reasoner.reasoning,
+        n_examples=reasoner.n_examples,
+        max_context_tokens=reasoner.max_context_tokens,
+        settings=training.settings.model_dump(mode="json"),
+        n_train=tables["train"].num_rows,
+        n_validation=tables["validation"].num_rows,
+        trained_texts=seen_texts(data),
+    )
+    log = write_output(files, record, data.template, output, replace=fresh)
+    shutil.rmtree(files.path, ignore_errors=True)
+    return FinetuneResult(record, log)
+
+
+def check_network(reasoner: ReasonerConfig) -> int:
+    """Return the number of weights of the checkpoint, whose configuration alone is read.
+
+    Raises
+    ------
+    ConfigError
+        If it is no language model, or reads fewer tokens than `ReasonerConfig.max_context_tokens`.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    auto: Any = AutoModelForCausalLM
+    try:
+        config = AutoConfig.from_pretrained(
+            reasoner.checkpoint,
+            revision=reasoner.revision,
+            trust_remote_code=reasoner.trust_remote_code,
+        )
+        with torch.device("meta"):
+            network = auto.from_config(config)
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(
+            f"checkpoint {reasoner.checkpoint!r} is no causal language model: {error}"
+        ) from error
+    longest = getattr(config, "max_position_embeddings", None)
+    if longest is not None and longest < reasoner.max_context_tokens:
+        raise ConfigError(
+            f"max_context_tokens is {reasoner.max_context_tokens:,}, but checkpoint "
+            f"{reasoner.checkpoint!r} reads at most {longest:,}; lower --max-context-tokens"
+        )
+    return int(network.num_parameters())
+
+
+def check_disk(output: Path, settings: FinetuneSettings, n_weights: int) -> None:
+    """Raise `ConfigError` if the checkpoints and the weights will not fit beside `output`.
+
+    With LoRA, checkpoints hold only the trained matrices, and the merged weights are written
+    once more.
+    """
+    folder = output.resolve().parent
+    check_writable(folder)
+    needed = 2 * 4 * n_weights
+    if not settings.lora_rank:
+        needed += N_CHECKPOINTS * BYTES_PER_TRAINED_WEIGHT * n_weights
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ConfigError(
+            f"the training of {n_weights:,} weights needs {needed / 1e9:.1f} GB beside {output}, "
+            f"where {free / 1e9:.1f} GB are free; expected a larger disk, or --lora-rank above 0"
+        )
+
+
+def render_parts(data: FinetuneData, renderer: RowRenderer, stages: Stages) -> dict[Part, pa.Table]:
+    """Return the prompts and replies of the training and the validation rows.
+
+    Raises
+    ------
+    ConfigError
+        If one of the two has no rows.
+    """
+    parts: dict[Part, pa.Table] = {}
+    stages.begin("writing prompts", len(data.rows_of("train")) + len(data.rows_of("validation")))
+    for part in ("train", "validation"):
+        rows = data.rows_of(part)
+        if not rows:
+            raise ConfigError(f"the training data has no rows of the split {part}; expected some")
+        parts[part] = rows_table(renderer, rows, stages.advance)
+    return parts
+
+
+def seen_texts(data: FinetuneData) -> tuple[str, ...]:
+    """Return the digests of all questions whose outcomes are in a prompt or a reply.
+
+    Questions of the hold-out are none of them.
+    """
+    seen = {
+        question
+        for part in ("train", "validation")
+        for row in data.rows_of(part)
+        for question in (row.question, *row.examples)
+    }
+    return text_digests(data.prompts[question] for question in seen)
+
+
+def write_output(
+    files: FinetuneFolder, record: TrainingRecord, template: str, output: Path, *, replace: bool
+) -> list[dict[str, Any]]:
+    """Write the folder of the trained checkpoint, atomically; return the log."""
+    lines = (files.path / LOG).read_text(encoding="utf-8").splitlines()
+    log = [json.loads(line) for line in lines]
+    with atomic_folder(output, replace=replace) as draft:
+        shutil.copytree(files.path / BEST, draft, dirs_exist_ok=True)
+        shutil.copyfile(files.path / LOG, draft / LOG)
+        write_json(draft / TRAINING_RECORD, record.model_dump(mode="json"))
+        (draft / TRAINED_TEMPLATE).write_text(template, encoding="utf-8")
+        plot_log(log, draft / CURVES)
+        (draft / CARD).write_text(model_card(record, log), encoding="utf-8")
+    return log
