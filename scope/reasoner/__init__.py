@@ -16,7 +16,7 @@ from scope.reasoner.engine import (
     vllm_engine_kwargs,
 )
 from scope.reasoner.prompt import PromptBuilder
-from scope.reasoner.reply import write_reply
+from scope.reasoner.reply import FORCED_PREFIX, ParsedReply, parse_reply, write_reply
 from scope.reasoner.spec import PromptForm, ReasonerConfig, ReasonerSpec, Reasoning, is_local_path
 from scope.reasoner.template import DEFAULT_TEMPLATE, Example, Template
 from scope.reasoner.tokenizer import PromptTokenizer
@@ -29,6 +29,7 @@ from scope.reasoner.training_record import (
 
 __all__ = [
     "DEFAULT_TEMPLATE",
+    "FORCED_PREFIX",
     "TRAINED_TEMPLATE",
     "TRAINING_RECORD",
     "AnswerCache",
@@ -37,6 +38,7 @@ __all__ = [
     "EngineConfig",
     "Example",
     "MachineMemory",
+    "ParsedReply",
     "PromptBuilder",
     "PromptForm",
     "PromptTokenizer",
@@ -54,6 +56,7 @@ __all__ = [
     "is_local_path",
     "n_engines_that_fit",
     "parse_prediction",
+    "parse_reply",
     "sampling_params",
     "text_digests",
     "vllm_engine_kwargs",
