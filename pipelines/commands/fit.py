@@ -23,7 +23,7 @@ from pipelines.reasoner import ReasonerFlags, ReasonerOptions, answer_cache_fold
 from pipelines.terminal import choice_table, err, out, print_result, progress
 from scope import EMBEDDED_BANK
 from scope.bank import Bank, BankManifest, load_bank, read_manifest
-from scope.errors import join_names
+from scope.errors import ConfigError, join_names
 from scope.predictor import fit_bank
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ def fit(
     reasoner_anchors: Annotated[
         int, typer.Option(min=20, help="scope: anchors to query the reasoner about.")
     ] = 300,
+    training_data: Annotated[
+        Path | None,
+        typer.Option(help="scope: query about the hold-out of this training data only."),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML file of settings, of which reasoner: and engine:.")
     ] = None,
@@ -65,6 +69,8 @@ def fit(
         llm_replicas=llm_replicas,
     )
     wanted = uses_reasoner(predictor, flags)
+    if training_data is not None and not wanted:
+        raise ConfigError("--training-data needs --predictor scope")
     settings = JobConfig.load(config) if config else JobConfig()
     check_new(output)
     report: ReasonerFitReport | None = None
@@ -82,9 +88,13 @@ def fit(
         stages.begin("choosing")
         fitted = with_findings(fitted)
         if reasoner is not None:
+            from pipelines.finetune import held_out_texts
             from pipelines.reasoner.fit import fit_reasoner
 
-            fitted, report = fit_reasoner(fitted, bank, reasoner, reasoner_anchors, stages)
+            held_out = None if training_data is None else held_out_texts(training_data)
+            fitted, report = fit_reasoner(
+                fitted, bank, reasoner, reasoner_anchors, stages, held_out
+            )
         stages.begin("writing")
         written = save_bank_now(
             fitted, output, manifest.sources, command="scope bank fit", parent=bank

@@ -23,6 +23,8 @@ QUESTIONS = "questions.parquet"
 OUTCOMES = "outcomes.parquet"
 ROWS = "rows.parquet"
 
+HELD_OUT: Split = "test"
+
 
 class FinetuneSpec(StrictModel):
     """How training data was made."""
@@ -158,3 +160,11 @@ class FinetuneData:
                 for row in rows
             ),
         )
+
+
+def held_out_texts(path: Path) -> frozenset[str]:
+    """Return the texts of the questions that training data holds out."""
+    data = FinetuneData.load(path)
+    return frozenset(
+        text for text, split in zip(data.prompts, data.splits, strict=True) if split == HELD_OUT
+    )

@@ -4,13 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from pipelines.finetune.data import HELD_OUT
 from scope.arrays import BoolArray, IntArray
 from scope.bank import Bank
 from scope.embedding import AnchorIndex
 from scope.samples import Split, split_of
 from scope.traffic import NEAR_DUPLICATE, merge_near_duplicates
-
-HELD_OUT: Split = "test"
 
 N_SEARCHED = 32
 """Anchors among which the examples of a prompt are: some are left out."""

@@ -1,5 +1,6 @@
 """GRPO: replies that are sampled and rewarded teach probabilities (`pipelines.finetune.reward`)."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pipelines.finetune.trainer import (
 )
 from pipelines.train.loop import Report
 from scope.errors import ConfigError
-from scope.reasoner import FORCED_PREFIX, ParsedReply, PromptTokenizer, parse_reply
+from scope.reasoner import FORCED_PREFIX, PromptTokenizer, parse_reply
 
 
 def train_grpo(folder: Path, report: Report) -> None:
@@ -145,7 +146,7 @@ class GroupReward:
         replies = [parse_reply(self._prefix + text) for text in completions]
         p_yes = None
         if self._policy.score == "log":
-            p_yes = self._probabilities(prompts, completion_ids, replies)
+            p_yes = self.probabilities(prompts, completion_ids)
         for start in range(0, len(prompts), size):
             group = slice(start, start + size)
             rewards += group_rewards(
@@ -163,19 +164,18 @@ class GroupReward:
                 extra["log_metric"]("yes", sum(answers) / len(answers))
         return rewards
 
-    def _probabilities(
-        self,
-        prompts: Sequence[str],
-        completion_ids: Sequence[Sequence[int]],
-        replies: Sequence[ParsedReply],
+    def probabilities(
+        self, prompts: Sequence[str], completion_ids: Sequence[Sequence[int]]
     ) -> list[float]:
         """Return the policy's probability of yes where each completion answers; NaN without."""
         answers = (self._tokens.yes_id, self._tokens.no_id)
-        p_yes = [float("nan")] * len(prompts)
-        for n, (prompt, ids) in enumerate(zip(prompts, completion_ids, strict=True)):
+        p_yes = []
+        for prompt, ids in zip(prompts, completion_ids, strict=True):
             place = next((i for i in reversed(range(len(ids))) if ids[i] in answers), None)
-            if replies[n].correct is not None and place is not None:
-                p_yes[n] = self._p_yes([*self._tokens.encode(prompt), *ids[:place]])
+            known = place is not None
+            p_yes.append(
+                self._p_yes([*self._tokens.encode(prompt), *ids[:place]]) if known else math.nan
+            )
         return p_yes
 
     def _p_yes(self, ids: Sequence[int]) -> float:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.finetune.data import FinetuneData, FinetuneRow, FinetuneSpec
-from pipelines.finetune.examples import HELD_OUT, nearest_anchors, split_questions
+from pipelines.finetune.data import HELD_OUT, FinetuneData, FinetuneRow, FinetuneSpec
+from pipelines.finetune.examples import nearest_anchors, split_questions
 from pipelines.terminal import Stages
 from scope.arrays import BoolArray, IntArray
 from scope.bank import Bank

@@ -86,8 +86,8 @@ def brier_rewards(is_yes_g: Sequence[bool], outcome: float) -> FloatArray:
 
     Examples
     --------
-    >>> brier_rewards([True, True, False], 1.0).tolist()
-    [0.0, 0.0, 0.0]
+    >>> brier_rewards([True, True, False], 0.0).tolist()
+    [-1.0, -1.0, 2.0]
     >>> brier_rewards([True, False, False], 1.0).tolist()
     [2.0, -1.0, -1.0]
     """

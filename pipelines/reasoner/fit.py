@@ -1,5 +1,6 @@
 """Fit the weight of a reasoner: query it about anchors and compare with their outcomes."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from scope.arrays import IntArray
 from scope.bank import Bank, ReferencePopulation, content_digest
 from scope.errors import BankError
 from scope.evaluation import CrossValidatedGain
-from scope.fusion import Blend, CalibratedReasoner, fit_blend
+from scope.fusion import MIN_QUESTIONS, Blend, CalibratedReasoner, fit_blend
 from scope.predictor import AnchorPredictor
+from scope.reasoner import TrainingRecord
 from scope.sampling import hash_sample
 
 BLOCK_ROWS = 512
@@ -35,6 +37,8 @@ class ReasonerFitReport:
     usage: ReasonerUsage
     n_anchors: int
     n_failed: int
+    n_trained: int
+    """Anchors left out because the checkpoint was trained on their outcomes."""
     first_error: str | None
     """Error of the first failed query; None if none failed."""
 
@@ -45,6 +49,7 @@ class ReasonerFitReport:
             "length_weight": self.blend.length_weight,
             "log_loss": self.gain.to_json(),
             "n_anchors": self.n_anchors,
+            "n_trained": self.n_trained,
             "usage": self.usage.to_json(),
         }
 
@@ -55,20 +60,31 @@ class ReasonerFitReport:
                 "the reasoner has weight 0: its answers predict correctness no better than the "
                 "anchors alone"
             )
+        left_out = (
+            f"left out {self.n_trained:,} anchors that the checkpoint was trained on\n"
+            if self.n_trained
+            else ""
+        )
         unused = "" if self.blend.informative_m.any() else "; it will not be queried"
         return (
-            f"{self.usage}\n{weight}: {self.gain}; its length estimates have weight "
+            f"{left_out}{self.usage}\n{weight}: {self.gain}; its length estimates have weight "
             f"{self.blend.length_weight:.3g}{unused}"
         )
 
 
 def fit_reasoner(
-    bank: Bank, path: Path, reasoner: ReasonerRun, n_anchors: int, stages: Stages
+    bank: Bank,
+    path: Path,
+    reasoner: ReasonerRun,
+    n_anchors: int,
+    stages: Stages,
+    held_out: Collection[str] | None = None,
 ) -> tuple[Bank, ReasonerFitReport]:
     """Return the bank with the fitted blend of its forecasts and the reasoner's answers.
 
     Each sampled anchor is predicted without its own outcome, and is no example in its own
-    prompts. If the answers have a weight, the reference population becomes that of the sample.
+    prompts. An anchor whose outcomes the checkpoint was trained on is never sampled. If the answers
+    have a weight, the reference population becomes that of the sample.
 
     Parameters
     ----------
@@ -80,15 +96,18 @@ def fit_reasoner(
     n_anchors : int
         Anchors to query, sampled by a hash of their ids.
     stages : Stages
+    held_out : collection of str, optional
+        Sample among the anchors with these texts only.
 
     Raises
     ------
     BankError
-        If more than half of the answers failed.
+        If more than half of the answers failed, or too few anchors can be sampled.
     ScopeError
         If no query can be sent.
     """
-    sample = np.array(hash_sample(bank.ids, n_anchors), dtype=np.int64)
+    untrained, n_trained = _untrained(bank, reasoner.config.checkpoint, held_out)
+    sample = untrained[hash_sample([bank.ids[anchor] for anchor in untrained], n_anchors)]
     result = _query_sample(bank, path, sample, reasoner, stages)
     first_error = next(iter(result.errors.values()), None)
     if 2 * len(result.errors) > result.usage.n_requested:
@@ -115,8 +134,28 @@ def fit_reasoner(
         fitted = replace(fitted, reference=population)
     gain = CrossValidatedGain.from_predictions(estimates, result.answers, truth, bank.models)
     return fitted, ReasonerFitReport(
-        blend, gain, result.usage, len(sample), len(result.errors), first_error
+        blend, gain, result.usage, len(sample), len(result.errors), n_trained, first_error
     )
+
+
+def _untrained(
+    bank: Bank, checkpoint: str, held_out: Collection[str] | None
+) -> tuple[IntArray, int]:
+    """Return the anchors that an honest fit can query about, and how many training has seen."""
+    prompts, record = bank.require_prompts(), TrainingRecord.read(checkpoint)
+    seen = record.seen(prompts) if record else [False] * len(prompts)
+    left = [
+        anchor
+        for anchor, text in enumerate(prompts)
+        if not seen[anchor] and (held_out is None or text in held_out)
+    ]
+    if len(left) < MIN_QUESTIONS:
+        raise BankError(
+            f"{len(left):,} of the {len(prompts):,} anchors were no part of the training of "
+            f"{checkpoint!r} and are in the hold-out; expected at least {MIN_QUESTIONS}, so make "
+            "its training data with a larger share of the hold-out"
+        )
+    return np.array(left, dtype=np.int64), sum(seen)
 
 
 def _query_sample(

@@ -10,7 +10,14 @@ from pipelines.reasoner.request import ReasonerRun
 from scope.bank import Bank
 from scope.config import parse
 from scope.errors import ConfigError
-from scope.reasoner import EngineConfig, ReasonerConfig, ReasonerSpec, is_local_path
+from scope.reasoner import (
+    TRAINED_TEMPLATE,
+    EngineConfig,
+    ReasonerConfig,
+    ReasonerSpec,
+    TrainingRecord,
+    is_local_path,
+)
 
 PREDICTORS = ("anchors", "scope")
 
@@ -90,7 +97,8 @@ class ReasonerOptions:
             base = _settings(bank.reasoner.spec)
         flags = self.flags
         if flags.checkpoint is not None and flags.checkpoint != base.get("checkpoint"):
-            base = {**base, "checkpoint": flags.checkpoint, "revision": None}
+            trained = {} if self.config.reasoner else _trained_settings(flags.checkpoint)
+            base = {**base, **trained, "checkpoint": flags.checkpoint, "revision": None}
         if "checkpoint" not in base:
             raise ConfigError(
                 "--checkpoint is missing; expected a Hugging Face name or a checkpoint's folder"
@@ -129,6 +137,19 @@ def uses_reasoner(predictor: str, flags: ReasonerFlags) -> bool:
     if predictor == "anchors" and flags.given():
         raise ConfigError(f"{', '.join(flags.given())} needs --predictor scope")
     return predictor == "scope"
+
+
+def _trained_settings(checkpoint: str) -> dict[str, Any]:
+    """Return the prompts and replies that a checkpoint was trained on; empty if unknown."""
+    record = TrainingRecord.read(checkpoint)
+    if record is None:
+        return {}
+    return {
+        "reasoning": record.reasoning,
+        "n_examples": record.n_examples,
+        "max_context_tokens": record.max_context_tokens,
+        "template": Path(checkpoint) / TRAINED_TEMPLATE,
+    }
 
 
 def _settings(spec: ReasonerSpec) -> dict[str, Any]:
