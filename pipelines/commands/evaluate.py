@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import typer
 
 from pipelines.bank import load_bank_for_pool
+from pipelines.commands.evaluate_reasoners import parse_reasoners, read_reasoner, reasoner_table
 from pipelines.commands.options import Json, Pool, Prices
 from pipelines.config import JobConfig
 from pipelines.terminal import err, out, progress, table
@@ -26,6 +27,7 @@ from scope.report import (
     N_STEPS,
     Evaluation,
     MetricThreshold,
+    compare_reasoners,
     curves,
     evaluate,
     parse_limits,
@@ -61,8 +63,16 @@ def evaluate_bank(
         list[Path] | None,
         typer.Option(help="Learned router to compare, from scope train router; repeatable."),
     ] = None,
+    reasoner: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="Compare with predictions of --questions by scope predict --predictor scope; "
+            "repeatable.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap and the networks.")] = 0,
-    alpha: Annotated[float, typer.Option(help="Alpha of predictions.json, 0 to 1.")] = 0.6,
+    alpha: Annotated[float, typer.Option(help="0 to 1, of predictions.json and --reasoner.")] = 0.6,
     limit: Annotated[
         list[str] | None, typer.Option("--floor", metavar="METRIC=VALUE", help=LIMITS)
     ] = None,
@@ -82,6 +92,10 @@ def evaluate_bank(
         fitted = _measured_bank(bank, load_pool(pool) if pool else None, prices)
         test_set = EvaluationSet.from_banks(fitted, load_bank(questions))
         against = _request(reference, tuple(router or ()), fitted, test_set)
+        reasoned = [
+            read_reasoner(name, folder, test_set, fitted.model_ids)
+            for name, folder in parse_reasoners(reasoner or ())
+        ]
         predictions = predict_test_set(fitted, test_set, settings.anchors)
         entries = _entries(fitted, test_set, predictions, alpha)
         stages.advance(len(test_set.ids))
@@ -89,16 +103,24 @@ def evaluate_bank(
         evaluation = evaluate(
             fitted, test_set, predictions, seed=seed, against=against, advance=stages.advance
         )
+        compared = (
+            compare_reasoners(fitted, predictions, test_set, reasoned, alpha, seed)
+            if reasoned
+            else ()
+        )
         facts = {
             "bank": {"path": str(bank), "version": fitted.version},
             "questions": str(questions),
             "routers": [str(folder) for folder in router or ()],
             **to_json(evaluation),
+            "reasoners": [row.to_json() for row in compared],
             "limits": [_limit_json(threshold, evaluation) for threshold in thresholds],
         }
         stages.begin("writing")
         _write(output, evaluation, facts, entries)
     _print(output, evaluation, facts, as_json=as_json)
+    if compared and not as_json:
+        out.print(reasoner_table(compared, alpha))
     _check_thresholds(thresholds, evaluation, ci=ci)
 
 

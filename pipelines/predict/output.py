@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.embedding.encoder_actor import Batch
@@ -21,6 +22,7 @@ from scope.reference import selection_entry, similarity_entry
 from scope.routing import (
     FOLDER,
     OUTCOMES,
+    P_YES,
     REFERENCE,
     GroundTruth,
     PredictionsManifest,
@@ -136,6 +138,8 @@ class PredictionFiles:
             answer_qm = batch["answer_qm"].astype(np.int64)
             source_qm = self._pool.source(answer_qm)
             table = predictions.to_table(source_qm, errors, answer_qm == FAILED)
+            p_yes_n = pa.array(batch["p_yes_qm"].ravel(), pa.float32(), from_pandas=True)
+            table = table.append_column(P_YES, p_yes_n)
         else:
             table = predictions.to_table(self._pool.source(None), errors)
         write_shard(self._folder, self._n_shards, table)

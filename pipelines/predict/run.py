@@ -16,7 +16,13 @@ from pipelines.embedding.encoder_actor import EncoderSpec
 from pipelines.predict.merge import PredictionSummary, merge, summarise
 from pipelines.predict.question_source import QuestionSource, question_source
 from pipelines.predict.shard_actor import ShardActor, ShardTask
-from pipelines.reasoner import QueryBatch, ReasonerOptions, ReasonerRun, ReasonerUsage
+from pipelines.reasoner import (
+    QueryBatch,
+    ReasonerOptions,
+    ReasonerRun,
+    ReasonerUsage,
+    check_held_out,
+)
 from pipelines.reasoner.query import query_reasoner
 from pipelines.terminal import Stages
 from scope.arms import ArmColumns
@@ -117,6 +123,8 @@ def predict(
         texts=texts,
         on_too_long=inputs.on_too_long,
     )
+    if reasoner is not None and source.bank_path is not None:
+        check_held_out(source.prompts or (), reasoner.config.checkpoint, str(source.bank_path))
     stages.advance(len(source.ids))
 
     anchors = inputs.config.anchors or bank.anchor_config

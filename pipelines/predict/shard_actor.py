@@ -59,7 +59,11 @@ class ShardActor:
             rows = batch["row"][good_q]
             estimates, answer_qm = self._blend(estimates, rows, self._task.answers)
             answer_qm = answer_qm[:, self._task.arms.columns]
-            answer_column = {"answer_qm": _scatter(answer_qm, good_q, NOT_QUERIED)}
+            p_yes_qm = self._task.answers.answers.p_yes_qm[rows][:, self._task.arms.columns]
+            answer_column = {
+                "answer_qm": _scatter(answer_qm, good_q, NOT_QUERIED),
+                "p_yes_qm": _scatter(p_yes_qm, good_q, np.nan),
+            }
             messages = self._task.answers.error_messages(rows, self._task.bank.model_ids)
             errors = [errors[q] or messages.get(row, "") for q, row in enumerate(batch["row"])]
         estimates = self._task.arms.estimates(estimates)

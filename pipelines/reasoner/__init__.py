@@ -1,5 +1,6 @@
 """Query the reasoner on Ray Data, and keep every answer."""
 
+from pipelines.reasoner.held_out import check_held_out
 from pipelines.reasoner.options import (
     ReasonerFlags,
     ReasonerOptions,
@@ -16,5 +17,6 @@ __all__ = [
     "ReasonerRun",
     "ReasonerUsage",
     "answer_cache_folder",
+    "check_held_out",
     "uses_reasoner",
 ]

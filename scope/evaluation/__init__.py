@@ -1,5 +1,6 @@
 """How routers are measured: test sets, resamples, strategies, calibration, leaderboards."""
 
+from scope.evaluation.answer_quality import AnswerQuality, auc_replicates
 from scope.evaluation.bootstrap import N_REPLICATES, Interval, bootstrap_weights
 from scope.evaluation.budget_curve import mixture_curve
 from scope.evaluation.calibration_bins import N_BINS
@@ -59,6 +60,7 @@ __all__ = [
     "N_SETTINGS",
     "OUR_COLOUR",
     "UNKNOWN",
+    "AnswerQuality",
     "BestSingleModel",
     "BudgetPoint",
     "CrossValidatedGain",
@@ -80,6 +82,7 @@ __all__ = [
     "Table",
     "TableCell",
     "TokenCountError",
+    "auc_replicates",
     "bootstrap_weights",
     "choices_at",
     "forecast_qualities",

@@ -79,6 +79,11 @@ class Interval:
         rows = zip(value_b.tolist(), *(end.tolist() for end in ends), strict=True)
         return tuple(cls(*row) for row in rows)
 
+    def to_json(self) -> dict[str, float | None]:
+        """Return value and ends; unknown is null."""
+        values = {"value": self.value, "low": self.low, "high": self.high}
+        return {name: None if math.isnan(x) else x for name, x in values.items()}
+
     def __format__(self, kind: str) -> str:
         return f"{self.value:{kind}} ({self.low:{kind}} to {self.high:{kind}})"
 

@@ -4,6 +4,7 @@ from scope.report.challenge import Challenge, challenge
 from scope.report.evaluation import N_STEPS, Evaluation, evaluate, predict_test_set
 from scope.report.export import curves, prediction_entries, to_json, to_table
 from scope.report.page import to_html
+from scope.report.reasoners import ReasonedPredictions, ReasonerComparison, compare_reasoners
 from scope.report.routing_gain import routing_gain
 from scope.report.thresholds import CEILINGS, FLOORS, MetricThreshold, parse_limits
 
@@ -14,7 +15,10 @@ __all__ = [
     "Challenge",
     "Evaluation",
     "MetricThreshold",
+    "ReasonedPredictions",
+    "ReasonerComparison",
     "challenge",
+    "compare_reasoners",
     "curves",
     "evaluate",
     "parse_limits",

@@ -51,7 +51,7 @@ class MetricChange:
     def to_json(self) -> dict[str, Any]:
         """Return value, low and high of each; unknown is null."""
         parts = {"old": self.old, "new": self.new, "difference": self.difference}
-        return {"name": self.name} | {name: _json(part) for name, part in parts.items()}
+        return {"name": self.name} | {name: part.to_json() for name, part in parts.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +169,3 @@ def _changed(banks: Sequence[Bank], predicted: Sequence[Predictions], alpha: flo
         scale = fit_alpha_scale(reference, bank.models)
         chosen.append(choices_at(predictions, scale, alpha).model_q)
     return float(np.mean(chosen[0] != chosen[1]))
-
-
-def _json(interval: Interval) -> dict[str, float | None]:
-    values = {"value": interval.value, "low": interval.low, "high": interval.high}
-    return {name: None if np.isnan(value) else value for name, value in values.items()}

@@ -22,6 +22,7 @@ from scope.routing.prediction_set import PredictionSet, PredictionSource, outcom
 from scope.routing.prediction_store import (
     FOLDER,
     OUTCOMES,
+    P_YES,
     REFERENCE,
     PredictionsManifest,
     StoredPredictions,
@@ -37,6 +38,7 @@ __all__ = [
     "BANK_STRATEGY",
     "FOLDER",
     "OUTCOMES",
+    "P_YES",
     "REFERENCE",
     "SCORE_COLUMNS",
     "AlphaSweep",

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from scope.arms import ArmColumns
+from scope.arrays import FloatArray
 from scope.bank import ReferencePopulation, RoutingGain
 from scope.config import AnchorConfig, StrictModel, parse
 from scope.embedding import EmbedderSpec
@@ -27,6 +28,9 @@ MANIFEST = "manifest.json"
 OUTCOMES = "outcomes.parquet"
 REFERENCE = "reference.npz"
 SHARD = "part-"
+P_YES = "p_yes"
+"""Column of the reasoner's own probabilities; absent without a reasoner, null where it did not
+answer."""
 
 
 class PredictionsManifest(StrictModel):
@@ -145,6 +149,32 @@ class StoredPredictions:
             )
             yield shard.with_means() if self.has_means else shard
             first = rows.stop
+
+    def p_yes(self) -> FloatArray:
+        """Return the reasoner's own probabilities, in the order of the shards.
+
+        Returns
+        -------
+        ndarray of shape (n_questions, n_models)
+            Columns are the models of the manifest; NaN where it did not answer.
+
+        Raises
+        ------
+        PredictionsError
+            If the predictions are those of the anchors, or were made before these were kept.
+        """
+        names = sorted(name for name in self.manifest.files if name.startswith(SHARD))
+        parts = []
+        for name in names:
+            with pq.ParquetFile(self.path / name, pre_buffer=False) as file:
+                table = file.read([P_YES], use_threads=False)
+            if P_YES not in table.column_names:
+                raise PredictionsError(
+                    f"{self.path} has no column {P_YES}; predict again with --predictor scope"
+                )
+            parts.append(table[P_YES].to_numpy().astype(np.float64))
+        p_yes_qm: FloatArray = np.concatenate(parts).reshape(-1, len(self.manifest.models))
+        return p_yes_qm
 
     def load_all(self) -> PredictionSet:
         """Read all shards."""
