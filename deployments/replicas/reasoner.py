@@ -126,7 +126,7 @@ class EngineReasoner:
         examples = nearest_examples(self._bank, anchor_k, m, self._config.n_examples)
         chars = len(text) + sum(len(example.question) for example in examples)
         prompt = TEMPLATE_TOKENS + chars / CHARS_PER_TOKEN
-        return min(prompt, self._config.max_prompt_tokens) + self._config.max_new_tokens
+        return min(prompt, self._config.max_prompt_tokens()) + self._config.max_new_tokens()
 
     def prompt(self, text: str, anchor_k: IntArray, m: int) -> str:
         """Return the prompt of a query."""

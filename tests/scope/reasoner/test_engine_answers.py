@@ -109,7 +109,7 @@ def test_every_reply_parses_and_its_probability_is_that_of_the_weights(
         [reply] = output.outputs
         n_prompt_tokens = tokenizer.count(prompt) + tokenizer.n_special_tokens
         assert len(output.prompt_token_ids) == n_prompt_tokens
-        assert len(output.prompt_token_ids) <= config.max_prompt_tokens
+        assert len(output.prompt_token_ids) <= config.max_prompt_tokens()
         assert reply.finish_reason == "stop"
         text = (FORCED_PREFIX if reasoning == "none" else "") + reply.text
         assert parse_reply(text, constrained=True).correct is not None
