@@ -47,7 +47,7 @@ def test_without_examples_no_record_is_shown(tokenizer):
     prompt = builder_of(tokenizer).build(MODELS, [], "Why?")
 
     assert "Model 2: large" in prompt
-    assert "in order" not in prompt.split("## Prediction Requirements")[0]
+    assert "Record:" not in prompt
 
 
 def test_long_examples_are_cut_then_dropped_then_the_question_is_cut(tokenizer):
@@ -73,7 +73,7 @@ def test_long_examples_are_cut_then_dropped_then_the_question_is_cut(tokenizer):
     [
         "## Target Question",
         "Model 2: gpt",
-        "Performance on the examples, in order: not run; not run",
+        "Record: {len: 9, correct: yes}; not run",
         "3: {len: 9, correct: yes}",
         "Predicted Performance:",
     ],
