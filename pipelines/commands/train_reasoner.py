@@ -1,6 +1,5 @@
 """``scope train reasoner``: make training data of a bank, and train a checkpoint on it."""
 
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -66,27 +65,19 @@ def sft(
     from pipelines.finetune.run import Training, finetune
     from pipelines.finetune.sft import train_sft
 
-    settings = parse(
-        FinetuneSettings,
-        {
-            "epochs": epochs,
-            "learning_rate": learning_rate or (LORA_RATE if lora_rank else FULL_RATE),
-            "batch_size": batch_size,
-            "micro_batch_size": micro_batch_size,
-            "lora_rank": lora_rank,
-            "dtype": dtype,
-            "seed": seed,
-            "n_workers": workers,
-            "gpus_per_worker": num_gpus,
-        },
-        "the training",
+    settings = finetune_settings(
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        micro_batch_size=micro_batch_size,
+        lora_rank=lora_rank,
+        dtype=dtype,
+        seed=seed,
+        n_workers=workers,
+        gpus_per_worker=num_gpus,
     )
     config = base_reasoner(checkpoint, revision, reasoning, max_context_tokens)
-
-    def total_steps(n_rows: int) -> int:
-        return epochs * math.ceil(n_rows / batch_size)
-
-    training = Training("sft", train_sft, settings, total_steps)
+    training = Training("sft", train_sft, settings)
     with progress(as_json=as_json) as stages:
         result = finetune(data_folder, config, training, output, fresh=fresh, stages=stages)
     losses = [entry["eval_loss"] for entry in result.log if "eval_loss" in entry]
@@ -97,6 +88,105 @@ def sft(
         f"{min(losses):.4f} at best"
     )
     print_result(facts, text, as_json=as_json)
+
+
+@app.command()
+def grpo(
+    data_folder: Data,
+    checkpoint: BaseCheckpoint,
+    output: Annotated[Path, typer.Option(help="Folder to write.")],
+    revision: CheckpointRevision = None,
+    reasoning: ReplyReasoning = "none",
+    max_context_tokens: MaxContextTokens = 2_048,
+    score: Annotated[
+        str, typer.Option(help="Of the answer: brier and log are proper, hard as published.")
+    ] = "brier",
+    correct_weight: Annotated[float, typer.Option(help="Of the answer's score.")] = 1.0,
+    length_weight: Annotated[float, typer.Option(help="Of the length reward.")] = 0.25,
+    form_weight: Annotated[float, typer.Option(help="Of a reply that can be parsed.")] = 0.25,
+    group_size: Annotated[int, typer.Option(help="Replies to one prompt.")] = 8,
+    kl: Annotated[float, typer.Option(help="Weight of the divergence from the checkpoint.")] = 0.0,
+    vllm: Annotated[
+        str | None, typer.Option(help="Replies by vLLM: colocate (same GPU) or server.")
+    ] = None,
+    vllm_url: Annotated[str | None, typer.Option(help="Address of trl vllm-serve.")] = None,
+    lora_rank: LoraRank = 16,
+    epochs: Epochs = 1,
+    learning_rate: Rate = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Replies of one step, all workers together.")
+    ] = 32,
+    micro_batch_size: MicroBatchSize = 8,
+    dtype: Dtype = "bfloat16",
+    seed: Seed = 0,
+    workers: Workers = 1,
+    num_gpus: NumGpus = 0.0,
+    fresh: Fresh = False,
+    as_json: Json = False,
+) -> None:
+    """Train a checkpoint by rewards of its own replies: group relative policy optimisation (GRPO).
+
+    Begin with a checkpoint of scope train reasoner sft: one that rarely writes a reply that can be
+    parsed is rarely rewarded. Killed, the same command continues from the last checkpoint.
+    """
+    from pipelines.finetune.grpo import check_policy, train_grpo
+    from pipelines.finetune.job import PolicySettings
+    from pipelines.finetune.run import Training, finetune
+
+    settings = finetune_settings(
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        micro_batch_size=micro_batch_size,
+        lora_rank=lora_rank,
+        dtype=dtype,
+        seed=seed,
+        n_workers=workers,
+        gpus_per_worker=num_gpus,
+    )
+    policy = parse(
+        PolicySettings,
+        {
+            "group_size": group_size,
+            "score": score,
+            "weights": {"correct": correct_weight, "length": length_weight, "form": form_weight},
+            "kl": kl,
+            "vllm": vllm,
+            "vllm_url": vllm_url,
+        },
+        "the rewards",
+    )
+    check_policy(policy, workers, num_gpus)
+    config = base_reasoner(checkpoint, revision, reasoning, max_context_tokens)
+    training = Training("grpo", train_grpo, settings, policy)
+    with progress(as_json=as_json) as stages:
+        result = finetune(data_folder, config, training, output, fresh=fresh, stages=stages)
+    rewards = [entry["reward"] for entry in result.log if "reward" in entry]
+    tenth = max(len(rewards) // 10, 1)
+    first, last = (sum(part) / tenth for part in (rewards[:tenth], rewards[-tenth:]))
+    facts = {
+        **result.record.model_dump(exclude={"trained_texts"}),
+        "first_reward": first,
+        "last_reward": last,
+    }
+    text = (
+        f"trained {output} on replies to {result.record.n_train:,} prompts; mean reward "
+        f"{first:.3f} in the first tenth, {last:.3f} in the last"
+    )
+    print_result(facts, text, as_json=as_json)
+
+
+def finetune_settings(**given: float | int | str | None) -> FinetuneSettings:
+    """Return the settings that the flags name; without a learning rate, that of the method.
+
+    Raises
+    ------
+    ConfigError
+        If a value is wrong.
+    """
+    if given["learning_rate"] is None:
+        given["learning_rate"] = LORA_RATE if given["lora_rank"] else FULL_RATE
+    return parse(FinetuneSettings, given, "the training")
 
 
 def base_reasoner(

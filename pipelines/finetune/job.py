@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from pipelines.finetune.reward import MIN_GROUP, RewardWeights, Score
 from pipelines.train.job import TrainSettings, WorkingFolder
 from scope.config import StrictModel
 from scope.reasoner import ReasonerConfig
@@ -52,6 +53,22 @@ class FinetuneSettings(TrainSettings):
         return self.batch_size // (self.n_workers * self.rows_at_a_time)
 
 
+class PolicySettings(StrictModel):
+    """How GRPO rewards and samples replies; each batch is made of whole groups."""
+
+    group_size: int = Field(default=8, ge=MIN_GROUP)
+    """Replies to one prompt, which are compared with each other."""
+    score: Score = "brier"
+    """Of the answer yes or no."""
+    weights: RewardWeights = RewardWeights()
+    kl: float = Field(default=0.0, ge=0)
+    """Weight of the divergence from the checkpoint that is trained."""
+    vllm: Literal["colocate", "server"] | None = None
+    """Replies by vLLM on the same GPU, or by a server; None takes transformers."""
+    vllm_url: str | None = None
+    """Address of the server."""
+
+
 class FinetuneJob(StrictModel):
     """Everything that the trained weights depend on, besides the rows."""
 
@@ -59,8 +76,20 @@ class FinetuneJob(StrictModel):
     reasoner: ReasonerConfig
     """The checkpoint to train, and the form of its prompts and replies."""
     settings: FinetuneSettings
+    policy: PolicySettings | None = None
+    """Of GRPO; None for SFT."""
     digest: str
     """SHA-256 of the rows."""
+
+    @model_validator(mode="after")
+    def _workers_have_whole_groups(self) -> "FinetuneJob":
+        per_worker = self.settings.batch_size // self.settings.n_workers
+        if self.policy is not None and per_worker % self.policy.group_size:
+            raise ValueError(
+                f"batch_size {self.settings.batch_size} gives each worker {per_worker} replies; "
+                f"expected a multiple of the group size {self.policy.group_size}"
+            )
+        return self
 
 
 class FinetuneFolder(WorkingFolder[FinetuneJob]):

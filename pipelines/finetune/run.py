@@ -1,8 +1,8 @@
 """Fine-tune a checkpoint on training data: check, write prompts, train, write the new folder."""
 
 import json
+import math
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,15 @@ import pyarrow as pa
 
 from pipelines.finetune.curves import plot_log
 from pipelines.finetune.data import TEMPLATE, FinetuneData
-from pipelines.finetune.job import BEST, LOG, FinetuneFolder, FinetuneJob, FinetuneSettings, Method
+from pipelines.finetune.job import (
+    BEST,
+    LOG,
+    FinetuneFolder,
+    FinetuneJob,
+    FinetuneSettings,
+    Method,
+    PolicySettings,
+)
 from pipelines.finetune.model_card import model_card
 from pipelines.finetune.rendering import RowRenderer, check_labels, rows_table
 from pipelines.finetune.trainer import require_trl
@@ -65,14 +73,24 @@ class Training:
     loop : callable
         Trains in one process.
     settings : FinetuneSettings
-    total_steps : callable
-        Number of training prompts -> steps.
+    policy : PolicySettings or None
+        Of GRPO.
     """
 
     method: Method
     loop: Loop
     settings: FinetuneSettings
-    total_steps: Callable[[int], int]
+    policy: PolicySettings | None = None
+
+    def total_steps(self, n_prompts: int) -> int:
+        """Return the steps of all epochs over `n_prompts` prompts."""
+        rows = n_prompts * (self.policy.group_size if self.policy else 1)
+        return self.settings.epochs * math.ceil(rows / self.settings.batch_size)
+
+    def recorded(self) -> dict[str, Any]:
+        """Return all settings as JSON values."""
+        policy = self.policy.model_dump(mode="json") if self.policy else {}
+        return {**self.settings.model_dump(mode="json"), **policy}
 
 
 def finetune(
@@ -125,6 +143,7 @@ def finetune(
         method=training.method,
         reasoner=reasoner.model_copy(update={"template": None}),
         settings=training.settings,
+        policy=training.policy,
         digest=digest_of(tables),
     )
     files = FinetuneFolder(working_folder(output, fresh=fresh))
@@ -147,7 +166,7 @@ def finetune(
         reasoning=reasoner.reasoning,
         n_examples=reasoner.n_examples,
         max_context_tokens=reasoner.max_context_tokens,
-        settings=training.settings.model_dump(mode="json"),
+        settings=training.recorded(),
         n_train=tables["train"].num_rows,
         n_validation=tables["validation"].num_rows,
         trained_texts=seen_texts(data),

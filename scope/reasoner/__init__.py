@@ -16,9 +16,14 @@ from scope.reasoner.engine import (
     n_engines_that_fit,
     vllm_engine_kwargs,
 )
-from scope.reasoner.pool_reply import pool_reply_grammar, write_pool_reply
+from scope.reasoner.pool_reply import (
+    FORCED_POOL_PREFIX,
+    parse_pool_reply,
+    pool_reply_grammar,
+    write_pool_reply,
+)
 from scope.reasoner.prompt import PoolPromptBuilder, PromptBuilder
-from scope.reasoner.reply import write_reply
+from scope.reasoner.reply import FORCED_PREFIX, ParsedReply, parse_reply, write_reply
 from scope.reasoner.spec import (
     TEMPLATE_OF,
     PromptForm,
@@ -45,6 +50,8 @@ from scope.reasoner.training_record import (
 
 __all__ = [
     "DEFAULT_TEMPLATE",
+    "FORCED_POOL_PREFIX",
+    "FORCED_PREFIX",
     "TEMPLATE_OF",
     "TRAINED_TEMPLATE",
     "TRAINING_RECORD",
@@ -55,6 +62,7 @@ __all__ = [
     "Example",
     "ExampleOutcome",
     "MachineMemory",
+    "ParsedReply",
     "PoolExample",
     "PoolPromptBuilder",
     "PoolTemplate",
@@ -75,7 +83,9 @@ __all__ = [
     "is_local_path",
     "n_engines_that_fit",
     "parse_pool_prediction",
+    "parse_pool_reply",
     "parse_prediction",
+    "parse_reply",
     "pool_reply_grammar",
     "sampling_params",
     "text_digests",
