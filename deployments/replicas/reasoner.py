@@ -14,6 +14,7 @@ from pydantic import Field
 from deployments.protocol.remote_call import RemoteMethod
 from scope.arrays import IntArray
 from scope.bank import Bank, nearest_examples
+from scope.errors import ConfigError
 from scope.reasoner import (
     EngineConfig,
     PromptBuilder,
@@ -126,7 +127,7 @@ class EngineReasoner:
         examples = nearest_examples(self._bank, anchor_k, m, self._config.n_examples)
         chars = len(text) + sum(len(example.question) for example in examples)
         prompt = TEMPLATE_TOKENS + chars / CHARS_PER_TOKEN
-        return min(prompt, self._config.max_prompt_tokens) + self._config.max_new_tokens
+        return min(prompt, self._config.max_prompt_tokens()) + self._config.max_new_tokens()
 
     def prompt(self, text: str, anchor_k: IntArray, m: int) -> str:
         """Return the prompt of a query."""
@@ -166,7 +167,13 @@ def check_reasoner(args: ReasonerArgs, bank: Bank) -> None:
     Raises
     ------
     ConfigError
-        If it has no texts, or was fitted for none or another; names what differs.
+        If it has no texts, was fitted for none or another (names what differs), or is queried by
+        one prompt for the whole pool, which only offline commands do.
     """
+    if args.form == "pool":
+        raise ConfigError(
+            "reasoner.form is 'pool', which scope bank fit and scope predict can query; the "
+            "endpoint asks about one model at a time and needs form 'model' and a bank fitted so"
+        )
     bank.require_prompts()
     bank.require_reasoner(ReasonerSpec.from_config(args))

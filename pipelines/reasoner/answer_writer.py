@@ -44,20 +44,30 @@ class AnswerWriter:
         self._written_s = time.monotonic()
 
     def add(self, batch: Batch) -> int:
-        """Add a batch of answers; return how many of them failed."""
-        cells = zip(batch["row"].tolist(), batch["column"].tolist(), strict=True)
-        keys = [self._key_of[cell] for cell in cells]
-        good = batch[ERROR] == ""
+        """Add the answers to a batch of prompts; return how many of those queried failed.
+
+        An answer that is not queried is dropped: a prompt of form ``pool`` is about all models.
+        """
+        if not len(batch["row"]):
+            return 0
+        answers = _per_model(batch)
+        cells = zip(answers["row"].tolist(), answers["column"].tolist(), strict=True)
+        key_n = [self._key_of.get(cell) for cell in cells]
+        queried = np.array([key is not None for key in key_n])
+        good = queried & (answers[ERROR] == "")
         self.failed |= {
-            key: str(error) for key, error in zip(keys, batch[ERROR], strict=True) if error
+            key: str(error)
+            for key, error in zip(key_n, answers[ERROR], strict=True)
+            if error and key is not None
         }
-        values = np.column_stack([batch[name] for name in CachedAnswer._fields]).astype(np.float32)
-        self._keys += [key for key, is_good in zip(keys, good, strict=True) if is_good]
-        self._rows.append(values[good])
+        columns = [answers[name] for name in CachedAnswer._fields]
+        self._keys += [key for key, is_good in zip(key_n, good, strict=True) if key and is_good]
+        self._rows.append(np.column_stack(columns).astype(np.float32)[good])
         if len(self._keys) >= FLUSH_ROWS or time.monotonic() - self._written_s >= FLUSH_S:
             self._write()
-        n_failed = int(np.sum(~good))
-        self._usage.count(batch, n_failed)
+        n_queried = int(queried.sum())
+        n_failed = n_queried - int(good.sum())
+        self._usage.count(batch, n_queried, n_failed)
         return n_failed
 
     def close(self) -> None:
@@ -71,3 +81,21 @@ class AnswerWriter:
             except OSError as error:
                 raise cache_write_error(AnswerCache, self._cache.folder, error) from error
         self._keys, self._rows, self._written_s = [], [], time.monotonic()
+
+
+def _per_model(batch: Batch) -> Batch:
+    """Return a row for each model of each prompt, with an equal share of the prompt's tokens."""
+    p_yes_nm, tokens_nm = (
+        np.array(batch[name].tolist(), dtype=float).reshape(len(batch["row"]), -1)
+        for name in ("p_yes", "tokens")
+    )
+    n_models = p_yes_nm.shape[1]
+    counts = ("prompt_tokens", "generated_tokens", "cached_tokens")
+    return {
+        "row": np.repeat(batch["row"], n_models),
+        "column": (batch["column"][:, None] + np.arange(n_models)).ravel(),
+        "p_yes": p_yes_nm.ravel(),
+        "tokens": tokens_nm.ravel(),
+        **{name: np.repeat(batch[name] / n_models, n_models) for name in counts},
+        ERROR: np.where(np.isnan(p_yes_nm).ravel(), np.repeat(batch[ERROR], n_models), ""),
+    }

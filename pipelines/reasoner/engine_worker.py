@@ -9,6 +9,7 @@ Private names of ``ray.llm`` are used in this module only.
 """
 
 import asyncio
+import math
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -29,6 +30,7 @@ from scope.reasoner import (
     ReasonerPrediction,
     average_predictions,
     cpu_memory_kwargs,
+    parse_pool_prediction,
     parse_prediction,
 )
 
@@ -37,7 +39,6 @@ STAGE = "vLLMEngineStage"
 MAX_RESTARTS = 4
 """Restarts of the engine by one worker: a prompt that kills engines ends the job."""
 
-MISSING_PREDICTION = {"p_yes": float("nan"), "tokens": float("nan")}
 ZERO_USAGE = {"prompt_tokens": 0, "generated_tokens": 0, "cached_tokens": 0}
 
 
@@ -49,30 +50,43 @@ class ReplyParser:
     sampling: dict[str, Any]
     yes_id: int
     no_id: int
+    n_models: int
+    """Models that a prompt of form ``pool`` is about."""
 
     def answer(self, output: Any) -> dict[str, Any]:  # noqa: ANN401 (vLLM's RequestOutput)
-        """Return probability and length of an answer, its token counts and its error."""
-        answer = average_predictions([self._answer(reply) for reply in output.outputs])
-        parsed = answer.p_yes == answer.p_yes  # not NaN
+        """Return the probabilities and lengths of a prompt's answers, its token counts and error.
+
+        ``p_yes`` and ``tokens`` are lists, with a number for each model that the prompt is about.
+        """
+        samples = [self._predictions(reply) for reply in output.outputs]
+        answers = [average_predictions(line) for line in zip(*samples, strict=True)]
+        parsed = not any(math.isnan(answer.p_yes) for answer in answers)
         return {
-            "p_yes": answer.p_yes,
-            "tokens": answer.tokens,
+            "p_yes": [answer.p_yes for answer in answers],
+            "tokens": [answer.tokens for answer in answers],
             "prompt_tokens": len(output.prompt_token_ids),
             "generated_tokens": sum(len(reply.token_ids) for reply in output.outputs),
             "cached_tokens": output.num_cached_tokens or 0,
             ERROR: "" if parsed else f"no answer in {output.outputs[0].text[-80:]!r}",
         }
 
-    def _answer(self, reply: Any) -> ReasonerPrediction:  # noqa: ANN401 (vLLM's CompletionOutput)
-        return parse_prediction(
-            reply.text,
-            reply.token_ids,
-            [{token: entry.logprob for token, entry in p.items()} for p in reply.logprobs],
-            self.yes_id,
-            self.no_id,
-            reasoning=self.config.reasoning,
-            temperature=self.config.temperature,
-        )
+    def failure(self, error: str) -> dict[str, Any]:
+        """Return what `answer` does, for a prompt without a reply."""
+        unknown = [math.nan] * (self.n_models if self.config.form == "pool" else 1)
+        return {"p_yes": unknown, "tokens": unknown, **ZERO_USAGE, ERROR: error}
+
+    def _predictions(self, reply: Any) -> list[ReasonerPrediction]:  # noqa: ANN401 (vLLM's)
+        logprobs = [{token: entry.logprob for token, entry in p.items()} for p in reply.logprobs]
+        generated = (reply.text, reply.token_ids, logprobs, self.yes_id, self.no_id)
+        reasoning, temperature = self.config.reasoning, self.config.temperature
+        if self.config.form == "pool":
+            return parse_pool_prediction(
+                *generated,
+                n_models=self.n_models,
+                reasoning=reasoning,
+                temperature=temperature,
+            )
+        return [parse_prediction(*generated, reasoning=reasoning, temperature=temperature)]
 
 
 class EngineWorker(vLLMEngineStageUDF):
@@ -126,11 +140,7 @@ class EngineWorker(vLLMEngineStageUDF):
             raise
         except Exception as error:  # of this prompt only: the others continue
             row.pop("sampling_params", None)
-            answer = {
-                **MISSING_PREDICTION,
-                **ZERO_USAGE,
-                ERROR: f"{type(error).__name__}: {first_line(error)}",
-            }
+            answer = self._parser.failure(f"{type(error).__name__}: {first_line(error)}")
         times = {"up_s": self._up_s, "begun_s": begun_s, "ended_s": time.time()}
         return {**answer, **times, "engine": self._name, self.IDX_IN_BATCH_COLUMN: index}
 

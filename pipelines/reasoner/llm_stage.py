@@ -28,7 +28,9 @@ def answer_dataset(
     config: ReasonerConfig,
     engine: EngineConfig,
     tokens: PromptTokenizer,
+    *,
     n_engines: int,
+    n_models: int,
 ) -> Dataset:
     """Return the plan: rows with a ``prompt`` become answers (see `ReplyParser.answer`).
 
@@ -39,11 +41,12 @@ def answer_dataset(
     engine : EngineConfig
     tokens : PromptTokenizer
         Tokenizer of the checkpoint.
-    n_engines : int
+    n_engines, n_models : int
+        Models that a prompt of form ``pool`` is about.
     """
     # All samples of a prompt are requested together.
-    sampling = {**sampling_params(config, tokens), "n": config.samples}
-    parser = ReplyParser(config, sampling, tokens.yes_id, tokens.no_id)
+    sampling = {**sampling_params(config, tokens, n_models), "n": config.samples}
+    parser = ReplyParser(config, sampling, tokens.yes_id, tokens.no_id, n_models)
     # One batch per block: Ray passes a block on only when all of its batches are done.
     small = prompts.repartition(target_num_rows_per_block=BATCH_ROWS)
     processor = make_processor(config, engine, n_engines)

@@ -68,7 +68,7 @@ class ReasonerOptions:
         config = self._config(bank)
         spec = ReasonerSpec.from_config(config)
         check_vllm()
-        make_prompt_builder(config)  # raises if tokenizer or template is wrong
+        make_prompt_builder(config, bank.model_ids)  # raises if tokenizer or template is wrong
         engine = self.config.engine
         if self.flags.tensor_parallel is not None:
             changed = {**engine.model_dump(), "tensor_parallel": self.flags.tensor_parallel}

@@ -63,7 +63,8 @@ def query_reasoner(
     """
     cells = np.argwhere(queries.wanted_qm)
     answer_keys = queries.keys(cells)
-    fingerprint = ReasonerFingerprint(reasoner=reasoner.spec, evidence=queries.evidence)
+    pool = queries.bank.model_ids if reasoner.config.form == "pool" else ()
+    fingerprint = ReasonerFingerprint(reasoner=reasoner.spec, evidence=queries.evidence, pool=pool)
     pinned = reasoner.spec.revision is not None
     with open_cache(AnswerCache, reasoner.cache, fingerprint, pinned=pinned) as cache:
         missing = np.array(cache.missing(answer_keys), dtype=np.int64)
@@ -101,16 +102,25 @@ def query_dataset(blocks: Dataset, task: PromptTask, reasoner: ReasonerRun) -> D
     with quiet_logging():
         from pipelines.reasoner.llm_stage import answer_dataset  # imports vLLM
 
-        return answer_dataset(prompts, config, reasoner.engine, tokens, reasoner.n_engines)
+        return answer_dataset(
+            prompts,
+            config,
+            reasoner.engine,
+            tokens,
+            n_engines=reasoner.n_engines,
+            n_models=len(task.bank.models),
+        )
 
 
 def _execute(plan: Dataset, writer: AnswerWriter, usage: ReasonerUsage, stages: Stages) -> None:
     """Run the plan; the stage ``querying`` begins with the first answers."""
     stages.begin("starting the engine")
     for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
-        if not usage.n_queried:
+        n_before = usage.n_queried
+        if not n_before:
             stages.begin("querying", usage.n_requested, done=usage.n_cached)
-        stages.advance(len(batch["row"]), errors=writer.add(batch))
+        n_failed = writer.add(batch)
+        stages.advance(usage.n_queried - n_before, errors=n_failed)
 
 
 def _collect(

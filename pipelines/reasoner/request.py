@@ -77,7 +77,9 @@ class ReasonerUsage:
     gpus : int
         GPUs of one engine; 0 on a CPU.
     n_queried, n_failed : int
-        Prompts answered by an engine in this run, and how many of them failed.
+        Answers queried from an engine in this run, and how many of them failed.
+    n_prompts : int
+        Prompts that these answers took: as many, or with form ``pool`` one for each question.
     prompt_tokens, cached_tokens, generated_tokens : int
         Tokens read, tokens among them found in the prefix cache, and tokens written.
     """
@@ -87,15 +89,17 @@ class ReasonerUsage:
     gpus: int = 0
     n_queried: int = 0
     n_failed: int = 0
+    n_prompts: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     generated_tokens: int = 0
     _times_s: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     """Times of each engine: its start, the start of its first prompt, the end of its last."""
 
-    def count(self, batch: "Batch", n_failed: int) -> None:
-        """Count the answers of one batch, `n_failed` of which are errors."""
-        self.n_queried += len(batch["row"])
+    def count(self, batch: "Batch", n_queried: int, n_failed: int) -> None:
+        """Count one batch of prompts and its answers, `n_failed` of which are errors."""
+        self.n_prompts += len(batch["row"])
+        self.n_queried += n_queried
         self.n_failed += n_failed
         self.prompt_tokens += int(batch["prompt_tokens"].sum())
         self.cached_tokens += int(batch["cached_tokens"].sum())
@@ -139,6 +143,7 @@ class ReasonerUsage:
             "n_cached": self.n_cached,
             "n_queried": self.n_queried,
             "n_failed": self.n_failed,
+            "n_prompts": self.n_prompts,
             "prompt_tokens": self.prompt_tokens,
             "generated_tokens": self.generated_tokens,
             "prompt_tokens_per_s": self.per_second(self.prompt_tokens),
@@ -155,6 +160,8 @@ class ReasonerUsage:
             f"{self.n_requested:,} answers: {self.n_cached:,} from the cache, "
             f"{self.n_queried:,} queried"
         )
+        if self.n_prompts < self.n_queried:
+            text += f" in {self.n_prompts:,} prompts"
         if self.n_failed:
             text += f", {self.n_failed:,} of them failed"
         if not self._times_s:

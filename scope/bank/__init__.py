@@ -1,7 +1,7 @@
 """The anchor bank: value, files, reference population, labelled questions and examples."""
 
 from scope.bank.bank import Bank, BankManifest
-from scope.bank.examples import CORRECT_THRESHOLD, nearest_examples
+from scope.bank.examples import CORRECT_THRESHOLD, nearest_examples, nearest_pool_examples
 from scope.bank.forecast_choice import (
     CANDIDATES,
     Candidate,
@@ -43,6 +43,7 @@ __all__ = [
     "is_bank",
     "load_bank",
     "nearest_examples",
+    "nearest_pool_examples",
     "read_manifest",
     "save_bank",
     "verify_bank",

@@ -1,11 +1,12 @@
 """Few-shot examples for the reasoner: outcomes of a model on similar anchors."""
 
 from collections.abc import Iterable
+from itertools import islice
 
 import numpy as np
 
 from scope.bank.bank import Bank
-from scope.reasoner import Example
+from scope.reasoner import Example, ExampleOutcome, PoolExample
 
 CORRECT_THRESHOLD = 0.5
 """Outcomes of at least this are shown as correct; partial credit becomes yes or no."""
@@ -35,13 +36,39 @@ def nearest_examples(bank: Bank, anchor_k: Iterable[int], m: int, n: int) -> lis
     here it is skipped.
     """
     prompts = bank.require_prompts()
-    examples: list[Example] = []
-    for anchor in anchor_k:
-        correct = bank.outcomes.correct_am[anchor, m]
-        tokens = bank.outcomes.completion_tokens_am[anchor, m]
-        if len(examples) == n:
-            break
-        if not (np.isnan(correct) or np.isnan(tokens)):
-            is_correct = bool(correct >= CORRECT_THRESHOLD)
-            examples.append(Example(prompts[anchor], float(tokens), is_correct))
-    return examples
+    known = ((anchor, _outcome(bank, anchor, m)) for anchor in anchor_k)
+    examples = (Example(prompts[a], *outcome) for a, outcome in known if outcome is not None)
+    return list(islice(examples, n))
+
+
+def nearest_pool_examples(bank: Bank, anchor_k: Iterable[int], n: int) -> list[PoolExample]:
+    """Return the nearest `n` anchors that some model of the bank was run on, nearest first.
+
+    Parameters
+    ----------
+    bank : Bank
+    anchor_k : iterable of int
+        Indices of anchors in the bank, most similar to the question first.
+    n : int
+        Maximum number of examples; fewer if fewer outcomes are known.
+
+    Raises
+    ------
+    ConfigError
+        If the bank has no texts.
+    """
+    prompts = bank.require_prompts()
+    examples = (
+        PoolExample(prompts[a], tuple(_outcome(bank, a, m) for m in range(len(bank.models))))
+        for a in anchor_k
+    )
+    return list(islice((it for it in examples if any(it.outcomes)), n))
+
+
+def _outcome(bank: Bank, anchor: int, m: int) -> ExampleOutcome | None:
+    """Return what a model did on an anchor; None if correctness or length is unknown."""
+    correct = bank.outcomes.correct_am[anchor, m]
+    tokens = bank.outcomes.completion_tokens_am[anchor, m]
+    if np.isnan(correct) or np.isnan(tokens):
+        return None
+    return ExampleOutcome(float(tokens), bool(correct >= CORRECT_THRESHOLD))

@@ -5,6 +5,7 @@ from scope.reasoner.answers import (
     ReasonerPrediction,
     ReasonerPredictions,
     average_predictions,
+    parse_pool_prediction,
     parse_prediction,
     sampling_params,
 )
@@ -15,10 +16,30 @@ from scope.reasoner.engine import (
     n_engines_that_fit,
     vllm_engine_kwargs,
 )
-from scope.reasoner.prompt import PromptBuilder
+from scope.reasoner.pool_reply import (
+    FORCED_POOL_PREFIX,
+    parse_pool_reply,
+    pool_reply_grammar,
+    write_pool_reply,
+)
+from scope.reasoner.prompt import PoolPromptBuilder, PromptBuilder
 from scope.reasoner.reply import FORCED_PREFIX, ParsedReply, parse_reply, write_reply
-from scope.reasoner.spec import PromptForm, ReasonerConfig, ReasonerSpec, Reasoning, is_local_path
-from scope.reasoner.template import DEFAULT_TEMPLATE, Example, Template
+from scope.reasoner.spec import (
+    TEMPLATE_OF,
+    PromptForm,
+    ReasonerConfig,
+    ReasonerSpec,
+    Reasoning,
+    is_local_path,
+)
+from scope.reasoner.template import (
+    DEFAULT_TEMPLATE,
+    Example,
+    ExampleOutcome,
+    PoolExample,
+    PoolTemplate,
+    Template,
+)
 from scope.reasoner.tokenizer import PromptTokenizer
 from scope.reasoner.training_record import (
     TRAINED_TEMPLATE,
@@ -29,7 +50,9 @@ from scope.reasoner.training_record import (
 
 __all__ = [
     "DEFAULT_TEMPLATE",
+    "FORCED_POOL_PREFIX",
     "FORCED_PREFIX",
+    "TEMPLATE_OF",
     "TRAINED_TEMPLATE",
     "TRAINING_RECORD",
     "AnswerCache",
@@ -37,8 +60,12 @@ __all__ = [
     "CachedAnswer",
     "EngineConfig",
     "Example",
+    "ExampleOutcome",
     "MachineMemory",
     "ParsedReply",
+    "PoolExample",
+    "PoolPromptBuilder",
+    "PoolTemplate",
     "PromptBuilder",
     "PromptForm",
     "PromptTokenizer",
@@ -55,10 +82,14 @@ __all__ = [
     "cpu_memory_kwargs",
     "is_local_path",
     "n_engines_that_fit",
+    "parse_pool_prediction",
+    "parse_pool_reply",
     "parse_prediction",
     "parse_reply",
+    "pool_reply_grammar",
     "sampling_params",
     "text_digests",
     "vllm_engine_kwargs",
+    "write_pool_reply",
     "write_reply",
 ]

@@ -14,6 +14,8 @@ class ReasonerFingerprint(StrictModel):
     reasoner: ReasonerSpec
     evidence: str
     """Digest of the anchors that examples are taken from, and of their outcomes."""
+    pool: tuple[str, ...] = ()
+    """With form ``pool`` the models of the prompt, in order; the others are read with each."""
 
 
 class AnswerKey(NamedTuple):
@@ -33,7 +35,8 @@ class CachedAnswer(NamedTuple):
     tokens: float
     """Tokens that the model would generate."""
     prompt_tokens: float
-    """Prompt tokens of the reasoner, including those from its prefix cache."""
+    """Prompt tokens of the reasoner, including those from its prefix cache; of a prompt for a whole
+    pool, as of the other tokens, each answer has an equal share."""
     generated_tokens: float
     """Tokens that the reasoner generated, summed over the samples."""
     cached_tokens: float

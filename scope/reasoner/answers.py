@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from scope.arrays import FloatArray
-from scope.reasoner.reply import FORCED_PREFIX, parse_reply, reply_grammar
+from scope.reasoner.pool_reply import FORCED_POOL_PREFIX, parse_pool_reply, pool_reply_grammar
+from scope.reasoner.reply import FORCED_PREFIX, ParsedReply, parse_reply, reply_grammar
 from scope.reasoner.spec import ReasonerConfig, Reasoning
 from scope.reasoner.tokenizer import PromptTokenizer
 
@@ -119,15 +121,53 @@ def parse_prediction(
         log probabilities for the answer.
     """
     reply = parse_reply(FORCED_PREFIX + text if reasoning == "none" else text, constrained=True)
-    if reply.correct is None:
-        return ReasonerPrediction()
-    tokens = math.nan if reply.tokens is None else float(reply.tokens)
-    indices = range(min(len(token_ids), len(logprobs)) - 1, -1, -1)
-    index = next((i for i in indices if token_ids[i] in (yes_id, no_id)), None)
-    if index is None or (token_ids[index] == yes_id) != reply.correct:
-        return ReasonerPrediction(tokens=tokens)
-    yes, no = (logprobs[index].get(token, math.nan) for token in (yes_id, no_id))
-    return ReasonerPrediction(p_yes(yes, no, temperature), tokens)
+    (prediction,) = _predictions([reply], token_ids, logprobs, yes_id, no_id, temperature)
+    return prediction
+
+
+def parse_pool_prediction(
+    text: str,
+    token_ids: Sequence[int],
+    logprobs: Sequence[Mapping[int, float]],
+    yes_id: int,
+    no_id: int,
+    *,
+    n_models: int,
+    reasoning: Reasoning,
+    temperature: float,
+) -> list[ReasonerPrediction]:
+    """Return the predictions in a reply about a pool, one for each model in order.
+
+    The parameters are those of `parse_prediction`. A line that is missing is NaN throughout.
+    """
+    reply = FORCED_POOL_PREFIX + text if reasoning == "none" else text
+    replies = parse_pool_reply(reply, n_models)
+    return _predictions(replies, token_ids, logprobs, yes_id, no_id, temperature)
+
+
+def _predictions(
+    replies: Sequence[ParsedReply],
+    token_ids: Sequence[int],
+    logprobs: Sequence[Mapping[int, float]],
+    yes_id: int,
+    no_id: int,
+    temperature: float,
+) -> list[ReasonerPrediction]:
+    """Return the predictions of the last answers in a text; the answers parsed come first."""
+    n_stated = sum(reply.correct is not None for reply in replies)
+    n_read = min(len(token_ids), len(logprobs))
+    positions = [i for i in range(n_read) if token_ids[i] in (yes_id, no_id)]
+    last: list[int | None] = [None] * n_stated
+    last = [*last, *positions][-n_stated:] if n_stated else []
+    predictions = []
+    for reply, position in zip_longest(replies, last):
+        tokens = math.nan if reply.tokens is None else float(reply.tokens)
+        if position is None or (token_ids[position] == yes_id) != reply.correct:
+            predictions.append(ReasonerPrediction(tokens=tokens))
+            continue
+        yes, no = (logprobs[position].get(token, math.nan) for token in (yes_id, no_id))
+        predictions.append(ReasonerPrediction(p_yes(yes, no, temperature), tokens))
+    return predictions
 
 
 def average_predictions(predictions: Sequence[ReasonerPrediction]) -> ReasonerPrediction:
@@ -145,19 +185,25 @@ def average_predictions(predictions: Sequence[ReasonerPrediction]) -> ReasonerPr
     )
 
 
-def sampling_params(config: ReasonerConfig, tokenizer: PromptTokenizer) -> dict[str, Any]:
-    """Return the vLLM sampling parameters of one reply, offline and online.
+def sampling_params(
+    config: ReasonerConfig, tokenizer: PromptTokenizer, n_models: int = 1
+) -> dict[str, Any]:
+    """Return the vLLM sampling parameters of one reply, about `n_models` with form ``pool``.
 
     Only the temperature changes the probabilities, and `p_yes` reverses it. There is no seed:
     a seed for each request slows a batch down, and crashes vLLM on a CPU.
     """
-    grammar = reply_grammar(
-        config.reasoning, config.reasoning_tokens, tokenizer.yes_id, tokenizer.no_id
-    )
+    answer_ids = (tokenizer.yes_id, tokenizer.no_id)
+    if config.form == "pool":
+        grammar = pool_reply_grammar(
+            n_models, *answer_ids, config.reasoning, config.reasoning_tokens
+        )
+    else:
+        grammar = reply_grammar(config.reasoning, config.reasoning_tokens, *answer_ids)
     return {
         **UNTRUNCATED_SAMPLING,
         "temperature": config.temperature,
-        "max_tokens": config.max_new_tokens,
+        "max_tokens": config.max_new_tokens(n_models),
         "logprobs": LOGPROBS,
         "structured_outputs": {"grammar": grammar},
     }

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from scope.reasoner.spec import Reasoning
+from scope.reasoner.template import performance_text
 
 ANALYSIS = "Analysis:"
 HEADING = "Predicted Performance:"
@@ -101,11 +102,11 @@ def write_reply(tokens: float, correct: bool, analysis: str, reasoning: Reasonin
     Examples
     --------
     >>> write_reply(120.0, True, "It did well on both.", "short")
-    'Analysis: It did well on both.\\nPredicted Performance: {len: 120, correct: yes}'
+    'Analysis: It did well on both.\nPredicted Performance: {len: 120, correct: yes}'
     >>> write_reply(120.0, False, "", "none")
     ' 120, correct: no}'
     """
-    block = f" {round(tokens)}, correct: {'yes' if correct else 'no'}}}"
+    block = performance_text(tokens, correct).removeprefix("{len:")
     if reasoning == "none":
         return block
     return f"{ANALYSIS} {analysis}\n{FORCED_PREFIX}{block}"
@@ -127,14 +128,22 @@ def reply_grammar(reasoning: Reasoning, reasoning_tokens: int, yes_id: int, no_i
         Tokens of the two answers.
     """
     block = 'LEN ", correct:" answer "}"'
-    terminals = f"LEN: /[1-9][0-9]{{0,4}}|0/\nanswer: <[{yes_id}]> | <[{no_id}]>\n"
     if reasoning == "none":
-        return f'%llguidance {{}}\nstart: " " {block}\n{terminals}'
+        return f'%llguidance {{}}\nstart: " " {block}\n{terminals(yes_id, no_id)}'
+    return reasoned_grammar(f'" {{len: " {block}', reasoning_tokens) + terminals(yes_id, no_id)
+
+
+def terminals(yes_id: int, no_id: int) -> str:
+    """Return the part of a grammar that defines ``LEN`` and ``answer``."""
+    return f"LEN: /[1-9][0-9]{{0,4}}|0/\nanswer: <[{yes_id}]> | <[{no_id}]>\n"
+
+
+def reasoned_grammar(answer: str, reasoning_tokens: int) -> str:
+    """Return a grammar without `terminals`: reasoning of limited length, heading, `answer`."""
     heading = f'"\\n{HEADING}"'
     return (
         "%llguidance {}\n"
-        f'start: "{ANALYSIS}" reasoning heading? " {{len: " {block}\n'
+        f'start: "{ANALYSIS}" reasoning heading? {answer}\n'
         f"heading: {heading}\n"
         f"reasoning[max_tokens={reasoning_tokens}, suffix={heading}]: /(.|\\n)*/\n"
-        f"{terminals}"
     )

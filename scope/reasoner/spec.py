@@ -7,13 +7,15 @@ from pydantic import Field, field_validator, model_validator
 
 from scope.config import StrictModel
 from scope.errors import ConfigError
-from scope.reasoner.template import Template
+from scope.reasoner.template import PoolTemplate, SandboxedTemplate, Template
 from scope.storage import WEIGHT_FILE_PATTERNS, folder_digest
 
 Reasoning = Literal["full", "short", "none"]
 
 PromptForm = Literal["model", "pool"]
 """A prompt for each model, or one prompt for the whole pool."""
+
+TEMPLATE_OF: dict[PromptForm, type[SandboxedTemplate]] = {"model": Template, "pool": PoolTemplate}
 
 REASONING_TOKENS: dict[Reasoning, int] = {"full": 1_536, "short": 96, "none": 0}
 """Most reasoning tokens before the answer is forced; 1,536 as in the reference."""
@@ -22,6 +24,10 @@ MIN_TEMPERATURE = 0.01
 
 ANSWER_TOKENS = 48
 """Tokens for the parts around the reasoning: headings, the block, and the end of the turn."""
+
+LINE_TOKENS = 32
+"""Tokens for each further line of a reply of form ``pool``: it has at most 28 characters, of
+which a checkpoint may make a token each."""
 
 CHECKPOINT_FILE_PATTERNS = (*WEIGHT_FILE_PATTERNS, "*.jinja")
 """Files of a checkpoint that determine its replies; ``*.jinja`` holds the chat template."""
@@ -36,6 +42,8 @@ class ReasonerConfig(StrictModel):
     """Commit of a Hugging Face name; None takes the latest commit of the hub."""
     trust_remote_code: bool = False
     """Let the checkpoint run its own Python code."""
+    form: PromptForm = "model"
+    """Prompts: one for each model, or one for the whole pool."""
     reasoning: Reasoning = "none"
     """Length of the reasoning; ``none`` forces the answer at once."""
     samples: int = Field(default=1, ge=1)
@@ -72,25 +80,26 @@ class ReasonerConfig(StrictModel):
         """Most reasoning tokens of a reply."""
         return REASONING_TOKENS[self.reasoning]
 
-    @property
-    def max_new_tokens(self) -> int:
-        """Length of the longest reply."""
-        return self.reasoning_tokens + ANSWER_TOKENS
+    def max_new_tokens(self, n_models: int = 1) -> int:
+        """Return the length of the longest reply, about `n_models` with form ``pool``."""
+        further_lines = n_models - 1 if self.form == "pool" else 0
+        return self.reasoning_tokens + ANSWER_TOKENS + LINE_TOKENS * further_lines
 
-    @property
-    def max_prompt_tokens(self) -> int:
-        """Length of the longest prompt.
+    def max_prompt_tokens(self, n_models: int = 1) -> int:
+        """Return the length of the longest prompt, about `n_models` with form ``pool``.
 
         Raises
         ------
         ConfigError
             If replies leave no room for a prompt.
         """
-        max_tokens = self.max_context_tokens - self.max_new_tokens
+        n_reply = self.max_new_tokens(n_models)
+        max_tokens = self.max_context_tokens - n_reply
         if max_tokens < 1:
+            about = f" about {n_models} models" if self.form == "pool" else ""
             raise ConfigError(
-                f"max_context_tokens is {self.max_context_tokens}, but a reply with reasoning "
-                f"{self.reasoning!r} may take {self.max_new_tokens}; raise max_context_tokens"
+                f"max_context_tokens is {self.max_context_tokens}, but a reply{about} with "
+                f"reasoning {self.reasoning!r} may take {n_reply}; raise max_context_tokens"
             )
         return max_tokens
 
@@ -104,6 +113,7 @@ class ReasonerSpec(StrictModel):
     """Commit, or digest of a local folder; None if unpinned."""
     template: str
     """SHA-256 of the template's text."""
+    form: PromptForm = "model"
     reasoning: Reasoning
     samples: int = Field(ge=1)
     temperature: float = Field(ge=0, allow_inf_nan=False)
@@ -111,8 +121,9 @@ class ReasonerSpec(StrictModel):
     max_context_tokens: int = Field(ge=1)
 
     def __str__(self) -> str:
+        form = "one prompt for the pool, " if self.form == "pool" else ""
         return (
-            f"{self.checkpoint}@{self.revision} (reasoning {self.reasoning}, {self.samples} "
+            f"{self.checkpoint}@{self.revision} ({form}reasoning {self.reasoning}, {self.samples} "
             f"samples, temperature {self.temperature:g}, {self.n_examples} examples)"
         )
 
@@ -128,7 +139,8 @@ class ReasonerSpec(StrictModel):
         return cls(
             checkpoint=config.checkpoint,
             revision=resolve_revision(config.checkpoint, config.revision),
-            template=Template.load(config.template).digest,
+            template=TEMPLATE_OF[config.form].load(config.template).digest,
+            form=config.form,
             reasoning=config.reasoning,
             samples=config.samples,
             temperature=config.temperature,

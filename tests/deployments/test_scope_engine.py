@@ -124,7 +124,7 @@ def prompts_of(args, n):
     """Prompts of different questions and lengths."""
     tokens = PromptTokenizer.load(args.checkpoint)
     writer = PromptBuilder(
-        Template.load(), tokens, max_tokens=args.max_prompt_tokens, reasoning=args.reasoning
+        Template.load(), tokens, max_tokens=args.max_prompt_tokens(), reasoning=args.reasoning
     )
     examples = [Example(f"What is {k} + {k}?", 10.0 * k, k % 2 == 0) for k in range(1, 4)]
     return [

@@ -212,3 +212,13 @@ def test_a_bank_of_another_reasoner_is_refused(checkpoint):
 
     with pytest.raises(ConfigError, match=r"they differ in reasoning \(.*\), n_examples \(.*\);"):
         check_reasoner(args, taught(two_kinds(), other))
+
+
+def test_one_prompt_for_the_pool_is_refused(checkpoint):
+    """
+    The endpoint queries single models, where a prediction could change the decision.
+    """
+    args = ReasonerArgs(checkpoint=str(checkpoint), form="pool")
+
+    with pytest.raises(ConfigError, match=r"reasoner\.form is 'pool', which scope bank fit and"):
+        check_reasoner(args, taught(two_kinds(), args))

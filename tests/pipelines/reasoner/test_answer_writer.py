@@ -103,6 +103,38 @@ def test_usage_is_counted(cache):
     assert "about 0.03 GPU-hours" in str(usage)
 
 
+def pool_batch(p_yes_nm, error):
+    """Answers about all models, one prompt a question, as Ray hands over their lists."""
+    made = batch(range(len(p_yes_nm)))
+    lists = np.empty(len(p_yes_nm), dtype=object)
+    lists[:] = [np.array(row) for row in p_yes_nm]
+    errors = np.array([error if np.isnan(row).any() else "" for row in p_yes_nm], dtype=object)
+    return {**made, "p_yes": lists, "tokens": lists * 100, ERROR: errors}
+
+
+def test_a_prompt_about_a_pool_has_an_answer_for_each_model(cache):
+    """
+    The line that is missing fails alone, and its neighbours are kept; an answer that is not
+    wanted is dropped. The tokens of a prompt count once.
+    """
+    keys = [AnswerKey(model, None, f"question {row}") for row in (0, 1) for model in "abc"]
+    cells = [(row, m) for row in (0, 1) for m in range(3)]
+    key_of = dict(zip(cells, cache.keys(keys), strict=True))
+    del key_of[1, 0]
+    usage = ReasonerUsage(5)
+    with closing(AnswerWriter(cache, key_of, usage)) as writer:
+        n_failed = writer.add(pool_batch([[0.1, 0.2, np.nan], [0.4, 0.5, 0.6]], "no answer"))
+
+    assert n_failed == 1
+    assert cache.missing(keys) == [2, 3]
+    assert writer.failed == {key_of[0, 2]: "no answer"}
+    _, answers = cache.lookup(cache.keys([keys[1], keys[5]]))
+    assert answers[:, :3].tolist() == pytest.approx(np.array([[0.2, 20, 200], [0.6, 60, 200]]))
+    assert (usage.n_queried, usage.n_failed, usage.n_prompts) == (5, 1, 2)
+    assert (usage.prompt_tokens, usage.generated_tokens) == (1200, 20)
+    assert "5 queried in 2 prompts, 1 of them failed" in str(usage)
+
+
 def test_a_cpu_has_no_gpu_hours(cache):
     """
     Unknown is null.

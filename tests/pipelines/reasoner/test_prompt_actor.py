@@ -24,8 +24,10 @@ def batch_of(rows, **columns):
     return {"row": np.array(rows), "prompt": prompts, "embedding": embedding, **columns}
 
 
-def actor_of(checkpoint, wanted_qm, stored=None):
-    config = ReasonerConfig(checkpoint=str(checkpoint), max_context_tokens=2048, n_examples=3)
+def actor_of(checkpoint, wanted_qm, stored=None, form="model"):
+    config = ReasonerConfig(
+        checkpoint=str(checkpoint), max_context_tokens=2048, n_examples=3, form=form
+    )
     return PromptActor(ray.put(PromptTask(BANK, config, wanted_qm, stored)))
 
 
@@ -46,6 +48,26 @@ def test_each_wanted_cell_has_a_prompt(checkpoint):
         assert BANK.model_ids[column] in prompt
         assert prompt.count("How old is king") == 4
         assert prompt.endswith("Predicted Performance: {len:")
+
+
+def test_a_question_with_a_wanted_cell_has_one_prompt_about_the_pool(checkpoint):
+    """
+    It has the question once, each model with its record, and three examples.
+    """
+    wanted_qm = np.zeros((60, 2), dtype=bool)
+    wanted_qm[3, 1] = wanted_qm[5] = True
+    batch = batch_of([3, 4, 5], self_anchor=np.array([3, 4, 5]))
+
+    queries = actor_of(checkpoint, wanted_qm, form="pool")(batch)
+
+    assert sorted(queries["row"].tolist()) == [3, 5]
+    assert queries["column"].tolist() == [0, 0]
+    for row, prompt in zip(queries["row"], queries["prompt"], strict=True):
+        assert prompt.count(TEXTS[row]) == 1
+        heads = [f"Model {m}: {name}\nRecord: " for m, name in enumerate(BANK.model_ids, 1)]
+        assert all(head in prompt for head in heads)
+        assert prompt.count("How old is king") == 4
+        assert prompt.endswith("Predicted Performance:\n1: {len:")
 
 
 def test_an_anchor_is_no_example_of_itself(checkpoint):

@@ -235,6 +235,54 @@ def test_memory_that_is_not_free_ends_the_job_with_advice(scope, files, tmp_path
     check_error(err, "engine.gpu_memory_utilization is 1, which is", "set it to at most 0.")
 
 
+@pytest.mark.usefixtures("cluster")
+def test_one_prompt_asks_about_the_whole_pool(scope, files, checkpoint, tmp_path, monkeypatch):
+    """
+    The fit and the predictions take a prompt for each question, whose tokens count once; a second
+    run takes all answers from the cache, which those of another order of the pool are not in.
+    """
+    monkeypatch.setenv("SCOPE_CACHE", str(tmp_path / "cache"))
+    settings = tmp_path / "own.yaml"
+    settings.write_text(
+        f"reasoner: {{checkpoint: {checkpoint}, max_context_tokens: 4096, form: pool}}\n{SETTINGS}"
+    )
+    flags = ["--predictor", "scope", "--config", settings, "--json"]
+    fit = ["bank", "fit", "--bank", files / "bank", "--reasoner-anchors", 30, *flags]
+
+    code, out, err = scope(*fit, "--output", tmp_path / "fitted")
+
+    assert code == 0, err
+    usage = printed_json(out)["reasoner"]["usage"]
+    assert [usage[f"n_{it}"] for it in ("queried", "failed", "prompts")] == [60, 0, 30]
+    fitted = load_bank(tmp_path / "fitted")
+    assert fitted.reasoner.spec.form == "pool"
+
+    # Give the answers a weight, so that they are queried whatever the random weights say.
+    blend = with_reasoner(fitted, checkpoint, "none").reasoner.blend
+    fitted = replace(fitted, reasoner=CalibratedReasoner(fitted.reasoner.spec, blend))
+    save_bank(fitted, tmp_path / "bank", created_at="2026-01-01", sources=())
+    inputs = ["--bank", tmp_path / "bank", "--query-file", files / "questions.jsonl"]
+    run = ["predict", *inputs, *flags]
+
+    code, out, err = scope(*run, "--output", tmp_path / "out")
+
+    assert code == 0, err
+    usage = printed_json(out)["reasoner_usage"]
+    assert [usage[f"n_{it}"] for it in ("queried", "prompts")] == [2 * N_QUESTIONS, N_QUESTIONS]
+    assert {row["source"] for row in rows_of(tmp_path / "out")} == {"scope"}
+    code, out, err = scope(*run, "--output", tmp_path / "again")
+    assert code == 0, err
+    assert printed_json(out)["reasoner_usage"]["n_queried"] == 0
+    assert rows_of(tmp_path / "again") == rows_of(tmp_path / "out")
+    fingerprint = {"reasoner": fitted.reasoner.spec, "evidence": content_digest(tmp_path / "bank")}
+    keys = [AnswerKey(model, None, BAD) for model in fitted.model_ids]
+    for pool, missing in ((fitted.model_ids, []), (fitted.model_ids[::-1], [0, 1])):
+        cache = AnswerCache(
+            tmp_path / "cache" / "answers", ReasonerFingerprint(**fingerprint, pool=pool)
+        )
+        assert cache.missing(keys) == missing
+
+
 def engine_of(run):
     """Id of the engine process below a job; None while there is none."""
     found = [pid for pid, title in processes(run.pid).items() if "EngineCore" in title]

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scope.bank.examples import nearest_examples
+from scope.bank.examples import nearest_examples, nearest_pool_examples
 from scope.errors import ConfigError
-from scope.reasoner import Example
+from scope.reasoner import Example, ExampleOutcome, PoolExample
 from tests.factories.banks import bank_of
 
 NAN = np.nan
@@ -54,3 +54,23 @@ def test_a_bank_without_texts_is_refused(bank):
     """
     with pytest.raises(ConfigError, match=r"has no question texts.*without --drop-prompts"):
         nearest_examples(replace(bank, prompts=None), [0], 0, 5)
+
+
+def test_an_example_of_a_pool_has_the_outcomes_of_all_models(bank):
+    """
+    None where a model was not run, or its length is unknown.
+    """
+    shown = nearest_pool_examples(bank, [1, 0, 3], 2)
+
+    assert shown == [
+        PoolExample("two?", (None, ExampleOutcome(100.0, False))),
+        PoolExample("one?", (ExampleOutcome(100.0, True), ExampleOutcome(100.0, True))),
+    ]
+
+
+def test_an_anchor_that_no_model_was_run_on_is_no_example(bank):
+    tokens = bank.outcomes.completion_tokens_am.copy()
+    tokens[1, 1] = NAN
+    bank = replace(bank, outcomes=replace(bank.outcomes, completion_tokens_am=tokens))
+
+    assert [it.question for it in nearest_pool_examples(bank, [1, 0], 2)] == ["one?"]

@@ -67,6 +67,9 @@ def test_different_queries_have_different_keys(tmp_path, other):
     [
         pytest.param(ReasonerFingerprint(reasoner=SPEC, evidence="other"), id="with other anchors"),
         pytest.param(
+            ReasonerFingerprint(reasoner=SPEC, evidence="e", pool=("b", "a")), id="of a pool"
+        ),
+        pytest.param(
             ReasonerFingerprint(reasoner=SPEC.model_copy(update={"revision": "2"}), evidence="e"),
             id="of other weights",
         ),

@@ -32,8 +32,8 @@ def test_prompt_and_reply_share_the_context(reasoning, expected):
     """
     config = config_of(reasoning=reasoning, max_context_tokens=2000)
 
-    assert config.max_new_tokens == expected
-    assert config.max_prompt_tokens == 2000 - expected
+    assert config.max_new_tokens() == expected
+    assert config.max_prompt_tokens() == 2000 - expected
 
 
 def test_a_context_without_room_for_a_prompt_is_rejected():
@@ -43,7 +43,7 @@ def test_a_context_without_room_for_a_prompt_is_rejected():
     config = config_of(reasoning="full", max_context_tokens=1500)
 
     with pytest.raises(ConfigError, match=r"max_context_tokens is 1500, but .* may take 1584"):
-        _ = config.max_prompt_tokens
+        _ = config.max_prompt_tokens()
 
 
 @pytest.mark.parametrize(
