@@ -12,7 +12,7 @@ from pipelines.terminal import print_result, progress
 from scope.bank import bank_version, load_bank
 from scope.errors import ConfigError
 from scope.pool import load_pool
-from scope.reasoner import DEFAULT_TEMPLATE, PromptForm
+from scope.reasoner import TEMPLATE_OF, PromptForm
 from scope.text_files import read_text
 
 
@@ -51,7 +51,7 @@ def data(
         loaded = load_bank(bank)
         if pool is not None:
             loaded = loaded.select_models(load_pool(pool))
-        text = read_text(template or DEFAULT_TEMPLATE)
+        text = read_text(template or TEMPLATE_OF[chosen].default)
         options = DataOptions(chosen, n_examples, parse_shares(shares), limit)
         made = make_data(loaded, bank_version(bank), text, options, stages)
         stages.begin("writing")

@@ -1,7 +1,7 @@
 """GRPO: replies that are sampled and rewarded teach probabilities (`pipelines.finetune.reward`)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,14 @@ from pipelines.finetune.trainer import (
 )
 from pipelines.train.loop import Report
 from scope.errors import ConfigError
-from scope.reasoner import FORCED_PREFIX, PromptTokenizer, parse_reply
+from scope.reasoner import (
+    FORCED_POOL_PREFIX,
+    FORCED_PREFIX,
+    ParsedReply,
+    PromptTokenizer,
+    parse_pool_reply,
+    parse_reply,
+)
 
 
 def train_grpo(folder: Path, report: Report) -> None:
@@ -51,13 +58,16 @@ def train_grpo(folder: Path, report: Report) -> None:
     reward = GroupReward(job, job.policy, PromptTokenizer(tokenizer, job.reasoner.checkpoint))
     columns = ("prompt", "correct", "tokens")
     rows = [{name: row[name] for name in columns} for row in files.rows("train")]
+    n_models = max(len(row["correct"]) for row in rows)
     trainer = GRPOTrainer(
         model=load_network(job),
         reward_funcs=reward,
         args=GRPOConfig(
             **common_arguments(job.settings, folder),
             **_policy_arguments(job.policy),
-            max_completion_length=job.reasoner.max_new_tokens(),
+            max_completion_length=job.reasoner.max_new_tokens(
+                max(len(row["correct"]) for row in rows)
+            ),
         ),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
@@ -119,7 +129,9 @@ class GroupReward:
         self.network: Any = None
         """The policy, which the score ``log`` reads probabilities off."""
         self._policy, self._tokens = policy, tokens
-        self._prefix = FORCED_PREFIX if job.reasoner.reasoning == "none" else ""
+        self._is_pool = job.reasoner.form == "pool"
+        prefix = FORCED_POOL_PREFIX if self._is_pool else FORCED_PREFIX
+        self._prefix = prefix if job.reasoner.reasoning == "none" else ""
 
     def __call__(
         self,
@@ -143,39 +155,56 @@ class GroupReward:
             ``log_metric`` is used.
         """
         size, rewards = self._policy.group_size, list[float | None]()
-        replies = [parse_reply(self._prefix + text) for text in completions]
-        p_yes = None
+        replies = [
+            self._parse(self._prefix + text, len(of_models))
+            for text, of_models in zip(completions, correct, strict=True)
+        ]
+        p_yes: list[list[float]] | None = None
         if self._policy.score == "log":
             p_yes = self.probabilities(prompts, completion_ids)
         for start in range(0, len(prompts), size):
-            group = slice(start, start + size)
-            rewards += group_rewards(
-                replies[group],
-                None if p_yes is None else p_yes[group],
-                correct[start][0],
-                tokens[start][0],
-                self._policy.score,
-                self._policy.weights,
-            ).tolist()
+            group = range(start, start + size)
+            by_model = [
+                group_rewards(
+                    [replies[g][m] for g in group],
+                    None if p_yes is None else [_at(p_yes[g], m) for g in group],
+                    correct[start][m],
+                    tokens[start][m],
+                    self._policy.score,
+                    self._policy.weights,
+                )
+                for m in range(len(correct[start]))
+            ]
+            rewards += [float(reward) for reward in sum(by_model) / len(by_model)]
         if "log_metric" in extra:
-            answers = [reply.correct for reply in replies if reply.correct is not None]
-            extra["log_metric"]("parsed", len(answers) / len(replies))
-            if answers:
-                extra["log_metric"]("yes", sum(answers) / len(answers))
+            self._log(replies, extra["log_metric"])
         return rewards
+
+    def _parse(self, text: str, n_models: int) -> list[ParsedReply]:
+        """Return what a reply says of each model."""
+        return parse_pool_reply(text, n_models) if self._is_pool else [parse_reply(text)]
+
+    @staticmethod
+    def _log(replies: list[list[ParsedReply]], log_metric: Callable[[str, float], None]) -> None:
+        """Log the share of answers that can be parsed, and that of yes among them."""
+        stated = [reply.correct for of_models in replies for reply in of_models]
+        answers = [answer for answer in stated if answer is not None]
+        log_metric("parsed", len(answers) / len(stated))
+        if answers:
+            log_metric("yes", sum(answers) / len(answers))
 
     def probabilities(
         self, prompts: Sequence[str], completion_ids: Sequence[Sequence[int]]
-    ) -> list[float]:
-        """Return the policy's probability of yes where each completion answers; NaN without."""
+    ) -> list[list[float]]:
+        """Return the policy's probability of yes at each answer of each completion."""
         answers = (self._tokens.yes_id, self._tokens.no_id)
         p_yes = []
         for prompt, ids in zip(prompts, completion_ids, strict=True):
-            place = next((i for i in reversed(range(len(ids))) if ids[i] in answers), None)
-            known = place is not None
-            p_yes.append(
-                self._p_yes([*self._tokens.encode(prompt), *ids[:place]]) if known else math.nan
-            )
+            before = self._tokens.encode(prompt)
+            places = [place for place, token in enumerate(ids) if token in answers]
+            if not self._is_pool:
+                places = places[-1:]  # an analysis may say yes or no as well
+            p_yes.append([self._p_yes([*before, *ids[:place]]) for place in places])
         return p_yes
 
     def _p_yes(self, ids: Sequence[int]) -> float:
@@ -186,3 +215,8 @@ class GroupReward:
             output = self.network(torch.tensor([ids], device=device), logits_to_keep=1)
         answers = [self._tokens.yes_id, self._tokens.no_id]
         return float(output.logits[0, -1, answers].float().softmax(dim=0)[0])
+
+
+def _at(values: Sequence[float], index: int) -> float:
+    """Return one value; NaN where there are fewer."""
+    return values[index] if index < len(values) else math.nan

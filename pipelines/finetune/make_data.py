@@ -12,7 +12,7 @@ from pipelines.terminal import Stages
 from scope.arrays import BoolArray, IntArray
 from scope.bank import Bank
 from scope.errors import ConfigError
-from scope.reasoner import PromptForm, Template
+from scope.reasoner import TEMPLATE_OF, PromptForm
 from scope.samples import Split
 from scope.sampling import hash_sample
 
@@ -88,7 +88,7 @@ def make_data(
         form=options.form,
         n_examples=options.n_examples,
         example_choice="nearest",
-        template=Template(template_text, "of the training data").digest,
+        template=TEMPLATE_OF[options.form](template_text, "of the training data").digest,
     )
     return FinetuneData(spec, template_text, bank.ids, prompts, splits, bank.outcomes, tuple(rows))
 

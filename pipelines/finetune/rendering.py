@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from pipelines.finetune.data import FinetuneData, FinetuneRow
@@ -11,9 +12,13 @@ from scope.bank import CORRECT_THRESHOLD
 from scope.errors import ConfigError
 from scope.reasoner import (
     Example,
+    ExampleOutcome,
+    PoolExample,
+    PoolPromptBuilder,
     PromptBuilder,
     PromptTokenizer,
     ReasonerConfig,
+    write_pool_reply,
     write_reply,
 )
 
@@ -61,30 +66,72 @@ class RowRenderer:
         self, data: FinetuneData, config: ReasonerConfig, tokenizer: PromptTokenizer
     ) -> None:
         self._data, self._reasoning = data, config.reasoning
-        self._builder = PromptBuilder.from_config(config, tokenizer)
-        self._builder.check_room(max(data.outcomes.models, key=len))
+        models = data.outcomes.models
+        self._write: Callable[[FinetuneRow], RenderedRow]
+        if data.spec.form == "pool":
+            self._pool = PoolPromptBuilder.from_config(config, tokenizer, len(models))
+            self._pool.check_room(models)
+            self._write = self._about_pool
+        else:
+            self._single = PromptBuilder.from_config(config, tokenizer)
+            self._single.check_room(max(models, key=len))
+            self._write = self._about_model
 
     def render(self, row: FinetuneRow) -> RenderedRow:
         """Return the prompt and the reply of one row."""
+        return self._write(row)
+
+    def _about_model(self, row: FinetuneRow) -> RenderedRow:
         data, (column,) = self._data, row.columns
-        correct_am, tokens_am = data.outcomes.correct_am, data.outcomes.completion_tokens_am
-        model = data.outcomes.models[column]
-        examples = [
-            Example(
-                data.prompts[a],
-                float(tokens_am[a, column]),
-                bool(correct_am[a, column] >= CORRECT_THRESHOLD),
-            )
+        model, shown = data.outcomes.models[column], list[Example]()
+        for a in row.examples:
+            outcome = self._outcome(a, column)
+            assert outcome is not None  # an example has an outcome of the model
+            shown.append(Example(data.prompts[a], *outcome))
+        (outcome,), correct, tokens = self._target(row)
+        return RenderedRow(
+            self._single.build(model, shown, data.prompts[row.question]),
+            write_reply(*outcome, row.analysis, self._reasoning),
+            correct,
+            tokens,
+        )
+
+    def _about_pool(self, row: FinetuneRow) -> RenderedRow:
+        data = self._data
+        models = [data.outcomes.models[column] for column in row.columns]
+        shown = [
+            PoolExample(data.prompts[a], tuple(self._outcome(a, column) for column in row.columns))
             for a in row.examples
         ]
-        correct, tokens = (float(x_am[row.question, column]) for x_am in (correct_am, tokens_am))
-        is_yes = label(correct, data.ids[row.question], model)
+        outcomes, correct, tokens = self._target(row)
         return RenderedRow(
-            self._builder.build(model, examples, data.prompts[row.question]),
-            write_reply(tokens, is_yes, row.analysis, self._reasoning),
-            (correct,),
-            (tokens,),
+            self._pool.build(models, shown, data.prompts[row.question]),
+            write_pool_reply(outcomes, row.analysis, self._reasoning),
+            correct,
+            tokens,
         )
+
+    def _outcome(self, question: int, column: int) -> ExampleOutcome | None:
+        """Return the outcome that an example shows; None if the model was not run on it."""
+        outcomes = self._data.outcomes
+        correct = outcomes.correct_am[question, column]
+        tokens = outcomes.completion_tokens_am[question, column]
+        if np.isnan(correct) or np.isnan(tokens):
+            return None
+        return ExampleOutcome(float(tokens), bool(correct >= CORRECT_THRESHOLD))
+
+    def _target(
+        self, row: FinetuneRow
+    ) -> tuple[list[ExampleOutcome], tuple[float, ...], tuple[float, ...]]:
+        """Return the outcomes to learn, and what they are made of."""
+        data, columns = self._data, list(row.columns)
+        correct = tuple(data.outcomes.correct_am[row.question, columns].tolist())
+        tokens = tuple(data.outcomes.completion_tokens_am[row.question, columns].tolist())
+        outcomes = [
+            ExampleOutcome(length, label(share, data.ids[row.question], data.outcomes.models[m]))
+            for m, share, length in zip(columns, correct, tokens, strict=True)
+        ]
+        return outcomes, correct, tokens
 
 
 def label(correct: float, question_id: str, model: str) -> bool:

@@ -130,7 +130,11 @@ def finetune(
     stages.begin("reading")
     data = FinetuneData.load(data_folder)
     reasoner = reasoner.model_copy(
-        update={"template": (data_folder / TEMPLATE).resolve(), "n_examples": data.spec.n_examples}
+        update={
+            "template": (data_folder / TEMPLATE).resolve(),
+            "n_examples": data.spec.n_examples,
+            "form": data.spec.form,
+        }
     )
     spec = ReasonerSpec.from_config(reasoner)
     tokenizer = PromptTokenizer.load(

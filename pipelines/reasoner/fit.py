@@ -18,7 +18,7 @@ from pipelines.terminal import Stages
 from scope.arrays import IntArray
 from scope.bank import Bank, ReferencePopulation, content_digest
 from scope.errors import BankError
-from scope.evaluation import CrossValidatedGain
+from scope.evaluation import AnswerQuality
 from scope.fusion import MIN_QUESTIONS, Blend, CalibratedReasoner, fit_blend
 from scope.predictor import AnchorPredictor
 from scope.reasoner import TrainingRecord
@@ -30,10 +30,10 @@ BLOCK_ROWS = 512
 
 @dataclass(frozen=True, slots=True)
 class ReasonerFitReport:
-    """The fitted blend, its cross-validated gain, and the queries that it took."""
+    """The fitted blend, the cross-validated quality of the answers, and what they took."""
 
     blend: Blend
-    gain: CrossValidatedGain
+    quality: AnswerQuality
     usage: ReasonerUsage
     n_anchors: int
     n_failed: int
@@ -47,7 +47,7 @@ class ReasonerFitReport:
         return {
             "weight": self.blend.weight,
             "length_weight": self.blend.length_weight,
-            "log_loss": self.gain.to_json(),
+            "quality": self.quality.to_json(),
             "n_anchors": self.n_anchors,
             "n_trained": self.n_trained,
             "usage": self.usage.to_json(),
@@ -67,7 +67,7 @@ class ReasonerFitReport:
         )
         unused = "" if self.blend.informative_m.any() else "; it will not be queried"
         return (
-            f"{left_out}{self.usage}\n{weight}: {self.gain}; its length estimates have weight "
+            f"{left_out}{self.usage}\n{weight}: {self.quality}; its length estimates have weight "
             f"{self.blend.length_weight:.3g}{unused}"
         )
 
@@ -132,9 +132,9 @@ def fit_reasoner(
             blended.completion_tokens_qm,
         )
         fitted = replace(fitted, reference=population)
-    gain = CrossValidatedGain.from_predictions(estimates, result.answers, truth, bank.models)
+    quality = AnswerQuality.cross_validated(estimates, result.answers, truth, bank.models)
     return fitted, ReasonerFitReport(
-        blend, gain, result.usage, len(sample), len(result.errors), n_trained, first_error
+        blend, quality, result.usage, len(sample), len(result.errors), n_trained, first_error
     )
 
 

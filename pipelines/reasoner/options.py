@@ -145,6 +145,7 @@ def _trained_settings(checkpoint: str) -> dict[str, Any]:
     if record is None:
         return {}
     return {
+        "form": record.form,
         "reasoning": record.reasoning,
         "n_examples": record.n_examples,
         "max_context_tokens": record.max_context_tokens,

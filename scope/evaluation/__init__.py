@@ -34,7 +34,6 @@ from scope.evaluation.planned_cost import (
     planned_vs_realised,
     select_questions,
 )
-from scope.evaluation.reasoner_gain import CrossValidatedGain
 from scope.evaluation.reliability import ProbabilityMetrics, log_loss
 from scope.evaluation.strategies import (
     N_SETTINGS,
@@ -63,7 +62,6 @@ __all__ = [
     "AnswerQuality",
     "BestSingleModel",
     "BudgetPoint",
-    "CrossValidatedGain",
     "EvaluationSet",
     "ForecastQuality",
     "Interval",

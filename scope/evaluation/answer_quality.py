@@ -32,6 +32,8 @@ class AnswerQuality:
         in general earns nothing.
     pooled_auc : Interval
         Of P(yes) alone over all (question, model) cells.
+    anchors_auc, anchors_pooled_auc : Interval
+        The same of the anchors' estimates.
     by_model : dict of str to Interval
         AUC of P(yes) alone; a model without an answer is left out.
     anchors, blended : Interval
@@ -45,6 +47,8 @@ class AnswerQuality:
     n_predictions: int
     auc: Interval
     pooled_auc: Interval
+    anchors_auc: Interval
+    anchors_pooled_auc: Interval
     by_model: dict[str, Interval]
     anchors: Interval
     blended: Interval
@@ -127,11 +131,15 @@ class AnswerQuality:
             for p_qm in (anchors_qm, blended_qm)
         )
         auc_r, pooled_r, by_model = auc_replicates(p_yes_qm[used_q], truth_qm, weight_rq)
+        anchors_at = np.where(known_qm, anchors_qm, np.nan)[used_q]
+        anchors_auc_r, anchors_pooled_r, _ = auc_replicates(anchors_at, truth_qm, weight_rq)
         return cls(
             int(used_q.sum()),
             int(known_qm.sum()),
             Interval.from_replicates(auc_r),
             Interval.from_replicates(pooled_r),
+            Interval.from_replicates(anchors_auc_r),
+            Interval.from_replicates(anchors_pooled_r),
             {models[m]: Interval.from_replicates(model_r) for m, model_r in by_model.items()},
             Interval.from_replicates(before_r),
             Interval.from_replicates(after_r),
@@ -143,6 +151,8 @@ class AnswerQuality:
         intervals = {
             "auc": self.auc,
             "pooled_auc": self.pooled_auc,
+            "anchors_auc": self.anchors_auc,
+            "anchors_pooled_auc": self.anchors_pooled_auc,
             "log_loss_anchors": self.anchors,
             "log_loss_blended": self.blended,
             "log_loss_difference": self.difference,
@@ -156,9 +166,10 @@ class AnswerQuality:
 
     def __str__(self) -> str:
         return (
-            f"AUC of its answers alone {self.auc:.3f} within a model, {self.pooled_auc:.3f} over "
-            f"all; log loss {self.anchors:.4f} without, {self.blended:.4f} with it, difference "
-            f"{self.difference:+.4f}"
+            f"AUC of its answers alone {self.auc:.3f} within a model, the anchors' "
+            f"{self.anchors_auc:.3f}; over all models {self.pooled_auc:.3f} and "
+            f"{self.anchors_pooled_auc:.3f}; log loss {self.anchors:.4f} without, "
+            f"{self.blended:.4f} with it, difference {self.difference:+.4f}"
         )
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from pipelines.finetune.make_data import DataOptions, make_data
 from pipelines.terminal import Stages
-from scope.reasoner import DEFAULT_TEMPLATE
 from tests.factories.banks import bank_of
 
 needs_trl = pytest.mark.skipif(
@@ -19,6 +18,14 @@ Question: {{ example.question }}
 Performance: {{ example.performance }}
 {% endfor %}
 Question: {{ question }}
+"""
+POOL_TEMPLATE = """{% for example in examples %}
+Question: {{ example.question }}
+{% endfor %}
+Question: {{ question }}
+{% for model in models %}
+{{ loop.index }}: {{ model.name }}: {{ model.records | join("; ") }}
+{% endfor %}
 """
 SHARES = (0.6, 0.2, 0.2)
 
@@ -38,12 +45,8 @@ def bank_with_texts(n=60, *, seed=0):
     return bank_of(correct_am, embedding=embedding, prompts=prompts, tokens=tokens_am)
 
 
-def training_data(bank=None, template=TEMPLATE, **options):
+def training_data(bank=None, form="model", **options):
     """Training data of `bank`, else of `bank_with_texts`."""
-    chosen = DataOptions(**{"n_examples": 2, "shares": SHARES, **options})
+    template = TEMPLATE if form == "model" else POOL_TEMPLATE
+    chosen = DataOptions(form=form, **{"n_examples": 2, "shares": SHARES, **options})
     return make_data(bank or bank_with_texts(), "version", template, chosen, Stages())
-
-
-def default_template():
-    """Text of the template that ships."""
-    return DEFAULT_TEMPLATE.read_text(encoding="utf-8")

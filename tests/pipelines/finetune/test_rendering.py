@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.finetune.rendering import RowRenderer, check_labels, label, rows_table
-from scope.bank import nearest_examples
+from scope.bank import nearest_examples, nearest_pool_examples
 from scope.errors import ConfigError
 from scope.reasoner import (
     FORCED_PREFIX,
@@ -14,7 +14,7 @@ from scope.reasoner import (
     parse_reply,
 )
 from tests.factories.checkpoints import tiny_tokenizer
-from tests.factories.finetuning import TEMPLATE, bank_with_texts, training_data
+from tests.factories.finetuning import POOL_TEMPLATE, TEMPLATE, bank_with_texts, training_data
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +22,10 @@ def tokenizer():
     return PromptTokenizer(tiny_tokenizer(), "tiny")
 
 
-def config_of(tmp_path, **settings):
+def config_of(tmp_path, form="model", **settings):
     template = tmp_path / "prompt.jinja"
-    template.write_text(TEMPLATE)
-    fields = {"checkpoint": "tiny", "template": template, "max_context_tokens": 512}
+    template.write_text(TEMPLATE if form == "model" else POOL_TEMPLATE)
+    fields = {"checkpoint": "tiny", "form": form, "template": template, "max_context_tokens": 512}
     return ReasonerConfig(**{**fields, **settings})
 
 
@@ -59,6 +59,30 @@ def test_a_reply_states_the_outcome(tokenizer, tmp_path):
         parsed = parse_reply(FORCED_PREFIX + rendered.reply)
         (correct,), (tokens,) = rendered.correct, rendered.tokens
         assert (parsed.correct, parsed.tokens) == (correct == 1, tokens)
+
+
+def test_a_prompt_about_a_pool_is_that_of_a_prediction(tokenizer, tmp_path):
+    """
+    Question and examples once, then the record of each model; the reply has a line for each.
+    """
+    bank = bank_with_texts()
+    config = config_of(tmp_path, form="pool")
+    data = training_data(bank, form="pool")
+    row = next(row for row in data.rows if len(row.examples) == 2)
+    examples = nearest_pool_examples(bank, row.examples, 2)
+    expected = PoolPromptBuilder.from_config(config, tokenizer, 2).build(
+        bank.model_ids, examples, bank.prompts[row.question]
+    )
+
+    rendered = RowRenderer(data, config, tokenizer).render(row)
+
+    replies = parse_pool_reply(FORCED_POOL_PREFIX + rendered.reply, 2)
+    assert rendered.prompt == expected
+    assert rendered.prompt.endswith(FORCED_POOL_PREFIX)
+    assert [(reply.correct, reply.tokens) for reply in replies] == [
+        (correct == 1, tokens)
+        for correct, tokens in zip(rendered.correct, rendered.tokens, strict=True)
+    ]
 
 
 def test_an_analysis_comes_before_the_answer(tokenizer, tmp_path):

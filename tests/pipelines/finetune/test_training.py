@@ -185,7 +185,7 @@ def test_the_log_score_reads_the_policy(checkpoint):
     reward.network = network
     found = reward.probabilities([prompt], [ids])
 
-    assert found == [pytest.approx(expected, abs=1e-6)]
+    assert found == [[pytest.approx(expected, abs=1e-6)]]
 
 
 def log_job(checkpoint):

@@ -138,7 +138,7 @@ def test_the_fit_finds_the_weight_of_the_answers(scope, files, checkpoint, tmp_p
     report = printed_json(out)["reasoner"]
     assert report["n_anchors"] == 30
     assert (report["usage"]["n_queried"], report["usage"]["n_failed"]) == (60, 0)
-    assert report["log_loss"]["predictions"] == 60
+    assert report["quality"]["predictions"] == 60
     fitted = load_bank(tmp_path / "bank")
     assert fitted.reasoner.blend.weight == report["weight"]
     assert fitted.reasoner.spec.reasoning == "none"
