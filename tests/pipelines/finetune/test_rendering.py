@@ -7,10 +7,13 @@ from pipelines.finetune.rendering import RowRenderer, check_labels, label, rows_
 from scope.bank import nearest_examples, nearest_pool_examples
 from scope.errors import ConfigError
 from scope.reasoner import (
+    FORCED_POOL_PREFIX,
     FORCED_PREFIX,
+    PoolPromptBuilder,
     PromptBuilder,
     PromptTokenizer,
     ReasonerConfig,
+    parse_pool_reply,
     parse_reply,
 )
 from tests.factories.checkpoints import tiny_tokenizer
