@@ -114,7 +114,9 @@ MAY_IMPORT = {
     "pipelines.measure": "pipelines.terminal",
     "pipelines.samples": "pipelines.terminal pipelines.cluster pipelines.measure",
     "pipelines.train": "pipelines.terminal pipelines.cluster",
-    "pipelines.finetune": "pipelines.terminal pipelines.cluster pipelines.train",
+    "pipelines.finetune": (
+        "pipelines.terminal pipelines.cluster pipelines.train pipelines.measure"
+    ),
     "pipelines.commands": (
         "pipelines.config pipelines.terminal pipelines.cluster pipelines.embedding "
         "pipelines.reasoner pipelines.bank pipelines.predict pipelines.imports pipelines.measure "

@@ -1,12 +1,32 @@
 """``scope train reasoner data``: training data of a reasoner from a bank."""
 
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import typer
 
 from pipelines.bank import check_new
+from pipelines.commands.endpoint_options import (
+    ATTEMPTS,
+    CONCURRENCY,
+    KEY_VARIABLE,
+    TIMEOUT_S,
+    Attempts,
+    BaseUrl,
+    BudgetUsd,
+    Concurrency,
+    KeyVariable,
+    Rate,
+    Timeout,
+    check_positive,
+)
 from pipelines.commands.options import Json, Pool
+from pipelines.commands.teacher_options import (
+    TeacherName,
+    TeacherPrices,
+    TeacherReasoning,
+    teaching_from_flags,
+)
 from pipelines.samples.split import parse_shares
 from pipelines.terminal import print_result, progress
 from scope.bank import bank_version, load_bank
@@ -14,6 +34,7 @@ from scope.errors import ConfigError
 from scope.pool import load_pool
 from scope.reasoner import TEMPLATE_OF, PromptForm
 from scope.text_files import read_text
+from scope.upstream import OPENROUTER
 
 
 def data(
@@ -33,12 +54,24 @@ def data(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Most questions that prompts are about.")
     ] = None,
+    teacher: TeacherName = None,
+    reasoning: TeacherReasoning = "short",
+    prices: TeacherPrices = None,
+    base_url: BaseUrl = OPENROUTER,
+    key_variable: KeyVariable = KEY_VARIABLE,
+    concurrency: Concurrency = CONCURRENCY,
+    rate: Rate = None,
+    timeout: Timeout = TIMEOUT_S,
+    attempts: Attempts = ATTEMPTS,
+    budget_usd: BudgetUsd = None,
     as_json: Json = False,
 ) -> None:
     """Write what a reasoner learns from: each question, the models, and the nearest anchors.
 
     The hold-out is never part of a prompt or a reply that is trained on. Near duplicates are
-    always in the same split.
+    always in the same split. A teacher is told each outcome of train and validation and asked
+    what makes it likely; a row whose rationale gives the outcome away is dropped. Its replies are
+    kept in OUTPUT.teacher, so that a run that was stopped repeats no call.
     """
     from pipelines.finetune.make_data import DataOptions, count_rows, make_data
 
@@ -46,6 +79,13 @@ def data(
     if chosen is None:
         raise ConfigError(f"--form is {form!r}; expected {' or '.join(get_args(PromptForm))}")
     check_new(output)
+    check_positive(budget_usd=budget_usd, rate=rate, timeout=timeout)
+    teaching, taught = None, dict[str, Any]()
+    if teacher is not None:
+        if chosen != "model":
+            raise ConfigError(f"--teacher is for --form model; got --form {chosen}")
+        endpoint = (base_url, key_variable, concurrency, rate, timeout, attempts)
+        teaching = teaching_from_flags(teacher, reasoning, prices, output, endpoint, budget_usd)
     with progress(as_json=as_json) as stages:
         stages.begin("reading")
         loaded = load_bank(bank)
@@ -54,9 +94,13 @@ def data(
         text = read_text(template or TEMPLATE_OF[chosen].default)
         options = DataOptions(chosen, n_examples, parse_shares(shares), limit)
         made = make_data(loaded, bank_version(bank), text, options, stages)
+        if teaching is not None:
+            made, taught = teaching.explain(made, stages, as_json=as_json)
         stages.begin("writing")
         made.save(output)
     counts = count_rows(made)
     facts = {**made.spec.model_dump(mode="json"), "rows": counts, "output": str(output)}
+    if teaching is not None:
+        facts["teaching"] = taught
     listed = ", ".join(f"{n:,} of {split}" for split, n in counts.items())
     print_result(facts, f"made {output}: prompts {listed}", as_json=as_json)

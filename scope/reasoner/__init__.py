@@ -25,6 +25,7 @@ from scope.reasoner.pool_reply import (
 from scope.reasoner.prompt import PoolPromptBuilder, PromptBuilder
 from scope.reasoner.reply import FORCED_PREFIX, ParsedReply, parse_reply, write_reply
 from scope.reasoner.spec import (
+    REASONING_TOKENS,
     TEMPLATE_OF,
     PromptForm,
     ReasonerConfig,
@@ -52,6 +53,7 @@ __all__ = [
     "DEFAULT_TEMPLATE",
     "FORCED_POOL_PREFIX",
     "FORCED_PREFIX",
+    "REASONING_TOKENS",
     "TEMPLATE_OF",
     "TRAINED_TEMPLATE",
     "TRAINING_RECORD",
