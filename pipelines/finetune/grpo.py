@@ -65,9 +65,7 @@ def train_grpo(folder: Path, report: Report) -> None:
         args=GRPOConfig(
             **common_arguments(job.settings, folder),
             **_policy_arguments(job.policy),
-            max_completion_length=job.reasoner.max_new_tokens(
-                max(len(row["correct"]) for row in rows)
-            ),
+            max_completion_length=job.reasoner.max_new_tokens(n_models),
         ),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,

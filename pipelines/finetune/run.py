@@ -38,6 +38,7 @@ from scope.reasoner import (
     text_digests,
 )
 from scope.storage import atomic_folder, check_writable, write_json
+from scope.text_files import read_text
 
 CURVES = "training.png"
 CARD = "README.md"
@@ -129,6 +130,11 @@ def finetune(
     require_trl()
     stages.begin("reading")
     data = FinetuneData.load(data_folder)
+    if training.method == "sft" and reasoner.reasoning != "none" and data.spec.teacher is None:
+        raise ConfigError(
+            f"reasoning is {reasoner.reasoning!r}, but {data_folder} has no analyses to learn; "
+            "expected none, or data made with --teacher"
+        )
     reasoner = reasoner.model_copy(
         update={
             "template": (data_folder / TEMPLATE).resolve(),
@@ -268,7 +274,7 @@ def write_output(
     files: FinetuneFolder, record: TrainingRecord, template: str, output: Path, *, replace: bool
 ) -> list[dict[str, Any]]:
     """Write the folder of the trained checkpoint, atomically; return the log."""
-    lines = (files.path / LOG).read_text(encoding="utf-8").splitlines()
+    lines = read_text(files.path / LOG).splitlines()
     log = [json.loads(line) for line in lines]
     with atomic_folder(output, replace=replace) as draft:
         shutil.copytree(files.path / BEST, draft, dirs_exist_ok=True)

@@ -203,6 +203,7 @@ def log_job(checkpoint):
     ("changed", "message"),
     [
         pytest.param({"max_context_tokens": 5_000}, "reads at most 4,096", id="context too long"),
+        pytest.param({"reasoning": "short"}, "has no analyses to learn", id="no analyses"),
         pytest.param({"checkpoint": "./nowhere"}, "does not exist", id="no checkpoint"),
     ],
 )
