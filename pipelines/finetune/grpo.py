@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipelines.finetune.job import FinetuneFolder, FinetuneJob, PolicySettings
 from pipelines.finetune.reward import group_rewards
 from pipelines.finetune.trainer import (
@@ -173,7 +175,7 @@ class GroupReward:
                 )
                 for m in range(len(correct[start]))
             ]
-            rewards += [float(reward) for reward in sum(by_model) / len(by_model)]
+            rewards += np.mean(by_model, axis=0).tolist()
         if "log_metric" in extra:
             self._log(replies, extra["log_metric"])
         return rewards

@@ -27,6 +27,7 @@ from pipelines.terminal import Stages
 from pipelines.train.distributed import Loop, run_workers
 from pipelines.train.job import Part
 from pipelines.train.router import check_output, digest_of, working_folder
+from scope.config import parse
 from scope.errors import ClusterError, ConfigError
 from scope.reasoner import (
     TRAINED_TEMPLATE,
@@ -149,12 +150,16 @@ def finetune(
     n_weights = check_network(reasoner)
     tables = render_parts(data, RowRenderer(data, reasoner, tokenizer), stages)
     check_labels(tables["train"], str(data_folder))
-    job = FinetuneJob(
-        method=training.method,
-        reasoner=reasoner.model_copy(update={"template": None}),
-        settings=training.settings,
-        policy=training.policy,
-        digest=digest_of(tables),
+    job = parse(
+        FinetuneJob,
+        {
+            "method": training.method,
+            "reasoner": reasoner.model_dump(mode="json", exclude={"template"}),
+            "settings": training.settings.model_dump(mode="json"),
+            "policy": training.policy and training.policy.model_dump(mode="json"),
+            "digest": digest_of(tables),
+        },
+        "the training",
     )
     files = FinetuneFolder(working_folder(output, fresh=fresh))
     check_disk(output, training.settings, n_weights)
