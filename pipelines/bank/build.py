@@ -44,6 +44,8 @@ class BankInputs:
     config: JobConfig = field(default_factory=JobConfig)
     cache: Path | None = None
     """Folder that keeps embeddings between runs; None keeps nothing."""
+    made_from: tuple[tuple[InputKind, Path], ...] = ()
+    """Files of the user's that `questions` and `outcomes` were made from; (): they are such."""
     command: str = "scope bank build"
     """For the lineage of the bank."""
 
@@ -85,9 +87,11 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
     if not inputs.keep_prompts:
         bank = replace(bank, prompts=None, gold_answers=(None,) * len(questions))
     stages.begin("writing")
-    used: dict[InputKind, Path] = {"outcomes": inputs.outcomes}
-    if isinstance(inputs.questions, Path):
-        used["questions"] = inputs.questions
+    used = list(inputs.made_from)
+    if not used:
+        used.append(("outcomes", inputs.outcomes))
+        if isinstance(inputs.questions, Path):
+            used.append(("questions", inputs.questions))
     return save_bank_now(
         bank,
         output,

@@ -1,6 +1,6 @@
 """Read and write the folder of a bank."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,7 @@ from scope.errors import BankError
 from scope.prices import load_prices
 from scope.storage import sha256
 
-InputKind = Literal["questions", "outcomes", "samples", "decisions"]
+InputKind = Literal["questions", "outcomes", "samples", "decisions", "logs"]
 
 
 def check_new(output: Path) -> None:
@@ -38,7 +38,7 @@ def save_bank_now(
     *,
     command: str,
     parent: Path | None = None,
-    inputs: Mapping[InputKind, Path] | None = None,
+    inputs: Iterable[tuple[InputKind, Path]] = (),
 ) -> BankManifest:
     """Write `bank` into a new folder, with the current time and its lineage in the manifest.
 
@@ -53,7 +53,7 @@ def save_bank_now(
         That writes the bank, as users type it, without arguments.
     parent : Path, optional
         The bank that was changed; its lineage comes first.
-    inputs : mapping of kind to Path, optional
+    inputs : iterable of kind and Path
         What else was read. Only the names of the files are kept, not their folders.
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -62,8 +62,7 @@ def save_bank_now(
         scope_router=version("scope-router"),
         time=now,
         inputs=tuple(
-            LineageInput(kind=kind, name=path.name, digest=_digest(path))
-            for kind, path in (inputs or {}).items()
+            LineageInput(kind=kind, name=path.name, digest=_digest(path)) for kind, path in inputs
         ),
         parent=bank_version(parent) if parent else None,
     )

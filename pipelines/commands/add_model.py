@@ -220,7 +220,7 @@ def _add(
         sources,
         command="scope bank add-model",
         parent=path,
-        inputs={"outcomes": source},
+        inputs=[("outcomes", source)],
     )
     if as_json:
         typer.echo(manifest.model_dump_json())

@@ -56,7 +56,7 @@ def import_logs(
     as_json: Json = False,
 ) -> None:
     """Build a bank from evaluation logs, joined by the texts of their questions."""
-    from pipelines.bank import check_new
+    from pipelines.bank import InputKind, check_new
     from pipelines.bank.build import BankInputs, build_bank
 
     check_new(output)
@@ -66,12 +66,16 @@ def import_logs(
     logs = join_records(source.records(), long_prompts)
     long_prompts.warn(", ".join(map(str, paths)))
     specs = _specs(logs.models, prices)
+    made_from: tuple[tuple[InputKind, Path], ...] = tuple(("logs", path) for path in paths)
+    if questions is not None:
+        made_from += (("questions", questions),)
     with TemporaryDirectory(prefix="scope-import-") as folder:
         questions_file, outcomes_file, tokens = write_tables(logs, specs, Path(folder))
         inputs = BankInputs(
             questions=questions_file,
             outcomes=outcomes_file,
             prices=specs,
+            made_from=made_from,
             command="scope bank import",
             keep_prompts=not drop_prompts,
             embedder=embedder,

@@ -125,7 +125,7 @@ def start(
         stages.begin("writing")
         source = f"{questions.name}: {len(bank.ids):,} questions, measured at {base_url}"
         manifest = save_bank_now(
-            bank, output, (source,), command="scope bank start", inputs={"questions": questions}
+            bank, output, (source,), command="scope bank start", inputs=[("questions", questions)]
         )
     if as_json:
         event("bank", **manifest.model_dump(mode="json"))

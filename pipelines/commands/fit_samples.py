@@ -67,7 +67,7 @@ def fit_samples(
             sources,
             command="scope bank fit-samples",
             parent=bank,
-            inputs={"samples": samples} if samples else None,
+            inputs=[("samples", samples)] if samples else (),
         )
     facts = {
         **written.model_dump(mode="json"),

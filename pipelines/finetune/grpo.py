@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipelines.finetune.job import FinetuneFolder, FinetuneJob, PolicySettings
 from pipelines.finetune.reward import group_rewards
 from pipelines.finetune.trainer import (
@@ -65,9 +67,7 @@ def train_grpo(folder: Path, report: Report) -> None:
         args=GRPOConfig(
             **common_arguments(job.settings, folder),
             **_policy_arguments(job.policy),
-            max_completion_length=job.reasoner.max_new_tokens(
-                max(len(row["correct"]) for row in rows)
-            ),
+            max_completion_length=job.reasoner.max_new_tokens(n_models),
         ),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
@@ -175,7 +175,7 @@ class GroupReward:
                 )
                 for m in range(len(correct[start]))
             ]
-            rewards += [float(reward) for reward in sum(by_model) / len(by_model)]
+            rewards += np.mean(by_model, axis=0).tolist()
         if "log_metric" in extra:
             self._log(replies, extra["log_metric"])
         return rewards

@@ -27,6 +27,7 @@ from pipelines.terminal import Stages
 from pipelines.train.distributed import Loop, run_workers
 from pipelines.train.job import Part
 from pipelines.train.router import check_output, digest_of, working_folder
+from scope.config import parse
 from scope.errors import ClusterError, ConfigError
 from scope.reasoner import (
     TRAINED_TEMPLATE,
@@ -38,6 +39,7 @@ from scope.reasoner import (
     text_digests,
 )
 from scope.storage import atomic_folder, check_writable, write_json
+from scope.text_files import read_text
 
 CURVES = "training.png"
 CARD = "README.md"
@@ -129,6 +131,11 @@ def finetune(
     require_trl()
     stages.begin("reading")
     data = FinetuneData.load(data_folder)
+    if training.method == "sft" and reasoner.reasoning != "none" and data.spec.teacher is None:
+        raise ConfigError(
+            f"reasoning is {reasoner.reasoning!r}, but {data_folder} has no analyses to learn; "
+            "expected none, or data made with --teacher"
+        )
     reasoner = reasoner.model_copy(
         update={
             "template": (data_folder / TEMPLATE).resolve(),
@@ -143,12 +150,16 @@ def finetune(
     n_weights = check_network(reasoner)
     tables = render_parts(data, RowRenderer(data, reasoner, tokenizer), stages)
     check_labels(tables["train"], str(data_folder))
-    job = FinetuneJob(
-        method=training.method,
-        reasoner=reasoner.model_copy(update={"template": None}),
-        settings=training.settings,
-        policy=training.policy,
-        digest=digest_of(tables),
+    job = parse(
+        FinetuneJob,
+        {
+            "method": training.method,
+            "reasoner": reasoner.model_dump(mode="json", exclude={"template"}),
+            "settings": training.settings.model_dump(mode="json"),
+            "policy": training.policy and training.policy.model_dump(mode="json"),
+            "digest": digest_of(tables),
+        },
+        "the training",
     )
     files = FinetuneFolder(working_folder(output, fresh=fresh))
     check_disk(output, training.settings, n_weights)
@@ -268,7 +279,7 @@ def write_output(
     files: FinetuneFolder, record: TrainingRecord, template: str, output: Path, *, replace: bool
 ) -> list[dict[str, Any]]:
     """Write the folder of the trained checkpoint, atomically; return the log."""
-    lines = (files.path / LOG).read_text(encoding="utf-8").splitlines()
+    lines = read_text(files.path / LOG).splitlines()
     log = [json.loads(line) for line in lines]
     with atomic_folder(output, replace=replace) as draft:
         shutil.copytree(files.path / BEST, draft, dirs_exist_ok=True)

@@ -48,8 +48,14 @@ def read_promptfoo(paths: Sequence[Path], metric: str | None) -> Iterator[Record
             location = f"{path}: result {number}"
             if not isinstance(row, Mapping):
                 raise FormatError(f"{location} is a {type(row).__name__}; expected an object")
-            if row.get("failureReason") != FAILED_CALL and row.get("response") is not None:
+            if _has_answer(row):
                 yield _record(row, metric, location)
+
+
+def _has_answer(row: Mapping[str, Any]) -> bool:
+    """Tell a graded answer from a failed call; releases near 0.100 write no ``failureReason``."""
+    has_output = part_of(row, "response").get("output") is not None
+    return has_output and row.get("failureReason") != FAILED_CALL
 
 
 def _record(row: Mapping[str, Any], metric: str | None, location: str) -> Record:

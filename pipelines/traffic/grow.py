@@ -157,7 +157,7 @@ def grow(inputs: GrowInputs, output: Path, stages: Stages | None = None) -> Grow
         (*manifest.sources, *names),
         command="scope bank grow",
         parent=inputs.bank,
-        inputs={kind: path for kind, path in read.items() if path is not None},
+        inputs=[(kind, path) for kind, path in read.items() if path is not None],
     )
     return GrowReport(
         written,

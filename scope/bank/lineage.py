@@ -8,7 +8,7 @@ from scope.config import StrictModel
 class LineageInput(StrictModel):
     """One file or folder that a command read to make a bank."""
 
-    kind: Literal["questions", "outcomes", "samples", "decisions"]
+    kind: Literal["questions", "outcomes", "samples", "decisions", "logs"]
     name: str
     """Name without its folder."""
     digest: str | None = None

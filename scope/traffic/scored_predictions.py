@@ -17,6 +17,7 @@ UNPREDICTED = "answers without a prediction"
 OTHER_BANK = "predictions of another bank"
 REPEATED = "repeated scores"
 UNTIMED = "scores without a time"
+_OUT = "out of distribution"
 
 
 class ScoredPrediction(NamedTuple):
@@ -122,7 +123,9 @@ class ScoredPredictions:
     def categories(
         self, bank: Bank, embed: Callable[[Sequence[str]], Float32Array]
     ) -> tuple[str | None, ...]:
-        """Return by answer the category of the anchor nearest to its prompt.
+        """Return by answer the category of the anchor nearest to its prompt, if it is like one.
+
+        A prompt out of distribution has a nearest anchor, too, and nothing in common with it.
 
         Parameters
         ----------
@@ -133,17 +136,26 @@ class ScoredPredictions:
         Returns
         -------
         tuple of (str or None)
-            None where the log keeps no text.
+            ``out of distribution`` for a prompt that is unlike the anchors; None where the log
+            keeps no text.
         """
-        texts = list(dict.fromkeys(a.prompt for a in self.answers if a.prompt is not None))
+        regions = self.regions()
+        prompts = [
+            None if region == _OUT else answer.prompt
+            for answer, region in zip(self.answers, regions, strict=True)
+        ]
+        texts = [text for text in dict.fromkeys(prompts) if text is not None]
         if not texts:
-            return (None,) * len(self.answers)
+            return tuple(region if region == _OUT else None for region in regions)
         _, anchor_q1 = AnchorIndex(bank.embedding_ad).search(embed(texts), 1)
         category_of: dict[str | None, str] = {
             text: bank.categories[anchor]
             for text, anchor in zip(texts, anchor_q1[:, 0].tolist(), strict=True)
         }
-        return tuple(category_of.get(answer.prompt) for answer in self.answers)
+        return tuple(
+            region if region == _OUT else category_of.get(prompt)
+            for prompt, region in zip(prompts, regions, strict=True)
+        )
 
 
 def _match(
@@ -182,4 +194,4 @@ def _answer(
 def _distribution(in_distribution: float | None) -> str | None:
     if in_distribution is None:
         return None
-    return "in distribution" if in_distribution >= 1 else "out of distribution"
+    return "in distribution" if in_distribution >= 1 else _OUT

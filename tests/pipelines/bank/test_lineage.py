@@ -30,7 +30,7 @@ def test_only_the_name_of_an_input_is_kept_not_its_folder(tmp_path):
     outcomes.write_bytes(b"")
 
     made = save_bank_now(
-        bank_of([[1]]), tmp_path / "bank", (), command="by hand", inputs={"outcomes": outcomes}
+        bank_of([[1]]), tmp_path / "bank", (), command="by hand", inputs=[("outcomes", outcomes)]
     )
 
     (used,) = made.lineage[0].inputs

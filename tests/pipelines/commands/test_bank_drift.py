@@ -91,7 +91,8 @@ def test_a_bank_that_is_not_that_of_the_log_is_named(drift, tmp_path):
 @pytest.mark.ray
 def test_categories_of_the_bank_are_regions(drift, tmp_path):
     """
-    A text belongs to that of its nearest anchor; without texts the note says what is left.
+    A text that is like an anchor belongs to the category of the nearest one; without texts the
+    note says what is left.
     """
     texts = ["the capital of france", "two plus three"]
     encoder = Encoder(str(tiny_encoder(tmp_path / "encoder")))
@@ -109,5 +110,6 @@ def test_categories_of_the_bank_are_regions(drift, tmp_path):
     _, _, note = drift("--bank", tmp_path / "bank", "--json")
 
     regions = {(stream["model"], stream["region"]) for stream in json.loads(out)["streams"]}
-    assert {region for _, region in regions} == {None, "geography", "arithmetic"}
+    names = {None, "geography", "arithmetic", "out of distribution"}
+    assert {region for _, region in regions} == names
     assert "the log keeps no texts; regions are in and out of distribution" in note

@@ -1,6 +1,6 @@
 import pytest
 
-from scope.bank import load_bank
+from scope.bank import load_bank, read_manifest
 from tests.pipelines.imports.rows import (
     ALPACA,
     BATCH,
@@ -72,6 +72,11 @@ def test_every_format_becomes_a_bank(scope, embedded, tmp_path, log_format, name
     assert code == 0, err
     assert size in out
     assert load_bank(tmp_path / "b").prompts
+    (step,) = read_manifest(tmp_path / "b").lineage
+    names = [path.name, *(["q.jsonl"] if has_ids else [])]
+    assert [(used.kind, used.name) for used in step.inputs] == list(
+        zip(("logs", "questions"), names, strict=False)
+    )
 
 
 @pytest.mark.parametrize(

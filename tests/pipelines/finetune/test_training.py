@@ -203,6 +203,7 @@ def log_job(checkpoint):
     ("changed", "message"),
     [
         pytest.param({"max_context_tokens": 5_000}, "reads at most 4,096", id="context too long"),
+        pytest.param({"reasoning": "short"}, "has no analyses to learn", id="no analyses"),
         pytest.param({"checkpoint": "./nowhere"}, "does not exist", id="no checkpoint"),
     ],
 )
@@ -219,3 +220,15 @@ def test_a_wrong_checkpoint_is_refused_before_training(
         finetune(data, config, training, tmp_path / "out")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_group_is_never_split_between_workers(data, checkpoint, tmp_path):
+    """
+    Two workers with 12 replies each cannot have groups of 8.
+    """
+    settings = FinetuneSettings(**{**FAST, "batch_size": 24, "n_workers": 2})
+    training = Training("grpo", train_grpo, settings, PolicySettings(group_size=8))
+    config = ReasonerConfig(checkpoint=str(checkpoint), max_context_tokens=256)
+
+    with pytest.raises(ConfigError, match="expected a multiple of the group size 8"):
+        finetune(data, config, training, tmp_path / "out")

@@ -116,6 +116,19 @@ def test_promptfoo_keeps_half_points_and_leaves_out_failed_calls(tmp_path):
     assert (record.prompt_tokens, record.completion_tokens, record.cost_usd) == (9, 3, 0.001)
 
 
+def test_an_older_promptfoo_gives_no_reason_for_a_failed_call(tmp_path):
+    """
+    Version 0.100.0 writes no `failureReason`; its failed calls have a score of 0 and no output.
+    """
+    answered, failed = ({**row} for row in PROMPTFOO["results"]["results"])
+    del answered["failureReason"], failed["failureReason"]
+    results = {"results": {"version": 3, "results": [answered, failed]}}
+
+    (record,) = records("promptfoo", written(tmp_path / "r.json", results))
+
+    assert record.prompt == "1 + 1?"
+
+
 def test_promptfoo_named_score(tmp_path):
     (record,) = records("promptfoo", written(tmp_path / "r.json", PROMPTFOO), metric="short")
 

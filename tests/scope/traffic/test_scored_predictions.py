@@ -152,7 +152,8 @@ def test_a_prompt_is_in_or_out_of_distribution(log):
 
 def test_a_prompt_has_the_category_of_its_nearest_anchor(log):
     """
-    Each text is embedded once; a decision without a text has no category.
+    Each text is embedded once. A decision without a text has no category, and a prompt that is
+    unlike all anchors has none of theirs.
     """
     bank = bank_of([[1, 1], [0, 1]], embedding=unit([[1, 0], [0, 1]]))
     bank = replace(bank, categories=("law", "physics"))
@@ -162,11 +163,13 @@ def test_a_prompt_has_the_category_of_its_nearest_anchor(log):
         embedded.extend(texts)
         return unit([[0.9, 0.1] if text == "sue" else [0.1, 0.9] for text in texts])
 
-    texts = {"a": "sue", "b": "mass", "c": "sue", "d": None}
+    texts = {"a": "sue", "b": "mass", "c": "sue", "d": None, "e": "poem"}
     requests = [decided(name, prompt=text) for name, text in texts.items()]
+    for candidate in requests[-1]["candidates"]:
+        candidate["in_distribution"] = 0.7
     scores = [scored(name, "small", 0.5, 1.0) for name in texts]
 
     categories = ScoredPredictions.read(log(requests, scores)).categories(bank, embed)
 
-    assert categories == ("law", "physics", "law", None)
+    assert categories == ("law", "physics", "law", None, "out of distribution")
     assert embedded == ["sue", "mass"]
