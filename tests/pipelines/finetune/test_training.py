@@ -112,11 +112,19 @@ def test_grpo_raises_the_reward(tuned, data, tmp_path):
     """
     folder, _ = tuned
 
-    result = run(data, folder, tmp_path / "grpo", method="grpo", batch_size=16, epochs=3)
+    result = run(
+        data,
+        folder,
+        tmp_path / "grpo",
+        method="grpo",
+        batch_size=16,
+        epochs=2,
+        learning_rate=5e-4,
+    )
 
     rewards = [entry["reward"] for entry in result.log if "reward" in entry]
     assert result.record.method == "grpo"
-    assert np.mean(rewards[-5:]) > np.mean(rewards[:5])
+    assert np.mean(rewards[-8:]) > 1.5 * np.mean(rewards[:4])
     assert result.record.settings["score"] == "brier"
 
 
@@ -129,11 +137,12 @@ def whole(cluster, data, checkpoint, tmp_path_factory):
 
 def test_two_workers_have_the_loss_of_one(whole, data, checkpoint, tmp_path):
     """
-    The same rows in each step, and gradients averaged over all tokens: equal within rounding.
+    The same rows in each step, and gradients averaged over all tokens: equal within rounding. In
+    the last step, which is not full, two workers repeat some rows.
     """
     two = run(data, checkpoint, tmp_path / "two", n_workers=2)
 
-    assert losses(two) == pytest.approx(losses(whole[1]), rel=1e-3)
+    assert losses(two)[:-1] == pytest.approx(losses(whole[1])[:-1], rel=1e-3)
 
 
 def test_a_killed_training_ends_with_the_same_weights(whole, data, checkpoint, tmp_path):
