@@ -154,7 +154,7 @@ def grpo(
             "vllm": vllm,
             "vllm_url": vllm_url,
         },
-        "the rewards",
+        "the reward",
     )
     check_policy(policy, workers, num_gpus)
     config = base_reasoner(checkpoint, revision, reasoning, max_context_tokens)

@@ -238,8 +238,8 @@ def check_disk(output: Path, settings: FinetuneSettings, n_weights: int) -> None
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise ConfigError(
-            f"the training of {n_weights:,} weights needs {needed / 1e9:.1f} GB beside {output}, "
-            f"where {free / 1e9:.1f} GB are free; expected a larger disk, or --lora-rank above 0"
+            f"the training of {n_weights:,} weights needs {needed / 1e6:,.0f} MB beside {output}, "
+            f"where {free / 1e6:,.0f} MB are free; expected more room, or --lora-rank above 0"
         )
 
 

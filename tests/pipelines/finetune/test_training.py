@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -226,6 +227,21 @@ def test_a_wrong_checkpoint_is_refused_before_training(
     training = Training("sft", train_sft, FinetuneSettings(**FAST))
 
     with pytest.raises(ConfigError, match=message):
+        finetune(data, config, training, tmp_path / "out")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_without_room_is_refused(data, checkpoint, tmp_path, monkeypatch):
+    """
+    Two copies of 0.8 million weights and three checkpoints with their moments: 36 MB.
+    """
+    usage = shutil.disk_usage(tmp_path)._replace(free=30_000_000)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    training = Training("sft", train_sft, FinetuneSettings(**FAST, lora_rank=0))
+    config = ReasonerConfig(checkpoint=str(checkpoint), max_context_tokens=256)
+
+    with pytest.raises(ConfigError, match=r"needs 36 MB beside .*, where 30 MB are free"):
         finetune(data, config, training, tmp_path / "out")
 
     assert list(tmp_path.iterdir()) == []
