@@ -37,13 +37,10 @@ class FinetuneSpec(StrictModel):
     """A prompt for each model, or one for the whole pool."""
     n_examples: int
     """Most examples of a prompt."""
-    example_choice: str
-    """How the examples are chosen."""
     teacher: str | None = None
     """Model that wrote the analyses; None without analyses."""
     template: str
     """SHA-256 of the template's text."""
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

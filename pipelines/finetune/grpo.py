@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.finetune.job import FinetuneFolder, FinetuneJob, PolicySettings
+from pipelines.finetune.job import FinetuneJob, PolicySettings
 from pipelines.finetune.reward import group_rewards
 from pipelines.finetune.trainer import (
     common_arguments,
     load_network,
-    load_tokenizer,
     lora_config,
+    open_job,
     run_trainer,
 )
 from pipelines.train.loop import Report
@@ -48,15 +48,11 @@ def train_grpo(folder: Path, report: Report) -> None:
         If the disk is full.
     """
     from datasets import Dataset
-    from transformers import set_seed
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.grpo_trainer import GRPOTrainer
 
-    files = FinetuneFolder(folder)
-    job = files.job()
+    files, job, tokenizer = open_job(folder)
     assert job.policy is not None
-    set_seed(job.settings.seed)
-    tokenizer = load_tokenizer(job)
     reward = GroupReward(job, job.policy, PromptTokenizer(tokenizer, job.reasoner.checkpoint))
     columns = ("prompt", "correct", "tokens")
     rows = [{name: row[name] for name in columns} for row in files.rows("train")]

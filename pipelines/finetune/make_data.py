@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.finetune.data import HELD_OUT, FinetuneData, FinetuneRow, FinetuneSpec
+from pipelines.finetune.data import FinetuneData, FinetuneRow, FinetuneSpec
 from pipelines.finetune.examples import nearest_anchors, split_questions
 from pipelines.terminal import Stages
 from scope.arrays import BoolArray, IntArray
@@ -87,7 +87,6 @@ def make_data(
         models=bank.model_ids,
         form=options.form,
         n_examples=options.n_examples,
-        example_choice="nearest",
         template=TEMPLATE_OF[options.form](template_text, "of the training data").digest,
     )
     return FinetuneData(spec, template_text, bank.ids, prompts, splits, bank.outcomes, tuple(rows))
@@ -116,10 +115,9 @@ def _rows(
 
 
 def _check_splits(splits: Sequence[Split], shares: tuple[float, float, float]) -> None:
-    """Raise `ConfigError` if a split that should have questions has none."""
-    wanted = dict(zip(("train", "validation", HELD_OUT), shares, strict=True))
-    for split, share in wanted.items():
-        if split != HELD_OUT and split not in splits:
+    """Raise `ConfigError` if train or validation has no question."""
+    for split, share in zip(("train", "validation"), shares[:2], strict=True):
+        if split not in splits:
             raise ConfigError(
                 f"none of the {len(splits):,} questions of the bank is in the split {split}, "
                 f"whose share is {share:g}; expected more questions, or a larger share"

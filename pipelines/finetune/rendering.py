@@ -4,11 +4,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
 from pipelines.finetune.data import FinetuneData, FinetuneRow
-from scope.bank import CORRECT_THRESHOLD
+from scope.bank import example_outcome
 from scope.errors import ConfigError
 from scope.reasoner import (
     Example,
@@ -83,14 +82,13 @@ class RowRenderer:
 
     def _about_model(self, row: FinetuneRow) -> RenderedRow:
         data, (column,) = self._data, row.columns
-        model, shown = data.outcomes.models[column], list[Example]()
-        for a in row.examples:
-            outcome = self._outcome(a, column)
-            assert outcome is not None  # an example has an outcome of the model
-            shown.append(Example(data.prompts[a], *outcome))
         (outcome,), correct, tokens = self._target(row)
         return RenderedRow(
-            self._single.build(model, shown, data.prompts[row.question]),
+            self._single.build(
+                data.outcomes.models[column],
+                shown_examples(data, row),
+                data.prompts[row.question],
+            ),
             write_reply(*outcome, row.analysis, self._reasoning),
             correct,
             tokens,
@@ -100,7 +98,10 @@ class RowRenderer:
         data = self._data
         models = [data.outcomes.models[column] for column in row.columns]
         shown = [
-            PoolExample(data.prompts[a], tuple(self._outcome(a, column) for column in row.columns))
+            PoolExample(
+                data.prompts[a],
+                tuple(example_outcome(data.outcomes, a, column) for column in row.columns),
+            )
             for a in row.examples
         ]
         outcomes, correct, tokens = self._target(row)
@@ -110,15 +111,6 @@ class RowRenderer:
             correct,
             tokens,
         )
-
-    def _outcome(self, question: int, column: int) -> ExampleOutcome | None:
-        """Return the outcome that an example shows; None if the model was not run on it."""
-        outcomes = self._data.outcomes
-        correct = outcomes.correct_am[question, column]
-        tokens = outcomes.completion_tokens_am[question, column]
-        if np.isnan(correct) or np.isnan(tokens):
-            return None
-        return ExampleOutcome(float(tokens), bool(correct >= CORRECT_THRESHOLD))
 
     def _target(
         self, row: FinetuneRow
@@ -132,6 +124,13 @@ class RowRenderer:
             for m, share, length in zip(columns, correct, tokens, strict=True)
         ]
         return outcomes, correct, tokens
+
+
+def shown_examples(data: FinetuneData, row: FinetuneRow) -> list[Example]:
+    """Return the examples of a row about one model, which was run on all of them."""
+    (column,) = row.columns
+    known = ((a, example_outcome(data.outcomes, a, column)) for a in row.examples)
+    return [Example(data.prompts[a], *outcome) for a, outcome in known if outcome is not None]
 
 
 def label(correct: float, question_id: str, model: str) -> bool:

@@ -25,8 +25,7 @@ from pipelines.finetune.rendering import RowRenderer, check_labels, rows_table
 from pipelines.finetune.trainer import require_trl
 from pipelines.terminal import Stages
 from pipelines.train.distributed import Loop, run_workers
-from pipelines.train.job import Part
-from pipelines.train.router import check_output, digest_of, working_folder
+from pipelines.train.job import Part, check_output, digest_of, working_folder
 from scope.config import parse
 from scope.errors import ClusterError, ConfigError
 from scope.reasoner import (

@@ -4,13 +4,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipelines.finetune.job import FinetuneFolder
 from pipelines.finetune.trainer import (
     SAVE_SHARE,
     common_arguments,
     load_network,
-    load_tokenizer,
     lora_config,
+    open_job,
     run_trainer,
 )
 from pipelines.train.loop import Report
@@ -41,13 +40,10 @@ def train_sft(folder: Path, report: Report) -> None:
         If the disk is full.
     """
     from datasets import Dataset
-    from transformers import EarlyStoppingCallback, set_seed
+    from transformers import EarlyStoppingCallback
     from trl.trainer.sft_config import SFTConfig
 
-    files = FinetuneFolder(folder)
-    job = files.job()
-    set_seed(job.settings.seed)
-    tokenizer = load_tokenizer(job)
+    files, job, tokenizer = open_job(folder)
     tokens = PromptTokenizer(tokenizer, job.reasoner.checkpoint)
     trainer = reply_trainer()(
         model=load_network(job),

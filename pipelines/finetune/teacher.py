@@ -10,12 +10,11 @@ import numpy as np
 
 from pipelines.finetune.data import HELD_OUT, FinetuneData, FinetuneRow
 from pipelines.finetune.hindsight import clean_rationale, find_leak, hindsight_request
-from pipelines.finetune.rendering import label
+from pipelines.finetune.rendering import label, shown_examples
 from pipelines.measure import TRUNCATED, Call, CallKey, CallResult, MeasuredQuestion, PricedArm
-from scope.bank import CORRECT_THRESHOLD
 from scope.errors import ConfigError
 from scope.questions import Grader
-from scope.reasoner import Example, ExampleOutcome, Template
+from scope.reasoner import ExampleOutcome, Template
 
 THINKING_TOKENS = 1_024
 """What a teacher may write besides the analysis."""
@@ -77,17 +76,13 @@ class Teacher:
     def _ask(self, data: FinetuneData, template: Template, row: FinetuneRow) -> AskedRow:
         (column,), outcomes = row.columns, data.outcomes
         model = outcomes.models[column]
-        tokens_q = outcomes.completion_tokens_am[:, column]
-        correct_q = outcomes.correct_am[:, column]
-        examples = [
-            Example(data.prompts[a], float(tokens_q[a]), bool(correct_q[a] >= CORRECT_THRESHOLD))
-            for a in row.examples
-        ]
+        examples = shown_examples(data, row)
         prompt = template.render(
             model=model, examples=examples, question=data.prompts[row.question]
         )
-        right = label(float(correct_q[row.question]), data.ids[row.question], model)
-        outcome = ExampleOutcome(float(tokens_q[row.question]), right)
+        correct = float(outcomes.correct_am[row.question, column])
+        tokens = float(outcomes.completion_tokens_am[row.question, column])
+        outcome = ExampleOutcome(tokens, label(correct, data.ids[row.question], model))
         text = hindsight_request(prompt, outcome, self.max_tokens)
         id_ = hashlib.sha256(text.encode()).hexdigest()[:24]
         asked = MeasuredQuestion(id_, text, None, UNGRADED, float(self.max_tokens))

@@ -30,6 +30,16 @@ def require_trl() -> None:
         )
 
 
+def open_job(folder: Path) -> tuple[FinetuneFolder, FinetuneJob, Any]:
+    """Return the folder, its job and the tokenizer of the checkpoint; draws follow the seed."""
+    from transformers import set_seed
+
+    files = FinetuneFolder(folder)
+    job = files.job()
+    set_seed(job.settings.seed)
+    return files, job, load_tokenizer(job)
+
+
 def on_gpu(settings: FinetuneSettings) -> bool:
     """Return whether this process trains on a GPU."""
     import torch

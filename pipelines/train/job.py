@@ -1,5 +1,8 @@
 """A training job as a folder: rows of token ids, settings, checkpoints, and the best weights."""
 
+import hashlib
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -11,6 +14,7 @@ from pydantic import Field
 
 from scope.arrays import FloatArray
 from scope.config import StrictModel, parse
+from scope.errors import ConfigError
 from scope.learned import BaseEncoder, Loss
 from scope.storage import atomic_file, check_settings_match, check_writable, read_json, write_json
 
@@ -145,3 +149,24 @@ def pair_rows(chosen: Sequence[Sequence[int]], rejected: Sequence[Sequence[int]]
             "rejected": pa.array([rejected[n] for n in kept], pa.list_(pa.int32())),
         }
     )
+
+
+def check_output(output: Path, *, fresh: bool) -> None:
+    """Raise `ConfigError` if `output` exists and is not to be replaced."""
+    if output.exists() and not fresh:
+        raise ConfigError(f"{output} exists; choose another folder or pass --fresh to replace it")
+
+
+def working_folder(output: Path, *, fresh: bool) -> Path:
+    """Return the folder of checkpoints beside `output`, absolute; empty if `fresh`."""
+    # Workers have another working directory: the path must be absolute.
+    unfinished = output.resolve().with_name(f".{output.name}.unfinished")
+    if fresh:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return unfinished
+
+
+def digest_of(tables: dict[Part, pa.Table]) -> str:
+    """Return the SHA-256 of the rows of a job."""
+    content = {part: table.to_pydict() for part, table in tables.items()}
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

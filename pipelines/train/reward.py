@@ -12,9 +12,18 @@ import pyarrow as pa
 from pipelines.cluster.session import ray_session
 from pipelines.terminal import Stages
 from pipelines.train.distributed import run_job
-from pipelines.train.job import BEST, JobFolder, Part, TrainJob, TrainSettings, pair_rows
+from pipelines.train.job import (
+    BEST,
+    JobFolder,
+    Part,
+    TrainJob,
+    TrainSettings,
+    check_output,
+    digest_of,
+    pair_rows,
+    working_folder,
+)
 from pipelines.train.pairs import Pair, fold_of
-from pipelines.train.router import check_output, digest_of, working_folder
 from scope.arrays import BoolArray, FloatArray
 from scope.embedding import resolve_model
 from scope.errors import ConfigError

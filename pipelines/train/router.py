@@ -1,7 +1,5 @@
 """Train a router: token rows, a job or frozen heads, calibration, one folder."""
 
-import hashlib
-import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +9,19 @@ import pyarrow as pa
 
 from pipelines.terminal import Stages
 from pipelines.train.distributed import run_job
-from pipelines.train.job import BEST, JobFolder, Part, TrainJob, TrainSettings, router_rows
+from pipelines.train.job import (
+    BEST,
+    JobFolder,
+    Part,
+    TrainJob,
+    TrainSettings,
+    check_output,
+    digest_of,
+    router_rows,
+    working_folder,
+)
 from scope.arrays import BoolArray, FloatArray
 from scope.embedding import resolve_model
-from scope.errors import ConfigError
 from scope.learned import (
     TARGET_DROP,
     BaseEncoder,
@@ -100,21 +107,6 @@ def train_router(
     return router
 
 
-def check_output(output: Path, *, fresh: bool) -> None:
-    """Raise `ConfigError` if `output` exists and is not to be replaced."""
-    if output.exists() and not fresh:
-        raise ConfigError(f"{output} exists; choose another folder or pass --fresh to replace it")
-
-
-def working_folder(output: Path, *, fresh: bool) -> Path:
-    """Return the folder of checkpoints beside `output`, absolute; empty if `fresh`."""
-    # Workers have another working directory: the path must be absolute.
-    unfinished = output.resolve().with_name(f".{output.name}.unfinished")
-    if fresh:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return unfinished
-
-
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """A network before training, and the rows of all prompts."""
@@ -195,9 +187,3 @@ def _train_whole(
     files.open(job, tables)
     run_job(files, stages)
     load_weights(trained.network, unfinished / BEST)
-
-
-def digest_of(tables: dict[Part, pa.Table]) -> str:
-    """Return the SHA-256 of the rows of a job."""
-    content = {part: table.to_pydict() for part, table in tables.items()}
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -1,7 +1,7 @@
 """The anchor bank: value, files, reference population, labelled questions and examples."""
 
 from scope.bank.bank import Bank, BankManifest
-from scope.bank.examples import CORRECT_THRESHOLD, nearest_examples, nearest_pool_examples
+from scope.bank.examples import example_outcome, nearest_examples, nearest_pool_examples
 from scope.bank.forecast_choice import (
     CANDIDATES,
     Candidate,
@@ -24,7 +24,6 @@ from scope.bank.store import (
 
 __all__ = [
     "CANDIDATES",
-    "CORRECT_THRESHOLD",
     "Bank",
     "BankManifest",
     "Candidate",
@@ -39,6 +38,7 @@ __all__ = [
     "StoredFeatures",
     "bank_version",
     "content_digest",
+    "example_outcome",
     "fit_alpha_scale",
     "is_bank",
     "load_bank",

@@ -6,6 +6,7 @@ from itertools import islice
 import numpy as np
 
 from scope.bank.bank import Bank
+from scope.outcomes import Outcomes
 from scope.reasoner import Example, ExampleOutcome, PoolExample
 
 CORRECT_THRESHOLD = 0.5
@@ -36,7 +37,7 @@ def nearest_examples(bank: Bank, anchor_k: Iterable[int], m: int, n: int) -> lis
     here it is skipped.
     """
     prompts = bank.require_prompts()
-    known = ((anchor, _outcome(bank, anchor, m)) for anchor in anchor_k)
+    known = ((anchor, example_outcome(bank.outcomes, anchor, m)) for anchor in anchor_k)
     examples = (Example(prompts[a], *outcome) for a, outcome in known if outcome is not None)
     return list(islice(examples, n))
 
@@ -58,17 +59,25 @@ def nearest_pool_examples(bank: Bank, anchor_k: Iterable[int], n: int) -> list[P
         If the bank has no texts.
     """
     prompts = bank.require_prompts()
+    columns = range(len(bank.models))
     examples = (
-        PoolExample(prompts[a], tuple(_outcome(bank, a, m) for m in range(len(bank.models))))
+        PoolExample(prompts[a], tuple(example_outcome(bank.outcomes, a, m) for m in columns))
         for a in anchor_k
     )
     return list(islice((it for it in examples if any(it.outcomes)), n))
 
 
-def _outcome(bank: Bank, anchor: int, m: int) -> ExampleOutcome | None:
-    """Return what a model did on an anchor; None if correctness or length is unknown."""
-    correct = bank.outcomes.correct_am[anchor, m]
-    tokens = bank.outcomes.completion_tokens_am[anchor, m]
+def example_outcome(outcomes: Outcomes, anchor: int, m: int) -> ExampleOutcome | None:
+    """Return what a prompt shows of a model on an anchor; None if it is not fully known.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    anchor, m : int
+        Indices of the anchor and the model.
+    """
+    correct = outcomes.correct_am[anchor, m]
+    tokens = outcomes.completion_tokens_am[anchor, m]
     if np.isnan(correct) or np.isnan(tokens):
         return None
     return ExampleOutcome(float(tokens), bool(correct >= CORRECT_THRESHOLD))
