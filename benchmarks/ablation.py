@@ -20,8 +20,9 @@ from scope.evaluation.leaderboard import Leaderboard
 from scope.evaluation.reliability import ProbabilityMetrics, ProbabilityScores
 from scope.evaluation.strategies import LambdaSweep, Oracle, RandomMixtures, ResampledOutcomes
 from scope.evaluation.weighted import WeightedPairs
-from scope.forecast.gaussian_process import GaussianProcess, KernelEigen
+from scope.forecast.gaussian_process import GaussianProcess
 from scope.forecast.kernel import Kernel, kernel_features
+from scope.forecast.kernel_eigen import KernelEigen
 from scope.predictions import MIN_P
 from scope.predictor.predictor import AnchorPredictor
 from scope.routing.metrics import GroundTruth
@@ -77,10 +78,10 @@ def forecasts(bank: Bank, ours_am: FloatArray) -> Iterator[tuple[str, FloatArray
 
 def process(bank: Bank, form_af: Float32Array, posterior_ac: Float32Array) -> FloatArray:
     """Return leave-one-out forecasts of a Gaussian process on these features."""
-    kernel = Kernel(bank.embedding_ad, kernel_features(form_af, posterior_ac))
-    fitted = GaussianProcess.fit(
-        KernelEigen.from_similarity(kernel.gram_matrix()), bank.outcomes.correct_am
-    )
+    feature_ai = kernel_features(form_af, posterior_ac)
+    similarity_aa = Kernel(bank.embedding_ad, feature_ai).gram_matrix(bank.embedding_ad, feature_ai)
+    eigen = KernelEigen.from_similarity(similarity_aa, np.arange(len(bank.ids)))
+    fitted = GaussianProcess.fit(eigen, bank.outcomes.correct_am)
     return fitted.loo_am.clip(MIN_P, 1 - MIN_P)
 
 

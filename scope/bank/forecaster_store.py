@@ -19,8 +19,8 @@ from scope.forecast import (
 
 FLOAT16_FIELDS = (
     "posterior_nc",
-    "correct_weight_nm",
-    "length_weight_nm",
+    "correct_weight_bm",
+    "length_weight_bm",
     "loo_p_nm",
     "loo_log_length_nm",
 )
@@ -32,14 +32,15 @@ SHAPES = {
     "category_slope_ic": "ic",
     "category_offset_c": "c",
     "correct_mean_m": "m",
-    "correct_weight_nm": "nm",
+    "correct_weight_bm": "bm",
     "correct_category_cm": "cm",
     "length_mean_m": "m",
-    "length_weight_nm": "nm",
+    "length_weight_bm": "bm",
     "length_category_cm": "cm",
     "smearing_um": "um",
     "in_distribution_threshold": "",
     "anchor_index_n": "n",
+    "inducing_b": "b",
     "posterior_nc": "nc",
     "loo_p_nm": "nm",
     "loo_log_length_nm": "nm",
@@ -55,14 +56,15 @@ def save_forecaster(forecaster: Forecaster, path: Path) -> None:
         "category_slope_ic": forecaster.categories.slope_ic,
         "category_offset_c": forecaster.categories.offset_c,
         "correct_mean_m": forecaster.correct.mean_m,
-        "correct_weight_nm": forecaster.correct.weight_nm,
+        "correct_weight_bm": forecaster.correct.weight_bm,
         "correct_category_cm": forecaster.correct.category_cm,
         "length_mean_m": forecaster.length.mean_m,
-        "length_weight_nm": forecaster.length.weight_nm,
+        "length_weight_bm": forecaster.length.weight_bm,
         "length_category_cm": forecaster.length.category_cm,
         "smearing_um": forecaster.smearing_um,
         "in_distribution_threshold": np.array(forecaster.in_distribution_threshold),
         "anchor_index_n": forecaster.anchor_index_n,
+        "inducing_b": forecaster.inducing_b,
         "posterior_nc": forecaster.posterior_nc,
         "loo_p_nm": forecaster.loo_p_nm,
         "loo_log_length_nm": forecaster.loo_log_length_nm,
@@ -111,13 +113,13 @@ def _check(
     if missing := [name for name in SHAPES if name not in stored]:
         raise ValueError(f"it lacks {', '.join(missing)}")
     (n_anchors, n_dimensions), n_features = embedding_ad.shape, features_af.shape[1]
-    anchor_index_n, offset_c = stored["anchor_index_n"], stored["category_offset_c"]
     length = {
         "f": n_features,
         "i": n_dimensions + n_features,
-        "c": offset_c.size,
+        "c": stored["category_offset_c"].size,
         "m": n_models,
-        "n": anchor_index_n.size,
+        "n": stored["anchor_index_n"].size,
+        "b": stored["inducing_b"].size,
         "u": 3,
     }
     for name, axes in SHAPES.items():
@@ -126,9 +128,11 @@ def _check(
             raise ValueError(
                 f"{name} has shape {values.shape} of {values.dtype}; expected numbers of {expected}"
             )
-    rising = anchor_index_n.size and anchor_index_n[0] >= 0 and (np.diff(anchor_index_n) > 0).all()
-    if anchor_index_n.dtype.kind != "i" or not rising or anchor_index_n[-1] >= n_anchors:
-        raise ValueError(f"anchor_index_n must rise within the {n_anchors} anchors")
+    for name, size in (("anchor_index_n", n_anchors), ("inducing_b", length["n"])):
+        index = stored[name]
+        rising = index.size and index[0] >= 0 and (np.diff(index) > 0).all()
+        if index.dtype.kind != "i" or not rising or index[-1] >= size:
+            raise ValueError(f"{name} must rise within the {size} anchors")
 
 
 def _forecaster(
@@ -136,12 +140,13 @@ def _forecaster(
 ) -> Forecaster:
     form = TextFeatureScaler(stored["form_mean_f"], stored["form_spread_f"])
     anchor_index_n = stored["anchor_index_n"]
-    posterior_nc = stored["posterior_nc"].astype(np.float32)
-    feature_ni = kernel_features(form.transform(features_af[anchor_index_n]), posterior_nc)
+    posterior_nc, inducing_b = stored["posterior_nc"].astype(np.float32), stored["inducing_b"]
+    inducing_a = anchor_index_n[inducing_b]
+    feature_bi = kernel_features(form.transform(features_af[inducing_a]), posterior_nc[inducing_b])
     correct, length = (
         Head(
             stored[f"{name}_mean_m"],
-            stored[f"{name}_weight_nm"],
+            stored[f"{name}_weight_bm"],
             stored[f"{name}_category_cm"],
         )
         for name in ("correct", "length")
@@ -149,12 +154,13 @@ def _forecaster(
     return Forecaster(
         form,
         CategoryClassifier(stored["category_slope_ic"], stored["category_offset_c"]),
-        Kernel(embedding_ad[anchor_index_n], feature_ni),
+        Kernel(embedding_ad[inducing_a], feature_bi),
         correct,
         length,
         stored["smearing_um"],
         float(stored["in_distribution_threshold"]),
         anchor_index_n,
+        inducing_b,
         posterior_nc,
         stored["loo_p_nm"],
         stored["loo_log_length_nm"],

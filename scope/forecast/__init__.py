@@ -9,8 +9,9 @@ from scope.forecast.categories import (
 )
 from scope.forecast.forecast import TOKEN_QUANTILES, Forecast
 from scope.forecast.forecaster import Forecaster, Head, mean_top_similarity
-from scope.forecast.gaussian_process import GaussianProcess, KernelEigen
-from scope.forecast.kernel import EMBEDDING_LENGTHSCALE, Kernel, kernel_features
+from scope.forecast.gaussian_process import GaussianProcess
+from scope.forecast.kernel import EMBEDDING_LENGTHSCALE, Kernel, kernel_features, row_blocks
+from scope.forecast.kernel_eigen import KernelEigen
 from scope.forecast.knn import KNNForecaster
 from scope.forecast.neighbour_statistics import (
     effective_sample_size,
@@ -42,6 +43,7 @@ __all__ = [
     "kernel_features",
     "mean_top_similarity",
     "measured_anchors",
+    "row_blocks",
     "select_anchors",
     "similarity_weights",
     "weighted_means",

@@ -11,31 +11,31 @@ from scope.forecast.kernel import Kernel, kernel_features
 from scope.predictions import MIN_P
 
 N_NEAREST = 10
-"""Number of nearest anchors in the mean similarity that gives the in-distribution score."""
+"""Number of nearest inducing points in the mean similarity that gives the in-distribution score."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
     """Linear prediction of one outcome of every model.
 
-    ``mean_m + similarity_qn @ weight_nm + posterior_qc @ category_cm``. A model that was
+    ``mean_m + similarity_qb @ weight_bm + posterior_qc @ category_cm``. A model that was
     never measured has mean NaN, so its predictions are NaN.
     """
 
     mean_m: FloatArray
-    weight_nm: FloatArray
+    weight_bm: FloatArray
     category_cm: FloatArray
 
-    def predict(self, similarity_qn: Float32Array, posterior_qc: Float32Array) -> FloatArray:
+    def predict(self, similarity_qb: Float32Array, posterior_qc: Float32Array) -> FloatArray:
         """Return the predicted outcomes, shape (n_questions, n_models)."""
         # Double precision, so that the order of the models changes no significant digit.
-        outcome_qm: FloatArray = similarity_qn.astype(np.float64) @ self.weight_nm
+        outcome_qm: FloatArray = similarity_qb.astype(np.float64) @ self.weight_bm
         outcome_qm += posterior_qc @ self.category_cm
         return self.mean_m + outcome_qm
 
     def select_models(self, columns: list[int]) -> "Head":
         """Return the head of some models, in the order of `columns`."""
-        return Head(self.mean_m[columns], self.weight_nm[:, columns], self.category_cm[:, columns])
+        return Head(self.mean_m[columns], self.weight_bm[:, columns], self.category_cm[:, columns])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Forecaster:
     form : TextFeatureScaler
     categories : CategoryClassifier
     kernel : Kernel
-        Of the ``n`` fitted anchors.
+        Of the inducing points.
     correct : Head
         Predicts the probability of a correct answer.
     length : Head
@@ -55,10 +55,13 @@ class Forecaster:
     smearing_um : ndarray of shape (3, n_models)
         Mean, 10th and 90th percentile of the tokens, over the exponential of `length`.
     in_distribution_threshold : float
-        A question whose mean similarity to its `N_NEAREST` anchors is below this is out of
+        A question whose mean similarity to its `N_NEAREST` inducing points is below this is out of
         distribution.
     anchor_index_n : ndarray of shape (n_fitted,)
         Ascending indices of the fitted anchors in the bank.
+    inducing_b : ndarray of shape (n_inducing,)
+        Ascending indices of the inducing points among the fitted anchors: all, of a bank that is
+        not large.
     posterior_nc : ndarray of shape (n_fitted, n_categories)
         Out-of-fold category probabilities of the fitted anchors.
     loo_p_nm, loo_log_length_nm : ndarray of shape (n_fitted, n_models)
@@ -73,6 +76,7 @@ class Forecaster:
     smearing_um: FloatArray
     in_distribution_threshold: float
     anchor_index_n: IntArray
+    inducing_b: IntArray
     posterior_nc: Float32Array
     loo_p_nm: FloatArray
     loo_log_length_nm: FloatArray
@@ -131,20 +135,20 @@ class Forecaster:
         self, embedding_1d: Float32Array, form_1f: Float32Array
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         posterior_1c = self.categories.predict_proba(classifier_inputs(embedding_1d, form_1f))
-        similarity_1n = self.kernel.similarity(embedding_1d, kernel_features(form_1f, posterior_1c))
+        similarity_1b = self.kernel.similarity(embedding_1d, kernel_features(form_1f, posterior_1c))
         in_distribution_1 = np.minimum(
-            mean_top_similarity(similarity_1n) / self.in_distribution_threshold, 1.0
+            mean_top_similarity(similarity_1b) / self.in_distribution_threshold, 1.0
         )
         p_1m, length_1m = (
-            head.predict(similarity_1n, posterior_1c) for head in (self.correct, self.length)
+            head.predict(similarity_1b, posterior_1c) for head in (self.correct, self.length)
         )
         return p_1m, length_1m, in_distribution_1
 
 
-def mean_top_similarity(similarity_qn: Float32Array) -> FloatArray:
-    """Return the mean similarity of the `N_NEAREST` nearest anchors, shape (n_questions,)."""
-    n_near = min(N_NEAREST, similarity_qn.shape[1])
-    nearest_qk = np.partition(similarity_qn, -n_near, axis=1)[:, -n_near:]
+def mean_top_similarity(similarity_qb: Float32Array) -> FloatArray:
+    """Return the mean similarity to the `N_NEAREST` nearest, shape (n_questions,)."""
+    n_near = min(N_NEAREST, similarity_qb.shape[1])
+    nearest_qk = np.partition(similarity_qb, -n_near, axis=1)[:, -n_near:]
     # Sorted, since the order of a sum changes its rounding.
     mean_q: FloatArray = np.sort(nearest_qk, axis=1).astype(np.float64).mean(axis=1)
     return mean_q

@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
 
-from scope.arrays import BoolArray, Float32Array, FloatArray
+from scope.arrays import BoolArray, FloatArray
+from scope.forecast.kernel_eigen import NOISE_GRID, KernelEigen
 from scope.forecast.neighbour_statistics import measured_anchors, model_means
-
-NOISE_GRID = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
-"""Noise-to-signal ratios tried for each direction; the last nearly removes it."""
 
 N_IMPUTATIONS = 3
 """Rounds in which unknown outcomes are imputed."""
@@ -19,57 +16,6 @@ RIDGE = 1e-3
 
 PRIOR_STRENGTH = 10.0
 """Weight of the mean over all models in a model's mean, in anchors."""
-
-
-@dataclass(frozen=True, slots=True)
-class KernelEigen:
-    """Eigendecomposition of the anchors' kernel, computed once for every fit."""
-
-    value_n: Float32Array
-    vector_an: Float32Array
-
-    @classmethod
-    def from_similarity(cls, similarity_aa: Float32Array) -> "KernelEigen":
-        """Decompose a symmetric kernel and overwrite it; 7,000 anchors take half a minute."""
-        # Single precision; twice as fast as the numpy driver of the same name.
-        value_n, vector_an = eigh(
-            similarity_aa.astype(np.float32, copy=False), driver="evd", overwrite_a=True
-        )
-        return cls(np.maximum(value_n, 0.0), vector_an)
-
-    def solve(self, inner_nz: Float32Array, noise_z: FloatArray) -> Float32Array:
-        """Return ``(K + noise)^-1 outcome`` for outcomes in eigenvector coordinates.
-
-        Parameters
-        ----------
-        inner_nz : ndarray of shape (n_anchors, n_columns)
-            ``vector_an.T @ outcome_az``.
-        noise_z : ndarray of shape (n_columns,)
-        """
-        shrunk_nz = inner_nz / (self.value_n[:, None] + noise_z)
-        weight_az: Float32Array = self.vector_an @ shrunk_nz.astype(np.float32)
-        return weight_az
-
-    def loo_predictions(self, outcome_az: Float32Array) -> FloatArray:
-        """Return leave-one-out predictions at every noise of `NOISE_GRID`.
-
-        The closed form ``y - (K + noise)^-1 y / diag (K + noise)^-1``.
-
-        Returns
-        -------
-        ndarray of shape (n_noises, n_anchors, n_columns)
-
-        References
-        ----------
-        .. [1] Rasmussen and Williams, Gaussian Processes for Machine Learning, eq. 5.12.
-        """
-        inner_nz, square_an = self.vector_an.T @ outcome_az, np.square(self.vector_an)
-        loo = []
-        for noise in NOISE_GRID:
-            diagonal_a1 = (square_an @ (1 / (self.value_n + np.float32(noise))))[:, None]
-            weight_az = self.solve(inner_nz, np.full(outcome_az.shape[1], noise))
-            loo.append(outcome_az - weight_az / diagonal_a1)
-        return np.stack(loo).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +33,15 @@ class GaussianProcess:
         Mean over the anchors: the posterior far from all of them.
     noise_z : ndarray of shape (n_models,)
         Noise-to-signal ratio of each direction, in order of decreasing variance.
-    weight_am : ndarray of shape (n_anchors, n_models)
-        Weight of each anchor's similarity for each model.
+    weight_bm : ndarray of shape (n_inducing, n_models)
+        Weight of each inducing point's similarity for each model.
     loo_am : ndarray of shape (n_anchors, n_models)
         Leave-one-out predictions.
     """
 
     mean_m: FloatArray
     noise_z: FloatArray
-    weight_am: FloatArray
+    weight_bm: FloatArray
     loo_am: FloatArray
 
     @classmethod
@@ -149,12 +95,12 @@ class GaussianProcess:
         loo_gaz = eigen.loo_predictions(centred_az)
         best_z = np.square(loo_gaz - centred_az).sum(axis=1).argmin(axis=0)
         noise_z = np.array(NOISE_GRID)[best_z]
-        weight_az = eigen.solve(eigen.vector_an.T @ centred_az, noise_z)
+        weight_bz = eigen.weights(centred_az, noise_z)
         loo_az = np.take_along_axis(loo_gaz, best_z[None, None], axis=0)[0]
         return cls(
             mean_m,
             noise_z,
-            weight_az.astype(np.float64) @ direction_zm,
+            weight_bz.astype(np.float64) @ direction_zm,
             mean_m + loo_az @ direction_zm,
         )
 

@@ -114,11 +114,11 @@ def _extend_head(
     """Return the head with the new model, and its leave-one-out predictions of the anchors."""
     transfer, known = fit_transfer(head, predicted_nm, outcome_nm)
     combination = transfer.fit_model(measured, outcome_j)
-    weight_n1 = round_float16(head.weight_nm[:, known] @ combination.weight_m)[:, None]
+    weight_b1 = round_float16(head.weight_bm[:, known] @ combination.weight_m)[:, None]
     category_c1 = (head.category_cm[:, known] @ combination.weight_m)[:, None]
     extended = Head(
         np.append(head.mean_m, combination.level),
-        np.hstack([head.weight_nm, weight_n1]),
+        np.hstack([head.weight_bm, weight_b1]),
         np.hstack([head.category_cm, category_c1]),
     )
     return extended, combination.loo_n

@@ -24,6 +24,7 @@ from scope.forecast import (
     kernel_features,
     mean_top_similarity,
     measured_anchors,
+    row_blocks,
 )
 from scope.predictions import MIN_P
 from scope.sampling import hash_sample
@@ -31,8 +32,12 @@ from scope.sampling import hash_sample
 MIN_ANCHORS = 20
 """Fewest anchors of a bank that can be fitted."""
 
-MAX_TRAINING_ANCHORS = 8_000
-"""Maximum number of fitted anchors: the cost of the process grows with their third power."""
+MAX_TRAINING_ANCHORS = 100_000
+"""Maximum number of fitted anchors: memory grows with their number times the next."""
+
+MAX_INDUCING_POINTS = 8_000
+"""Maximum number of anchors whose similarities predict a question. A larger bank is fitted through
+them: all of its outcomes count (docs/quality.md), and a forecast takes no longer."""
 
 N_FOLDS = 5
 """Folds of the out-of-fold category predictions."""
@@ -67,18 +72,18 @@ def fit_forecaster(bank: Bank, *, min_anchors: int = MIN_ANCHORS) -> Forecaster:
         raise BankError(
             f"{len(bank.ids)} anchors in the bank; at least {min_anchors} are needed to fit it"
         )
-    anchor_n = _training_anchors(bank)
+    anchor_n = _sample(bank, np.arange(len(bank.ids)), MAX_TRAINING_ANCHORS)
     embedding_nd, features_nf = bank.embedding_ad[anchor_n], bank.features_af[anchor_n]
     form = TextFeatureScaler.fit(features_nf)
     categories = _CategoryFit.fit(
         bank, anchor_n, classifier_inputs(embedding_nd, form.transform(features_nf))
     )
-    kernel = Kernel(
-        embedding_nd, kernel_features(form.transform(features_nf), categories.posterior_nc)
-    )
-    similarity_nn = kernel.gram_matrix()
-    threshold = _in_distribution_threshold(similarity_nn)
-    eigen = KernelEigen.from_similarity(similarity_nn)
+    feature_ni = kernel_features(form.transform(features_nf), categories.posterior_nc)
+    inducing_b = _sample(bank, anchor_n, MAX_INDUCING_POINTS)
+    kernel = Kernel(embedding_nd[inducing_b], feature_ni[inducing_b])
+    similarity_nb = kernel.gram_matrix(embedding_nd, feature_ni)
+    threshold = _in_distribution_threshold(similarity_nb, inducing_b)
+    eigen = KernelEigen.from_similarity(similarity_nb, inducing_b)
     tokens_nm = bank.outcomes.completion_tokens_am[anchor_n]
     correct, loo_p_nm = _fit_measured(
         partial(_fit_correct, eigen, categories), bank.outcomes.correct_am[anchor_n]
@@ -93,26 +98,25 @@ def fit_forecaster(bank: Bank, *, min_anchors: int = MIN_ANCHORS) -> Forecaster:
         _smearing_factors(loo_log_length_nm, tokens_nm),
         threshold,
         anchor_n,
+        inducing_b,
         categories.posterior_nc,
         loo_p_nm,
         loo_log_length_nm,
     )
 
 
-def _training_anchors(bank: Bank) -> IntArray:
-    """Return the ascending indices of the fitted anchors, drawn by the hashes of their ids.
+def _sample(bank: Bank, anchor_n: IntArray, n_places: int) -> IntArray:
+    """Return ascending indices into `anchor_n` of a sample drawn by the hashes of the ids.
 
     Anchors of few models, as feedback adds, may be many: they get at most half of the places, and
     those that measured anchors leave.
     """
-    measured_a = measured_anchors(bank.outcomes.correct_am)
-    groups = [np.flatnonzero(measured_a), np.flatnonzero(~measured_a)]
-    n_few = min(
-        len(groups[1]), max(MAX_TRAINING_ANCHORS - len(groups[0]), MAX_TRAINING_ANCHORS // 2)
-    )
+    measured_n = measured_anchors(bank.outcomes.correct_am[anchor_n])
+    groups = [np.flatnonzero(measured_n), np.flatnonzero(~measured_n)]
+    n_few = min(len(groups[1]), max(n_places - len(groups[0]), n_places // 2))
     chosen = [
-        group[hash_sample([bank.ids[anchor] for anchor in group], n)]
-        for group, n in zip(groups, (MAX_TRAINING_ANCHORS - n_few, n_few), strict=True)
+        group[hash_sample([bank.ids[anchor_n[row]] for row in group], n)]
+        for group, n in zip(groups, (n_places - n_few, n_few), strict=True)
     ]
     return np.sort(np.concatenate(chosen))
 
@@ -175,11 +179,11 @@ def _fit_measured(
     loo_nm[:, measured] = loo
     mean_m = np.full(n_models, np.nan)
     mean_m[measured] = head.mean_m
-    weight_nm, category_cm = (
-        np.zeros((len(values), n_models)) for values in (head.weight_nm, head.category_cm)
+    weight_bm, category_cm = (
+        np.zeros((len(values), n_models)) for values in (head.weight_bm, head.category_cm)
     )
-    weight_nm[:, measured], category_cm[:, measured] = head.weight_nm, head.category_cm
-    return Head(mean_m, weight_nm, category_cm), loo_nm
+    weight_bm[:, measured], category_cm[:, measured] = head.weight_bm, head.category_cm
+    return Head(mean_m, weight_bm, category_cm), loo_nm
 
 
 def _fit_correct(
@@ -194,7 +198,7 @@ def _fit_correct(
     mixer_mm = _rescale_common_component(predicted_nm, centred_nm)
     head = Head(
         process.mean_m,
-        round_float16((1 - CATEGORY_WEIGHT) * process.weight_am @ mixer_mm),
+        round_float16((1 - CATEGORY_WEIGHT) * process.weight_bm @ mixer_mm),
         CATEGORY_WEIGHT * categories.means_cm(centred_nm, all_n) @ mixer_mm,
     )
     return head, round_float16((process.mean_m + predicted_nm @ mixer_mm).clip(MIN_P, 1 - MIN_P))
@@ -221,7 +225,7 @@ def _fit_length(
 ) -> tuple[Head, FloatArray]:
     process = GaussianProcess.fit(eigen, np.log1p(tokens_nm))
     zero_cm = np.zeros((categories.posterior_nc.shape[1], tokens_nm.shape[1]))
-    head = Head(process.mean_m, round_float16(process.weight_am), zero_cm)
+    head = Head(process.mean_m, round_float16(process.weight_bm), zero_cm)
     return head, round_float16(process.loo_am)
 
 
@@ -241,9 +245,13 @@ def _smearing_factors(length_nm: FloatArray, tokens_nm: FloatArray) -> FloatArra
     return smearing_um
 
 
-def _in_distribution_threshold(similarity_nn: Float32Array) -> float:
-    others_nn = similarity_nn - 2 * np.eye(len(similarity_nn), dtype=np.float32)
-    return float(np.quantile(mean_top_similarity(others_nn), OOD_QUANTILE))
+def _in_distribution_threshold(similarity_nb: Float32Array, inducing_b: IntArray) -> float:
+    """Return the mean similarity to the nearest others that 99 % of the anchors exceed."""
+    own = (inducing_b, np.arange(len(inducing_b)))
+    similarity_nb[own] -= 2
+    mean_n = [mean_top_similarity(similarity_nb[rows]) for rows in row_blocks(len(similarity_nb))]
+    similarity_nb[own] += 2
+    return float(np.quantile(np.concatenate(mean_n), OOD_QUANTILE))
 
 
 def round_float16(values: FloatArray | Float32Array) -> FloatArray:

@@ -116,15 +116,16 @@ def test_a_single_array_is_refused(saved):
         ),
         pytest.param("smearing_um", lambda v: v[:2], r"smearing_um has shape \(2, 2\)", id="short"),
         pytest.param(
-            "correct_weight_nm", lambda v: v[:, :1], r"expected numbers of \(60, 2\)", id="narrow"
+            "correct_weight_bm", lambda v: v[:, :1], r"expected numbers of \(60, 2\)", id="narrow"
         ),
-        pytest.param("length_weight_nm", lambda v: v.T, r"has shape \(2, 60\)", id="transposed"),
+        pytest.param("length_weight_bm", lambda v: v.T, r"has shape \(2, 60\)", id="transposed"),
         pytest.param("form_mean_f", lambda v: v[:8], r"has shape \(8,\)", id="other features"),
         pytest.param("category_slope_ic", lambda v: v[1:], r"\(38, 2\)", id="other embedding"),
         pytest.param("correct_mean_m", lambda v: v.astype(str), "of <U", id="text"),
         pytest.param(
             "correct_mean_m", lambda v: v.astype(object), "allow_pickle=False", id="pickled"
         ),
+        pytest.param("inducing_b", lambda v: v + 1, "inducing_b must rise", id="no anchor"),
         pytest.param("anchor_index_n", lambda v: v - 1, "rise within the 60 anchors", id="before"),
         pytest.param("anchor_index_n", lambda v: v + 1, "rise within the 60 anchors", id="beyond"),
         pytest.param(

@@ -105,7 +105,8 @@ forecaster = Forecaster(
     TextFeatureScaler(np.zeros(4), np.ones(4)),
     CategoryClassifier(normal((68, 2)).astype(np.float32), np.zeros(2, np.float32)),
     Kernel(embedding_qd[:300], normal((300, 6)).astype(np.float32)),
-    head, head, np.ones((3, 3)), 0.1, np.arange(300), np.ones((300, 2), np.float32),
+    head, head, np.ones((3, 3)), 0.1, np.arange(300), np.arange(300),
+    np.ones((300, 2), np.float32),
     np.zeros((300, 3)), np.zeros((300, 3)),
 )
 def predict(rows):

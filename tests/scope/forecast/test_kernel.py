@@ -64,6 +64,6 @@ def test_a_similarity_is_within_0_and_1(seed, n_questions, size):
     embedding_ad = unit(rng.standard_normal((n_questions, 5)))
     feature_ai = (size * rng.standard_normal((n_questions, 3))).astype(np.float32)
 
-    got = Kernel(embedding_ad, feature_ai).gram_matrix()
+    got = Kernel(embedding_ad, feature_ai).gram_matrix(embedding_ad, feature_ai)
 
     assert ((got >= 0) & (got <= 1)).all()

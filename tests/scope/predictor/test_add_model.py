@@ -108,7 +108,7 @@ def test_known_models_are_not_refitted(bank):
         np.testing.assert_array_equal(
             getattr(back.forecaster, name), getattr(bank.forecaster, name)
         )
-    for name in ("mean_m", "weight_nm", "category_cm"):
+    for name in ("mean_m", "weight_bm", "category_cm"):
         for head in ("correct", "length"):
             np.testing.assert_array_equal(
                 getattr(getattr(back.forecaster, head), name),

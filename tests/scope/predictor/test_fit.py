@@ -345,7 +345,7 @@ def test_fitting_is_deterministic():
     """
     one, two = (fit_forecaster(two_kinds()) for _ in range(2))
 
-    np.testing.assert_array_equal(one.correct.weight_nm, two.correct.weight_nm)
+    np.testing.assert_array_equal(one.correct.weight_bm, two.correct.weight_bm)
     np.testing.assert_array_equal(one.loo_log_length_nm, two.loo_log_length_nm)
 
 
@@ -391,16 +391,52 @@ def test_fit_bank_sets_reference_and_resets_the_version():
     )
 
 
-def test_feedback_takes_at_most_half_of_the_places(monkeypatch):
+def test_forty_inducing_points_of_all_outcomes_tell_more_than_forty_anchors(monkeypatch):
+    """
+    Forecasts of 300 questions, against those of a fit of 300 anchors of their distribution.
+    """
+    whole = two_kinds(600)
+    bank, new = rows_of(whole, slice(0, 300)), rows_of(whole, slice(300, None))
+
+    def predicted(forecaster):
+        forecast = forecaster.predict(new.embedding_ad, new.features_af, np.full(300, -1))
+        return forecast.p_correct_qm
+
+    exact_qm = predicted(fit_forecaster(bank))
+    monkeypatch.setattr(fit, "MAX_INDUCING_POINTS", 40)
+    through = fit_forecaster(bank)
+    alone = fit_forecaster(rows_of(bank, through.inducing_b))
+
+    assert (len(through.anchor_index_n), len(through.inducing_b)) == (300, 40)
+    assert through.correct.weight_bm.shape == (40, 2)
+    error, error_alone = (np.abs(predicted(f) - exact_qm).mean() for f in (through, alone))
+    assert error < 0.5 * error_alone
+
+
+def test_every_outcome_counts_through_inducing_points(monkeypatch):
+    """
+    Flipping the outcomes of the anchors that are no inducing points turns the forecasts around.
+    """
+    monkeypatch.setattr(fit, "MAX_INDUCING_POINTS", 40)
+    bank = two_kinds(300)
+    others = np.setdiff1d(np.arange(300), fit_forecaster(bank).inducing_b)
+    flipped_am = bank.outcomes.correct_am.copy()
+    flipped_am[others] = 1 - flipped_am[others]
+
+    before, after = (forecast_of(b).p_correct_qm for b in (bank, with_correct(bank, flipped_am)))
+
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] < -0.8
+
+
+def test_feedback_takes_at_most_half_of_the_places():
     """
     Thirty measured anchors and a hundred of one model, for forty places: twenty each. With ten
     of one model, thirty of the measured ones are enough for all.
     """
-    monkeypatch.setattr(fit, "MAX_TRAINING_ANCHORS", 40)
     many = bank_of([[1, 1]] * 30 + [[1, np.nan]] * 100)
     few = bank_of([[1, 1]] * 30 + [[1, np.nan]] * 10)
 
-    chosen_n = fit._training_anchors(many)
+    chosen_n = fit._sample(many, np.arange(130), 40)
 
     assert ((chosen_n < 30).sum(), (chosen_n >= 30).sum()) == (20, 20)
-    assert fit._training_anchors(few).tolist() == list(range(40))
+    assert fit._sample(few, np.arange(40), 40).tolist() == list(range(40))
