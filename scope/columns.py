@@ -9,6 +9,9 @@ import pyarrow.types as kinds
 
 from scope.errors import ScopeError
 
+CATEGORY = "category"
+"""The column of what is known of a question, unless another fact is named."""
+
 TEXT, OPTIONAL_TEXT, NUMBER = "text", "text or null", "a number or null"
 """What a column may hold; whole numbers are text, too, and true and false are 1 and 0."""
 

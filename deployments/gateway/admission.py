@@ -47,7 +47,7 @@ class Admission:
         if rate is not None:
             await self._rates.acquire(key.name, rate)
         self._in_flight += 1
-        return RequestContext(endpoint, key.name, current, self._close)
+        return RequestContext(endpoint, key.name, current, self._close, key.metadata)
 
     def _close(self, context: RequestContext) -> None:
         self._in_flight -= 1

@@ -1,7 +1,7 @@
 """The state of one request, from its admission to the last byte of its response."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ DECISION_FIELDS = (
     "source",
     "degraded",
     "reasoning",
+    "known",
     "candidates",
     "sticky",
 )
@@ -53,6 +54,8 @@ class RequestContext:
         The settings at its admission; they hold to its end.
     on_closed : callable
         Receives the context once, when the request is over.
+    metadata : mapping of str to str
+        What is known of every question of the API key.
     """
 
     def __init__(
@@ -61,8 +64,10 @@ class RequestContext:
         client: str,
         current: ActiveSettings,
         on_closed: "Callable[[RequestContext], None]",
+        metadata: Mapping[str, str],
     ) -> None:
         self.endpoint, self.client, self.current = endpoint, client, current
+        self.metadata = metadata
         self.decisions: Sequence[Decision] = ()
         self.texts: Sequence[LoggedText] = ()
         self.answer: UpstreamResponse | UpstreamStream | None = None

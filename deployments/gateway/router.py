@@ -134,6 +134,7 @@ class Router:
         models: tuple[ModelSpec, ...],
     ) -> None:
         limits = context.current.settings.limits
+        requests = tuple(request.with_metadata(context.metadata) for request in requests)
         with span("decide") as decide:
             decisions = await self.decider.decide(
                 requests,

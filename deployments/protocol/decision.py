@@ -1,6 +1,7 @@
 """A decision: the chosen model, the reason, and the alternatives."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -110,6 +111,8 @@ class Decision:
     probability : str
         What `p_correct` of a candidate is the probability of; with a learned router that the
         answer is at least as good as that of its reference.
+    known : mapping of str to str
+        What was known of the question and used, as ``{"category": "law"}``.
     assumed : tuple of str
         Eligible arms whose worth of several samples is a prior, not fitted to samples.
     id : str
@@ -131,6 +134,7 @@ class Decision:
     strategy: str = "prehoc"
     probability: str = "the answer is correct"
     assumed: tuple[str, ...] = ()
+    known: Mapping[str, str] = field(default_factory=dict)
     id: str = field(default_factory=new_id)
 
     @property
@@ -168,6 +172,7 @@ class Decision:
             "strategy": self.strategy,
             "probability": self.probability,
             "assumed": list(self.assumed),
+            "known": dict(self.known),
             "policy": self.policy_name,
             "settings": {name: finite_or_none(value) for name, value in settings.items()},
             "reason": self.reason,

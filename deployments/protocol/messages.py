@@ -33,6 +33,8 @@ class Prediction:
         ``anchors``; ``knn`` (of anchors) or ``means`` (of models) where a replica failed.
     degraded : str or None
         Why the source is not a better one.
+    fact : str or None
+        What was known of the question: its value of the bank's fact, as its category.
     reasoner_2m : ndarray of shape (2, n_models), or None
         Answers of the reasoner so far: probability of yes, and tokens; NaN where there is none.
         They are not blended into the estimates: each request selects the answers it uses.
@@ -43,6 +45,7 @@ class Prediction:
     anchor_k: IntArray
     source: str = "anchors"
     degraded: str | None = None
+    fact: str | None = None
     reasoner_2m: FloatArray | None = None
 
     @classmethod
@@ -167,3 +170,5 @@ class PredictionRequest(NamedTuple):
     """Version of the bank to predict from."""
     embedding_qd: Float32Array
     features_qf: FloatArray
+    fact: str | None = None
+    """What is known of all these prompts; a value that the bank has learned."""

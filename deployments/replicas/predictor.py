@@ -52,6 +52,7 @@ class Predictor:
         estimates, near = self._predictor.predict(
             np.concatenate([call.embedding_qd for call in matching]),
             np.concatenate([call.features_qf for call in matching]),
+            known_facts=[call.fact for call in matching for _ in call.embedding_qd],
         )
         rows = iter(Prediction.from_batch(estimates, near))
         return [

@@ -1,5 +1,6 @@
 """Routing requests: what one decision needs of a chat or of a prompt."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
@@ -79,6 +80,11 @@ class RoutingRequest:
         checked = validate(RequestOptions, {"session_id": header}, "x-session-id")
         options = self.options.model_copy(update={"session_id": checked.session_id})
         return replace(self, options=options, turn=None)
+
+    def with_metadata(self, of_key: Mapping[str, str]) -> "RoutingRequest":
+        """Return the request with what is known of all questions of its key; its own values win."""
+        metadata = {**of_key, **self.options.metadata}
+        return replace(self, options=self.options.model_copy(update={"metadata": metadata}))
 
     def without_fields(self, names: frozenset[str]) -> "RoutingRequest":
         """Return the request as one that a model can answer without knowing these fields."""

@@ -20,6 +20,7 @@ async def predict_uncached(
     cache: PredictionCache,
     predict_batch: Callable[[list[str]], Awaitable[list[Prediction]]],
     count_cache: Callable[[int, int], None],
+    fact: str | None = None,
 ) -> list[Prediction]:
     """Return a prediction for every text, in their order; each distinct text is predicted once.
 
@@ -33,8 +34,10 @@ async def predict_uncached(
         done are cancelled and the error is passed on.
     count_cache : callable
         Receives the number of cached texts and that of all, as `Metrics.count_cache`.
+    fact : str, optional
+        What is known of all texts.
     """
-    found = {text: cache.get(text) for text in texts}
+    found = {text: cache.get(text, fact) for text in texts}
     count_cache(sum(found[text] is not None for text in texts), len(texts))
     # Batches of similar length need less padding: a quarter of the encoder's time.
     missing = sorted((text for text, cached in found.items() if cached is None), key=len)

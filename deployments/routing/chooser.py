@@ -134,6 +134,7 @@ class PolicyChooser:
             source=prediction.source,
             degraded=prediction.degraded,
             out_of_distribution=None if math.isnan(in_distribution) else in_distribution < 1,
+            known={} if prediction.fact is None else {self._bank.fact: prediction.fact},
         )
 
 

@@ -166,7 +166,9 @@ class DecisionService:
         if all(self._chooser.uses_means(objective) for _, objective in constraints):
             predictions = self._prediction_client.predict_means(group.texts, None)
             return _choose(self._chooser, constraints, predictions)
-        predictions = await self._prediction_client.predict(group.texts, **group.time_limits())
+        predictions = await self._prediction_client.predict(
+            group.texts, group.metadata, **group.time_limits()
+        )
         reasoned = await self._reason(
             group.requests, constraints, predictions, settings.reasoning, group.decide_by
         )

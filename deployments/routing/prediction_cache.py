@@ -26,15 +26,15 @@ class PredictionCache:
     def __len__(self) -> int:
         return len(self._predictions)
 
-    def get(self, text: str) -> Prediction | None:
-        """Return the prediction for a text; None if it is not cached."""
-        return self._predictions.get(self._key(text))
+    def get(self, text: str, fact: str | None = None) -> Prediction | None:
+        """Return the prediction for a text of which `fact` is known; None if it is not cached."""
+        return self._predictions.get(self._key(text, fact))
 
     def put(self, texts: Iterable[str], predictions: Iterable[Prediction]) -> None:
         """Cache the predictions that are not degraded."""
         for text, prediction in zip(texts, predictions, strict=True):
             if prediction.degraded is None and self._predictions.maxsize:
-                self._predictions[self._key(text)] = prediction
+                self._predictions[self._key(text, prediction.fact)] = prediction
 
     def resize(self, size: int) -> None:
         """Change the size; the latest predictions stay, as far as they fit."""
@@ -44,5 +44,6 @@ class PredictionCache:
                 kept[key] = self._predictions[key]
             self._predictions = kept
 
-    def _key(self, text: str) -> bytes:
-        return hashlib.sha256(self._bank + b"\0" + text.encode()).digest()
+    def _key(self, text: str, fact: str | None) -> bytes:
+        parts = (self._bank, *(part.encode() for part in (fact or "", text)))
+        return hashlib.sha256(b"\0".join(parts)).digest()

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -39,28 +40,39 @@ class PredictionClient:
         metrics: Metrics,
     ) -> None:
         self._version, self._spec = bank.version, bank.embedder
+        self._fact_name, self._fact_values = bank.fact, frozenset(bank.fact_values)
         self._embedder, self._predictor = embedder, predictor
         self._fallback, self._cache, self._metrics = fallback, cache, metrics
 
     async def predict(
-        self, texts: Sequence[str], *, timeout_s: float, slow_call_s: float
+        self,
+        texts: Sequence[str],
+        metadata: Mapping[str, str],
+        *,
+        timeout_s: float,
+        slow_call_s: float,
     ) -> list[Prediction]:
         """Return a prediction for every text, in their order; never fails.
 
         Parameters
         ----------
         texts : sequence of str
+        metadata : mapping of str to str
+            What is known of all texts; the bank uses the one fact that it has learned.
         timeout_s : float
             Time limit of the replicas; the fallback predicts what is missing by then.
         slow_call_s : float
             As for `RemoteCall.call`.
         """
         ends_at = time.monotonic() + timeout_s
+        fact = metadata.get(self._fact_name)
+        fact = fact if fact in self._fact_values else None
         return await predict_uncached(
             texts,
             self._cache,
-            partial(self._predict_batch, ends_at=ends_at, slow_call_s=slow_call_s),
+            partial(self._predict_batch, fact=fact, ends_at=ends_at, slow_call_s=slow_call_s),
             self._count_cache,
+            fact,
         )
 
     def predict_means(self, texts: Sequence[str], degraded: str | None) -> list[Prediction]:
@@ -72,7 +84,7 @@ class PredictionClient:
         current_span().set({"scope.prompts": lookups, "scope.cached_predictions": hits})
 
     async def _predict_batch(
-        self, texts: list[str], ends_at: float, slow_call_s: float
+        self, texts: list[str], fact: str | None, ends_at: float, slow_call_s: float
     ) -> list[Prediction]:
         """Predict for the texts of one batch; never fails."""
         try:
@@ -82,7 +94,7 @@ class PredictionClient:
             return self._fallback.predict_means(texts, error.reason)
         try:
             with span("predict", {"scope.prompts": len(texts)}), self._metrics.timer("predict"):
-                predictions = await self._call_predictor(embedded, ends_at, slow_call_s)
+                predictions = await self._call_predictor(embedded, fact, ends_at, slow_call_s)
         except RemoteCallError as error:
             predictions = await asyncio.to_thread(
                 self._fallback.predict_knn,
@@ -108,13 +120,15 @@ class PredictionClient:
         return embedded._replace(embedding_qd=np.nan_to_num(embedded.embedding_qd))
 
     async def _call_predictor(
-        self, embedded: EmbeddedTexts, ends_at: float, slow_call_s: float
+        self, embedded: EmbeddedTexts, fact: str | None, ends_at: float, slow_call_s: float
     ) -> list[Prediction]:
         """Call the predictor; it too may have another bank."""
-        request = PredictionRequest(self._version, embedded.embedding_qd, embedded.features_qf)
+        request = PredictionRequest(
+            self._version, embedded.embedding_qd, embedded.features_qf, fact
+        )
         predictions: list[Prediction] | None = await self._predictor.call(
             request, timeout_s=ends_at - time.monotonic(), slow_call_s=slow_call_s
         )
         if predictions is None:
             raise RemoteCallError("predictor", "of another bank")
-        return predictions
+        return [replace(prediction, fact=fact) for prediction in predictions]

@@ -57,6 +57,11 @@ class RequestGroup:
         return [request.text for request in self.requests]
 
     @property
+    def metadata(self) -> Mapping[str, str]:
+        """What is known of the prompts, by name."""
+        return self.requests[0].options.metadata
+
+    @property
     def has_user_text(self) -> bool:
         """Whether the texts are those of users; a chat without one is alone in its request."""
         return all(request.has_user_text for request in self.requests)

@@ -36,6 +36,20 @@ Names = Annotated[
 ]
 
 
+MAX_FACTS = 16
+"""Most entries of ``metadata``, as of OpenAI's; also its longest name and value."""
+
+Metadata = Annotated[
+    dict[
+        Annotated[str, Field(min_length=1, max_length=64)],
+        Annotated[str, Field(max_length=512)],
+    ],
+    Field(max_length=MAX_FACTS),
+    BeforeValidator(lambda value: {} if value is None else value),
+]
+"""What the caller knows of a question, by name, as ``{"category": "law"}``."""
+
+
 class ObjectiveFields(BaseModel):
     """The fields of an `Objective` that a request or an operator may set."""
 
@@ -68,6 +82,9 @@ class RequestOptions(ObjectiveFields):
     """Time limit of the request."""
     session_id: Name | None = None
     """Requests of one session stay on one model."""
+    metadata: Metadata = Field(default_factory=dict)
+    """What is known of the question; the fact that the bank has learned replaces a guess. It says
+    what is asked, and nothing about what the caller may do."""
 
     @model_validator(mode="after")
     def _at_most_one_objective(self) -> "RequestOptions":

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from deployments.settings.preferences import PREHOC, ObjectiveFields, Strategy
+from deployments.settings.preferences import PREHOC, Metadata, ObjectiveFields, Strategy
 from deployments.telemetry import LogSettings
 from deployments.tracing import TracingSettings
 from deployments.upstream import RetrySettings, SamplingSettings, UpstreamSettings, upstream_name
@@ -89,6 +89,8 @@ class ApiKey(StrictModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False)
     """``printf %s KEY | sha256sum``."""
     requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    metadata: Metadata = Field(default_factory=dict)
+    """What is known of every question of this key that its request does not say."""
 
 
 ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/?#@\s*]+")

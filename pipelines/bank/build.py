@@ -13,6 +13,7 @@ from pipelines.embedding.encoder_actor import EncoderSpec
 from pipelines.terminal import Stages
 from scope.arms import select_arms
 from scope.bank import Bank, BankManifest
+from scope.columns import CATEGORY
 from scope.config import AnchorConfig
 from scope.embedding import MINILM, EmbedderSpec, resolve_model, text_features
 from scope.errors import BankError
@@ -37,6 +38,8 @@ class BankInputs:
     split: str | None = None
     sample: int | None = None
     on_too_long: str = REFUSE
+    fact: str = CATEGORY
+    """Field of the questions that holds their categories."""
     keep_prompts: bool = True
     embedder: str = MINILM
     revision: str | None = None
@@ -70,7 +73,9 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
     stages = stages or Stages()
     stages.plan("reading", *ASSEMBLING, "writing")
     stages.begin("reading")
-    questions = read_questions(inputs.questions, split=inputs.split, on_too_long=inputs.on_too_long)
+    questions = read_questions(
+        inputs.questions, split=inputs.split, on_too_long=inputs.on_too_long, fact=inputs.fact
+    )
     if inputs.sample is not None:
         questions = questions.sample(inputs.sample)
     stages.advance(len(questions))
@@ -84,6 +89,7 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
     encoder = EncoderSpec(inputs.embedder, inputs.revision, inputs.config.encoder, inputs.cache)
     anchors = inputs.config.anchors or AnchorConfig()
     bank = assemble_bank(questions, outcomes, models, encoder, anchors, stages)
+    bank = replace(bank, fact=inputs.fact)
     if not inputs.keep_prompts:
         bank = replace(bank, prompts=None, gold_answers=(None,) * len(questions))
     stages.begin("writing")

@@ -31,6 +31,7 @@ from pipelines.commands.options import (
 from pipelines.terminal import choice_table, err, out, progress
 from scope import EMBEDDED_BANK
 from scope.bank import Bank, load_bank, read_manifest
+from scope.columns import CATEGORY
 from scope.embedding import MINILM
 from scope.errors import BankIntegrityError
 from scope.questions import REFUSE
@@ -72,6 +73,9 @@ def build(
         typer.Option(min=1, help="Only this many questions, drawn by hashes of ids."),
     ] = None,
     on_too_long: OnTooLong = REFUSE,
+    fact: Annotated[
+        str, typer.Option(help="Field of the questions that callers may know, as tenant.")
+    ] = CATEGORY,
     embedder: Annotated[
         str, typer.Option(help="Embedder: the default, a folder, or a Hugging Face name.")
     ] = MINILM,
@@ -96,6 +100,7 @@ def build(
         split=None if dataset else split,
         sample=sample,
         on_too_long=on_too_long,
+        fact=fact,
         keep_prompts=not drop_prompts,
         embedder=embedder,
         revision=revision,

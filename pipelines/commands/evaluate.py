@@ -10,7 +10,7 @@ import typer
 
 from pipelines.bank import load_bank_for_pool
 from pipelines.commands.evaluate_reasoners import parse_reasoners, read_reasoner, reasoner_table
-from pipelines.commands.options import Json, Pool, Prices
+from pipelines.commands.options import Json, KnownFact, Pool, Prices
 from pipelines.config import JobConfig
 from pipelines.terminal import err, out, progress, table
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS
@@ -71,6 +71,7 @@ def evaluate_bank(
             "repeatable.",
         ),
     ] = None,
+    known_fact: KnownFact = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap and the networks.")] = 0,
     alpha: Annotated[float, typer.Option(help="0 to 1, of predictions.json and --reasoner.")] = 0.6,
     limit: Annotated[
@@ -96,7 +97,7 @@ def evaluate_bank(
             read_reasoner(name, folder, test_set, fitted.model_ids)
             for name, folder in parse_reasoners(reasoner or ())
         ]
-        predictions = predict_test_set(fitted, test_set, settings.anchors)
+        predictions = predict_test_set(fitted, test_set, settings.anchors, known_fact=known_fact)
         entries = _entries(fitted, test_set, predictions, alpha)
         stages.advance(len(test_set.ids))
         stages.begin("fitting baselines", N_STEPS)

@@ -155,6 +155,13 @@ Replicas = Annotated[
     str | None,
     typer.Option(metavar="N|MIN,MAX", help="Encoder processes: maximum, or minimum and maximum."),
 ]
+KnownFact = Annotated[
+    bool,
+    typer.Option(
+        "--known-fact",
+        help="The category of each question, or the fact that the bank was built with, is known.",
+    ),
+]
 NumGpus = Annotated[float | None, typer.Option(help="GPUs of one encoder process.")]
 OnTooLong = Annotated[
     str,

@@ -9,6 +9,7 @@ from pipelines.commands.options import (
     Checkpoint,
     Dataset,
     Json,
+    KnownFact,
     LlmReplicas,
     NoCache,
     NumGpus,
@@ -52,6 +53,7 @@ def predict(
     prices: Prices = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions.")] = None,
     on_too_long: OnTooLong = REFUSE,
+    known_fact: KnownFact = False,
     config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
     replicas: Replicas = None,
     num_gpus: NumGpus = None,
@@ -83,6 +85,8 @@ def predict(
     )
     if router is not None or predictor == "router":
         folder = _router_folder(router, predictor, models, prices, flags)
+        if known_fact:
+            raise ConfigError("--known-fact is for a bank; a learned router reads texts only")
         from pipelines.predict.learned import RouterInputs, predict_by_router
 
         asked = RouterInputs(
@@ -110,6 +114,7 @@ def predict(
         cache=None if no_cache else cache_folder(),
         reasoner=reasoner,
         on_too_long=on_too_long,
+        known_fact=known_fact,
     )
     with progress(as_json=as_json) as stages:
         summary = run(inputs, output, fresh=fresh, stages=stages)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.finetune.job import FinetuneJob, PolicySettings
-from pipelines.finetune.reward import group_rewards
+from pipelines.finetune.reward import group_rewards, length_reward
 from pipelines.finetune.trainer import (
     common_arguments,
     load_network,
@@ -173,7 +173,7 @@ class GroupReward:
             ]
             rewards += np.mean(by_model, axis=0).tolist()
         if "log_metric" in extra:
-            self._log(replies, extra["log_metric"])
+            self._log(replies, correct, tokens, extra["log_metric"])
         return rewards
 
     def _parse(self, text: str, n_models: int) -> list[ParsedReply]:
@@ -181,13 +181,31 @@ class GroupReward:
         return parse_pool_reply(text, n_models) if self._is_pool else [parse_reply(text)]
 
     @staticmethod
-    def _log(replies: list[list[ParsedReply]], log_metric: Callable[[str, float], None]) -> None:
-        """Log the share of answers that can be parsed, and that of yes among them."""
-        stated = [reply.correct for of_models in replies for reply in of_models]
-        answers = [answer for answer in stated if answer is not None]
-        log_metric("parsed", len(answers) / len(stated))
+    def _log(
+        replies: list[list[ParsedReply]],
+        correct: Sequence[Sequence[float]],
+        tokens: Sequence[Sequence[float]],
+        log_metric: Callable[[str, float], None],
+    ) -> None:
+        """Log the parts of the reward: answers that can be parsed, are yes, are right, lengths."""
+        cells = [
+            cell
+            for of_models in zip(replies, correct, tokens, strict=True)
+            for cell in zip(*of_models, strict=True)
+        ]
+        answers = [(reply.correct, right) for reply, right, _ in cells if reply.correct is not None]
+        lengths = [
+            length_reward(reply.tokens, actual)
+            for reply, _, actual in cells
+            if reply.tokens is not None
+        ]
+        log_metric("parsed", len(answers) / len(cells))
         if answers:
-            log_metric("yes", sum(answers) / len(answers))
+            log_metric("yes", float(np.mean([is_yes for is_yes, _ in answers])))
+            right = [outcome if is_yes else 1 - outcome for is_yes, outcome in answers]
+            log_metric("right", float(np.mean(right)))
+        if lengths:
+            log_metric("length", float(np.mean(lengths)))
 
     def probabilities(
         self, prompts: Sequence[str], completion_ids: Sequence[Sequence[int]]

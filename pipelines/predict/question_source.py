@@ -31,15 +31,19 @@ class QuestionSource:
     prompts: tuple[str, ...] | None
     """Texts; None for labelled questions whose texts are not needed."""
     labelled: LabelledQuestions | None
+    known_facts: tuple[str, ...] | None = None
+    """What is known of each question, a value of the bank's fact; None: it is guessed."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the ids, and of the texts or vectors, in their order."""
+        """SHA-256 of the ids, of the texts or vectors, and of what is known, in their order."""
         digest = hashlib.sha256(json.dumps(self.ids).encode())
         if self.labelled is None:
             digest.update(json.dumps(self.prompts).encode())
         else:
             digest.update(self.labelled.version.encode())
+        if self.known_facts is not None:
+            digest.update(json.dumps(self.known_facts).encode())
         return digest.hexdigest()
 
     @property
@@ -51,6 +55,8 @@ class QuestionSource:
         self, bank: Bank, encoder: EncoderSpec, rows_of: Mapping[int, IntArray], stages: Stages
     ) -> Dataset:
         """Return one block per shard with the columns ``shard``, ``row`` and ``question_id``.
+
+        Questions of which something is known also have ``fact``.
 
         Raw questions also have ``prompt``, ``embedding`` and ``error`` (why there is no embedding).
         Labelled questions have ``self_anchor``, their own index in `bank` or -1, since an anchor
@@ -74,6 +80,9 @@ class QuestionSource:
             }
             for shard, rows in rows_of.items()
         ]
+        if self.known_facts is not None:
+            for block in blocks:
+                block["fact"] = pa.array([self.known_facts[row] for row in block["row"]])
         if self.labelled is None:
             return dataset_with_embeddings(
                 self.prompts or (), blocks, encoder, bank.embedder.dimension, stages
@@ -108,6 +117,7 @@ def question_source(
     *,
     texts: bool = False,
     on_too_long: str = REFUSE,
+    known_fact: bool = False,
 ) -> QuestionSource:
     """Read the questions and check that they share the embedding space of the bank.
 
@@ -118,22 +128,29 @@ def question_source(
     bank : Bank
     texts : bool
         Also read the texts of labelled questions.
+    known_fact : bool
+        Also read what is known of each question, the field that `Bank.fact` names.
 
     Raises
     ------
     ConfigError
-        If `texts` is set and the labelled questions have none.
+        If `texts` is set and the labelled questions have none, or `known_fact` and no question
+        has a value that the bank has learned.
     """
     if isinstance(query, Path) and is_bank(query):
         if split is not None:
             raise ConfigError(f"{query} is a bank and has no splits; drop --split")
         labelled = LabelledQuestions.open(query).head(limit)
         check_embedder(bank.embedder, labelled.embedder)
-        return QuestionSource(labelled.ids, labelled.texts() if texts else None, labelled)
-    questions = read_questions(query, split=split, limit=limit, on_too_long=on_too_long)
+        facts = bank.learned_facts(labelled.facts(), str(query)) if known_fact else None
+        return QuestionSource(labelled.ids, labelled.texts() if texts else None, labelled, facts)
+    questions = read_questions(
+        query, split=split, limit=limit, on_too_long=on_too_long, fact=bank.fact
+    )
     _, revision = resolve_model(bank.embedder.name, bank.embedder.revision)
     check_embedder(bank.embedder, bank.embedder.model_copy(update={"revision": revision}))
-    return QuestionSource(questions.ids, questions.prompts, None)
+    facts = bank.learned_facts(questions.categories, str(query)) if known_fact else None
+    return QuestionSource(questions.ids, questions.prompts, None, facts)
 
 
 def check_embedder(bank: EmbedderSpec, other: EmbedderSpec) -> None:

@@ -77,6 +77,8 @@ class PredictInputs:
     """The reasoner to query; None: predict from the anchors alone."""
     on_too_long: str = REFUSE
     """What is done with prompts above the limit."""
+    known_fact: bool = False
+    """Whether the bank's fact, as the category, of each question is known."""
 
 
 def predict(
@@ -122,6 +124,7 @@ def predict(
         bank,
         texts=texts,
         on_too_long=inputs.on_too_long,
+        known_fact=inputs.known_fact,
     )
     if reasoner is not None and source.bank_path is not None:
         check_held_out(source.prompts or (), reasoner.config.checkpoint, str(source.bank_path))

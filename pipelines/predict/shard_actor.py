@@ -51,8 +51,9 @@ class ShardActor:
         embedding_qd, features_qf, errors = self._embeddings(batch)
         good_q = np.array([not error for error in errors])
         self_index_q = batch["self_anchor"][good_q] if "self_anchor" in batch else None
+        facts = np.array(batch["fact"], dtype=object)[good_q] if "fact" in batch else None
         estimates, near = self._predictor.predict(
-            embedding_qd[good_q], features_qf[good_q], self_index_q
+            embedding_qd[good_q], features_qf[good_q], self_index_q, facts
         )
         answer_column: dict[str, pa.Array] = {}
         if self._task.answers is not None:

@@ -1,5 +1,6 @@
 """An anchor bank: questions with known outcomes of every model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,10 +12,11 @@ from scope.bank.forecast_choice import ForecastChoice
 from scope.bank.lineage import LineageStep
 from scope.bank.reference_population import ReferencePopulation
 from scope.bank.routing_gain import RoutingGain
+from scope.columns import CATEGORY
 from scope.config import AnchorConfig, StrictModel
 from scope.embedding import EmbedderSpec, norms
-from scope.errors import BankError, ConfigError
-from scope.forecast import Forecaster
+from scope.errors import BankError, ConfigError, join_names
+from scope.forecast import CategoryLabels, Forecaster
 from scope.fusion import CalibratedReasoner
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec, indices_of
@@ -38,6 +40,8 @@ class BankManifest(StrictModel):
     """None: the bank's forecaster if it has one, else the kNN estimate."""
     routing_gain: RoutingGain | None = None
     """None in a bank that was not fitted, or has too few anchors with all outcomes."""
+    fact: str = CATEGORY
+    """What the categories of the questions are."""
     lineage: tuple[LineageStep, ...] = ()
     """The commands that made the bank, oldest first."""
 
@@ -71,6 +75,9 @@ class Bank:
     reasoner : CalibratedReasoner or None
         The reasoner that the bank was fitted for, with the weights of its answers; None if
         there is none.
+    fact : str
+        What `categories` are: ``category``, or another fact that callers may know of a question, as
+        ``tenant`` or ``language``.
     version : str
         Digest of the manifest; empty for a bank that was never saved.
     """
@@ -89,6 +96,7 @@ class Bank:
     choice: ForecastChoice | None = None
     routing_gain: RoutingGain | None = None
     reasoner: CalibratedReasoner | None = None
+    fact: str = CATEGORY
     version: str = ""
 
     def __post_init__(self) -> None:
@@ -109,6 +117,35 @@ class Bank:
     def anchor_config(self) -> AnchorConfig:
         """Settings of the anchor predictor: of the reference population, else the defaults."""
         return self.reference.config if self.reference else AnchorConfig()
+
+    @property
+    def fact_values(self) -> Mapping[str, int]:
+        """Indices of the values of `fact` that the forecaster has learned means of.
+
+        They have enough anchors; another value says nothing, as if it were not known.
+        """
+        if self.forecaster is None:
+            return {}
+        fitted = [self.categories[anchor] for anchor in self.forecaster.anchor_index_n]
+        index_of = CategoryLabels.encode(fitted).index_of
+        return {value: index for value, index in index_of.items() if value}
+
+    def learned_facts(self, facts: tuple[str, ...], source: str) -> tuple[str, ...]:
+        """Return what is known of questions, if the bank has learned any of it.
+
+        Raises
+        ------
+        ConfigError
+            If it has not: what is known would change nothing.
+        """
+        learned = self.fact_values
+        if learned.keys().isdisjoint(facts):
+            known = join_names(sorted(learned)) if learned else "none"
+            raise ConfigError(
+                f"{source} has no question whose {self.fact} the bank has learned from 20 anchors "
+                f"or more ({known}), so that nothing is known; drop --known-fact"
+            )
+        return facts
 
     def select_models(self, wanted: tuple[str, ...]) -> "Bank":
         """Return the bank of a pool: its models only, in its order.

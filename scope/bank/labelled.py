@@ -73,6 +73,11 @@ class LabelledQuestions:
         prompts = pq.read_table(self.path / QUESTIONS, columns=["prompt"])["prompt"]
         return tuple(prompts.to_pylist()[: len(self.ids)])
 
+    def facts(self) -> tuple[str, ...]:
+        """Return the category of each question."""
+        categories = pq.read_table(self.path / QUESTIONS, columns=["category"])["category"]
+        return tuple(categories.to_pylist()[: len(self.ids)])
+
     def outcomes(self, models: tuple[str, ...]) -> Outcomes | None:
         """Return the outcomes of `models` on these questions; None if none is known."""
         rows = read_outcomes_table(self.path / OUTCOMES)

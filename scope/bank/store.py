@@ -75,6 +75,7 @@ def save_bank(
                 files={file.name: sha256(file) for file in sorted(draft.iterdir())},
                 forecast_choice=bank.choice,
                 routing_gain=bank.routing_gain,
+                fact=bank.fact,
                 lineage=lineage,
             )
             write_json(draft / MANIFEST, manifest.model_dump(mode="json"))
@@ -217,6 +218,7 @@ def _read_files(path: Path, manifest: BankManifest) -> Bank:
             str(path / OUTCOMES),
         ),
         embedder=manifest.embedder,
+        fact=manifest.fact,
         reference=_read_reference(path, manifest),
         choice=manifest.forecast_choice,
         routing_gain=manifest.routing_gain,

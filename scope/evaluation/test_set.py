@@ -23,6 +23,7 @@ class EvaluationSet:
     ----------
     ids : tuple of str
     prompts : tuple of str, or None
+    categories : tuple of str
     embedding_qd : ndarray of shape (n_questions, n_dimensions)
     features_qf : ndarray of shape (n_questions, n_features)
     truth : GroundTruth
@@ -32,6 +33,7 @@ class EvaluationSet:
 
     ids: tuple[str, ...]
     prompts: tuple[str, ...] | None
+    categories: tuple[str, ...]
     embedding_qd: Float32Array
     features_qf: FloatArray
     truth: GroundTruth
@@ -71,6 +73,7 @@ class EvaluationSet:
         test_set = cls(
             tuple(questions.ids[q] for q in order),
             questions.prompts and tuple(questions.prompts[q] for q in order),
+            tuple(questions.categories[q] for q in order),
             questions.embedding_ad[order],
             questions.features_af[order],
             GroundTruth(truth.correct_qm[order], truth.cost_usd_qm[order]),

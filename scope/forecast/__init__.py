@@ -3,9 +3,9 @@
 from scope.forecast.anchor_selection import AnchorSelection, select_anchors
 from scope.forecast.categories import (
     CategoryClassifier,
+    CategoryLabels,
     TextFeatureScaler,
     classifier_inputs,
-    encode_labels,
 )
 from scope.forecast.forecast import TOKEN_QUANTILES, Forecast
 from scope.forecast.forecaster import Forecaster, Head, mean_top_similarity
@@ -27,6 +27,7 @@ __all__ = [
     "TOKEN_QUANTILES",
     "AnchorSelection",
     "CategoryClassifier",
+    "CategoryLabels",
     "Forecast",
     "Forecaster",
     "GaussianProcess",
@@ -39,7 +40,6 @@ __all__ = [
     "TransferModel",
     "classifier_inputs",
     "effective_sample_size",
-    "encode_labels",
     "kernel_features",
     "mean_top_similarity",
     "measured_anchors",

@@ -1,7 +1,7 @@
 """Scaled text features of a question, and a classifier of its category."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,22 +96,34 @@ def classifier_inputs(embedding_qd: Float32Array, form_qf: Float32Array) -> Floa
     return np.hstack([embedding_qd * scale, form_qf], dtype=np.float32)
 
 
-def encode_labels(categories: Sequence[str]) -> tuple[IntArray, int]:
-    """Return the categories of anchors as indices; those below `MIN_CATEGORY_SIZE` share one.
+@dataclass(frozen=True, slots=True)
+class CategoryLabels:
+    """The categories of anchors as indices; those below `MIN_CATEGORY_SIZE` share one.
 
-    Returns
-    -------
+    Attributes
+    ----------
     label_a : ndarray of shape (n_anchors,)
     n_categories : int
+    index_of : mapping of str to int
+        Of the categories that have an index of their own.
 
     Examples
     --------
-    >>> encode_labels(["law"] * 20 + ["chess"])[0][-2:].tolist()
-    [1, 0]
+    >>> labels = CategoryLabels.encode(["law"] * 20 + ["chess"])
+    >>> labels.label_a[-2:].tolist(), labels.index_of
+    ([1, 0], {'law': 1})
     """
-    size = Counter(categories)
-    common = sorted(name for name, n in size.items() if n >= MIN_CATEGORY_SIZE)
-    index_of = {name: index for index, name in enumerate(common, 1)}
-    label_a = np.array([index_of.get(name, 0) for name in categories], dtype=np.int64)
-    kept, label_a = np.unique(label_a, return_inverse=True)
-    return label_a, len(kept)
+
+    label_a: IntArray
+    n_categories: int
+    index_of: Mapping[str, int]
+
+    @classmethod
+    def encode(cls, categories: Sequence[str]) -> "CategoryLabels":
+        """Return the labels of the categories, of which each anchor has one."""
+        size = Counter(categories)
+        common = sorted(name for name, n in size.items() if n >= MIN_CATEGORY_SIZE)
+        first = int(len(common) < len(size))
+        index_of = {name: index for index, name in enumerate(common, first)}
+        label_a = np.array([index_of.get(name, 0) for name in categories], dtype=np.int64)
+        return cls(label_a, first + len(common), index_of)

@@ -82,7 +82,11 @@ class Forecaster:
     loo_log_length_nm: FloatArray
 
     def predict(
-        self, embedding_qd: Float32Array, features_qf: FloatArray, self_index_q: IntArray
+        self,
+        embedding_qd: Float32Array,
+        features_qf: FloatArray,
+        self_index_q: IntArray,
+        category_q: IntArray | None = None,
     ) -> Forecast:
         """Predict questions one by one; the predictions of fitted anchors are leave-one-out.
 
@@ -92,14 +96,20 @@ class Forecaster:
         features_qf : ndarray of shape (n_questions, n_features)
         self_index_q : ndarray of shape (n_questions,)
             Index in the bank of a question that is an anchor, else -1.
+        category_q : ndarray of shape (n_questions,), optional
+            Index of the known category of a question, or -1. It replaces the guess in the
+            category means, not in the kernel, whose anchors have guesses.
         """
+        category_q = np.full(len(self_index_q), -1) if category_q is None else category_q
         row_q = self._row_of(self_index_q)
         fitted_q = row_q >= 0
         p_qm = self.loo_p_nm[row_q]
         length_qm = self.loo_log_length_nm[row_q]
         in_distribution_q = np.ones(len(row_q))
         if not fitted_q.all():
-            new = self._predict_new(embedding_qd[~fitted_q], features_qf[~fitted_q])
+            new = self._predict_new(
+                embedding_qd[~fitted_q], features_qf[~fitted_q], category_q[~fitted_q]
+            )
             p_qm[~fitted_q], length_qm[~fitted_q], in_distribution_q[~fitted_q] = new
         tokens_uqm = np.exp(length_qm) * self.smearing_um[:, None, :]
         return Forecast(p_qm.clip(MIN_P, 1 - MIN_P), tokens_uqm, in_distribution_q)
@@ -122,23 +132,30 @@ class Forecaster:
         )
         return np.where(self.anchor_index_n[row_q] == self_index_q, row_q, -1)
 
-    def _predict_new(self, embedding_qd: Float32Array, features_qf: FloatArray) -> list[FloatArray]:
+    def _predict_new(
+        self, embedding_qd: Float32Array, features_qf: FloatArray, category_q: IntArray
+    ) -> list[FloatArray]:
         """Return probability, log length and in-distribution score of other questions."""
         form_qf = self.form.transform(features_qf)
         # One by one: the last bits of a matrix product depend on its shape, on most processors
         # also on the row, and a decision must not depend on the batch.
         rows = [slice(q, q + 1) for q in range(len(embedding_qd))]
-        parts = [self._predict_one(embedding_qd[row], form_qf[row]) for row in rows]
+        parts = [
+            self._predict_one(embedding_qd[row], form_qf[row], int(category_q[row.start]))
+            for row in rows
+        ]
         return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
     def _predict_one(
-        self, embedding_1d: Float32Array, form_1f: Float32Array
+        self, embedding_1d: Float32Array, form_1f: Float32Array, category: int
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         posterior_1c = self.categories.predict_proba(classifier_inputs(embedding_1d, form_1f))
         similarity_1b = self.kernel.similarity(embedding_1d, kernel_features(form_1f, posterior_1c))
         in_distribution_1 = np.minimum(
             mean_top_similarity(similarity_1b) / self.in_distribution_threshold, 1.0
         )
+        if category >= 0:
+            posterior_1c = np.eye(posterior_1c.shape[1], dtype=np.float32)[[category]]
         p_1m, length_1m = (
             head.predict(similarity_1b, posterior_1c) for head in (self.correct, self.length)
         )

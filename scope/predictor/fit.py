@@ -13,6 +13,7 @@ from scope.errors import BankError
 from scope.forecast import (
     TOKEN_QUANTILES,
     CategoryClassifier,
+    CategoryLabels,
     Forecaster,
     GaussianProcess,
     Head,
@@ -20,7 +21,6 @@ from scope.forecast import (
     KernelEigen,
     TextFeatureScaler,
     classifier_inputs,
-    encode_labels,
     kernel_features,
     mean_top_similarity,
     measured_anchors,
@@ -132,7 +132,8 @@ class _CategoryFit:
 
     @classmethod
     def fit(cls, bank: Bank, anchor_n: IntArray, input_ni: Float32Array) -> "_CategoryFit":
-        label_n, n_categories = encode_labels([bank.categories[anchor] for anchor in anchor_n])
+        labels = CategoryLabels.encode([bank.categories[anchor] for anchor in anchor_n])
+        label_n, n_categories = labels.label_a, labels.n_categories
         fold_n = np.array([zlib.crc32(bank.ids[anchor].encode()) % N_FOLDS for anchor in anchor_n])
         posterior_nc = np.full((len(anchor_n), n_categories), 1 / n_categories, dtype=np.float32)
         for others_n, these_n in _folds(fold_n):

@@ -1,6 +1,7 @@
 """Predict correctness, tokens and cost of every model from a bank."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,6 +82,7 @@ class AnchorPredictor:
         self._n_neighbours = math.ceil(self._config.n_neighbours / measured)
         self._knn = KNNForecaster(bank.outcomes, self._config)
         self._forecaster = bank.forecaster if self._config.use_forecaster else None
+        self._fact_values = bank.fact_values if self._forecaster else {}
         chosen = bank.choice.chosen if bank.choice else "process"
         self._chosen = forecast or chosen
         self._cosine_threshold = (
@@ -93,6 +95,7 @@ class AnchorPredictor:
         embedding_qd: Float32Array,
         features_qf: FloatArray,
         self_index_q: IntArray | None = None,
+        known_facts: Sequence[str | None] | None = None,
     ) -> tuple[Estimates, Neighbours]:
         """Predict every model of the bank on every question.
 
@@ -105,6 +108,9 @@ class AnchorPredictor:
         self_index_q : ndarray of shape (n_questions,), optional
             Index in the bank of a question that is an anchor, which is then left out of
             its own prediction; -1 for other questions.
+        known_facts : sequence of str or None, optional
+            What is known of each question, a value of the bank's fact, as its category; None, and
+            a value that is not in `Bank.fact_values`: it is guessed.
 
         Returns
         -------
@@ -113,12 +119,17 @@ class AnchorPredictor:
             The `N_REPORTED_ANCHORS` nearest.
         """
         self_index_q = np.full(len(embedding_qd), -1) if self_index_q is None else self_index_q
+        category_q = np.full(len(embedding_qd), -1)
+        if known_facts is not None:
+            category_q[:] = [self._fact_values.get(fact or "", -1) for fact in known_facts]
         chunks = [
             slice(start, start + CHUNK_QUESTIONS)
             for start in range(0, max(len(embedding_qd), 1), CHUNK_QUESTIONS)
         ]
         parts = [
-            self._predict_chunk(embedding_qd[rows], features_qf[rows], self_index_q[rows])
+            self._predict_chunk(
+                embedding_qd[rows], features_qf[rows], self_index_q[rows], category_q[rows]
+            )
             for rows in chunks
         ]
         estimates, neighbours = zip(*parts, strict=True)
@@ -128,12 +139,19 @@ class AnchorPredictor:
         )
 
     def _predict_chunk(
-        self, embedding_qd: Float32Array, features_qf: FloatArray, self_index_q: IntArray
+        self,
+        embedding_qd: Float32Array,
+        features_qf: FloatArray,
+        self_index_q: IntArray,
+        category_q: IntArray,
     ) -> tuple[Estimates, Neighbours]:
         near = self._neighbours(embedding_qd, self_index_q)
         weight_qk = similarity_weights(near.similarity_qk, self._config.similarity_power)
+        fitted = None
+        if self._forecaster is not None:
+            fitted = self._forecaster.predict(embedding_qd, features_qf, self_index_q, category_q)
         forecast = self._forecast(
-            embedding_qd, features_qf, self_index_q, near.similarity_qk, weight_qk, near.anchor_qk
+            fitted, embedding_qd, self_index_q, near.similarity_qk, weight_qk, near.anchor_qk
         )
         correct_qkm = self._bank.outcomes.correct_am[near.anchor_qk]
         strength_qm = effective_sample_size(weight_qk, correct_qkm) + self._config.prior_strength
@@ -156,23 +174,22 @@ class AnchorPredictor:
 
     def _forecast(
         self,
+        fitted: Forecast | None,
         embedding_qd: Float32Array,
-        features_qf: FloatArray,
         self_index_q: IntArray,
         similarity_qk: FloatArray,
         weight_qk: FloatArray,
         anchor_qk: IntArray,
     ) -> Forecast:
         """Return the forecast, blended with the kNN estimate if out of distribution."""
-        if self._forecaster is None:
+        if fitted is None:
             in_distribution_q = self._cosine_in_distribution(similarity_qk, self_index_q)
             # A zero vector stands for a text that was not embedded.
             in_distribution_q[~embedding_qd.any(axis=1)] = np.nan
             return self._knn.predict(weight_qk, anchor_qk, in_distribution_q)
-        forecast = self._forecaster.predict(embedding_qd, features_qf, self_index_q)
-        ood = np.flatnonzero(forecast.in_distribution_q < 1)
-        forecast = forecast.blend_out_of_distribution(
-            self._knn.predict(weight_qk[ood], anchor_qk[ood], forecast.in_distribution_q[ood]),
+        ood = np.flatnonzero(fitted.in_distribution_q < 1)
+        forecast = fitted.blend_out_of_distribution(
+            self._knn.predict(weight_qk[ood], anchor_qk[ood], fitted.in_distribution_q[ood]),
             ood,
         )
         if self._chosen == "process":

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from scope.columns import CATEGORY
 from scope.errors import QuestionError
 from scope.questions.prompts import (
     REFUSE,
@@ -81,11 +82,12 @@ def read_questions(
     split: str | None = None,
     limit: int | None = None,
     on_too_long: str = REFUSE,
+    fact: str = CATEGORY,
 ) -> Questions:
     """Read questions as `iter_questions` does, at most the first `limit`.
 
     Prompts above the limit are refused, or with `on_too_long` ``cut`` or ``skip`` cut or left
-    out, which a `LongPromptWarning` says.
+    out, which a `LongPromptWarning` says. `fact` is the field that holds their categories.
 
     Raises
     ------
@@ -93,7 +95,7 @@ def read_questions(
         As in `iter_questions`, and if there is no question.
     """
     long_prompts = LongPrompts(on_too_long)
-    rows = iter_questions(source, split=split, long_prompts=long_prompts)
+    rows = iter_questions(source, split=split, long_prompts=long_prompts, fact=fact)
     questions = tuple(islice(rows, limit))
     long_prompts.warn(source)
     if not questions:
@@ -107,6 +109,7 @@ def iter_questions(
     *,
     split: str | None = None,
     long_prompts: LongPrompts | None = None,
+    fact: str = CATEGORY,
 ) -> Iterator[Question]:
     """Yield the questions of a file, a folder of files, or a data set.
 
@@ -122,6 +125,8 @@ def iter_questions(
         Keep only rows whose ``split`` has this value.
     long_prompts : LongPrompts, optional
         What is done with prompts above the limit; None: they are refused.
+    fact : str
+        Field in place of ``category``.
 
     Raises
     ------
@@ -136,7 +141,7 @@ def iter_questions(
         row = unwrapped(source_row.row, location)
         if split is not None and row.get("split") != split:
             continue
-        question = _parse_question(row, location, long_prompts)
+        question = _parse_question(row, location, long_prompts, fact)
         if question is None:
             continue
         digest = hashlib.sha256(question.prompt.encode()).digest()
@@ -147,7 +152,9 @@ def iter_questions(
         yield question
 
 
-def _parse_question(row: Row, location: str, long_prompts: LongPrompts) -> Question | None:
+def _parse_question(
+    row: Row, location: str, long_prompts: LongPrompts, fact: str
+) -> Question | None:
     """Return the question of one row; None if it is too long and left out."""
     question_id = _field(row, ID_FIELDS, location)
     if not isinstance(question_id, str | int) or isinstance(question_id, bool):
@@ -160,7 +167,7 @@ def _parse_question(row: Row, location: str, long_prompts: LongPrompts) -> Quest
     return Question(
         str(question_id),
         prompt,
-        row_text(row, ("category",), where) or "",
+        row_text(row, (fact,), where) or "",
         row_text(row, GOLD_FIELDS, where),
         row_text(row, ("grader",), where),
         row_text(row, REFERENCE_FIELDS, where),

@@ -130,7 +130,11 @@ def evaluate(
 
 
 def predict_test_set(
-    bank: Bank, test_set: EvaluationSet, config: AnchorConfig | None = None
+    bank: Bank,
+    test_set: EvaluationSet,
+    config: AnchorConfig | None = None,
+    *,
+    known_fact: bool = False,
 ) -> Predictions:
     """Return our predictions for every question of the test set.
 
@@ -140,9 +144,19 @@ def predict_test_set(
     test_set : EvaluationSet
     config : AnchorConfig, optional
         Default: the configuration the bank was fitted with.
+    known_fact : bool
+        The categories of the questions are known.
+
+    Raises
+    ------
+    ConfigError
+        If `known_fact` and the bank has learned none of their categories.
     """
+    facts = None
+    if known_fact:
+        facts = bank.learned_facts(test_set.categories, "the labelled set")
     predictor = AnchorPredictor(bank, config)
-    estimates, _ = predictor.predict(test_set.embedding_qd, test_set.features_qf)
+    estimates, _ = predictor.predict(test_set.embedding_qd, test_set.features_qf, known_facts=facts)
     return Predictions(test_set.ids, bank.model_ids, estimates)
 
 

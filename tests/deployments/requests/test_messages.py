@@ -105,7 +105,7 @@ def test_every_kind_of_mistake_has_words(kind):
             PromptBody,
             {"scope": {"alhpa": 1}},
             "scope.alhpa: unknown field; expected one of alpha, min_quality, max_cost_usd, "
-            "strategy, allowed_models, denied_models, deadline_ms, session_id",
+            "strategy, allowed_models, denied_models, deadline_ms, session_id and 1 more",
             id="a typo",
         ),
         pytest.param(

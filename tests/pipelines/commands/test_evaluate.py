@@ -142,6 +142,9 @@ def test_an_earlier_evaluation_is_replaced_only_when_asked(scope, banks, tmp_pat
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        pytest.param(
+            ["--known-fact"], "has learned from 20 anchors or more (none)", id="no fact is learned"
+        ),
         pytest.param(["--floor", "aera=1"], "'aera=1' names no known metric", id="metric"),
         pytest.param(["--floor", "auc=much"], "'auc=much' has no number", id="number"),
         pytest.param(["--ci"], "--ci has nothing to check", id="ci without a floor"),

@@ -66,6 +66,24 @@ def test_raw_questions_get_the_predictions_of_the_algorithm(scope, query_file, t
     assert [anchor["rank"] for anchor in similarity[0]["similar_anchors"]] == list(range(1, 11))
 
 
+def test_a_known_category_replaces_the_guess(scope, query_file, tmp_path):
+    """
+    Of the one question whose category is in the file; the others are guessed as before.
+    """
+    flags = ["--query-file", query_file]
+    assert scope("predict", *flags, "--output", tmp_path / "guessed")[0] == 0
+
+    code, _, _ = scope("predict", *flags, "--known-fact", "--output", tmp_path / "known")
+
+    guessed_qm, known_qm = (
+        load_predictions(tmp_path / name).predictions.estimates.p_correct_qm
+        for name in ("guessed", "known")
+    )
+    assert code == 0
+    np.testing.assert_array_equal(known_qm[[0, 2]], guessed_qm[[0, 2]])
+    assert np.abs(known_qm[1] - guessed_qm[1]).max() > 0.001
+
+
 def test_labelled_questions_bring_their_outcomes(scope, tmp_path):
     """
     A bank as query file: no text is embedded, planned and realised can be compared.

@@ -112,7 +112,7 @@ def endpoint(tmp_path_factory):
     bank = replace(bank, reference=predict_reference_population(bank, bank.anchor_config))
     saved(bank, folder / "bank")
     log = DecisionLog(LogSettings(folder=str(folder / "log"), max_file_mib=0.02), "Router#1")
-    exchange = RequestContext("route", "anyone", None, lambda _: None)
+    exchange = RequestContext("route", "anyone", None, lambda _: None, {})
     exchange.record_decisions(decided(folder, 0.9), [LoggedText(text) for text in questions.ids])
     for record in exchange.log_records(load_bank(folder / "bank").version):
         log.write(record)

@@ -48,6 +48,15 @@ def test_head_keeps_the_first_questions_with_their_outcomes(saved):
     np.testing.assert_array_equal(labelled.outcomes(("small",)).correct_am, [[1]])
 
 
+def test_facts_are_the_categories_of_the_questions(saved):
+    """
+    In the order of the ids.
+    """
+    bank, path = saved
+
+    assert LabelledQuestions.open(path).head(2).facts() == bank.categories[:2]
+
+
 def test_features_are_read_for_the_requested_rows(saved):
     """
     In their order, in half precision.

@@ -8,9 +8,9 @@ from scope.forecast.categories import (
     EMBEDDING_SCALE,
     INVERSE_REGULARISATION,
     CategoryClassifier,
+    CategoryLabels,
     TextFeatureScaler,
     classifier_inputs,
-    encode_labels,
 )
 
 
@@ -63,10 +63,12 @@ def test_labels_are_consecutive(categories, expected):
     """
     Categories of fewer than 20 anchors share one label.
     """
-    label_a, n_categories = encode_labels(categories)
+    labels = CategoryLabels.encode(categories)
 
-    assert label_a.tolist() == expected
-    assert n_categories == len(set(expected))
+    assert labels.label_a.tolist() == expected
+    assert labels.n_categories == len(set(expected))
+    own = {name: labels.label_a[categories.index(name)] for name in labels.index_of}
+    assert labels.index_of == own
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")

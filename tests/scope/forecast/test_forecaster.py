@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from scope import AnchorConfig, AnchorPredictor
 from scope.embedding.text_features import FEATURES
+from scope.forecast.categories import classifier_inputs
 from scope.forecast.forecaster import mean_top_similarity
 from scope.predictions import COLUMNS, MIN_P
 from scope.predictor.fit import fit_forecaster
@@ -77,6 +78,29 @@ def test_an_anchor_in_the_batch_does_not_change_other_predictions(fitted):
     np.testing.assert_array_equal(
         got.p_correct_qm[[1, 3]], bank.forecaster.loo_p_nm[[7, 0]].clip(MIN_P, 1 - MIN_P)
     )
+
+
+def test_a_known_category_replaces_the_guess_in_the_means_only(fitted):
+    """
+    The difference is that of the category means, weighted by the guess: the kernel stays.
+    """
+    bank, embedding_qd, features_qf = fitted
+    forecaster = bank.forecaster
+    guess_qc = forecaster.categories.predict_proba(
+        classifier_inputs(embedding_qd, forecaster.form.transform(features_qf))
+    )
+    none, known = np.full(40, -1), np.array([1] * 20 + [-1] * 20)
+
+    guessed = forecaster.predict(embedding_qd, features_qf, none, none)
+    got = forecaster.predict(embedding_qd, features_qf, none, known)
+
+    expected_qm = (np.eye(2)[[1] * 20] - guess_qc[:20]) @ forecaster.correct.category_cm
+    expected_qm = (guessed.p_correct_qm[:20] + expected_qm).clip(MIN_P, 1 - MIN_P)
+    inside = (guessed.p_correct_qm[:20] < 1 - MIN_P) & (guessed.p_correct_qm[:20] > MIN_P)
+    assert inside.any()
+    np.testing.assert_allclose(got.p_correct_qm[:20][inside], expected_qm[inside], atol=1e-5)
+    np.testing.assert_array_equal(got.p_correct_qm[20:], guessed.p_correct_qm[20:])
+    np.testing.assert_array_equal(got.tokens_uqm, guessed.tokens_uqm)
 
 
 def test_the_number_of_threads_changes_nothing(fitted):
