@@ -33,6 +33,7 @@ from scope.bank import bank_version, load_bank
 from scope.errors import ConfigError
 from scope.pool import load_pool
 from scope.reasoner import TEMPLATE_OF, PromptForm
+from scope.routing import finite_or_none
 from scope.text_files import read_text
 from scope.upstream import OPENROUTER
 
@@ -73,7 +74,7 @@ def data(
     what makes it likely; a row whose rationale gives the outcome away is dropped. Its replies are
     kept in OUTPUT.teacher, so that a run that was stopped repeats no call.
     """
-    from pipelines.finetune.make_data import DataOptions, count_rows, make_data
+    from pipelines.finetune.make_data import DataOptions, make_data, summarise
 
     chosen = next((known for known in get_args(PromptForm) if known == form), None)
     if chosen is None:
@@ -98,9 +99,17 @@ def data(
             made, taught = teaching.explain(made, stages, as_json=as_json)
         stages.begin("writing")
         made.save(output)
-    counts = count_rows(made)
-    facts = {**made.spec.model_dump(mode="json"), "rows": counts, "output": str(output)}
+    summary = summarise(made)
+    splits = {
+        split: {**found._asdict(), "share_right": finite_or_none(found.share_right)}
+        for split, found in summary.items()
+    }
+    facts = {**made.spec.model_dump(mode="json"), "splits": splits, "output": str(output)}
     if teaching is not None:
         facts["teaching"] = taught
-    listed = ", ".join(f"{n:,} of {split}" for split, n in counts.items())
-    print_result(facts, f"made {output}: prompts {listed}", as_json=as_json)
+    listed = "; ".join(
+        f"{split} {found.n_prompts:,}, {found.n_without_examples:,} without examples, right "
+        f"{found.share_right:.0%}"
+        for split, found in summary.items()
+    )
+    print_result(facts, f"made {output}: prompts of {listed}", as_json=as_json)

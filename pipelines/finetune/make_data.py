@@ -1,8 +1,9 @@
 """Make the training data of a reasoner from a bank."""
 
-from collections import Counter
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -92,10 +93,27 @@ def make_data(
     return FinetuneData(spec, template_text, bank.ids, prompts, splits, bank.outcomes, tuple(rows))
 
 
-def count_rows(data: FinetuneData) -> dict[Split, int]:
-    """Return the number of rows of each split."""
-    counts = Counter(data.splits[row.question] for row in data.rows)
-    return {split: counts[split] for split in ("train", "validation", "test")}
+class SplitSummary(NamedTuple):
+    """The prompts of one split."""
+
+    n_prompts: int
+    n_without_examples: int
+    share_right: float
+    """Mean outcome of the target models; NaN without a prompt."""
+
+
+def summarise(data: FinetuneData) -> dict[Split, SplitSummary]:
+    """Return what each split holds."""
+    summaries = dict[Split, SplitSummary]()
+    for split in ("train", "validation", "test"):
+        rows = data.rows_of(split)
+        outcomes = [data.outcomes.correct_am[row.question, m] for row in rows for m in row.columns]
+        summaries[split] = SplitSummary(
+            len(rows),
+            sum(not row.examples for row in rows),
+            float(np.mean(outcomes)) if outcomes else math.nan,
+        )
+    return summaries
 
 
 def _rows(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.finetune.data import FinetuneData, held_out_texts
-from pipelines.finetune.make_data import count_rows
+from pipelines.finetune.make_data import summarise
 from scope.errors import ConfigError
 from scope.traffic import NEAR_DUPLICATE
 from tests.factories.banks import bank_of, with_correct
@@ -116,7 +116,22 @@ def test_a_limit_is_of_questions_that_prompts_are_about():
 
     assert len({row.question for row in data.rows}) == 10
     assert len({example for row in data.rows for example in row.examples}) > 10
-    assert sum(count_rows(data).values()) == 20
+    assert sum(found.n_prompts for found in summarise(data).values()) == 20
+
+
+def test_each_split_is_summarised():
+    """
+    Of the first rows one lost its examples; the share right is the mean outcome of the rows.
+    """
+    data = training_data(bank_with_texts())
+    train = data.rows_of("train")
+    bare = replace(train[0], examples=())
+    data = replace(data, rows=(bare, *(row for row in data.rows if row is not train[0])))
+
+    summary = summarise(data)["train"]
+
+    outcomes = [data.outcomes.correct_am[row.question, row.columns[0]] for row in train]
+    assert summary == (len(train), 1, pytest.approx(np.mean(outcomes)))
 
 
 def test_a_folder_has_all_of_it(tmp_path):
