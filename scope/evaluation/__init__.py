@@ -20,6 +20,7 @@ from scope.evaluation.formatting import (
     split_interval,
 )
 from scope.evaluation.frontier_plot import MIXTURE_COLOUR, MODEL_COLOUR, OUR_COLOUR, plot_frontier
+from scope.evaluation.held_out_choice import N_FOLDS, hash_folds
 from scope.evaluation.leaderboard import (
     BudgetPoint,
     Leaderboard,
@@ -28,6 +29,7 @@ from scope.evaluation.leaderboard import (
     single_model_rows,
 )
 from scope.evaluation.metric_replicates import HIGHER_IS_BETTER, metric_replicates
+from scope.evaluation.model_differences import difference_r2
 from scope.evaluation.planned_cost import (
     PlannedVsRealised,
     choices_at,
@@ -41,7 +43,6 @@ from scope.evaluation.strategies import (
     LambdaSweep,
     Oracle,
     RandomMixtures,
-    RandomModel,
     ResampledOutcomes,
     ShuffledControl,
     Strategy,
@@ -55,6 +56,7 @@ __all__ = [
     "MIXTURE_COLOUR",
     "MODEL_COLOUR",
     "N_BINS",
+    "N_FOLDS",
     "N_REPLICATES",
     "N_SETTINGS",
     "OUR_COLOUR",
@@ -72,7 +74,6 @@ __all__ = [
     "PlannedVsRealised",
     "ProbabilityMetrics",
     "RandomMixtures",
-    "RandomModel",
     "ResampledOutcomes",
     "ShuffledControl",
     "SingleModelRow",
@@ -83,11 +84,13 @@ __all__ = [
     "auc_replicates",
     "bootstrap_weights",
     "choices_at",
+    "difference_r2",
     "forecast_qualities",
     "format_metric",
     "format_points",
     "format_share",
     "format_share_rounded",
+    "hash_folds",
     "is_defined",
     "log_loss",
     "metric_replicates",

@@ -19,13 +19,13 @@ from scope.evaluation import (
     Oracle,
     PlannedVsRealised,
     RandomMixtures,
-    RandomModel,
     ResampledOutcomes,
     ShuffledControl,
     SingleModelRow,
     Strategy,
     bootstrap_weights,
     forecast_qualities,
+    hash_folds,
     planned_vs_realised,
     select_questions,
     single_model_rows,
@@ -35,7 +35,7 @@ from scope.predictor import AnchorPredictor
 from scope.saving import AgainstReference, ReferenceRequest, evaluate_against_reference
 
 OURS, MIXTURE, ORACLE = "scope", "random mixture", "oracle"
-BEST_SINGLE, RANDOM, SHUFFLED = "best single model", "random model", "scope, shuffled"
+BEST_SINGLE, SHUFFLED = "best single model", "scope, shuffled"
 N_STEPS = len(BASELINES) + 1
 """Number of calls of `advance` by `evaluate`."""
 
@@ -193,6 +193,7 @@ def _outcomes(test_set: EvaluationSet, seed: int) -> ResampledOutcomes:
         test_set.truth.correct_qm[complete_q],
         test_set.truth.cost_usd_qm[complete_q],
         bootstrap_weights(int(complete_q.sum()), seed),
+        hash_folds(test_set.complete_ids),
     )
 
 
@@ -212,11 +213,10 @@ def _strategies(
     return {
         ours[0]: (ours[1], sweeps[OURS]),
         MIXTURE: (
-            "the best convex mixture, its weights fitted on these outcomes",
+            "the best convex mixture",
             RandomMixtures(),
         ),
         BEST_SINGLE: ("the best one within the budget for all questions", BestSingleModel()),
-        RANDOM: ("drawn uniformly for each question", RandomModel()),
         **{name: (note, sweeps[name]) for name, note in others},
         SHUFFLED: (
             "our decisions assigned to random questions",
