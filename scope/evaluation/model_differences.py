@@ -47,6 +47,39 @@ def difference_r2(
     return 1 - r2_r
 
 
+def difference_correlation(
+    first_qm: FloatArray, second_qm: FloatArray, weight_rq: FloatArray
+) -> FloatArray:
+    """Return the correlation of two arrays of model differences, centred as in `difference_r2`.
+
+    Parameters
+    ----------
+    first_qm, second_qm : ndarray of shape (n_questions, n_models)
+        Such as the outcomes of two questions each that are nearly the same; NaN is left out.
+    weight_rq : ndarray of shape (n_resamples, n_questions)
+
+    Returns
+    -------
+    ndarray of shape (n_resamples,)
+        In [-1, 1]; NaN where one of the two has no differences.
+
+    Examples
+    --------
+    >>> first = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> second = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]])
+    >>> difference_correlation(first, second, np.full((1, 4), 0.25)).round(3)
+    array([0.577])
+    """
+    first_qm, second_qm = without_question_means(first_qm, second_qm)
+    both_r, first_r, second_r = (
+        _sum_of_squares(value_qm, weight_rq)
+        for value_qm in (first_qm + second_qm, first_qm, second_qm)
+    )
+    product_r = np.where((first_r > 1e-12) & (second_r > 1e-12), first_r * second_r, np.nan)
+    correlation_r: FloatArray = (both_r - first_r - second_r) / (2 * np.sqrt(product_r))
+    return correlation_r
+
+
 def without_question_means(*value_qm: FloatArray) -> tuple[FloatArray, ...]:
     """Return arrays minus the mean of each question over the models that all of them know.
 

@@ -16,6 +16,7 @@ from scope.evaluation import (
     LambdaSweep,
     Leaderboard,
     LeaderboardRow,
+    NearDuplicates,
     Oracle,
     PlannedVsRealised,
     RandomMixtures,
@@ -26,6 +27,7 @@ from scope.evaluation import (
     bootstrap_weights,
     forecast_qualities,
     hash_folds,
+    near_duplicates,
     planned_vs_realised,
     select_questions,
     single_model_rows,
@@ -62,6 +64,8 @@ class Evaluation:
         Planned and realised accuracy and cost of settings of our router.
     quality : tuple of ForecastQuality
         Of the forecasts, ours first, on every cell with a known outcome.
+    near_duplicates : NearDuplicates
+        What a perfect reading of the questions could know.
     against_reference : AgainstReference or None
         None if no reference was named.
     """
@@ -77,6 +81,7 @@ class Evaluation:
     single_models: tuple[SingleModelRow, ...]
     planned_costs: tuple[PlannedVsRealised, ...]
     quality: tuple[ForecastQuality, ...]
+    near_duplicates: NearDuplicates
     against_reference: AgainstReference | None = None
 
     def row(self, name: str) -> LeaderboardRow:
@@ -183,6 +188,7 @@ def _compare(
             predictions.estimates.completion_tokens_qm,
             bootstrap_weights(len(test_set.ids), seed),
         ),
+        near_duplicates=near_duplicates(bank, test_set, predictions.estimates.p_correct_qm, seed),
     )
 
 

@@ -43,6 +43,7 @@ def to_html(evaluation: Evaluation) -> str:
         reference=section,
         reference_tables=reference_tables(section) if section else (),
         reference_notes=[f"{row.name}: {row.note}." for row in section.sweeps] if section else (),
+        near_duplicates=str(evaluation.near_duplicates),
         length=tables.length_error(evaluation),
         n_budgets=len(evaluation.budgets_usd_per_1k),
         n_replicates=f"{N_REPLICATES:,}",
