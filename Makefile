@@ -41,6 +41,7 @@ bench: $(STAMP)  ## speed as ratios, then quality; SCOPE_DATA names a folder of 
 	$(BIN)/python -m benchmarks.anchor_weights
 	$(BIN)/python -m benchmarks.forecaster
 	$(BIN)/python -m benchmarks.leaderboard
+	$(BIN)/python -m benchmarks.best_of_sweep
 	$(BIN)/python -m benchmarks.ablation
 	$(BIN)/python -m benchmarks.new_models
 	$(BIN)/python -m benchmarks.selective_query

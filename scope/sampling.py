@@ -9,5 +9,9 @@ def hash_sample(ids: Sequence[str], n: int) -> list[int]:
 
     The same ids give the same sample in any order and on any machine.
     """
-    order = sorted(range(len(ids)), key=lambda q: hashlib.sha256(ids[q].encode()).digest())
-    return sorted(order[:n])
+    return sorted(hash_order(ids)[:n])
+
+
+def hash_order(ids: Sequence[str]) -> list[int]:
+    """Return the indices of the ids in the order of their hashes."""
+    return sorted(range(len(ids)), key=lambda q: hashlib.sha256(ids[q].encode()).digest())

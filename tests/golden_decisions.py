@@ -109,7 +109,7 @@ def _metrics(row, quality):
         "area_high": row.area.high,
         "oracle_gap_closed": row.oracle_gap_closed.value,
         "mean_auc": quality.mean_auc.value,
-        "brier": pooled.brier.value,
+        "difference_r2": quality.difference_r2.value,
         "log_loss": pooled.log_loss.value,
         "ece": pooled.ece.value,
     }

@@ -52,6 +52,9 @@ MAY_IMPORT = {
         "scope scope.policy scope.bank scope.routing scope.predictor scope.evaluation "
         "scope.baselines scope.saving"
     ),
+    "scope.escalation": (
+        "scope scope.policy scope.bank scope.routing scope.predictor scope.evaluation"
+    ),
     "scope.reference": "scope scope.storage scope.forecast scope.routing",
     "scope.upstream": "scope scope.prices",
     "deployments.protocol": "",

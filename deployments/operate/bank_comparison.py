@@ -17,6 +17,7 @@ from scope.evaluation import (
     LambdaSweep,
     ResampledOutcomes,
     bootstrap_weights,
+    hash_folds,
 )
 from scope.policy import Choices
 from scope.predictor import AnchorPredictor, predict_reference_population
@@ -40,7 +41,8 @@ class BankComparison:
     accuracy_change, usd_per_1k_change : Interval
     change_at_same_cost : Interval
         Accuracy of the new bank at the mean cost of the old one: as `scope eval`, the best
-        setting of each at or under that cost. NaN where the new one cannot be so cheap.
+        setting of each at that cost, chosen on other questions. NaN where the new one cannot
+        be so cheap.
     left_out : tuple of str
         Arms of the two pools that cannot be compared: the questions have no outcomes of them.
     """
@@ -147,7 +149,10 @@ class _Side:
         reference = bank.reference or predict_reference_population(bank, bank.anchor_config)
         policy = objective.policy(fit_alpha_scale(reference, bank.models))
         outcomes = ResampledOutcomes.from_outcomes(
-            test_set.truth.correct_qm[kept_q], test_set.truth.cost_usd_qm[kept_q], weight_rq
+            test_set.truth.correct_qm[kept_q],
+            test_set.truth.cost_usd_qm[kept_q],
+            weight_rq,
+            hash_folds([test_set.ids[q] for q in np.flatnonzero(kept_q)]),
         )
         choices = policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm)
         sweep = LambdaSweep(estimates.p_correct_qm, estimates.cost_usd_qm)
@@ -171,7 +176,7 @@ class _RoutedQuestions:
         return self._mean(self.outcomes.cost_usd_qm)
 
     def sweep(self, budget_usd_rb: FloatArray) -> FloatArray:
-        """Return the best accuracy at or under a budget in each resample."""
+        """Return the accuracy at a budget in each resample."""
         # A sum of costs that is rounded down must not shut out the policy's own choices.
         budget_usd_rb = budget_usd_rb * (1 + 1e-9)
         curve = self.lambdas.evaluate_at(self.outcomes, budget_usd_rb)

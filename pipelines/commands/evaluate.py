@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import typer
 
 from pipelines.bank import load_bank_for_pool
+from pipelines.commands.evaluate_experiments import Experiments
 from pipelines.commands.evaluate_reasoners import parse_reasoners, read_reasoner, reasoner_table
 from pipelines.commands.options import Json, KnownFact, Pool, Prices
 from pipelines.config import JobConfig
@@ -31,6 +32,7 @@ from scope.report import (
     curves,
     evaluate,
     parse_limits,
+    part_sizes,
     predict_test_set,
     prediction_entries,
     tables,
@@ -72,6 +74,20 @@ def evaluate_bank(
         ),
     ] = None,
     known_fact: KnownFact = False,
+    curve: Annotated[
+        bool,
+        typer.Option(
+            "--learning-curve",
+            help="Also fit the bank on 1/8, 1/4 and 1/2 of its anchors: what twice as many bring.",
+        ),
+    ] = False,
+    escalate: Annotated[
+        bool,
+        typer.Option(
+            "--escalate",
+            help="Also try this: see how long a first reply is, then perhaps ask a second model.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap and the networks.")] = 0,
     alpha: Annotated[float, typer.Option(help="0 to 1, of predictions.json and --reasoner.")] = 0.6,
     limit: Annotated[
@@ -85,13 +101,21 @@ def evaluate_bank(
     thresholds = parse_limits(limit or ())
     if ci and not thresholds:
         raise EvaluationError(f"--ci has nothing to check; add --floor METRIC=VALUE. {LIMITS}")
+    if known_fact and (curve or escalate):
+        raise EvaluationError(
+            "--learning-curve and --escalate guess the categories of anchors; drop --known-fact"
+        )
     _check_output(output, fresh=fresh)
     settings = JobConfig.load(config) if config else JobConfig()
     with progress(as_json=as_json) as stages:
-        stages.plan("predicting", "fitting baselines", "writing")
+        asked = (("fitting parts", curve), ("escalating", escalate))
+        parts = [name for name, wanted in asked if wanted]
+        stages.plan("predicting", "fitting baselines", *parts, "writing")
         stages.begin("predicting")
         fitted = _measured_bank(bank, load_pool(pool) if pool else None, prices)
         test_set = EvaluationSet.from_banks(fitted, load_bank(questions))
+        if curve:
+            part_sizes(fitted)  # raises before any work
         against = _request(reference, tuple(router or ()), fitted, test_set)
         reasoned = [
             read_reasoner(name, folder, test_set, fitted.model_ids)
@@ -109,17 +133,28 @@ def evaluate_bank(
             if reasoned
             else ()
         )
+        experiments = Experiments.run(
+            fitted,
+            test_set,
+            predictions,
+            curve=curve,
+            escalate=escalate,
+            config=settings.anchors,
+            seed=seed,
+            stages=stages,
+        )
         facts = {
             "bank": {"path": str(bank), "version": fitted.version},
             "questions": str(questions),
             "routers": [str(folder) for folder in router or ()],
             **to_json(evaluation),
+            **experiments.to_json(),
             "reasoners": [row.to_json() for row in compared],
             "limits": [_limit_json(threshold, evaluation) for threshold in thresholds],
         }
         stages.begin("writing")
         _write(output, evaluation, facts, entries)
-    _print(output, evaluation, facts, as_json=as_json)
+    _print(output, evaluation, experiments, facts, as_json=as_json)
     if compared and not as_json:
         out.print(reasoner_table(compared, alpha))
     _check_thresholds(thresholds, evaluation, ci=ci)
@@ -202,7 +237,14 @@ def _write_parquet(rows: pa.Table, path: Path) -> None:
     pq.write_table(rows, path, compression="zstd")
 
 
-def _print(output: Path, evaluation: Evaluation, facts: dict[str, Any], *, as_json: bool) -> None:
+def _print(
+    output: Path,
+    evaluation: Evaluation,
+    experiments: Experiments,
+    facts: dict[str, Any],
+    *,
+    as_json: bool,
+) -> None:
     if as_json:
         typer.echo(json.dumps({**facts, "output": str(output)}))
         return
@@ -219,11 +261,15 @@ def _print(output: Path, evaluation: Evaluation, facts: dict[str, Any], *, as_js
     section = evaluation.against_reference
     shown_tables = [view(evaluation) for view in views]
     shown_tables += reference_tables(section) if section else ()
+    shown_tables += experiments.tables()
     for shown in shown_tables:
         rows = [[_cell(cell) for cell in row] for row in shown.rows]
         out.print()
         out.print(table(shown.title, shown.headers, rows))
-    out.print(f"\nanswer lengths are off by {tables.length_error(evaluation)} (medians)")
+    if note := experiments.note():
+        out.print(note)
+    out.print(f"\n{evaluation.near_duplicates}")
+    out.print(f"answer lengths are off by {tables.length_error(evaluation)} (medians)")
     out.print(f"files in {output}: {FILES}", soft_wrap=True)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope.arrays import FloatArray
+from scope.arrays import FloatArray, IntArray
 from scope.policy import MIN_COST_SHARE, Hulls
 
 N_BUDGETS = 200
@@ -76,21 +76,38 @@ def best_within_budget(
     >>> best_within_budget(usd, accuracy, np.array([[0.5, 1.5, 9.0]])).accuracy_rb
     array([[nan, 0.5, 0.9]])
     """
+    index_rb = cheapest_best(cost_usd_rg, accuracy_rg, budget_usd_rb)
+    unknown_rb = index_rb < 0
+    accuracy_rb, cost_usd_rb = (
+        np.where(unknown_rb, np.nan, np.take_along_axis(value_rg, index_rb.clip(min=0), axis=1))
+        for value_rg in (accuracy_rg.round(12), cost_usd_rg)
+    )
+    return BudgetCurve(accuracy_rb, cost_usd_rb)
+
+
+def cheapest_best(
+    cost_usd_rg: FloatArray, accuracy_rg: FloatArray, budget_usd_rb: FloatArray
+) -> IntArray:
+    """Return the most accurate setting at or under each budget; of equals the cheapest.
+
+    Returns
+    -------
+    ndarray of shape (n_resamples, n_budgets)
+        Index of a setting, -1 where none is that cheap.
+    """
     # Equal accuracies must not differ by the rounding of a sum.
     accuracy_rg = accuracy_rg.round(12)
     # By cost, then by falling accuracy: of equal accuracies the cheapest is found first.
     order_rg = np.lexsort((-accuracy_rg, cost_usd_rg), axis=1)
     cost_rg = np.take_along_axis(cost_usd_rg, order_rg, axis=1)
     best_rg = np.maximum.accumulate(np.take_along_axis(accuracy_rg, order_rg, axis=1), axis=1)
-    reached = BudgetCurve(np.full_like(budget_usd_rb, np.nan), np.full_like(budget_usd_rb, np.nan))
+    index_rb = np.full(budget_usd_rb.shape, -1)
     for r, budget_usd_b in enumerate(budget_usd_rb):
         last_b = np.searchsorted(cost_rg[r], budget_usd_b, side="right") - 1
         some_b = last_b >= 0
-        accuracy_b = best_rg[r, last_b[some_b]]
-        reached.accuracy_rb[r, some_b] = accuracy_b
-        first_b = np.searchsorted(best_rg[r], accuracy_b, side="left")
-        reached.cost_usd_rb[r, some_b] = cost_rg[r, first_b]
-    return reached
+        first_b = np.searchsorted(best_rg[r], best_rg[r, last_b[some_b]], side="left")
+        index_rb[r, some_b] = order_rg[r, first_b]
+    return index_rb
 
 
 def mixture_curve(

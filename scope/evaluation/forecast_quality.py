@@ -7,6 +7,7 @@ import numpy as np
 
 from scope.arrays import FloatArray
 from scope.evaluation.bootstrap import Interval
+from scope.evaluation.model_differences import difference_r2
 from scope.evaluation.reliability import ProbabilityMetrics, ProbabilityScores
 from scope.evaluation.test_set import EvaluationSet
 from scope.evaluation.weighted import TokenCountError, WeightedPairs, safe_ratio
@@ -27,6 +28,9 @@ class ForecastQuality:
     ours_minus_auc, ours_minus_log_loss : Interval
         Mean AUC, and pooled log loss, of our router minus those of this one, on the same
         questions.
+    difference_r2 : Interval
+        Share of the variance of model differences that the forecasts explain, see
+        `scope.evaluation.model_differences.difference_r2`.
     pooled : ProbabilityMetrics
         Over all (question, model) cells.
     by_model : dict of str to ProbabilityMetrics
@@ -39,6 +43,7 @@ class ForecastQuality:
     mean_auc: Interval
     auc_difference: Interval
     log_loss_difference: Interval
+    difference_r2: Interval
     pooled: ProbabilityMetrics
     by_model: dict[str, ProbabilityMetrics]
     lengths: dict[str, TokenCountError]
@@ -76,8 +81,14 @@ def forecast_qualities(
     lengths = _cells(models, tokens_qm, test_set.completion_tokens_qm, weight_rq)
     errors = {at: TokenCountError.from_pairs(cells) for at, cells in lengths}
     return tuple(
-        _quality(name, scores, drawn[0], errors if scores is drawn[0] else {})
-        for name, scores in zip(p_correct, drawn, strict=True)
+        _quality(
+            name,
+            scores,
+            drawn[0],
+            difference_r2(p_qm, correct_qm, weight_rq),
+            errors if scores is drawn[0] else {},
+        )
+        for (name, p_qm), scores in zip(p_correct.items(), drawn, strict=True)
     )
 
 
@@ -97,6 +108,7 @@ def _quality(
     name: str,
     scores: dict[str, ProbabilityScores],
     ours: dict[str, ProbabilityScores],
+    difference_r2_r: FloatArray,
     lengths: dict[str, TokenCountError],
 ) -> ForecastQuality:
     mean_auc_r, our_mean_auc_r = (mean_auc(_of_models(of)) for of in (scores, ours))
@@ -107,6 +119,7 @@ def _quality(
         Interval.from_replicates(mean_auc_r),
         Interval.from_replicates(our_mean_auc_r - mean_auc_r),
         Interval.from_replicates(our_loss_r - loss_r),
+        Interval.from_replicates(difference_r2_r),
         reliability.pop(ALL_MODELS),
         reliability,
         lengths,

@@ -7,7 +7,7 @@ import numpy as np
 
 from scope.arrays import FloatArray
 from scope.evaluation.bootstrap import Interval
-from scope.evaluation.budget_curve import BudgetCurve, best_within_budget, log_budgets
+from scope.evaluation.budget_curve import BudgetCurve, log_budgets
 from scope.evaluation.strategies import LambdaSweep, ResampledOutcomes, Strategy
 
 PER_1K = 1_000
@@ -24,8 +24,6 @@ class BudgetPoint:
     accuracy: Interval
     usd_per_1k: Interval
     """Realised cost of that accuracy."""
-    pgr: Interval
-    """Performance gap recovered, from the worst single model (0) to any model correct (1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ class LeaderboardRow:
 
 @dataclass(frozen=True, slots=True)
 class SingleModelRow:
-    """A strategy without a budget: the same model for all questions, or a random one."""
+    """The same model for all questions."""
 
     name: str
     note: str
@@ -138,16 +136,7 @@ class Leaderboard:
             None if np.isinf(budget_usd) else PER_1K * float(budget_usd),
             Interval.from_replicates(accuracy_r),
             Interval.from_replicates(PER_1K * cost_usd_r),
-            Interval.from_replicates(self._pgr(accuracy_r)),
         )
-
-    def _pgr(self, accuracy_r: FloatArray) -> FloatArray:
-        worst_r = self._outcomes.accuracy_rm.min(axis=1)
-        any_r = self._outcomes.weight_rq @ self._outcomes.correct_qm.max(axis=1)
-        pgr_r: FloatArray = np.full_like(worst_r, np.nan)
-        gap_r = any_r - worst_r
-        np.divide(accuracy_r - worst_r, gap_r, out=pgr_r, where=gap_r > 1e-9)
-        return pgr_r
 
     def _budgets(self) -> FloatArray:
         """Return the budgets of the area, which differ by resample, and the matched ones."""
@@ -165,21 +154,18 @@ class Leaderboard:
 def single_model_rows(
     outcomes: ResampledOutcomes, models: tuple[str, ...], ours: LambdaSweep
 ) -> tuple[SingleModelRow, ...]:
-    """Compare every single model, and a random one, with our router at the same cost.
+    """Compare every single model with our router at the same cost.
 
     The settings of our router alone are used here, without the single models that
     `LambdaSweep.evaluate_at` adds to them.
     """
-    names = [*models, "random model"]
-    accuracy_rm, usd_rm = (
-        np.hstack([values_rm, values_rm.mean(axis=1, keepdims=True)])
-        for values_rm in (outcomes.accuracy_rm, outcomes.mean_usd_rm)
-    )
-    ours_rm = best_within_budget(*ours.settings(outcomes), usd_rm).accuracy_rb
-    notes = dict.fromkeys(names, "")
-    notes["random model"] = "drawn for each question"
-    notes[models[int(outcomes.mean_usd_rm[0].argmin())]] = "the cheapest"
-    notes[models[int(outcomes.mean_usd_rm[0].argmax())]] = "the most expensive"
+    accuracy_rm, usd_rm = outcomes.accuracy_rm, outcomes.mean_usd_rm
+    ours_rm = outcomes.best_within_budget(
+        *ours.on_questions(outcomes), usd_rm, or_a_single_model=False
+    ).accuracy_rb
+    notes = dict.fromkeys(models, "")
+    notes[models[int(usd_rm[0].argmin())]] = "the cheapest"
+    notes[models[int(usd_rm[0].argmax())]] = "the most expensive"
     return tuple(
         SingleModelRow(
             name,
@@ -188,7 +174,7 @@ def single_model_rows(
             Interval.from_replicates(PER_1K * usd_rm[:, m]),
             Interval.from_replicates(ours_rm[:, m] - accuracy_rm[:, m]),
         )
-        for m, name in enumerate(names)
+        for m, name in enumerate(models)
     )
 
 

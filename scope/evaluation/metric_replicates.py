@@ -6,6 +6,8 @@ from scope.arrays import FloatArray
 from scope.evaluation.bootstrap import bootstrap_weights
 from scope.evaluation.budget_curve import log_budgets
 from scope.evaluation.forecast_quality import mean_auc
+from scope.evaluation.held_out_choice import hash_folds
+from scope.evaluation.model_differences import difference_r2
 from scope.evaluation.reliability import ProbabilityScores
 from scope.evaluation.strategies import LambdaSweep, Oracle, RandomMixtures, ResampledOutcomes
 from scope.evaluation.test_set import EvaluationSet
@@ -17,10 +19,8 @@ HIGHER_IS_BETTER = {
     "gain_over_mixture": True,
     "oracle_gap_closed": True,
     "accuracy": True,
-    "pgr": True,
+    "difference_r2": True,
     "auc": True,
-    "pooled_auc": True,
-    "brier": False,
     "log_loss": False,
     "ece": False,
     "length_error": False,
@@ -57,7 +57,9 @@ def _of_routing(
     kept_q = test_set.complete_q
     correct_qm, usd_qm = test_set.truth.correct_qm[kept_q], test_set.truth.cost_usd_qm[kept_q]
     weight_rq = bootstrap_weights(len(correct_qm), seed)
-    outcomes = ResampledOutcomes.from_outcomes(correct_qm, usd_qm, weight_rq)
+    outcomes = ResampledOutcomes.from_outcomes(
+        correct_qm, usd_qm, weight_rq, hash_folds(test_set.complete_ids)
+    )
     estimates = predictions.estimates.select_questions(kept_q)
     budget_rb = log_budgets(outcomes.mean_usd_rm)
     no_limit_rb = np.full((len(budget_rb), 1), usd_qm.max() + 1)
@@ -66,14 +68,11 @@ def _of_routing(
         strategy.evaluate_at(outcomes, budget_rb).area_r()
         for strategy in (sweep, RandomMixtures(), Oracle())
     )
-    accuracy_r = sweep.evaluate_at(outcomes, no_limit_rb).accuracy_rb[:, 0]
-    worst_r, any_r = outcomes.accuracy_rm.min(axis=1), weight_rq @ correct_qm.max(axis=1)
     return {
         "area": area_r,
         "gain_over_mixture": area_r - mixture_r,
         "oracle_gap_closed": safe_ratio(area_r - mixture_r, oracle_r - mixture_r),
-        "accuracy": accuracy_r,
-        "pgr": safe_ratio(accuracy_r - worst_r, any_r - worst_r),
+        "accuracy": sweep.evaluate_at(outcomes, no_limit_rb).accuracy_rb[:, 0],
     }
 
 
@@ -96,9 +95,8 @@ def _of_forecasts(
     error_n = np.abs(tokens.forecast_n - tokens.outcome_n)
     np.divide(error_n, tokens.outcome_n, out=relative_n, where=tokens.outcome_n > 0)
     return {
+        "difference_r2": difference_r2(p_qm, correct_qm, weight_rq),
         "auc": mean_auc(by_model),
-        "pooled_auc": pooled.auc_r,
-        "brier": pooled.brier_r,
         "log_loss": pooled.log_loss_r,
         "ece": np.abs(pooled.gap_rb).sum(axis=1),
         "length_error": weighted_medians(tokens, relative_n),

@@ -1,4 +1,4 @@
-"""Quality of predicted probabilities: AUC, Brier score, log loss, calibration error."""
+"""Quality of predicted probabilities: AUC, log loss, calibration error."""
 
 import math
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class ProbabilityScores:
     ----------
     n : int
         Number of (question, model) cells.
-    auc_r, brier_r, log_loss_r : ndarray of shape (n_replicates + 1,)
+    auc_r, log_loss_r : ndarray of shape (n_replicates + 1,)
         NaN where undefined.
     gap_rb : ndarray of shape (n_replicates + 1, n_bins)
         As `scope.evaluation.calibration_bins.calibration_gaps` returns them.
@@ -32,7 +32,6 @@ class ProbabilityScores:
 
     n: int
     auc_r: FloatArray
-    brier_r: FloatArray
     log_loss_r: FloatArray
     gap_rb: FloatArray
     bins: tuple[CalibrationBin, ...]
@@ -53,7 +52,6 @@ class ProbabilityScores:
         return cls(
             len(p_n),
             auc(cells),
-            cells.mean((p_n - correct_n) ** 2),
             cells.mean(pointwise_log_loss(p_n, correct_n)),
             calibration_gaps(cells, bin_n),
             CalibrationBin.from_pairs(cells, bin_n),
@@ -71,7 +69,7 @@ class ProbabilityMetrics:
     auc : Interval
         Probability that a correct answer had a higher forecast than a wrong one, in
         [0, 1]; NaN if all answers are correct or all wrong.
-    brier, log_loss, ece : Interval
+    log_loss, ece : Interval
         Lower is better. `ece` is the mean gap between forecast and outcome over
         bins of equal mass.
     bins : tuple of CalibrationBin
@@ -80,7 +78,6 @@ class ProbabilityMetrics:
 
     n: int
     auc: Interval
-    brier: Interval
     log_loss: Interval
     ece: Interval
     bins: tuple[CalibrationBin, ...]
@@ -99,7 +96,6 @@ class ProbabilityMetrics:
         return cls(
             scores.n,
             Interval.from_replicates(scores.auc_r),
-            Interval.from_replicates(scores.brier_r),
             Interval.from_replicates(scores.log_loss_r),
             ece(scores.gap_rb),
             scores.bins,

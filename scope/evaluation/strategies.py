@@ -7,6 +7,7 @@ import numpy as np
 
 from scope.arrays import FloatArray, IntArray
 from scope.evaluation.budget_curve import BudgetCurve, best_within_budget, dual_bound, mixture_curve
+from scope.evaluation.held_out_choice import best_mixture, best_setting, held_out_curve
 from scope.policy import MIN_COST_SHARE, HullIncrements, Hulls
 
 N_SETTINGS = 256
@@ -25,6 +26,9 @@ class ResampledOutcomes:
         As returned by `scope.evaluation.bootstrap.bootstrap_weights`.
     accuracy_rm, mean_usd_rm : ndarray of shape (n_resamples, n_models)
         Of each model on all questions.
+    fold_q : ndarray of shape (n_questions,), or None
+        Every strategy but the oracle chooses its setting for a budget on the questions of
+        the other folds. None: on the questions that judge it, which flatters it.
     """
 
     correct_qm: FloatArray
@@ -32,10 +36,15 @@ class ResampledOutcomes:
     weight_rq: FloatArray
     accuracy_rm: FloatArray
     mean_usd_rm: FloatArray
+    fold_q: IntArray | None = None
 
     @classmethod
     def from_outcomes(
-        cls, correct_qm: FloatArray, cost_usd_qm: FloatArray, weight_rq: FloatArray
+        cls,
+        correct_qm: FloatArray,
+        cost_usd_qm: FloatArray,
+        weight_rq: FloatArray,
+        fold_q: IntArray | None = None,
     ) -> "ResampledOutcomes":
         """Average the outcomes of each model over every resample."""
         return cls(
@@ -44,16 +53,35 @@ class ResampledOutcomes:
             weight_rq,
             weight_rq @ correct_qm,
             weight_rq @ cost_usd_qm,
+            fold_q,
         )
 
     def best_within_budget(
-        self, cost_usd_rg: FloatArray, accuracy_rg: FloatArray, budget_usd_rb: FloatArray
+        self,
+        cost_usd_qg: FloatArray,
+        correct_qg: FloatArray,
+        budget_usd_rb: FloatArray,
+        *,
+        or_a_single_model: bool = True,
     ) -> BudgetCurve:
-        """Return the best of some settings and of the single models."""
-        return best_within_budget(
-            np.hstack([self.mean_usd_rm, cost_usd_rg]),
-            np.hstack([self.accuracy_rm, accuracy_rg]),
-            budget_usd_rb,
+        """Return the best of some settings, and of the single models, at or under a budget.
+
+        Parameters
+        ----------
+        cost_usd_qg, correct_qg : ndarray of shape (n_questions, n_settings)
+            Of each setting on each question, in expectation where it draws.
+        """
+        if self.fold_q is None:
+            cost_usd_rg, accuracy_rg = self.weight_rq @ cost_usd_qg, self.weight_rq @ correct_qg
+            if or_a_single_model:
+                cost_usd_rg = np.hstack([self.mean_usd_rm, cost_usd_rg])
+                accuracy_rg = np.hstack([self.accuracy_rm, accuracy_rg])
+            return best_within_budget(cost_usd_rg, accuracy_rg, budget_usd_rb)
+        if or_a_single_model:
+            cost_usd_qg = np.hstack([self.cost_usd_qm, cost_usd_qg])
+            correct_qg = np.hstack([self.correct_qm, correct_qg])
+        return held_out_curve(
+            cost_usd_qg, correct_qg, self.weight_rq, self.fold_q, budget_usd_rb, best_setting
         )
 
 
@@ -88,39 +116,39 @@ class LambdaSweep:
 
     def settings(self, outcomes: ResampledOutcomes) -> tuple[FloatArray, FloatArray]:
         """Return mean cost and accuracy of every setting, each (n_resamples, n_settings)."""
+        cost_usd_qg, correct_qg = self.on_questions(outcomes)
+        return outcomes.weight_rq @ cost_usd_qg, outcomes.weight_rq @ correct_qg
+
+    def on_questions(self, outcomes: ResampledOutcomes) -> tuple[FloatArray, FloatArray]:
+        """Return cost and correctness of every setting, each (n_questions, n_settings)."""
         model_qg = self.choices()
-        cost_usd_rg, accuracy_rg = (
-            outcomes.weight_rq @ np.take_along_axis(values_qm, model_qg, axis=1)
-            for values_qm in (outcomes.cost_usd_qm, outcomes.correct_qm)
+        return (
+            np.take_along_axis(outcomes.cost_usd_qm, model_qg, axis=1),
+            np.take_along_axis(outcomes.correct_qm, model_qg, axis=1),
         )
-        return cost_usd_rg, accuracy_rg
 
     def evaluate_at(self, outcomes: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
         """Score every setting, and every single model, on the outcomes."""
-        return outcomes.best_within_budget(*self.settings(outcomes), budget_usd_rb)
+        return outcomes.best_within_budget(*self.on_questions(outcomes), budget_usd_rb)
 
 
 @dataclass(frozen=True, slots=True)
 class ShuffledControl:
     """The decisions of a sweep, assigned to random questions: the gain without the question.
 
-    In expectation over all permutations the accuracy of a setting is
-    ``sum_m share_m * accuracy_m``, and so is its cost: nothing is drawn.
+    In expectation over all permutations a question gets each model as often as all questions
+    do: nothing is drawn.
     """
 
     sweep: LambdaSweep
 
     def evaluate_at(self, outcomes: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
         """Score the share of questions that every setting gives to each model."""
-        model_qg = self.sweep.choices()
         models = np.arange(outcomes.correct_qm.shape[1])
-        points = []
-        for model_q in model_qg.T:
-            share_rm = outcomes.weight_rq @ (model_q[:, None] == models).astype(np.float64)
-            points.append([(share_rm * outcomes.mean_usd_rm).sum(axis=1)])
-            points[-1].append((share_rm * outcomes.accuracy_rm).sum(axis=1))
-        cost_usd_rg, accuracy_rg = (np.stack(part, axis=1) for part in zip(*points, strict=True))
-        return outcomes.best_within_budget(cost_usd_rg, accuracy_rg, budget_usd_rb)
+        share_mg = (self.sweep.choices()[:, None, :] == models[:, None]).mean(axis=0)
+        return outcomes.best_within_budget(
+            outcomes.cost_usd_qm @ share_mg, outcomes.correct_qm @ share_mg, budget_usd_rb
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,27 +157,26 @@ class BestSingleModel:
 
     def evaluate_at(self, outcomes: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
         """Return the step function of the single models."""
-        return best_within_budget(outcomes.mean_usd_rm, outcomes.accuracy_rm, budget_usd_rb)
-
-
-@dataclass(frozen=True, slots=True)
-class RandomModel:
-    """A model drawn uniformly for each question, in expectation."""
-
-    def evaluate_at(self, outcomes: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
-        """Add one point to those of the single models."""
-        cost_usd_r1 = outcomes.mean_usd_rm.mean(axis=1, keepdims=True)
-        accuracy_r1 = outcomes.accuracy_rm.mean(axis=1, keepdims=True)
-        return outcomes.best_within_budget(cost_usd_r1, accuracy_r1, budget_usd_rb)
+        none_qg = np.empty((len(outcomes.correct_qm), 0))
+        return outcomes.best_within_budget(none_qg, none_qg, budget_usd_rb)
 
 
 @dataclass(frozen=True, slots=True)
 class RandomMixtures:
-    """The best random mixture of single models, its weights fitted on these outcomes."""
+    """The best random mixture of single models."""
 
     def evaluate_at(self, outcomes: ResampledOutcomes, budget_usd_rb: FloatArray) -> BudgetCurve:
         """Interpolate along the upper convex hull of the single models."""
-        return mixture_curve(outcomes.mean_usd_rm, outcomes.accuracy_rm, budget_usd_rb)
+        if outcomes.fold_q is None:
+            return mixture_curve(outcomes.mean_usd_rm, outcomes.accuracy_rm, budget_usd_rb)
+        return held_out_curve(
+            outcomes.cost_usd_qm,
+            outcomes.correct_qm,
+            outcomes.weight_rq,
+            outcomes.fold_q,
+            budget_usd_rb,
+            best_mixture,
+        )
 
 
 @dataclass(frozen=True, slots=True)

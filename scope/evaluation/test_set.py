@@ -94,6 +94,11 @@ class EvaluationSet:
         complete_q: BoolArray = ~np.any(self.unknown_qm, axis=1)
         return complete_q
 
+    @property
+    def complete_ids(self) -> tuple[str, ...]:
+        """Ids of the questions of `complete_q`."""
+        return tuple(self.ids[q] for q in np.flatnonzero(self.complete_q))
+
     def check_complete(self, models: tuple[str, ...]) -> None:
         """Raise `EvaluationError` if too few questions have the outcomes of all models."""
         n_complete = int(self.complete_q.sum())

@@ -3,6 +3,7 @@
 from scope.report.challenge import Challenge, challenge
 from scope.report.evaluation import N_STEPS, Evaluation, evaluate, predict_test_set
 from scope.report.export import curves, prediction_entries, to_json, to_table
+from scope.report.learning_curve import PARTS, LearningCurve, learning_curve, part_sizes
 from scope.report.page import to_html
 from scope.report.reasoners import ReasonedPredictions, ReasonerComparison, compare_reasoners
 from scope.report.routing_gain import routing_gain
@@ -12,8 +13,10 @@ __all__ = [
     "CEILINGS",
     "FLOORS",
     "N_STEPS",
+    "PARTS",
     "Challenge",
     "Evaluation",
+    "LearningCurve",
     "MetricThreshold",
     "ReasonedPredictions",
     "ReasonerComparison",
@@ -21,7 +24,9 @@ __all__ = [
     "compare_reasoners",
     "curves",
     "evaluate",
+    "learning_curve",
     "parse_limits",
+    "part_sizes",
     "predict_test_set",
     "prediction_entries",
     "routing_gain",

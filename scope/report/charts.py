@@ -21,7 +21,6 @@ from scope.report.evaluation import (
     MIXTURE,
     ORACLE,
     OURS,
-    RANDOM,
     SHUFFLED,
     Evaluation,
 )
@@ -37,7 +36,6 @@ STYLES: dict[str, dict[str, Any]] = {
     MIXTURE: {"color": MIXTURE_COLOUR, "ls": "--", "lw": 1.6},
     SHUFFLED: {"color": FAINT, "ls": "-.", "lw": 1.2},
     BEST_SINGLE: {"color": MODEL_COLOUR, "lw": 0.8},
-    RANDOM: {"color": MODEL_COLOUR, "ls": (0, (1, 4)), "lw": 1.2},
     ORACLE: {"color": FAINT, "ls": ":", "lw": 1.6},
 }
 
@@ -53,7 +51,7 @@ def trade_off(evaluation: Evaluation) -> str:
         usd = [row.usd_per_1k.value for row in paid]
         accuracy = [row.accuracy.value for row in paid]
         axes.scatter(usd, accuracy, s=22, color=MODEL_COLOUR, zorder=3, label="single models")
-        axes.set_ylabel("best accuracy at or under the budget")
+        axes.set_ylabel("accuracy at the budget")
         _legend_below(axes)
 
     return _svg(draw, (9.2, 5.8))
@@ -68,25 +66,6 @@ def gain_over_mixture(evaluation: Evaluation) -> str:
         _legend_below(axes)
 
     return _svg(draw, (9.2, 4.6))
-
-
-def differences(evaluation: Evaluation) -> str:
-    """Draw the difference of area to every other strategy, with its interval."""
-
-    def draw(axes: "Axes") -> None:
-        others = [row for row in evaluation.leaderboard if row.name not in (OURS, ORACLE)]
-        for y, row in enumerate(reversed(others)):
-            gap = row.difference
-            excludes_zero = gap.low > 0 or gap.high < 0
-            color = OUR_COLOUR if gap.value >= 0 else OTHERS[2]
-            axes.plot([100 * gap.low, 100 * gap.high], [y, y], color=color, lw=2.2)
-            face = color if excludes_zero else "white"
-            axes.plot(100 * gap.value, y, "o", ms=7, color=face, mec=color, mew=1.8)
-        axes.set_yticks(range(len(others)), [row.name for row in reversed(others)])
-        axes.axvline(0, color=MODEL_COLOUR, lw=0.9)
-        axes.set_xlabel("area of scope minus area of the strategy, points (95 % interval)")
-
-    return _svg(draw, (9.2, 3.6))
 
 
 def reliability(evaluation: Evaluation) -> str:

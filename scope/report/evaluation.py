@@ -16,16 +16,18 @@ from scope.evaluation import (
     LambdaSweep,
     Leaderboard,
     LeaderboardRow,
+    NearDuplicates,
     Oracle,
     PlannedVsRealised,
     RandomMixtures,
-    RandomModel,
     ResampledOutcomes,
     ShuffledControl,
     SingleModelRow,
     Strategy,
     bootstrap_weights,
     forecast_qualities,
+    hash_folds,
+    near_duplicates,
     planned_vs_realised,
     select_questions,
     single_model_rows,
@@ -35,7 +37,7 @@ from scope.predictor import AnchorPredictor
 from scope.saving import AgainstReference, ReferenceRequest, evaluate_against_reference
 
 OURS, MIXTURE, ORACLE = "scope", "random mixture", "oracle"
-BEST_SINGLE, RANDOM, SHUFFLED = "best single model", "random model", "scope, shuffled"
+BEST_SINGLE, SHUFFLED = "best single model", "scope, shuffled"
 N_STEPS = len(BASELINES) + 1
 """Number of calls of `advance` by `evaluate`."""
 
@@ -62,6 +64,8 @@ class Evaluation:
         Planned and realised accuracy and cost of settings of our router.
     quality : tuple of ForecastQuality
         Of the forecasts, ours first, on every cell with a known outcome.
+    near_duplicates : NearDuplicates
+        What a perfect reading of the questions could know.
     against_reference : AgainstReference or None
         None if no reference was named.
     """
@@ -77,6 +81,7 @@ class Evaluation:
     single_models: tuple[SingleModelRow, ...]
     planned_costs: tuple[PlannedVsRealised, ...]
     quality: tuple[ForecastQuality, ...]
+    near_duplicates: NearDuplicates
     against_reference: AgainstReference | None = None
 
     def row(self, name: str) -> LeaderboardRow:
@@ -197,6 +202,7 @@ def _compare(
             predictions.estimates.completion_tokens_qm,
             bootstrap_weights(len(test_set.ids), seed),
         ),
+        near_duplicates=near_duplicates(bank, test_set, predictions.estimates.p_correct_qm, seed),
     )
 
 
@@ -207,6 +213,7 @@ def _outcomes(test_set: EvaluationSet, seed: int) -> ResampledOutcomes:
         test_set.truth.correct_qm[complete_q],
         test_set.truth.cost_usd_qm[complete_q],
         bootstrap_weights(int(complete_q.sum()), seed),
+        hash_folds(test_set.complete_ids),
     )
 
 
@@ -226,11 +233,10 @@ def _strategies(
     return {
         ours[0]: (ours[1], sweeps[OURS]),
         MIXTURE: (
-            "the best convex mixture, its weights fitted on these outcomes",
+            "the best convex mixture",
             RandomMixtures(),
         ),
         BEST_SINGLE: ("the best one within the budget for all questions", BestSingleModel()),
-        RANDOM: ("drawn uniformly for each question", RandomModel()),
         **{name: (note, sweeps[name]) for name, note in others},
         SHUFFLED: (
             "our decisions assigned to random questions",

@@ -105,8 +105,8 @@ def _leaderboard_rows(evaluation: Evaluation) -> Iterator[ScoreRow]:
         for point in row.at_budgets:
             budget = point.budget_usd_per_1k
             at = "any cost" if budget is None else f"{budget:g} USD per 1k"
-            metrics = ("accuracy", "usd_per_1k", "pgr")
-            yield from _score_rows("leaderboard", row.name, at, point, metrics)
+            at_budget = ("accuracy", "usd_per_1k")
+            yield from _score_rows("leaderboard", row.name, at, point, at_budget)
 
 
 def _single_model_rows(evaluation: Evaluation) -> Iterator[ScoreRow]:
@@ -122,10 +122,10 @@ def _planned_cost_rows(evaluation: Evaluation) -> Iterator[ScoreRow]:
 
 
 def _quality_rows(quality: ForecastQuality) -> Iterator[ScoreRow]:
-    differences = ("mean_auc", "auc_difference", "log_loss_difference")
-    yield from _score_rows("quality", quality.name, None, quality, differences)
+    own = ("mean_auc", "auc_difference", "log_loss_difference", "difference_r2")
+    yield from _score_rows("quality", quality.name, None, quality, own)
     for model, scores in [(ALL_MODELS, quality.pooled), *quality.by_model.items()]:
-        metrics = ("n", "auc", "brier", "log_loss", "ece")
+        metrics = ("n", "auc", "log_loss", "ece")
         yield from _score_rows("quality", quality.name, model, scores, metrics)
     for model, error in quality.lengths.items():
         key = "quality", quality.name, model

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from scope.evaluation import N_BINS, N_REPLICATES, formatting
+from scope.evaluation import N_BINS, N_FOLDS, N_REPLICATES, formatting
 from scope.report import charts, tables
 from scope.report.evaluation import MIXTURE, OURS, Evaluation
 from scope.saving import reference_tables
@@ -30,7 +30,6 @@ def to_html(evaluation: Evaluation) -> str:
         charts={
             "trade_off": charts.trade_off(evaluation),
             "gain_over_mixture": charts.gain_over_mixture(evaluation),
-            "differences": charts.differences(evaluation),
             "reliability": charts.reliability(evaluation),
             "planned_costs": charts.planned_vs_realised(evaluation),
         },
@@ -44,10 +43,12 @@ def to_html(evaluation: Evaluation) -> str:
         reference=section,
         reference_tables=reference_tables(section) if section else (),
         reference_notes=[f"{row.name}: {row.note}." for row in section.sweeps] if section else (),
+        near_duplicates=str(evaluation.near_duplicates),
         length=tables.length_error(evaluation),
         n_budgets=len(evaluation.budgets_usd_per_1k),
         n_replicates=f"{N_REPLICATES:,}",
         n_bins=N_BINS,
+        n_folds=N_FOLDS,
         n_anchors=f"{evaluation.n_anchors:,}",
         seed=evaluation.seed,
         notes=[f"{row.name}: {row.note}." for row in evaluation.leaderboard],
@@ -76,9 +77,9 @@ def _cards(evaluation: Evaluation) -> list[dict[str, str]]:
             f"percent, for ${best.usd_per_1k.value:.2g} per 1,000",
         ),
         _card(
-            "AUC",
-            *formatting.split_interval(formatting.format_metric(forecasts.mean_auc)),
-            "mean over models",
+            "R² between models",
+            *formatting.split_interval(formatting.format_metric(forecasts.difference_r2)),
+            "of the forecasts",
         ),
         _card(
             "calibration error",

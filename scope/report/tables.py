@@ -19,12 +19,12 @@ from scope.evaluation import (
     plus_minus,
     split_interval,
 )
-from scope.report.evaluation import OURS, Evaluation
+from scope.report.evaluation import BEST_SINGLE, MIXTURE, OURS, Evaluation
 from scope.routing import format_usd
 
 
 def area_table(evaluation: Evaluation) -> Table:
-    """Return area, difference to ours, oracle gap closed and best PGR of every strategy."""
+    """Return area, difference to ours and oracle gap closed of every strategy."""
     rows = []
     for row in evaluation.leaderboard:
         cells = (
@@ -32,23 +32,22 @@ def area_table(evaluation: Evaluation) -> Table:
             format_share(row.area),
             "–" if row.name == OURS else format_points(row.difference),
             format_share(row.oracle_gap_closed),
-            percent(row.at_budgets[-1].pgr.value),
         )
         rows.append(tuple(map(TableCell, cells)))
-    headers = ("strategy", "area %", "scope minus it", "oracle gap closed %", "best PGR")
+    headers = ("strategy", "area %", "scope minus it", "oracle gap closed %")
     title = "Area: mean accuracy over budgets from the cheapest to the most expensive model"
     return Table(title, headers, tuple(rows))
 
 
 def budget_table(evaluation: Evaluation) -> Table:
-    """Return accuracies at matched budgets, with cost and PGR beneath."""
+    """Return accuracies of scope and of what needs no router at some budgets, cost beneath."""
     at_budgets = evaluation.leaderboard[0].at_budgets
     headers = ("strategy", *(_budget(at) for at in at_budgets))
     rows = [
         (TableCell(row.name), *(_at_budget(at) for at in row.at_budgets))
-        for row in evaluation.leaderboard
+        for row in map(evaluation.row, (OURS, MIXTURE, BEST_SINGLE))
     ]
-    title = "Accuracy in % at or under a budget, USD per 1,000 questions; its realised cost, PGR"
+    title = "Accuracy in % at a budget, USD per 1,000 questions, and its realised cost"
     return Table(title, headers, tuple(rows))
 
 
@@ -57,20 +56,18 @@ def model_table(evaluation: Evaluation) -> Table:
     ours = evaluation.quality[0]
     rows = []
     for model in sorted(evaluation.single_models, key=lambda model: -model.accuracy.value):
-        forecast, length = ours.by_model.get(model.name), ours.lengths.get(model.name)
         rows.append(
             (
                 TableCell(model.name, model.note),
                 TableCell(plus_minus(model.accuracy)),
                 TableCell(format_usd(model.usd_per_1k.value)),
                 TableCell(*split_interval(format_points(model.difference))),
-                _auc(forecast) if forecast else TableCell("–"),
-                _ece(forecast.ece) if forecast else TableCell("–"),
-                _share(length.relative) if length else TableCell("–"),
+                _auc(ours.by_model[model.name]),
+                _share(ours.lengths[model.name].relative),
             )
         )
     cost = "scope at\nthat cost"
-    headers = ("model", "accuracy %", "per 1k", cost, "AUC", "ECE", "length\nerror")
+    headers = ("model", "accuracy %", "per 1k", cost, "AUC", "length\nerror")
     return Table("Single models, and the quality of our forecasts for each", headers, tuple(rows))
 
 
@@ -88,14 +85,14 @@ def forecast_table(evaluation: Evaluation) -> Table:
                 auc_gap,
                 _number(quality.pooled.log_loss),
                 loss_gap,
-                _auc(quality.pooled),
-                _number(quality.pooled.brier),
+                _number(quality.difference_r2),
                 _ece(quality.pooled.ece),
             )
         )
-    title = "Quality of the forecasts; log loss, Brier score and ECE: lower is better"
+    title = "Quality of the forecasts; log loss and ECE: lower is better"
     minus = "scope\nminus it"
-    headers = ("forecasts of", "mean AUC", minus, "log loss", minus, "pooled AUC", "Brier", "ECE")
+    r2 = "R² between\nmodels"
+    headers = ("forecasts of", "mean AUC", minus, "log loss", minus, r2, "ECE")
     return Table(title, headers, tuple(rows))
 
 
@@ -182,4 +179,4 @@ def _at_budget(at: BudgetPoint) -> TableCell:
     if not is_defined(at.accuracy):
         return TableCell(UNKNOWN)
     cost = format_usd(float(f"{at.usd_per_1k.value:.2g}"))
-    return TableCell(plus_minus(at.accuracy), f"{cost}, {percent(at.pgr.value)}")
+    return TableCell(plus_minus(at.accuracy), cost)

@@ -15,14 +15,12 @@ FLOORS: dict[str, MetricGetter] = {
     "oracle_gap_closed": lambda e: e.row(OURS).oracle_gap_closed.value,
     "gain_over_mixture": lambda e: e.row(MIXTURE).difference.value,
     "accuracy": lambda e: e.row(OURS).at_budgets[-1].accuracy.value,
-    "pgr": lambda e: e.row(OURS).at_budgets[-1].pgr.value,
+    "difference_r2": lambda e: e.quality[0].difference_r2.value,
     "auc": lambda e: e.quality[0].mean_auc.value,
-    "pooled_auc": lambda e: e.quality[0].pooled.auc.value,
 }
 """Higher is better. `gain_over_mixture` is the area minus that of the random mixture."""
 
 CEILINGS: dict[str, MetricGetter] = {
-    "brier": lambda e: e.quality[0].pooled.brier.value,
     "log_loss": lambda e: e.quality[0].pooled.log_loss.value,
     "ece": lambda e: e.quality[0].pooled.ece.value,
     "length_error": lambda e: e.quality[0].lengths[ALL_MODELS].relative.value,

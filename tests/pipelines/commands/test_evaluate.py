@@ -79,6 +79,29 @@ def test_one_command_writes_everything(scope, banks, tmp_path):
     assert {one["prediction"] for one in entries} <= {"small", "large"}
 
 
+def test_experiments_are_shown_and_written_where_asked_for(scope, tmp_path):
+    """
+    A curve from an eighth of 160 anchors, and a second call by the length of the first reply.
+    """
+    banks = questions_of(tmp_path, labelled_pair(160, 40)[1], labelled_pair(160, 40)[0])
+    flags = ["--learning-curve", "--escalate"]
+
+    code, out, _ = scope("eval", *banks, "--output", tmp_path / "eval", *flags)
+
+    metrics = json.loads((tmp_path / "eval" / "metrics.json").read_text())
+    assert code == 0
+    assert "320, by the line" in out
+    assert "questions with a second call" in out
+    assert "two wrong answers cannot be told apart" in out
+    assert [point["n_anchors"] for point in metrics["learning_curve"]["points"]] == [
+        20,
+        40,
+        80,
+        160,
+    ]
+    assert {reply["model"] for reply in metrics["escalation"]["replies"]} == {"small", "large"}
+
+
 def test_a_reference_adds_its_section(scope, banks, tmp_path):
     """
     On the terminal, in the JSON and in the table of numbers; without it the JSON has null.
@@ -111,6 +134,7 @@ def test_json_is_alone_on_stdout_and_a_broken_limit_exits_1(scope, tmp_path):
     assert code == 1
     assert facts["output"] == str(tmp_path / "eval")
     assert [limit["kept"] for limit in facts["limits"]] == [False, False]
+    assert facts["learning_curve"] is facts["escalation"] is None
     assert "below its floor of 0.999" in err
     assert "above its ceiling of 0.0001" in err
     assert (tmp_path / "eval" / "report.html").is_file()
@@ -143,6 +167,9 @@ def test_an_earlier_evaluation_is_replaced_only_when_asked(scope, banks, tmp_pat
     ("flags", "message"),
     [
         pytest.param(
+            ["--known-fact", "--escalate"], "drop --known-fact", id="an experiment by facts"
+        ),
+        pytest.param(
             ["--known-fact"], "has learned from 20 anchors or more (none)", id="no fact is learned"
         ),
         pytest.param(["--floor", "aera=1"], "'aera=1' names no known metric", id="metric"),
@@ -150,6 +177,7 @@ def test_an_earlier_evaluation_is_replaced_only_when_asked(scope, banks, tmp_pat
         pytest.param(["--ci"], "--ci has nothing to check", id="ci without a floor"),
         pytest.param(["--alpha", 2], "alpha is 2.0; expected a number within 0..1", id="alpha"),
         pytest.param(["--pool", "default"], "unknown model 'tngtech/", id="pool"),
+        pytest.param(["--learning-curve"], "begins with an eighth of the anchors, 5", id="curve"),
         pytest.param(["--reference", "huge"], "unknown model 'huge'", id="reference"),
         pytest.param(["--questions", "nowhere"], "nowhere is not a bank", id="questions"),
         pytest.param(["--prices", "nowhere"], "price file nowhere cannot be read", id="prices"),

@@ -10,7 +10,7 @@ from scope.evaluation.reliability import ProbabilityMetrics, ProbabilityScores, 
 from tests.factories.forecasts import cells_of
 
 CELLS = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40)
-METRICS = ("auc", "brier", "log_loss", "ece")
+METRICS = ("auc", "log_loss", "ece")
 
 
 def reliability_of(*cells):
@@ -24,7 +24,6 @@ def test_the_scores_by_hand():
     got = reliability_of([0.8, 0.4, np.nan], [1, 0, 1])
 
     assert got.n == 2
-    assert got.brier.value == pytest.approx((0.04 + 0.16) / 2)
     assert got.log_loss.value == pytest.approx(-(math.log(0.8) + math.log(0.6)) / 2)
     assert got.ece.value == pytest.approx((0.2 + 0.4) / 2)
 
@@ -35,7 +34,6 @@ def test_a_resample_is_scored_with_its_weights():
     """
     got = ProbabilityScores.from_pairs(cells_of([0.8, 0.4], [1, 0], [[0.5, 0.5], [0.75, 0.25]]))
 
-    np.testing.assert_allclose(got.brier_r, [0.1, 0.75 * 0.04 + 0.25 * 0.16])
     np.testing.assert_allclose(got.log_loss_r[1], -(0.75 * math.log(0.8) + 0.25 * math.log(0.6)))
 
 

@@ -10,7 +10,6 @@ from scope.evaluation.strategies import (
     LambdaSweep,
     Oracle,
     RandomMixtures,
-    RandomModel,
     ResampledOutcomes,
     ShuffledControl,
     lambda_grid,
@@ -45,7 +44,6 @@ SEPARATING = LambdaSweep(np.array([[0.9, 0.95], [0.1, 0.95]]), np.array(TWO["cos
         pytest.param(ShuffledControl(SEPARATING), 2, 0.75, 2.0, id="shuffled: half of each"),
         pytest.param(BestSingleModel(), 2, 0.5, 1.0, id="one model within the budget"),
         pytest.param(RandomMixtures(), 2, 0.75, 2.0, id="a mixture of both"),
-        pytest.param(RandomModel(), 2, 0.75, 2.0, id="a model drawn uniformly"),
         pytest.param(Oracle(), 2, 1.0, 2.0, id="the oracle"),
         pytest.param(Oracle(), 9, 1.0, 2.0, id="the oracle spends no more than it needs"),
     ],
@@ -107,8 +105,9 @@ def cases(draw):
 @settings(max_examples=50)
 def test_the_order_of_strategies(case):
     """
-    At every budget and in every resample: no strategy is below the single models, the
-    random ones are not above the mixture, and none is above the oracle.
+    Chosen on the questions that judge, at every budget and in every resample: no strategy is
+    below the single models, none is above the oracle; on the sample the shuffled decisions, a
+    mixture themselves, are not above the best one.
     """
     outcomes, sweep = case
     budgets = log_budgets(outcomes.mean_usd_rm, 20)
@@ -118,16 +117,14 @@ def test_the_order_of_strategies(case):
             "sweep": sweep,
             "shuffled": ShuffledControl(sweep),
             "singles": BestSingleModel(),
-            "random": RandomModel(),
             "mixture": RandomMixtures(),
             "oracle": Oracle(),
         }.items()
     }
 
-    for name in ("sweep", "shuffled", "random", "mixture"):
+    for name in ("sweep", "shuffled", "mixture"):
         assert (at[name] >= at["singles"] - 1e-9).all(), name
-    for name in ("shuffled", "random"):
-        assert (at[name] <= at["mixture"] + 1e-9).all(), name
+    assert (at["shuffled"][0] <= at["mixture"][0] + 1e-9).all()
     for name in ("sweep", "mixture"):
         assert (at[name] <= at["oracle"] + 1e-9).all(), name
 
