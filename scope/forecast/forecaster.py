@@ -8,6 +8,7 @@ from scope.arrays import Float32Array, FloatArray, IntArray
 from scope.forecast.categories import CategoryClassifier, TextFeatureScaler, classifier_inputs
 from scope.forecast.forecast import Forecast
 from scope.forecast.kernel import Kernel, kernel_features
+from scope.forecast.projection import Projection, joint_features
 from scope.predictions import MIN_P
 
 N_NEAREST = 10
@@ -63,6 +64,9 @@ class Forecaster:
         Out-of-fold category probabilities of the fitted anchors.
     loo_p_nm, loo_log_length_nm : ndarray of shape (n_fitted, n_models)
         Leave-one-out predictions of the two heads.
+    projection : Projection or None
+        Of the vectors of a second encoder, which the kernel has as further features; None: it
+        has none.
     """
 
     form: TextFeatureScaler
@@ -76,9 +80,14 @@ class Forecaster:
     posterior_nc: Float32Array
     loo_p_nm: FloatArray
     loo_log_length_nm: FloatArray
+    projection: Projection | None = None
 
     def predict(
-        self, embedding_qd: Float32Array, features_qf: FloatArray, self_index_q: IntArray
+        self,
+        embedding_qd: Float32Array,
+        features_qf: FloatArray,
+        self_index_q: IntArray,
+        second_qy: Float32Array | None = None,
     ) -> Forecast:
         """Predict questions one by one; the predictions of fitted anchors are leave-one-out.
 
@@ -88,6 +97,8 @@ class Forecaster:
         features_qf : ndarray of shape (n_questions, n_features)
         self_index_q : ndarray of shape (n_questions,)
             Index in the bank of a question that is an anchor, else -1.
+        second_qy : ndarray of shape (n_questions, n_second_dimensions), optional
+            Vectors of the second encoder; needed by a forecaster with a projection only.
         """
         row_q = self._row_of(self_index_q)
         fitted_q = row_q >= 0
@@ -95,7 +106,11 @@ class Forecaster:
         length_qm = self.loo_log_length_nm[row_q]
         in_distribution_q = np.ones(len(row_q))
         if not fitted_q.all():
-            new = self._predict_new(embedding_qd[~fitted_q], features_qf[~fitted_q])
+            new = self._predict_new(
+                embedding_qd[~fitted_q],
+                features_qf[~fitted_q],
+                None if second_qy is None else second_qy[~fitted_q],
+            )
             p_qm[~fitted_q], length_qm[~fitted_q], in_distribution_q[~fitted_q] = new
         tokens_uqm = np.exp(length_qm) * self.smearing_um[:, None, :]
         return Forecast(p_qm.clip(MIN_P, 1 - MIN_P), tokens_uqm, in_distribution_q)
@@ -118,20 +133,36 @@ class Forecaster:
         )
         return np.where(self.anchor_index_n[row_q] == self_index_q, row_q, -1)
 
-    def _predict_new(self, embedding_qd: Float32Array, features_qf: FloatArray) -> list[FloatArray]:
+    def _predict_new(
+        self,
+        embedding_qd: Float32Array,
+        features_qf: FloatArray,
+        second_qy: Float32Array | None,
+    ) -> list[FloatArray]:
         """Return probability, log length and in-distribution score of other questions."""
         form_qf = self.form.transform(features_qf)
         # One by one: the last bits of a matrix product depend on its shape, on most processors
         # also on the row, and a decision must not depend on the batch.
         rows = [slice(q, q + 1) for q in range(len(embedding_qd))]
-        parts = [self._predict_one(embedding_qd[row], form_qf[row]) for row in rows]
+        parts = [
+            self._predict_one(
+                embedding_qd[row], form_qf[row], None if second_qy is None else second_qy[row]
+            )
+            for row in rows
+        ]
         return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
     def _predict_one(
-        self, embedding_1d: Float32Array, form_1f: Float32Array
+        self,
+        embedding_1d: Float32Array,
+        form_1f: Float32Array,
+        second_1y: Float32Array | None,
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         posterior_1c = self.categories.predict_proba(classifier_inputs(embedding_1d, form_1f))
-        similarity_1n = self.kernel.similarity(embedding_1d, kernel_features(form_1f, posterior_1c))
+        feature_1i = joint_features(
+            kernel_features(form_1f, posterior_1c), self.projection, second_1y
+        )
+        similarity_1n = self.kernel.similarity(embedding_1d, feature_1i)
         in_distribution_1 = np.minimum(
             mean_top_similarity(similarity_1n) / self.in_distribution_threshold, 1.0
         )

@@ -18,9 +18,11 @@ from scope.forecast import (
     Head,
     Kernel,
     KernelEigen,
+    Projection,
     TextFeatureScaler,
     classifier_inputs,
     encode_labels,
+    joint_features,
     kernel_features,
     mean_top_similarity,
     measured_anchors,
@@ -48,7 +50,9 @@ OOD_QUANTILE = 0.01
 """Quantile of the anchors' similarities to the others that is the in-distribution threshold."""
 
 
-def fit_forecaster(bank: Bank, *, min_anchors: int = MIN_ANCHORS) -> Forecaster:
+def fit_forecaster(
+    bank: Bank, *, min_anchors: int = MIN_ANCHORS, projection: Projection | None = None
+) -> Forecaster:
     """Fit correctness and length of every model to the bank's outcomes.
 
     Parameters
@@ -57,6 +61,8 @@ def fit_forecaster(bank: Bank, *, min_anchors: int = MIN_ANCHORS) -> Forecaster:
         Models without any outcome stay unknown (NaN).
     min_anchors : int
         Lower in a fold of a bank of `MIN_ANCHORS`.
+    projection : Projection, optional
+        Also use the vectors of the bank's second encoder, by these coordinates.
 
     Raises
     ------
@@ -73,9 +79,12 @@ def fit_forecaster(bank: Bank, *, min_anchors: int = MIN_ANCHORS) -> Forecaster:
     categories = _CategoryFit.fit(
         bank, anchor_n, classifier_inputs(embedding_nd, form.transform(features_nf))
     )
-    kernel = Kernel(
-        embedding_nd, kernel_features(form.transform(features_nf), categories.posterior_nc)
+    feature_ni = joint_features(
+        kernel_features(form.transform(features_nf), categories.posterior_nc),
+        projection,
+        bank.second_vectors(anchor_n),
     )
+    kernel = Kernel(embedding_nd, feature_ni)
     similarity_nn = kernel.gram_matrix()
     threshold = _in_distribution_threshold(similarity_nn)
     eigen = KernelEigen.from_similarity(similarity_nn)
@@ -96,6 +105,7 @@ def fit_forecaster(bank: Bank, *, min_anchors: int = MIN_ANCHORS) -> Forecaster:
         categories.posterior_nc,
         loo_p_nm,
         loo_log_length_nm,
+        projection,
     )
 
 

@@ -12,6 +12,7 @@ from scope.config import AnchorConfig
 from scope.embedding import AnchorIndex
 from scope.forecast import (
     Forecast,
+    Forecaster,
     KNNForecaster,
     PromptTokenRegression,
     effective_sample_size,
@@ -81,6 +82,7 @@ class AnchorPredictor:
         self._n_neighbours = math.ceil(self._config.n_neighbours / measured)
         self._knn = KNNForecaster(bank.outcomes, self._config)
         self._forecaster = bank.forecaster if self._config.use_forecaster else None
+        self._joint = bank.joint_forecaster
         chosen = bank.choice.chosen if bank.choice else "process"
         self._chosen = forecast or chosen
         self._cosine_threshold = (
@@ -93,6 +95,7 @@ class AnchorPredictor:
         embedding_qd: Float32Array,
         features_qf: FloatArray,
         self_index_q: IntArray | None = None,
+        second_qy: Float32Array | None = None,
     ) -> tuple[Estimates, Neighbours]:
         """Predict every model of the bank on every question.
 
@@ -105,6 +108,10 @@ class AnchorPredictor:
         self_index_q : ndarray of shape (n_questions,), optional
             Index in the bank of a question that is an anchor, which is then left out of
             its own prediction; -1 for other questions.
+        second_qy : ndarray of shape (n_questions, n_second_dimensions), optional
+            Unit vectors of the bank's second encoder, for a bank that was fitted with it. NaN where
+            there is none: the first encoder alone predicts such a question, as it does all of them
+            by default.
 
         Returns
         -------
@@ -118,7 +125,12 @@ class AnchorPredictor:
             for start in range(0, max(len(embedding_qd), 1), CHUNK_QUESTIONS)
         ]
         parts = [
-            self._predict_chunk(embedding_qd[rows], features_qf[rows], self_index_q[rows])
+            self._predict_chunk(
+                embedding_qd[rows],
+                features_qf[rows],
+                self_index_q[rows],
+                None if second_qy is None else second_qy[rows],
+            )
             for rows in chunks
         ]
         estimates, neighbours = zip(*parts, strict=True)
@@ -128,12 +140,16 @@ class AnchorPredictor:
         )
 
     def _predict_chunk(
-        self, embedding_qd: Float32Array, features_qf: FloatArray, self_index_q: IntArray
+        self,
+        embedding_qd: Float32Array,
+        features_qf: FloatArray,
+        self_index_q: IntArray,
+        second_qy: Float32Array | None,
     ) -> tuple[Estimates, Neighbours]:
         near = self._neighbours(embedding_qd, self_index_q)
         weight_qk = similarity_weights(near.similarity_qk, self._config.similarity_power)
         forecast = self._forecast(
-            embedding_qd, features_qf, self_index_q, near.similarity_qk, weight_qk, near.anchor_qk
+            embedding_qd, features_qf, self_index_q, second_qy, near, weight_qk
         )
         correct_qkm = self._bank.outcomes.correct_am[near.anchor_qk]
         strength_qm = effective_sample_size(weight_qk, correct_qkm) + self._config.prior_strength
@@ -159,17 +175,20 @@ class AnchorPredictor:
         embedding_qd: Float32Array,
         features_qf: FloatArray,
         self_index_q: IntArray,
-        similarity_qk: FloatArray,
+        second_qy: Float32Array | None,
+        near: Neighbours,
         weight_qk: FloatArray,
-        anchor_qk: IntArray,
     ) -> Forecast:
         """Return the forecast, blended with the kNN estimate if out of distribution."""
+        similarity_qk, anchor_qk = near.similarity_qk, near.anchor_qk
         if self._forecaster is None:
             in_distribution_q = self._cosine_in_distribution(similarity_qk, self_index_q)
             # A zero vector stands for a text that was not embedded.
             in_distribution_q[~embedding_qd.any(axis=1)] = np.nan
             return self._knn.predict(weight_qk, anchor_qk, in_distribution_q)
-        forecast = self._forecaster.predict(embedding_qd, features_qf, self_index_q)
+        forecast = self._fitted_forecast(
+            self._forecaster, embedding_qd, features_qf, self_index_q, second_qy
+        )
         ood = np.flatnonzero(forecast.in_distribution_q < 1)
         forecast = forecast.blend_out_of_distribution(
             self._knn.predict(weight_qk[ood], anchor_qk[ood], forecast.in_distribution_q[ood]),
@@ -180,10 +199,31 @@ class AnchorPredictor:
         if self._chosen == "means":
             means_qm = self._knn.mean_probability(len(self_index_q))
             return replace(forecast, p_correct_qm=means_qm)
-        near = self._knn.predict(weight_qk, anchor_qk, forecast.in_distribution_q)
+        knn = self._knn.predict(weight_qk, anchor_qk, forecast.in_distribution_q)
         if self._chosen == "neighbours":
-            return replace(forecast, p_correct_qm=near.p_correct_qm)
-        return replace(forecast, p_correct_qm=(forecast.p_correct_qm + near.p_correct_qm) / 2)
+            return replace(forecast, p_correct_qm=knn.p_correct_qm)
+        return replace(forecast, p_correct_qm=(forecast.p_correct_qm + knn.p_correct_qm) / 2)
+
+    def _fitted_forecast(
+        self,
+        first: Forecaster,
+        embedding_qd: Float32Array,
+        features_qf: FloatArray,
+        self_index_q: IntArray,
+        second_qy: Float32Array | None,
+    ) -> Forecast:
+        """Return the forecast with both encoders, or the first alone where a vector is unknown."""
+        if self._joint is None or second_qy is None:
+            return first.predict(embedding_qd, features_qf, self_index_q)
+        known_q = np.isfinite(second_qy).all(axis=1)
+        if known_q.all():
+            return self._joint.predict(embedding_qd, features_qf, self_index_q, second_qy=second_qy)
+        forecast = first.predict(embedding_qd, features_qf, self_index_q)
+        rows = np.flatnonzero(known_q)
+        joint = self._joint.predict(
+            embedding_qd[rows], features_qf[rows], self_index_q[rows], second_qy=second_qy[rows]
+        )
+        return forecast.with_rows(joint, rows)
 
     def _cosine_in_distribution(
         self, similarity_qk: FloatArray, self_index_q: IntArray

@@ -5,7 +5,7 @@ from scope.report.evaluation import N_STEPS, Evaluation, evaluate, predict_test_
 from scope.report.export import curves, prediction_entries, to_json, to_table
 from scope.report.page import to_html
 from scope.report.reasoners import ReasonedPredictions, ReasonerComparison, compare_reasoners
-from scope.report.routing_gain import routing_gain
+from scope.report.routing_gain import routing_gain, second_encoder_gain
 from scope.report.thresholds import CEILINGS, FLOORS, MetricThreshold, parse_limits
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "predict_test_set",
     "prediction_entries",
     "routing_gain",
+    "second_encoder_gain",
     "to_html",
     "to_json",
     "to_table",

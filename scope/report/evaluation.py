@@ -142,7 +142,9 @@ def predict_test_set(
         Default: the configuration the bank was fitted with.
     """
     predictor = AnchorPredictor(bank, config)
-    estimates, _ = predictor.predict(test_set.embedding_qd, test_set.features_qf)
+    estimates, _ = predictor.predict(
+        test_set.embedding_qd, test_set.features_qf, second_qy=test_set.second_qy
+    )
     return Predictions(test_set.ids, bank.model_ids, estimates)
 
 
