@@ -44,6 +44,10 @@ from scope.reasoner import check_capacity
 ENGINE_BREAKER_RESET_S = 5.0
 """Time until a failed engine is called again; starting one takes a minute."""
 
+FIRST_ENCODER_ALONE = (
+    "bank %s was fitted with two encoders; the endpoint predicts with the first alone"
+)
+
 log = logging.getLogger("ray.serve")
 
 
@@ -231,7 +235,10 @@ def _reject_settings(error: ScopeError, *, configured: bool) -> None:
 
 def build_app(args: AppConfig) -> Application:
     """Return the graph; ``import_path`` in serve_config.yaml names this function."""
-    spec = verify_bank(Path(args.bank)).embedder
+    manifest = verify_bank(Path(args.bank))
+    spec = manifest.embedder
+    if manifest.uses_second_encoder:
+        log.warning(FIRST_ENCODER_ALONE, args.bank)
     embedder = EmbedderReplica.bind(spec.name, spec.revision, args.encoder_backend)
     engine = None
     if args.reasoner is not None:

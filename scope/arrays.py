@@ -28,6 +28,7 @@ letter  axis
 ``v``   nodes of a quadrature
 ``w``   hypothetical answers of the reasoner
 ``x``   coefficients of a linear model
+``y``   dimensions of an embedding by a bank's second encoder
 ``z``   latent directions of models or anchors
 ======  ========================================================================
 

@@ -144,7 +144,9 @@ class _Side:
     ) -> "_RoutedQuestions":
         """Choose a model for each question, as the endpoint would."""
         bank, test_set = self.bank, self.test_set
-        estimates, _ = AnchorPredictor(bank).predict(test_set.embedding_qd, test_set.features_qf)
+        estimates, _ = AnchorPredictor(bank).predict(
+            test_set.embedding_qd, test_set.features_qf, second_qy=test_set.second_qy
+        )
         estimates = estimates.select_questions(kept_q)
         reference = bank.reference or predict_reference_population(bank, bank.anchor_config)
         policy = objective.policy(fit_alpha_scale(reference, bank.models))

@@ -12,10 +12,11 @@ from pipelines.embedding.cached import embed_texts
 from pipelines.embedding.encoder_actor import EncoderSpec
 from pipelines.terminal import Stages
 from scope.arms import select_arms
-from scope.bank import Bank, BankManifest
+from scope.arrays import Float32Array
+from scope.bank import Bank, BankManifest, SecondEmbeddings
 from scope.columns import CATEGORY
 from scope.config import AnchorConfig
-from scope.embedding import MINILM, EmbedderSpec, resolve_model, text_features
+from scope.embedding import MINILM, EmbedderSpec, resolve_model, split_layer, text_features
 from scope.errors import BankError
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
@@ -43,6 +44,9 @@ class BankInputs:
     keep_prompts: bool = True
     embedder: str = MINILM
     revision: str | None = None
+    second_embedder: str | None = None
+    """A further encoder of the bank: a name, or ``NAME#LAYER`` of a causal language model."""
+    second_revision: str | None = None
     sources: tuple[str, ...] = ()
     config: JobConfig = field(default_factory=JobConfig)
     cache: Path | None = None
@@ -86,10 +90,15 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
     outcomes = Outcomes.from_table(rows, questions.ids, names, str(inputs.outcomes))
     if np.isnan(outcomes.correct_am).all():
         raise BankError(f"{inputs.outcomes} has no outcome for any question of {inputs.questions}")
-    encoder = EncoderSpec(inputs.embedder, inputs.revision, inputs.config.encoder, inputs.cache)
+    encoder = _encoder(inputs.embedder, inputs.revision, inputs)
+    second = inputs.second_embedder and _encoder(
+        inputs.second_embedder, inputs.second_revision, inputs
+    )
     anchors = inputs.config.anchors or AnchorConfig()
     bank = assemble_bank(questions, outcomes, models, encoder, anchors, stages)
     bank = replace(bank, fact=inputs.fact)
+    if second:
+        bank = replace(bank, second=_embed_second(questions.prompts, second, stages))
     if not inputs.keep_prompts:
         bank = replace(bank, prompts=None, gold_answers=(None,) * len(questions))
     stages.begin("writing")
@@ -104,6 +113,31 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
         inputs.sources,
         command=inputs.command,
         inputs=used,
+    )
+
+
+def _encoder(embedder: str, revision: str | None, inputs: BankInputs) -> EncoderSpec:
+    name, layer = split_layer(embedder)
+    return EncoderSpec(name, revision, inputs.config.encoder, inputs.cache, layer=layer)
+
+
+def _embed_second(
+    prompts: tuple[str, ...], encoder: EncoderSpec, stages: Stages
+) -> SecondEmbeddings:
+    vector_ay = embed_texts(prompts, encoder, stages)
+    # Rounded as in the stored bank, as those of the first.
+    return SecondEmbeddings(
+        _embedder_spec(encoder, vector_ay), vector_ay.astype(np.float16).astype(np.float32)
+    )
+
+
+def _embedder_spec(encoder: EncoderSpec, embedding_ad: Float32Array) -> EmbedderSpec:
+    return EmbedderSpec(
+        name=encoder.name,
+        revision=resolve_model(encoder.name, encoder.revision)[1],
+        dimension=embedding_ad.shape[1],
+        backend=encoder.backend,
+        layer=encoder.layer,
     )
 
 
@@ -146,11 +180,6 @@ def assemble_bank(
         features_af=text_features(questions.prompts),
         models=models,
         outcomes=outcomes,
-        embedder=EmbedderSpec(
-            name=encoder.name,
-            revision=resolve_model(encoder.name, encoder.revision)[1],
-            dimension=embedding_ad.shape[1],
-            backend=encoder.backend,
-        ),
+        embedder=_embedder_spec(encoder, embedding_ad),
     )
     return replace(bank, reference=predict_reference_population(bank, anchors))

@@ -1,6 +1,7 @@
 """``scope bank``: make, fit, extend, watch, show and verify anchor banks."""
 
 import json
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +34,7 @@ from scope import EMBEDDED_BANK
 from scope.bank import Bank, load_bank, read_manifest
 from scope.columns import CATEGORY
 from scope.embedding import MINILM
-from scope.errors import BankIntegrityError
+from scope.errors import BankIntegrityError, ConfigError
 from scope.questions import REFUSE
 
 app = typer.Typer(
@@ -77,9 +78,16 @@ def build(
         str, typer.Option(help="Field of the questions that callers may know, as tenant.")
     ] = CATEGORY,
     embedder: Annotated[
-        str, typer.Option(help="Embedder: the default, a folder, or a Hugging Face name.")
-    ] = MINILM,
-    revision: Annotated[str | None, typer.Option(help="Commit of a Hugging Face name.")] = None,
+        list[str] | None,
+        typer.Option(
+            help="The default, a folder, or a Hugging Face name. A second one is an encoder of its "
+            "own: NAME, or NAME#LAYER of a causal LM."
+        ),
+    ] = None,
+    revision: Annotated[
+        list[str] | None,
+        typer.Option(help="Commit of a Hugging Face name; one for each --embedder."),
+    ] = None,
     sources: Annotated[
         list[str] | None, typer.Option("--source", help="Where the data came from; repeatable.")
     ] = None,
@@ -93,6 +101,7 @@ def build(
     from pipelines.bank.build import BankInputs, build_bank
 
     source = question_source_from_flags("--questions", questions, dataset, split, "anchor")
+    first, second = _encoders(embedder or [], revision or [])
     inputs = BankInputs(
         questions=source,
         outcomes=outcomes,
@@ -102,8 +111,10 @@ def build(
         on_too_long=on_too_long,
         fact=fact,
         keep_prompts=not drop_prompts,
-        embedder=embedder,
-        revision=revision,
+        embedder=first[0],
+        revision=first[1],
+        second_embedder=second and second[0],
+        second_revision=second and second[1],
         sources=tuple(sources or ()),
         config=encoder_settings(config, replicas, num_gpus),
         cache=None if no_cache else cache_folder(),
@@ -120,6 +131,22 @@ def build(
         )
 
 
+NamedEncoder = tuple[str, str | None]
+"""An embedder and the commit of its weights."""
+
+
+def _encoders(
+    embedders: list[str], revisions: list[str]
+) -> tuple[NamedEncoder, NamedEncoder | None]:
+    """Return the first and, if there is one, the second encoder of a bank."""
+    if len(embedders) > 2:
+        raise ConfigError(f"a bank has at most two encoders, --embedder names {len(embedders)}")
+    if len(revisions) > max(len(embedders), 1):
+        raise ConfigError("--revision is repeated more often than --embedder")
+    first, *rest = zip_longest(embedders or [MINILM], revisions)
+    return first, rest[0] if rest else None
+
+
 @app.command()
 def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
     """Show the content of a bank and the accuracy and cost of its models."""
@@ -132,6 +159,8 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
     out.print(
         f"embedder {manifest.embedder}; prompts {'kept' if manifest.has_prompts else 'not kept'}"
     )
+    if manifest.second_embedder is not None:
+        out.print(f"second embedder {manifest.second_embedder}", soft_wrap=True, markup=False)
     if loaded.reasoner is not None:
         out.print(f"reasoner {loaded.reasoner}", soft_wrap=True, markup=False)
     for source in manifest.sources:
@@ -143,6 +172,8 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
         out.print(choice_table(manifest.forecast_choice))
     if manifest.routing_gain is not None:
         out.print(str(manifest.routing_gain), soft_wrap=True, markup=False)
+    if manifest.second_gain is not None:
+        out.print(str(manifest.second_gain), soft_wrap=True, markup=False)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from pipelines.bank import check_new, save_bank_now, with_findings
+from pipelines.bank import check_new, save_bank_now, with_findings, with_second_encoder
 from pipelines.commands.options import (
     Checkpoint,
     Json,
@@ -50,6 +50,13 @@ def fit(
         Path | None,
         typer.Option(help="scope: query about the hold-out of this training data only."),
     ] = None,
+    keep_second_encoder: Annotated[
+        bool,
+        typer.Option(
+            "--keep-second-encoder",
+            help="Use the bank's second encoder even where its gain may be chance.",
+        ),
+    ] = False,
     config: Annotated[
         Path | None, typer.Option(help="YAML file of settings, of which reasoner: and engine:.")
     ] = None,
@@ -82,11 +89,18 @@ def fit(
         manifest, loaded = read_manifest(bank), load_bank(bank)
         cache = None if no_cache else answer_cache_folder()
         reasoner = ReasonerOptions(flags, settings, cache).run(loaded) if wanted else None
+        if keep_second_encoder and loaded.second is None:
+            raise ConfigError(
+                f"--keep-second-encoder: bank {bank} has one encoder; build it with two --embedder"
+            )
         stages.begin("fitting")
         fitted = fit_bank(loaded)
         _warn_unmeasured(fitted)
         stages.begin("choosing")
         fitted = with_findings(fitted)
+        if fitted.second is not None:
+            stages.begin("fitting the second encoder")
+            fitted = with_second_encoder(fitted, keep=keep_second_encoder)
         if reasoner is not None:
             from pipelines.finetune import held_out_texts
             from pipelines.reasoner.fit import fit_reasoner
@@ -99,8 +113,9 @@ def fit(
         written = save_bank_now(
             fitted, output, manifest.sources, command="scope bank fit", parent=bank
         )
-    if written.routing_gain is not None and not as_json:
-        out.print(str(written.routing_gain), soft_wrap=True, markup=False)
+    for found in (written.routing_gain, written.second_gain):
+        if found is not None and not as_json:
+            out.print(str(found), soft_wrap=True, markup=False)
     text = f"built {output}: {written.n_models} models fitted to {written.n_questions:,} anchors"
     _report(written, text, report, as_json=as_json)
 

@@ -1,7 +1,7 @@
 """Embed the texts that the cache lacks; open the caches of vectors."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -105,6 +105,7 @@ def open_embedding_cache(encoder: EncoderSpec) -> AbstractContextManager[Embeddi
         revision=revision or "unknown",
         max_chars=encoder.max_chars,
         backend=encoder.backend,
+        layer=encoder.layer,
     )
     return open_cache(EmbeddingCache, encoder.cache, fingerprint, pinned=revision is not None)
 
@@ -152,6 +153,7 @@ def dataset_with_embeddings(
     encoder: EncoderSpec,
     n_dimensions: int,
     stages: Stages | None = None,
+    second: EncoderSpec | None = None,
 ) -> Dataset:
     """Return the blocks with additional columns ``prompt``, ``embedding`` and ``error``.
 
@@ -168,12 +170,21 @@ def dataset_with_embeddings(
     n_dimensions : int
     stages : Stages, optional
         Begins a stage ``embedding`` if a text has to be embedded.
+    second : EncoderSpec, optional
+        Adds a column ``second`` with the vectors of another encoder; a prompt that it could not
+        embed has its message in ``error``, too.
     """
-    with embed_missing(prompts, encoder, stages or Stages()) as found:
-        tables: list[Any] = [
-            ray.put(_block(columns, [prompts[row] for row in columns["row"]], found, n_dimensions))
-            for columns in blocks
-        ]
+    stages = stages or Stages()
+    with ExitStack() as stack:
+        found = stack.enter_context(embed_missing(prompts, encoder, stages))
+        found_second = (
+            None if second is None else stack.enter_context(embed_missing(prompts, second, stages))
+        )
+        tables: list[Any] = []
+        for columns in blocks:
+            texts = [prompts[row] for row in columns["row"]]
+            block = _block(columns, texts, found, n_dimensions)
+            tables.append(ray.put(_with_second(block, texts, found_second)))
     return ray.data.from_arrow_refs(tables)
 
 
@@ -215,6 +226,19 @@ def _block(
     texts, messages = pa.array(prompts, pa.string()), pa.array(errors, pa.string())
     added = {"prompt": texts, "embedding": to_fixed_size_list(embedding_qd), "error": messages}
     return pa.table({**columns, **added})
+
+
+def _with_second(
+    block: pa.Table, prompts: Sequence[str], found: EmbeddingResult | None
+) -> pa.Table:
+    """Return a block with the vectors of a second encoder, and its errors where it has none."""
+    if found is None:
+        return block
+    second_qy, errors = found.vectors(prompts)
+    both = [first or error for first, error in zip(block["error"].to_pylist(), errors, strict=True)]
+    column = block.schema.get_field_index("error")
+    block = block.set_column(column, "error", pa.array(both, pa.string()))
+    return block.append_column("second", to_fixed_size_list(second_qy))
 
 
 def to_fixed_size_list(values: AnyArray) -> pa.Array:

@@ -14,7 +14,7 @@ from ray.data import ActorPoolStrategy, Dataset
 from pipelines.cluster.session import RESTART_OPTIONS
 from scope.arrays import AnyArray
 from scope.config import Backend, EncoderConfig
-from scope.embedding import MAX_CHARS, Encoder, default_backend
+from scope.embedding import MAX_CHARS, EmbedderSpec, Encoder, default_backend
 from scope.errors import ConfigError, ScopeError
 
 Batch = dict[str, AnyArray]
@@ -33,10 +33,19 @@ class EncoderSpec:
     cache: Path | None = None
     """Folder that keeps embeddings between runs; None keeps nothing."""
     max_chars: int = MAX_CHARS
+    layer: int | None = None
+    """Layer of a causal language model; None: an encoder of sentences."""
+
+    @classmethod
+    def of(cls, spec: EmbedderSpec, config: EncoderConfig, cache: Path | None) -> "EncoderSpec":
+        """Return the encoder that embeds into the space of a bank."""
+        return cls(spec.name, spec.revision, config, cache, spec.max_chars, spec.layer)
 
     @property
     def backend(self) -> Backend:
         """What computes the vectors; the same on every worker."""
+        if self.layer is not None:
+            return "torch"
         on_gpu = self.config.num_gpus > 0
         return self.config.backend or default_backend(self.name, on_gpu=on_gpu)
 
@@ -51,6 +60,7 @@ class EncoderActor:
         max_chars: int,
         batch_chars: int,
         backend: Backend,
+        layer: int | None,
     ) -> None:
         # Ray turns an error in a constructor into text and retries it: raise it with the batch.
         self._encoder: Encoder | ScopeError
@@ -61,6 +71,7 @@ class EncoderActor:
                 max_chars=max_chars,
                 batch_chars=batch_chars,
                 backend=backend,
+                layer=layer,
             )
         except ScopeError as error:
             self._encoder = error
@@ -86,6 +97,7 @@ def embed_dataset(rows: Dataset, encoder: EncoderSpec) -> Dataset:
             "max_chars": encoder.max_chars,
             "batch_chars": encoder.config.batch_chars,
             "backend": encoder.backend,
+            "layer": encoder.layer,
         },
         compute=ActorPoolStrategy(min_size=min_replicas, max_size=max_replicas),
         batch_size=BLOCK_ROWS,

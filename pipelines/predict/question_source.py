@@ -16,9 +16,9 @@ from pipelines.embedding.cached import dataset_with_embeddings
 from pipelines.embedding.encoder_actor import EncoderSpec
 from pipelines.terminal import Stages
 from scope.arrays import IntArray
-from scope.bank import Bank, LabelledQuestions, is_bank
+from scope.bank import Bank, LabelledQuestions, check_embedders, is_bank
 from scope.embedding import EmbedderSpec, resolve_model
-from scope.errors import ConfigError, EmbedderMismatchError
+from scope.errors import ConfigError
 from scope.outcomes import Outcomes
 from scope.questions import REFUSE, HubDataset, read_questions
 
@@ -52,7 +52,12 @@ class QuestionSource:
         return None if self.labelled is None else self.labelled.path
 
     def blocks(
-        self, bank: Bank, encoder: EncoderSpec, rows_of: Mapping[int, IntArray], stages: Stages
+        self,
+        bank: Bank,
+        encoder: EncoderSpec,
+        rows_of: Mapping[int, IntArray],
+        stages: Stages,
+        second: EncoderSpec | None = None,
     ) -> Dataset:
         """Return one block per shard with the columns ``shard``, ``row`` and ``question_id``.
 
@@ -71,6 +76,8 @@ class QuestionSource:
             Indices of the questions of each wanted shard.
         stages : Stages
             Begins a stage ``embedding`` if a text has to be embedded.
+        second : EncoderSpec, optional
+            Also embeds raw questions, in a column ``second``.
         """
         blocks = [
             {
@@ -85,7 +92,7 @@ class QuestionSource:
                 block["fact"] = pa.array([self.known_facts[row] for row in block["row"]])
         if self.labelled is None:
             return dataset_with_embeddings(
-                self.prompts or (), blocks, encoder, bank.embedder.dimension, stages
+                self.prompts or (), blocks, encoder, bank.embedder.dimension, stages, second
             )
         index_of = {question_id: index for index, question_id in enumerate(bank.ids)}
         refs: list[Any] = []
@@ -141,19 +148,18 @@ def question_source(
         if split is not None:
             raise ConfigError(f"{query} is a bank and has no splits; drop --split")
         labelled = LabelledQuestions.open(query).head(limit)
-        check_embedder(bank.embedder, labelled.embedder)
+        check_embedders(bank, labelled.embedder, labelled.second_embedder)
         facts = bank.learned_facts(labelled.facts(), str(query)) if known_fact else None
         return QuestionSource(labelled.ids, labelled.texts() if texts else None, labelled, facts)
     questions = read_questions(
         query, split=split, limit=limit, on_too_long=on_too_long, fact=bank.fact
     )
-    _, revision = resolve_model(bank.embedder.name, bank.embedder.revision)
-    check_embedder(bank.embedder, bank.embedder.model_copy(update={"revision": revision}))
+    second = None if bank.second is None else _installed(bank.second.embedder)
+    check_embedders(bank, _installed(bank.embedder), second)
     facts = bank.learned_facts(questions.categories, str(query)) if known_fact else None
     return QuestionSource(questions.ids, questions.prompts, None, facts)
 
 
-def check_embedder(bank: EmbedderSpec, other: EmbedderSpec) -> None:
-    """Raise `EmbedderMismatchError` unless both embed into the same space."""
-    if not bank.is_compatible_with(other):
-        raise EmbedderMismatchError(str(bank), str(other))
+def _installed(spec: EmbedderSpec) -> EmbedderSpec:
+    """Return the embedder with the revision that is installed here."""
+    return spec.model_copy(update={"revision": resolve_model(spec.name, spec.revision)[1]})

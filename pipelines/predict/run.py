@@ -192,12 +192,13 @@ def _predict_missing_shards(
     if not rows_of:
         return None
     rows = np.concatenate(list(rows_of.values()))
-    spec = task.bank.embedder
-    encoder = EncoderSpec(
-        spec.name, spec.revision, inputs.config.encoder, inputs.cache, spec.max_chars
-    )
+    bank, settings = task.bank, inputs.config.encoder
+    encoder = EncoderSpec.of(bank.embedder, settings, inputs.cache)
+    second = None
+    if bank.joint_forecaster is not None and bank.second is not None:
+        second = EncoderSpec.of(bank.second.embedder, settings, inputs.cache)
     with ray_session(stages):
-        blocks = source.blocks(task.bank, encoder, rows_of, stages)
+        blocks = source.blocks(bank, encoder, rows_of, stages, second)
         if reasoner is not None:
             queries = _query_batch(source, rows, task.bank, inputs.bank)
             answers = query_reasoner(queries, blocks, source.bank_path, reasoner, stages)

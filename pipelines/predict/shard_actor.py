@@ -49,11 +49,16 @@ class ShardActor:
         """Predict a batch, which is one shard, and write it; return its ``rows`` and ``failed``."""
         (shard,) = np.unique(batch["shard"])
         embedding_qd, features_qf, errors = self._embeddings(batch)
+        second_qy = self._second_vectors(batch)
         good_q = np.array([not error for error in errors])
         self_index_q = batch["self_anchor"][good_q] if "self_anchor" in batch else None
         facts = np.array(batch["fact"], dtype=object)[good_q] if "fact" in batch else None
         estimates, near = self._predictor.predict(
-            embedding_qd[good_q], features_qf[good_q], self_index_q, facts
+            embedding_qd[good_q],
+            features_qf[good_q],
+            self_index_q,
+            facts,
+            None if second_qy is None else second_qy[good_q],
         )
         answer_column: dict[str, pa.Array] = {}
         if self._task.answers is not None:
@@ -105,6 +110,14 @@ class ShardActor:
             return *self._stored.read(batch["row"]), [""] * len(batch["row"])
         features_qf = text_features([str(text) for text in batch["prompt"]])
         return np.stack(list(batch["embedding"])), features_qf, list(map(str, batch["error"]))
+
+    def _second_vectors(self, batch: Batch) -> Float32Array | None:
+        """Return the vectors of the second encoder; None where the bank is fitted with one."""
+        if self._task.bank.joint_forecaster is None:
+            return None
+        if self._stored is not None:
+            return self._stored.read_second(batch["row"])
+        return np.stack(list(batch["second"]))
 
 
 def _scatter(values: AnyArray, good_q: BoolArray, missing: float) -> pa.Array:

@@ -117,7 +117,10 @@ def fit_reasoner(
         )
     stages.begin("blending")
     estimates, _ = AnchorPredictor(bank).predict(
-        bank.embedding_ad[sample], bank.features_af[sample], sample
+        bank.embedding_ad[sample],
+        bank.features_af[sample],
+        sample,
+        second_qy=bank.second_vectors(sample),
     )
     truth = bank.outcomes.select_questions(sample)
     forecast = (estimates.p_correct_qm, estimates.completion_tokens_qm)

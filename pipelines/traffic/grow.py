@@ -9,14 +9,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.bank import InputKind, check_new, save_bank_now, with_findings
+from pipelines.bank import (
+    InputKind,
+    check_new,
+    save_bank_now,
+    with_findings,
+    with_second_encoder,
+)
 from pipelines.embedding.cached import embed_texts
 from pipelines.embedding.encoder_actor import EncoderSpec
 from pipelines.terminal import Stages
 from scope.arrays import Float32Array
 from scope.bank import Bank, BankManifest, load_bank, read_manifest
 from scope.config import EncoderConfig
-from scope.embedding import resolve_model
+from scope.embedding import EmbedderSpec, resolve_model
 from scope.errors import BankError, EmbedderMismatchError, join_names
 from scope.forecast import measured_anchors
 from scope.outcomes import Outcomes, read_outcomes_table
@@ -132,13 +138,17 @@ def grow(inputs: GrowInputs, output: Path, stages: Stages | None = None) -> Grow
     feedback = None if inputs.decisions is None else LoggedFeedback.read(inputs.decisions)
     sources = _sources(inputs, bank, feedback)
     texts = [question.text for source in sources for question in source.questions]
-    embedding_qd = _embed(texts, bank, inputs, stages)
+    embedding_qd = _embed(texts, bank.embedder, inputs, stages)
+    second_qy = None
+    if bank.second is not None:
+        second_qy = _embed(texts, bank.second.embedder, inputs, stages)
     stages.begin("growing")
     grown, first = list[GrownBank](), 0
     for source in sources:
         last = first + len(source.questions)
         latest = grown[-1].bank if grown else bank
-        grown.append(grow_bank(latest, source.questions, embedding_qd[first:last]))
+        second = None if second_qy is None else second_qy[first:last]
+        grown.append(grow_bank(latest, source.questions, embedding_qd[first:last], second))
         first = last
     if not sum(int(step.n_added_m.sum()) for step in grown):
         raise BankError(f"bank {inputs.bank} knows all of these outcomes already; nothing to add")
@@ -202,21 +212,25 @@ def _measured(path: Path, questions_path: Path, bank: Bank) -> Source:
     return Source(f"outcomes of {path.name}", new, dict(unknown))
 
 
-def _embed(texts: list[str], bank: Bank, inputs: GrowInputs, stages: Stages) -> Float32Array:
-    """Return the vectors of the texts in the embedding space of the bank."""
-    spec = bank.embedder
+def _embed(
+    texts: list[str], spec: EmbedderSpec, inputs: GrowInputs, stages: Stages
+) -> Float32Array:
+    """Return the vectors of the texts in an embedding space of the bank."""
     _, revision = resolve_model(spec.name, spec.revision)
     here = spec.model_copy(update={"revision": revision})
     if not spec.is_compatible_with(here):
         raise EmbedderMismatchError(str(spec), str(here))
-    encoder = EncoderSpec(spec.name, spec.revision, inputs.config, inputs.cache, spec.max_chars)
+    encoder = EncoderSpec.of(spec, inputs.config, inputs.cache)
     return embed_texts(texts, encoder, stages)
 
 
 def _fitted_as(old: Bank, grown: Bank) -> Bank:
     """Return the grown bank, fitted as the old one was, with the same settings."""
     if old.forecaster is not None:
-        return with_findings(fit_bank(replace(grown, reference=old.reference)))
+        fitted = with_findings(fit_bank(replace(grown, reference=old.reference)))
+        if old.joint_forecaster is not None:
+            return with_second_encoder(fitted, keep=True)
+        return fitted
     return replace(grown, reference=predict_reference_population(grown, old.anchor_config))
 
 

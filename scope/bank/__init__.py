@@ -1,6 +1,6 @@
 """The anchor bank: value, files, reference population, labelled questions and examples."""
 
-from scope.bank.bank import Bank, BankManifest
+from scope.bank.bank import Bank, BankManifest, SecondEmbeddings, check_embedders
 from scope.bank.examples import example_outcome, nearest_examples, nearest_pool_examples
 from scope.bank.forecast_choice import (
     CANDIDATES,
@@ -11,7 +11,7 @@ from scope.bank.forecast_choice import (
 from scope.bank.labelled import LabelledQuestions, StoredFeatures
 from scope.bank.lineage import LineageInput, LineageStep
 from scope.bank.reference_population import ReferencePopulation, fit_alpha_scale
-from scope.bank.routing_gain import GainInterval, RoutingGain
+from scope.bank.routing_gain import GainInterval, RoutingGain, SecondGain
 from scope.bank.store import (
     bank_version,
     content_digest,
@@ -35,8 +35,11 @@ __all__ = [
     "LineageStep",
     "ReferencePopulation",
     "RoutingGain",
+    "SecondEmbeddings",
+    "SecondGain",
     "StoredFeatures",
     "bank_version",
+    "check_embedders",
     "content_digest",
     "example_outcome",
     "fit_alpha_scale",

@@ -11,16 +11,31 @@ from scope.arrays import Float32Array, FloatArray, IntArray
 from scope.bank.forecast_choice import ForecastChoice
 from scope.bank.lineage import LineageStep
 from scope.bank.reference_population import ReferencePopulation
-from scope.bank.routing_gain import RoutingGain
+from scope.bank.routing_gain import RoutingGain, SecondGain
 from scope.columns import CATEGORY
 from scope.config import AnchorConfig, StrictModel
-from scope.embedding import EmbedderSpec, norms
-from scope.errors import BankError, ConfigError, join_names
+from scope.embedding import EmbedderSpec, is_none, norms
+from scope.errors import BankError, ConfigError, EmbedderMismatchError, join_names
 from scope.forecast import CategoryLabels, Forecaster
 from scope.fusion import CalibratedReasoner
 from scope.outcomes import Outcomes
 from scope.pool import ModelSpec, indices_of
 from scope.reasoner import ReasonerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class SecondEmbeddings:
+    """Vectors of the anchors by a second encoder.
+
+    Attributes
+    ----------
+    embedder : EmbedderSpec
+    vector_ay : ndarray of shape (n_anchors, n_second_dimensions)
+        Unit vectors.
+    """
+
+    embedder: EmbedderSpec
+    vector_ay: Float32Array
 
 
 class BankManifest(StrictModel):
@@ -42,8 +57,16 @@ class BankManifest(StrictModel):
     """None in a bank that was not fitted, or has too few anchors with all outcomes."""
     fact: str = CATEGORY
     """What the categories of the questions are."""
+    second_embedder: EmbedderSpec | None = Field(default=None, exclude_if=is_none)
+    second_gain: SecondGain | None = Field(default=None, exclude_if=is_none)
+    """What the second encoder gains; None in a bank that was not fitted, or has none."""
     lineage: tuple[LineageStep, ...] = ()
     """The commands that made the bank, oldest first."""
+
+    @property
+    def uses_second_encoder(self) -> bool:
+        """Whether the bank was fitted with both of its encoders."""
+        return self.second_gain is not None and self.second_gain.used
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +95,13 @@ class Bank:
         Which forecast of correctness is used; None: the forecaster if there is one.
     routing_gain : RoutingGain or None
         Whether routing pays, as the fit has found; None where that is not known.
+    second : SecondEmbeddings or None
+        Vectors by a second encoder; None where the bank has one encoder.
+    joint_forecaster : Forecaster or None
+        Fitted with both encoders, of the same anchors as `forecaster`, which predicts where the
+        second vector of a question is not known; None where the second encoder is not used.
+    second_gain : SecondGain or None
+        What the second encoder gains, as the fit has found; None where that is not known.
     reasoner : CalibratedReasoner or None
         The reasoner that the bank was fitted for, with the weights of its answers; None if
         there is none.
@@ -95,18 +125,17 @@ class Bank:
     forecaster: Forecaster | None = None
     choice: ForecastChoice | None = None
     routing_gain: RoutingGain | None = None
+    second: SecondEmbeddings | None = None
+    joint_forecaster: Forecaster | None = None
+    second_gain: SecondGain | None = None
     reasoner: CalibratedReasoner | None = None
     fact: str = CATEGORY
     version: str = ""
 
     def __post_init__(self) -> None:
-        expected = (len(self.ids), self.embedder.dimension)
-        if self.embedding_ad.shape != expected:
-            raise BankError(
-                f"embeddings have shape {self.embedding_ad.shape}; "
-                f"{expected[0]} questions of {self.embedder} need {expected}"
-            )
-        check_unit_norm(self.embedding_ad, self.ids)
+        check_vectors(self.embedding_ad, self.embedder, self.ids)
+        if self.second is not None:
+            check_vectors(self.second.vector_ay, self.second.embedder, self.ids)
 
     @property
     def model_ids(self) -> tuple[str, ...]:
@@ -162,6 +191,7 @@ class Bank:
             outcomes=self.outcomes.select_models(columns),
             reference=self.reference and self.reference.select_models(columns),
             forecaster=self.forecaster and self.forecaster.select_models(columns),
+            joint_forecaster=self.joint_forecaster and self.joint_forecaster.select_models(columns),
             reasoner=self.reasoner and self.reasoner.select_models(columns),
         )
 
@@ -181,9 +211,16 @@ class Bank:
             forecaster=None,
             choice=None,
             routing_gain=None,
+            second=self.second and replace(self.second, vector_ay=self.second.vector_ay[wanted]),
+            joint_forecaster=None,
+            second_gain=None,
             reasoner=None,
             version="",
         )
+
+    def second_vectors(self, wanted: IntArray) -> Float32Array | None:
+        """Return the vectors of some anchors by the second encoder; None without one."""
+        return None if self.second is None else self.second.vector_ay[wanted]
 
     def require_prompts(self) -> tuple[str, ...]:
         """Return the question texts.
@@ -236,6 +273,24 @@ class Bank:
         return replace(self, models=models)
 
 
+def check_embedders(bank: Bank, first: EmbedderSpec, second: EmbedderSpec | None) -> None:
+    """Check that stored vectors are those of the encoders that a bank predicts with.
+
+    Raises
+    ------
+    EmbedderMismatchError
+        If one of them is another, or the second is missing.
+    """
+    if not bank.embedder.is_compatible_with(first):
+        raise EmbedderMismatchError(str(bank.embedder), str(first))
+    if bank.joint_forecaster is None or bank.second is None:
+        return
+    if second is None or not bank.second.embedder.is_compatible_with(second):
+        raise EmbedderMismatchError(
+            f"second {bank.second.embedder}", "none" if second is None else f"second {second}"
+        )
+
+
 def missing_prompts(source: str) -> ConfigError:
     """Return the error for a bank that was built without question texts."""
     return ConfigError(
@@ -244,14 +299,20 @@ def missing_prompts(source: str) -> ConfigError:
     )
 
 
-def check_unit_norm(embedding_nd: Float32Array, ids: tuple[str, ...]) -> None:
-    """Check that all vectors are finite and of length 1.
+def check_vectors(embedding_nd: Float32Array, embedder: EmbedderSpec, ids: tuple[str, ...]) -> None:
+    """Check that there is one finite vector of length 1 for each question.
 
     Raises
     ------
     BankError
-        Names the first question whose vector is not.
+        If the shape is another one; or names the first question whose vector is wrong.
     """
+    expected = (len(ids), embedder.dimension)
+    if embedding_nd.shape != expected:
+        raise BankError(
+            f"embeddings have shape {embedding_nd.shape}; "
+            f"{expected[0]} questions of {embedder} need {expected}"
+        )
     length, unit = norms(embedding_nd)
     wrong = np.flatnonzero(~unit)
     if wrong.size:

@@ -13,7 +13,9 @@ from scope.forecast import (
     Forecaster,
     Head,
     Kernel,
+    Projection,
     TextFeatureScaler,
+    joint_features,
     kernel_features,
 )
 
@@ -47,6 +49,14 @@ SHAPES = {
 }
 """Axes of every array; a letter has the same length in all of them."""
 
+JOINT_SHAPES = {
+    **SHAPES,
+    "projection_mean_y": "y",
+    "projection_component_yz": "yz",
+    "projection_lengthscale": "",
+}
+"""Of a forecaster with a second encoder."""
+
 
 def save_forecaster(forecaster: Forecaster, path: Path) -> None:
     """Write the arrays as ``.npz``."""
@@ -69,6 +79,10 @@ def save_forecaster(forecaster: Forecaster, path: Path) -> None:
         "loo_p_nm": forecaster.loo_p_nm,
         "loo_log_length_nm": forecaster.loo_log_length_nm,
     }
+    if (projection := forecaster.projection) is not None:
+        arrays["projection_mean_y"] = projection.mean_y
+        arrays["projection_component_yz"] = projection.component_yz
+        arrays["projection_lengthscale"] = np.array(projection.lengthscale)
     stored = {
         name: values.astype(np.float16) if name in FLOAT16_FIELDS else values
         for name, values in arrays.items()
@@ -77,7 +91,11 @@ def save_forecaster(forecaster: Forecaster, path: Path) -> None:
 
 
 def load_forecaster(
-    path: Path, embedding_ad: Float32Array, features_af: FloatArray, n_models: int
+    path: Path,
+    embedding_ad: Float32Array,
+    features_af: FloatArray,
+    n_models: int,
+    second_ay: Float32Array | None = None,
 ) -> Forecaster:
     """Read a forecaster that `save_forecaster` wrote.
 
@@ -88,6 +106,8 @@ def load_forecaster(
     features_af : ndarray of shape (n_anchors, n_features)
     n_models : int
         Of the bank it was fitted on.
+    second_ay : ndarray of shape (n_anchors, n_second_dimensions), optional
+        Vectors of the second encoder, of a forecaster that was fitted with both.
 
     Raises
     ------
@@ -100,17 +120,22 @@ def load_forecaster(
                 name: values.astype(np.float64) if name in FLOAT16_FIELDS else values
                 for name, values in file.items()
             }
-        _check(stored, embedding_ad, features_af, n_models)
-        return _forecaster(stored, embedding_ad, features_af)
+        _check(stored, embedding_ad, features_af, n_models, second_ay)
+        return _forecaster(stored, embedding_ad, features_af, second_ay)
     except (ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise BankError(f"{path} does not fit its bank: {error}") from error
 
 
 def _check(
-    stored: dict[str, AnyArray], embedding_ad: Float32Array, features_af: FloatArray, n_models: int
+    stored: dict[str, AnyArray],
+    embedding_ad: Float32Array,
+    features_af: FloatArray,
+    n_models: int,
+    second_ay: Float32Array | None,
 ) -> None:
     """Check that the arrays are numbers of consistent lengths."""
-    if missing := [name for name in SHAPES if name not in stored]:
+    shapes = SHAPES if second_ay is None else JOINT_SHAPES
+    if missing := [name for name in shapes if name not in stored]:
         raise ValueError(f"it lacks {', '.join(missing)}")
     (n_anchors, n_dimensions), n_features = embedding_ad.shape, features_af.shape[1]
     length = {
@@ -122,7 +147,9 @@ def _check(
         "b": stored["inducing_b"].size,
         "u": 3,
     }
-    for name, axes in SHAPES.items():
+    if second_ay is not None:
+        length |= {"y": second_ay.shape[1], "z": stored["projection_component_yz"].shape[-1]}
+    for name, axes in shapes.items():
         values, expected = stored[name], tuple(length[axis] for axis in axes)
         if values.shape != expected or values.dtype.kind not in "fi":
             raise ValueError(
@@ -136,13 +163,29 @@ def _check(
 
 
 def _forecaster(
-    stored: dict[str, AnyArray], embedding_ad: Float32Array, features_af: FloatArray
+    stored: dict[str, AnyArray],
+    embedding_ad: Float32Array,
+    features_af: FloatArray,
+    second_ay: Float32Array | None,
 ) -> Forecaster:
     form = TextFeatureScaler(stored["form_mean_f"], stored["form_spread_f"])
     anchor_index_n = stored["anchor_index_n"]
     posterior_nc, inducing_b = stored["posterior_nc"].astype(np.float32), stored["inducing_b"]
     inducing_a = anchor_index_n[inducing_b]
-    feature_bi = kernel_features(form.transform(features_af[inducing_a]), posterior_nc[inducing_b])
+    projection = (
+        None
+        if second_ay is None
+        else Projection(
+            stored["projection_mean_y"],
+            stored["projection_component_yz"],
+            float(stored["projection_lengthscale"]),
+        )
+    )
+    feature_bi = joint_features(
+        kernel_features(form.transform(features_af[inducing_a]), posterior_nc[inducing_b]),
+        projection,
+        None if second_ay is None else second_ay[inducing_a],
+    )
     correct, length = (
         Head(
             stored[f"{name}_mean_m"],
@@ -164,4 +207,5 @@ def _forecaster(
         posterior_nc,
         stored["loo_p_nm"],
         stored["loo_log_length_nm"],
+        projection,
     )

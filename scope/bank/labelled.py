@@ -16,6 +16,7 @@ from scope.bank.store import (
     FEATURES_FILE,
     OUTCOMES,
     QUESTIONS,
+    SECOND_EMBEDDINGS,
     bank_version,
     read_features,
     read_manifest,
@@ -35,12 +36,14 @@ class LabelledQuestions:
     version : str
     embedder : EmbedderSpec
     ids : tuple of str
+    second_embedder : EmbedderSpec or None
     """
 
     path: Path
     version: str
     embedder: EmbedderSpec
     ids: tuple[str, ...]
+    second_embedder: EmbedderSpec | None = None
 
     @classmethod
     def open(cls, path: Path) -> "LabelledQuestions":
@@ -54,7 +57,13 @@ class LabelledQuestions:
         manifest = verify_bank(path)
         ids = pq.read_table(path / QUESTIONS, columns=["question_id"])["question_id"]
         # Workers run in another directory, so the path must be absolute.
-        return cls(path.resolve(), bank_version(path), manifest.embedder, tuple(ids.to_pylist()))
+        return cls(
+            path.resolve(),
+            bank_version(path),
+            manifest.embedder,
+            tuple(ids.to_pylist()),
+            manifest.second_embedder,
+        )
 
     def head(self, limit: int | None) -> "LabelledQuestions":
         """Return the first questions only."""
@@ -97,8 +106,17 @@ class StoredFeatures:
 
     def __init__(self, path: Path) -> None:
         self._embedding_ad = np.load(path / EMBEDDINGS, mmap_mode="r", allow_pickle=False)
+        self._second_ay = (
+            np.load(path / SECOND_EMBEDDINGS, mmap_mode="r", allow_pickle=False)
+            if (path / SECOND_EMBEDDINGS).exists()
+            else None
+        )
         self._features_af = read_features(path / FEATURES_FILE)
 
     def read(self, rows: IntArray | Sequence[int]) -> tuple[Float32Array, FloatArray]:
         """Return embeddings and features of some questions."""
         return self._embedding_ad[rows].astype(np.float32), self._features_af[rows]
+
+    def read_second(self, rows: IntArray | Sequence[int]) -> Float32Array | None:
+        """Return the vectors of some questions by the second encoder; None without one."""
+        return None if self._second_ay is None else self._second_ay[rows].astype(np.float32)

@@ -10,13 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scope.arrays import FloatArray
-from scope.bank.bank import Bank, BankManifest
+from scope.bank.bank import Bank, BankManifest, SecondEmbeddings
 from scope.bank.forecaster_store import load_forecaster, save_forecaster
 from scope.bank.lineage import LineageStep
 from scope.bank.reference_population import ReferencePopulation
 from scope.config import AnchorConfig, parse
 from scope.embedding import FEATURES
 from scope.errors import BankError, BankIntegrityError, FormatError
+from scope.forecast import Forecaster
 from scope.fusion import CalibratedReasoner
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
@@ -31,6 +32,8 @@ MODELS = "models.json"
 REFERENCE_SETTINGS = "reference.json"
 REFERENCE = "reference.npz"
 FORECASTER = "forecaster.npz"
+SECOND_EMBEDDINGS = "second_embeddings.npy"
+JOINT_FORECASTER = "joint_forecaster.npz"
 REASONER = "reasoner.json"
 
 
@@ -76,6 +79,8 @@ def save_bank(
                 forecast_choice=bank.choice,
                 routing_gain=bank.routing_gain,
                 fact=bank.fact,
+                second_embedder=None if bank.second is None else bank.second.embedder,
+                second_gain=bank.second_gain,
                 lineage=lineage,
             )
             write_json(draft / MANIFEST, manifest.model_dump(mode="json"))
@@ -106,7 +111,26 @@ def load_bank(path: Path) -> Bank:
             path / FORECASTER, bank.embedding_ad, bank.features_af, len(bank.models)
         )
         bank = replace(bank, forecaster=forecaster)
+    if JOINT_FORECASTER in manifest.files:
+        bank = replace(bank, joint_forecaster=_load_joint_forecaster(path, bank))
     return replace(bank, version=bank_version(path))
+
+
+def _load_joint_forecaster(path: Path, bank: Bank) -> Forecaster:
+    if bank.second is None or bank.forecaster is None:
+        raise BankError(
+            f"bank {path} has {JOINT_FORECASTER} without {SECOND_EMBEDDINGS} and {FORECASTER}"
+        )
+    joint = load_forecaster(
+        path / JOINT_FORECASTER,
+        bank.embedding_ad,
+        bank.features_af,
+        len(bank.models),
+        bank.second.vector_ay,
+    )
+    if not np.array_equal(joint.anchor_index_n, bank.forecaster.anchor_index_n):
+        raise BankError(f"bank {path}: {JOINT_FORECASTER} and {FORECASTER} have other anchors")
+    return joint
 
 
 def verify_bank(path: Path) -> BankManifest:
@@ -183,12 +207,20 @@ def _write_files(bank: Bank, folder: Path) -> int:
     for name, table in ((QUESTIONS, questions), (FEATURES_FILE, features), (OUTCOMES, outcomes)):
         pq.write_table(table, folder / name, compression="zstd", compression_level=9)
     np.save(folder / EMBEDDINGS, bank.embedding_ad.astype(np.float16), allow_pickle=False)
+    if bank.second is not None:
+        np.save(
+            folder / SECOND_EMBEDDINGS,
+            bank.second.vector_ay.astype(np.float16),
+            allow_pickle=False,
+        )
     write_json(folder / MODELS, [model.model_dump(mode="json") for model in bank.models])
     if bank.reference is not None:
         write_json(folder / REFERENCE_SETTINGS, bank.reference.config.model_dump(mode="json"))
         bank.reference.save(folder / REFERENCE)
     if bank.forecaster is not None:
         save_forecaster(bank.forecaster, folder / FORECASTER)
+    if bank.joint_forecaster is not None:
+        save_forecaster(bank.joint_forecaster, folder / JOINT_FORECASTER)
     if bank.reasoner is not None:
         bank.reasoner.save(folder / REASONER)
     return int(outcomes.num_rows)
@@ -222,6 +254,8 @@ def _read_files(path: Path, manifest: BankManifest) -> Bank:
         reference=_read_reference(path, manifest),
         choice=manifest.forecast_choice,
         routing_gain=manifest.routing_gain,
+        second=_read_second(path, manifest),
+        second_gain=manifest.second_gain,
         reasoner=_read_reasoner(path, manifest, len(models)),
     )
 
@@ -244,6 +278,15 @@ def _read_reference(path: Path, manifest: BankManifest) -> ReferencePopulation |
         str(path / REFERENCE_SETTINGS),
     )
     return ReferencePopulation.load(path / REFERENCE, config)
+
+
+def _read_second(path: Path, manifest: BankManifest) -> SecondEmbeddings | None:
+    if manifest.second_embedder is None:
+        return None
+    if SECOND_EMBEDDINGS not in manifest.files:
+        raise BankError(f"bank {path} is incomplete: its manifest names no {SECOND_EMBEDDINGS}")
+    vector_ay = np.load(path / SECOND_EMBEDDINGS, allow_pickle=False).astype(np.float32)
+    return SecondEmbeddings(manifest.second_embedder, vector_ay)
 
 
 def _read_reasoner(path: Path, manifest: BankManifest, n_models: int) -> CalibratedReasoner | None:

@@ -9,8 +9,10 @@ from scope.embedding.spec import (
     EmbeddingCache,
     EmbeddingFingerprint,
     default_backend,
+    is_none,
     norms,
     resolve_model,
+    split_layer,
 )
 from scope.embedding.text_features import FEATURES, text_features
 
@@ -24,7 +26,9 @@ __all__ = [
     "EmbeddingFingerprint",
     "Encoder",
     "default_backend",
+    "is_none",
     "norms",
     "resolve_model",
+    "split_layer",
     "text_features",
 ]

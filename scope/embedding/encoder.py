@@ -1,11 +1,13 @@
 """Embed texts as unit vectors with a sentence-transformers model, on torch or onnxruntime."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scope.arrays import Float32Array
 from scope.config import BATCH_CHARS, Backend
+from scope.embedding.layer_model import load_layer
 from scope.embedding.onnx_model import OnnxModel
 from scope.embedding.spec import (
     MAX_CHARS,
@@ -16,6 +18,9 @@ from scope.embedding.spec import (
     resolve_model,
 )
 from scope.errors import ConfigError, first_line
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 
 class Encoder:
@@ -38,6 +43,9 @@ class Encoder:
         Characters of a text that are embedded.
     backend : {"onnx", "torch"}, optional
         What computes the vectors; by default torch if it sees a GPU, else `default_backend`.
+    layer : int, optional
+        Layer of the causal language model `name` whose mean over the tokens is the vector; torch
+        alone computes it.
 
     Raises
     ------
@@ -53,18 +61,19 @@ class Encoder:
         batch_chars: int = BATCH_CHARS,
         max_chars: int = MAX_CHARS,
         backend: Backend | None = None,
+        layer: int | None = None,
     ) -> None:
         import torch
-        from sentence_transformers import SentenceTransformer
 
         backend = backend or default_backend(name, on_gpu=torch.cuda.is_available())
         source, found_revision = resolve_model(name, revision)
+        if layer is not None and backend == "onnx":
+            raise ConfigError(f"layer {layer} of {name!r} cannot run on onnx; choose backend torch")
         try:
-            self._model = SentenceTransformer(
-                source,
-                revision=revision,
-                trust_remote_code=False,
-                device="cpu" if backend == "onnx" else None,
+            self._model = (
+                _load_sentence_model(source, revision, backend)
+                if layer is None
+                else load_layer(source, revision, layer)
             )
         except (OSError, ValueError) as error:
             raise ConfigError(
@@ -81,6 +90,7 @@ class Encoder:
             dimension=int(self._model.get_embedding_dimension() or 0),
             max_chars=max_chars,
             backend=backend,
+            layer=layer,
         )
         self._encode_batch: Callable[[list[str]], Float32Array] = self._encode_on_torch
         if backend == "onnx":
@@ -133,6 +143,19 @@ class Encoder:
             unknown = np.full((1, self.spec.dimension), np.nan, dtype=np.float32)
             return unknown, [f"the embedder failed: {first_line(error)}"]
         return _validate_norms(embedding_nd)
+
+
+def _load_sentence_model(
+    source: str, revision: str | None, backend: Backend
+) -> "SentenceTransformer":
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(
+        source,
+        revision=revision,
+        trust_remote_code=False,
+        device="cpu" if backend == "onnx" else None,
+    )
 
 
 def length_bucketed_batches(lengths: Sequence[int], batch_chars: int) -> Iterator[list[int]]:

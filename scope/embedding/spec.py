@@ -23,6 +23,15 @@ NORM_TOLERANCE = 1e-2
 2^-11 of its size."""
 
 
+LAYER_MARK = "#"
+"""``NAME#18`` is layer 18 of the causal language model NAME."""
+
+
+def is_none(value: object) -> bool:
+    """Return whether a field is unset: it is then absent from JSON, and changes no digest."""
+    return value is None
+
+
 class EmbeddingFingerprint(StrictModel):
     """Everything that determines an embedding besides the text."""
 
@@ -31,6 +40,7 @@ class EmbeddingFingerprint(StrictModel):
     max_chars: int = MAX_CHARS
     normalised: bool = True
     backend: Backend = "torch"
+    layer: int | None = Field(default=None, exclude_if=is_none)
 
 
 class EmbedderSpec(StrictModel):
@@ -48,10 +58,14 @@ class EmbedderSpec(StrictModel):
     """Characters of a text that are embedded; the rest is cut."""
     backend: Backend = "torch"
     """What computed the vectors."""
+    layer: int | None = Field(default=None, ge=1, exclude_if=is_none)
+    """Layer of a causal language model whose mean over the tokens is the vector; None: the model
+    is an encoder of sentences."""
 
     def __str__(self) -> str:
         vectors = f"{self.dimension} dimensions, {self.max_chars} chars, {self.backend}"
-        return f"{self.name}@{self.revision} ({vectors})"
+        layer = "" if self.layer is None else f" layer {self.layer}"
+        return f"{self.name}@{self.revision}{layer} ({vectors})"
 
     def is_compatible_with(self, other: "EmbedderSpec") -> bool:
         """Return whether vectors of both embedders are in the same space.
@@ -72,6 +86,30 @@ def default_backend(name: str, *, on_gpu: bool) -> Backend:
     so if its owner asks for it.
     """
     return "onnx" if name == MINILM and not on_gpu else "torch"
+
+
+def split_layer(embedder: str) -> tuple[str, int | None]:
+    """Return the name and the layer of an embedder as users write it.
+
+    Raises
+    ------
+    ConfigError
+        If the text after `LAYER_MARK` is no layer.
+
+    Examples
+    --------
+    >>> split_layer("models/smollm2#18"), split_layer("models/minilm")
+    (('models/smollm2', 18), ('models/minilm', None))
+    """
+    name, mark, layer = embedder.rpartition(LAYER_MARK)
+    if not mark or Path(embedder).is_dir():
+        return embedder, None
+    if not name or not layer.isdecimal() or int(layer) < 1:
+        raise ConfigError(
+            f"embedder {embedder!r} is not valid; expected NAME, or NAME{LAYER_MARK}LAYER with a "
+            "layer from 1 on"
+        )
+    return name, int(layer)
 
 
 def resolve_model(name: str, revision: str | None = None) -> tuple[str, str | None]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scope.arrays import BoolArray, Float32Array, FloatArray
-from scope.bank import Bank
-from scope.errors import EmbedderMismatchError, EvaluationError
+from scope.bank import Bank, check_embedders
+from scope.errors import EvaluationError
 from scope.routing import GroundTruth
 
 MIN_ANCHORS = 20
@@ -29,6 +29,8 @@ class EvaluationSet:
     truth : GroundTruth
         Columns are the models of the bank, costs at its prices.
     completion_tokens_qm : ndarray of shape (n_questions, n_models)
+    second_qy : ndarray of shape (n_questions, n_second_dimensions), or None
+        Vectors of the second encoder of the bank; None where it predicts with one.
     """
 
     ids: tuple[str, ...]
@@ -38,6 +40,7 @@ class EvaluationSet:
     features_qf: FloatArray
     truth: GroundTruth
     completion_tokens_qm: FloatArray
+    second_qy: Float32Array | None = None
 
     @classmethod
     def from_banks(cls, bank: Bank, questions: Bank) -> "EvaluationSet":
@@ -56,10 +59,11 @@ class EvaluationSet:
             If there are too few anchors or questions, a model has no outcome, or a
             question is an anchor.
         EmbedderMismatchError
-            If the two have different embedders.
+            If the two have different embedders, or the questions have no vectors of the second
+            encoder that the bank predicts with.
         """
-        if not bank.embedder.is_compatible_with(questions.embedder):
-            raise EmbedderMismatchError(str(bank.embedder), str(questions.embedder))
+        second = None if questions.second is None else questions.second.embedder
+        check_embedders(bank, questions.embedder, second)
         _check_min_size(len(bank.ids), MIN_ANCHORS, "anchors in the bank")
         _check_min_size(len(questions.ids), MIN_QUESTIONS, "labelled questions")
         outcomes = questions.outcomes.reindex(bank.model_ids, len(questions.ids))
@@ -78,6 +82,7 @@ class EvaluationSet:
             questions.features_af[order],
             GroundTruth(truth.correct_qm[order], truth.cost_usd_qm[order]),
             outcomes.completion_tokens_am[order],
+            second_qy=None if bank.joint_forecaster is None else questions.second_vectors(order),
         )
         test_set.check_complete(bank.model_ids)
         return test_set

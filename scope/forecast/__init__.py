@@ -19,6 +19,7 @@ from scope.forecast.neighbour_statistics import (
     similarity_weights,
     weighted_means,
 )
+from scope.forecast.projection import Projection, joint_features
 from scope.forecast.prompt_tokens import PromptTokenRegression
 from scope.forecast.transfer import TransferModel
 
@@ -35,11 +36,13 @@ __all__ = [
     "KNNForecaster",
     "Kernel",
     "KernelEigen",
+    "Projection",
     "PromptTokenRegression",
     "TextFeatureScaler",
     "TransferModel",
     "classifier_inputs",
     "effective_sample_size",
+    "joint_features",
     "kernel_features",
     "mean_top_similarity",
     "measured_anchors",

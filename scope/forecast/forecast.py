@@ -44,3 +44,11 @@ class Forecast:
         ):
             ours[:, rows] = weight_q1 * ours[:, rows] + (1 - weight_q1) * theirs
         return Forecast(p_qm, tokens_uqm, self.in_distribution_q)
+
+    def with_rows(self, others: "Forecast", rows: IntArray) -> "Forecast":
+        """Return the forecast with some questions replaced by `others`, in the order of `rows`."""
+        p_qm, tokens_uqm = self.p_correct_qm.copy(), self.tokens_uqm.copy()
+        in_distribution_q = self.in_distribution_q.copy()
+        p_qm[rows], tokens_uqm[:, rows] = others.p_correct_qm, others.tokens_uqm
+        in_distribution_q[rows] = others.in_distribution_q
+        return Forecast(p_qm, tokens_uqm, in_distribution_q)

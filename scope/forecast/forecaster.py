@@ -8,6 +8,7 @@ from scope.arrays import Float32Array, FloatArray, IntArray
 from scope.forecast.categories import CategoryClassifier, TextFeatureScaler, classifier_inputs
 from scope.forecast.forecast import Forecast
 from scope.forecast.kernel import Kernel, kernel_features
+from scope.forecast.projection import Projection, joint_features
 from scope.predictions import MIN_P
 
 N_NEAREST = 10
@@ -66,6 +67,9 @@ class Forecaster:
         Out-of-fold category probabilities of the fitted anchors.
     loo_p_nm, loo_log_length_nm : ndarray of shape (n_fitted, n_models)
         Leave-one-out predictions of the two heads.
+    projection : Projection or None
+        Of the vectors of a second encoder, which the kernel has as further features; None: it
+        has none.
     """
 
     form: TextFeatureScaler
@@ -80,6 +84,7 @@ class Forecaster:
     posterior_nc: Float32Array
     loo_p_nm: FloatArray
     loo_log_length_nm: FloatArray
+    projection: Projection | None = None
 
     def predict(
         self,
@@ -87,6 +92,7 @@ class Forecaster:
         features_qf: FloatArray,
         self_index_q: IntArray,
         category_q: IntArray | None = None,
+        second_qy: Float32Array | None = None,
     ) -> Forecast:
         """Predict questions one by one; the predictions of fitted anchors are leave-one-out.
 
@@ -99,6 +105,8 @@ class Forecaster:
         category_q : ndarray of shape (n_questions,), optional
             Index of the known category of a question, or -1. It replaces the guess in the
             category means, not in the kernel, whose anchors have guesses.
+        second_qy : ndarray of shape (n_questions, n_second_dimensions), optional
+            Vectors of the second encoder; needed by a forecaster with a projection only.
         """
         category_q = np.full(len(self_index_q), -1) if category_q is None else category_q
         row_q = self._row_of(self_index_q)
@@ -108,7 +116,10 @@ class Forecaster:
         in_distribution_q = np.ones(len(row_q))
         if not fitted_q.all():
             new = self._predict_new(
-                embedding_qd[~fitted_q], features_qf[~fitted_q], category_q[~fitted_q]
+                embedding_qd[~fitted_q],
+                features_qf[~fitted_q],
+                category_q[~fitted_q],
+                None if second_qy is None else second_qy[~fitted_q],
             )
             p_qm[~fitted_q], length_qm[~fitted_q], in_distribution_q[~fitted_q] = new
         tokens_uqm = np.exp(length_qm) * self.smearing_um[:, None, :]
@@ -133,7 +144,11 @@ class Forecaster:
         return np.where(self.anchor_index_n[row_q] == self_index_q, row_q, -1)
 
     def _predict_new(
-        self, embedding_qd: Float32Array, features_qf: FloatArray, category_q: IntArray
+        self,
+        embedding_qd: Float32Array,
+        features_qf: FloatArray,
+        category_q: IntArray,
+        second_qy: Float32Array | None,
     ) -> list[FloatArray]:
         """Return probability, log length and in-distribution score of other questions."""
         form_qf = self.form.transform(features_qf)
@@ -141,16 +156,28 @@ class Forecaster:
         # also on the row, and a decision must not depend on the batch.
         rows = [slice(q, q + 1) for q in range(len(embedding_qd))]
         parts = [
-            self._predict_one(embedding_qd[row], form_qf[row], int(category_q[row.start]))
+            self._predict_one(
+                embedding_qd[row],
+                form_qf[row],
+                int(category_q[row.start]),
+                None if second_qy is None else second_qy[row],
+            )
             for row in rows
         ]
         return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
     def _predict_one(
-        self, embedding_1d: Float32Array, form_1f: Float32Array, category: int
+        self,
+        embedding_1d: Float32Array,
+        form_1f: Float32Array,
+        category: int,
+        second_1y: Float32Array | None,
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         posterior_1c = self.categories.predict_proba(classifier_inputs(embedding_1d, form_1f))
-        similarity_1b = self.kernel.similarity(embedding_1d, kernel_features(form_1f, posterior_1c))
+        feature_1i = joint_features(
+            kernel_features(form_1f, posterior_1c), self.projection, second_1y
+        )
+        similarity_1b = self.kernel.similarity(embedding_1d, feature_1i)
         in_distribution_1 = np.minimum(
             mean_top_similarity(similarity_1b) / self.in_distribution_threshold, 1.0
         )

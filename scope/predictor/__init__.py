@@ -10,6 +10,7 @@ from scope.predictor.measurement_plan import (
 )
 from scope.predictor.predictor import N_REPORTED_ANCHORS, AnchorPredictor, Neighbours
 from scope.predictor.reference_population import fit_bank, predict_reference_population
+from scope.predictor.second_encoder import fit_second_encoder, log_loss_gain
 
 __all__ = [
     "MIN_MEASURED",
@@ -21,6 +22,8 @@ __all__ = [
     "add_model",
     "choose_forecast",
     "fit_bank",
+    "fit_second_encoder",
+    "log_loss_gain",
     "out_of_fold_probabilities",
     "plan_measurement",
     "predict_reference_population",

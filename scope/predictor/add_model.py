@@ -64,6 +64,8 @@ def add_model(bank: Bank, spec: ModelSpec, outcomes: Outcomes, limits: Measureme
         models=(*bank.models, spec),
         outcomes=_concatenate_models(bank.outcomes, outcomes),
         forecaster=_extend_forecaster(bank, forecaster, outcomes, measured),
+        joint_forecaster=bank.joint_forecaster
+        and _extend_forecaster(bank, bank.joint_forecaster, outcomes, measured),
         reasoner=bank.reasoner and bank.reasoner.with_new_model(),
         version="",
     )

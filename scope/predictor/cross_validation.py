@@ -36,7 +36,7 @@ def choose_forecast(fitted: Bank) -> Bank:
     BankError
         If the bank was not fitted.
     """
-    anchor_n = _fitted_anchors(fitted)
+    anchor_n = fitted_anchors(fitted)
     p_cnm, method = cross_validate(fitted)
     scores = score_candidates(p_cnm, fitted.outcomes.correct_am[anchor_n])
     if not scores:
@@ -59,7 +59,7 @@ def cross_validate(fitted: Bank) -> tuple[FloatArray, str]:
     BankError
         If the bank was not fitted.
     """
-    anchor_n = _fitted_anchors(fitted)
+    anchor_n = fitted_anchors(fitted)
     if len(anchor_n) >= MIN_LEAVE_ONE_OUT:
         return predict_candidates(fitted, fitted, anchor_n, anchor_n), "leave-one-out"
     return out_of_fold(fitted), f"{N_FOLDS} folds"
@@ -73,11 +73,14 @@ def out_of_fold_probabilities(fitted: Bank) -> FloatArray:
     BankError
         If the bank was not fitted.
     """
-    anchor_n = _fitted_anchors(fitted)
+    anchor_n = fitted_anchors(fitted)
     chosen = fitted.choice.chosen if fitted.choice else "process"
     if len(anchor_n) >= MIN_LEAVE_ONE_OUT:
         estimates, _ = AnchorPredictor(fitted).predict(
-            fitted.embedding_ad[anchor_n], fitted.features_af[anchor_n], anchor_n
+            fitted.embedding_ad[anchor_n],
+            fitted.features_af[anchor_n],
+            anchor_n,
+            second_qy=fitted.second_vectors(anchor_n),
         )
         return estimates.p_correct_qm
     p_nm: FloatArray = out_of_fold(fitted)[CANDIDATES.index(chosen)]
@@ -96,11 +99,20 @@ def out_of_fold(bank: Bank) -> FloatArray:
         others_n = np.setdiff1d(np.arange(len(bank.ids)), these_n)
         train = bank.select_anchors(others_n)
         try:
-            train = replace(train, forecaster=fit_forecaster(train, min_anchors=1))
+            train = _fit_like(bank, train)
         except BankError:
             continue
         p_cnm[:, these_n] = predict_candidates(train, bank, these_n, np.full(len(these_n), -1))
     return p_cnm
+
+
+def _fit_like(bank: Bank, train: Bank) -> Bank:
+    """Return a part of a bank fitted as the bank is: with its second encoder, if that is used."""
+    fitted = replace(train, forecaster=fit_forecaster(train, min_anchors=1))
+    if bank.joint_forecaster is None:
+        return fitted
+    joint = fit_forecaster(train, min_anchors=1, projection=bank.joint_forecaster.projection)
+    return replace(fitted, joint_forecaster=joint)
 
 
 def predict_candidates(
@@ -110,7 +122,10 @@ def predict_candidates(
     p = dict[str, FloatArray]()
     for name in ("means", "neighbours", "process"):
         estimates, _ = AnchorPredictor(train, bank.anchor_config, forecast=name).predict(
-            bank.embedding_ad[anchor_n], bank.features_af[anchor_n], self_index_n
+            bank.embedding_ad[anchor_n],
+            bank.features_af[anchor_n],
+            self_index_n,
+            second_qy=bank.second_vectors(anchor_n),
         )
         p[name] = estimates.p_correct_qm
     p["blend"] = (p["neighbours"] + p["process"]) / 2
@@ -140,8 +155,8 @@ def score_candidates(p_cnm: FloatArray, correct_nm: FloatArray) -> tuple[Candida
     loss_cn, count_n = np.where(known_nm, loss_cnm, 0.0).sum(axis=2), known_nm.sum(axis=1)
     scores, chosen = list[CandidateScore](), 0
     for c, (name, loss_n) in enumerate(zip(CANDIDATES, loss_cn, strict=True)):
-        loss, error = _ratio(loss_n, count_n)
-        gain, gain_error = _ratio(loss_cn[chosen] - loss_n, count_n)
+        loss, error = mean_over_anchors(loss_n, count_n)
+        gain, gain_error = mean_over_anchors(loss_cn[chosen] - loss_n, count_n)
         score = CandidateScore(
             name=name,
             log_loss=loss,
@@ -155,7 +170,7 @@ def score_candidates(p_cnm: FloatArray, correct_nm: FloatArray) -> tuple[Candida
     return tuple(scores)
 
 
-def _ratio(total_n: FloatArray, count_n: IntArray) -> tuple[float, float]:
+def mean_over_anchors(total_n: FloatArray, count_n: IntArray) -> tuple[float, float]:
     """Return the ratio of the sums and its standard error over anchors."""
     known_n = count_n > 0
     total_n, count_n = total_n[known_n], count_n[known_n]
@@ -164,7 +179,7 @@ def _ratio(total_n: FloatArray, count_n: IntArray) -> tuple[float, float]:
     return float(ratio), float(np.sqrt(len(total_n)) * spread / count_n.sum())
 
 
-def _fitted_anchors(fitted: Bank) -> IntArray:
+def fitted_anchors(fitted: Bank) -> IntArray:
     """Return the rows of the anchors that the forecaster is fitted to."""
     if fitted.forecaster is None:
         raise BankError("the bank has no forecaster: fit it before its forecast is chosen")

@@ -19,8 +19,10 @@ from scope.forecast import (
     Head,
     Kernel,
     KernelEigen,
+    Projection,
     TextFeatureScaler,
     classifier_inputs,
+    joint_features,
     kernel_features,
     mean_top_similarity,
     measured_anchors,
@@ -53,7 +55,9 @@ OOD_QUANTILE = 0.01
 """Quantile of the anchors' similarities to the others that is the in-distribution threshold."""
 
 
-def fit_forecaster(bank: Bank, *, min_anchors: int = MIN_ANCHORS) -> Forecaster:
+def fit_forecaster(
+    bank: Bank, *, min_anchors: int = MIN_ANCHORS, projection: Projection | None = None
+) -> Forecaster:
     """Fit correctness and length of every model to the bank's outcomes.
 
     Parameters
@@ -62,6 +66,8 @@ def fit_forecaster(bank: Bank, *, min_anchors: int = MIN_ANCHORS) -> Forecaster:
         Models without any outcome stay unknown (NaN).
     min_anchors : int
         Lower in a fold of a bank of `MIN_ANCHORS`.
+    projection : Projection, optional
+        Also use the vectors of the bank's second encoder, by these coordinates.
 
     Raises
     ------
@@ -78,7 +84,11 @@ def fit_forecaster(bank: Bank, *, min_anchors: int = MIN_ANCHORS) -> Forecaster:
     categories = _CategoryFit.fit(
         bank, anchor_n, classifier_inputs(embedding_nd, form.transform(features_nf))
     )
-    feature_ni = kernel_features(form.transform(features_nf), categories.posterior_nc)
+    feature_ni = joint_features(
+        kernel_features(form.transform(features_nf), categories.posterior_nc),
+        projection,
+        bank.second_vectors(anchor_n),
+    )
     inducing_b = _sample(bank, anchor_n, MAX_INDUCING_POINTS)
     kernel = Kernel(embedding_nd[inducing_b], feature_ni[inducing_b])
     similarity_nb = kernel.gram_matrix(embedding_nd, feature_ni)
@@ -102,6 +112,7 @@ def fit_forecaster(bank: Bank, *, min_anchors: int = MIN_ANCHORS) -> Forecaster:
         categories.posterior_nc,
         loo_p_nm,
         loo_log_length_nm,
+        projection,
     )
 
 

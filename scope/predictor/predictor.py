@@ -13,6 +13,7 @@ from scope.config import AnchorConfig
 from scope.embedding import AnchorIndex
 from scope.forecast import (
     Forecast,
+    Forecaster,
     KNNForecaster,
     PromptTokenRegression,
     effective_sample_size,
@@ -83,6 +84,7 @@ class AnchorPredictor:
         self._knn = KNNForecaster(bank.outcomes, self._config)
         self._forecaster = bank.forecaster if self._config.use_forecaster else None
         self._fact_values = bank.fact_values if self._forecaster else {}
+        self._joint = bank.joint_forecaster
         chosen = bank.choice.chosen if bank.choice else "process"
         self._chosen = forecast or chosen
         self._cosine_threshold = (
@@ -96,6 +98,7 @@ class AnchorPredictor:
         features_qf: FloatArray,
         self_index_q: IntArray | None = None,
         known_facts: Sequence[str | None] | None = None,
+        second_qy: Float32Array | None = None,
     ) -> tuple[Estimates, Neighbours]:
         """Predict every model of the bank on every question.
 
@@ -111,6 +114,10 @@ class AnchorPredictor:
         known_facts : sequence of str or None, optional
             What is known of each question, a value of the bank's fact, as its category; None, and
             a value that is not in `Bank.fact_values`: it is guessed.
+        second_qy : ndarray of shape (n_questions, n_second_dimensions), optional
+            Unit vectors of the bank's second encoder, for a bank that was fitted with it. NaN where
+            there is none: the first encoder alone predicts such a question, as it does all of them
+            by default.
 
         Returns
         -------
@@ -128,7 +135,11 @@ class AnchorPredictor:
         ]
         parts = [
             self._predict_chunk(
-                embedding_qd[rows], features_qf[rows], self_index_q[rows], category_q[rows]
+                embedding_qd[rows],
+                features_qf[rows],
+                self_index_q[rows],
+                category_q[rows],
+                None if second_qy is None else second_qy[rows],
             )
             for rows in chunks
         ]
@@ -144,15 +155,16 @@ class AnchorPredictor:
         features_qf: FloatArray,
         self_index_q: IntArray,
         category_q: IntArray,
+        second_qy: Float32Array | None,
     ) -> tuple[Estimates, Neighbours]:
         near = self._neighbours(embedding_qd, self_index_q)
         weight_qk = similarity_weights(near.similarity_qk, self._config.similarity_power)
         fitted = None
         if self._forecaster is not None:
-            fitted = self._forecaster.predict(embedding_qd, features_qf, self_index_q, category_q)
-        forecast = self._forecast(
-            fitted, embedding_qd, self_index_q, near.similarity_qk, weight_qk, near.anchor_qk
-        )
+            fitted = self._fitted_forecast(
+                self._forecaster, embedding_qd, features_qf, self_index_q, category_q, second_qy
+            )
+        forecast = self._forecast(fitted, embedding_qd, self_index_q, near, weight_qk)
         correct_qkm = self._bank.outcomes.correct_am[near.anchor_qk]
         strength_qm = effective_sample_size(weight_qk, correct_qkm) + self._config.prior_strength
         interval = credible_interval(forecast, strength_qm)
@@ -177,11 +189,11 @@ class AnchorPredictor:
         fitted: Forecast | None,
         embedding_qd: Float32Array,
         self_index_q: IntArray,
-        similarity_qk: FloatArray,
+        near: Neighbours,
         weight_qk: FloatArray,
-        anchor_qk: IntArray,
     ) -> Forecast:
         """Return the forecast, blended with the kNN estimate if out of distribution."""
+        similarity_qk, anchor_qk = near.similarity_qk, near.anchor_qk
         if fitted is None:
             in_distribution_q = self._cosine_in_distribution(similarity_qk, self_index_q)
             # A zero vector stands for a text that was not embedded.
@@ -197,10 +209,36 @@ class AnchorPredictor:
         if self._chosen == "means":
             means_qm = self._knn.mean_probability(len(self_index_q))
             return replace(forecast, p_correct_qm=means_qm)
-        near = self._knn.predict(weight_qk, anchor_qk, forecast.in_distribution_q)
+        knn = self._knn.predict(weight_qk, anchor_qk, forecast.in_distribution_q)
         if self._chosen == "neighbours":
-            return replace(forecast, p_correct_qm=near.p_correct_qm)
-        return replace(forecast, p_correct_qm=(forecast.p_correct_qm + near.p_correct_qm) / 2)
+            return replace(forecast, p_correct_qm=knn.p_correct_qm)
+        return replace(forecast, p_correct_qm=(forecast.p_correct_qm + knn.p_correct_qm) / 2)
+
+    def _fitted_forecast(
+        self,
+        first: Forecaster,
+        embedding_qd: Float32Array,
+        features_qf: FloatArray,
+        self_index_q: IntArray,
+        category_q: IntArray,
+        second_qy: Float32Array | None,
+    ) -> Forecast:
+        """Return the forecast with both encoders, or the first alone where a vector is unknown."""
+        inputs = embedding_qd, features_qf, self_index_q, category_q
+        if self._joint is None or second_qy is None:
+            return first.predict(*inputs)
+        known_q = np.isfinite(second_qy).all(axis=1)
+        if known_q.all():
+            return self._joint.predict(*inputs, second_qy)
+        forecast, rows = first.predict(*inputs), np.flatnonzero(known_q)
+        joint = self._joint.predict(
+            embedding_qd[rows],
+            features_qf[rows],
+            self_index_q[rows],
+            category_q[rows],
+            second_qy[rows],
+        )
+        return forecast.with_rows(joint, rows)
 
     def _cosine_in_distribution(
         self, similarity_qk: FloatArray, self_index_q: IntArray

@@ -32,6 +32,8 @@ def fit_bank(bank: Bank) -> Bank:
         forecaster=fit_forecaster(bank),
         choice=None,
         routing_gain=None,
+        joint_forecaster=None,
+        second_gain=None,
         reasoner=None,
         version="",
     )
@@ -46,7 +48,10 @@ def predict_reference_population(bank: Bank, config: AnchorConfig) -> ReferenceP
     """
     sample = np.array(hash_sample(bank.ids, MAX_REFERENCE_SIZE), dtype=np.int64)
     estimates, _ = AnchorPredictor(bank, config).predict(
-        bank.embedding_ad[sample], bank.features_af[sample], sample
+        bank.embedding_ad[sample],
+        bank.features_af[sample],
+        sample,
+        second_qy=bank.second_vectors(sample),
     )
     return ReferencePopulation(
         config,

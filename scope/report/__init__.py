@@ -6,7 +6,7 @@ from scope.report.export import curves, prediction_entries, to_json, to_table
 from scope.report.learning_curve import PARTS, LearningCurve, learning_curve, part_sizes
 from scope.report.page import to_html
 from scope.report.reasoners import ReasonedPredictions, ReasonerComparison, compare_reasoners
-from scope.report.routing_gain import routing_gain
+from scope.report.routing_gain import routing_gain, second_encoder_gain
 from scope.report.thresholds import CEILINGS, FLOORS, MetricThreshold, parse_limits
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "predict_test_set",
     "prediction_entries",
     "routing_gain",
+    "second_encoder_gain",
     "to_html",
     "to_json",
     "to_table",

@@ -161,7 +161,12 @@ def predict_test_set(
     if known_fact:
         facts = bank.learned_facts(test_set.categories, "the labelled set")
     predictor = AnchorPredictor(bank, config)
-    estimates, _ = predictor.predict(test_set.embedding_qd, test_set.features_qf, known_facts=facts)
+    estimates, _ = predictor.predict(
+        test_set.embedding_qd,
+        test_set.features_qf,
+        known_facts=facts,
+        second_qy=test_set.second_qy,
+    )
     return Predictions(test_set.ids, bank.model_ids, estimates)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from scope.arrays import Float32Array, FloatArray, IntArray
-from scope.bank import Bank
+from scope.bank import Bank, SecondEmbeddings
 from scope.embedding import text_features
 from scope.errors import BankError
 from scope.outcomes import Outcomes
@@ -103,7 +103,10 @@ def questions_from_outcomes(questions: Questions, outcomes: Outcomes) -> tuple[N
 
 
 def grow_bank(
-    bank: Bank, questions: Sequence[NewQuestion], embedding_qd: Float32Array
+    bank: Bank,
+    questions: Sequence[NewQuestion],
+    embedding_qd: Float32Array,
+    second_qy: Float32Array | None = None,
 ) -> GrownBank:
     """Add questions and outcomes to a bank.
 
@@ -119,6 +122,8 @@ def grow_bank(
         With outcomes of models of the bank only.
     embedding_qd : ndarray of shape (n_questions, n_dimensions)
         Unit vectors of the texts, by the bank's embedder.
+    second_qy : ndarray of shape (n_questions, n_second_dimensions), optional
+        The same by its second encoder, if it has one.
 
     Raises
     ------
@@ -149,13 +154,24 @@ def grow_bank(
         embedding_ad=np.vstack([bank.embedding_ad, embedding_nd]),
         features_af=np.vstack([bank.features_af, features_nf]),
         outcomes=added,
+        second=bank.second and _grown_second(bank.second, second_qy, new),
         reference=None,
         forecaster=None,
+        joint_forecaster=None,
         choice=None,
         reasoner=None,
         version="",
     )
     return GrownBank(grown, len(new), n_added_m, n_known)
+
+
+def _grown_second(
+    second: SecondEmbeddings, second_qy: Float32Array | None, new: list[int]
+) -> SecondEmbeddings:
+    if second_qy is None:
+        raise BankError(f"the new questions need vectors of the second encoder, {second.embedder}")
+    vector_ny = second_qy[new].astype(np.float16).astype(np.float32)
+    return replace(second, vector_ay=np.vstack([second.vector_ay, vector_ny]))
 
 
 @dataclass(slots=True)

@@ -6,7 +6,10 @@ import pytest
 from scope.embedding.spec import EmbedderSpec
 from scope.errors import EmbedderMismatchError, EvaluationError
 from scope.evaluation.test_set import EvaluationSet
+from scope.predictor.reference_population import fit_bank
+from scope.predictor.second_encoder import fit_second_encoder
 from tests.factories.banks import LARGE, SMALL, labelled_pair, rows_of, with_correct
+from tests.factories.second_encoders import second_kinds
 
 NAN = np.nan
 
@@ -163,3 +166,21 @@ def test_questions_of_another_embedder_are_rejected():
 
     with pytest.raises(EmbedderMismatchError, match="the questions by other@2"):
         EvaluationSet.from_banks(bank, replace(questions, embedder=other))
+
+
+def test_questions_need_the_second_vectors_that_the_bank_predicts_with():
+    """
+    A bank that does not use its second encoder reads the vectors of the first alone.
+    """
+    bank, questions = fit_bank(second_kinds(60)), second_kinds(60, seed=1)
+    renamed = replace(questions, ids=tuple(f"q{q}" for q in range(60)))
+    both, _ = fit_second_encoder(bank)
+
+    test_set = EvaluationSet.from_banks(both, renamed)
+
+    np.testing.assert_array_equal(
+        test_set.second_qy, renamed.second_vectors(np.argsort(np.array(renamed.ids)))
+    )
+    assert EvaluationSet.from_banks(bank, replace(renamed, second=None)).second_qy is None
+    with pytest.raises(EmbedderMismatchError, match=r"second second@1 layer 2 .*questions by none"):
+        EvaluationSet.from_banks(both, replace(renamed, second=None))

@@ -13,6 +13,7 @@ from scope.traffic.grown_bank import (
     questions_from_outcomes,
 )
 from tests.factories.banks import bank_of, two_kinds, unit
+from tests.factories.second_encoders import second_kinds
 
 NAN = float("nan")
 
@@ -145,3 +146,17 @@ def test_feedback_of_one_model_leaves_no_other_without_neighbours():
 
     assert after[0] > before[0]
     assert after[1] == pytest.approx(before[1], abs=0.02)
+
+
+def test_a_new_question_has_a_vector_of_the_second_encoder():
+    """
+    A bank with two encoders does not grow without it.
+    """
+    bank = second_kinds(4)
+    new = (question("new", small=1.0),)
+
+    result = grow_bank(bank, new, bank.embedding_ad[:1], bank.second.vector_ay[1:2])
+
+    np.testing.assert_array_equal(result.bank.second.vector_ay[4], bank.second.vector_ay[1])
+    with pytest.raises(BankError, match="need vectors of the second encoder, second@1 layer 2"):
+        grow_bank(bank, new, bank.embedding_ad[:1])
