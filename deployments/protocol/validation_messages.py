@@ -81,10 +81,16 @@ def validate(kind: type[Value], data: dict[str, Any], where: str = "") -> Value:
 def field_path(error: ErrorDetails) -> str:
     """Return the field as a client would write it, such as ``messages[0].role``."""
     field = ""
-    for part in error["loc"]:
+    # The name of an entry may be wrong itself; then the field is that of the object.
+    for part in error["loc"][:-2] if _is_name(error) else error["loc"]:
         # An unknown key may have any length.
         field += f"[{part}]" if isinstance(part, int) else f".{part[:SHOWN_CHARS]}"
     return field.removeprefix(".")
+
+
+def _is_name(error: ErrorDetails) -> bool:
+    """Whether the error is of the name of an entry: so pydantic marks it."""
+    return error["loc"][-1:] == ("[key]",)
 
 
 def format_error(error: ErrorDetails, kind: type[BaseModel], where: str = "") -> str:
@@ -99,7 +105,7 @@ def format_error(error: ErrorDetails, kind: type[BaseModel], where: str = "") ->
         Field that the value comes from.
     """
     field = ".".join(filter(None, (where, field_path(error)))) or "the whole value"
-    text = f"{field}: {plain_message(error)}"
+    text = f"{field}: {'in a name, ' if _is_name(error) else ''}{plain_message(error)}"
     if error["type"] == "extra_forbidden":
         return f"{text}; expected one of {join_names(_known_fields(kind, error['loc'][:-1]))}"
     if error["type"] in NO_VALUE_TYPES or SECRET in error["loc"]:

@@ -151,6 +151,9 @@ def _report(summary: "PredictionSummary", output: Path, *, as_json: bool) -> Non
     text = f"predicted {n_predicted:,} questions into {output}"
     if summary.n_out_of_distribution:
         text += f"; {summary.n_out_of_distribution:,} are out of distribution"
+    if summary.n_known is not None:
+        fields["n_known"] = summary.n_known
+        text += f"; what is known of {summary.n_known:,} of them was used, the others were guessed"
     if summary.usage:
         fields |= {
             "n_missing_answers": summary.n_missing_answers,

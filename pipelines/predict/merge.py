@@ -35,6 +35,8 @@ class PredictionSummary:
     first_missing_answer: str | None = None
     usage: ReasonerUsage | None = None
     """Queries of the reasoner; None without one."""
+    n_known: int | None = None
+    """Questions predicted with a fact that the bank has learned; None: all were guessed."""
 
     def count(self, batch: Batch) -> None:
         """Count a batch of merged questions."""

@@ -111,6 +111,16 @@ class QuestionSource:
         anchors = set(bank.ids)
         return [question_id if question_id in anchors else None for question_id in self.ids]
 
+    def n_known(self, bank: Bank) -> int | None:
+        """Return how many questions have a fact that is used; None: none was asked for."""
+        if self.known_facts is None:
+            return None
+        learned, anchors = bank.fact_values, self.self_anchors(bank)
+        return sum(
+            fact in learned and anchor is None
+            for fact, anchor in zip(self.known_facts, anchors, strict=True)
+        )
+
     def outcomes(self, models: tuple[str, ...]) -> Outcomes | None:
         """Return the outcomes of `models` on the questions; None for raw questions."""
         return None if self.labelled is None else self.labelled.outcomes(models)

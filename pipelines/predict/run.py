@@ -137,7 +137,7 @@ def predict(
     if (output / FOLDER).exists() and not fresh:
         check_settings_match(read_settings(output / FOLDER), settings, str(output / FOLDER))
         if not unfinished.exists():
-            return summarise(output)
+            return replace(summarise(output), n_known=source.n_known(bank))
     check_writable(output)
 
     folder = ShardFolder.open(unfinished, settings, fresh=fresh)
@@ -149,7 +149,7 @@ def predict(
 
     stages.begin("merging", len(source.ids))
     summary = merge(source, task, reasoner.spec if reasoner else None, output, stages)
-    summary.usage = usage
+    summary.usage, summary.n_known = usage, source.n_known(bank)
     if not (summary.n_failed or summary.n_missing_answers):
         shutil.rmtree(unfinished)
     return summary

@@ -187,7 +187,7 @@ def _sources(inputs: GrowInputs, bank: Bank, feedback: LoggedFeedback | None) ->
     if inputs.outcomes is not None and inputs.questions is not None:
         sources.append(_measured(inputs.outcomes, inputs.questions, bank))
     if feedback is not None and inputs.decisions is not None:
-        questions, unknown = questions_from_answers(feedback.answers, bank.model_ids)
+        questions, unknown = questions_from_answers(feedback.answers, bank.model_ids, bank.fact)
         sources.append(Source(f"feedback of {inputs.decisions.name}", questions, dict(unknown)))
     if not any(source.questions for source in sources):
         names = join_names(sorted({name for source in sources for name in source.unknown}))
@@ -200,7 +200,7 @@ def _sources(inputs: GrowInputs, bank: Bank, feedback: LoggedFeedback | None) ->
 
 def _measured(path: Path, questions_path: Path, bank: Bank) -> Source:
     file = path / OUTCOMES if path.is_dir() else path
-    questions = read_questions(questions_path)
+    questions = read_questions(questions_path, fact=bank.fact)
     rows = read_outcomes_table(file)
     names = rows["model"].cast(pa.string())
     known = pc.is_in(names, pa.array(bank.model_ids, pa.string()))

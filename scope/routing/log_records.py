@@ -89,6 +89,8 @@ class LoggedRequest(_Line):
     """The model that answered; None where none did, or only a decision was asked for."""
     prompt_tokens: FiniteOrNone = None
     completion_tokens: FiniteOrNone = None
+    known: Mapping[str, str] = Field(default_factory=dict)
+    """What was known of the prompt and used: the value of a bank's fact, by its name."""
 
     @property
     def decided(self) -> bool:

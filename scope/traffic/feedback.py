@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,8 @@ class ScoredAnswer(NamedTuple):
     """In [0, 1]."""
     prompt_tokens: float | None
     completion_tokens: float | None
+    known: Mapping[str, str] = MappingProxyType({})
+    """What was known of the text, by name."""
 
 
 @dataclass(slots=True)
@@ -126,7 +129,9 @@ class LoggedFeedback:
                 left_out[WITHOUT_TEXT] += 1
                 continue
             tokens = request.prompt_tokens, request.completion_tokens
-            answers.append(ScoredAnswer(request.prompt or "", model, score.score, *tokens))
+            answers.append(
+                ScoredAnswer(request.prompt or "", model, score.score, *tokens, request.known)
+            )
         left_out["the decision is not in the log"] += len(score_of)
         kept = +left_out
         if not answers:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 
@@ -53,11 +54,13 @@ class GrownBank:
 
 
 def questions_from_answers(
-    answers: Iterable[ScoredAnswer], models: Sequence[str]
+    answers: Iterable[ScoredAnswer], models: Sequence[str], fact: str
 ) -> tuple[tuple[NewQuestion, ...], Counter[str]]:
     """Return the questions of scored answers, each text once, and what was left out.
 
     Several answers of one model to one text are one outcome: their mean score and mean tokens.
+    The category of a text is what was known of it as `fact`, if that is the same in all its answers
+    that say it.
 
     Returns
     -------
@@ -77,10 +80,17 @@ def questions_from_answers(
             id_of_text(text),
             text,
             {model: _means(repeated) for model, repeated in by_model.items()},
+            _known_category(chain.from_iterable(by_model.values()), fact),
         )
         for text, by_model in by_text.items()
     )
     return tuple(questions), unknown
+
+
+def _known_category(answers: Iterable[ScoredAnswer], fact: str) -> str | None:
+    """Return the value of `fact` that the answers agree on; None where they say none or several."""
+    values = {answer.known[fact] for answer in answers if fact in answer.known}
+    return values.pop() if len(values) == 1 else None
 
 
 def questions_from_outcomes(questions: Questions, outcomes: Outcomes) -> tuple[NewQuestion, ...]:

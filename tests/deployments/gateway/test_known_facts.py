@@ -119,6 +119,8 @@ def test_metadata_opens_no_model(site):
         pytest.param(["law"], "scope.metadata", id="a list"),
         pytest.param({str(n): "x" for n in range(17)}, "scope.metadata", id="too many"),
         pytest.param({"category": "x" * 513}, "scope.metadata.category", id="too long"),
+        pytest.param({"": "x"}, "scope.metadata: in a name, expected at least 1", id="no name"),
+        pytest.param({"x" * 65: "x"}, "scope.metadata: in a name, expected", id="a long name"),
     ],
 )
 def test_wrong_metadata_gets_one_sentence(site, metadata, field):

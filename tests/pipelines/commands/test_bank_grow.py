@@ -145,6 +145,32 @@ def test_measured_questions_and_scores_are_added_together(scope, old, log, tmp_p
     assert new.outcomes.correct_am[-1].tolist() == [1.0, 0.5]
 
 
+def test_anchors_have_what_was_known_of_them(scope, old, log, tmp_path):
+    """
+    A bank of tenants: the log says that of one text, the question file that of the other.
+    """
+    bank = old(fitted=False)
+    tenants = replace(load_bank(bank), fact="tenant")
+    save_bank(tenants, tmp_path / "tenants", created_at="2026-01-01", sources=("an exam",))
+    row = {"id": "q1", "prompt": TEXTS[1], "category": "geography", "tenant": "jones"}
+    (tmp_path / "q.jsonl").write_text(json.dumps(row) + "\n")
+    measured = {"question_id": "q1", "model": "small", "correct": 1.0, "prompt_tokens": 9}
+    outcomes = pa.Table.from_pylist([measured | {"completion_tokens": 3}])
+    pq.write_table(outcomes, tmp_path / "outcomes.parquet")
+
+    folder = log([asked("a", known={"tenant": "smith"})], [("a", 1)])
+
+    code, _, err = scope(
+        "bank", "grow", "--outcomes", tmp_path / "outcomes.parquet", "--questions",
+        tmp_path / "q.jsonl", "--decisions", folder,
+        "--bank", tmp_path / "tenants", "--output", tmp_path / "new",
+    )  # fmt: skip
+
+    assert code == 0, err
+    new = load_bank(tmp_path / "new")
+    assert (new.fact, new.categories[-2:]) == ("tenant", ("jones", "smith"))
+
+
 def test_the_same_log_twice_is_told(scope, old, log, tmp_path):
     """
     The second time there is nothing to add, and nothing is written.

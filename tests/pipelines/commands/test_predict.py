@@ -73,13 +73,14 @@ def test_a_known_category_replaces_the_guess(scope, query_file, tmp_path):
     flags = ["--query-file", query_file]
     assert scope("predict", *flags, "--output", tmp_path / "guessed")[0] == 0
 
-    code, _, _ = scope("predict", *flags, "--known-fact", "--output", tmp_path / "known")
+    code, out, _ = scope("predict", *flags, "--known-fact", "--output", tmp_path / "known")
 
     guessed_qm, known_qm = (
         load_predictions(tmp_path / name).predictions.estimates.p_correct_qm
         for name in ("guessed", "known")
     )
     assert code == 0
+    assert "what is known of 1 of them was used" in " ".join(out.split())
     np.testing.assert_array_equal(known_qm[[0, 2]], guessed_qm[[0, 2]])
     assert np.abs(known_qm[1] - guessed_qm[1]).max() > 0.001
 

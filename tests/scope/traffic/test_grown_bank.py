@@ -94,12 +94,32 @@ def test_a_text_asked_often_is_one_anchor_with_the_mean():
         ScoredAnswer("1 + 1?", "other", 1, 10, 20),
     ]
 
-    (one,), unknown = questions_from_answers(answers, ("small", "large"))
+    (one,), unknown = questions_from_answers(answers, ("small", "large"), "category")
 
     assert one.text == "1 + 1?"
     assert one.outcomes["small"] == (pytest.approx(2 / 3), 10, 21)
     np.testing.assert_equal(one.outcomes["large"], (0.5, NAN, NAN))
     assert unknown == {"other": 1}
+
+
+@pytest.mark.parametrize(
+    ("known", "category"),
+    [
+        pytest.param([{"tenant": "smith"}, {}], "smith", id="once"),
+        pytest.param([{"tenant": "smith"}, {"tenant": "smith"}], "smith", id="twice"),
+        pytest.param([{"tenant": "smith"}, {"tenant": "jones"}], None, id="two values"),
+        pytest.param([{"category": "law"}, {}], None, id="another fact"),
+    ],
+)
+def test_what_was_known_of_a_text_is_its_category(known, category):
+    """
+    Two answers to one text; the fact of the bank is the tenant.
+    """
+    answers = [ScoredAnswer("1 + 1?", "small", 1, 10, 20, each) for each in known]
+
+    (one,), _ = questions_from_answers(answers, ("small",), "tenant")
+
+    assert one.category == category
 
 
 def test_measured_questions_keep_category_and_gold_answer():
