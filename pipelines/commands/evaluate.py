@@ -1,23 +1,21 @@
 """``scope eval``: a bank against every baseline, on labelled questions."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
 
 from pipelines.bank import load_bank_for_pool
 from pipelines.commands.evaluate_experiments import Experiments
+from pipelines.commands.evaluate_output import METRICS, print_evaluation, write_files
 from pipelines.commands.evaluate_reasoners import parse_reasoners, read_reasoner, reasoner_table
 from pipelines.commands.options import Json, KnownFact, Pool, Prices
 from pipelines.config import JobConfig
-from pipelines.terminal import err, out, progress, table
+from pipelines.terminal import err, out, progress
 from scope import EMBEDDED_BANK, EMBEDDED_QUESTIONS
 from scope.bank import Bank, fit_alpha_scale, load_bank
 from scope.errors import ConfigError, EvaluationError, join_names
-from scope.evaluation import EvaluationSet, TableCell, choices_at
+from scope.evaluation import EvaluationSet, choices_at
 from scope.learned import LearnedRouter
 from scope.pool import load_pool
 from scope.predictions import Predictions
@@ -29,22 +27,15 @@ from scope.report import (
     Evaluation,
     MetricThreshold,
     compare_reasoners,
-    curves,
     evaluate,
     parse_limits,
     part_sizes,
     predict_test_set,
     prediction_entries,
-    tables,
-    to_html,
     to_json,
-    to_table,
 )
-from scope.saving import ReferenceRequest, match_forecast, reference_tables
-from scope.storage import atomic_folder, write_json
+from scope.saving import ReferenceRequest, match_forecast
 
-METRICS = "metrics.json"
-FILES = "report.html metrics.json scores.parquet curves.parquet predictions.json"
 LIMITS = f"Keep to METRIC=VALUE; floors: {', '.join(FLOORS)}; ceilings: {', '.join(CEILINGS)}."
 
 
@@ -153,8 +144,8 @@ def evaluate_bank(
             "limits": [_limit_json(threshold, evaluation) for threshold in thresholds],
         }
         stages.begin("writing")
-        _write(output, evaluation, facts, entries)
-    _print(output, evaluation, experiments, facts, as_json=as_json)
+        write_files(output, evaluation, facts, entries)
+    print_evaluation(output, evaluation, experiments, facts, as_json=as_json)
     if compared and not as_json:
         out.print(reasoner_table(compared, alpha))
     _check_thresholds(thresholds, evaluation, ci=ci)
@@ -220,61 +211,6 @@ def _limit_json(limit: MetricThreshold, evaluation: Evaluation) -> dict[str, Any
     kind = "floor" if limit.is_floor else "ceiling"
     broken = limit.violation(evaluation)
     return {"metric": limit.metric, kind: limit.value, "kept": not broken, "why": broken or None}
-
-
-def _write(
-    output: Path, evaluation: Evaluation, facts: dict[str, Any], entries: list[dict[str, Any]]
-) -> None:
-    with atomic_folder(output, replace=True) as draft:
-        (draft / "report.html").write_text(to_html(evaluation), encoding="utf-8")
-        write_json(draft / METRICS, facts)
-        write_json(draft / "predictions.json", entries)
-        for name, rows in (("scores", to_table(evaluation)), ("curves", curves(evaluation))):
-            _write_parquet(rows, draft / f"{name}.parquet")
-
-
-def _write_parquet(rows: pa.Table, path: Path) -> None:
-    pq.write_table(rows, path, compression="zstd")
-
-
-def _print(
-    output: Path,
-    evaluation: Evaluation,
-    experiments: Experiments,
-    facts: dict[str, Any],
-    *,
-    as_json: bool,
-) -> None:
-    if as_json:
-        typer.echo(json.dumps({**facts, "output": str(output)}))
-        return
-    out.print(tables.title(evaluation))
-    if left_out := tables.exclusion_note(evaluation):
-        out.print(left_out)
-    views = (
-        tables.area_table,
-        tables.budget_table,
-        tables.model_table,
-        tables.forecast_table,
-        tables.planned_cost_table,
-    )
-    section = evaluation.against_reference
-    shown_tables = [view(evaluation) for view in views]
-    shown_tables += reference_tables(section) if section else ()
-    shown_tables += experiments.tables()
-    for shown in shown_tables:
-        rows = [[_cell(cell) for cell in row] for row in shown.rows]
-        out.print()
-        out.print(table(shown.title, shown.headers, rows))
-    if note := experiments.note():
-        out.print(note)
-    out.print(f"\n{evaluation.near_duplicates}")
-    out.print(f"answer lengths are off by {tables.length_error(evaluation)} (medians)")
-    out.print(f"files in {output}: {FILES}", soft_wrap=True)
-
-
-def _cell(cell: TableCell) -> str:
-    return f"{cell.text}\n[dim]{cell.note}[/dim]" if cell.note else cell.text
 
 
 def _check_thresholds(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from scope.arrays import FloatArray
+from scope.arrays import FloatArray, IntArray
 from scope.bank import Bank
 from scope.errors import EvaluationError
 from scope.escalation.policy import Escalation
@@ -177,20 +177,14 @@ def _compare(
     finite_t = trade_offs(hulls)
     one_qt = np.stack([hulls.choose(value) for value in finite_t], axis=1)
     first_qt, last_qt = Escalation(p_qm, usd_qm, surprise_qm, lengths).choices(finite_t)
-    usd_one_qt, usd_first_qt, usd_last_qt = (
-        np.take_along_axis(outcomes.cost_usd_qm, model_qt, axis=1)
-        for model_qt in (one_qt, first_qt, last_qt)
-    )
-    second_qt = last_qt != first_qt
     budgets = log_budgets(outcomes.mean_usd_rm)
     one_r, escalated_r = (
         outcomes.best_within_budget(
-            cost_qt, np.take_along_axis(outcomes.correct_qm, model_qt, axis=1), budgets
+            bill(outcomes.cost_usd_qm, asked_qt, answer_qt),
+            np.take_along_axis(outcomes.correct_qm, answer_qt, axis=1),
+            budgets,
         ).area_r()
-        for cost_qt, model_qt in (
-            (usd_one_qt, one_qt),
-            (usd_first_qt + np.where(second_qt, usd_last_qt, 0.0), last_qt),
-        )
+        for asked_qt, answer_qt in ((one_qt, one_qt), (first_qt, last_qt))
     )
     mixture_r, oracle_r = (
         strategy.evaluate_at(outcomes, budgets).area_r()
@@ -212,9 +206,25 @@ def _compare(
         Interval.from_replicates(safe_ratio(one_r - mixture_r, gap_r)),
         Interval.from_replicates(safe_ratio(escalated_r - mixture_r, gap_r)),
         Interval.from_replicates(safe_ratio(escalated_r - one_r, gap_r)),
-        float(second_qt.mean()),
+        float((last_qt != first_qt).mean()),
         tuple(sorted(replies, key=lambda reply: -reply.asked_first)),
     )
+
+
+def bill(cost_usd_qm: FloatArray, first_qt: IntArray, last_qt: IntArray) -> FloatArray:
+    """Return the cost of the first call, and of the second where there is one.
+
+    Examples
+    --------
+    >>> usd, first, last = np.array([[1.0, 10.0]]), np.array([[0, 0]]), np.array([[0, 1]])
+    >>> bill(usd, first, last)
+    array([[ 1., 11.]])
+    """
+    first_usd_qt, last_usd_qt = (
+        np.take_along_axis(cost_usd_qm, model_qt, axis=1) for model_qt in (first_qt, last_qt)
+    )
+    total_qt: FloatArray = first_usd_qt + np.where(last_qt != first_qt, last_usd_qt, 0.0)
+    return total_qt
 
 
 def trade_offs(hulls: Hulls) -> FloatArray:

@@ -50,7 +50,7 @@ def test_a_resample_weighs_the_questions_of_each_fold():
     assert curve(9, weight=weight) == pytest.approx((0, 0.75 * 2 + 0.25 * 1))
 
 
-def test_where_the_other_questions_are_dearer_the_cheapest_is_taken():
+def test_where_the_other_questions_cost_more_the_cheapest_is_taken():
     """
     Both settings cost more than the budget on the other half, not on all questions.
     """
