@@ -48,7 +48,7 @@ def print_areas(evaluation: Evaluation) -> None:
 
 
 def print_forecasts(evaluation: Evaluation) -> None:
-    """Print AUC, log loss, Brier score and calibration error."""
+    """Print AUC, log loss and calibration error."""
     print("| forecast | mean AUC | scope minus it | log loss | scope minus it | ECE |")
     print("|---|---|---|---|---|---|")
     for quality in evaluation.quality:
