@@ -34,7 +34,7 @@ from scope.pool import load_pool
 from scope.questions import REFUSE
 
 if TYPE_CHECKING:
-    from pipelines.predict.merge import PredictionSummary
+    from pipelines.predict.summary import PredictionSummary
 
 
 def predict(
@@ -66,6 +66,13 @@ def predict(
     router: Annotated[
         Path | None, typer.Option(help="router: folder of `scope train router`.")
     ] = None,
+    reference_files: Annotated[
+        bool,
+        typer.Option(
+            "--reference-files",
+            help="Also write selection.json and similarity.json, the published code's form.",
+        ),
+    ] = False,
     fresh: Annotated[bool, typer.Option(help="Replace predictions already there.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -83,6 +90,11 @@ def predict(
     )
     if router is not None or predictor == "router":
         folder = _router_folder(router, predictor, models, prices, flags)
+        if reference_files:
+            raise ConfigError(
+                "a learned router has no anchors, of which similarity.json tells; drop "
+                "--reference-files"
+            )
         from pipelines.predict.learned import RouterInputs, predict_by_router
 
         asked = RouterInputs(
@@ -110,6 +122,7 @@ def predict(
         cache=None if no_cache else cache_folder(),
         reasoner=reasoner,
         on_too_long=on_too_long,
+        reference_files=reference_files,
     )
     with progress(as_json=as_json) as stages:
         summary = run(inputs, output, fresh=fresh, stages=stages)
