@@ -25,7 +25,7 @@ from scope.routing import (
 )
 
 if TYPE_CHECKING:
-    from pipelines.predict.merge import PredictionSummary
+    from pipelines.predict.summary import PredictionSummary
 
 PREHOC = "prehoc"
 EXAMPLES = Path("examples/questions.jsonl")
@@ -78,7 +78,12 @@ def _demo_prehoc(output: Path) -> None:
     with progress() as stages, ray_session(stages):
         sources = {output: EMBEDDED_QUESTIONS, output / "examples": EXAMPLES}
         labelled, raw = (
-            predict(PredictInputs(EMBEDDED_BANK, source), folder, fresh=True, stages=stages)
+            predict(
+                PredictInputs(EMBEDDED_BANK, source, reference_files=True),
+                folder,
+                fresh=True,
+                stages=stages,
+            )
             for folder, source in sources.items()
         )
     _show_labelled(output, labelled)

@@ -35,7 +35,7 @@ from scope.pool import load_pool
 from scope.questions import REFUSE
 
 if TYPE_CHECKING:
-    from pipelines.predict.merge import PredictionSummary
+    from pipelines.predict.summary import PredictionSummary
 
 
 def predict(
@@ -68,6 +68,13 @@ def predict(
     router: Annotated[
         Path | None, typer.Option(help="router: folder of `scope train router`.")
     ] = None,
+    reference_files: Annotated[
+        bool,
+        typer.Option(
+            "--reference-files",
+            help="Also write selection.json and similarity.json, the published code's form.",
+        ),
+    ] = False,
     fresh: Annotated[bool, typer.Option(help="Replace predictions already there.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -87,6 +94,11 @@ def predict(
         folder = _router_folder(router, predictor, models, prices, flags)
         if known_fact:
             raise ConfigError("--known-fact is for a bank; a learned router reads texts only")
+        if reference_files:
+            raise ConfigError(
+                "a learned router has no anchors, of which similarity.json tells; drop "
+                "--reference-files"
+            )
         from pipelines.predict.learned import RouterInputs, predict_by_router
 
         asked = RouterInputs(
@@ -115,6 +127,7 @@ def predict(
         reasoner=reasoner,
         on_too_long=on_too_long,
         known_fact=known_fact,
+        reference_files=reference_files,
     )
     with progress(as_json=as_json) as stages:
         summary = run(inputs, output, fresh=fresh, stages=stages)

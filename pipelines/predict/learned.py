@@ -1,6 +1,7 @@
 """Predict a question set by a learned router: shards as those of a bank, with its own arms."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,34 +14,33 @@ from ray.data import ActorPoolStrategy, Dataset
 
 from pipelines.cluster.session import RESTART_OPTIONS, ray_session
 from pipelines.config import JobConfig
-from pipelines.embedding.cached import to_fixed_size_list
 from pipelines.embedding.encoder_actor import Batch, check_gpus
-from pipelines.predict.merge import PredictionSummary, stacked, summarise
+from pipelines.predict.merge import open_merged, summarise
 from pipelines.predict.run import UNFINISHED_FOLDER
+from pipelines.predict.summary import PredictionSummary, shard_summary
 from pipelines.terminal import Stages
+from scope.arrays import IntArray
 from scope.bank import LabelledQuestions, is_bank
 from scope.config import AnchorConfig
 from scope.errors import ConfigError, ScopeError
 from scope.learned import LearnedRouter
 from scope.outcomes import Outcomes
-from scope.predictions import COLUMNS, Estimates, Predictions
+from scope.predictions import Predictions
 from scope.questions import REFUSE, HubDataset, read_questions
 from scope.routing import (
     FOLDER,
     OUTCOMES,
+    PART,
     REFERENCE,
     PredictionsManifest,
     write_manifest,
-    write_shard,
 )
 from scope.storage import (
-    SETTINGS_FILE,
     ShardFolder,
-    assign_shards,
-    atomic_folder,
     check_settings_match,
     check_writable,
     read_settings,
+    split_into_shards,
 )
 
 SOURCE = "router"
@@ -77,17 +77,12 @@ class RouterShardActor:
             raise self._router
         (shard,) = np.unique(batch["shard"])
         found = self._router.predict_with_errors([str(text) for text in batch["prompt"]])
-        columns = {
-            "question_id": pa.array([str(name) for name in batch["question_id"]], pa.string()),
-            "row": batch["row"],
-            "error": pa.array(found.errors, pa.string()),
-            **{
-                name: to_fixed_size_list(value_qm)
-                for name, value_qm in found.estimates.to_columns().items()
-            },
-        }
-        self._folder.write(int(shard), pa.table(columns))
-        n_failed = sum(bool(error) for error in found.errors)
+        ids = tuple(str(name) for name in batch["question_id"])
+        errors = list(found.errors)
+        table = Predictions(ids, self._router.arms, found.estimates).to_table(SOURCE, errors)
+        n_failed = sum(bool(error) for error in errors)
+        summary = shard_summary(ids, found.estimates.in_distribution_qm[:, 0], errors)
+        self._folder.write(int(shard), {PART: table}, n_failed=n_failed, summary=summary)
         return {"rows": np.array([len(found.errors)]), "failed": np.array([n_failed])}
 
 
@@ -125,12 +120,13 @@ def predict_by_router(
             return summarise(output)
     check_writable(output)
     folder = ShardFolder.open(unfinished, settings, fresh=fresh)
+    shards = split_into_shards(ids)
     try:
-        _predict_missing_shards(ids, prompts, folder, inputs, stages)
+        _predict_missing_shards(ids, prompts, shards, folder, inputs, stages)
     finally:
         folder.remove_if_empty()
     stages.begin("merging", len(ids))
-    summary = _merge(router, folder, ids, outcomes, output, stages)
+    summary = _merge(router, folder, len(shards), ids, outcomes, output, stages)
     if not summary.n_failed:
         shutil.rmtree(unfinished)
     return summary
@@ -162,21 +158,20 @@ def _digest(ids: tuple[str, ...], prompts: tuple[str, ...]) -> str:
 def _predict_missing_shards(
     ids: tuple[str, ...],
     prompts: tuple[str, ...],
+    shards: Sequence[IntArray],
     folder: ShardFolder,
     inputs: RouterInputs,
     stages: Stages,
 ) -> None:
-    shard_q = assign_shards(ids)
-    missing = [s for s in np.unique(shard_q).tolist() if not folder.is_complete(s)]
-    if not missing:
+    rows_of = {s: rows for s, rows in enumerate(shards) if not folder.is_complete(s)}
+    if not rows_of:
         return
     encoder = inputs.config.encoder
     with ray_session(stages):
         check_gpus(encoder)
-        rows_of = [np.flatnonzero(shard_q == shard) for shard in missing]
-        n_done = len(ids) - sum(map(len, rows_of))
+        n_done = len(ids) - sum(map(len, rows_of.values()))
         stages.begin("predicting", len(ids), done=n_done)
-        plan = _blocks(ids, prompts, dict(zip(missing, rows_of, strict=True))).map_batches(
+        plan = _blocks(ids, prompts, rows_of).map_batches(
             RouterShardActor,
             fn_constructor_kwargs={"router": str(inputs.router.resolve()), "folder": folder},
             compute=ActorPoolStrategy(min_size=1, max_size=encoder.replicas[1]),
@@ -211,25 +206,14 @@ def _blocks(ids: tuple[str, ...], prompts: tuple[str, ...], rows_of: dict[int, A
 def _merge(
     router: LearnedRouter,
     folder: ShardFolder,
+    n_shards: int,
     ids: tuple[str, ...],
     outcomes: Outcomes | None,
     output: Path,
     stages: Stages,
 ) -> PredictionSummary:
-    """Merge all shards, sorted by id, into the files of a finished run."""
-    summary = PredictionSummary(len(ids))
-    with atomic_folder(output / FOLDER, replace=True) as draft:
-        for number, table in enumerate(folder.iter_merged(ids)):
-            batch = {name: stacked(table[name]) for name in table.column_names}
-            summary.count(batch)
-            estimates = Estimates.from_stack(
-                np.asarray(batch[name], dtype=np.float64) for name in COLUMNS
-            )
-            names = tuple(ids[row] for row in batch["row"])
-            predictions = Predictions(names, router.arms, estimates)
-            write_shard(draft, number, predictions.to_table(SOURCE, batch["error"].tolist()))
-            stages.advance(len(table))
-        shutil.copy(folder.path / SETTINGS_FILE, draft / SETTINGS_FILE)
+    """Make ``predictions/`` of all shards, with outcomes, reference population and manifest."""
+    with open_merged(folder, n_shards, output, stages) as (draft, summary):
         if outcomes is not None:
             pq.write_table(outcomes.to_table(ids), draft / OUTCOMES)
         if (reference := router.reference_population()) is not None:

@@ -1,101 +1,96 @@
-"""The end of a prediction run: all shards merged, sorted by id, and counted."""
+"""The end of a prediction run: finished shards become the files of ``predictions/``."""
 
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.embedding.encoder_actor import Batch
-from pipelines.predict.output import FAILED, PredictedPool, open_prediction_files
 from pipelines.predict.question_source import QuestionSource
 from pipelines.predict.shard_actor import ShardTask
-from pipelines.reasoner import ReasonerUsage
+from pipelines.predict.summary import PredictionSummary
 from pipelines.terminal import Stages
-from scope.arrays import AnyArray, BoolArray
 from scope.reasoner import ReasonerSpec
-from scope.routing import FOLDER, outcomes_of
-from scope.storage import SETTINGS_FILE
-
-
-@dataclass(slots=True)
-class PredictionSummary:
-    """Counts of a prediction run."""
-
-    n_questions: int
-    n_out_of_distribution: int = 0
-    n_failed: int = 0
-    """Questions without a prediction because of an error; the next run retries them."""
-    first_error: str | None = None
-    n_missing_answers: int = 0
-    """(Question, model) cells predicted by the anchors alone because the reasoner failed; the
-    next run queries them again."""
-    first_missing_answer: str | None = None
-    usage: ReasonerUsage | None = None
-    """Queries of the reasoner; None without one."""
-    n_known: int | None = None
-    """Questions predicted with a fact that the bank has learned; None: all were guessed."""
-
-    def count(self, batch: Batch) -> None:
-        """Count a batch of merged questions."""
-        self.n_out_of_distribution += int((batch["in_distribution"][:, 0] < 1).sum())
-        error_q = batch["error"] != ""
-        missing_qm = batch.get("answer_qm", np.zeros((len(error_q), 1))) == FAILED
-        missing_q = missing_qm.any(axis=1)
-        self.n_failed += int((error_q & ~missing_q).sum())
-        self.n_missing_answers += int(missing_qm.sum())
-        self.first_error = self.first_error or _first(batch, error_q & ~missing_q)
-        self.first_missing_answer = self.first_missing_answer or _first(batch, missing_q)
+from scope.reference import remove_reference_files
+from scope.routing import (
+    FOLDER,
+    OUTCOMES,
+    PART,
+    REFERENCE,
+    PredictionsManifest,
+    outcomes_of,
+    shard_file,
+    write_manifest,
+)
+from scope.storage import SETTINGS_FILE, ShardFolder, atomic_folder, link_or_copy
 
 
 def merge(
     source: QuestionSource,
     task: ShardTask,
     reasoner: ReasonerSpec | None,
+    n_shards: int,
     output: Path,
     stages: Stages,
 ) -> PredictionSummary:
-    """Merge all shards, sorted by id, into the files of a finished run."""
-    summary = PredictionSummary(len(source.ids))
-    outcomes = source.outcomes(task.arms.model_ids)
-    if outcomes is not None and task.arms.is_derived:
-        outcomes = outcomes_of(outcomes, task.arms)
-    pool = PredictedPool(task.bank, task.arms, source.ids, outcomes)
-    with open_prediction_files(output, pool, reasoner) as files:
-        for table in task.folder.iter_merged(source.ids):
-            batch = {name: stacked(table[name]) for name in table.column_names}
-            summary.count(batch)
-            files.add(batch)
-            stages.advance(len(table))
-        files.copy_in(task.folder.path / SETTINGS_FILE)
-        files.write_manifest(task.anchors)
+    """Make ``predictions/`` of all shards of a run, with outcomes, population and manifest."""
+    bank, arms = task.bank, task.arms
+    outcomes = source.outcomes(arms.model_ids)
+    if outcomes is not None and arms.is_derived:
+        outcomes = outcomes_of(outcomes, arms)
+    with open_merged(task.folder, n_shards, output, stages) as (draft, summary):
+        if outcomes is not None:
+            pq.write_table(outcomes.to_table(source.ids), draft / OUTCOMES)
+        if bank.reference is not None:
+            bank.reference.select_arms(arms).save(draft / REFERENCE)
+        manifest = PredictionsManifest(
+            n_questions=len(source.ids),
+            bank_version=bank.version,
+            embedder=bank.embedder,
+            anchors=task.anchors,
+            models=arms.models,
+            routing_gain=bank.routing_gain,
+            reasoner=reasoner,
+            files={},
+        )
+        write_manifest(draft, manifest)
     return summary
+
+
+@contextmanager
+def open_merged(
+    folder: ShardFolder, n_shards: int, output: Path, stages: Stages
+) -> Iterator[tuple[Path, PredictionSummary]]:
+    """Yield a draft of ``predictions/`` that has the tables of all shards, and their counts.
+
+    The tables are final and in order, so their files are linked, not written again. The draft
+    replaces an earlier ``predictions/`` when the block ends; the published code's files of the
+    earlier one are removed.
+
+    Raises
+    ------
+    PredictionsError
+        If a shard is missing because its worker wrote it to another disk.
+    """
+    records = folder.finished_records(n_shards)
+    summary = PredictionSummary.from_shards(record.summary for record in records)
+    remove_reference_files(output)
+    with atomic_folder(output / FOLDER, replace=True) as draft:
+        for shard, record in enumerate(records):
+            for name in record.sha256:
+                link_or_copy(folder.table_path(shard, name), draft / shard_file(name, shard))
+            stages.advance(record.summary["n_questions"])
+        shutil.copy(folder.path / SETTINGS_FILE, draft / SETTINGS_FILE)
+        yield draft, summary
 
 
 def summarise(output: Path) -> PredictionSummary:
     """Count the predictions of an earlier run."""
     columns = ["question_id", "in_distribution"]
-    table = pq.read_table(sorted((output / FOLDER).glob("part-*.parquet")), columns=columns)
+    table = pq.read_table(sorted((output / FOLDER).glob(f"{PART}-*.parquet")), columns=columns)
     ood = table.filter(pc.less(table["in_distribution"], 1.0))
     return PredictionSummary(
         *(pc.count_distinct(rows["question_id"]).as_py() for rows in (table, ood))
     )
-
-
-def _first(batch: Batch, error_q: BoolArray) -> str | None:
-    """Return id and error of the first question in `error_q`; None if there is none."""
-    found = np.flatnonzero(error_q)
-    if not found.size:
-        return None
-    return f"{batch['question_id'][found[0]]!r}: {batch['error'][found[0]]}"
-
-
-def stacked(column: pa.ChunkedArray) -> AnyArray:
-    """Return a column as an array, a column of fixed-size lists as a matrix; null is NaN."""
-    values = column.combine_chunks()
-    if not pa.types.is_fixed_size_list(values.type):
-        return np.asarray(values.to_numpy(zero_copy_only=False))
-    flat = np.asarray(values.flatten().to_numpy(zero_copy_only=False))
-    return flat.reshape(len(values), values.type.list_size)

@@ -1,6 +1,7 @@
 """Predict a question set: read, embed, query the reasoner, predict shard by shard, merge."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from pipelines.bank import load_bank_for_pool
 from pipelines.cluster.session import RESTART_OPTIONS, ray_session
 from pipelines.config import JobConfig
 from pipelines.embedding.encoder_actor import EncoderSpec
-from pipelines.predict.merge import PredictionSummary, merge, summarise
+from pipelines.predict.merge import merge, summarise
 from pipelines.predict.question_source import QuestionSource, question_source
 from pipelines.predict.shard_actor import ShardActor, ShardTask
+from pipelines.predict.summary import PredictionSummary
 from pipelines.reasoner import (
     QueryBatch,
     ReasonerOptions,
@@ -30,17 +32,21 @@ from scope.arrays import IntArray
 from scope.bank import Bank, content_digest
 from scope.config import AnchorConfig
 from scope.questions import REFUSE, HubDataset
+from scope.reference import write_reference_files
 from scope.routing import FOLDER
 from scope.storage import (
     ShardFolder,
-    assign_shards,
     check_settings_match,
     check_writable,
     read_settings,
+    split_into_shards,
 )
 
 UNFINISHED_FOLDER = "unfinished"
 """Folder in the output that holds the shards until the run is finished."""
+
+WRITING = "writing JSON"
+"""Stage of a run that writes the published code's files."""
 
 STAGES = (
     "reading",
@@ -51,6 +57,7 @@ STAGES = (
     "querying",
     "predicting",
     "merging",
+    WRITING,
 )
 """Stages of a run; what is cached is neither embedded nor queried again."""
 
@@ -79,6 +86,8 @@ class PredictInputs:
     """What is done with prompts above the limit."""
     known_fact: bool = False
     """Whether the bank's fact, as the category, of each question is known."""
+    reference_files: bool = False
+    """Also write the predictions in the published code's form."""
 
 
 def predict(
@@ -96,7 +105,7 @@ def predict(
     ----------
     inputs : PredictInputs
     output : Path
-        Folder for ``predictions/``, ``selection.json`` and ``similarity.json``.
+        Folder for ``predictions/``, and on request ``selection.json`` and ``similarity.json``.
     fresh : bool
         Replace predictions that are already there.
     stages : Stages, optional
@@ -112,7 +121,9 @@ def predict(
         If an input is wrong; nothing is written then.
     """
     stages = stages or Stages()
-    stages.plan(*(name for name in STAGES if inputs.reasoner or name not in REASONER_STAGES))
+    left_out = () if inputs.reasoner else REASONER_STAGES
+    left_out = left_out if inputs.reference_files else (*left_out, WRITING)
+    stages.plan(*(name for name in STAGES if name not in left_out))
     stages.begin("reading")
     bank, arms = load_bank_for_pool(inputs.bank, inputs.pool, inputs.prices)
     reasoner = inputs.reasoner.fitted_run(bank) if inputs.reasoner else None
@@ -137,22 +148,34 @@ def predict(
     if (output / FOLDER).exists() and not fresh:
         check_settings_match(read_settings(output / FOLDER), settings, str(output / FOLDER))
         if not unfinished.exists():
+            _write_reference_files(inputs, output, len(source.ids), stages)
             return replace(summarise(output), n_known=source.n_known(bank))
     check_writable(output)
 
     folder = ShardFolder.open(unfinished, settings, fresh=fresh)
     task = ShardTask(bank, anchors, folder, arms, source.bank_path)
+    shards = split_into_shards(source.ids)
     try:
-        usage = _predict_missing_shards(source, task, reasoner, inputs, stages)
+        usage = _predict_missing_shards(source, shards, task, reasoner, inputs, stages)
     finally:
         folder.remove_if_empty()
 
     stages.begin("merging", len(source.ids))
-    summary = merge(source, task, reasoner.spec if reasoner else None, output, stages)
+    spec = reasoner.spec if reasoner else None
+    summary = merge(source, task, spec, len(shards), output, stages)
     summary.usage, summary.n_known = usage, source.n_known(bank)
+    _write_reference_files(inputs, output, len(source.ids), stages)
     if not (summary.n_failed or summary.n_missing_answers):
         shutil.rmtree(unfinished)
     return summary
+
+
+def _write_reference_files(
+    inputs: PredictInputs, output: Path, n_questions: int, stages: Stages
+) -> None:
+    if inputs.reference_files:
+        stages.begin(WRITING, n_questions)
+        write_reference_files(output, stages.advance)
 
 
 def _settings(
@@ -176,18 +199,15 @@ def _settings(
 
 def _predict_missing_shards(
     source: QuestionSource,
+    shards: Sequence[IntArray],
     task: ShardTask,
     reasoner: ReasonerRun | None,
     inputs: PredictInputs,
     stages: Stages,
 ) -> ReasonerUsage | None:
     """Embed the questions of the missing shards, query the reasoner, predict and write them."""
-    shard_q = assign_shards(source.ids)
-    shards = np.unique(shard_q).tolist()
     rows_of = {
-        shard: np.flatnonzero(shard_q == shard)
-        for shard in shards
-        if not task.folder.is_complete(shard)
+        shard: rows for shard, rows in enumerate(shards) if not task.folder.is_complete(shard)
     }
     if not rows_of:
         return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import ray
 from ray.data import ActorPoolStrategy
 
@@ -18,13 +19,15 @@ from scope.embedding import resolve_model
 from scope.errors import ConfigError, ScopeError, join_names
 from scope.questions import REFUSE, Grader, grader_for, read_questions
 from scope.samples import Samples
-from scope.storage import ShardFolder, assign_shards
+from scope.storage import ShardFolder, split_into_shards
 
 if TYPE_CHECKING:
     from scope.learned import RewardModel, TextForm
 
 CORRECT = "correct"
 SCORE_CPUS = 1.0
+SCORES = "scores"
+"""Name of the table of a shard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +112,14 @@ def score_by_reward(
     check_scorer(samples, scorer)
     settings = {**reward.settings(), "samples": _digest(samples)}
     folder = ShardFolder.open(unfinished.resolve(), settings, fresh=fresh)
-    shard_q = assign_shards(samples.ids)
-    shards = np.unique(shard_q).tolist()
-    missing = [shard for shard in shards if not folder.is_complete(shard)]
+    shards = split_into_shards(samples.ids)
+    missing = {s: rows for s, rows in enumerate(shards) if not folder.is_complete(s)}
     if missing:
-        n_done = int(np.sum(~np.isin(shard_q, missing)))
+        n_done = len(samples.ids) - sum(map(len, missing.values()))
         with ray_session(stages):
             stages.begin("scoring", len(samples.ids), done=n_done)
             blocks: list[Any] = [
-                ray.put(_block(samples, np.flatnonzero(shard_q == shard), shard))
-                for shard in missing
+                ray.put(_block(samples, rows, shard)) for shard, rows in missing.items()
             ]
             plan = ray.data.from_arrow_refs(blocks).map_batches(
                 ScoreActor,
@@ -132,7 +133,7 @@ def score_by_reward(
             )
             for batch in plan.iter_batches(batch_size=None, batch_format="numpy"):
                 stages.advance(int(batch["rows"].sum()))
-    score_qmo = _collect(folder, samples)
+    score_qmo = _collect(folder, len(shards), samples)
     return _result(samples, scorer, score_qmo)
 
 
@@ -165,10 +166,9 @@ class ScoreActor:
             {
                 "question_id": block["question_id"],
                 "score": pa.array(nested, pa.list_(pa.list_(pa.float64()))),
-                "error": pa.array([""] * len(prompts)),
             }
         )
-        self._folder.write(block["shard"][0].as_py(), table)
+        self._folder.write(block["shard"][0].as_py(), {SCORES: table})
         return {"rows": np.array([len(prompts)])}
 
 
@@ -185,11 +185,13 @@ def _block(samples: Samples, rows: AnyArray, shard: int) -> pa.Table:
     )
 
 
-def _collect(folder: ShardFolder, samples: Samples) -> FloatArray:
+def _collect(folder: ShardFolder, n_shards: int, samples: Samples) -> FloatArray:
     """Return all scores of finished shards."""
+    folder.finished_records(n_shards)
     place = {question_id: q for q, question_id in enumerate(samples.ids)}
     score_qmo = np.full(samples.completion_tokens_qmo.shape, np.nan)
-    for table in folder.iter_merged(samples.ids):
+    for shard in range(n_shards):
+        table = pq.read_table(folder.table_path(shard, SCORES))
         rows = zip(table["question_id"].to_pylist(), table["score"].to_pylist(), strict=True)
         for question_id, by_model in rows:
             for m, scores in enumerate(by_model):

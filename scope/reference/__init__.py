@@ -14,6 +14,7 @@ from scope.reference.formats import (
     similarity_entry,
 )
 from scope.reference.parity import N_ALPHAS, SelectionGroundTruth, published_results
+from scope.reference.predicted import remove_reference_files, write_reference_files
 from scope.reference.two_stage import PUBLISHED_CONFIG, TwoStageConfig, prepare
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "read_anchor_performance",
     "read_selection",
     "read_similarity",
+    "remove_reference_files",
     "selection_entry",
     "similarity_entry",
+    "write_reference_files",
 ]

@@ -21,12 +21,15 @@ from scope.routing.metrics import GroundTruth, RoutingScore, finite_or_none, sco
 from scope.routing.prediction_set import PredictionSet, PredictionSource, outcomes_of
 from scope.routing.prediction_store import (
     FOLDER,
+    NEIGHBOURS,
     OUTCOMES,
     P_YES,
+    PART,
     REFERENCE,
     PredictionsManifest,
     StoredPredictions,
     load_predictions,
+    shard_file,
     write_manifest,
     write_shard,
 )
@@ -37,7 +40,9 @@ from scope.routing.routing import SCORE_COLUMNS, RoutingResult, RoutingSummary, 
 __all__ = [
     "BANK_STRATEGY",
     "FOLDER",
+    "NEIGHBOURS",
     "OUTCOMES",
+    "PART",
     "P_YES",
     "REFERENCE",
     "SCORE_COLUMNS",
@@ -71,6 +76,7 @@ __all__ = [
     "route",
     "route_to_file",
     "score_json",
+    "shard_file",
     "write_manifest",
     "write_shard",
 ]

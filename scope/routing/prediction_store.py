@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,8 @@ FOLDER = "predictions"
 MANIFEST = "manifest.json"
 OUTCOMES = "outcomes.parquet"
 REFERENCE = "reference.npz"
-SHARD = "part-"
+PART, NEIGHBOURS = "part", "neighbours"
+"""Tables of a shard: a row a question and model, and a row a question with its nearest anchors."""
 P_YES = "p_yes"
 """Column of the reasoner's own probabilities; absent without a reasoner, null where it did not
 answer."""
@@ -52,10 +53,19 @@ class PredictionsManifest(StrictModel):
     files: dict[str, str]
     """SHA-256 of every file except the manifest."""
 
+    def shards(self, name: str) -> list[str]:
+        """Return the files of table `name` of every shard, in order."""
+        return sorted(file for file in self.files if file.startswith(f"{name}-"))
+
+
+def shard_file(name: str, number: int) -> str:
+    """Return the file name of table `name` of a shard; shards are read in order of `number`."""
+    return f"{name}-{number:05d}.parquet"
+
 
 def write_shard(folder: Path, number: int, table: pa.Table) -> None:
-    """Write all models of some questions as shard `number`; shards are read in that order."""
-    pq.write_table(table, folder / f"{SHARD}{number:05d}.parquet", compression="zstd")
+    """Write all models of some questions as shard `number`."""
+    pq.write_table(table, folder / shard_file(PART, number), compression="zstd")
 
 
 def write_manifest(folder: Path, manifest: PredictionsManifest) -> None:
@@ -163,9 +173,8 @@ class StoredPredictions:
         PredictionsError
             If the predictions are those of the anchors, or were made before these were kept.
         """
-        names = sorted(name for name in self.manifest.files if name.startswith(SHARD))
         parts = []
-        for name in names:
+        for name in self.manifest.shards(PART):
             with pq.ParquetFile(self.path / name, pre_buffer=False) as file:
                 table = file.read([P_YES], use_threads=False)
             if P_YES not in table.column_names:
@@ -176,6 +185,23 @@ class StoredPredictions:
         p_yes_qm: FloatArray = np.concatenate(parts).reshape(-1, len(self.manifest.models))
         return p_yes_qm
 
+    def iter_neighbours(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield ``question_id``, ``anchor_id`` and ``similarity`` of the questions by shard.
+
+        Raises
+        ------
+        PredictionsError
+            If a learned router predicted, or the predictions were made before these were kept.
+        """
+        names = self.manifest.shards(NEIGHBOURS)
+        if not names:
+            raise PredictionsError(
+                f"{self.path} lacks the nearest anchors of its questions; predict again from a "
+                "bank with --fresh"
+            )
+        for name in names:
+            yield pq.read_table(self.path / name, use_threads=False).to_pylist()
+
     def load_all(self) -> PredictionSet:
         """Read all shards."""
         predictions = Predictions.concatenate([s.predictions for s in self.iter_shards()])
@@ -184,7 +210,7 @@ class StoredPredictions:
 
     def _predictions(self, columns: Sequence[str]) -> Iterator[Predictions]:
         expected = tuple(model.id for model in self.manifest.models)
-        for name in sorted(name for name in self.manifest.files if name.startswith(SHARD)):
+        for name in self.manifest.shards(PART):
             try:
                 with pq.ParquetFile(self.path / name, pre_buffer=False) as file:
                     table = file.read(["question_id", "model", *columns], use_threads=False)
@@ -231,6 +257,6 @@ def _manifest(path: Path, folder: Path) -> PredictionsManifest:
     for name, expected in manifest.files.items():
         if not (folder / name).is_file() or sha256(folder / name) != expected:
             raise PredictionsError(f"{folder / name} is missing or was altered; predict again")
-    if not any(name.startswith(SHARD) for name in manifest.files):
+    if not manifest.shards(PART):
         raise PredictionsError(f"{folder} holds no prediction; predict again")
     return manifest

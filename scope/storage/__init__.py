@@ -6,6 +6,7 @@ from scope.storage.files import (
     atomic_folder,
     check_writable,
     folder_digest,
+    link_or_copy,
     read_json,
     sha256,
     stream_json_array,
@@ -14,9 +15,9 @@ from scope.storage.files import (
 from scope.storage.shards import (
     SETTINGS_FILE,
     ShardFolder,
-    assign_shards,
     check_settings_match,
     read_settings,
+    split_into_shards,
 )
 from scope.storage.vector_cache import CorruptShardWarning, VectorCache
 
@@ -26,15 +27,16 @@ __all__ = [
     "CorruptShardWarning",
     "ShardFolder",
     "VectorCache",
-    "assign_shards",
     "atomic_file",
     "atomic_folder",
     "check_settings_match",
     "check_writable",
     "folder_digest",
+    "link_or_copy",
     "read_json",
     "read_settings",
     "sha256",
+    "split_into_shards",
     "stream_json_array",
     "write_json",
 ]

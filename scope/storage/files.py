@@ -73,6 +73,14 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make `target` a second name of the file `source`; a copy where the disk has no such links."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copy(source, target)
+
+
 def check_writable(folder: Path) -> None:
     """Create `folder` if it does not exist, and raise `OutputWriteError` if it is not writable."""
     with _translate_os_errors(folder):

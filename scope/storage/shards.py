@@ -3,15 +3,13 @@
 import hashlib
 import json
 import shutil
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from scope.arrays import IntArray
@@ -20,10 +18,7 @@ from scope.errors import FormatError, PredictionsError, ScopeError, join_names
 from scope.storage.files import atomic_file, read_json, sha256, write_json
 
 SHARD_QUESTIONS = 512
-"""Approximate questions in a shard: seconds of work for an encoder, cheap to repeat."""
-
-ROW_GROUP_SIZE = 64
-"""Rows read at once from each shard when shards are merged."""
+"""Questions in a shard: seconds of work for an encoder, cheap to repeat."""
 
 SETTINGS_FILE = "run.json"
 
@@ -31,30 +26,32 @@ SETTINGS_FILE = "run.json"
 class ShardRecord(StrictModel):
     """Record that marks a shard as finished."""
 
-    rows: int
     failed: int
-    """Rows with an error instead of numbers."""
-    sha256: str
+    """Questions with an error instead of numbers."""
+    sha256: dict[str, str]
+    """Hash of each table of the shard, by name."""
     config: str
     """Digest of the run's settings."""
+    summary: dict[str, Any]
+    """What the run wants to know of the shard without reading its tables."""
 
 
-def assign_shards(ids: Sequence[str]) -> IntArray:
-    """Return the shard of every question: a hash of its id modulo the number of shards.
+def split_into_shards(ids: Sequence[str]) -> list[IntArray]:
+    """Return the indices of the questions of every shard, in the order of their ids.
 
-    The number of shards depends only on the number of questions.
+    Each shard has `SHARD_QUESTIONS` questions, the last one the rest. One after the other, the
+    shards are all questions sorted by id, so they need no merging.
     """
-    n_shards = max(1, -(-len(ids) // SHARD_QUESTIONS))
-    return np.array([zlib.crc32(id_.encode()) % n_shards for id_ in ids], dtype=np.int64)
+    order = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.int64)
+    return np.split(order, range(SHARD_QUESTIONS, len(order), SHARD_QUESTIONS))
 
 
 @dataclass(frozen=True, slots=True)
 class ShardFolder:
     """A folder of shards and the settings of their run.
 
-    A shard is a Parquet file with one row per question, sorted by ``question_id``, and a JSON
-    record that is written after it. A shard without a matching record is unfinished. Column
-    ``error`` has the reason why a row failed, and is empty for other rows.
+    A shard is one or more Parquet tables, in the order of its questions, and a JSON record that
+    is written after them. A shard without a matching record is unfinished.
     """
 
     path: Path
@@ -93,98 +90,78 @@ class ShardFolder:
             record = parse(ShardRecord, read_json(path), str(path))
         except ScopeError:
             return None
-        is_finished = self._table_path(shard).is_file() and record.config == self.config
-        return record if is_finished else None
+        has_tables = all(self.table_path(shard, name).is_file() for name in record.sha256)
+        return record if has_tables and record.config == self.config else None
 
-    def write(self, shard: int, table: pa.Table) -> None:
-        """Write a shard, then its record."""
-        ordered = table.sort_by("question_id")
-        path = self._table_path(shard)
-        with atomic_file(path) as draft:
-            pq.write_table(ordered, draft, compression="zstd", row_group_size=ROW_GROUP_SIZE)
+    def write(
+        self,
+        shard: int,
+        tables: Mapping[str, pa.Table],
+        *,
+        n_failed: int = 0,
+        summary: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write the tables of a shard by their names, then its record.
+
+        Parameters
+        ----------
+        shard : int
+        tables : mapping of str to Table
+            By names that the file names take.
+        n_failed : int
+            Questions with an error; the next run computes the shard again.
+        summary : mapping, optional
+            JSON that is kept in the record.
+        """
+        for name, table in tables.items():
+            with atomic_file(self.table_path(shard, name)) as draft:
+                pq.write_table(table, draft, compression="zstd")
         record = ShardRecord(
-            rows=table.num_rows,
-            failed=pc.sum(pc.not_equal(table["error"], "")).as_py() or 0,
-            sha256=sha256(path),
+            failed=n_failed,
+            sha256={name: sha256(self.table_path(shard, name)) for name in tables},
             config=self.config,
+            summary=dict(summary or {}),
         )
         write_json(self._record_path(shard), record.model_dump(mode="json"))
 
     def is_complete(self, shard: int) -> bool:
-        """Return whether a shard matches the hash in its record and has no failed row."""
+        """Return whether a shard matches the hashes in its record and has no failed question."""
         record = self.record(shard)
         if record is None or record.failed:
             return False
-        return sha256(self._table_path(shard)) == record.sha256
+        return all(
+            sha256(self.table_path(shard, name)) == expected
+            for name, expected in record.sha256.items()
+        )
 
     def remove_if_empty(self) -> None:
         """Remove the folder if the run has finished no shard; errors are ignored."""
         if not any(self.path.glob("shard-*.json")):
             shutil.rmtree(self.path, ignore_errors=True)
 
-    def iter_merged(self, ids: Sequence[str], n_rows: int = SHARD_QUESTIONS) -> Iterator[pa.Table]:
-        """Yield tables of all questions sorted by id, with bounded memory.
-
-        Parameters
-        ----------
-        ids : sequence of str
-            All questions of the run.
-        n_rows : int
-            Rows of each table; the last may have fewer.
+    def finished_records(self, n_shards: int) -> list[ShardRecord]:
+        """Return the records of all shards, in order.
 
         Raises
         ------
         PredictionsError
             If a shard is missing because its worker wrote it to another disk.
         """
-        order = sorted(range(len(ids)), key=ids.__getitem__)
-        shard_n = assign_shards(ids)[order]
-        self._check_complete(np.unique(shard_n))
-        readers = {
-            shard: _ShardReader(self._table_path(int(shard))) for shard in np.unique(shard_n)
-        }
-        for start in range(0, len(order), n_rows):
-            shards, counts = np.unique(shard_n[start : start + n_rows], return_counts=True)
-            parts = [readers[shard].take(int(n)) for shard, n in zip(shards, counts, strict=True)]
-            yield pa.concat_tables(parts).sort_by("question_id").combine_chunks()
-
-    def _check_complete(self, shards: IntArray) -> None:
-        if n_missing := sum(not self._table_path(int(shard)).is_file() for shard in shards):
+        records = [self.record(shard) for shard in range(n_shards)]
+        found = [record for record in records if record is not None]
+        if n_missing := n_shards - len(found):
             raise PredictionsError(
                 f"{self.path} lacks {n_missing} shards that workers have finished; choose an "
                 "output on a disk that all machines of the cluster share"
             )
+        return found
 
-    def _table_path(self, shard: int) -> Path:
-        return self.path / f"shard-{shard:06d}.parquet"
+    def table_path(self, shard: int, name: str) -> Path:
+        """Return the file of a table of a shard."""
+        return self.path / f"shard-{shard:06d}.{name}.parquet"
 
     def _record_path(self, shard: int) -> Path:
         return self.path / f"shard-{shard:06d}.json"
-
-
-class _ShardReader:
-    """Reads the rows of one shard in order, a few at a time.
-
-    The file is opened again for every row group: an open file keeps buffers, and there are as
-    many readers as shards.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._group, self._offset = path, 0, 0
-        self._rows: pa.Table | None = None
-
-    def take(self, n_rows: int) -> pa.Table:
-        """Return the next `n_rows` rows."""
-        parts, n_left = [], n_rows
-        while n_left:
-            if self._rows is None or self._offset == self._rows.num_rows:
-                with pq.ParquetFile(self._path, pre_buffer=False) as file:
-                    self._rows = file.read_row_group(self._group, use_threads=False)
-                self._group, self._offset = self._group + 1, 0
-            part = self._rows.slice(self._offset, n_left)
-            self._offset, n_left = self._offset + part.num_rows, n_left - part.num_rows
-            parts.append(part)
-        return pa.concat_tables(parts)
 
 
 def settings_digest(settings: Mapping[str, Any]) -> str:

@@ -56,30 +56,42 @@ def kept(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize(
-    ("size", "path"),
-    [
-        pytest.param("2m", f"{UNFINISHED_FOLDER}/shard-", id="while shards are written"),
-        pytest.param("8m", "", id="while they are merged"),
-    ],
-)
-def test_a_full_disk_loses_no_shard(inputs, uninterrupted, tmp_path, kept, size, path):
+def test_a_full_disk_loses_no_shard(inputs, uninterrupted, tmp_path, kept):
     """
     The run ends with an error; with more space the next one finishes with the same bytes.
     """
     output = tmp_path / "out"
     output.mkdir()
-    small_disk = ["unshare", "-rm", "sh", "-euc", SMALL_DISK, "sh", size, output, kept]
+    small_disk = ["unshare", "-rm", "sh", "-euc", SMALL_DISK, "sh", "1m", output, kept]
     with running([*small_disk, *command(inputs, output)]) as run:
         code, _, err = ended(run)
 
     assert code == 0, err
     assert (kept / "code").read_text() == "2\n"
     first_err = (kept / "stderr").read_text()
-    check_error(first_err, f"{output}/{path}", "cannot be written: No space left on device")
-    assert 0 < n_finished(kept / "full") < (N_SHARDS if path else N_SHARDS + 1)
+    place = f"{output}/{UNFINISHED_FOLDER}/shard-"
+    check_error(first_err, place, "cannot be written: No space left on device")
+    assert 0 < n_finished(kept / "full") < N_SHARDS
     assert {file.name for file in (kept / "full").iterdir()} == {UNFINISHED_FOLDER}
     assert content(kept / "end") == uninterrupted
+
+
+def test_a_disk_too_small_for_json_keeps_the_predictions(inputs, uninterrupted, tmp_path, kept):
+    """
+    Half a file is not left behind; the next run writes both without predicting again.
+    """
+    output = tmp_path / "out"
+    output.mkdir()
+    small_disk = ["unshare", "-rm", "sh", "-euc", SMALL_DISK, "sh", "8m", output, kept]
+    with running([*small_disk, *command(inputs, output), "--reference-files"]) as run:
+        code, _, err = ended(run)
+
+    assert code == 0, err
+    assert (kept / "code").read_text() == "2\n"
+    assert content(kept / "full") == uninterrupted
+    end = content(kept / "end")
+    assert {name: end[name] for name in uninterrupted} == uninterrupted
+    assert end.keys() - uninterrupted.keys() == {"selection.json", "similarity.json"}
 
 
 def test_a_disk_that_fails_in_a_worker_ends_the_run(inputs, uninterrupted, tmp_path):

@@ -40,11 +40,14 @@ def query_file(tmp_path):
 def test_raw_questions_get_the_predictions_of_the_algorithm(scope, query_file, tmp_path):
     """
     What Ray Data writes is what the predictor says when called directly, and the
-    reference's two files tell the same story.
+    reference's two files, which the same command writes later on request, tell the same story.
     """
     output = tmp_path / "out"
 
-    code, out, _ = scope("predict", "--query-file", query_file, "--output", output)
+    run = ["predict", "--query-file", query_file, "--output", output]
+    code, out, _ = scope(*run)
+    assert [path.name for path in output.iterdir()] == ["predictions"]
+    assert scope(*run, "--reference-files")[0] == 0
 
     predicted = load_predictions(output)
     bank = load_bank(EMBEDDED_BANK)

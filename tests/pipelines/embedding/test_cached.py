@@ -115,7 +115,8 @@ def test_predictions_do_not_depend_on_the_cache(scope, tmp_path, monkeypatch):
     ]
     (tmp_path / "set").mkdir()
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "set" / "test.parquet")
-    run = ["predict", "--dataset", tmp_path / "set", "--replicas", "1,2", "--output"]
+    run = ["predict", "--dataset", tmp_path / "set", "--replicas", "1,2"]
+    run += ["--reference-files", "--output"]
 
     results = [
         scope(*run, tmp_path / "none", "--no-cache"),

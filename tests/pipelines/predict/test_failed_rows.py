@@ -55,7 +55,7 @@ def test_a_failed_row_has_an_error_and_is_retried(scope, flags, tmp_path):
     """
     output = tmp_path / "out"
 
-    code, out, err = scope("predict", *flags, "--output", output)
+    code, out, err = scope("predict", *flags, "--reference-files", "--output", output)
 
     broken = rows(output)
     assert code == 1

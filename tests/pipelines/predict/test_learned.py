@@ -67,6 +67,10 @@ def test_finished_predictions_are_not_made_again(cluster, inputs, tmp_path):
             "a learned router has its own arms and prices, and no reasoner",
         ),
         (["--predictor", "router", "--router", "x"], "x holds no router.json"),
+        (
+            ["--predictor", "router", "--router", "x", "--reference-files"],
+            "a learned router has no anchors, of which similarity.json tells; drop",
+        ),
     ],
 )
 def test_flags_that_do_not_fit_are_one_sentence(scope, inputs, tmp_path, flags, message):

@@ -84,7 +84,7 @@ def test_responses_are_scored_by_a_reward_model(samples, reward_folder, tmp_path
     expected = RewardModel.load(reward_folder).score(prompts, texts)
     found = result.samples.scores["proxy"]
     np.testing.assert_allclose(found[~np.isnan(found)], expected, rtol=1e-5)
-    shard = tmp_path / "shards" / "shard-000000.parquet"
+    shard = tmp_path / "shards" / "shard-000000.scores.parquet"
     written = shard.stat().st_mtime_ns
     again = score_by_reward(samples, reward, "proxy", tmp_path / "shards")
     np.testing.assert_array_equal(again.samples.scores["proxy"], found)
