@@ -26,7 +26,7 @@ from scope.evaluation import (
 )
 from scope.predictions import Estimates
 from scope.predictor import AnchorPredictor, fit_bank
-from scope.predictor.second_encoder import log_loss
+from scope.predictor.cross_validation import log_loss
 
 
 def main() -> None:

@@ -149,9 +149,7 @@ def score_candidates(p_cnm: FloatArray, correct_nm: FloatArray) -> tuple[Candida
     known_nm = ~np.isnan(p_cnm.sum(axis=0) + correct_nm)
     if known_nm.any(axis=1).sum() < 2:
         return ()
-    p_cnm = np.where(known_nm, p_cnm, 0.5).clip(MIN_P, 1 - MIN_P)
-    correct_nm = np.where(known_nm, correct_nm, 0.0)
-    loss_cnm = -(correct_nm * np.log(p_cnm) + (1 - correct_nm) * np.log1p(-p_cnm))
+    loss_cnm = log_loss(p_cnm, correct_nm)
     loss_cn, count_n = np.where(known_nm, loss_cnm, 0.0).sum(axis=2), known_nm.sum(axis=1)
     scores, chosen = list[CandidateScore](), 0
     for c, (name, loss_n) in enumerate(zip(CANDIDATES, loss_cn, strict=True)):
@@ -168,6 +166,16 @@ def score_candidates(p_cnm: FloatArray, correct_nm: FloatArray) -> tuple[Candida
         scores.append(score)
         chosen = c if score.is_better else chosen
     return tuple(scores)
+
+
+def log_loss(p_nm: FloatArray, correct_nm: FloatArray) -> FloatArray:
+    """Return the log loss of each cell in nats; NaN where the outcome or the forecast is unknown.
+
+    `p_nm` may have leading axes more.
+    """
+    p_nm = p_nm.clip(MIN_P, 1 - MIN_P)
+    loss_nm: FloatArray = -(correct_nm * np.log(p_nm) + (1 - correct_nm) * np.log1p(-p_nm))
+    return loss_nm
 
 
 def mean_over_anchors(total_n: FloatArray, count_n: IntArray) -> tuple[float, float]:

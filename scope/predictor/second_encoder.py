@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from scope.arrays import FloatArray
 from scope.bank import Bank
 from scope.errors import BankError
 from scope.forecast import Projection
-from scope.predictions import MIN_P
 from scope.predictor.cross_validation import (
     fitted_anchors,
+    log_loss,
     mean_over_anchors,
     out_of_fold_probabilities,
 )
@@ -80,10 +79,3 @@ def _loss(bank: Bank, projection: Projection) -> float:
     forecaster = fit_forecaster(bank, projection=projection)
     correct_nm = bank.outcomes.correct_am[forecaster.anchor_index_n]
     return float(np.nanmean(log_loss(forecaster.loo_p_nm, correct_nm)))
-
-
-def log_loss(p_nm: FloatArray, correct_nm: FloatArray) -> FloatArray:
-    """Return the log loss of each cell in nats; NaN where the outcome is unknown."""
-    p_nm = p_nm.clip(MIN_P, 1 - MIN_P)
-    loss_nm: FloatArray = -(correct_nm * np.log(p_nm) + (1 - correct_nm) * np.log1p(-p_nm))
-    return loss_nm
