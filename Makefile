@@ -36,6 +36,7 @@ bench: $(STAMP)  ## speed as ratios, then quality; SCOPE_DATA names a folder of 
 	$(BIN)/python -m benchmarks.embedding
 	$(BIN)/python -m benchmarks.surfaces
 	$(BIN)/python -m benchmarks.measure
+	$(BIN)/python -m benchmarks.predict_speed
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.cost_model
 	$(BIN)/python -m benchmarks.anchor_weights
