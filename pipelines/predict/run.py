@@ -164,9 +164,9 @@ def predict(
     spec = reasoner.spec if reasoner else None
     summary = merge(source, task, spec, len(shards), output, stages)
     summary.usage, summary.n_known = usage, source.n_known(bank)
-    _write_reference_files(inputs, output, len(source.ids), stages)
     if not (summary.n_failed or summary.n_missing_answers):
         shutil.rmtree(unfinished)
+    _write_reference_files(inputs, output, len(source.ids), stages)
     return summary
 
 

@@ -102,7 +102,7 @@ def test_a_disk_that_fails_in_a_worker_ends_the_run(inputs, uninterrupted, tmp_p
     with running(command(inputs, output)) as run:
         wait_for_shard(run, output)
         for pid in workers(run.pid, "ShardActor"):
-            limit_file_size(pid, 64_000)
+            limit_file_size(pid, 10_000)
         code, _, err = ended(run)
 
     assert code == 2
