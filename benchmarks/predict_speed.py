@@ -39,7 +39,7 @@ OTHER = "imports and exit"
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TimedRun:
     """One run: how long it took, and the CPU time it used."""
 
     wall_s: float
@@ -88,7 +88,7 @@ def prepare(folder: Path, n_questions: int) -> tuple[Path, Path]:
     return path, pool
 
 
-def end_to_end(path: Path, pool: Path, output: Path, flags: tuple[str, ...]) -> Run:
+def end_to_end(path: Path, pool: Path, output: Path, flags: tuple[str, ...]) -> TimedRun:
     """Run the command as a user would."""
     paths = ("--query-file", path, "--pool", pool, "--output", output)
     command = [sys.executable, "-m", "pipelines.cli", "predict", *map(str, paths)]
@@ -111,7 +111,7 @@ def end_to_end(path: Path, pool: Path, output: Path, flags: tuple[str, ...]) -> 
     events = [json.loads(line) for line in lines if line.startswith("{")]
     stages_s = {e["stage"]: e["seconds"] for e in events if e["event"] == "stage"}
     stages_s[OTHER] = wall_s - sum(stages_s.values())
-    return Run(wall_s, sum(used_s.values()), stages_s)
+    return TimedRun(wall_s, sum(used_s.values()), stages_s)
 
 
 def cpu_s_by_process(root_pid: int) -> dict[int, float]:
@@ -126,13 +126,13 @@ def cpu_s_by_process(root_pid: int) -> dict[int, float]:
     return found
 
 
-def in_process(path: Path, pool: Path) -> tuple[Run, int]:
+def in_process(path: Path, pool: Path) -> tuple[TimedRun, int]:
     """Return the bare arithmetic in a process of its own, and its number of threads."""
     with multiprocessing.get_context("spawn").Pool(1) as workers:
         return workers.apply(bare, (path, pool))
 
 
-def bare(path: Path, pool: Path) -> tuple[Run, int]:
+def bare(path: Path, pool: Path) -> tuple[TimedRun, int]:
     """Predict all questions from arrays in memory with the faster number of threads."""
     bank, _ = load_bank_for_pool(EMBEDDED_BANK, tuple(pool.read_text().split()), None)
     predictor = AnchorPredictor(bank)
@@ -141,11 +141,11 @@ def bare(path: Path, pool: Path) -> tuple[Run, int]:
     def predict(n_questions: int | None = None) -> None:
         predictor.predict(embedding_qd[:n_questions], features_qf[:n_questions])
 
-    def timed(n_threads: int, work: Callable[[], None]) -> Run:
+    def timed(n_threads: int, work: Callable[[], None]) -> TimedRun:
         with threadpool_limits(n_threads):
             began_s, began_cpu_s = time.perf_counter(), time.process_time()
             work()
-            return Run(time.perf_counter() - began_s, time.process_time() - began_cpu_s, {})
+            return TimedRun(time.perf_counter() - began_s, time.process_time() - began_cpu_s, {})
 
     tried = {n: timed(n, lambda: predict(N_TRIED)).wall_s for n in {1, os.cpu_count() or 1}}
     n_threads = min(tried, key=lambda n: tried[n])
@@ -156,7 +156,7 @@ def _n_questions(path: Path) -> int:
     return int(path.name.rpartition("-")[2])
 
 
-def show_stages(runs: list[Run]) -> None:
+def show_stages(runs: list[TimedRun]) -> None:
     """Print the seconds and the share of each stage, medians over the runs."""
     medians = {
         stage: statistics.median(run.stages_s[stage] for run in runs) for stage in runs[0].stages_s
