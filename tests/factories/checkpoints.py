@@ -1,5 +1,6 @@
 """A tiny LLM with random weights, as a folder that the real loading code reads."""
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 needs_vllm = pytest.mark.skipif(
     find_spec("vllm") is None, reason="needs vLLM: make test-vllm installs it"
 )
-ROOT = Path(__file__).parents[2]
+# Texts that do not change from one commit to the next: each page here is another vocabulary, and
+# so another network.
+QUESTIONS = Path(__file__).parents[2] / "scope" / "starter" / "questions.jsonl"
 BLOCKS = """Predicted Performance: {len: 312, correct: yes}
 Predicted Performance: {len: 47, correct: no}
 """
@@ -21,7 +24,7 @@ CHAT = (
 
 
 def tiny_checkpoint(folder):
-    """Save a Qwen3 of two layers with a tokenizer trained on this project's documents.
+    """Save a Qwen3 of two layers with a tokenizer trained on the starter questions.
 
     Each answer is one token, chats are wrapped as Qwen's, and the weights are the same each time.
     """
@@ -67,8 +70,8 @@ def tiny_tokenizer():
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    texts = [document.read_text(encoding="utf-8") for document in documents]
+    lines = QUESTIONS.read_text(encoding="utf-8").splitlines()
+    texts = [json.loads(line)["prompt"] for line in lines]
     tokenizer.train_from_iterator([*texts, BLOCKS * 200], trainer)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>"

@@ -126,8 +126,8 @@ def test_two_workers_have_the_loss_of_one(whole, data, checkpoint, tmp_path):
 
 def test_grpo_raises_the_reward(whole, data, tmp_path):
     """
-    Of a checkpoint that half knows the form of replies: where little is left to gain, the reward
-    stays. The best is 0.5, for the form and the length; the score of answers sums to 0.
+    Of a checkpoint that half knows the form of replies. The best is 0.5, for the form and the
+    length; the score of answers sums to 0. Six seeds raised it by 0.08 to 0.13.
     """
     folder, _ = whole
 
@@ -136,14 +136,15 @@ def test_grpo_raises_the_reward(whole, data, tmp_path):
         folder,
         tmp_path / "grpo",
         method="grpo",
-        batch_size=16,
-        epochs=2,
+        batch_size=32,
+        epochs=4,
         learning_rate=5e-4,
     )
 
     rewards = [entry["reward"] for entry in result.log if "reward" in entry]
     assert result.record.method == "grpo"
-    assert np.mean(rewards[-8:]) > min(np.mean(rewards[:4]) + 0.05, 0.4)
+    third = len(rewards) // 3
+    assert np.mean(rewards[-third:]) > np.mean(rewards[:third]) + 0.04
     assert result.record.settings["score"] == "brier"
 
 
