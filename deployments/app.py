@@ -31,8 +31,9 @@ from deployments.replicas.learned_router import StrategyPredictor, check_routers
 from deployments.replicas.predictor import Predictor
 from deployments.replicas.reasoner import ReasonerArgs, check_reasoner
 from deployments.replicas.selector import Selector, SelectorArgs, n_responses
+from deployments.routing.second_embedder_client import NAME as SECOND_EMBEDDER
 from deployments.routing.sessions import SessionKey, SessionPeers, SessionState
-from scope.bank import load_bank, verify_bank
+from scope.bank import BankManifest, load_bank, verify_bank
 from scope.config import parse
 from scope.errors import ScopeError
 from scope.learned import Strategy
@@ -44,9 +45,16 @@ from scope.reasoner import check_capacity
 ENGINE_BREAKER_RESET_S = 5.0
 """Time until a failed engine is called again; starting one takes a minute."""
 
-FIRST_ENCODER_ALONE = (
-    "bank %s was fitted with two encoders; the endpoint predicts with the first alone"
-)
+SECOND_EMBEDDER_SCALING = {
+    "min_replicas": 1,
+    "max_replicas": 2,
+    "target_ongoing_requests": 16,
+    "metrics_interval_s": 1,
+    "look_back_period_s": 4,
+    "upscale_delay_s": 2,
+    "downscale_delay_s": 120,
+}
+"""How the SecondEmbedder grows where the configuration has no block for it."""
 
 log = logging.getLogger("ray.serve")
 
@@ -132,6 +140,7 @@ class RouterReplica:
         has_engine: bool,
         selector: DeploymentHandle | None,
         learned_router: DeploymentHandle | None,
+        second_embedder: DeploymentHandle | None,
         routers: dict[Strategy, str],
     ) -> None:
         host = http_host()
@@ -157,6 +166,8 @@ class RouterReplica:
                 learned_router=learned_router
                 and RemoteCall("learned router", learned_router.predict.remote),
                 routers=check_routers(routers),
+                second_embedder=second_embedder
+                and RemoteCall(SECOND_EMBEDDER, second_embedder.embed.remote),
             ),
         )
         self._configured = False
@@ -237,8 +248,6 @@ def build_app(args: AppConfig) -> Application:
     """Return the graph; ``import_path`` in serve_config.yaml names this function."""
     manifest = verify_bank(Path(args.bank))
     spec = manifest.embedder
-    if manifest.uses_second_encoder:
-        log.warning(FIRST_ENCODER_ALONE, args.bank)
     embedder = EmbedderReplica.bind(spec.name, spec.revision, args.encoder_backend)
     engine = None
     if args.reasoner is not None:
@@ -258,8 +267,23 @@ def build_app(args: AppConfig) -> Application:
         has_engine=engine is not None,
         selector=selector,
         learned_router=LearnedRouterReplica.bind(args.routers) if args.routers else None,
+        second_embedder=_second_embedder(manifest),
         routers=args.routers,
     )
+
+
+def _second_embedder(manifest: BankManifest) -> Application | None:
+    """Return the deployment of the bank's second encoder; None if the bank uses none."""
+    spec = manifest.second_embedder
+    if spec is None or not manifest.uses_second_encoder:
+        return None
+    second = EmbedderReplica.options(
+        name="SecondEmbedder",
+        max_ongoing_requests=64,
+        max_queued_requests=256,
+        autoscaling_config=SECOND_EMBEDDER_SCALING,
+    )
+    return second.bind(spec.name, spec.revision, None, spec.layer)
 
 
 def _nodes() -> list[dict[str, float]]:

@@ -4,7 +4,7 @@ from grafana_foundation_sdk.builders import timeseries
 
 from cluster.grafana.panels import APP, graph, limit, query
 
-STAGES = ("embed", "predict", "reason", "select", "upstream")
+STAGES = ("embed", "embed_second", "predict", "reason", "select", "upstream")
 
 
 def latency() -> tuple[timeseries.Panel, ...]:

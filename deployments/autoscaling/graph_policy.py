@@ -18,6 +18,7 @@ ROOT = "Router"
 """The deployment that gets the requests of clients."""
 PARENTS = {
     "Embedder": "Router",
+    "SecondEmbedder": "Router",
     "LearnedRouter": "Router",
     "Selector": "Router",
     "Predictor": "Embedder",

@@ -22,10 +22,11 @@ from deployments.replicas.app_config import AppConfig
 from deployments.replicas.engine import DEPLOYMENT_NAME
 from deployments.replicas.selector import SelectorArgs
 from deployments.settings import RouterSettings
+from scope.bank import is_bank, read_manifest
 
 IMPORT_PATH = "deployments.app:build_app"
 DEPLOYMENT_NAMES = ("Router", "Embedder", "Predictor")
-BATCHED = ("Embedder", "Selector", "LearnedRouter")
+BATCHED = ("Embedder", "SecondEmbedder", "Selector", "LearnedRouter")
 """Deployments whose ``user_config`` is `Batching`."""
 PLACEMENT_KEYS = ("placement_group_bundles", "placement_group_strategy", "ray_actor_options")
 """Settings of a deployment that would override what an engine derives from its arguments."""
@@ -77,8 +78,14 @@ class ServedApplication:
             DEPLOYMENT_NAME: args is None or args.reasoner is not None,
             "Selector": args is None or isinstance(args.selector, SelectorArgs),
             "LearnedRouter": args is None or bool(args.routers),
+            "SecondEmbedder": args is None or _may_use_second_encoder(Path(args.bank)),
         }
         return (*DEPLOYMENT_NAMES, *(name for name, runs in optional.items() if runs))
+
+
+def _may_use_second_encoder(bank: Path) -> bool:
+    """Return whether a bank uses a second encoder, or is on another machine."""
+    return not is_bank(bank) or read_manifest(bank).uses_second_encoder
 
 
 def applications_of(config: Mapping[str, Any]) -> list[ServedApplication]:

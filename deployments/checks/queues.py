@@ -14,7 +14,10 @@ DEFAULT_ONGOING, DEFAULT_TARGET = 5.0, 2.0
 HEADROOM = 1.2
 """Ratio of limit to target below which the autoscaler hardly sees a load above its target."""
 
-SLOW_START = (DEPLOYMENT_NAME, "Selector", "LearnedRouter")
+NEEDS_NO_BLOCK = ("Router", "SecondEmbedder", DEPLOYMENT_NAME)
+"""Deployments whose block another check demands, or whose limits are in the code."""
+
+SLOW_START = (DEPLOYMENT_NAME, "SecondEmbedder", "Selector", "LearnedRouter")
 """Deployments that load a network for many seconds."""
 
 
@@ -140,7 +143,7 @@ def application_queue_mistakes(app: ServedApplication) -> Iterator[Mistake]:
         router = Block(app.config, *app.blocks["Router"])
         yield from _router_limit(router, app)
     for name in app.deployment_names:
-        if app.args is not None and name not in (*app.blocks, "Router", DEPLOYMENT_NAME):
+        if app.args is not None and name not in (*app.blocks, *NEEDS_NO_BLOCK):
             message = f"{name} has no block: its queue has no limit and it has one replica"
             remedy = f"add a deployment {name} with max_queued_requests and autoscaling_config"
             yield Mistake((*app.path, "deployments"), message, remedy, "warning")

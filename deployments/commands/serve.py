@@ -51,10 +51,6 @@ def serve(
             name: value for name, value in (("host", host), ("port", port)) if value is not None
         }
     typer.echo(f"{path} is {check_config(settings)}")
-    for bank in _banks_of_two_encoders(settings):
-        typer.echo(
-            f"bank {bank} was fitted with two encoders; the endpoint predicts with the first alone"
-        )
     http = ServeDeploySchema.model_validate(settings).http_options
     typer.echo(
         "ctrl-c stops it; once it is ready, try:\n"
@@ -63,19 +59,6 @@ def serve(
     )
     if not _serve_until_stopped(settings, path):
         raise typer.Exit(1)
-
-
-def _banks_of_two_encoders(settings: dict[str, Any]) -> list[str]:
-    """Return the banks of the applications that were fitted with a second encoder."""
-    from deployments.checks.application import applications_of
-    from scope.bank import is_bank, read_manifest
-
-    banks = [app.args.bank for app in applications_of(settings) if app.args is not None]
-    return [
-        bank
-        for bank in banks
-        if is_bank(Path(bank)) and read_manifest(Path(bank)).uses_second_encoder
-    ]
 
 
 def default_config() -> Path:

@@ -16,6 +16,7 @@ from deployments.routing.learned_strategy import LearnedStrategy
 from deployments.routing.prediction_client import PredictionClient
 from deployments.routing.readiness import Readiness
 from deployments.routing.reasoning_client import ReasoningClient
+from deployments.routing.second_embedder_client import SecondEmbedderClient
 from deployments.routing.sessions import LocalSessions, SessionPeers, SessionStore
 from deployments.settings import SessionSettings
 from deployments.telemetry.metrics import Metrics
@@ -45,12 +46,15 @@ class OptionalReplicas:
         `StrategyPredictor.predict`.
     routers : mapping of str to RouterManifest
         Of the learned routers, by strategy.
+    second_embedder : RemoteMethod or None
+        `Embedder.embed` of the bank's second encoder; None if the bank uses none.
     """
 
     reasoner: RemoteMethod | None = None
     selector: RemoteMethod | None = None
     learned_router: RemoteMethod | None = None
     routers: Mapping[str, RouterManifest] = field(default_factory=dict)
+    second_embedder: RemoteMethod | None = None
 
 
 NO_MORE = OptionalReplicas()
@@ -96,7 +100,8 @@ def build_router(
     more : OptionalReplicas, optional
     """
     metrics, cache, fallback = Metrics(), PredictionCache(0, bank.version), FallbackPredictor(bank)
-    predictions = PredictionClient(bank, embedder, predictor, fallback, cache, metrics)
+    second = _second_embedder(bank, more, metrics)
+    predictions = PredictionClient(bank, embedder, predictor, second, fallback, cache, metrics)
     reasoning = ReasoningClient(bank, more.reasoner, cache, metrics)
     learned = _learned_strategies(bank, more, metrics)
     sessions = SessionStore(LocalSessions(SessionSettings()), peers.sessions)
@@ -136,6 +141,14 @@ def build_router(
     )
 
 
+def _second_embedder(
+    bank: Bank, more: OptionalReplicas, metrics: Metrics
+) -> SecondEmbedderClient | None:
+    if more.second_embedder is None or bank.second is None:
+        return None
+    return SecondEmbedderClient(more.second_embedder, bank.second.embedder, metrics)
+
+
 def _learned_strategies(
     bank: Bank, more: OptionalReplicas, metrics: Metrics
 ) -> dict[str, LearnedStrategy]:
@@ -152,6 +165,8 @@ def _readiness(
 ) -> Readiness:
     """Return the readiness of all replicas that the Router calls for a decision."""
     readiness = Readiness(bank, embedder, predictor)
+    if more.second_embedder is not None:
+        readiness.add("second embedder", more.second_embedder, ["ready?"])
     if more.learned_router is not None:
         for name, router in more.routers.items():
             request = StrategyRequest(name, router.version, ["ready?"])

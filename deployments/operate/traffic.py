@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deployments.operate.metric_samples import MetricInterval, MetricSamples
 
-STAGES = ("overhead", "embed", "predict", "reason", "select", "upstream")
+STAGES = ("overhead", "embed", "embed_second", "predict", "reason", "select", "upstream")
 PROBES = frozenset({"health", "ready"})
 """Endpoints that are asked by machines; a 503 of ``/ready`` is no failed request."""
 N_REASONS = 3

@@ -172,3 +172,6 @@ class PredictionRequest(NamedTuple):
     features_qf: FloatArray
     fact: str | None = None
     """What is known of all these prompts; a value that the bank has learned."""
+    second_qy: Float32Array | None = None
+    """Vectors of the second encoder, for a bank that uses one; NaN for a text that it could not
+    embed, None where it was late. The first alone predicts those."""

@@ -15,7 +15,7 @@ from scope.embedding import Encoder, text_features
 
 
 class Batching(StrictModel):
-    """The ``user_config`` of Embedder, Selector and LearnedRouter: how they batch calls."""
+    """The ``user_config`` of embedders, Selector and LearnedRouter: how they batch calls."""
 
     max_batch_size: int = Field(default=32, ge=1)
     """Texts in one batch; a call with more is a batch of its own."""
@@ -25,7 +25,7 @@ class Batching(StrictModel):
 
 
 class Embedder:
-    """Embeds texts with the embedder of a bank.
+    """Embeds texts with an embedder of a bank.
 
     Parameters
     ----------
@@ -33,10 +33,18 @@ class Embedder:
         As in the bank's `EmbedderSpec`.
     backend : {"onnx", "torch"}, optional
         What computes the vectors; None as in `Encoder`.
+    layer : int, optional
+        As in the bank's `EmbedderSpec`.
     """
 
-    def __init__(self, name: str, revision: str | None, backend: Backend | None = None) -> None:
-        self._encoder = Encoder(name, revision=revision, backend=backend)
+    def __init__(
+        self,
+        name: str,
+        revision: str | None,
+        backend: Backend | None = None,
+        layer: int | None = None,
+    ) -> None:
+        self._encoder = Encoder(name, revision=revision, backend=backend, layer=layer)
         self._began_at: float | None = None
         self._lock = threading.Lock()
 

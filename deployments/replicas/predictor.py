@@ -9,6 +9,7 @@ from deployments.protocol import Prediction, PredictionRequest, ReasoningRequest
 from deployments.protocol.remote_call import RemoteMethod
 from deployments.replicas.reasoner import EngineReasoner, ReasonerArgs
 from deployments.replicas.selective_reasoning import answer_request
+from scope.arrays import Float32Array
 from scope.bank import load_bank
 from scope.errors import ConfigError
 from scope.predictor import AnchorPredictor
@@ -53,12 +54,27 @@ class Predictor:
             np.concatenate([call.embedding_qd for call in matching]),
             np.concatenate([call.features_qf for call in matching]),
             known_facts=[call.fact for call in matching for _ in call.embedding_qd],
+            second_qy=self._second_vectors(matching),
         )
         rows = iter(Prediction.from_batch(estimates, near))
         return [
             [next(rows) for _ in call.embedding_qd] if call.bank == self._bank.version else None
             for call in calls
         ]
+
+    def _second_vectors(self, calls: Sequence[PredictionRequest]) -> Float32Array | None:
+        """Return the vectors of the second encoder; NaN for the calls without them."""
+        if self._bank.second is None or all(call.second_qy is None for call in calls):
+            return None
+        dimension = self._bank.second.embedder.dimension
+        return np.concatenate(
+            [
+                np.full((len(call.embedding_qd), dimension), np.nan, dtype=np.float32)
+                if call.second_qy is None
+                else call.second_qy
+                for call in calls
+            ]
+        )
 
     async def reason(self, request: ReasoningRequest) -> list[ReasoningResult] | None:
         """Query the reasoner; return one result per question, None for another bank."""

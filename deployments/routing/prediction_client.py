@@ -13,6 +13,11 @@ from deployments.protocol.remote_call import RemoteCallError, RemoteMethod
 from deployments.routing.batched_prediction import predict_uncached
 from deployments.routing.fallback_predictor import FallbackPredictor
 from deployments.routing.prediction_cache import PredictionCache
+from deployments.routing.second_embedder_client import (
+    NO_SECOND,
+    SecondEmbedderClient,
+    SecondVectors,
+)
 from deployments.telemetry.metrics import Metrics
 from deployments.tracing import current_span, span
 from scope.bank import Bank
@@ -25,6 +30,8 @@ class PredictionClient:
     ----------
     bank : Bank
     embedder, predictor : RemoteMethod
+    second_embedder : SecondEmbedderClient or None
+        For a bank that uses a second encoder.
     fallback : FallbackPredictor
     cache : PredictionCache
     metrics : Metrics
@@ -35,6 +42,7 @@ class PredictionClient:
         bank: Bank,
         embedder: RemoteMethod,
         predictor: RemoteMethod,
+        second_embedder: SecondEmbedderClient | None,
         fallback: FallbackPredictor,
         cache: PredictionCache,
         metrics: Metrics,
@@ -42,6 +50,7 @@ class PredictionClient:
         self._version, self._spec = bank.version, bank.embedder
         self._fact_name, self._fact_values = bank.fact, frozenset(bank.fact_values)
         self._embedder, self._predictor = embedder, predictor
+        self._second_embedder = second_embedder
         self._fallback, self._cache, self._metrics = fallback, cache, metrics
 
     async def predict(
@@ -86,15 +95,48 @@ class PredictionClient:
     async def _predict_batch(
         self, texts: list[str], fact: str | None, ends_at: float, slow_call_s: float
     ) -> list[Prediction]:
-        """Predict for the texts of one batch; never fails."""
+        """Predict for the texts of one batch; never fails.
+
+        Both encoders read the texts at the same time. The second may take half of the time that is
+        left, so that it makes no prediction late.
+        """
+        if self._second_embedder is None:
+            return await self._predict_with(None, texts, fact, ends_at, slow_call_s)
+        half_s = (ends_at - time.monotonic()) / 2
+        second = asyncio.create_task(
+            self._second_embedder.embed(texts, timeout_s=half_s, slow_call_s=slow_call_s)
+        )
+        try:
+            return await self._predict_with(second, texts, fact, ends_at, slow_call_s)
+        finally:
+            second.cancel()
+
+    async def _predict_with(
+        self,
+        second: asyncio.Task[SecondVectors] | None,
+        texts: list[str],
+        fact: str | None,
+        ends_at: float,
+        slow_call_s: float,
+    ) -> list[Prediction]:
+        """Predict, with the vectors of the second encoder where there is one."""
         try:
             with span("embed", {"scope.prompts": len(texts)}), self._metrics.timer("embed"):
                 embedded = await self._embed(texts, ends_at, slow_call_s)
         except RemoteCallError as error:
             return self._fallback.predict_means(texts, error.reason)
+        found = NO_SECOND if second is None else await second
         try:
             with span("predict", {"scope.prompts": len(texts)}), self._metrics.timer("predict"):
-                predictions = await self._call_predictor(embedded, fact, ends_at, slow_call_s)
+                request = PredictionRequest(
+                    self._version,
+                    embedded.embedding_qd,
+                    embedded.features_qf,
+                    fact,
+                    found.vector_qy,
+                )
+                predictions = await self._call_predictor(request, ends_at, slow_call_s)
+            predictions = found.mark_degraded(predictions)
         except RemoteCallError as error:
             predictions = await asyncio.to_thread(
                 self._fallback.predict_knn,
@@ -120,15 +162,12 @@ class PredictionClient:
         return embedded._replace(embedding_qd=np.nan_to_num(embedded.embedding_qd))
 
     async def _call_predictor(
-        self, embedded: EmbeddedTexts, fact: str | None, ends_at: float, slow_call_s: float
+        self, request: PredictionRequest, ends_at: float, slow_call_s: float
     ) -> list[Prediction]:
         """Call the predictor; it too may have another bank."""
-        request = PredictionRequest(
-            self._version, embedded.embedding_qd, embedded.features_qf, fact
-        )
         predictions: list[Prediction] | None = await self._predictor.call(
             request, timeout_s=ends_at - time.monotonic(), slow_call_s=slow_call_s
         )
         if predictions is None:
             raise RemoteCallError("predictor", "of another bank")
-        return [replace(prediction, fact=fact) for prediction in predictions]
+        return [replace(prediction, fact=request.fact) for prediction in predictions]

@@ -101,6 +101,7 @@ GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 STAGES: Mapping[str, str] = {
     "overhead": "routing a request, from its arrival to the decision",
     "embed": "a call of the Embedder",
+    "embed_second": "a call of the SecondEmbedder",
     "predict": "a call of the Predictor",
     "select": "the choice among several samples",
     "reason": "the reasoner queries of a request",

@@ -49,7 +49,18 @@ def kind_of(text):
 class Site:
     """A Router with its replicas and a client, and with an engine if one is given."""
 
-    def __init__(self, folder, bank=None, *, reasoner=None, engine=None, reward=None, routers=None):
+    def __init__(
+        self,
+        folder,
+        bank=None,
+        *,
+        reasoner=None,
+        engine=None,
+        reward=None,
+        routers=None,
+        second=None,
+    ):
+        """With `second`, from texts to vectors, a bank's second embedder runs."""
         bank = bank or two_kinds()
         bank = replace(bank, reference=predict_reference_population(bank, AnchorConfig()))
         save_bank(bank, folder / "bank", created_at="2026-01-01T00:00:00+00:00", sources=())
@@ -58,6 +69,9 @@ class Site:
         self.embedder = LocalReplica(self._embed)
         self.predictor = LocalReplica(lambda call: predictor.predict([call])[0])
         self.reasoner = LocalReplica(predictor.reason) if engine else None
+        self.second_embedder = second and LocalReplica(
+            lambda texts: self._embedded(second(texts), texts, self.bank.second.embedder)
+        )
         self.learned, self.reward = None, reward
         if routers:
             strategies = StrategyPredictor(routers)
@@ -78,13 +92,17 @@ class Site:
                 selector=reward,
                 learned_router=self.learned,
                 routers=check_routers(routers or {}),
+                second_embedder=self.second_embedder,
             ),
         )
 
     def _embed(self, texts):
-        vector_qd = unit([kind_of(text) for text in texts])
-        errors = ["" for _ in texts]
-        return EmbeddedTexts(vector_qd, text_features(texts), errors, self.bank.embedder)
+        vectors = unit([kind_of(text) for text in texts])
+        return self._embedded(vectors, texts, self.bank.embedder)
+
+    def _embedded(self, vectors, texts, spec):
+        errors = ["" if np.isfinite(vector).all() else "cannot be embedded" for vector in vectors]
+        return EmbeddedTexts(vectors, text_features(texts), errors, spec)
 
     def _get_session(self, argument):
         return self.router.sessions.local.get(argument[1])

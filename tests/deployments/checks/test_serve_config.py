@@ -100,6 +100,12 @@ def test_the_default_configuration_is_valid():
         ),
         pytest.param(
             FILE,
+            lambda c: c["applications"][0]["deployments"].append({"name": "SecondEmbedder"}),
+            "no deployment SecondEmbedder",
+            id="second embedder of a bank with one encoder",
+        ),
+        pytest.param(
+            FILE,
             lambda c: c["applications"][0]["deployments"][1]["user_config"].update(wait_s=-1),
             "wait_s",
             id="batching",

@@ -7,16 +7,12 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
-from deployments.checks import IMPORT_PATH
-from deployments.commands.serve import _banks_of_two_encoders, default_config
-from scope.bank import SecondGain, save_bank
-from tests.factories.second_encoders import second_kinds
+from deployments.commands.serve import default_config
 
 ROOT = Path(__file__).parents[3]
 READY_S, STOP_S = 120.0, 60.0
@@ -52,29 +48,6 @@ def test_serve_rejects_a_public_address_without_api_keys(scope):
 
     assert code == 2
     assert "0.0.0.0 can be reached from other machines" in err
-
-
-def test_a_bank_of_two_encoders_is_named(tmp_path):
-    """
-    The endpoint predicts with the first alone; another bank is not mentioned.
-    """
-    gain = SecondGain(
-        over_first=None,
-        log_loss=0.1,
-        log_loss_error=0.01,
-        lengthscale=1.0,
-        ms_per_question=None,
-        used=True,
-    )
-    two = str(tmp_path / "two")
-    save_bank(
-        replace(second_kinds(3), second_gain=gain), Path(two), created_at="2026-01-01", sources=()
-    )
-    applications = [
-        {"import_path": IMPORT_PATH, "args": args} for args in ({"bank": two}, {}, {"bank": "x"})
-    ]
-
-    assert _banks_of_two_encoders({"applications": applications}) == [two]
 
 
 def processes(mark):
