@@ -17,7 +17,7 @@ from scope.arrays import FloatArray
 from scope.bank import CANDIDATES, Bank, ForecastChoice
 from scope.predictions import MIN_P
 from scope.predictor import AnchorPredictor, fit_bank
-from scope.predictor.cross_validation import cross_validate, predict_candidates, score_candidates
+from scope.predictor.cross_validation import cross_validate, predict_anchors, score_candidates
 
 SIZES = (30, 60, 120, 250, 500, 1_000, 2_000, 3_000, 5_000, 7_000)
 SETS = ("swebench", "alpaca", "bfcl", "zeroeval", "mmlupro")
@@ -80,7 +80,7 @@ def _probabilities(bank: Bank, held_out: Bank, path: Path) -> tuple[FloatArray, 
         fitted = fit_bank(bank)
         fold_cnm, method = cross_validate(fitted)
         question_q = np.arange(len(held_out.ids))
-        p_cqm = predict_candidates(fitted, held_out, question_q, np.full_like(question_q, -1))
+        p_cqm = predict_anchors(fitted, held_out, question_q, np.full_like(question_q, -1))
         unfitted, _ = AnchorPredictor(bank).predict(held_out.embedding_ad, held_out.features_af)
         p_cqm = np.concatenate([p_cqm, unfitted.p_correct_qm[None]])
         np.savez(stored, fold_cnm=fold_cnm, p_cqm=p_cqm, method=method)

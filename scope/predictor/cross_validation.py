@@ -61,7 +61,7 @@ def cross_validate(fitted: Bank) -> tuple[FloatArray, str]:
     """
     anchor_n = fitted_anchors(fitted)
     if len(anchor_n) >= MIN_LEAVE_ONE_OUT:
-        return predict_candidates(fitted, fitted, anchor_n, anchor_n), "leave-one-out"
+        return predict_anchors(fitted, fitted, anchor_n, anchor_n), "leave-one-out"
     return out_of_fold(fitted), f"{N_FOLDS} folds"
 
 
@@ -102,7 +102,7 @@ def out_of_fold(bank: Bank) -> FloatArray:
             train = _fit_like(bank, train)
         except BankError:
             continue
-        p_cnm[:, these_n] = predict_candidates(train, bank, these_n, np.full(len(these_n), -1))
+        p_cnm[:, these_n] = predict_anchors(train, bank, these_n, np.full(len(these_n), -1))
     return p_cnm
 
 
@@ -115,21 +115,16 @@ def _fit_like(bank: Bank, train: Bank) -> Bank:
     return replace(fitted, joint_forecaster=joint)
 
 
-def predict_candidates(
+def predict_anchors(
     train: Bank, bank: Bank, anchor_n: IntArray, self_index_n: IntArray
 ) -> FloatArray:
-    """Predict anchors of `bank` from `train`; the blend is the average of two others."""
-    p = dict[str, FloatArray]()
-    for name in ("means", "neighbours", "process"):
-        estimates, _ = AnchorPredictor(train, bank.anchor_config, forecast=name).predict(
-            bank.embedding_ad[anchor_n],
-            bank.features_af[anchor_n],
-            self_index_n,
-            second_qy=bank.second_vectors(anchor_n),
-        )
-        p[name] = estimates.p_correct_qm
-    p["blend"] = (p["neighbours"] + p["process"]) / 2
-    return np.stack([p[name] for name in CANDIDATES])
+    """Predict anchors of `bank` from `train` by each candidate: `predict_candidates`."""
+    return AnchorPredictor(train, bank.anchor_config).predict_candidates(
+        bank.embedding_ad[anchor_n],
+        bank.features_af[anchor_n],
+        self_index_n,
+        bank.second_vectors(anchor_n),
+    )
 
 
 def score_candidates(p_cnm: FloatArray, correct_nm: FloatArray) -> tuple[CandidateScore, ...]:

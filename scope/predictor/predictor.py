@@ -1,16 +1,16 @@
 """Predict correctness, tokens and cost of every model from a bank."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import betaincinv
 
 from scope.arrays import Float32Array, FloatArray, IntArray
-from scope.bank import Bank, Candidate
+from scope.bank import CANDIDATES, Bank
 from scope.config import AnchorConfig
 from scope.embedding import AnchorIndex
+from scope.errors import BankError
 from scope.forecast import (
     Forecast,
     Forecaster,
@@ -22,20 +22,11 @@ from scope.forecast import (
 )
 from scope.pool import cost_usd
 from scope.predictions import Estimates, IntervalEstimate
-from scope.predictor.fit import OOD_QUANTILE
-from scope.sampling import hash_sample
+from scope.predictor.cosine_threshold import cosine_threshold
+from scope.predictor.credible_interval import credible_interval
 
 CHUNK_QUESTIONS = 256
 """Questions per chunk: limits memory to about 20 MB per array."""
-
-INTERVAL = (0.05, 0.95)
-"""Levels of the credible interval of a probability: 90 %."""
-
-MIN_OOD_ANCHORS = 20
-"""Fewest anchors that can tell what is out of distribution."""
-
-MAX_OOD_ANCHORS = 1_000
-"""Maximum number of anchors sampled for the threshold of the kNN estimate."""
 
 N_REPORTED_ANCHORS = 10
 """Nearest anchors reported with a prediction, as in the reference implementation."""
@@ -64,17 +55,9 @@ class AnchorPredictor:
     bank : Bank
     config : AnchorConfig, optional
         By default that of the bank's reference population, or else the defaults.
-    forecast : Candidate, optional
-        The forecast of correctness of a fitted bank, by default the bank's choice.
     """
 
-    def __init__(
-        self,
-        bank: Bank,
-        config: AnchorConfig | None = None,
-        *,
-        forecast: Candidate | None = None,
-    ) -> None:
+    def __init__(self, bank: Bank, config: AnchorConfig | None = None) -> None:
         self._config = config or bank.anchor_config
         self._bank = bank
         self._index = AnchorIndex(bank.embedding_ad)
@@ -85,10 +68,11 @@ class AnchorPredictor:
         self._forecaster = bank.forecaster if self._config.use_forecaster else None
         self._fact_values = bank.fact_values if self._forecaster else {}
         self._joint = bank.joint_forecaster
-        chosen = bank.choice.chosen if bank.choice else "process"
-        self._chosen = forecast or chosen
+        self._chosen = bank.choice.chosen if bank.choice else "process"
         self._cosine_threshold = (
-            _cosine_threshold(bank, self._index) if self._forecaster is None else math.nan
+            cosine_threshold(bank, self._index, N_REPORTED_ANCHORS)
+            if self._forecaster is None
+            else math.nan
         )
         self._prompt_fit = PromptTokenRegression(bank.features_af, bank.outcomes.prompt_tokens_am)
 
@@ -129,10 +113,6 @@ class AnchorPredictor:
         category_q = np.full(len(embedding_qd), -1)
         if known_facts is not None:
             category_q[:] = [self._fact_values.get(fact or "", -1) for fact in known_facts]
-        chunks = [
-            slice(start, start + CHUNK_QUESTIONS)
-            for start in range(0, max(len(embedding_qd), 1), CHUNK_QUESTIONS)
-        ]
         parts = [
             self._predict_chunk(
                 embedding_qd[rows],
@@ -141,13 +121,60 @@ class AnchorPredictor:
                 category_q[rows],
                 None if second_qy is None else second_qy[rows],
             )
-            for rows in chunks
+            for rows in _chunks(len(embedding_qd))
         ]
         estimates, neighbours = zip(*parts, strict=True)
         return Estimates.concatenate(estimates), Neighbours(
             np.concatenate([n.similarity_qk[:, :N_REPORTED_ANCHORS] for n in neighbours]),
             np.concatenate([n.anchor_qk[:, :N_REPORTED_ANCHORS] for n in neighbours]),
         )
+
+    def predict_candidates(
+        self,
+        embedding_qd: Float32Array,
+        features_qf: FloatArray,
+        self_index_q: IntArray,
+        second_qy: Float32Array | None = None,
+    ) -> FloatArray:
+        """Return the probability by every forecast that a fitted bank may choose.
+
+        Each question's neighbours and process are found once for all of them. Parameters are as of
+        `predict`; no fact is known.
+
+        Returns
+        -------
+        ndarray of shape (n_candidates, n_questions, n_models)
+            In the order of `scope.bank.CANDIDATES`.
+
+        Raises
+        ------
+        BankError
+            If the bank has not been fitted.
+        """
+        if self._forecaster is None:
+            raise BankError("the bank has no forecaster: fit it before forecasts are compared")
+        parts = []
+        for rows in _chunks(len(embedding_qd)):
+            near = self._neighbours(embedding_qd[rows], self_index_q[rows])
+            weight_qk = similarity_weights(near.similarity_qk, self._config.similarity_power)
+            fitted = self._fitted_forecast(
+                self._forecaster,
+                embedding_qd[rows],
+                features_qf[rows],
+                self_index_q[rows],
+                np.full_like(self_index_q[rows], -1),
+                None if second_qy is None else second_qy[rows],
+            )
+            process = self._process(fitted, near, weight_qk)
+            knn = self._knn.predict(weight_qk, near.anchor_qk, process.in_distribution_q)
+            p = {
+                "means": self._knn.mean_probability(len(self_index_q[rows])),
+                "neighbours": knn.p_correct_qm,
+                "process": process.p_correct_qm,
+                "blend": _blend(process, knn),
+            }
+            parts.append(np.stack([p[name] for name in CANDIDATES]))
+        return np.concatenate(parts, axis=1)
 
     def _predict_chunk(
         self,
@@ -192,27 +219,29 @@ class AnchorPredictor:
         near: Neighbours,
         weight_qk: FloatArray,
     ) -> Forecast:
-        """Return the forecast, blended with the kNN estimate if out of distribution."""
-        similarity_qk, anchor_qk = near.similarity_qk, near.anchor_qk
+        """Return the forecast that the bank has chosen, or the kNN estimate without a fit."""
         if fitted is None:
-            in_distribution_q = self._cosine_in_distribution(similarity_qk, self_index_q)
+            in_distribution_q = self._cosine_in_distribution(near.similarity_qk, self_index_q)
             # A zero vector stands for a text that was not embedded.
             in_distribution_q[~embedding_qd.any(axis=1)] = np.nan
-            return self._knn.predict(weight_qk, anchor_qk, in_distribution_q)
-        ood = np.flatnonzero(fitted.in_distribution_q < 1)
-        forecast = fitted.blend_out_of_distribution(
-            self._knn.predict(weight_qk[ood], anchor_qk[ood], fitted.in_distribution_q[ood]),
-            ood,
-        )
+            return self._knn.predict(weight_qk, near.anchor_qk, in_distribution_q)
+        forecast = self._process(fitted, near, weight_qk)
         if self._chosen == "process":
             return forecast
         if self._chosen == "means":
             means_qm = self._knn.mean_probability(len(self_index_q))
             return replace(forecast, p_correct_qm=means_qm)
-        knn = self._knn.predict(weight_qk, anchor_qk, forecast.in_distribution_q)
+        knn = self._knn.predict(weight_qk, near.anchor_qk, forecast.in_distribution_q)
         if self._chosen == "neighbours":
             return replace(forecast, p_correct_qm=knn.p_correct_qm)
-        return replace(forecast, p_correct_qm=(forecast.p_correct_qm + knn.p_correct_qm) / 2)
+        return replace(forecast, p_correct_qm=_blend(forecast, knn))
+
+    def _process(self, fitted: Forecast, near: Neighbours, weight_qk: FloatArray) -> Forecast:
+        """Return the process, blended with the kNN estimate where it is out of distribution."""
+        ood = np.flatnonzero(fitted.in_distribution_q < 1)
+        in_distribution_q = fitted.in_distribution_q[ood]
+        knn = self._knn.predict(weight_qk[ood], near.anchor_qk[ood], in_distribution_q)
+        return fitted.blend_out_of_distribution(knn, ood)
 
     def _fitted_forecast(
         self,
@@ -259,34 +288,13 @@ class AnchorPredictor:
         )
 
 
-def _cosine_threshold(bank: Bank, index: AnchorIndex) -> float:
-    """Return the mean cosine to the nearest anchors that 99 % of the anchors exceed.
-
-    NaN with too few anchors to tell, or where the anchors are not alike at all.
-    """
-    if len(bank.ids) < MIN_OOD_ANCHORS:
-        return math.nan
-    sample = np.array(hash_sample(bank.ids, MAX_OOD_ANCHORS), dtype=np.int64)
-    similarity_nk, _ = index.search_excluding_self(
-        bank.embedding_ad[sample], N_REPORTED_ANCHORS, sample
-    )
-    threshold = float(np.quantile(similarity_nk.mean(axis=1), OOD_QUANTILE))
-    return threshold if threshold > 0 else math.nan
+def _blend(process: Forecast, knn: Forecast) -> FloatArray:
+    """Return the average of two forecasts."""
+    blend_qm: FloatArray = (process.p_correct_qm + knn.p_correct_qm) / 2
+    return blend_qm
 
 
-def credible_interval(forecast: Forecast, strength_qm: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the ends of the 90 % credible interval of Beta posteriors.
-
-    Parameters
-    ----------
-    forecast : Forecast
-        Its probabilities are the means.
-    strength_qm : ndarray of shape (n_questions, n_models)
-        Strength in anchors; reduced for out-of-distribution questions.
-    """
-    in_distribution_q1 = np.nan_to_num(forecast.in_distribution_q, nan=1.0)[:, None]
-    n_qm, p_qm = strength_qm * in_distribution_q1, forecast.p_correct_qm
-    # Both parameters of a Beta distribution must be positive.
-    correct_qm, wrong_qm = (np.maximum(n_qm * p, 1e-3) for p in (p_qm, 1 - p_qm))
-    low_qm, high_qm = (betaincinv(correct_qm, wrong_qm, level) for level in INTERVAL)
-    return np.minimum(low_qm, p_qm), np.maximum(high_qm, p_qm)
+def _chunks(n_questions: int) -> Iterator[slice]:
+    """Yield the rows of each chunk; one without rows if there are no questions."""
+    for start in range(0, max(n_questions, 1), CHUNK_QUESTIONS):
+        yield slice(start, start + CHUNK_QUESTIONS)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from scope import AnchorPredictor, load_bank, save_bank
+from scope.bank import CANDIDATES
 from scope.bank.forecast_choice import ForecastChoice
 from scope.errors import BankError
 from scope.predictor.cross_validation import choose_forecast, out_of_fold, score_candidates
@@ -121,3 +122,29 @@ def test_a_bank_of_twenty_anchors_is_chosen_for():
 def test_a_bank_that_was_not_fitted_is_refused():
     with pytest.raises(BankError, match="fit it before its forecast is chosen"):
         choose_forecast(two_kinds(30))
+
+
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_a_candidate_is_the_forecast_of_a_bank_that_has_chosen_it(name):
+    """
+    Bit for bit, also for a question far from all anchors.
+    """
+    bank = fit_bank(two_kinds())
+    choice = ForecastChoice(chosen=name, method="by hand", n_anchors=60, candidates=())
+    far = unit([[0, 0, 0, 0, 0, 0, 0, -1]])
+    embedding_qd = np.concatenate([bank.embedding_ad[:3], far]).astype(np.float32)
+    questions = embedding_qd, bank.features_af[:4], np.array([0, -1, 2, -1])
+
+    p_cqm = AnchorPredictor(bank).predict_candidates(*questions)
+
+    expected, _ = AnchorPredictor(replace(bank, choice=choice)).predict(*questions)
+    np.testing.assert_array_equal(p_cqm[CANDIDATES.index(name)], expected.p_correct_qm)
+
+
+def test_candidates_of_a_bank_that_was_not_fitted_are_refused():
+    bank = two_kinds()
+
+    with pytest.raises(BankError, match="no forecaster"):
+        AnchorPredictor(bank).predict_candidates(
+            bank.embedding_ad[:1], bank.features_af[:1], np.array([-1])
+        )

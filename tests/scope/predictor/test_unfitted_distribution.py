@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from scope import AnchorPredictor
+from scope.bank import CANDIDATES
 from scope.config import AnchorConfig
 from scope.predictor.reference_population import fit_bank
 from tests.factories.banks import bank_of, unit
@@ -64,11 +65,11 @@ def test_far_from_all_anchors_the_forecast_is_the_models_means():
     got, _ = AnchorPredictor(bank).predict(
         unit([[-1, 0, 0, 0, 0, 0, 0, 0]]), np.zeros((1, bank.features_af.shape[1]))
     )
-    means = AnchorPredictor(fit_bank(bank), forecast="means").predict(
-        bank.embedding_ad[:1], bank.features_af[:1]
-    )[0]
+    means_qm = AnchorPredictor(fit_bank(bank)).predict_candidates(
+        bank.embedding_ad[:1], bank.features_af[:1], np.array([-1])
+    )[CANDIDATES.index("means")]
 
-    np.testing.assert_allclose(got.p_correct_qm, means.p_correct_qm)
+    np.testing.assert_allclose(got.p_correct_qm, means_qm)
 
 
 def test_a_bank_of_nineteen_anchors_cannot_tell():
