@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.chosen_costs SET…``: of the noisy bargains a policy takes those whose cost
 was underestimated. The same policy on the anchors, predicted leave-one-out, tells real over
-planned cost: as one factor, or as one for each model. Banks are kept under results/banks.
+planned cost: as one factor, as one that differs from 1 by two standard errors, or as one for each
+model. Banks are kept under results/banks.
 """
 
 import sys
@@ -36,14 +37,25 @@ class Chosen(NamedTuple):
         """Real over planned bill."""
         return float(self.real_q.sum() / self.planned_q.sum())
 
+    @property
+    def error(self) -> float:
+        """Standard error of the ratio."""
+        residual_q = self.real_q - self.ratio * self.planned_q
+        return float(residual_q.std() * np.sqrt(len(residual_q)) / self.planned_q.sum())
+
+    @property
+    def shown_ratio(self) -> float:
+        """The ratio where it is shown to differ from 1, else 1."""
+        return self.ratio if abs(self.ratio - 1) > 2 * self.error else 1.0
+
 
 def main() -> None:
     """Print bills over plan, minus 1, as planned and corrected, for each set and alpha."""
     data = data_folder()
     if data is None:
         return
-    print("| set | alpha | as planned | one factor | one a model | standard error |")
-    print("|---|---|---|---|---|---|")
+    print("| set | alpha | as planned | one factor | if shown | one a model | standard error |")
+    print("|---|---|---|---|---|---|---|")
     for name in sys.argv[1:] or SETS:
         bank, held_out = fitted_bank(data, name), questions(data, name, "val")
         predictor, anchors = AnchorPredictor(bank), np.arange(len(bank.ids))
@@ -55,11 +67,10 @@ def main() -> None:
             learned, got = chosen(policy, loo, bank, bank), chosen(policy, new, held_out, bank)
             factor_m = factors(learned, len(bank.models))
             by_model = got.real_q.sum() / (got.planned_q * factor_m[got.model_q]).sum()
-            residual_q = got.real_q - got.ratio * got.planned_q
-            error = residual_q.std() * np.sqrt(len(residual_q)) / got.planned_q.sum()
-            ratios = (got.ratio, got.ratio / learned.ratio, by_model)
+            corrected = (got.ratio / learned.ratio, got.ratio / learned.shown_ratio)
+            ratios = (got.ratio, *corrected, by_model)
             cells = [f"{ratio - 1:+.1%}" for ratio in ratios]
-            print(f"| {name} | {alpha:.1f} | {' | '.join(cells)} | {error:.1%} |", flush=True)
+            print(f"| {name} | {alpha:.1f} | {' | '.join(cells)} | {got.error:.1%} |", flush=True)
 
 
 def chosen(policy: Policy, estimates: Estimates, questions: Bank, bank: Bank) -> Chosen:
