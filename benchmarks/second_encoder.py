@@ -80,7 +80,7 @@ def _held_out(bank: Bank, questions: Bank) -> str:
         )
         kept = estimates.select_questions(rows_q)
         loss_q.append(log_loss(kept.p_correct_qm, outcomes.correct_qm).mean(axis=1))
-        difference.append(_r2_of_differences(kept.p_correct_qm, outcomes.correct_qm))
+        difference.append(r2_of_differences(kept.p_correct_qm, outcomes.correct_qm))
         route_r.append(_over_mix(kept, outcomes))
     gain_q, gain_r = loss_q[0] - loss_q[1], 100 * (route_r[1] - route_r[0])
     low, high = np.quantile(gain_r[1:], (0.025, 0.975))
@@ -94,7 +94,7 @@ def _held_out(bank: Bank, questions: Bank) -> str:
     )
 
 
-def _r2_of_differences(p_qm: FloatArray, correct_qm: FloatArray) -> float:
+def r2_of_differences(p_qm: FloatArray, correct_qm: FloatArray) -> float:
     """Return the explained variance of outcomes beyond the means of models and of questions."""
     predicted_qm, real_qm = (
         centred_qm - centred_qm.mean(axis=1, keepdims=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from scope.arrays import BoolArray, FloatArray
 from scope.forecast.kernel_eigen import NOISE_GRID, KernelEigen
-from scope.forecast.neighbour_statistics import measured_anchors, model_means
+from scope.forecast.neighbour_statistics import MIN_MEASURED, measured_anchors, model_means
 
 N_IMPUTATIONS = 3
 """Rounds in which unknown outcomes are imputed."""
@@ -61,7 +61,7 @@ class GaussianProcess:
         a question that one model failed is harder for all. Without the second part an anchor
         with one outcome of many models, as feedback adds, would say that the question is of
         mean difficulty. The directions, and the covariance of the models' residuals, are those
-        of the measured anchors.
+        of the measured anchors; of all anchors where those have hardly an outcome of some model.
 
         References
         ----------
@@ -71,7 +71,7 @@ class GaussianProcess:
         known_am = ~np.isnan(outcome_am)
         mean_m = model_means(outcome_am, PRIOR_STRENGTH)
         centred_am = np.where(known_am, outcome_am - mean_m, 0.0)
-        measured_a = measured_anchors(outcome_am)
+        measured_a = _covariance_anchors(outcome_am)
         if known_am.all():
             return cls._fit_complete(eigen, mean_m, centred_am, measured_a)
         predicted_am = np.zeros_like(centred_am)
@@ -103,6 +103,18 @@ class GaussianProcess:
             weight_bz.astype(np.float64) @ direction_zm,
             mean_m + loo_az @ direction_zm,
         )
+
+
+def _covariance_anchors(outcome_am: FloatArray) -> BoolArray:
+    """Return the measured anchors; all where they have too few outcomes of some model.
+
+    Two sets of models, each measured on questions of its own, are such a bank. On the measured
+    anchors one set would have little but imputed outcomes, whose residuals have hardly any
+    variance: the next imputation would divide by it.
+    """
+    known_am, measured_a = ~np.isnan(outcome_am), measured_anchors(outcome_am)
+    enough_m = known_am[measured_a].sum(axis=0) >= np.minimum(known_am.sum(axis=0), MIN_MEASURED)
+    return measured_a if enough_m.all() else np.ones_like(measured_a)
 
 
 def _impute(
