@@ -16,9 +16,9 @@ import numpy as np
 
 from benchmarks.banks import data_folder, fitted_bank, questions
 from benchmarks.clock import best, peak_gib, seconds
-from benchmarks.second_encoder import r2_of_differences
 from pipelines.bank.files import save_bank_now
 from scope.bank import Bank, load_bank
+from scope.evaluation import difference_r2
 from scope.outcomes import Outcomes
 from scope.predictor import AnchorPredictor, choose_forecast, fit_bank
 from scope.predictor.cross_validation import log_loss
@@ -107,7 +107,7 @@ def quality(alone: Bank, both: Bank, held_out: Bank) -> str:
         estimates, _ = AnchorPredictor(bank).predict(held_out.embedding_ad, held_out.features_af)
         p_qm = estimates.p_correct_qm[known_q]
         loss_q.append(log_loss(p_qm, correct_qm[known_q]).mean(axis=1))
-        explained.append(r2_of_differences(p_qm, correct_qm[known_q]))
+        explained.append(difference_r2(p_qm, correct_qm[known_q], np.ones((1, len(p_qm))))[0])
     worse_q, (old, new) = loss_q[1] - loss_q[0], (loss.mean() for loss in loss_q)
     error = worse_q.std() / np.sqrt(len(worse_q))
     row = f"{len(worse_q):,} | {old:.4f} → {new:.4f} | {worse_q.mean():+.4f} ± {error:.4f}"

@@ -23,6 +23,7 @@ from scope.evaluation import (
     RandomMixtures,
     ResampledOutcomes,
     bootstrap_weights,
+    difference_r2,
 )
 from scope.predictions import Estimates
 from scope.predictor import AnchorPredictor, fit_bank
@@ -80,7 +81,9 @@ def _held_out(bank: Bank, questions: Bank) -> str:
         )
         kept = estimates.select_questions(rows_q)
         loss_q.append(log_loss(kept.p_correct_qm, outcomes.correct_qm).mean(axis=1))
-        difference.append(r2_of_differences(kept.p_correct_qm, outcomes.correct_qm))
+        difference.append(
+            difference_r2(kept.p_correct_qm, outcomes.correct_qm, outcomes.weight_rq[:1])[0]
+        )
         route_r.append(_over_mix(kept, outcomes))
     gain_q, gain_r = loss_q[0] - loss_q[1], 100 * (route_r[1] - route_r[0])
     low, high = np.quantile(gain_r[1:], (0.025, 0.975))
@@ -92,15 +95,6 @@ def _held_out(bank: Bank, questions: Bank) -> str:
         f"{100 * route_r[0][0]:+.2f} → {100 * route_r[1][0]:+.2f} points "
         f"({gain_r[0]:+.2f}, {low:+.2f} to {high:+.2f})"
     )
-
-
-def r2_of_differences(p_qm: FloatArray, correct_qm: FloatArray) -> float:
-    """Return the explained variance of outcomes beyond the means of models and of questions."""
-    predicted_qm, real_qm = (
-        centred_qm - centred_qm.mean(axis=1, keepdims=True)
-        for centred_qm in (p_qm - p_qm.mean(axis=0), correct_qm - correct_qm.mean(axis=0))
-    )
-    return float(1 - np.square(real_qm - predicted_qm).sum() / np.square(real_qm).sum())
 
 
 def _over_mix(estimates: Estimates, outcomes: ResampledOutcomes) -> FloatArray:
