@@ -23,6 +23,7 @@ from deployments.replicas.engine import DEPLOYMENT_NAME
 from deployments.replicas.selector import SelectorArgs
 from deployments.settings import RouterSettings
 from scope.bank import is_bank, read_manifest
+from scope.errors import ScopeError
 
 IMPORT_PATH = "deployments.app:build_app"
 DEPLOYMENT_NAMES = ("Router", "Embedder", "Predictor")
@@ -84,8 +85,11 @@ class ServedApplication:
 
 
 def _may_use_second_encoder(bank: Path) -> bool:
-    """Return whether a bank uses a second encoder, or is on another machine."""
-    return not is_bank(bank) or read_manifest(bank).uses_second_encoder
+    """Return whether a bank uses a second encoder, or cannot be read here."""
+    try:
+        return not is_bank(bank) or read_manifest(bank).uses_second_encoder
+    except ScopeError:
+        return True  # the check of the bank says what is wrong with it
 
 
 def applications_of(config: Mapping[str, Any]) -> list[ServedApplication]:

@@ -246,6 +246,17 @@ def test_a_bank_on_this_machine_must_fit_the_reasoner():
         check_config(config)
 
 
+def test_a_broken_bank_is_a_mistake_with_its_remedy(tmp_path):
+    """
+    Nothing reads it before the check that knows what to do about it.
+    """
+    (tmp_path / "manifest.json").write_text("{\n")
+    config = changed(lambda c: c["applications"][0].update(args={"bank": str(tmp_path)}), FILE)
+
+    with pytest.raises(ScopeError, match=r"is not JSON.*set args\.bank to the folder of a bank"):
+        check_config(config)
+
+
 def test_a_reasoning_mode_without_a_reasoner_is_rejected():
     """
     The settings of the Router must agree with the arguments of the application.
