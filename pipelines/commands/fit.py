@@ -88,7 +88,16 @@ def fit(
         stages.begin("reading")
         manifest, loaded = read_manifest(bank), load_bank(bank)
         cache = None if no_cache else answer_cache_folder()
-        reasoner = ReasonerOptions(flags, settings, cache).run(loaded) if wanted else None
+        reasoner = sample = None
+        if wanted:
+            from pipelines.finetune import held_out_texts
+            from pipelines.reasoner.fit import AnchorSample, fit_reasoner
+
+            reasoner = ReasonerOptions(flags, settings, cache).run(loaded)
+            held_out = None if training_data is None else held_out_texts(training_data)
+            sample = AnchorSample.draw(
+                loaded, reasoner.config.checkpoint, reasoner_anchors, held_out
+            )
         if keep_second_encoder and loaded.second is None:
             raise ConfigError(
                 f"--keep-second-encoder: bank {bank} has one encoder; build it with two --embedder"
@@ -101,14 +110,8 @@ def fit(
         if fitted.second is not None:
             stages.begin("fitting the second encoder")
             fitted = with_second_encoder(fitted, keep=keep_second_encoder)
-        if reasoner is not None:
-            from pipelines.finetune import held_out_texts
-            from pipelines.reasoner.fit import fit_reasoner
-
-            held_out = None if training_data is None else held_out_texts(training_data)
-            fitted, report = fit_reasoner(
-                fitted, bank, reasoner, reasoner_anchors, stages, held_out
-            )
+        if reasoner is not None and sample is not None:
+            fitted, report = fit_reasoner(fitted, bank, reasoner, sample, stages)
         stages.begin("writing")
         written = save_bank_now(
             fitted, output, manifest.sources, command="scope bank fit", parent=bank

@@ -64,6 +64,14 @@ def predict(
     samples: Samples = None,
     tensor_parallel: TensorParallel = None,
     llm_replicas: LlmReplicas = None,
+    query_all: Annotated[
+        bool,
+        typer.Option(
+            "--query-all",
+            help="scope: also query about models where answers have no weight, to compare "
+            "reasoners by `scope eval --reasoner`.",
+        ),
+    ] = False,
     no_cache: NoCache = False,
     router: Annotated[
         Path | None, typer.Option(help="router: folder of `scope train router`.")
@@ -109,6 +117,8 @@ def predict(
         _report(summary, output, as_json=as_json)
         return
     reasoner = None
+    if query_all and predictor != "scope":
+        raise ConfigError("--query-all needs --predictor scope")
     if uses_reasoner(predictor, flags):
         reasoner = ReasonerOptions(flags, settings, None if no_cache else answer_cache_folder())
 
@@ -125,6 +135,7 @@ def predict(
         split=None if dataset else split,
         cache=None if no_cache else cache_folder(),
         reasoner=reasoner,
+        query_all=query_all,
         on_too_long=on_too_long,
         known_fact=known_fact,
         reference_files=reference_files,

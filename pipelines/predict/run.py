@@ -82,6 +82,8 @@ class PredictInputs:
     """Folder that keeps embeddings between runs; None keeps nothing."""
     reasoner: ReasonerOptions | None = None
     """The reasoner to query; None: predict from the anchors alone."""
+    query_all: bool = False
+    """Also query it about models where its answers have no weight, and so change nothing."""
     on_too_long: str = REFUSE
     """What is done with prompts above the limit."""
     known_fact: bool = False
@@ -143,6 +145,8 @@ def predict(
 
     anchors = inputs.config.anchors or bank.anchor_config
     settings = _settings(bank, arms, anchors, source, reasoner)
+    if inputs.query_all:
+        settings["query_all"] = True
     # Workers have another working directory: the path must be absolute.
     unfinished = output.resolve() / UNFINISHED_FOLDER
     if (output / FOLDER).exists() and not fresh:
@@ -220,7 +224,7 @@ def _predict_missing_shards(
     with ray_session(stages):
         blocks = source.blocks(bank, encoder, rows_of, stages, second)
         if reasoner is not None:
-            queries = _query_batch(source, rows, task.bank, inputs.bank)
+            queries = _query_batch(source, rows, task.bank, inputs)
             answers = query_reasoner(queries, blocks, source.bank_path, reasoner, stages)
             task = replace(task, answers=answers)
         stages.begin("predicting", len(source.ids), done=len(source.ids) - len(rows))
@@ -238,11 +242,12 @@ def _predict_missing_shards(
     return task.answers.usage if task.answers else None
 
 
-def _query_batch(source: QuestionSource, rows: IntArray, bank: Bank, path: Path) -> QueryBatch:
+def _query_batch(
+    source: QuestionSource, rows: IntArray, bank: Bank, inputs: PredictInputs
+) -> QueryBatch:
     """Return the queries of the questions in `rows`: the models whose answers have a weight."""
     assert bank.reasoner is not None  # checked by `ReasonerOptions.fitted_run`
     wanted_qm = np.zeros((len(source.ids), len(bank.models)), dtype=np.bool_)
-    wanted_qm[rows] = bank.reasoner.blend.informative_m
-    return QueryBatch(
-        source.prompts or (), source.self_anchors(bank), wanted_qm, bank, content_digest(path)
-    )
+    wanted_qm[rows] = bank.reasoner.blend.informative_m | inputs.query_all
+    evidence = content_digest(inputs.bank)
+    return QueryBatch(source.prompts or (), source.self_anchors(bank), wanted_qm, bank, evidence)

@@ -72,19 +72,66 @@ class ReasonerFitReport:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class AnchorSample:
+    """Anchors to query a reasoner about.
+
+    Attributes
+    ----------
+    anchors : ndarray of int, shape (n_sampled,)
+        Indices in the bank.
+    n_trained : int
+        Anchors left out because the checkpoint was trained on their outcomes.
+    """
+
+    anchors: IntArray
+    n_trained: int
+
+    @classmethod
+    def draw(
+        cls, bank: Bank, checkpoint: str, n_anchors: int, held_out: Collection[str] | None = None
+    ) -> "AnchorSample":
+        """Return a sample, by a hash of ids, of the anchors that training has not seen.
+
+        Parameters
+        ----------
+        bank : Bank
+        checkpoint : str
+            Of the reasoner.
+        n_anchors : int
+            Most anchors to sample.
+        held_out : collection of str, optional
+            Sample among the anchors with these texts only.
+
+        Raises
+        ------
+        BankError
+            If too few anchors are left for a fit.
+        """
+        prompts, record = bank.require_prompts(), TrainingRecord.read(checkpoint)
+        seen = record.seen(prompts) if record else [False] * len(prompts)
+        left = [
+            anchor
+            for anchor, text in enumerate(prompts)
+            if not seen[anchor] and (held_out is None or text in held_out)
+        ]
+        if len(left) < MIN_QUESTIONS:
+            raise BankError(
+                f"{len(left):,} of the {len(prompts):,} anchors were no part of the training of "
+                f"{checkpoint!r} and are in the hold-out; expected at least {MIN_QUESTIONS}, so "
+                "make its training data with a larger share of the hold-out"
+            )
+        sampled = hash_sample([bank.ids[anchor] for anchor in left], n_anchors)
+        return cls(np.array(left, dtype=np.int64)[sampled], sum(seen))
+
+
 def fit_reasoner(
-    bank: Bank,
-    path: Path,
-    reasoner: ReasonerRun,
-    n_anchors: int,
-    stages: Stages,
-    held_out: Collection[str] | None = None,
+    bank: Bank, path: Path, reasoner: ReasonerRun, sample: AnchorSample, stages: Stages
 ) -> tuple[Bank, ReasonerFitReport]:
     """Return the bank with the fitted blend of its forecasts and the reasoner's answers.
 
     Each sampled anchor is predicted without its own outcome, and is no example in its own
-    prompts. An anchor whose outcomes the checkpoint was trained on is never sampled. If the answers
-    have a weight, the reference population becomes that of the sample.
+    prompts. If the answers have a weight, the reference population becomes that of the sample.
 
     Parameters
     ----------
@@ -93,22 +140,18 @@ def fit_reasoner(
     path : Path
         Folder of the bank before it was fitted.
     reasoner : ReasonerRun
-    n_anchors : int
-        Anchors to query, sampled by a hash of their ids.
+    sample : AnchorSample
     stages : Stages
-    held_out : collection of str, optional
-        Sample among the anchors with these texts only.
 
     Raises
     ------
     BankError
-        If more than half of the answers failed, or too few anchors can be sampled.
+        If more than half of the answers failed.
     ScopeError
         If no query can be sent.
     """
-    untrained, n_trained = _untrained(bank, reasoner.config.checkpoint, held_out)
-    sample = untrained[hash_sample([bank.ids[anchor] for anchor in untrained], n_anchors)]
-    result = _query_sample(bank, path, sample, reasoner, stages)
+    anchors = sample.anchors
+    result = _query_sample(bank, path, anchors, reasoner, stages)
     first_error = next(iter(result.errors.values()), None)
     if 2 * len(result.errors) > result.usage.n_requested:
         raise BankError(
@@ -117,12 +160,12 @@ def fit_reasoner(
         )
     stages.begin("blending")
     estimates, _ = AnchorPredictor(bank).predict(
-        bank.embedding_ad[sample],
-        bank.features_af[sample],
-        sample,
-        second_qy=bank.second_vectors(sample),
+        bank.embedding_ad[anchors],
+        bank.features_af[anchors],
+        anchors,
+        second_qy=bank.second_vectors(anchors),
     )
-    truth = bank.outcomes.select_questions(sample)
+    truth = bank.outcomes.select_questions(anchors)
     forecast = (estimates.p_correct_qm, estimates.completion_tokens_qm)
     blend = fit_blend(*forecast, result.answers, truth.correct_am, truth.completion_tokens_am)
     fitted = replace(bank, reasoner=CalibratedReasoner(reasoner.spec, blend))
@@ -137,28 +180,14 @@ def fit_reasoner(
         fitted = replace(fitted, reference=population)
     quality = AnswerQuality.cross_validated(estimates, result.answers, truth, bank.models)
     return fitted, ReasonerFitReport(
-        blend, quality, result.usage, len(sample), len(result.errors), n_trained, first_error
+        blend,
+        quality,
+        result.usage,
+        len(anchors),
+        len(result.errors),
+        sample.n_trained,
+        first_error,
     )
-
-
-def _untrained(
-    bank: Bank, checkpoint: str, held_out: Collection[str] | None
-) -> tuple[IntArray, int]:
-    """Return the anchors that an honest fit can query about, and how many training has seen."""
-    prompts, record = bank.require_prompts(), TrainingRecord.read(checkpoint)
-    seen = record.seen(prompts) if record else [False] * len(prompts)
-    left = [
-        anchor
-        for anchor, text in enumerate(prompts)
-        if not seen[anchor] and (held_out is None or text in held_out)
-    ]
-    if len(left) < MIN_QUESTIONS:
-        raise BankError(
-            f"{len(left):,} of the {len(prompts):,} anchors were no part of the training of "
-            f"{checkpoint!r} and are in the hold-out; expected at least {MIN_QUESTIONS}, so make "
-            "its training data with a larger share of the hold-out"
-        )
-    return np.array(left, dtype=np.int64), sum(seen)
 
 
 def _query_sample(

@@ -93,6 +93,7 @@ def test_labelled_questions_without_texts_are_refused(scope, tmp_path, fitted):
     [
         pytest.param(["--predictor", "oracle"], "expected anchors or scope", id="no predictor"),
         pytest.param(["--reasoning", "full"], "--reasoning needs --predictor scope", id="unasked"),
+        pytest.param(["--query-all"], "--query-all needs --predictor scope", id="no reasoner"),
         pytest.param(
             ["--predictor", "scope", "--reasoning", "much"], "reasoning: Input should be", id="word"
         ),

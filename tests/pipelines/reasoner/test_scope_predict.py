@@ -196,6 +196,40 @@ def test_predictions_are_blended_and_failures_queried_again(scope, files, tmp_pa
 
 
 @pytest.mark.usefixtures("cluster")
+def test_a_reasoner_without_weight_is_queried_on_request(scope, files, tmp_path, monkeypatch):
+    """
+    Its answers are stored and change no prediction; without the request there is no query.
+    """
+    monkeypatch.setenv("SCOPE_CACHE", str(tmp_path / "cache"))
+    bank = load_bank(files / "fast")
+    blend = Blend.identity(len(bank.models))
+    unweighted = replace(bank, reasoner=replace(bank.reasoner, blend=blend))
+    save_bank(unweighted, tmp_path / "bank", created_at="2026-01-01", sources=())
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text('{"id": "one", "prompt": "What is 1 * 1?"}\n')
+    run = ["predict", "--predictor", "scope", "--config", files / "settings.yaml"]
+    run += ["--bank", tmp_path / "bank", "--query-file", questions]
+
+    code, out, err = scope(*run, "--output", tmp_path / "out")
+    assert code == 0, err
+    assert "the reasoner has weight 0 with this bank: it was not queried" in out
+    assert {row["p_yes"] for row in rows_of(tmp_path / "out")} == {None}
+
+    code, _, err = scope(*run, "--output", tmp_path / "out", "--query-all")
+    assert code == 2
+    check_error(err, "query_all")
+
+    code, out, err = scope(*run, "--output", tmp_path / "all", "--query-all")
+    assert code == 0, err
+    assert "2 answers: 0 from the cache, 2 queried" in out
+    assert all(0 <= row["p_yes"] <= 1 for row in rows_of(tmp_path / "all"))
+    forecasts = [
+        [row["p_correct"] for row in rows_of(tmp_path / output)] for output in ("out", "all")
+    ]
+    assert forecasts[0] == forecasts[1]
+
+
+@pytest.mark.usefixtures("cluster")
 def test_broken_weights_end_the_job_at_once(scope, files, checkpoint, tmp_path):
     """
     The error has the reason from the engine's process.
