@@ -21,6 +21,7 @@ from pipelines.finetune.job import (
     PolicySettings,
 )
 from pipelines.finetune.model_card import model_card
+from pipelines.finetune.preflight import check_disk, check_network
 from pipelines.finetune.rendering import RowRenderer, check_labels, rows_table
 from pipelines.finetune.trainer import require_trl
 from pipelines.terminal import Stages
@@ -37,16 +38,11 @@ from scope.reasoner import (
     TrainingRecord,
     text_digests,
 )
-from scope.storage import atomic_folder, check_writable, write_json
+from scope.storage import atomic_folder, write_json
 from scope.text_files import read_text
 
 CURVES = "training.png"
 CARD = "README.md"
-
-BYTES_PER_TRAINED_WEIGHT = 12
-"""Of a checkpoint: a weight and the two moments of its optimizer, float32."""
-N_CHECKPOINTS = 3
-"""At a time: the last, the best, and the one being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,58 +184,6 @@ def finetune(
     log = write_output(files, record, data.template, output, replace=fresh)
     shutil.rmtree(files.path, ignore_errors=True)
     return FinetuneResult(record, log)
-
-
-def check_network(reasoner: ReasonerConfig) -> int:
-    """Return the number of weights of the checkpoint, whose configuration alone is read.
-
-    Raises
-    ------
-    ConfigError
-        If it is no language model, or reads fewer tokens than `ReasonerConfig.max_context_tokens`.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    auto: Any = AutoModelForCausalLM
-    try:
-        config = AutoConfig.from_pretrained(
-            reasoner.checkpoint,
-            revision=reasoner.revision,
-            trust_remote_code=reasoner.trust_remote_code,
-        )
-        with torch.device("meta"):
-            network = auto.from_config(config)
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(
-            f"checkpoint {reasoner.checkpoint!r} is no causal language model: {error}"
-        ) from error
-    longest = getattr(config, "max_position_embeddings", None)
-    if longest is not None and longest < reasoner.max_context_tokens:
-        raise ConfigError(
-            f"max_context_tokens is {reasoner.max_context_tokens:,}, but checkpoint "
-            f"{reasoner.checkpoint!r} reads at most {longest:,}; lower --max-context-tokens"
-        )
-    return int(network.num_parameters())
-
-
-def check_disk(output: Path, settings: FinetuneSettings, n_weights: int) -> None:
-    """Raise `ConfigError` if the checkpoints and the weights will not fit beside `output`.
-
-    With LoRA, checkpoints hold only the trained matrices, and the merged weights are written
-    once more.
-    """
-    folder = output.resolve().parent
-    check_writable(folder)
-    needed = 2 * 4 * n_weights
-    if not settings.lora_rank:
-        needed += N_CHECKPOINTS * BYTES_PER_TRAINED_WEIGHT * n_weights
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise ConfigError(
-            f"the training of {n_weights:,} weights needs {needed / 1e6:,.0f} MB beside {output}, "
-            f"where {free / 1e6:,.0f} MB are free; expected more room, or --lora-rank above 0"
-        )
 
 
 def render_parts(data: FinetuneData, renderer: RowRenderer, stages: Stages) -> dict[Part, pa.Table]:
