@@ -194,10 +194,8 @@ def query_all(
         selection = SelectiveQuery(policy, blend, single, bank.models, rule)
         while not selection.done:
             for model in selection.start_next(n_parallel):
-                selection.record(
-                    model,
-                    ReasonerPrediction(answers.p_yes_qm[q, model], answers.tokens_qm[q, model]),
-                )
+                answer = answers.p_yes_qm[q, model], answers.tokens_qm[q, model]
+                selection.record({model: ReasonerPrediction(*answer)})
         final = selection.estimates()
         model_q[q] = policy.choose(final.p_correct_qm, final.cost_usd_qm).model_q[0]
         n_queries_q[q] = selection.n_started

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -13,17 +13,15 @@ from pydantic import Field
 
 from deployments.protocol.remote_call import RemoteMethod
 from scope.arrays import IntArray
-from scope.bank import Bank, nearest_examples
-from scope.errors import ConfigError
+from scope.bank import Bank, BankPrompts
 from scope.reasoner import (
     EngineConfig,
-    PromptBuilder,
     PromptTokenizer,
     ReasonerConfig,
     ReasonerPrediction,
     ReasonerSpec,
     average_predictions,
-    parse_prediction,
+    parse_predictions,
     sampling_params,
 )
 
@@ -32,6 +30,12 @@ TEMPLATE_TOKENS = 300
 
 CHARS_PER_TOKEN = 4.0
 """Of English text; used only to estimate the cost of a query."""
+
+RECORD_TOKENS = 13
+"""Of an outcome in a prompt about a pool, and of a model's name."""
+
+Answers = Mapping[int, ReasonerPrediction]
+"""Predictions by model; NaN where a reply has none."""
 
 
 class EngineRequest(NamedTuple):
@@ -53,7 +57,7 @@ class Continuation(NamedTuple):
 
 
 class EngineReasoner:
-    """Predicts the outcome of one model on one question with the engine.
+    """Predicts the outcomes of models on one question with the engine.
 
     Parameters
     ----------
@@ -65,7 +69,8 @@ class EngineReasoner:
     engine : RemoteMethod
         Maps an `EngineRequest` to a list of `Continuation`.
     max_cached : int
-        Maximum number of cached predictions, some 200 bytes each.
+        Maximum number of cached predictions, some 200 bytes each; with form ``pool`` at least those
+        of one question.
     """
 
     def __init__(
@@ -77,22 +82,32 @@ class EngineReasoner:
         max_cached: int,
     ) -> None:
         self._bank, self._config, self._tokens, self._engine = bank, config, tokens, engine
-        self._prompt_builder = PromptBuilder.from_config(config, tokens)
-        for model in bank.model_ids:
-            self._prompt_builder.build(model, [], "")  # raises now if the context is too short
+        self._prompts = BankPrompts(bank, config, tokens)
+        self._n_models = len(self.answered_with(0))
         # Fast tokenizers refuse two threads at once ("Already borrowed").
         self._prompt_thread = ThreadPoolExecutor(1, thread_name_prefix="prompts")
-        self._sampling = {**sampling_params(config, tokens), "n": config.samples}
-        self._cache: LRUCache[bytes, ReasonerPrediction] = LRUCache(max_cached)
+        self._sampling = {**sampling_params(config, tokens, self._n_models), "n": config.samples}
+        self._cache: LRUCache[bytes, Answers] = LRUCache(
+            max(max_cached, self._n_models), getsizeof=len
+        )
 
-    def cached(self, text: str, m: int) -> ReasonerPrediction | None:
-        """Return the cached prediction of the m-th model, None if there is none."""
+    @property
+    def asks_about_all(self) -> bool:
+        """Whether one query is about all models of the bank."""
+        return self._config.form == "pool"
+
+    def answered_with(self, m: int) -> range:
+        """Return the columns of the models that a query about the m-th one is about."""
+        return self._prompts.columns(m)
+
+    def cached(self, text: str, m: int) -> Answers | None:
+        """Return the cached answers of a query about the m-th model, None if there are none."""
         return self._cache.get(self._key(text, m))
 
     async def query(
         self, text: str, anchor_k: IntArray, m: int, *, timeout_s: float, slow_call_s: float
-    ) -> ReasonerPrediction:
-        """Return the engine's prediction for a model on a question.
+    ) -> Answers:
+        """Return the engine's predictions for a question: of one model, or of all in the bank.
 
         Parameters
         ----------
@@ -112,42 +127,47 @@ class EngineReasoner:
         """
         # Tokenizing takes milliseconds and must not block the event loop.
         prompt = await asyncio.get_running_loop().run_in_executor(
-            self._prompt_thread, self.prompt, text, anchor_k, m
+            self._prompt_thread, self._prompts.build, text, anchor_k, m
         )
         replies: Sequence[Continuation] = await self._engine.call(
             EngineRequest(prompt, self._sampling), timeout_s=timeout_s, slow_call_s=slow_call_s
         )
-        prediction = average_predictions([self._parse(reply) for reply in replies])
-        if not math.isnan(prediction.p_yes):
-            self._cache[self._key(text, m)] = prediction
-        return prediction
+        lines = zip(*map(self._parse, replies), strict=True)
+        answers = {
+            column: _usable(average_predictions(line))
+            for column, line in zip(self.answered_with(m), lines, strict=True)
+        }
+        if not any(math.isnan(answer.p_yes) for answer in answers.values()):
+            self._cache[self._key(text, m)] = answers
+        return answers
 
     def estimate_tokens(self, text: str, anchor_k: IntArray, m: int) -> float:
-        """Estimate the tokens of a query: prompt, reasoning and prediction."""
-        examples = nearest_examples(self._bank, anchor_k, m, self._config.n_examples)
+        """Estimate the tokens of a query: prompt, reasoning and predictions."""
+        examples, n_models = self._prompts.examples(anchor_k, m), self._n_models
         chars = len(text) + sum(len(example.question) for example in examples)
-        prompt = TEMPLATE_TOKENS + chars / CHARS_PER_TOKEN
-        return min(prompt, self._config.max_prompt_tokens()) + self._config.max_new_tokens()
+        records = (n_models - 1) * (len(examples) + 1) * RECORD_TOKENS
+        prompt = TEMPLATE_TOKENS + chars / CHARS_PER_TOKEN + records
+        limit = self._config.max_prompt_tokens(n_models)
+        return min(prompt, limit) + self._config.max_new_tokens(n_models)
 
-    def prompt(self, text: str, anchor_k: IntArray, m: int) -> str:
-        """Return the prompt of a query."""
-        examples = nearest_examples(self._bank, anchor_k, m, self._config.n_examples)
-        return self._prompt_builder.build(self._bank.model_ids[m], examples, text)
-
-    def _parse(self, reply: Continuation) -> ReasonerPrediction:
-        return parse_prediction(
-            reply.text,
-            reply.token_ids,
-            reply.logprobs,
+    def _parse(self, reply: Continuation) -> list[ReasonerPrediction]:
+        return parse_predictions(
+            *reply,
             self._tokens.yes_id,
             self._tokens.no_id,
-            reasoning=self._config.reasoning,
-            temperature=self._config.temperature,
+            config=self._config,
+            n_models=self._n_models,
         )
 
     def _key(self, text: str, m: int) -> bytes:
-        key = f"{self._bank.version}\0{self._bank.model_ids[m]}\0{text}"
+        models = [self._bank.model_ids[column] for column in self.answered_with(m)]
+        key = "\0".join((self._bank.version, *models, text))
         return hashlib.sha256(key.encode()).digest()
+
+
+def _usable(prediction: ReasonerPrediction) -> ReasonerPrediction:
+    """Return a prediction, without its length if it has no probability, as offline."""
+    return ReasonerPrediction() if math.isnan(prediction.p_yes) else prediction
 
 
 class ReasonerArgs(ReasonerConfig):
@@ -167,13 +187,9 @@ def check_reasoner(args: ReasonerArgs, bank: Bank) -> None:
     Raises
     ------
     ConfigError
-        If it has no texts, was fitted for none or another (names what differs), or is queried by
-        one prompt for the whole pool, which only offline commands do.
+        If it has no texts, or was fitted for none or another (names what differs), or the context
+        has no room for the reply.
     """
-    if args.form == "pool":
-        raise ConfigError(
-            "reasoner.form is 'pool', which scope bank fit and scope predict can query; the "
-            "endpoint asks about one model at a time and needs form 'model' and a bank fitted so"
-        )
     bank.require_prompts()
     bank.require_reasoner(ReasonerSpec.from_config(args))
+    args.max_prompt_tokens(len(bank.models))

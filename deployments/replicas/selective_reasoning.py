@@ -1,10 +1,9 @@
 """Query the engine about several questions, only for models that can change a decision."""
 
 import asyncio
-import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +15,7 @@ from deployments.protocol import (
     eligible_prediction_set,
 )
 from deployments.protocol.remote_call import RemoteCallError
-from deployments.replicas.reasoner import EngineReasoner
+from deployments.replicas.reasoner import Answers, EngineReasoner
 from scope.bank import Bank
 from scope.fusion import QueryRule, SelectiveQuery
 from scope.pool import indices_of
@@ -25,23 +24,29 @@ from scope.reasoner import ReasonerPrediction
 TERMINAL_KINDS = ("down", "full")
 """Failures of the engine that the next query would have, too."""
 
-EngineQuery = Callable[[int, float], Awaitable[ReasonerPrediction]]
-"""``(m, timeout_s) -> prediction`` for the m-th eligible model; raises `RemoteCallError`."""
+EngineQuery = Callable[[int, float], Awaitable[Answers]]
+"""``(column, timeout_s) -> answers`` of a call about a model; raises `RemoteCallError`."""
 
 
 @dataclass(slots=True, eq=False)
 class QuestionQuery:
     """The reasoner queries of one question.
 
+    Models are given by their columns in the bank.
+
     Attributes
     ----------
     selective_query : SelectiveQuery
         Over the eligible models.
+    columns : sequence of int
+        The eligible models, in the order of `selective_query`.
     cached : callable
-        Maps m to the known prediction for the m-th of them, or None.
+        Maps a model to the known answers of a call about it, or None.
     query : EngineQuery
+    answered_with : callable
+        Maps a model to all that a call about it is about.
     predictions : dict of int to ReasonerPrediction
-        Those that take part in the decision, by m.
+        Those that take part in the decision.
     n_queries, cancelled : int
         Calls of the engine that were started; those of them that were cancelled as no longer
         needed.
@@ -52,8 +57,10 @@ class QuestionQuery:
     """
 
     selective_query: SelectiveQuery
-    cached: Callable[[int], ReasonerPrediction | None]
+    columns: Sequence[int]
+    cached: Callable[[int], Answers | None]
     query: EngineQuery
+    answered_with: Callable[[int], Sequence[int]]
     predictions: dict[int, ReasonerPrediction] = field(default_factory=dict)
     n_queries: int = 0
     cancelled: int = 0
@@ -63,38 +70,46 @@ class QuestionQuery:
     def next(self) -> int | None:
         """Return the next model to query the engine about, None if there is none for now."""
         while started := self.selective_query.start_next(1):
-            (m,) = started
-            prediction = self.cached(m)
-            if prediction is None:
+            column = self.columns[started[0]]
+            answers = self.cached(column)
+            if answers is None:
                 self.n_queries += 1
-                return m
-            self.record(m, prediction)
+                return column
+            self.record(answers)
         return None
 
     def use_cached(self) -> None:
         """Use known predictions after the last call of the engine."""
         while started := self.selective_query.start_next(1):
-            (m,) = started
-            prediction = self.cached(m)
-            if prediction is None:
-                self.selective_query.cancel(m)
+            answers = self.cached(self.columns[started[0]])
+            if answers is None:
+                self.selective_query.cancel(started[0])
                 return
-            self.record(m, prediction)
+            self.record(answers)
 
-    def record(self, m: int, prediction: ReasonerPrediction) -> None:
-        """Record a prediction, also one that is NaN."""
-        self.predictions[m] = prediction
-        self.selective_query.record(m, prediction)
+    def record(self, answers: Answers) -> None:
+        """Record answers, also those that are NaN."""
+        self.predictions |= answers
+        self._record(answers)
 
-    def record_failure(self, m: int, reason: str) -> None:
-        """Record a failed call: the anchors' estimates of the model stay."""
+    def record_failure(self, column: int, reason: str) -> None:
+        """Record a failed call: the anchors' estimates of its models stay."""
         self.failed.append(reason)
-        self.selective_query.record(m, None)
+        self._record(dict.fromkeys(self.answered_with(column)))
 
-    def drop(self, m: int) -> None:
+    def is_unneeded(self, column: int) -> bool:
+        """Return whether a running call about a model can no longer change the decision."""
+        return self.columns.index(column) in self.selective_query.cancellable
+
+    def drop(self, column: int) -> None:
         """Record a call that was cancelled since it can no longer change the decision."""
         self.cancelled += 1
-        self.selective_query.cancel(m)
+        self.selective_query.cancel(self.columns.index(column))
+
+    def _record(self, answers: Mapping[int, ReasonerPrediction | None]) -> None:
+        self.selective_query.record(
+            {m: answers[column] for m, column in enumerate(self.columns) if column in answers}
+        )
 
 
 class QueryScheduler:
@@ -114,7 +129,7 @@ class QueryScheduler:
     ) -> None:
         self._queries, self._waiting = queries, deque(queries)
         self._max_concurrency, self._ends_at = max_concurrency, time.monotonic() + timeout_s
-        self._running: dict[asyncio.Task[ReasonerPrediction], tuple[QuestionQuery, int]] = {}
+        self._running: dict[asyncio.Task[Answers], tuple[QuestionQuery, int]] = {}
         self._stop_reason: str | None = None
 
     async def run(self) -> None:
@@ -146,17 +161,17 @@ class QueryScheduler:
                 self._stop_reason = "engine late"
                 return
             query = self._waiting.popleft()
-            m = query.next()
-            if m is not None:
-                self._running[asyncio.ensure_future(query.query(m, left_s))] = (query, m)
+            column = query.next()
+            if column is not None:
+                self._running[asyncio.ensure_future(query.query(column, left_s))] = (query, column)
                 self._waiting.append(query)
 
-    def _record(self, task: asyncio.Task[ReasonerPrediction]) -> None:
-        query, m = self._running.pop(task)
+    def _record(self, task: asyncio.Task[Answers]) -> None:
+        query, column = self._running.pop(task)
         try:
-            query.record(m, task.result())
+            query.record(task.result())
         except RemoteCallError as error:
-            query.record_failure(m, error.reason)
+            query.record_failure(column, error.reason)
             if error.kind in TERMINAL_KINDS:
                 self._stop_reason = error.reason
         if query not in self._waiting:
@@ -164,11 +179,11 @@ class QueryScheduler:
 
     def _cancel_unneeded(self) -> None:
         """Cancel the calls that can no longer change a decision."""
-        for task, (query, m) in list(self._running.items()):
-            if m in query.selective_query.cancellable and not task.done():
+        for task, (query, column) in list(self._running.items()):
+            if query.is_unneeded(column) and not task.done():
                 del self._running[task]
                 task.cancel()
-                query.drop(m)
+                query.drop(column)
 
 
 async def answer_request(
@@ -200,7 +215,8 @@ def _build_query(
     bank: Bank, reasoner: EngineReasoner, question: ReasoningQuestion, request: ReasoningRequest
 ) -> QuestionQuery:
     assert bank.reasoner is not None  # checked when the application is built
-    columns = _columns(bank, question)
+    eligible = tuple(model.id for model in question.models)
+    columns = indices_of(eligible, bank.model_ids, "the bank")
     anchor_k = question.prediction.anchor_k
     tokens = reasoner.estimate_tokens(question.text, anchor_k, columns[0])
     prediction_set = eligible_prediction_set([question.prediction], bank, question.models)
@@ -210,37 +226,37 @@ def _build_query(
         prediction_set.predictions.estimates,
         question.models,
         QueryRule(request.mode, query_cost_usd=tokens * request.usd_per_mtok / 1e6),
+        one_query=reasoner.asks_about_all,
     )
 
-    def cached(m: int) -> ReasonerPrediction | None:
-        known = _known_prediction(question, columns[m])
-        return known or reasoner.cached(question.text, columns[m])
+    def cached(column: int) -> Answers | None:
+        known = _known_answers(question, reasoner.answered_with(column))
+        return known or reasoner.cached(question.text, column)
 
-    async def query(m: int, timeout_s: float) -> ReasonerPrediction:
+    async def query(column: int, timeout_s: float) -> Answers:
         return await reasoner.query(
             question.text,
             anchor_k,
-            columns[m],
+            column,
             timeout_s=timeout_s,
             slow_call_s=request.timeout_s / 2,
         )
 
-    return QuestionQuery(selective_query, cached, query)
+    return QuestionQuery(selective_query, columns, cached, query, reasoner.answered_with)
 
 
-def _known_prediction(question: ReasoningQuestion, column: int) -> ReasonerPrediction | None:
-    """Return the prediction that the Router sent with the question, if any."""
+def _known_answers(question: ReasoningQuestion, columns: Sequence[int]) -> Answers | None:
+    """Return the answers about some models that the Router sent with the question, if any."""
     answer_2m = question.prediction.reasoner_2m
-    if answer_2m is None or math.isnan(answer_2m[0, column]):
+    if answer_2m is None or np.isnan(answer_2m[0, columns]).any():
         return None
-    return ReasonerPrediction(*answer_2m[:, column].tolist())
+    return {m: ReasonerPrediction(*answer_2m[:, m].tolist()) for m in columns}
 
 
 def _result(bank: Bank, query: QuestionQuery, question: ReasoningQuestion) -> ReasoningResult:
-    columns = _columns(bank, question)
     answer_2m = np.full((2, len(bank.models)), np.nan)
-    for m, prediction in query.predictions.items():
-        answer_2m[:, columns[m]] = prediction.p_yes, prediction.tokens
+    for column, prediction in query.predictions.items():
+        answer_2m[:, column] = prediction.p_yes, prediction.tokens
     return ReasoningResult(
         answer_2m,
         query.n_queries,
@@ -249,8 +265,3 @@ def _result(bank: Bank, query: QuestionQuery, question: ReasoningQuestion) -> Re
         len(query.failed),
         query.incomplete_reason or next(iter(query.failed), None),
     )
-
-
-def _columns(bank: Bank, question: ReasoningQuestion) -> list[int]:
-    """Return the indices of the eligible models in the bank."""
-    return indices_of(tuple(model.id for model in question.models), bank.model_ids, "the bank")

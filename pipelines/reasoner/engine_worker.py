@@ -30,8 +30,7 @@ from scope.reasoner import (
     ReasonerPrediction,
     average_predictions,
     cpu_memory_kwargs,
-    parse_pool_prediction,
-    parse_prediction,
+    parse_predictions,
 )
 
 STAGE = "vLLMEngineStage"
@@ -77,16 +76,15 @@ class ReplyParser:
 
     def _predictions(self, reply: Any) -> list[ReasonerPrediction]:  # noqa: ANN401 (vLLM's)
         logprobs = [{token: entry.logprob for token, entry in p.items()} for p in reply.logprobs]
-        generated = (reply.text, reply.token_ids, logprobs, self.yes_id, self.no_id)
-        reasoning, temperature = self.config.reasoning, self.config.temperature
-        if self.config.form == "pool":
-            return parse_pool_prediction(
-                *generated,
-                n_models=self.n_models,
-                reasoning=reasoning,
-                temperature=temperature,
-            )
-        return [parse_prediction(*generated, reasoning=reasoning, temperature=temperature)]
+        return parse_predictions(
+            reply.text,
+            reply.token_ids,
+            logprobs,
+            self.yes_id,
+            self.no_id,
+            config=self.config,
+            n_models=self.n_models,
+        )
 
 
 class EngineWorker(vLLMEngineStageUDF):

@@ -62,13 +62,13 @@ class ReasonerOptions:
             If the bank's texts, the checkpoint or vLLM is missing, or a setting is wrong.
         """
         from pipelines.cluster.capacity import check_vllm
-        from pipelines.reasoner.prompt_actor import make_prompt_builder
+        from pipelines.reasoner.prompt_actor import load_prompts
 
         bank.require_prompts()
         config = self._config(bank)
         spec = ReasonerSpec.from_config(config)
         check_vllm()
-        make_prompt_builder(config, bank.model_ids)  # raises if tokenizer or template is wrong
+        load_prompts(bank, config)  # raises if tokenizer, template or context is wrong
         engine = self.config.engine
         if self.flags.tensor_parallel is not None:
             changed = {**engine.model_dump(), "tensor_parallel": self.flags.tensor_parallel}

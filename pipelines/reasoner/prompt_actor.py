@@ -1,6 +1,5 @@
 """The actor that builds prompts: questions in, a prompt per question, or per model of it, out."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +8,11 @@ import ray
 
 from pipelines.embedding.encoder_actor import Batch
 from scope.arrays import BoolArray, Float32Array, IntArray
-from scope.bank import Bank, StoredFeatures, nearest_examples, nearest_pool_examples
+from scope.bank import Bank, BankPrompts, StoredFeatures
 from scope.embedding import AnchorIndex
 from scope.errors import ScopeError
 from scope.predictor import N_REPORTED_ANCHORS
-from scope.reasoner import PoolPromptBuilder, PromptBuilder, PromptTokenizer, ReasonerConfig
+from scope.reasoner import PromptTokenizer, ReasonerConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,11 @@ class PromptActor:
         self._index = AnchorIndex(self._task.bank.embedding_ad)
         self._stored = None if self._task.stored is None else StoredFeatures(self._task.stored)
         # Ray turns an error in a constructor into text and retries it: raise it with the block.
-        self._builder: PromptBuilder | PoolPromptBuilder | ScopeError
+        self._prompts: BankPrompts | ScopeError
         try:
-            self._builder = make_prompt_builder(self._task.config, self._task.bank.model_ids)
+            self._prompts = load_prompts(self._task.bank, self._task.config)
         except ScopeError as error:
-            self._builder = error
+            self._prompts = error
 
     def __call__(self, batch: Batch) -> Batch:
         """Return ``row``, ``column`` (index of the model) and ``prompt`` of each wanted cell.
@@ -50,16 +49,16 @@ class PromptActor:
         Sorted by prompt, so that prompts with a common prefix follow each other and the engine's
         prefix cache serves them.
         """
-        if isinstance(self._builder, ScopeError):
-            raise self._builder
+        if isinstance(self._prompts, ScopeError):
+            raise self._prompts
         wanted_qm = self._task.wanted_qm[batch["row"]]
         if "error" in batch:  # without a vector there are no nearest anchors
             wanted_qm = wanted_qm & (batch["error"] == "")[:, None]
         anchor_k_of = self._nearest(batch, np.flatnonzero(wanted_qm.any(axis=1)))
         queries = sorted(
-            (prompt, int(batch["row"][q]), m)
+            (self._prompts.build(str(batch["prompt"][q]), anchor_k, m), int(batch["row"][q]), m)
             for q, anchor_k in anchor_k_of.items()
-            for m, prompt in self._prompts(str(batch["prompt"][q]), anchor_k, wanted_qm[q])
+            for m in _first_columns(self._prompts, wanted_qm[q])
         )
         return {
             "row": np.array([row for _, row, _ in queries], dtype=np.int64),
@@ -86,35 +85,19 @@ class PromptActor:
             return self._stored.read(batch["row"][wanted])[0]
         return np.stack(list(batch["embedding"]))[wanted]
 
-    def _prompts(
-        self, question: str, anchor_k: IntArray, wanted_m: BoolArray
-    ) -> Iterator[tuple[int, str]]:
-        """Yield the first column and the text of each prompt of a question."""
-        bank, n = self._task.bank, self._task.config.n_examples
-        assert not isinstance(self._builder, ScopeError)
-        if isinstance(self._builder, PoolPromptBuilder):
-            pool_examples = nearest_pool_examples(bank, anchor_k, n)
-            yield 0, self._builder.build(bank.model_ids, pool_examples, question)
-            return
-        for m in np.flatnonzero(wanted_m).tolist():
-            examples = nearest_examples(bank, anchor_k, m, n)
-            yield m, self._builder.build(bank.models[m].id, examples, question)
 
-
-def make_prompt_builder(
-    config: ReasonerConfig, models: Sequence[str]
-) -> PromptBuilder | PoolPromptBuilder:
-    """Return the prompt builder of a reasoner for the models of a bank.
+def load_prompts(bank: Bank, config: ReasonerConfig) -> BankPrompts:
+    """Return the prompts of a reasoner about the models of a bank.
 
     Raises
     ------
     ConfigError
-        If its template or its tokenizer cannot be used, or the context has no room for a prompt
-        about the whole pool.
+        If its template or its tokenizer cannot be used, or the context has no room for a prompt.
     """
     tokens = PromptTokenizer.load(config.checkpoint, config.revision, config.trust_remote_code)
-    if config.form == "model":
-        return PromptBuilder.from_config(config, tokens)
-    builder = PoolPromptBuilder.from_config(config, tokens, len(models))
-    builder.check_room(models)
-    return builder
+    return BankPrompts(bank, config, tokens)
+
+
+def _first_columns(prompts: BankPrompts, wanted_m: BoolArray) -> list[int]:
+    """Return the first column of each prompt that the wanted models of a question take."""
+    return sorted({prompts.columns(m)[0] for m in np.flatnonzero(wanted_m).tolist()})

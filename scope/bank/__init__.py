@@ -1,7 +1,7 @@
 """The anchor bank: value, files, reference population, labelled questions and examples."""
 
 from scope.bank.bank import Bank, BankManifest, SecondEmbeddings, check_embedders
-from scope.bank.examples import example_outcome, nearest_examples, nearest_pool_examples
+from scope.bank.examples import example_outcome
 from scope.bank.forecast_choice import (
     CANDIDATES,
     Candidate,
@@ -10,6 +10,7 @@ from scope.bank.forecast_choice import (
 )
 from scope.bank.labelled import LabelledQuestions, StoredFeatures
 from scope.bank.lineage import LineageInput, LineageStep
+from scope.bank.prompts import BankPrompts
 from scope.bank.reference_population import ReferencePopulation, fit_alpha_scale
 from scope.bank.routing_gain import GainInterval, RoutingGain, SecondGain
 from scope.bank.store import (
@@ -26,6 +27,7 @@ __all__ = [
     "CANDIDATES",
     "Bank",
     "BankManifest",
+    "BankPrompts",
     "Candidate",
     "CandidateScore",
     "ForecastChoice",
@@ -45,8 +47,6 @@ __all__ = [
     "fit_alpha_scale",
     "is_bank",
     "load_bank",
-    "nearest_examples",
-    "nearest_pool_examples",
     "read_manifest",
     "save_bank",
     "verify_bank",

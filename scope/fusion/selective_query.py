@@ -6,7 +6,7 @@
     while not query.done:
         for model in query.start_next(n_free_slots):
             ...                             # start a query
-        query.record(model, answer)         # for each answer; None if the query failed
+        query.record({model: answer})       # for each answer; None if the query failed
         for model in query.cancellable:
             query.cancel(model)             # and stop the running query
     estimates = query.estimates()
@@ -15,7 +15,7 @@ The caller may stop at any time, such as at a deadline: `estimates` includes eve
 so far.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -67,6 +67,9 @@ class SelectiveQuery:
     models : sequence of ModelSpec
         Columns of `estimates` and of `blend`.
     rule : QueryRule, optional
+    one_query : bool
+        Whether one query is about all models: then only one is started, as soon as the answer about
+        any single model is worth the cost.
     """
 
     def __init__(
@@ -76,19 +79,23 @@ class SelectiveQuery:
         estimates: Estimates,
         models: Sequence[ModelSpec],
         rule: QueryRule | None = None,
+        *,
+        one_query: bool = False,
     ) -> None:
         self._policy = policy
         self._blend = blend
         self._anchors = estimates
         self._models = models
         self._rule = rule or QueryRule()
+        self._one_query = one_query
         low, high = blend.bounds(estimates, models)
         self._bounds = EstimateBounds(
             low.p_correct_qm[0], high.p_correct_qm[0], low.cost_usd_qm[0], high.cost_usd_qm[0]
         )
         self._answers = ReasonerPredictions(*np.full((2, *estimates.p_correct_qm.shape), np.nan))
         self._estimates = estimates
-        self._n_undetermined = int((self._bounds.undetermined_m & self._bounds.known_m).sum())
+        n_undetermined = int((self._bounds.undetermined_m & self._bounds.known_m).sum())
+        self._max_queries = min(n_undetermined, 1) if one_query else n_undetermined
         self._running: list[int] = []
         self._started: set[int] = set()
         self._update_candidates()
@@ -110,32 +117,36 @@ class SelectiveQuery:
 
     @property
     def n_avoided(self) -> int:
-        """Number of models never queried although an answer would change an estimate."""
-        return self._n_undetermined - len(self._started)
+        """Number of queries never started although an answer would change an estimate."""
+        return self._max_queries - len(self._started)
 
     def start_next(self, n: int) -> list[int]:
         """Return at most `n` more models to query, best first, and mark them as running."""
         chosen = [model for model in self._worthwhile.tolist() if model not in self._running]
+        if self._one_query:
+            n = min(n, 1 - len(self._started))
         chosen = chosen[: max(n, 0)]
         self._running += chosen
         self._started |= set(chosen)
         return chosen
 
-    def record(self, model: int, answer: ReasonerPrediction | None) -> None:
-        """Record an answer; None if the query failed, so that the anchors' estimates stay.
+    def record(self, answers: Mapping[int, ReasonerPrediction | None]) -> None:
+        """Record the answers of a query by model, also about models that were not started.
 
-        In either case the model is not queried again.
+        None if the query failed, so that the anchors' estimates stay. In either case these models
+        are not queried again.
         """
-        if model in self._running:
-            self._running.remove(model)
-        if answer is not None:
-            self._answers.p_yes_qm[0, model] = answer.p_yes
-            self._answers.tokens_qm[0, model] = answer.tokens
-            self._estimates = self._blend.apply(self._anchors, self._answers, self._models)
-        estimates = self._estimates
-        self._bounds = self._bounds.with_fixed(
-            model, estimates.p_correct_qm[0, model], estimates.cost_usd_qm[0, model]
-        )
+        self._running = [model for model in self._running if model not in answers]
+        for model, answer in answers.items():
+            if answer is not None:
+                self._answers.p_yes_qm[0, model] = answer.p_yes
+                self._answers.tokens_qm[0, model] = answer.tokens
+        estimates = self._blend.apply(self._anchors, self._answers, self._models)
+        for model in answers:
+            self._bounds = self._bounds.with_fixed(
+                model, estimates.p_correct_qm[0, model], estimates.cost_usd_qm[0, model]
+            )
+        self._estimates = estimates
         self._update_candidates()
 
     def cancel(self, model: int) -> None:

@@ -5,8 +5,7 @@ from scope.reasoner.answers import (
     ReasonerPrediction,
     ReasonerPredictions,
     average_predictions,
-    parse_pool_prediction,
-    parse_prediction,
+    parse_predictions,
     sampling_params,
 )
 from scope.reasoner.cpu_memory import MachineMemory, cpu_memory_kwargs
@@ -84,9 +83,8 @@ __all__ = [
     "cpu_memory_kwargs",
     "is_local_path",
     "n_engines_that_fit",
-    "parse_pool_prediction",
     "parse_pool_reply",
-    "parse_prediction",
+    "parse_predictions",
     "parse_reply",
     "pool_reply_grammar",
     "sampling_params",

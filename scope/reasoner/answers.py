@@ -145,6 +145,30 @@ def parse_pool_prediction(
     return _predictions(replies, token_ids, logprobs, yes_id, no_id, temperature)
 
 
+def parse_predictions(
+    text: str,
+    token_ids: Sequence[int],
+    logprobs: Sequence[Mapping[int, float]],
+    yes_id: int,
+    no_id: int,
+    *,
+    config: ReasonerConfig,
+    n_models: int,
+) -> list[ReasonerPrediction]:
+    """Return the predictions in a reply of either form, one for each model of its prompt.
+
+    The parameters are those of `parse_prediction`; `n_models` is the number of models that a prompt
+    of form ``pool`` is about.
+    """
+    reply = (text, token_ids, logprobs, yes_id, no_id)
+    reasoning, temperature = config.reasoning, config.temperature
+    if config.form == "pool":
+        return parse_pool_prediction(
+            *reply, n_models=n_models, reasoning=reasoning, temperature=temperature
+        )
+    return [parse_prediction(*reply, reasoning=reasoning, temperature=temperature)]
+
+
 def _predictions(
     replies: Sequence[ParsedReply],
     token_ids: Sequence[int],

@@ -8,14 +8,11 @@ import numpy as np
 import pytest
 from ray.serve.exceptions import BackPressureError
 
-from deployments.protocol.messages import Prediction, stack_estimates
 from deployments.protocol.remote_call import RemoteCall
 from deployments.replicas.reasoner import ReasonerArgs
 from scope.errors import ConfigError
-from scope.policy.policy import MinQuality
 from scope.pool import Resampling
-from scope.reasoner.answers import ReasonerPredictions
-from tests.deployments.engine import Engine, simulated_answer, taught
+from tests.deployments.engine import Engine, simulated_answer, taught, with_all_answers
 from tests.deployments.local import Site
 from tests.factories.banks import LARGE, MIDDLE, SMALL, two_kinds
 
@@ -136,38 +133,9 @@ def test_exact_decides_as_if_everybody_had_been_asked(site, engine, policy):
         plain = client.post("/v1/route", json={"prompts": prompts}).json()["decisions"]
 
     for prompt, decision, anchors in zip(prompts, got, plain, strict=True):
-        everyone = _everyone_asked(site, prompt, anchors)
-        assert decision["model"] == everyone(decision["settings"]), prompt
+        model, _ = with_all_answers(site.bank, prompt, anchors)
+        assert decision["model"] == model, prompt
     assert n_queried == sum(one["reasoning"]["n_queries"] for one in got) < 3 * len(prompts)
-
-
-def _everyone_asked(site, prompt, decision):
-    """A function of the policy's settings: the choice with an answer about every model."""
-    from scope.policy.policy import ExpectedValue, MaxCost
-    from scope.predictions import COLUMNS
-
-    rows = [[one[name] for name in COLUMNS] for one in decision["candidates"]]
-    value_em = np.array(rows, dtype=float).T
-    no_anchors = np.zeros(0)
-    estimates = stack_estimates([Prediction(value_em, no_anchors, no_anchors.astype(int))])
-    answers = [simulated_answer(prompt, model.id) for model in MODELS]
-    p_yes_qm, tokens_qm = np.array(answers).T[:, None, :]
-    blended = site.bank.reasoner.blend.apply(
-        estimates, ReasonerPredictions(p_yes_qm, tokens_qm), MODELS
-    )
-
-    def choice(settings):
-        if "min_quality" in settings:
-            policy = MinQuality(settings["min_quality"])
-        elif "max_cost_usd" in settings:
-            policy = MaxCost(settings["max_cost_usd"])
-        else:
-            trade_off = settings["trade_off"]
-            policy = ExpectedValue(np.inf if trade_off is None else trade_off)
-        (m,) = policy.choose(blended.p_correct_qm, blended.cost_usd_qm).model_q
-        return MODELS[m].id
-
-    return choice
 
 
 def test_what_was_answered_is_not_asked_again(site, engine):

@@ -49,28 +49,36 @@ def reasoner(checkpoint, tokens):
 
 @pytest.fixture
 def reply(tokens):
-    """A function that makes a reply with this probability of yes and this length."""
+    """A function that makes a reply with these probabilities of yes and lengths, a line each."""
 
-    def make(p_yes, length):
-        answer_id = tokens.yes_id if p_yes >= 0.5 else tokens.no_id
-        logprobs = {tokens.yes_id: math.log(p_yes), tokens.no_id: math.log(1 - p_yes)}
-        word = "yes" if p_yes >= 0.5 else "no"
-        text = f" {length}, correct: {word}}}"
-        return Continuation(text, [0, answer_id], [{0: 0.0}, logprobs])
+    def make(*answers):
+        lines, token_ids, logprobs = [], [], []
+        for number, (p_yes, length) in enumerate(answers, 1):
+            begin = f"\n{number}: {{len:" if number > 1 else ""
+            lines.append(f"{begin} {length}, correct: {'yes' if p_yes >= 0.5 else 'no'}}}")
+            token_ids += [0, tokens.yes_id if p_yes >= 0.5 else tokens.no_id]
+            there = {tokens.yes_id: math.log(p_yes), tokens.no_id: math.log(1 - p_yes)}
+            logprobs += [{0: 0.0}, there]
+        return Continuation("".join(lines), token_ids, logprobs)
 
     return make
 
 
-def query(reasoner, text="What is 2+2?", m=0, near=NEAR):
-    """The reasoner's prediction."""
+def query_all(reasoner, text="What is 2+2?", m=0, near=NEAR):
+    """What a query about a model answers."""
     return asyncio.run(reasoner.query(text, near, m, timeout_s=1.0, slow_call_s=1.0))
+
+
+def query(reasoner, text="What is 2+2?", m=0, near=NEAR):
+    """The reasoner's prediction for one model."""
+    return query_all(reasoner, text, m, near)[m]
 
 
 def test_a_reply_is_parsed(reasoner, reply):
     """
     Into probability and length.
     """
-    site, _ = reasoner([reply(0.8, 312)])
+    site, _ = reasoner([reply((0.8, 312))])
 
     prediction = query(site)
 
@@ -81,7 +89,7 @@ def test_the_prompt_holds_the_model_and_its_examples(reasoner, reply):
     """
     The nearest five anchors with the model's outcomes on them, and the question.
     """
-    site, engine = reasoner([reply(0.8, 312)])
+    site, engine = reasoner([reply((0.8, 312))])
     query(site, "What is 2+2?")
 
     ((prompt, sampling),) = engine.requests
@@ -100,7 +108,7 @@ def test_an_anchor_the_model_was_not_run_on_is_no_example(reasoner, reply):
     bank = two_kinds()
     correct_am = bank.outcomes.correct_am.copy()
     correct_am[:4, 0] = np.nan
-    site, engine = reasoner([reply(0.8, 312)], bank=with_correct(bank, correct_am))
+    site, engine = reasoner([reply((0.8, 312))], bank=with_correct(bank, correct_am))
     query(site)
 
     prompt = engine.requests[0].prompt
@@ -112,7 +120,7 @@ def test_samples_are_averaged(reasoner, reply):
     """
     They are samples of one prompt in one request.
     """
-    replies = [reply(0.5, 100), reply(0.5, 300)]
+    replies = [reply((0.5, 100)), reply((0.5, 300))]
     site, engine = reasoner(replies, samples=2, temperature=1.0)
 
     prediction = query(site)
@@ -125,10 +133,10 @@ def test_a_prediction_is_cached(reasoner, reply):
     """
     By question and model.
     """
-    site, _ = reasoner([reply(0.8, 312)])
+    site, _ = reasoner([reply((0.8, 312))])
     prediction = query(site)
 
-    assert site.cached("What is 2+2?", 0) == prediction
+    assert site.cached("What is 2+2?", 0) == {0: prediction}
     assert site.cached("What is 2+2?", 1) is None
     assert site.cached("What is 2+3?", 0) is None
 
@@ -137,12 +145,12 @@ def test_the_cache_has_a_limit(reasoner, reply):
     """
     The oldest prediction is dropped.
     """
-    site, _ = reasoner([reply(0.8, 1)], [reply(0.8, 2)], max_cached=1)
+    site, _ = reasoner([reply((0.8, 1))], [reply((0.8, 2))], max_cached=1)
     query(site, "first")
     query(site, "second")
 
     assert site.cached("first", 0) is None
-    assert site.cached("second", 0).tokens == 2
+    assert site.cached("second", 0)[0].tokens == 2
 
 
 def test_a_failure_is_not_cached(reasoner):
@@ -214,11 +222,106 @@ def test_a_bank_of_another_reasoner_is_refused(checkpoint):
         check_reasoner(args, taught(two_kinds(), other))
 
 
-def test_one_prompt_for_the_pool_is_refused(checkpoint):
+def test_a_bank_of_the_other_form_of_prompt_is_refused(checkpoint):
     """
-    The endpoint queries single models, where a prediction could change the decision.
+    The answers to one prompt about a pool have a weight of their own.
     """
     args = ReasonerArgs(checkpoint=str(checkpoint), form="pool")
+    other = ReasonerArgs(checkpoint=str(checkpoint))
 
-    with pytest.raises(ConfigError, match=r"reasoner\.form is 'pool', which scope bank fit and"):
-        check_reasoner(args, taught(two_kinds(), args))
+    assert check_reasoner(args, taught(two_kinds(), args)) is None
+    with pytest.raises(ConfigError, match=r"they differ in (template \(.*\), )?form \(.*\);"):
+        check_reasoner(args, taught(two_kinds(), other))
+
+
+def test_a_context_without_room_for_all_lines_is_refused(checkpoint):
+    """
+    A reply takes up to 32 tokens for each further model.
+    """
+    fields = {"checkpoint": str(checkpoint), "max_context_tokens": 80}
+    alone, pool = ReasonerArgs(**fields), ReasonerArgs(**fields, form="pool")
+
+    assert check_reasoner(alone, taught(two_kinds(), alone)) is None
+    with pytest.raises(ConfigError, match=r"a reply about 2 models with .* may take 80"):
+        check_reasoner(pool, taught(two_kinds(), pool))
+
+
+def test_one_prompt_is_about_the_whole_pool(reasoner, reply):
+    """
+    It has the question and five anchors once, and every model in the order of the bank; each model
+    has the probability of its line.
+    """
+    site, engine = reasoner([reply((0.8, 312), (0.1, 45))], form="pool")
+
+    answers = query_all(site, m=1)
+
+    assert list(site.answered_with(1)) == [0, 1]
+    assert [answers[m].p_yes for m in (0, 1)] == [pytest.approx(0.8), pytest.approx(0.1)]
+    assert [answers[m].tokens for m in (0, 1)] == [312, 45]
+    ((prompt, sampling),) = engine.requests
+    assert prompt.index("Model 1: small\n") < prompt.index("Model 2: large\n")
+    assert prompt.count("## Example ") == 5
+    assert prompt.count("What is 2+2?") == 1
+    assert prompt.endswith("Predicted Performance:\n1: {len:")
+    assert sampling["max_tokens"] == 48 + 32
+
+
+def test_samples_about_a_pool_are_averaged_by_model(reasoner, reply):
+    """
+    Line by line.
+    """
+    replies = [reply((0.5, 100), (0.5, 10)), reply((0.5, 300), (0.5, 30))]
+    site, _ = reasoner(replies, samples=2, temperature=1.0, form="pool")
+
+    answers = query_all(site)
+
+    assert [answers[m].tokens for m in (0, 1)] == [200, 20]
+
+
+def test_answers_about_a_pool_are_cached_by_question(reasoner, reply):
+    """
+    Whichever model could change the decision; the limit counts predictions.
+    """
+    replies = [[reply((0.8, n), (0.1, n))] for n in range(3)]
+    site, _ = reasoner(*replies, form="pool", max_cached=4)
+    answers = [query_all(site, text) for text in ("first", "second", "third")]
+
+    assert site.cached("first", 0) is None
+    assert site.cached("second", 0) == site.cached("second", 1) == answers[1]
+    assert site.cached("third", 1) == answers[2]
+
+
+def test_the_cache_keeps_one_question_about_a_pool_at_least(reasoner, reply):
+    """
+    Also where it may hold fewer predictions than there are models.
+    """
+    site, _ = reasoner([reply((0.8, 1), (0.1, 1))], form="pool", max_cached=1)
+
+    answers = query_all(site)
+
+    assert site.cached("What is 2+2?", 0) == answers
+
+
+def test_a_line_that_is_missing_is_unknown_and_the_others_count(reasoner, reply):
+    """
+    As offline; the answers are not cached, so that the next request queries again.
+    """
+    site, _ = reasoner([reply((0.8, 312))], form="pool")
+
+    answers = query_all(site)
+
+    assert answers[0].tokens == 312
+    assert math.isnan(answers[1].p_yes)
+    assert site.cached("What is 2+2?", 0) is None
+
+
+def test_a_prompt_about_a_pool_costs_more_than_one_and_less_than_all(reasoner):
+    """
+    Question and anchors count once.
+    """
+    text = "Why? " * 400
+    alone, _ = reasoner()
+    pool, _ = reasoner(form="pool")
+
+    one_query, all_models = (site.estimate_tokens(text, NEAR, 0) for site in (alone, pool))
+    assert one_query < all_models < 2 * one_query

@@ -40,8 +40,9 @@ def question(p_m):
 class Engine:
     """An engine with fixed predictions, each after some iterations of the event loop."""
 
-    def __init__(self, p_yes_m, n_iterations_m=(0,) * N, failing=()):
+    def __init__(self, p_yes_m, n_iterations_m=(0,) * N, failing=(), *, answers_all=False):
         self.p_yes_m, self.n_iterations_m, self.failing = p_yes_m, n_iterations_m, failing
+        self.answers_all = answers_all
         self.queries, self.in_flight, self.max_in_flight = [], 0, 0
 
     async def query(self, m, timeout_s):
@@ -53,15 +54,32 @@ class Engine:
                 await asyncio.sleep(0)
             if m in self.failing:
                 raise RemoteCallError("engine", self.failing[m])
-            return ReasonerPrediction(self.p_yes_m[m], 100.0)
+            answered = range(N) if self.answers_all else [m]
+            return {m: ReasonerPrediction(self.p_yes_m[m], 100.0) for m in answered}
         finally:
             self.in_flight -= 1
 
 
+def query_of(engine, policy, p_m, *, known=None, mode="exact"):
+    """The queries of one question, of which all models are eligible."""
+    selective_query = SelectiveQuery(
+        policy, BLEND, question(p_m), MODELS, QueryRule(mode), one_query=engine.answers_all
+    )
+    known = known or {}
+
+    def cached(m):
+        answered = answered_with(m)
+        return {m: known[m] for m in answered} if known.keys() >= set(answered) else None
+
+    def answered_with(m):
+        return range(N) if engine.answers_all else [m]
+
+    return QuestionQuery(selective_query, range(N), cached, engine.query, answered_with)
+
+
 def run_query(engine, policy, p_m, *, max_concurrency=1, timeout_s=60.0, known=None, mode="exact"):
     """Query about one question; returns its state and the model that the policy chooses."""
-    selective_query = SelectiveQuery(policy, BLEND, question(p_m), MODELS, QueryRule(mode))
-    query = QuestionQuery(selective_query, (known or {}).get, engine.query)
+    query = query_of(engine, policy, p_m, known=known, mode=mode)
 
     async def run():
         await QueryScheduler([query], max_concurrency=max_concurrency, timeout_s=timeout_s).run()
@@ -173,14 +191,7 @@ def test_questions_take_turns():
     The first one does not use all concurrent calls.
     """
     engines = [Engine([0.5] * N, (50,) * N) for _ in range(3)]
-    queries = [
-        QuestionQuery(
-            SelectiveQuery(ExpectedValue(0.0), BLEND, question([0.5] * N), MODELS),
-            {}.get,
-            engine.query,
-        )
-        for engine in engines
-    ]
+    queries = [query_of(engine, ExpectedValue(0.0), [0.5] * N) for engine in engines]
 
     async def begin():
         task = asyncio.ensure_future(QueryScheduler(queries, max_concurrency=6, timeout_s=60).run())
@@ -191,3 +202,93 @@ def test_questions_take_turns():
         return in_flight
 
     assert asyncio.run(begin()) == [2, 2, 2]
+
+
+@given(policies, lists, lists)
+def test_one_call_answers_about_all_models(policy, p_m, p_yes_m):
+    """
+    There is none where no answer could change the decision, which is that of all answers.
+    """
+    engine = Engine(p_yes_m, answers_all=True)
+    query, m = run_query(engine, policy, p_m, max_concurrency=N)
+
+    all_answers = {m: ReasonerPrediction(p, 100.0) for m, p in enumerate(p_yes_m)}
+    single = run_query(Engine(p_yes_m), policy, p_m)[0]
+    assert m == chosen(policy, p_m, all_answers)
+    assert query.n_queries == len(engine.queries) == min(1, single.n_queries)
+    assert query.predictions == (all_answers if engine.queries else {})
+    assert query.n_queries + query.selective_query.n_avoided == 1
+    assert (query.cancelled, query.incomplete_reason, query.failed) == (0, None, [])
+
+
+@pytest.mark.parametrize("kind", ["down", "full", "late", "broken"])
+def test_a_call_about_all_models_that_fails_is_not_made_again(kind):
+    """
+    About none of them: the anchors decide.
+    """
+    engine = Engine([0.9] * N, failing=dict.fromkeys(range(N), kind), answers_all=True)
+    query, m = run_query(engine, ExpectedValue(0.0), [0.5] * N, max_concurrency=N)
+
+    assert m == chosen(ExpectedValue(0.0), [0.5] * N, {})
+    assert (query.n_queries, query.failed) == (1, [f"engine {kind}"])
+    assert (query.predictions, query.incomplete_reason) == ({}, None)
+
+
+@given(policies, lists, lists)
+def test_known_answers_about_all_models_need_no_call(policy, p_m, p_yes_m):
+    """
+    They take part where the call would have been made, so that a cache changes no decision.
+    """
+    engine = Engine(p_yes_m, failing=dict.fromkeys(range(N), "down"), answers_all=True)
+    known = {m: ReasonerPrediction(p, 100.0) for m, p in enumerate(p_yes_m)}
+    query, m = run_query(engine, policy, p_m, known=known)
+
+    assert m == chosen(policy, p_m, known)
+    assert engine.queries == []
+    called = run_query(Engine(p_yes_m, answers_all=True), policy, p_m)[0]
+    assert query.predictions == called.predictions
+
+
+def test_answers_about_some_models_do_not_replace_the_call():
+    """
+    A line depends on the lines before it: all are of one reply.
+    """
+    engine = Engine([0.9] * N, answers_all=True)
+    query, _ = run_query(
+        engine, ExpectedValue(0.0), [0.5] * N, known={0: ReasonerPrediction(0.1, 100.0)}
+    )
+
+    assert len(engine.queries) == 1
+    assert query.predictions[0].p_yes == 0.9
+
+
+def test_calls_about_all_models_share_the_limit():
+    """
+    One for each question, two at a time.
+    """
+    engine = Engine([0.5] * N, (5,) * N, answers_all=True)
+    queries = [query_of(engine, ExpectedValue(0.0), [0.5] * N) for _ in range(7)]
+
+    asyncio.run(QueryScheduler(queries, max_concurrency=2, timeout_s=60).run())
+
+    assert len(engine.queries) == 7
+    assert engine.max_in_flight == 2
+
+
+def test_at_the_deadline_a_call_about_all_models_is_not_started():
+    """
+    A question that had no turn says so.
+    """
+
+    class Slow(Engine):
+        async def query(self, m, timeout_s):
+            await asyncio.sleep(0.05)
+            return await super().query(m, timeout_s)
+
+    engine = Slow([0.5] * N, answers_all=True)
+    queries = [query_of(engine, ExpectedValue(0.0), [0.5] * N) for _ in range(2)]
+
+    asyncio.run(QueryScheduler(queries, max_concurrency=1, timeout_s=0.04).run())
+
+    assert [query.incomplete_reason for query in queries] == [None, "engine late"]
+    assert [len(query.predictions) for query in queries] == [N, 0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.finetune.rendering import RowRenderer, check_labels, label, rows_table
-from scope.bank import nearest_examples, nearest_pool_examples
+from scope.bank.examples import nearest_examples, nearest_pool_examples
 from scope.errors import ConfigError
 from scope.reasoner import (
     FORCED_POOL_PREFIX,

@@ -16,11 +16,12 @@ MODELS = pool(1.0, 2.0, 4.0)
 TOKENS = [[1_000.0] * 3]
 
 
-def query_of(policy, p, *, rule=None, models=MODELS, **blend):
+def query_of(policy, p, *, rule=None, models=MODELS, one_query=False, **blend):
     """One question; an answer changes log odds by at most one."""
     settings = {"low": -1.0, "high": 1.0, **blend}
     before = estimates_of([p], [[1_000.0] * len(p)], models)
-    return SelectiveQuery(policy, blend_of(len(p), **settings), before, models, rule)
+    blended = blend_of(len(p), **settings)
+    return SelectiveQuery(policy, blended, before, models, rule, one_query=one_query)
 
 
 def query_in_turn(query, p_yes, tokens=None):
@@ -29,9 +30,8 @@ def query_in_turn(query, p_yes, tokens=None):
     while not query.done:
         (model,) = query.start_next(1)
         order.append(model)
-        query.record(
-            model, ReasonerPrediction(p_yes[model], NAN if tokens is None else tokens[model])
-        )
+        answer = ReasonerPrediction(p_yes[model], NAN if tokens is None else tokens[model])
+        query.record({model: answer})
     return order
 
 
@@ -131,7 +131,7 @@ def test_at_most_n_queries_start():
 
     assert query.start_next(2) == [0, 1]
     assert query.start_next(0) == []
-    query.record(0, ReasonerPrediction(0.5, NAN))
+    query.record({0: ReasonerPrediction(0.5, NAN)})
     assert query.start_next(1) == [2]
     assert not query.done
 
@@ -143,7 +143,7 @@ def test_an_unnecessary_query_is_cancellable_and_counts_as_started():
     query = query_of(ExpectedValue(0.0), [0.8, 0.6, 0.2])
     assert query.start_next(2) == [0, 1]
 
-    query.record(0, ReasonerPrediction(0.99, NAN))
+    query.record({0: ReasonerPrediction(0.99, NAN)})
 
     assert query.cancellable == (1,)
     assert query.done
@@ -158,10 +158,10 @@ def test_an_answer_after_the_cancellation_still_counts():
     """
     query = query_of(ExpectedValue(0.0), [0.8, 0.6, 0.2])
     query.start_next(2)
-    query.record(0, ReasonerPrediction(0.99, NAN))
+    query.record({0: ReasonerPrediction(0.99, NAN)})
     query.cancel(1)
 
-    query.record(1, ReasonerPrediction(0.99, NAN))
+    query.record({1: ReasonerPrediction(0.99, NAN)})
 
     np.testing.assert_allclose(query.estimates().p_correct_qm[0, 1], 1.5 * np.e / (1 + 1.5 * np.e))
 
@@ -173,10 +173,69 @@ def test_after_a_failed_query_the_estimates_of_the_anchors_stay():
     query = query_of(ExpectedValue(0.0), [0.5, 0.5, 0.1])
     assert query.start_next(1) == [0]
 
-    query.record(0, None)
+    query.record({0: None})
 
     assert query_in_turn(query, [NAN, 0.4, NAN]) == [1]
     np.testing.assert_array_equal(query.estimates().p_correct_qm[0, [0, 2]], [0.5, 0.1])
+
+
+def test_one_query_can_be_about_all_models():
+    """
+    It is the only one; its answers are recorded together, also where no query was needed.
+    """
+    query = query_of(ExpectedValue(0.0), [0.6, 0.6, 0.1], one_query=True)
+
+    assert query.start_next(3) == [0]
+    assert query.start_next(3) == []
+    assert not query.done
+    query.record({m: ReasonerPrediction(p, NAN) for m, p in enumerate([0.3, 0.5, 0.4])})
+
+    assert query.done
+    assert (query.n_started, query.n_avoided) == (1, 0)
+    odds = np.array([1.5, 1.5, 1 / 9]) * np.array([3 / 7, 1.0, 2 / 3])
+    np.testing.assert_allclose(query.estimates().p_correct_qm[0], odds / (1 + odds))
+
+
+@pytest.mark.parametrize(
+    ("policy", "blend", "n_avoided"),
+    [
+        pytest.param(ExpectedValue(INF), {}, 1, id="no answer could change the decision"),
+        pytest.param(ExpectedValue(0.0), {"weight": 0.0}, 0, id="no answer changes anything"),
+    ],
+)
+def test_one_query_about_all_models_is_avoided(policy, blend, n_avoided):
+    """
+    It counts as one, however many models there are.
+    """
+    query = query_of(policy, [0.5, 0.5, 0.5], one_query=True, **blend)
+
+    assert query.done
+    assert (query.n_started, query.n_avoided) == (0, n_avoided)
+
+
+def test_one_query_that_fails_ends_it():
+    """
+    About all models the estimates of the anchors stay.
+    """
+    query = query_of(ExpectedValue(0.0), [0.5, 0.5, 0.5], one_query=True)
+    query.start_next(1)
+
+    query.record(dict.fromkeys(range(3)))
+
+    assert query.done
+    assert query.start_next(3) == []
+    np.testing.assert_array_equal(query.estimates().p_correct_qm[0], [0.5] * 3)
+
+
+def test_one_query_must_be_worth_its_cost():
+    """
+    Of the answer about a single model, which is worth no more than all of them.
+    """
+    p = [0.5, 0.5, 0.5]
+    for query_cost_usd, started in ((1.0, []), (1e-5, [0])):
+        rule = QueryRule("expected", query_cost_usd)
+        query = query_of(ExpectedValue(10.0), p, rule=rule, one_query=True)
+        assert query.start_next(1) == started
 
 
 @pytest.mark.parametrize("query_cost_usd", [-1.0, NAN, INF])
@@ -225,7 +284,7 @@ def run(query, answers, random, failing=frozenset(), running=()):
         running += query.start_next(random.randint(1, 3) - len(running))
         model = running.pop(random.randrange(len(running)))
         answer = ReasonerPrediction(answers.p_yes_qm[0, model], answers.tokens_qm[0, model])
-        query.record(model, None if model in failing else answer)
+        query.record({model: None if model in failing else answer})
         for other in query.cancellable:
             if random.random() < 0.8:
                 query.cancel(other)
