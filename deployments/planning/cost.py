@@ -93,7 +93,10 @@ UNKNOWN_PRICES = ComputePrices()
 
 
 class OfflineScoring(StrictModel):
-    """A set of questions that the reasoner is queried about, one query for each model."""
+    """A set of questions that the reasoner is queried about, one query for each model.
+
+    One prompt for a whole pool is one query: ``models`` is then 1.
+    """
 
     questions: int = Field(ge=1)
     models: int = Field(ge=1)
