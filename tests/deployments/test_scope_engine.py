@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,29 +17,23 @@ from ray import serve
 
 from deployments.replicas.engine import engine_call, engine_kwargs
 from deployments.replicas.reasoner import Continuation, EngineRequest, ReasonerArgs
-from scope.bank.store import save_bank
-from scope.config import AnchorConfig
-from scope.embedding.encoder import Encoder
-from scope.embedding.text_features import text_features
-from scope.predictor.reference_population import predict_reference_population
 from scope.reasoner.answers import parse_prediction, sampling_params
 from scope.reasoner.prompt import PromptBuilder
 from scope.reasoner.template import Example, Template
 from scope.reasoner.tokenizer import PromptTokenizer
-from scope.routing.prediction_store import load_predictions
-from scope.routing.route import Objective
-from scope.routing.route import route as offline_route
-from tests.deployments.engine import taught
+from tests.deployments.reasoned import (
+    STARTED_S,
+    decide_as_offline,
+    deploy_reasoned,
+    predict_offline,
+    route,
+    save_reasoned_bank,
+)
 from tests.deployments.serving import figures
-from tests.factories.banks import LARGE, MIDDLE, SMALL, two_kinds
 from tests.factories.checkpoints import needs_vllm
-from tests.pipelines.runs import ROOT, finish
+from tests.pipelines.runs import ROOT
 
 pytestmark = [pytest.mark.vllm, needs_vllm]
-
-STARTED_S = 400.0
-MODELS = (SMALL, MIDDLE, LARGE)
-EXACT = {"mode": "exact", "deadline_ms": 20_000, "max_concurrency": 4}
 
 
 @pytest.fixture(scope="session")
@@ -63,35 +57,14 @@ def args(checkpoint):
 
 @pytest.fixture(scope="module")
 def bank(args, tmp_path_factory):
-    """A bank of sixty short questions, embedded in earnest."""
-    bank = taught(two_kinds(models=MODELS), args)
-    encoder = Encoder()
-    bank = replace(
-        bank,
-        embedding_ad=encoder.encode(bank.prompts),
-        features_af=text_features(bank.prompts),
-        embedder=encoder.spec,
-    )
-    bank = replace(bank, reference=predict_reference_population(bank, AnchorConfig()))
-    folder = tmp_path_factory.mktemp("reasoned") / "bank"
-    save_bank(bank, folder, created_at="2026-01-01T00:00:00+00:00", sources=())
-    return folder
+    """Folder of a bank that is fitted for it."""
+    return save_reasoned_bank(args, tmp_path_factory.mktemp("reasoned") / "bank")
 
 
 @pytest.fixture(scope="module")
 def deploy(served, args, bank):
     """Deploy the application with an engine, under these settings of reasoning."""
-
-    def deploy(**reasoning):
-        settings = {"policy": {"alpha": 1.0}, "reasoning": EXACT | reasoning}
-        served.deploy(
-            args={"bank": str(bank), "reasoner": args.model_dump(mode="json")},
-            timeout_s=STARTED_S,
-            Router={"user_config": settings},
-            ScopeEngine={"health_check_period_s": 2},
-        )
-
-    return deploy
+    return partial(deploy_reasoned, served, args, bank)
 
 
 @pytest.fixture(scope="module")
@@ -101,13 +74,6 @@ def reasoned(served, deploy):
     deploy()
     figures.info("with an engine it is up after %.0f s", time.monotonic() - began_at)
     return served
-
-
-def route(served, *prompts, **wish):
-    """Decisions on prompts."""
-    got = served.http.post("/v1/route", json={"prompts": prompts, "scope": wish})
-    assert got.status_code == 200, got.text
-    return got.json()["decisions"]
 
 
 def complete(run, *wanted):
@@ -256,25 +222,10 @@ def test_it_decides_as_the_offline_job_does(reasoned, bank, args, tmp_path):
     Offline queries every model, the endpoint only those that matter: the same choices.
     """
     prompts = [f"What is the {'law' if n % 2 else 'maths'} of parity {n}?" for n in range(24)]
-    rows = [json.dumps({"id": f"q{n:02}", "prompt": text}) for n, text in enumerate(prompts)]
-    (tmp_path / "questions.jsonl").write_text("\n".join(rows))
-    engine = args.engine.model_dump(mode="json")
-    (tmp_path / "settings.yaml").write_text(json.dumps({"engine": engine}))
-    inputs = ["--bank", bank, "--query-file", tmp_path / "questions.jsonl"]
-    inputs += ["--predictor", "scope", "--config", tmp_path / "settings.yaml"]
-    finish(inputs, tmp_path / "out", RAY_ADDRESS="local")
-    predicted = load_predictions(tmp_path / "out")
-    p_qm = predicted.predictions.estimates.p_correct_qm
+    predicted = predict_offline(bank, args, prompts, tmp_path)
 
-    n_answers = 0
-    for alpha in (0.3, 0.7, 1.0):
-        routing = offline_route(predicted, Objective(alpha=alpha))
-        wanted = [routing.predictions.models[m] for m in routing.choices.model_q]
-        decisions = route(reasoned, *prompts, alpha=alpha)
-        assert [one["model"] for one in decisions] == wanted
-        for decision, p_m in zip(decisions, p_qm, strict=True):
-            here_m = np.array([one["p_correct"] for one in decision["candidates"]])
-            n_answers += int(np.sum(np.abs(here_m - p_m) < 1e-3))
+    n_answers = decide_as_offline(reasoned, predicted, prompts, (0.3, 0.7, 1.0))
+
     assert n_answers > len(prompts)
 
 
