@@ -248,7 +248,7 @@ def build_app(args: AppConfig) -> Application:
     """Return the graph; ``import_path`` in serve_config.yaml names this function."""
     manifest = verify_bank(Path(args.bank))
     spec = manifest.embedder
-    embedder = EmbedderReplica.bind(spec.name, spec.revision, args.encoder_backend)
+    embedder = EmbedderReplica.bind(spec.name, spec.revision, args.encoder_backend, spec.layer)
     engine = None
     if args.reasoner is not None:
         check_reasoner(args.reasoner, load_bank(Path(args.bank)))
@@ -283,7 +283,7 @@ def _second_embedder(manifest: BankManifest) -> Application | None:
         max_queued_requests=256,
         autoscaling_config=SECOND_EMBEDDER_SCALING,
     )
-    return second.bind(spec.name, spec.revision, None, spec.layer)
+    return second.bind(spec.name, spec.revision, None, spec.layer, has_features=False)
 
 
 def _nodes() -> list[dict[str, float]]:

@@ -157,6 +157,7 @@ class EmbeddedTexts(NamedTuple):
     embedding_qd: Float32Array
     """NaN where a text could not be embedded."""
     features_qf: FloatArray
+    """Of shape (n_texts, 0) from a second embedder: those of the first are used."""
     errors: list[str]
     """One for each text; empty where it was embedded."""
     embedder: EmbedderSpec

@@ -35,6 +35,8 @@ class Embedder:
         What computes the vectors; None as in `Encoder`.
     layer : int, optional
         As in the bank's `EmbedderSpec`.
+    has_features : bool, default=True
+        Compute the features of the texts, too; those of the first embedder are enough.
     """
 
     def __init__(
@@ -43,8 +45,11 @@ class Embedder:
         revision: str | None,
         backend: Backend | None = None,
         layer: int | None = None,
+        *,
+        has_features: bool = True,
     ) -> None:
         self._encoder = Encoder(name, revision=revision, backend=backend, layer=layer)
+        self._has_features = has_features
         self._began_at: float | None = None
         self._lock = threading.Lock()
 
@@ -57,7 +62,7 @@ class Embedder:
                 embedding_qd, errors = self._encoder.encode_with_errors(texts)
             finally:
                 self._began_at = None
-        features_qf = text_features(texts)
+        features_qf = text_features(texts) if self._has_features else np.empty((len(texts), 0))
         ends = np.cumsum([len(call) for call in calls])
         spans = [slice(end - len(call), end) for end, call in zip(ends, calls, strict=True)]
         spec = self._encoder.spec

@@ -28,6 +28,19 @@ def test_each_call_gets_its_own_vectors_back(minilm):
     assert first.errors == ["", ""]
 
 
+def test_a_second_embedder_counts_no_features(checkpoint):
+    """
+    Those of the first are used; its vectors are of its layer.
+    """
+    second = Embedder(str(checkpoint), None, layer=1, has_features=False)
+
+    (call,) = second.embed([["a prime", "a law"]])
+
+    assert call.features_qf.shape == (2, 0)
+    assert call.embedding_qd.shape[0] == 2
+    assert call.embedder.layer == 1
+
+
 def test_vectors_name_their_embedder(minilm):
     """
     So that a Router of another bank refuses them.
