@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.banks import CACHE, NAMES, data_folder
+from pipelines.bank import DEFAULT_ENCODER, NamedEncoder
 from pipelines.bank.build import BankInputs, build_bank
 from pipelines.bank.files import save_bank_now
 from pipelines.bank.findings import with_findings
 from pipelines.bank.second_encoder import with_second_encoder
 from scope.arrays import FloatArray
 from scope.bank import Bank, load_bank
-from scope.embedding import MINILM
 from scope.evaluation import (
     EvaluationSet,
     LambdaSweep,
@@ -50,8 +50,7 @@ def _questions(data: Path, name: str, split: str, model: str) -> Bank:
             data / f"{name}_prices.json",
             split=split,
             keep_prompts=False,
-            embedder=MINILM,
-            second_embedder=model,
+            encoders=(DEFAULT_ENCODER, NamedEncoder.parse(model)),
         )
         build_bank(inputs, path)
     return load_bank(path)

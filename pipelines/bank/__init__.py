@@ -2,13 +2,17 @@
 
 from pipelines.bank.files import InputKind, check_new, load_bank_for_pool, save_bank_now
 from pipelines.bank.findings import with_findings
-from pipelines.bank.second_encoder import with_second_encoder
+from pipelines.bank.named_encoder import DEFAULT_ENCODER, NamedEncoder
+from pipelines.bank.second_encoder import with_findings_of_both, with_second_encoder
 
 __all__ = [
+    "DEFAULT_ENCODER",
     "InputKind",
+    "NamedEncoder",
     "check_new",
     "load_bank_for_pool",
     "save_bank_now",
     "with_findings",
+    "with_findings_of_both",
     "with_second_encoder",
 ]

@@ -1,5 +1,6 @@
 """Build a bank from questions, outcomes and prices."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from pipelines.bank.files import InputKind, check_new, save_bank_now
+from pipelines.bank.named_encoder import DEFAULT_ENCODER, NamedEncoder
 from pipelines.config import JobConfig
 from pipelines.embedding.cached import embed_texts
 from pipelines.embedding.encoder_actor import EncoderSpec
@@ -16,7 +18,7 @@ from scope.arrays import Float32Array
 from scope.bank import Bank, BankManifest, SecondEmbeddings
 from scope.columns import CATEGORY
 from scope.config import AnchorConfig
-from scope.embedding import MINILM, EmbedderSpec, resolve_model, split_layer, text_features
+from scope.embedding import EmbedderSpec, resolve_model, text_features
 from scope.errors import BankError
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.pool import ModelSpec
@@ -42,11 +44,8 @@ class BankInputs:
     fact: str = CATEGORY
     """Field of the questions that holds their categories."""
     keep_prompts: bool = True
-    embedder: str = MINILM
-    revision: str | None = None
-    second_embedder: str | None = None
-    """A further encoder of the bank: a name, or ``NAME#LAYER`` of a causal language model."""
-    second_revision: str | None = None
+    encoders: tuple[NamedEncoder, ...] = (DEFAULT_ENCODER,)
+    """The first and, if there is one, the second."""
     sources: tuple[str, ...] = ()
     config: JobConfig = field(default_factory=JobConfig)
     cache: Path | None = None
@@ -90,15 +89,10 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
     outcomes = Outcomes.from_table(rows, questions.ids, names, str(inputs.outcomes))
     if np.isnan(outcomes.correct_am).all():
         raise BankError(f"{inputs.outcomes} has no outcome for any question of {inputs.questions}")
-    encoder = _encoder(inputs.embedder, inputs.revision, inputs)
-    second = inputs.second_embedder and _encoder(
-        inputs.second_embedder, inputs.second_revision, inputs
-    )
+    encoders = [each.spec(inputs.config.encoder, inputs.cache) for each in inputs.encoders]
     anchors = inputs.config.anchors or AnchorConfig()
-    bank = assemble_bank(questions, outcomes, models, encoder, anchors, stages)
+    bank = assemble_bank(questions, outcomes, models, encoders, anchors, stages)
     bank = replace(bank, fact=inputs.fact)
-    if second:
-        bank = replace(bank, second=_embed_second(questions.prompts, second, stages))
     if not inputs.keep_prompts:
         bank = replace(bank, prompts=None, gold_answers=(None,) * len(questions))
     stages.begin("writing")
@@ -114,11 +108,6 @@ def build_bank(inputs: BankInputs, output: Path, stages: Stages | None = None) -
         command=inputs.command,
         inputs=used,
     )
-
-
-def _encoder(embedder: str, revision: str | None, inputs: BankInputs) -> EncoderSpec:
-    name, layer = split_layer(embedder)
-    return EncoderSpec(name, revision, inputs.config.encoder, inputs.cache, layer=layer)
 
 
 def _embed_second(
@@ -145,7 +134,7 @@ def assemble_bank(
     questions: Questions,
     outcomes: Outcomes,
     models: tuple[ModelSpec, ...],
-    encoder: EncoderSpec,
+    encoders: Sequence[EncoderSpec],
     anchors: AnchorConfig,
     stages: Stages,
 ) -> Bank:
@@ -157,7 +146,8 @@ def assemble_bank(
     outcomes : Outcomes
         Of these questions and models, in this order.
     models : tuple of ModelSpec
-    encoder : EncoderSpec
+    encoders : sequence of EncoderSpec
+        The first and, if there is one, the second.
     anchors : AnchorConfig
         How the reference population is predicted.
     stages : Stages
@@ -168,7 +158,9 @@ def assemble_bank(
     Bank
         Not fitted; with the texts.
     """
-    embedding_ad = embed_texts(questions.prompts, encoder, stages)
+    first, *more = encoders
+    embedding_ad = embed_texts(questions.prompts, first, stages)
+    second = _embed_second(questions.prompts, more[0], stages) if more else None
     stages.begin("fitting")
     bank = Bank(
         ids=questions.ids,
@@ -180,6 +172,7 @@ def assemble_bank(
         features_af=text_features(questions.prompts),
         models=models,
         outcomes=outcomes,
-        embedder=_embedder_spec(encoder, embedding_ad),
+        embedder=_embedder_spec(first, embedding_ad),
+        second=second,
     )
     return replace(bank, reference=predict_reference_population(bank, anchors))

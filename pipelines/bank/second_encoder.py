@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipelines.bank.findings import with_findings
+from pipelines.terminal import Stages
 from scope.bank import Bank, SecondGain
 from scope.embedding import EmbedderSpec, Encoder
 from scope.errors import ConfigError
@@ -14,6 +15,26 @@ from scope.sampling import hash_sample
 
 N_TIMED = 20
 """Questions that the second encoder embeds to measure its time, each alone."""
+
+
+def with_findings_of_both(fitted: Bank, stages: Stages, *, keep: bool = False) -> Bank:
+    """Return a fitted bank with its findings, and with its second encoder where that pays.
+
+    Parameters
+    ----------
+    fitted : Bank
+        From `scope.predictor.fit_bank`.
+    stages : Stages
+        Receives the progress.
+    keep : bool
+        Use the second encoder in any case.
+    """
+    stages.begin("choosing")
+    found = with_findings(fitted)
+    if found.second is None:
+        return found
+    stages.begin("fitting the second encoder")
+    return with_second_encoder(found, keep=keep)
 
 
 def with_second_encoder(first: Bank, *, keep: bool) -> Bank:
@@ -60,13 +81,7 @@ def _sample_texts(bank: Bank) -> list[str]:
 def _ms_per_question(spec: EmbedderSpec, texts: list[str]) -> float | None:
     """Return the mean time of one text; None where the encoder cannot be loaded here."""
     try:
-        encoder = Encoder(
-            spec.name,
-            revision=spec.revision,
-            max_chars=spec.max_chars,
-            backend=spec.backend,
-            layer=spec.layer,
-        )
+        encoder = Encoder.from_spec(spec)
     except ConfigError:
         return None
     encoder.encode(texts[:1])

@@ -1,7 +1,6 @@
 """``scope bank``: make, fit, extend, watch, show and verify anchor banks."""
 
 import json
-from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,22 +18,24 @@ from pipelines.commands.fit import fit
 from pipelines.commands.fit_samples import fit_samples
 from pipelines.commands.options import (
     Dataset,
+    Embedders,
     Json,
     NoCache,
     NumGpus,
     OnTooLong,
     Replicas,
+    Revisions,
     Split,
     cache_folder,
     encoder_settings,
+    encoders_from_flags,
     question_source_from_flags,
 )
 from pipelines.terminal import choice_table, err, out, progress
 from scope import EMBEDDED_BANK
 from scope.bank import Bank, load_bank, read_manifest
 from scope.columns import CATEGORY
-from scope.embedding import MINILM
-from scope.errors import BankIntegrityError, ConfigError
+from scope.errors import BankIntegrityError
 from scope.questions import REFUSE
 
 app = typer.Typer(
@@ -77,17 +78,8 @@ def build(
     fact: Annotated[
         str, typer.Option(help="Field of the questions that callers may know, as tenant.")
     ] = CATEGORY,
-    embedder: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="The default, a folder, or a Hugging Face name. A second one is an encoder of its "
-            "own: NAME, or NAME#LAYER of a causal LM."
-        ),
-    ] = None,
-    revision: Annotated[
-        list[str] | None,
-        typer.Option(help="Commit of a Hugging Face name; one for each --embedder."),
-    ] = None,
+    embedder: Embedders = None,
+    revision: Revisions = None,
     sources: Annotated[
         list[str] | None, typer.Option("--source", help="Where the data came from; repeatable.")
     ] = None,
@@ -101,7 +93,6 @@ def build(
     from pipelines.bank.build import BankInputs, build_bank
 
     source = question_source_from_flags("--questions", questions, dataset, split, "anchor")
-    first, second = _encoders(embedder or [], revision or [])
     inputs = BankInputs(
         questions=source,
         outcomes=outcomes,
@@ -111,10 +102,7 @@ def build(
         on_too_long=on_too_long,
         fact=fact,
         keep_prompts=not drop_prompts,
-        embedder=first[0],
-        revision=first[1],
-        second_embedder=second and second[0],
-        second_revision=second and second[1],
+        encoders=encoders_from_flags(embedder, revision),
         sources=tuple(sources or ()),
         config=encoder_settings(config, replicas, num_gpus),
         cache=None if no_cache else cache_folder(),
@@ -129,22 +117,6 @@ def build(
             f"{manifest.n_outcomes:,} outcomes",
             soft_wrap=True,
         )
-
-
-NamedEncoder = tuple[str, str | None]
-"""An embedder and the commit of its weights."""
-
-
-def _encoders(
-    embedders: list[str], revisions: list[str]
-) -> tuple[NamedEncoder, NamedEncoder | None]:
-    """Return the first and, if there is one, the second encoder of a bank."""
-    if len(embedders) > 2:
-        raise ConfigError(f"a bank has at most two encoders, --embedder names {len(embedders)}")
-    if len(revisions) > max(len(embedders), 1):
-        raise ConfigError("--revision is repeated more often than --embedder")
-    first, *rest = zip_longest(embedders or [MINILM], revisions)
-    return first, rest[0] if rest else None
 
 
 @app.command()

@@ -8,18 +8,20 @@ from typing import Annotated
 import typer
 
 from pipelines.commands.options import (
+    Embedders,
     Json,
     NoCache,
     NumGpus,
     OnTooLong,
     Replicas,
+    Revisions,
     cache_folder,
     encoder_settings,
+    encoders_from_flags,
 )
 from pipelines.imports import FORMATS, LogSource, TokenSources, join_records, write_tables
 from pipelines.terminal import out, progress
 from scope.arms import select_arms
-from scope.embedding import MINILM
 from scope.pool import ModelSpec
 from scope.prices import list_prices, load_prices
 from scope.questions import REFUSE, LongPrompts
@@ -45,10 +47,8 @@ def import_logs(
         bool, typer.Option("--drop-prompts", help="Store no question and no answer text.")
     ] = False,
     on_too_long: OnTooLong = REFUSE,
-    embedder: Annotated[
-        str, typer.Option(help="Embedder: the default, a folder, or a Hugging Face name.")
-    ] = MINILM,
-    revision: Annotated[str | None, typer.Option(help="Commit of a Hugging Face name.")] = None,
+    embedder: Embedders = None,
+    revision: Revisions = None,
     config: Annotated[Path | None, typer.Option(help="YAML with anchors: and encoder:.")] = None,
     replicas: Replicas = None,
     num_gpus: NumGpus = None,
@@ -61,6 +61,7 @@ def import_logs(
 
     check_new(output)
     job = encoder_settings(config, replicas, num_gpus)
+    encoders = encoders_from_flags(embedder, revision)
     long_prompts = LongPrompts(on_too_long)
     source = LogSource(log_format, paths, metric, questions, grader)
     logs = join_records(source.records(), long_prompts)
@@ -78,8 +79,7 @@ def import_logs(
             made_from=made_from,
             command="scope bank import",
             keep_prompts=not drop_prompts,
-            embedder=embedder,
-            revision=revision,
+            encoders=encoders,
             sources=tuple(f"{log_format}: {path.name}" for path in paths),
             config=job,
             cache=None if no_cache else cache_folder(),

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from pipelines.bank import check_new, save_bank_now, with_findings
+from pipelines.bank import NamedEncoder, check_new, save_bank_now, with_findings_of_both
 from pipelines.commands.bank_table import models_table
 from pipelines.commands.endpoint_options import (
     ATTEMPTS,
@@ -37,7 +37,15 @@ from pipelines.commands.measure import (
 )
 from pipelines.commands.measure_display import event, show_missing
 from pipelines.commands.measuring import MadeCalls, Measuring
-from pipelines.commands.options import NoCache, OnTooLong, Pool, cache_folder
+from pipelines.commands.options import (
+    Embedders,
+    NoCache,
+    OnTooLong,
+    Pool,
+    Revisions,
+    cache_folder,
+    encoders_from_flags,
+)
 from pipelines.measure import (
     OUTCOMES,
     MeasurementRequest,
@@ -51,8 +59,7 @@ from pipelines.measure import (
 from pipelines.terminal import Stages, choice_table, out, progress
 from scope import STARTER_QUESTIONS
 from scope.bank import Bank, BankManifest
-from scope.config import AnchorConfig
-from scope.embedding import MINILM
+from scope.config import AnchorConfig, EncoderConfig
 from scope.errors import BankError, ConfigError
 from scope.outcomes import Outcomes, read_outcomes_table
 from scope.predictor import fit_bank
@@ -90,6 +97,8 @@ def start(
     default: Default = None,
     base_url: BaseUrl = OPENROUTER,
     key_variable: KeyVariable = KEY_VARIABLE,
+    embedder: Embedders = None,
+    revision: Revisions = None,
     dry_run: DryRun = False,
     no_cache: NoCache = False,
     as_json: Annotated[
@@ -99,6 +108,7 @@ def start(
     """Measure a pool on questions that come with the package, and make a fitted bank of it."""
     check_positive(budget_usd=budget_usd, rate=rate, timeout=timeout)
     check_new(output)
+    encoders = encoders_from_flags(embedder, revision)
     request = MeasurementRequest(
         questions,
         arms_from_flags(models, pool),
@@ -121,7 +131,8 @@ def start(
     show_missing(made.n_unmade, budget_usd)
     _check_enough(run, made)
     with progress(as_json=as_json) as stages:
-        bank = _bank(run, request, None if no_cache else cache_folder(), stages)
+        cache = None if no_cache else cache_folder()
+        bank = _bank(run, request, encoders, cache, stages)
         stages.begin("writing")
         source = f"{questions.name}: {len(bank.ids):,} questions, measured at {base_url}"
         manifest = save_bank_now(
@@ -189,10 +200,15 @@ def _check_enough(run: MeasureRun, made: MadeCalls) -> None:
             )
 
 
-def _bank(run: MeasureRun, request: MeasurementRequest, cache: Path | None, stages: Stages) -> Bank:
+def _bank(
+    run: MeasureRun,
+    request: MeasurementRequest,
+    encoders: tuple[NamedEncoder, ...],
+    cache: Path | None,
+    stages: Stages,
+) -> Bank:
     """Return a fitted bank of the questions that were asked."""
     from pipelines.bank.build import ASSEMBLING, assemble_bank
-    from pipelines.embedding.encoder_actor import EncoderSpec
 
     stages.plan("reading", *ASSEMBLING, "choosing", "writing")
     stages.begin("reading")
@@ -207,13 +223,11 @@ def _bank(run: MeasureRun, request: MeasurementRequest, cache: Path | None, stag
         questions.select(asked.tolist()),
         outcomes.select_questions(asked),
         tuple(specs.values()),
-        EncoderSpec(MINILM, None, cache=cache),
+        [each.spec(EncoderConfig(), cache) for each in encoders],
         AnchorConfig(),
         stages,
     )
-    fitted = fit_bank(bank)
-    stages.begin("choosing")
-    return with_findings(fitted)
+    return with_findings_of_both(fit_bank(bank), stages)
 
 
 def _show(bank: Bank, manifest: BankManifest, output: Path) -> None:
@@ -223,6 +237,8 @@ def _show(bank: Bank, manifest: BankManifest, output: Path) -> None:
         out.print(choice_table(manifest.forecast_choice))
     unknown = "Too few questions have outcomes of all models to tell whether routing pays."
     out.print(str(manifest.routing_gain or unknown), soft_wrap=True, markup=False)
+    if manifest.second_gain is not None:
+        out.print(str(manifest.second_gain), soft_wrap=True, markup=False)
     out.print(
         f"built {output}: {len(bank.ids):,} anchors × {len(bank.models)} models\n"
         f"next: scope predict --bank {output} --query-file questions.jsonl --output results, "

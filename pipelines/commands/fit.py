@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from pipelines.bank import check_new, save_bank_now, with_findings, with_second_encoder
+from pipelines.bank import check_new, save_bank_now, with_findings_of_both
 from pipelines.commands.options import (
     Checkpoint,
     Json,
@@ -105,11 +105,7 @@ def fit(
         stages.begin("fitting")
         fitted = fit_bank(loaded)
         _warn_unmeasured(fitted)
-        stages.begin("choosing")
-        fitted = with_findings(fitted)
-        if fitted.second is not None:
-            stages.begin("fitting the second encoder")
-            fitted = with_second_encoder(fitted, keep=keep_second_encoder)
+        fitted = with_findings_of_both(fitted, stages, keep=keep_second_encoder)
         if reasoner is not None and sample is not None:
             fitted, report = fit_reasoner(fitted, bank, reasoner, sample, stages)
         stages.begin("writing")

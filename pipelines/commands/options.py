@@ -1,12 +1,14 @@
 """Flags that several commands share, and the values they stand for."""
 
 import os
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
+from pipelines.bank import DEFAULT_ENCODER, NamedEncoder
 from pipelines.config import JobConfig
 from pipelines.terminal import err
 from scope.arms import assumed_arms
@@ -91,6 +93,31 @@ def open_predictions(
     return predicted
 
 
+def encoders_from_flags(
+    embedders: list[str] | None, revisions: list[str] | None
+) -> tuple[NamedEncoder, ...]:
+    """Return the first and, if there is one, the second encoder of a bank.
+
+    Parameters
+    ----------
+    embedders, revisions : list of str, optional
+        Values of the flags; without any the first encoder is the default one.
+
+    Raises
+    ------
+    ConfigError
+        If there are more than two, more commits than encoders, or a name is not valid.
+    """
+    embedders, revisions = embedders or [DEFAULT_ENCODER.name], revisions or []
+    if len(embedders) > 2:
+        raise ConfigError(f"a bank has at most two encoders, --embedder names {len(embedders)}")
+    if len(revisions) > len(embedders):
+        raise ConfigError("--revision is repeated more often than --embedder")
+    return tuple(
+        NamedEncoder.parse(name, revision) for name, revision in zip_longest(embedders, revisions)
+    )
+
+
 def evenly_spaced_alphas(n: int) -> list[float]:
     """Return `n` alphas from 0 to 1."""
     return [step / (n - 1) for step in range(n)]
@@ -169,6 +196,18 @@ OnTooLong = Annotated[
         help=f"Prompts above {MAX_PROMPT_CHARS:,} characters: refuse, cut (keep the beginning), "
         "or skip the row."
     ),
+]
+Embedders = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--embedder",
+        help="The default, a folder, or a Hugging Face name. A second one is an encoder of its "
+        "own: NAME, or NAME#LAYER of a causal LM.",
+    ),
+]
+Revisions = Annotated[
+    list[str] | None,
+    typer.Option("--revision", help="Commit of a Hugging Face name; one for each --embedder."),
 ]
 Predictor = Annotated[str, typer.Option(help="anchors, scope: anchors and a reasoner, or router.")]
 Checkpoint = Annotated[

@@ -1,7 +1,7 @@
 """Embed texts as unit vectors with a sentence-transformers model, on torch or onnxruntime."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -95,6 +95,11 @@ class Encoder:
         self._encode_batch: Callable[[list[str]], Float32Array] = self._encode_on_torch
         if backend == "onnx":
             self._encode_batch = OnnxModel(self._model, name, found_revision).encode
+
+    @classmethod
+    def from_spec(cls, spec: EmbedderSpec) -> Self:
+        """Return the encoder of a bank, on the backend that is best here."""
+        return cls(spec.name, revision=spec.revision, max_chars=spec.max_chars, layer=spec.layer)
 
     def encode(self, texts: Sequence[str]) -> Float32Array:
         """Embed texts; an error on one text fails the whole call.

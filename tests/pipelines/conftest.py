@@ -33,11 +33,12 @@ COST = [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]
 def embedded(monkeypatch, tmp_path):
     """A cache that has a vector of each of some texts, so that no Ray starts."""
 
-    def fill(*texts):
+    def fill(*texts, encoder=MINILM, layer=None):
         monkeypatch.setenv("SCOPE_CACHE", str(tmp_path / "cache"))
         vectors = np.random.default_rng(0).standard_normal((len(texts), 384))
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        with open_embedding_cache(EncoderSpec(MINILM, None, cache=tmp_path / "cache")) as cache:
+        spec = EncoderSpec(encoder, None, cache=tmp_path / "cache", layer=layer)
+        with open_embedding_cache(spec) as cache:
             cache.add(cache.keys(texts), vectors.astype(np.float32))
 
     return fill

@@ -6,10 +6,7 @@ import pytest
 
 from pipelines.bank.findings import with_findings
 from pipelines.bank.second_encoder import with_second_encoder
-from pipelines.commands.bank import _encoders
 from scope.bank import GainInterval, SecondGain
-from scope.embedding import MINILM
-from scope.errors import ConfigError
 from scope.predictor import fit_bank
 from tests.factories.second_encoders import second_kinds
 
@@ -79,34 +76,3 @@ def test_a_gain_says_what_it_costs():
         "The second encoder gains +1.0 points (+0.5 to +1.5) over the first alone, and +0.0020 "
         "± 0.0005 nats of log loss; 52 ms per question here. The bank is fitted with both."
     )
-
-
-@pytest.mark.parametrize(
-    ("embedders", "revisions", "expected"),
-    [
-        pytest.param([], [], ((MINILM, None), None), id="the default"),
-        pytest.param(["a"], ["1"], (("a", "1"), None), id="one"),
-        pytest.param(["a", "b#3"], [], (("a", None), ("b#3", None)), id="two"),
-        pytest.param(["a", "b"], ["1", "2"], (("a", "1"), ("b", "2")), id="two commits"),
-    ],
-)
-def test_the_second_embedder_is_the_second_encoder(embedders, revisions, expected):
-    """
-    A commit belongs to the embedder at its place.
-    """
-    assert _encoders(embedders, revisions) == expected
-
-
-@pytest.mark.parametrize(
-    ("embedders", "revisions", "message"),
-    [
-        pytest.param(["a", "b", "c"], [], "at most two encoders, --embedder names 3", id="three"),
-        pytest.param(["a"], ["1", "2"], "--revision is repeated more often", id="commits"),
-    ],
-)
-def test_more_encoders_than_two_are_an_error(embedders, revisions, message):
-    """
-    So are more commits than encoders.
-    """
-    with pytest.raises(ConfigError, match=message):
-        _encoders(embedders, revisions)

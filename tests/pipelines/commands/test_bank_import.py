@@ -1,6 +1,7 @@
 import pytest
 
 from scope.bank import load_bank, read_manifest
+from scope.embedding import MINILM
 from tests.pipelines.imports.rows import (
     ALPACA,
     BATCH,
@@ -35,6 +36,25 @@ def test_a_bank_from_logs_of_two_models(scope, cluster, tmp_path):
     assert bank.prompts == ("1 + 1?", "2 + 2?")
     assert bank.outcomes.correct_am[0].tolist() == [0.5, 1.0]
     assert [model.usd_per_mtok_in for model in bank.models] == [2.5, 0.15]
+
+
+def test_logs_become_a_bank_of_two_encoders(scope, embedded, checkpoint, tmp_path):
+    """
+    The second is a layer of a causal language model, as with `scope bank build`.
+    """
+    texts = ("1 + 1?", "2 + 2?")
+    embedded(*texts)
+    embedded(*texts, encoder=str(checkpoint), layer=1)
+    table = tmp_path / "t.csv"
+    table.write_text(HALF)
+    encoders = ("--embedder", MINILM, "--embedder", f"{checkpoint}#1")
+
+    code, _, err = scope("bank", "import", "csv", table, *encoders, "--output", tmp_path / "b")
+
+    assert code == 0, err
+    bank = load_bank(tmp_path / "b")
+    assert (bank.second.embedder.name, bank.second.embedder.layer) == (str(checkpoint), 1)
+    assert len(bank.second.vector_ay) == 2
 
 
 TEXTS = (

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from scope import STARTER_QUESTIONS, load_bank
+from scope.embedding import MINILM
 from scope.questions import read_questions
 from tests.pipelines.runs import check_error
 from tests.upstream import running
@@ -283,3 +284,31 @@ def test_the_shipped_questions_are_the_default(scope, tmp_path, monkeypatch):
     n_calls = 7 * len(read_questions(STARTER_QUESTIONS))
     assert code == 0
     assert f"{n_calls:,} calls to make" in out
+
+
+def test_a_second_encoder_is_judged_as_by_the_fit(start, embedded, checkpoint):
+    """
+    Its vectors are kept; as it tells nothing of the models, the bank is fitted with the first.
+    """
+    embedded(*start.texts, encoder=str(checkpoint), layer=1)
+
+    code, out, err = start("--embedder", MINILM, f"--embedder={checkpoint}#1", True)
+
+    assert code == 0, err
+    bank = load_bank(start.output)
+    assert (bank.second.embedder.name, bank.second.embedder.layer) == (str(checkpoint), 1)
+    assert bank.second_gain is not None
+    assert "The second encoder gains" in out
+
+
+def test_a_layer_that_cannot_be_is_refused_before_money_is_spent(start):
+    """
+    No model is called.
+    """
+    n_calls = len(start.upstream.log())
+
+    code, _, err = start("--embedder", "models/x#0")
+
+    assert code == 2
+    check_error(err, "'models/x#0' is not valid; expected NAME")
+    assert len(start.upstream.log()) == n_calls

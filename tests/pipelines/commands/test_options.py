@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.commands.options import cache_folder, encoder_settings, question_source_from_flags
+from pipelines.bank import NamedEncoder
+from pipelines.commands.options import (
+    cache_folder,
+    encoder_settings,
+    encoders_from_flags,
+    question_source_from_flags,
+)
 from pipelines.terminal.console import print_warnings
 from scope import EMBEDDED_BANK
+from scope.embedding import MINILM
 from scope.errors import ConfigError
 from scope.questions.readers import HubDataset
 from scope.storage.vector_cache import CorruptShardWarning
@@ -151,3 +158,40 @@ def test_a_damaged_file_is_one_sentence_on_the_screen(capsys):
             warnings.warn("x.arrow is damaged", CorruptShardWarning, stacklevel=1)
 
     assert capsys.readouterr().err == "scope: x.arrow is damaged\n"
+
+
+@pytest.mark.parametrize(
+    ("embedders", "revisions", "expected"),
+    [
+        pytest.param([], [], (NamedEncoder(MINILM),), id="the default"),
+        pytest.param(["a"], ["1"], (NamedEncoder("a", "1"),), id="one"),
+        pytest.param(["a", "b#3"], [], (NamedEncoder("a"), NamedEncoder("b", layer=3)), id="two"),
+        pytest.param(
+            ["a", "b"],
+            ["1", "2"],
+            (NamedEncoder("a", "1"), NamedEncoder("b", "2")),
+            id="two commits",
+        ),
+    ],
+)
+def test_the_second_embedder_is_the_second_encoder(embedders, revisions, expected):
+    """
+    A commit belongs to the embedder at its place.
+    """
+    assert encoders_from_flags(embedders, revisions) == expected
+
+
+@pytest.mark.parametrize(
+    ("embedders", "revisions", "message"),
+    [
+        pytest.param(["a", "b", "c"], [], "at most two encoders, --embedder names 3", id="three"),
+        pytest.param(["a"], ["1", "2"], "--revision is repeated more often", id="commits"),
+        pytest.param(["a", "b#0"], [], "'b#0' is not valid; expected NAME", id="layer"),
+    ],
+)
+def test_encoders_that_cannot_be_are_an_error(embedders, revisions, message):
+    """
+    More than two, more commits than encoders, no layer.
+    """
+    with pytest.raises(ConfigError, match=message):
+        encoders_from_flags(embedders, revisions)
