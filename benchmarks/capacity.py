@@ -64,9 +64,10 @@ def main() -> None:
     times = ServiceTimes.load(Path(sys.argv[1]))
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 30.0
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
-    config = small_config(application_of(yaml.safe_load(CONFIG.read_text())))
-    router, *others = config["applications"][0]["deployments"]
-    router["user_config"]["limits"]["decision_ms"] = 60_000
+    config = small_config(
+        application_of(yaml.safe_load(CONFIG.read_text())), tuple(LAYOUT.max_batch_size)
+    )
+    _, *others = config["applications"][0]["deployments"]
     for block in others:
         n = LAYOUT.replicas[block["name"]]
         block["autoscaling_config"] = {"min_replicas": n, "max_replicas": n}

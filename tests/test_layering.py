@@ -91,7 +91,8 @@ MAY_IMPORT = {
         "deployments.checks"
     ),
     "deployments.planning": (
-        "deployments.protocol deployments.checks deployments.editing deployments.profiling"
+        "deployments.protocol deployments.replicas deployments.checks deployments.editing "
+        "deployments.profiling"
     ),
     "deployments.operate": (
         "deployments.protocol deployments.settings deployments.checks deployments.editing"

@@ -54,6 +54,7 @@ def plan(
         Load,
         PricedPlan,
         Target,
+        check_bank_measured,
         check_load,
         gpu_shares,
         make_plan,
@@ -67,11 +68,13 @@ def plan(
     check_load(load, target)
     times = ServiceTimes.load(service_times)
     source = config or default_config()
+    application = application_of(read_config(source))
+    check_bank_measured(application, times)
     rate = engine_tokens_per_s or times.engine_tokens_per_s(query_tokens, answer_tokens)
     priced = PricedPlan(
         plan=make_plan(times, load, target),
         prices=UNKNOWN_PRICES if prices is None else ComputePrices.load(prices),
-        gpu_shares=gpu_shares(application_of(read_config(source)), times),
+        gpu_shares=gpu_shares(application, times),
         offline=offline_scoring(
             questions, models, query_tokens, answer_tokens, rate, gpus_per_engine
         ),

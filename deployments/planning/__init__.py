@@ -4,6 +4,7 @@ from deployments.planning.capacity_plan import Target, make_plan
 from deployments.planning.cost import UNKNOWN_PRICES, ComputePrices
 from deployments.planning.layout import Load
 from deployments.planning.plan_inputs import (
+    check_bank_measured,
     check_load,
     gpu_shares,
     offline_scoring,
@@ -18,6 +19,7 @@ __all__ = [
     "Load",
     "PricedPlan",
     "Target",
+    "check_bank_measured",
     "check_load",
     "gpu_shares",
     "make_plan",

@@ -7,15 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deployments.planning.graph import (
-    GraphForecast,
-    ServedGraph,
-    capacity_per_s,
-    duration_of_batch_s,
-)
-from deployments.planning.layout import STATIONS, Layout, Load
+from deployments.planning.call_times import duration_of_batch_s
+from deployments.planning.graph import GraphForecast, ServedGraph, capacity_per_s
+from deployments.planning.layout import Layout, Load
 from deployments.profiling.process_cpu import PROXY
-from deployments.profiling.service_times import BATCHED, HTTP, ServiceTimes
+from deployments.profiling.service_times import HTTP, ServiceTimes
 from scope.errors import ConfigError
 
 MAX_UTILISATION = 0.7
@@ -148,7 +144,7 @@ def make_plan(times: ServiceTimes, load: Load, target: Target) -> CapacityPlan:
 
 def _check_reachable(times: ServiceTimes, load: Load, target: Target) -> None:
     """Check that a request which meets no other is fast enough."""
-    alone = Layout(dict.fromkeys(STATIONS, 1), dict.fromkeys(BATCHED, 1), cores=64)
+    alone = Layout(dict.fromkeys(times.stations, 1), dict.fromkeys(times.batched, 1), cores=64)
     quiet = ServedGraph(times, load._replace(requests_per_s=0.01), alone).forecast()
     if quiet is None:
         raise ConfigError("by these service times one request takes over 100 s; measure them again")
@@ -163,7 +159,7 @@ def _check_reachable(times: ServiceTimes, load: Load, target: Target) -> None:
 
 def _first_layout(times: ServiceTimes, load: Load, target: Target) -> Layout:
     """Return the layout that the work alone needs."""
-    batch = {name: _batch_size(times, name, load, target) for name in BATCHED}
+    batch = {name: _batch_size(times, name, load, target) for name in times.batched}
     remote_per_s = load.requests_per_s * (1 - load.hit_rate)
     serve, hit_rate = times.serve, load.hit_rate
     work = {
@@ -209,7 +205,7 @@ def _grown(
 
 
 def _options(layout: Layout, target: Target) -> Iterator[Layout]:
-    for name in STATIONS:
+    for name in layout.replicas:
         yield layout.with_more(name)
     if target.cores is None:
         yield replace(layout, cores=layout.cores + 1)
@@ -252,7 +248,7 @@ def _deployments(
     load: Load, target: Target, layout: Layout, forecast: GraphForecast
 ) -> dict[str, DeploymentPlan]:
     plans = {}
-    for name in ("Router", *BATCHED):
+    for name in ("Router", *layout.max_batch_size):
         station, n = forecast.stations[name], layout.replicas[name]
         ongoing = station.ongoing
         at_least = max(MIN_ONGOING, 2 * layout.max_batch_size.get(name, 1))

@@ -1,19 +1,18 @@
-"""The latency of a request through proxy, Router, Embedder and Predictor at a load."""
+"""The latency of a request through proxy, Router, embedders and Predictor at a load."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from deployments.planning.batch_queue import BatchQueue
+from deployments.planning.call_times import calls_alone_s, cpu_of_batch_s, duration_of_batch_s
 from deployments.planning.latency import Latency
-from deployments.planning.layout import STATIONS, Layout, Load
-from deployments.planning.waiting import mean_wait_s, slowdowns, wait_probability
+from deployments.planning.layout import Layout, Load
+from deployments.planning.waiting import as_processes, mean_wait_s, slowdowns, wait_probability
 from deployments.profiling.process_cpu import OTHER, PROXY
-from deployments.profiling.service_times import BATCHED, HTTP, RequestTimes, ServiceTimes
-from scope.arrays import FloatArray
+from deployments.profiling.service_times import HTTP, RequestTimes, ServiceTimes
 
 MAX_ROUNDS, TOLERANCE = 100, 1e-3
 """Of the fixed point of shared cores: rounds, and the change of a slowdown that ends them."""
@@ -85,11 +84,14 @@ class ServedGraph:
 
     def __init__(self, times: ServiceTimes, load: Load, layout: Layout) -> None:
         self._times, self._load, self._layout = times, load, layout
-        sizes = {name: layout.max_batch_size[name] for name in BATCHED}
+        sizes = {name: layout.max_batch_size[name] for name in times.batched}
         self._wall_n = {
             name: duration_of_batch_s(times, name, load, n) for name, n in sizes.items()
         }
         self._cpu_n = {name: cpu_of_batch_s(times, name, load, n) for name, n in sizes.items()}
+        as_measured = load._replace(prompt_tokens=times.serve.prompt_tokens)
+        self._measured_calls_s = calls_alone_s(times, as_measured, times.machine.cores)
+        self._calls_s = calls_alone_s(times, load, layout.cores)
         # Fine enough for a request alone, long enough for one that waits for hundreds.
         self._step_s = times.serve.uncached.median_s / 100
 
@@ -99,17 +101,16 @@ class ServedGraph:
         Slower cores make processes busier, and busier processes make cores slower: from free
         cores on, both rise to the smallest state in which they agree.
         """
-        factor = dict.fromkeys(STATIONS, 1.0)
+        names = self._times.stations
+        factor = dict.fromkeys(names, 1.0)
         for _ in range(MAX_ROUNDS):
-            stations = {name: self._solve(name, factor[name]) for name in STATIONS}
+            stations = {name: self._solve(name, factor[name]) for name in names}
             solved = {name: station for name, station in stations.items() if station is not None}
             if len(solved) < len(stations) or self._cores(solved) >= self._layout.cores:
                 return None
-            busy = [(self._layout.replicas[n], s.forecast.utilisation) for n, s in solved.items()]
-            beside = [*_as_processes(self._ray_cores()), *_as_processes(self._other_cores())]
-            found = slowdowns([*busy, *beside], self._layout.cores)
-            change = max(abs(found[n] - factor[name]) for n, name in enumerate(STATIONS))
-            factor = dict(zip(STATIONS, found.tolist(), strict=False))
+            found = self._slowdowns(solved)
+            change = max(abs(found[name] - factor[name]) for name in names)
+            factor = found
             if change < TOLERANCE:
                 break
         own_cores = self._cores(solved) - self._other_cores()
@@ -118,6 +119,34 @@ class ServedGraph:
             self._latency(solved, factor),
             own_cores,
         )
+
+    def _slowdowns(self, stations: dict[str, _Station]) -> dict[str, float]:
+        """Return how much longer each process computes because it shares the cores."""
+        busy = {n: (self._layout.replicas[n], s.forecast.utilisation) for n, s in stations.items()}
+        beside = [*as_processes(self._ray_cores()), *as_processes(self._other_cores())]
+        n_cores = self._layout.cores
+        found = slowdowns([*busy.values(), *beside], n_cores).tolist()
+        factor: dict[str, float] = dict(zip(busy, found, strict=False))
+        for group in self._times.calls:
+            for name in group if len(group) > 1 else ():
+                others = self._meanwhile(name, group, busy)
+                factor[name] = float(slowdowns([busy[name], *others, *beside], n_cores)[0])
+        return factor
+
+    def _meanwhile(
+        self, name: str, group: Sequence[str], busy: Mapping[str, tuple[int, float]]
+    ) -> Iterator[tuple[int, float]]:
+        """Yield what the other deployments do while a process of one computes.
+
+        Of the calls that run at once, one process of each other deployment has the same request.
+        """
+        for other in busy.keys() - {name}:
+            n, utilisation = busy[other]
+            if other in group:
+                overlap = float(min(1.0, self._cpu_n[other][0] / self._wall_n[name][0]))
+                yield 1, max(utilisation, overlap)
+                n -= 1
+            yield n, utilisation
 
     def _solve(self, name: str, factor: float) -> _Station | None:
         if name in HTTP:
@@ -189,17 +218,28 @@ class ServedGraph:
     def _latency(self, stations: dict[str, _Station], factor: dict[str, float]) -> Latency:
         """Return the latency of all requests, cached or not."""
         http = stations[PROXY].extra.plus(stations["Router"].extra)
-        remote = http.plus(stations["Embedder"].extra).plus(stations["Predictor"].extra)
+        remote = http
+        for group in self._times.calls:
+            remote = remote.plus(self._extra_of_group(group, stations))
         utilisation = self._cores(stations) / self._layout.cores
         serve = self._times.serve
-        cached = self._path(serve.cached, HTTP, http, factor, utilisation)
-        uncached = self._path(serve.uncached, STATIONS, remote, factor, utilisation)
+        cached = self._path(serve.cached, (), http, factor, utilisation)
+        uncached = self._path(serve.uncached, self._times.calls, remote, factor, utilisation)
         return uncached.mixed_with(cached, self._load.hit_rate)
+
+    def _extra_of_group(self, group: Sequence[str], stations: dict[str, _Station]) -> Latency:
+        """Return the time of calls that run at once, beyond that of the longest one alone."""
+        alone_s = {name: float(self._wall_n[name][0]) for name in group}
+        longest, *others = sorted(group, key=lambda name: -alone_s[name])
+        extra = stations[longest].extra
+        for name in others:
+            extra = extra.later_of(stations[name].extra, alone_s[longest] - alone_s[name])
+        return extra
 
     def _path(
         self,
         measured: RequestTimes,
-        names: Sequence[str],
+        calls: Sequence[Sequence[str]],
         waits: Latency,
         factor: Mapping[str, float],
         core_utilisation: float,
@@ -210,12 +250,14 @@ class ServedGraph:
         processes it is not less than if the processes were nothing and a request had only to share
         the cores: then it would be that of a queue with a server for each core.
         """
-        cpu_s = {name: measured.cpu_s[name] for name in HTTP if name in names}
-        cpu_s |= {name: float(self._cpu_n[name][0]) for name in BATCHED if name in names}
-        wall_s = {name: float(self._wall_n[name][0]) for name in BATCHED if name in names}
-        known_s = sum(measured.cpu_s[name] for name in names)
-        alone_s = max(0.0, measured.median_s - known_s) + sum((cpu_s | wall_s).values())
-        slowed_s = sum(cpu_s[name] * (factor[name] - 1) for name in names)
+        groups = ((PROXY,), ("Router",), *calls)
+        cpu_s = {name: measured.cpu_s[name] for name in HTTP}
+        cpu_s |= {name: float(self._cpu_n[name][0]) for group in calls for name in group}
+        http_s = sum(measured.cpu_s[name] for name in HTTP)
+        known_s = http_s + (self._measured_calls_s if calls else 0.0)
+        alone_s = http_s + (self._calls_s if calls else 0.0)
+        alone_s += max(0.0, measured.median_s - known_s)
+        slowed_s = sum(max(cpu_s[name] * (factor[name] - 1) for name in group) for group in groups)
         n_cores = self._layout.cores
         all_s = mean_wait_s(n_cores, core_utilisation, sum(cpu_s.values()), 1.0)
         core_wait = Latency.of_wait(
@@ -225,32 +267,6 @@ class ServedGraph:
         )
         spread = Latency.of_spread(self._step_s, alone_s, measured.p95_s / measured.median_s)
         return spread.plus(waits).plus(core_wait)
-
-
-def duration_of_batch_s(times: ServiceTimes, name: str, load: Load, largest: int) -> FloatArray:
-    """Return the time of a batch of 1, 2, ..., `largest` calls in a replica, s."""
-    alone_s = times.deployments[name].seconds_n(load.prompt_tokens, largest)
-    return alone_s + times.call_overhead_s(name) * np.arange(1, largest + 1)
-
-
-def cpu_of_batch_s(times: ServiceTimes, name: str, load: Load, largest: int) -> FloatArray:
-    """Return the part of it in which a core computes, s: less where a GPU does the work."""
-    measured = times.deployments[name]
-    alone_s = measured.cpu_seconds_n(load.prompt_tokens, largest)
-    alone_s = np.minimum(alone_s, measured.seconds_n(load.prompt_tokens, largest))
-    return alone_s + times.call_overhead_s(name) * np.arange(1, largest + 1)
-
-
-def _as_processes(cores: float) -> list[tuple[int, float]]:
-    """Return so many cores as processes that always compute, and one that does so at times.
-
-    Examples
-    --------
-    >>> _as_processes(2.25)
-    [(2, 1.0), (1, 0.25)]
-    """
-    whole = math.floor(cores)
-    return [(whole, 1.0), (1, cores - whole)]
 
 
 def capacity_per_s(times: ServiceTimes, load: Load, layout: Layout, p95_s: float) -> float:

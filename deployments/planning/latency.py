@@ -63,6 +63,17 @@ class Latency:
         chance_n[-1] += whole[N_STEPS:].sum()
         return Latency(self.step_s, chance_n / chance_n.sum())
 
+    def later_of(self, other: "Latency", lead_s: float) -> "Latency":
+        """Return the time until both have passed, of which the other began `lead_s` earlier.
+
+        Both are taken to be long for the same requests, as the times of calls made together are:
+        each percentile is the later one of the two.
+        """
+        lead = min(round(lead_s / self.step_s), N_STEPS)
+        other_n = np.append(np.cumsum(other.chance_n)[lead:], np.ones(lead))
+        below_n = np.minimum(np.cumsum(self.chance_n), other_n)
+        return Latency(self.step_s, np.diff(below_n, prepend=0.0))
+
     def mixed_with(self, other: "Latency", share: float) -> "Latency":
         """Return the distribution in which a share of all has the other time."""
         return Latency(self.step_s, (1 - share) * self.chance_n + share * other.chance_n)

@@ -3,11 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from deployments.profiling.service_times import BATCHED, HTTP
-
-STATIONS = (*HTTP, *BATCHED)
-"""All that a request may pass."""
-
 
 class Load(NamedTuple):
     """What clients ask for."""
@@ -26,9 +21,9 @@ class Layout:
     Attributes
     ----------
     replicas : dict of str to int
-        Of each of `STATIONS`.
+        Of each of `ServiceTimes.stations`.
     max_batch_size : dict of str to int
-        Of each of `BATCHED`.
+        Of each of `ServiceTimes.batched`.
     cores : int
         Of all machines together; the processes move freely among them.
     background_cores : float

@@ -15,6 +15,8 @@ from deployments.planning.layout import Load
 from deployments.planning.plan_report import config_changes
 from deployments.profiling.bench import application_of
 from deployments.profiling.service_times import ServiceTimes
+from deployments.replicas.app_config import AppConfig
+from scope.bank import is_bank, read_manifest
 from scope.config import parse
 from scope.errors import ConfigError
 
@@ -94,6 +96,29 @@ def gpu_shares(application: Mapping[str, Any], times: ServiceTimes) -> dict[str,
             "deployments: expected a list of name and ray_actor_options; `scope check` tells more"
         ) from error
     return shares
+
+
+def check_bank_measured(application: Mapping[str, Any], times: ServiceTimes) -> None:
+    """Check that the encoders of an application's bank are those that were measured.
+
+    A bank that is not on this machine is not checked.
+
+    Raises
+    ------
+    ConfigError
+        If its second encoder was not measured, or one was that it does not use.
+    """
+    bank = Path(parse(AppConfig, application.get("args") or {}, "args").bank)
+    if not is_bank(bank):
+        return
+    uses, measured = read_manifest(bank).uses_second_encoder, "SecondEmbedder" in times.batched
+    if uses != measured:
+        has = "has no times of the SecondEmbedder" if uses else "has times of a SecondEmbedder"
+        needs = "uses a second encoder" if uses else "uses one encoder"
+        raise ConfigError(
+            f"the file of service times {has}, and bank {bank} {needs}; name the configuration "
+            "that was measured by --config, or run `scope bench-replica` with this one"
+        )
 
 
 def write_config(plan: CapacityPlan, source: Path, output: Path) -> None:

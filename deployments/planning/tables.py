@@ -61,9 +61,9 @@ def service_times_table(times: ServiceTimes) -> str:
     load = f"load average before {machine.load_average:.2f}"
     parts = [f"{machine.cpu}, {machine.cores} cores{gpu}; {load}"]
     parts += [_batches(name, measured) for name, measured in times.deployments.items()]
-    groups = (PROXY, "Router", "Embedder", "Predictor", OTHER)
+    groups = (*times.stations, OTHER)
     rows = [
-        (kind, ms(request.median_s), ms(request.p95_s), *(ms(request.cpu_s[g]) for g in groups))
+        (kind, ms(request.median_s), ms(request.p95_s), *(ms(request.cpu_s.get(g)) for g in groups))
         for kind, request in (("not cached", serve.uncached), ("cached", serve.cached))
     ]
     headers = ("one request through Serve, ms", "p50", "p95", *(f"CPU {g}" for g in groups))
@@ -84,14 +84,15 @@ def _hops(times: ServiceTimes) -> str:
     cached, uncached, router = times.serve.cached, times.serve.uncached, times.router
     http_s = cached.cpu_s[PROXY] + cached.cpu_s["Router"] - router.cached_s
     own_s = router.uncached_s - router.cached_s
-    call_s = (uncached.cpu_s["Router"] - cached.cpu_s["Router"] - own_s) / 2
-    replica_s = [times.call_overhead_s(name) for name in ("Embedder", "Predictor")]
+    calls_s = uncached.cpu_s["Router"] - cached.cpu_s["Router"] - own_s
+    call_s = calls_s / len(times.batched)
+    replicas = [f"{ms(times.call_overhead_s(name))} ms in the {name}" for name in times.batched]
     return (
         f"of which the Router's own code takes {ms(router.uncached_s)} ms, "
         f"{ms(router.cached_s)} ms if the prompt is cached;\n"
         f"HTTP through Serve {ms(max(0.0, http_s))} ms; a remote call {ms(max(0.0, call_s))} ms in "
-        f"the Router, {ms(replica_s[0])} ms in the Embedder, {ms(replica_s[1])} ms in the "
-        f"Predictor;\nRay takes {times.serve.idle_cores:.2f} cores without a request"
+        f"the Router, {', '.join(replicas)};\n"
+        f"Ray takes {times.serve.idle_cores:.2f} cores without a request"
     )
 
 

@@ -116,3 +116,15 @@ def slowdowns(groups: Sequence[tuple[int, float]], n_cores: int) -> FloatArray:
         shared = np.maximum(1.0, (np.arange(len(count_p)) + 1) / n_cores)
         factors.append(float(count_p @ shared))
     return np.array(factors)
+
+
+def as_processes(cores: float) -> list[tuple[int, float]]:
+    """Return so many cores as processes that always compute, and one that does so at times.
+
+    Examples
+    --------
+    >>> as_processes(2.25)
+    [(2, 1.0), (1, 0.25)]
+    """
+    whole = math.floor(cores)
+    return [(whole, 1.0), (1, cores - whole)]

@@ -1,6 +1,8 @@
 """Measure one replica of each deployment of a Serve configuration on this machine."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from deployments.checks import IMPORT_PATH
@@ -11,13 +13,13 @@ from deployments.profiling.measure_replicas import (
     batch_sizes,
     describe_machine,
     measure_replica,
-    replica_threads,
 )
 from deployments.profiling.measure_router import measure_router
-from deployments.profiling.service_times import BatchTimes, EngineTime, ServiceTimes
+from deployments.profiling.service_times import CALLED, BatchTimes, EngineTime, ServiceTimes
 from deployments.replicas import Batching
 from deployments.replicas.app_config import AppConfig
 from deployments.replicas.selector import SelectorArgs
+from scope.bank import read_manifest
 from scope.config import parse
 from scope.errors import ConfigError
 
@@ -59,7 +61,13 @@ def bench_replicas(
     machine = describe_machine()  # before the work of measuring counts as its load
     args = parse(AppConfig, application.get("args") or {}, "args")
     blocks = {block["name"]: block for block in application.get("deployments") or []}
-    names = _measured(args)
+    manifest = read_manifest(Path(args.bank))
+    called = [
+        name
+        for name in chain.from_iterable(CALLED)
+        if name != "SecondEmbedder" or manifest.uses_second_encoder
+    ]
+    names = (*called, *_optional(args))
     share_s = SHARES["replicas"] * seconds / len(names)
     deployments = {
         name: _measure(name, args, blocks.get(name, {}), share_s, tell) for name in names
@@ -74,6 +82,7 @@ def bench_replicas(
     serve = measure_serve(
         serve_command,
         application,
+        called,
         prompt_tokens=prompt_tokens,
         seconds=SHARES["serve"] * seconds,
         tell=tell,
@@ -83,13 +92,13 @@ def bench_replicas(
     )
 
 
-def _measured(args: AppConfig) -> tuple[str, ...]:
-    """Return the deployments that serve batches and run with these arguments."""
-    optional = {
+def _optional(args: AppConfig) -> list[str]:
+    """Return the deployments that only some requests need, and that run with these arguments."""
+    runs = {
         "Selector": isinstance(args.selector, SelectorArgs),
         "LearnedRouter": bool(args.routers),
     }
-    return ("Embedder", "Predictor", *(name for name, runs in optional.items() if runs))
+    return [name for name in runs if runs[name]]
 
 
 def _measure(
@@ -105,7 +114,7 @@ def _measure(
         batching = parse(Batching, block.get("user_config", {}), f"the {name}'s user_config")
         largest, lengths = batching.max_batch_size, PROMPT_TOKENS
     job = ReplicaJob(name, args, batch_sizes(largest), lengths, seconds)
-    return measure_replica(job, replica_threads(block.get("ray_actor_options", {})), tell)
+    return measure_replica(job, block.get("ray_actor_options", {}), tell)
 
 
 def application_of(config: Mapping[str, Any]) -> Mapping[str, Any]:

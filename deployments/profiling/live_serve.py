@@ -25,7 +25,6 @@ from scope.errors import ClusterError
 
 START_TIMEOUT_S, STOP_TIMEOUT_S, REQUEST_TIMEOUT_S = 180.0, 60.0, 60.0
 WARM_UP_REQUESTS = 30
-MEASURED = ("Router", "Embedder", "Predictor")
 MEAN_PAUSE_S = 0.05
 """Between two requests. Processes fall asleep meanwhile, as they do under a real load, and to wake
 them takes time and work that requests one right after the other do not show."""
@@ -34,6 +33,7 @@ them takes time and work that requests one right after the other do not show."""
 def measure_serve(
     command: Sequence[str],
     application: Mapping[str, Any],
+    called: Sequence[str],
     *,
     prompt_tokens: int,
     seconds: float,
@@ -47,6 +47,8 @@ def measure_serve(
         Starts ``scope serve``; ``--config`` and ``--port`` are added.
     application : mapping
         Of serve_config.yaml.
+    called : sequence of str
+        The deployments that the Router calls for a prompt.
     prompt_tokens : int
         Length of each prompt.
     seconds : float
@@ -61,7 +63,8 @@ def measure_serve(
         If Serve does not start.
     """
     tell("starting a Serve with one replica of each deployment")
-    with serving(command, small_config(application)) as (pid, port):
+    names = ("Router", *called)
+    with serving(command, small_config(application, called)) as (pid, port):
         prompts = distinct_prompts(prompt_tokens, seed=1)
         client = _Client(port)
         for prompt in itertools.islice(prompts, WARM_UP_REQUESTS):
@@ -69,9 +72,9 @@ def measure_serve(
         tell(f"Serve: {seconds:g} s without a request")
         idle_cores = _idle_cores(pid, seconds)
         tell(f"Serve: {seconds:g} s of prompts that it has not seen")
-        uncached = _measure(pid, lambda: client.ask(next(prompts)), seconds, idle_cores)
+        uncached = _measure(pid, lambda: client.ask(next(prompts)), names, seconds, idle_cores)
         tell(f"Serve: {seconds:g} s of a prompt that it has seen")
-        cached = _measure(pid, lambda: client.ask("the same prompt?"), seconds, idle_cores)
+        cached = _measure(pid, lambda: client.ask("the same prompt?"), names, seconds, idle_cores)
         client.close()
     return ServeTimes(
         prompt_tokens=prompt_tokens,
@@ -81,7 +84,7 @@ def measure_serve(
     )
 
 
-def small_config(application: Mapping[str, Any]) -> dict[str, Any]:
+def small_config(application: Mapping[str, Any], called: Sequence[str]) -> dict[str, Any]:
     """Return a Serve configuration with one replica of each deployment, open to this machine.
 
     It keeps the bank. Engine, Selector and learned routers are left out, since a request may not
@@ -100,12 +103,13 @@ def small_config(application: Mapping[str, Any]) -> dict[str, Any]:
             "autoscaling_config": one,
             "ray_actor_options": {"num_cpus": 0.1, **_gpus(options.get(name, {}))},
         }
-        for name in MEASURED
+        for name in ("Router", *called)
     ]
     blocks[0]["user_config"] = {
         "access": {"anonymous": True},
         "policy": {"alpha": 0.6},
-        "limits": {"requests_per_minute": 1e9, "deadline_ms": 60_000},
+        # What is slow is measured, too, where an endpoint would decide without it.
+        "limits": {"requests_per_minute": 1e9, "deadline_ms": 60_000, "decision_ms": 30_000},
     }
     return {
         "proxy_location": "HeadOnly",
@@ -166,7 +170,11 @@ def _idle_cores(pid: int, seconds: float) -> dict[str, float]:
 
 
 def _measure(
-    pid: int, ask: Callable[[], None], seconds: float, idle_cores: Mapping[str, float]
+    pid: int,
+    ask: Callable[[], None],
+    names: Sequence[str],
+    seconds: float,
+    idle_cores: Mapping[str, float],
 ) -> RequestTimes:
     """Return latency and CPU time of requests, without what Serve takes when it is idle."""
     latency_s: list[float] = []
@@ -182,7 +190,7 @@ def _measure(
     used = _used(before_s, cpu_seconds(pid), took_s)
     per_request_s = {
         group: max(0.0, used.get(group, 0.0) - idle_cores.get(group, 0.0)) * took_s / len(latency_s)
-        for group in (*MEASURED, PROXY, OTHER)
+        for group in (*names, PROXY, OTHER)
     }
     return RequestTimes(
         n=len(latency_s),

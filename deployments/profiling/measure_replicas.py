@@ -26,7 +26,7 @@ from deployments.profiling.service_times import (
 from deployments.protocol import PredictionRequest, SelectionRequest, StrategyRequest
 from deployments.replicas.app_config import AppConfig
 from deployments.replicas.selector import SelectorArgs
-from scope.bank import load_bank
+from scope.bank import load_bank, read_manifest
 from scope.errors import ClusterError
 
 MIN_BATCHES = 5
@@ -76,14 +76,16 @@ def replica_threads(ray_actor_options: Mapping[str, Any]) -> int:
     return max(1, int(ray_actor_options.get("num_cpus", 1)))
 
 
-def measure_replica(job: ReplicaJob, threads: int, tell: Tell) -> BatchTimes:
+def measure_replica(
+    job: ReplicaJob, ray_actor_options: Mapping[str, Any], tell: Tell
+) -> BatchTimes:
     """Time one replica of a deployment, in a process of its own.
 
     Parameters
     ----------
     job : ReplicaJob
-    threads : int
-        Threads of its matrix products, as `replica_threads`.
+    ray_actor_options : mapping
+        Of its block: the CPUs decide its threads, and without GPUs it sees none.
     tell : callable
         Receives a line about what is measured.
 
@@ -94,7 +96,11 @@ def measure_replica(job: ReplicaJob, threads: int, tell: Tell) -> BatchTimes:
     """
     tell(f"{job.name}: {job.seconds:g} s of batches of 1 to {job.batches[-1]}")
     context = multiprocessing.get_context("spawn")
-    with _threads(threads), ProcessPoolExecutor(1, mp_context=context) as pool:
+    threads = replica_threads(ray_actor_options)
+    variables = {"OMP_NUM_THREADS": str(threads)}
+    if not ray_actor_options.get("num_gpus"):
+        variables["CUDA_VISIBLE_DEVICES"] = ""  # as Ray does
+    with _environment(variables), ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
             return pool.submit(time_replica, job, threads).result()
         except BrokenProcessPool as error:
@@ -102,17 +108,17 @@ def measure_replica(job: ReplicaJob, threads: int, tell: Tell) -> BatchTimes:
 
 
 @contextmanager
-def _threads(threads: int) -> Iterator[None]:
-    """Give processes that start meanwhile so many threads."""
-    name = "OMP_NUM_THREADS"
-    before = os.environ.get(name)
-    os.environ[name] = str(threads)
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Give processes that start meanwhile these variables."""
+    before = dict(os.environ)
+    os.environ.update(variables)
     try:
         yield
     finally:
-        del os.environ[name]
-        if before is not None:
-            os.environ[name] = before
+        for name in variables:
+            del os.environ[name]
+            if name in before:
+                os.environ[name] = before[name]
 
 
 def time_replica(job: ReplicaJob, threads: int) -> BatchTimes:
@@ -161,7 +167,16 @@ def _embedder(args: AppConfig) -> tuple[str, Callable[[list[str]], Batch]]:
     from deployments.replicas import Embedder
 
     spec = load_bank(Path(args.bank)).embedder
-    embedder = Embedder(spec.name, spec.revision, args.encoder_backend)
+    embedder = Embedder(spec.name, spec.revision, args.encoder_backend, spec.layer)
+    return _device(), lambda texts: lambda: embedder.embed([[text] for text in texts])
+
+
+def _second_embedder(args: AppConfig) -> tuple[str, Callable[[list[str]], Batch]]:
+    from deployments.replicas import Embedder
+
+    spec = read_manifest(Path(args.bank)).second_embedder
+    assert spec is not None  # it is measured only where the bank uses it
+    embedder = Embedder(spec.name, spec.revision, None, spec.layer, has_features=False)
     return _device(), lambda texts: lambda: embedder.embed([[text] for text in texts])
 
 
@@ -178,6 +193,7 @@ def _predictor(args: AppConfig) -> tuple[str, Callable[[list[str]], Batch]]:
                 bank.version,
                 bank.embedding_ad[row : row + 1].astype(np.float32),
                 bank.features_af[row : row + 1],
+                second_qy=bank.second_vectors(np.array([row])),
             )
             for row in rows
         ]
@@ -208,6 +224,7 @@ def _learned_router(args: AppConfig) -> tuple[str, Callable[[list[str]], Batch]]
 
 REPLICAS = {
     "Embedder": _embedder,
+    "SecondEmbedder": _second_embedder,
     "Predictor": _predictor,
     "Selector": _selector,
     "LearnedRouter": _learned_router,

@@ -11,7 +11,7 @@ import numpy as np
 from fastapi import FastAPI
 
 from deployments.gateway.api import make_api
-from deployments.gateway.wiring import RouterPeers, build_router
+from deployments.gateway.wiring import OptionalReplicas, RouterPeers, build_router
 from deployments.profiling.prompts import distinct_prompts
 from deployments.profiling.service_times import RouterTimes
 from deployments.protocol import EmbeddedTexts, PredictionRequest
@@ -60,7 +60,10 @@ def measure_router(bank_folder: str, *, prompt_tokens: int, seconds: float) -> R
 
 async def _measure(bank: Bank, folder: str, prompt_tokens: int, seconds: float) -> RouterTimes:
     request = PredictionRequest(
-        bank.version, bank.embedding_ad[:1].astype(np.float32), bank.features_af[:1]
+        bank.version,
+        bank.embedding_ad[:1].astype(np.float32),
+        bank.features_af[:1],
+        second_qy=bank.second_vectors(np.array([0])),
     )
     embedded = EmbeddedTexts(request.embedding_qd, request.features_qf, [""], bank.embedder)
     (predictions,) = Predictor(folder).predict([request])
@@ -71,6 +74,7 @@ async def _measure(bank: Bank, folder: str, prompt_tokens: int, seconds: float) 
         RouterPeers(SessionPeers(AbsentPeers(), AbsentPeers()), AbsentPeers()),
         host="127.0.0.1",
         name="measured",
+        more=OptionalReplicas(second_embedder=_second_embedder(bank)),
     )
     await router.settings.replace(SETTINGS)
     api, prompts = make_api(router), distinct_prompts(prompt_tokens, seed=3)
@@ -84,6 +88,13 @@ async def _measure(bank: Bank, folder: str, prompt_tokens: int, seconds: float) 
     return RouterTimes(
         cached_s=float(np.median(cached)), uncached_s=float(np.median(uncached)), n=len(uncached)
     )
+
+
+def _second_embedder(bank: Bank) -> InstantReplica | None:
+    if bank.second is None or bank.joint_forecaster is None:
+        return None
+    vector_1y = bank.second.vector_ay[:1]
+    return InstantReplica(EmbeddedTexts(vector_1y, np.empty((1, 0)), [""], bank.second.embedder))
 
 
 def _for(seconds: float) -> "itertools.takewhile[int]":

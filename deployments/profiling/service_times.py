@@ -1,5 +1,6 @@
 """The file of ``scope bench-replica``: how long one replica of each deployment takes."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Self
@@ -16,8 +17,12 @@ from scope.storage import read_json
 Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 """No measured time is longer than days."""
 
-HTTP, BATCHED = (PROXY, "Router"), ("Embedder", "Predictor")
-"""What a request passes; only a prompt that is not cached passes the last two."""
+HTTP = (PROXY, "Router")
+"""What every request passes."""
+CALLED = (("Embedder", "SecondEmbedder"), ("Predictor",))
+"""What the Router calls for a prompt that is not cached; the calls of a group run at once."""
+OPTIONAL = ("SecondEmbedder",)
+"""Of these, what runs with some banks only."""
 
 
 class Machine(StrictModel):
@@ -135,7 +140,7 @@ class ServeTimes(StrictModel):
     cached: RequestTimes
     """A prompt that the Router has seen: no remote call."""
     uncached: RequestTimes
-    """A prompt that it has not: Embedder and Predictor are called."""
+    """A prompt that it has not: the deployments of `CALLED` are called."""
 
 
 class RouterTimes(StrictModel):
@@ -161,9 +166,24 @@ class ServiceTimes(StrictModel):
     serve: ServeTimes
     router: RouterTimes
     deployments: dict[str, BatchTimes]
-    """Embedder, Predictor and, where they are configured, Selector and LearnedRouter."""
+    """Embedder, Predictor and, where they run, SecondEmbedder, Selector and LearnedRouter."""
     engine: tuple[EngineTime, ...] = ()
     """By concurrency; empty if no engine was measured."""
+
+    @property
+    def calls(self) -> tuple[tuple[str, ...], ...]:
+        """The groups of `CALLED`, with the deployments that run."""
+        return tuple(tuple(name for name in group if name in self.deployments) for group in CALLED)
+
+    @property
+    def batched(self) -> tuple[str, ...]:
+        """The deployments of all `calls`, which serve batches."""
+        return tuple(itertools.chain.from_iterable(self.calls))
+
+    @property
+    def stations(self) -> tuple[str, ...]:
+        """All that a request may pass."""
+        return (*HTTP, *self.batched)
 
     def call_overhead_s(self, name: str) -> float:
         """Return the CPU time of Serve for one call, in the process of a batched replica, s."""
@@ -200,9 +220,10 @@ class ServiceTimes(StrictModel):
             If it is missing or no file of ``scope bench-replica``.
         """
         times = parse(cls, read_json(path), str(path))
-        if missing := sorted(set(BATCHED) - set(times.deployments)):
+        needed_names = {name for group in CALLED for name in group} - {*OPTIONAL}
+        if missing := sorted(needed_names - set(times.deployments)):
             raise ConfigError(f"{path} has no times of {', '.join(missing)}; measure it again")
-        for name, needed in (("cached", HTTP), ("uncached", (*HTTP, *BATCHED))):
+        for name, needed in (("cached", HTTP), ("uncached", times.stations)):
             if missing := sorted({*needed} - set(getattr(times.serve, name).cpu_s)):
                 raise ConfigError(
                     f"{path}: serve.{name}.cpu_s lacks {', '.join(missing)}; measure it again"

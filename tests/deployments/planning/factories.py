@@ -40,9 +40,15 @@ def request_times(median_s, **cpu_s):
     return RequestTimes(n=100, median_s=median_s, p95_s=1.1 * median_s, cpu_s={**known, **cpu_s})
 
 
-def service_times(*, embedder=None, idle_cores=0.0, engine=()):
-    """A request of 5 ms in the proxy, 10 in the Router, 20 in the Embedder, 5 in the Predictor."""
-    uncached = request_times(0.04, proxy=0.005, Router=0.01, Embedder=0.02, Predictor=0.005)
+def service_times(*, embedder=None, second=None, idle_cores=0.0, engine=()):
+    """A request of 5 ms in the proxy, 10 in the Router, 20 in the Embedder, 5 in the Predictor.
+
+    With `second`, batches of a SecondEmbedder, one call of it takes no more than the Embedder's.
+    """
+    cpu_s = {"proxy": 0.005, "Router": 0.01, "Embedder": 0.02, "Predictor": 0.005}
+    if second is not None:
+        cpu_s["SecondEmbedder"] = second.cpu_seconds_n(64, 1)[0]
+    uncached = request_times(0.04, **cpu_s)
     return ServiceTimes(
         machine=Machine(cpu="a processor", cores=2, load_average=0.0, versions={"ray": "2.60.0"}),
         serve=ServeTimes(
@@ -55,6 +61,7 @@ def service_times(*, embedder=None, idle_cores=0.0, engine=()):
         deployments={
             "Embedder": embedder or batch_times(0.01, 0.01, lengths=(16, 64, 256)),
             "Predictor": batch_times(0.004, 0.001, lengths=(1,)),
+            **({} if second is None else {"SecondEmbedder": second}),
         },
         engine=engine,
     )

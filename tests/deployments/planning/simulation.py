@@ -10,7 +10,10 @@ import numpy as np
 
 SPLIT = {"proxy": 2, "Router": 3}
 """Visits among which a request divides its work: on the way in, between calls, on the way out."""
-PATH = ("proxy", "Router", "Embedder", "Router", "Predictor", "Router", "proxy")
+EMBEDDERS = ("Embedder", "SecondEmbedder")
+"""Called at once; the request goes on when both have answered."""
+PROXY, ROUTER = ("proxy",), ("Router",)
+PATH = (PROXY, ROUTER, EMBEDDERS, ROUTER, ("Predictor",), ROUTER, PROXY)
 
 
 class Process:
@@ -33,27 +36,44 @@ class Process:
             self.left_s = self.work_s(n)
 
 
+class Graph:
+    """The processes of a layout, and the requests that pass them."""
+
+    def __init__(self, times, load, layout, rng):
+        self.stations = {name: _processes(name, times, load, layout) for name in layout.replicas}
+        self.processes = [process for group in self.stations.values() for process in group]
+        self.rng, self.latencies_s = rng, []
+
+    def enter(self, now_s, began_s, step):
+        """Let a request visit all stations of a step, or end."""
+        if step == len(PATH):
+            self.latencies_s.append(now_s - began_s)
+            return
+        groups = [self.stations[name] for name in PATH[step] if name in self.stations]
+        request = [began_s, step, len(groups)]
+        for group in groups:
+            pair = self.rng.choice(len(group), min(2, len(group)), replace=False)
+            least = min((group[index] for index in pair), key=lambda process: process.ongoing)
+            least.waiting.append(request)
+
+    def end_visits(self, now_s, process):
+        """Let the requests of a batch go on that have no other visit of their step left."""
+        done, process.current = process.current, []
+        for request in done:
+            request[2] -= 1
+            if not request[2]:
+                self.enter(now_s, request[0], request[1] + 1)
+
+
 def simulate_graph(times, load, layout, *, n_requests=3000, seed=0):
     """Latencies, s, of Poisson arrivals of prompts that are not cached."""
     rng = np.random.default_rng(seed)
     arrivals_s = deque(np.cumsum(rng.exponential(1 / load.requests_per_s, n_requests)))
-    stations = {name: _processes(name, times, load, layout) for name in layout.replicas}
-    everyone = [process for group in stations.values() for process in group]
-    now_s, latencies_s = 0.0, []
-
-    def enter(request):
-        began_s, step = request
-        if step == len(PATH):
-            latencies_s.append(now_s - began_s)
-            return
-        group = stations[PATH[step]]
-        pair = rng.choice(len(group), min(2, len(group)), replace=False)
-        min((group[index] for index in pair), key=lambda one: one.ongoing).waiting.append(request)
-
-    while len(latencies_s) < n_requests:
-        for process in everyone:
+    graph, now_s = Graph(times, load, layout, rng), 0.0
+    while len(graph.latencies_s) < n_requests:
+        for process in graph.processes:
             process.start()
-        busy = [process for process in everyone if process.current]
+        busy = [process for process in graph.processes if process.current]
         share = min(1.0, layout.cores / len(busy)) if busy else 1.0
         next_s = min((process.left_s / share for process in busy), default=math.inf)
         until_s = min(next_s, (arrivals_s[0] if arrivals_s else math.inf) - now_s)
@@ -61,13 +81,11 @@ def simulate_graph(times, load, layout, *, n_requests=3000, seed=0):
         for process in busy:
             process.left_s -= until_s * share
         if arrivals_s and arrivals_s[0] <= now_s + 1e-12:
-            enter((arrivals_s.popleft(), 0))
+            graph.enter(now_s, arrivals_s.popleft(), 0)
         for process in busy:
             if process.left_s <= 1e-12:
-                done, process.current = process.current, []
-                for began_s, step in done:
-                    enter((began_s, step + 1))
-    return np.array(latencies_s[n_requests // 10 :])
+                graph.end_visits(now_s, process)
+    return np.array(graph.latencies_s[n_requests // 10 :])
 
 
 def _processes(name, times, load, layout):

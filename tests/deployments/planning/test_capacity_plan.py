@@ -118,6 +118,31 @@ def test_a_cache_that_answers_everything_needs_no_second_embedder():
     assert plan(200.0, hit_rate=1.0).deployments["Embedder"].replicas == 1
 
 
+def test_a_second_encoder_gets_replicas_of_its_own():
+    """
+    100 a second of 30 ms in batches of one: more than of the Embedder's 20.
+    """
+    two = service_times(second=batch_times(0.0, 0.03))
+    found = plan(100.0, times=two)
+    second = found.deployments["SecondEmbedder"]
+
+    assert second.replicas > found.deployments["Embedder"].replicas
+    assert second.utilisation < 0.75
+    assert second.num_cpus > 0.5
+    assert found.cores > plan(100.0).cores
+    assert list(found.deployments) == ["Router", "Embedder", "SecondEmbedder", "Predictor"]
+
+
+def test_a_second_encoder_on_a_gpu_counts_there():
+    """
+    A whole one each.
+    """
+    found = plan(50.0, times=service_times(second=batch_times(0.01, 0.005, device="cuda")))
+
+    assert gpus_of(found, {"SecondEmbedder": 1.0}) == found.deployments["SecondEmbedder"].replicas
+    assert found.deployments["SecondEmbedder"].num_cpus < 0.5
+
+
 def test_gpus_are_shares_of_replicas():
     """
     A quarter of a GPU each.

@@ -5,16 +5,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.planning.graph import ServedGraph, capacity_per_s
-from deployments.planning.layout import BATCHED, STATIONS, Layout, Load
+from deployments.planning.layout import Layout, Load
 from tests.deployments.planning.factories import batch_times, service_times
 
 TIMES = service_times()
-replicas = st.fixed_dictionaries({name: st.integers(1, 4) for name in STATIONS})
+TWO = service_times(second=batch_times(0.005, 0.01))
+"""A second encoder of 15 ms a call."""
+replicas = st.fixed_dictionaries({name: st.integers(1, 4) for name in TIMES.stations})
 
 
 def layout(cores=64, batch=8, **n):
     """One process of each kind but those named."""
-    return Layout({**dict.fromkeys(STATIONS, 1), **n}, dict.fromkeys(BATCHED, batch), cores)
+    return Layout({**dict.fromkeys(TWO.stations, 1), **n}, dict.fromkeys(TWO.batched, batch), cores)
 
 
 def forecast(load, built=None, times=TIMES):
@@ -112,6 +114,42 @@ def test_a_gpu_does_not_take_the_cores():
     assert found.utilisation > found.cores
 
 
+def test_two_encoders_take_as_long_as_the_longer_one():
+    """
+    20 ms beside 15. On one core their work adds up.
+    """
+    quiet = Load(1 / 60, 64, 0.0)
+    one, two = (forecast(quiet, times=times).latency.quantile_s(0.5) for times in (TIMES, TWO))
+    alone = forecast(quiet, layout(cores=1), TWO).latency.quantile_s(0.5)
+
+    assert two == pytest.approx(one, rel=0.03)
+    assert alone == pytest.approx(0.04 + 0.015, rel=0.03)
+
+
+def test_a_second_encoder_is_called_for_each_prompt_that_is_not_cached():
+    """
+    15 ms for 8 of 10 requests a second; its cores are among those of all.
+    """
+    found = forecast(Load(10, 64, 0.2), times=TWO)
+    without = forecast(Load(10, 64, 0.2))
+
+    assert found.stations["SecondEmbedder"].utilisation == pytest.approx(0.12, rel=0.05)
+    assert found.cores == pytest.approx(without.cores + 0.12, rel=0.05)
+
+
+def test_a_second_encoder_that_is_short_of_replicas_makes_requests_wait():
+    """
+    60 a second of 15 ms are nearly all that one replica does; two have half of it each.
+    """
+    load = Load(60, 64, 0.0)
+    enough = {"Embedder": 4, "Router": 2}
+    one, two = (
+        forecast(load, layout(batch=1, SecondEmbedder=n, **enough), TWO).latency for n in (1, 2)
+    )
+
+    assert one.quantile_s(0.95) > 1.5 * two.quantile_s(0.95)
+
+
 def test_serves_part_of_a_call_is_what_the_class_does_not_take():
     """
     The Predictor's process takes 5 ms a call, its class 5; with 3 it would be 2.
@@ -155,7 +193,7 @@ def test_more_load_never_lowers_the_latency(n, one, other, hit_rate, cores):
 
 
 @settings(max_examples=25, deadline=None)
-@given(replicas, st.floats(1, 60), st.sampled_from(STATIONS))
+@given(replicas, st.floats(1, 60), st.sampled_from(TIMES.stations))
 def test_another_replica_never_makes_it_slower_on_enough_cores(n, rate, station):
     """
     64 cores.

@@ -37,6 +37,20 @@ def test_a_spread_has_its_median_and_its_95th_percentile():
     assert latency.quantile_s(0.95) == pytest.approx(0.06, abs=2 * STEP_S)
 
 
+def test_the_later_of_two_has_the_later_percentiles():
+    """
+    The other began 10 ms earlier. A call that is long is so beside a long one.
+    """
+    half = np.full(2, 0.5)
+    first = Latency.of_values(STEP_S, np.array([0.0, 0.04]), half)
+    other = Latency.of_values(STEP_S, np.array([0.005, 0.03]), half)
+    late, early = first.later_of(other, 0.01), other.later_of(first, 0.01)
+
+    assert (late.quantile_s(0.49), late.quantile_s(0.51)) == pytest.approx((0.0, 0.04))
+    assert (early.quantile_s(0.49), early.quantile_s(0.51)) == pytest.approx((0.005, 0.03))
+    assert late.chance_n.sum() == pytest.approx(1)
+
+
 def test_a_mixture_is_fast_for_the_share_that_is():
     """
     A fifth take 10 ms, the others 50.

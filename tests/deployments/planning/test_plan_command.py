@@ -1,12 +1,16 @@
 """``scope plan`` as a user runs it, on service times that a person can calculate with."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.deployments.planning.factories import service_times
+from scope.bank import save_bank
+from scope.predictor import predict_reference_population
+from tests.deployments.planning.factories import batch_times, service_times
+from tests.factories.second_encoders import fitted_with_both
 
 CONFIG = Path(__file__).parents[3] / "serve_config.yaml"
 
@@ -22,6 +26,30 @@ def plan(scope, tmp_path):
         return scope("plan", "--service-times", path, *load, *arguments)
 
     return run
+
+
+@pytest.fixture
+def two_encoders(tmp_path):
+    """A configuration of a bank with two encoders, and service times of it, on a GPU."""
+    bank = fitted_with_both()
+    bank = replace(bank, reference=predict_reference_population(bank, bank.anchor_config))
+    save_bank(bank, tmp_path / "two", created_at="2026-01-01T00:00:00+00:00", sources=())
+    settings = yaml.safe_load(CONFIG.read_text())
+    (application,) = settings["applications"]
+    application["args"] = {"bank": str(tmp_path / "two")}
+    block = {
+        "name": "SecondEmbedder",
+        "max_ongoing_requests": 64,
+        "max_queued_requests": 256,
+        "autoscaling_config": {"min_replicas": 1, "max_replicas": 2, "target_ongoing_requests": 16},
+        "ray_actor_options": {"num_cpus": 1, "num_gpus": 1},
+    }
+    application["deployments"].append(block)
+    config, times = tmp_path / "two.yaml", tmp_path / "two.json"
+    config.write_text(yaml.safe_dump(settings))
+    second = batch_times(0.01, 0.005, device="cuda")
+    times.write_text(service_times(second=second).model_dump_json())
+    return config, times
 
 
 def test_a_plan_is_printed_for_a_person(plan):
@@ -159,6 +187,45 @@ def test_an_absurd_load_ends_at_once(plan):
 
     assert code == 2
     assert "requests per second is 1e+300; expected at most 100,000" in err
+
+
+def test_a_second_encoder_is_planned_where_it_was_measured(scope, two_encoders, tmp_path):
+    """
+    With its GPUs, into its block; the result passes ``scope check``.
+    """
+    config, times = two_encoders
+    path = tmp_path / "planned.yaml"
+
+    code, out, err = scope(
+        *("plan", "--service-times", times, "--requests-per-s", 100, "--p95-ms", 300),
+        *("--config", config, "--write", path, "--json"),
+    )
+
+    assert code == 0, err
+    found = json.loads(out)
+    second = found["deployments"]["SecondEmbedder"]
+    assert second["replicas"] >= 1
+    assert found["gpus"] == second["replicas"]
+    blocks = yaml.safe_load(path.read_text())["applications"][0]["deployments"]
+    (block,) = (block for block in blocks if block["name"] == "SecondEmbedder")
+    assert block["autoscaling_config"]["min_replicas"] == second["replicas"]
+    assert block["max_ongoing_requests"] == second["max_ongoing_requests"]
+    assert scope("check", path)[0] == 0
+
+
+def test_times_of_other_encoders_are_refused(scope, plan, two_encoders):
+    """
+    Of a bank with two encoders for one with one, and the other way round.
+    """
+    config, times = two_encoders
+    load = ("--requests-per-s", 10, "--p95-ms", 300)
+
+    code, _, err = plan("--config", config)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "has no times of the SecondEmbedder" in err
+    code, _, err = scope("plan", "--service-times", times, *load)
+    assert code == 2
+    assert "has times of a SecondEmbedder" in err
 
 
 @pytest.mark.parametrize("applications", [3, [3], [{"name": "other", "import_path": "their:app"}]])

@@ -31,6 +31,30 @@ def test_a_file_without_an_embedder_is_refused(tmp_path):
         ServiceTimes.load(path)
 
 
+def test_a_file_that_lacks_the_second_embedder_in_serve_is_refused(tmp_path):
+    """
+    It has times of its batches, and not of a request through Serve.
+    """
+    data = json.loads(service_times(second=batch_times(0.01, 0.01)).model_dump_json())
+    del data["serve"]["uncached"]["cpu_s"]["SecondEmbedder"]
+    path = tmp_path / "times.json"
+    path.write_text(json.dumps(data))
+
+    with pytest.raises(ConfigError, match=r"serve\.uncached\.cpu_s lacks SecondEmbedder"):
+        ServiceTimes.load(path)
+
+
+def test_times_of_a_second_embedder_are_printed():
+    """
+    Its batches, its part of a request, and Serve's part of a call.
+    """
+    table = service_times_table(service_times(second=batch_times(0.01, 0.005)))
+
+    assert "SecondEmbedder, ms a batch" in table
+    assert "CPU SecondEmbedder" in table
+    assert "ms in the SecondEmbedder, " in table
+
+
 def test_a_missing_file_is_named(tmp_path):
     """
     In one sentence.
