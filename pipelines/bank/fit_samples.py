@@ -121,16 +121,20 @@ def _one_sample_probability(bank: Bank, samples: Samples) -> FloatArray:
     """Return the bank's prediction for each prompt, (n_prompts, n_models of the bank)."""
     from scope.embedding.encoder import Encoder
 
-    spec = bank.embedder
-    encoder = Encoder(spec.name, revision=spec.revision, max_chars=spec.max_chars)
     anchor_of = {text: anchor for anchor, text in enumerate(bank.prompts or ())}
     id_of = {name: anchor for anchor, name in enumerate(bank.ids)}
     self_q = [
         anchor_of.get(prompt, id_of.get(name, -1))
         for name, prompt in zip(samples.ids, samples.prompts, strict=True)
     ]
+    second_qy = None
+    if bank.joint_forecaster is not None and bank.second is not None:
+        second_qy = Encoder.from_spec(bank.second.embedder).encode(samples.prompts)
     estimates, _ = AnchorPredictor(bank).predict(
-        encoder.encode(samples.prompts), text_features(samples.prompts), np.array(self_q)
+        Encoder.from_spec(bank.embedder).encode(samples.prompts),
+        text_features(samples.prompts),
+        np.array(self_q),
+        second_qy=second_qy,
     )
     return estimates.p_correct_qm
 

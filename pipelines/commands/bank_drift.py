@@ -11,6 +11,7 @@ from pipelines.commands.options import Json, cache_folder
 from pipelines.terminal import err, out, progress, table
 from scope.arrays import Float32Array
 from scope.bank import Bank, load_bank
+from scope.config import EncoderConfig
 from scope.storage import write_json
 from scope.traffic import (
     FALSE_ALARM_RATE,
@@ -72,9 +73,7 @@ def _regions(
         from pipelines.embedding.cached import embed_texts
         from pipelines.embedding.encoder_actor import EncoderSpec
 
-        encoder = EncoderSpec(
-            spec.name, spec.revision, cache=cache_folder(), max_chars=spec.max_chars
-        )
+        encoder = EncoderSpec.of(spec, EncoderConfig(), cache_folder())
         with progress(as_json=as_json) as stages:
             return embed_texts(texts, encoder, stages)
 

@@ -10,6 +10,7 @@ import numpy as np
 from pipelines.commands.options import cache_folder
 from scope.arrays import Float32Array
 from scope.bank import Bank, StoredFeatures, load_bank
+from scope.config import EncoderConfig
 from scope.embedding import AnchorIndex
 from scope.errors import ConfigError
 from scope.pool import PUBLISHED_MODELS
@@ -193,10 +194,8 @@ def _embeddings(bank: Bank, query_file: Path, ids: Sequence[str]) -> Float32Arra
     from pipelines.embedding.cached import embed_texts
     from pipelines.embedding.encoder_actor import EncoderSpec
 
-    spec, prompts = bank.embedder, source.prompts or ()
-    encoder = EncoderSpec(
-        name=spec.name, revision=spec.revision, cache=cache_folder(), max_chars=spec.max_chars
-    )
+    prompts = source.prompts or ()
+    encoder = EncoderSpec.of(bank.embedder, EncoderConfig(), cache_folder())
     return embed_texts([prompts[row] for row in rows], encoder)
 
 

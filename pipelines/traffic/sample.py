@@ -15,7 +15,7 @@ from pipelines.traffic.redaction import Redactor
 from scope.arrays import Float32Array
 from scope.bank import Bank, load_bank
 from scope.config import EncoderConfig
-from scope.embedding import text_features
+from scope.embedding import EmbedderSpec, text_features
 from scope.errors import ConfigError
 from scope.predictor import AnchorPredictor
 from scope.routing import DecisionLogReader, finite_or_none
@@ -103,9 +103,10 @@ def write_sample(inputs: SampleInputs, output: Path, stages: Stages) -> SampleSu
             "endpoint keep them with `decisions: {prompts: true}`"
         )
     texts = [question.text for question in questions]
-    spec = bank.embedder
-    encoder = EncoderSpec(spec.name, spec.revision, inputs.config, inputs.cache, spec.max_chars)
-    embedding_qd = embed_texts(texts, encoder, stages)
+    embedding_qd = _embed(texts, bank.embedder, inputs, stages)
+    second_qy = None
+    if bank.joint_forecaster is not None and bank.second is not None:
+        second_qy = _embed(texts, bank.second.embedder, inputs, stages)
     stages.begin("choosing")
     sample = sample_traffic(questions, embedding_qd, bank, inputs.n)
     chosen = [questions[q] for q in sample.chosen_j]
@@ -117,7 +118,7 @@ def write_sample(inputs: SampleInputs, output: Path, stages: Stages) -> SampleSu
         reader.n_truncated,
         sample.n_distinct,
         sample.n_known,
-        _out_of_distribution(questions, embedding_qd, bank),
+        _out_of_distribution(questions, embedding_qd, second_qy, bank),
         len(chosen),
         sum(not question.is_whole for question in chosen),
         n_redacted,
@@ -125,6 +126,12 @@ def write_sample(inputs: SampleInputs, output: Path, stages: Stages) -> SampleSu
         finite_or_none(sample.covered_before),
         finite_or_none(sample.covered_after),
     )
+
+
+def _embed(
+    texts: Sequence[str], spec: EmbedderSpec, inputs: SampleInputs, stages: Stages
+) -> Float32Array:
+    return embed_texts(texts, EncoderSpec.of(spec, inputs.config, inputs.cache), stages)
 
 
 def _rows(
@@ -160,11 +167,14 @@ def _write(output: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _out_of_distribution(
-    questions: Sequence[TrafficQuestion], embedding_qd: Float32Array, bank: Bank
+    questions: Sequence[TrafficQuestion],
+    embedding_qd: Float32Array,
+    second_qy: Float32Array | None,
+    bank: Bank,
 ) -> int | None:
     """Return how many requests are out of distribution; None where the bank cannot tell."""
     features_qf = text_features([question.text for question in questions])
-    estimates, _ = AnchorPredictor(bank).predict(embedding_qd, features_qf)
+    estimates, _ = AnchorPredictor(bank).predict(embedding_qd, features_qf, second_qy=second_qy)
     score_q = estimates.in_distribution_qm[:, 0]
     if np.isnan(score_q).any():
         return None

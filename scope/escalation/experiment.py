@@ -157,7 +157,9 @@ def measure_escalation(
 def _learn(bank: Bank) -> tuple[ReplyLengths, int]:
     """Fit on every anchor that the forecaster knows, or on all, each forecast without itself."""
     n = bank.forecaster.anchor_index_n if bank.forecaster else np.arange(len(bank.ids))
-    estimates, _ = AnchorPredictor(bank).predict(bank.embedding_ad[n], bank.features_af[n], n)
+    estimates, _ = AnchorPredictor(bank).predict(
+        bank.embedding_ad[n], bank.features_af[n], n, second_qy=bank.second_vectors(n)
+    )
     p_nm = out_of_fold_probabilities(bank) if bank.forecaster else estimates.p_correct_qm
     correct_am = GroundTruth.from_outcomes(bank.outcomes, bank.models).correct_qm
     tokens_nm = bank.outcomes.completion_tokens_am[n]

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipelines.bank.fit_samples import PRIOR, fit_samples
-from scope.bank import load_bank, save_bank
+from pipelines.bank.fit_samples import PRIOR, _one_sample_probability, fit_samples
+from scope.bank import SecondEmbeddings, load_bank, save_bank
 from scope.embedding import text_features
 from scope.embedding.encoder import Encoder
 from scope.errors import ConfigError
-from scope.predictor import fit_bank
+from scope.predictor import AnchorPredictor, fit_bank, fit_second_encoder
 from scope.samples import Samples, write_samples
 from tests.factories.banks import LARGE, MIDDLE, SMALL, bank_of
 
@@ -229,3 +229,24 @@ def test_another_fit_of_the_bank_drops_what_was_fitted_to_samples(bank):
 
     assert small.resampling is None
     assert large.resampling == PRIOR
+
+
+def test_both_encoders_predict_one_sample(bank, checkpoint):
+    """
+    Of a bank that predicts with both: kappa is that of its own predictions of the prompts.
+    """
+    encoder = Encoder(str(checkpoint), layer=1)
+    vectors = encoder.encode(bank.prompts).astype(np.float16).astype(np.float32)
+    first = fit_bank(replace(bank, second=SecondEmbeddings(encoder.spec, vectors)))
+    both, _ = fit_second_encoder(first)
+    samples = drawn()
+
+    predicted = [_one_sample_probability(each, samples) for each in (first, both)]
+    expected, _ = AnchorPredictor(both).predict(
+        Encoder().encode(samples.prompts),
+        text_features(samples.prompts),
+        second_qy=encoder.encode(samples.prompts),
+    )
+
+    assert predicted[1] == pytest.approx(expected.p_correct_qm, abs=1e-6)
+    assert not np.allclose(*predicted)

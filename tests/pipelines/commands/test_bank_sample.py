@@ -7,10 +7,12 @@ import pytest
 from pipelines.bank.files import save_bank_now
 from pipelines.embedding.cached import open_embedding_cache
 from pipelines.embedding.encoder_actor import EncoderSpec
-from scope.embedding import MINILM, EmbedderSpec, resolve_model
+from scope.embedding import MINILM, EmbedderSpec, resolve_model, text_features
+from scope.predictor import fit_bank, fit_second_encoder
 from scope.questions import read_questions
 from tests.factories.banks import bank_of
 from tests.factories.decision_logs import two_models, write_log
+from tests.factories.second_encoders import USED, second_kinds
 
 PLACES = {"a tax": 0, "a sum": 90, "a  sum": 90, "two sums": 93, "a law": 180, "and then?": 270}
 """Text -> place on a circle; the anchors are at 0 and 20 degrees."""
@@ -174,3 +176,39 @@ def test_a_sample_of_none_is_refused(sample):
 
     assert (code, file.exists()) == (2, False)
     assert "'--n'" in err
+
+
+def test_both_encoders_say_what_is_out_of_distribution(scope, checkpoint, monkeypatch, tmp_path):
+    """
+    Of a bank that predicts with both: the first sees anchors in both texts, the second in one.
+    """
+    texts, cache_folder = ["What is 1 plus 2?", "What is 3 plus 4?"], tmp_path / "cache"
+    monkeypatch.setenv("SCOPE_CACHE", str(cache_folder))
+    bank = second_kinds(60)
+    first = EmbedderSpec(name=MINILM, revision=resolve_model(MINILM)[1], dimension=8)
+    name, digest = str(checkpoint), resolve_model(str(checkpoint))[1]
+    second = EmbedderSpec(name=name, revision=digest, dimension=6, layer=1)
+    bank = replace(bank, embedder=first, features_af=np.repeat(text_features(texts[:1]), 60, 0))
+    bank = replace(bank, second=replace(bank.second, embedder=second))
+    bank, _ = fit_second_encoder(fit_bank(bank))
+    save_bank_now(replace(bank, second_gain=USED), tmp_path / "bank", (), command="by hand")
+    far = np.array([0, 0, 0, 0, 0, 1.0], dtype=np.float32)
+    vectors = {
+        (MINILM, None): bank.embedding_ad[[0, 0]],
+        (name, 1): np.stack([bank.second.vector_ay[0], far]),
+    }
+    for (encoder, layer), vector_q in vectors.items():
+        with open_embedding_cache(
+            EncoderSpec(encoder, None, cache=cache_folder, layer=layer)
+        ) as cache:
+            cache.add(cache.keys(texts), vector_q)
+    log = tmp_path / "log"
+    write_log(log / "decisions-r.00000001.jsonl", [asked(text[8], text) for text in texts])
+
+    code, out, err = scope(
+        *("bank", "sample", "--decisions", log, "--bank", tmp_path / "bank"),
+        *("--output", tmp_path / "q.jsonl", "--json"),
+    )
+
+    assert code == 0, err
+    assert json.loads(out)["n_out_of_distribution"] == 1
