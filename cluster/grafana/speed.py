@@ -26,7 +26,7 @@ def latency() -> tuple[timeseries.Panel, ...]:
         ),
         graph(
             "p95 by stage",
-            "Calls of the Embedder and the Predictor, queries of the reasoner, the choice among "
+            "Calls of the embedders and the Predictor, queries of the reasoner, the choice among "
             "samples, and the upstream until its answer or first byte.",
             "ms",
             [query(_quantile(0.95, f"scope_{stage}_latency_ms", APP), stage) for stage in STAGES],

@@ -10,6 +10,7 @@ from scope.bank import save_bank
 from scope.errors import BankIntegrityError, ConfigError
 from tests.deployments.operate.test_service_state import details_of
 from tests.factories.banks import LARGE, MIDDLE, labelled_pair
+from tests.factories.second_encoders import fitted_with_both
 
 
 def save(bank, path):
@@ -76,6 +77,19 @@ def test_another_embedder_is_said(old, tmp_path):
     (_, note) = BankChange.plan(path, service_of(old), lambda _: None).notes
 
     assert note.startswith("the embedder changes from hand-made")
+
+
+def test_a_second_embedder_that_comes_is_said(tmp_path):
+    """
+    It is a deployment of its own, which has to start.
+    """
+    both = fitted_with_both()
+    one = replace(both, joint_forecaster=None, second_gain=None)
+    service = service_of(save(one, tmp_path / "one"))
+
+    (_, note) = BankChange.plan(save(both, tmp_path / "both"), service, lambda _: None).notes
+
+    assert note.startswith("the second embedder changes from none to second@1 layer 2")
 
 
 @pytest.mark.parametrize(
