@@ -15,7 +15,7 @@ from benchmarks.banks import data_folder, questions
 from scope.arrays import FloatArray
 from scope.bank import Bank
 from scope.predictor import AnchorPredictor, choose_forecast, fit_bank
-from scope.report import routing_gain
+from scope.report import AnchorForecasts, routing_gain
 from scope.routing import GroundTruth, Objective, PredictionSet, mix_accuracy, route
 
 SIZES = (60, 250, 1_000)
@@ -39,7 +39,8 @@ def main() -> None:
             for seed in range(1 if size == len(train.ids) else n_draws):
                 rows = np.random.default_rng(seed).permutation(len(train.ids))[:size]
                 bank = choose_forecast(fit_bank(train.select_anchors(np.sort(rows))))
-                bank = replace(bank, routing_gain=routing_gain(bank))
+                anchors = AnchorForecasts.from_bank(bank)
+                bank = replace(bank, routing_gain=anchors and routing_gain(anchors))
                 pays.append(bank.routing_gain is not None and bank.routing_gain.pays)
                 gain_dp.append([over_mix(bank, held_out, auto=auto) for auto in (False, True)])
             cells = [_cell(np.array(gain_dp)[:, p]) for p in range(2)]

@@ -1,4 +1,4 @@
-"""What a fit finds out about a bank: the best forecast, and whether routing pays."""
+"""What a fit finds out about a bank: the best forecast, whether routing pays, and its bills."""
 
 from dataclasses import replace
 
@@ -7,12 +7,16 @@ from scope.predictor import choose_forecast
 
 
 def with_findings(fitted: Bank) -> Bank:
-    """Choose the forecast of a fitted bank, and find out whether routing pays on it.
+    """Choose the forecast of a fitted bank, and find out what its decisions gain and cost.
 
-    Both by cross-validation on the bank's own anchors; see `scope.predictor.choose_forecast` and
-    `scope.report.routing_gain`.
+    All by cross-validation on the bank's own anchors; see `scope.predictor.choose_forecast`,
+    `scope.report.routing_gain` and `scope.report.fit_bill_ratio`.
     """
-    from scope.report import routing_gain
+    from scope.report import AnchorForecasts, fit_bill_ratio, routing_gain
 
     chosen = choose_forecast(fitted)
-    return replace(chosen, routing_gain=routing_gain(chosen))
+    anchors = AnchorForecasts.from_bank(chosen)
+    if anchors is None or chosen.reference is None:
+        return chosen
+    reference = replace(chosen.reference, bill_ratio=fit_bill_ratio(anchors))
+    return replace(chosen, routing_gain=routing_gain(anchors), reference=reference)

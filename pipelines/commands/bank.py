@@ -142,10 +142,9 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
     out.print(models_table(loaded))
     if manifest.forecast_choice is not None:
         out.print(choice_table(manifest.forecast_choice))
-    if manifest.routing_gain is not None:
-        out.print(str(manifest.routing_gain), soft_wrap=True, markup=False)
-    if manifest.second_gain is not None:
-        out.print(str(manifest.second_gain), soft_wrap=True, markup=False)
+    for found in (manifest.routing_gain, manifest.bill_ratio, manifest.second_gain):
+        if found is not None:
+            out.print(str(found), soft_wrap=True, markup=False)
 
 
 @app.command()

@@ -79,8 +79,9 @@ def grow_bank(
         f"models, {'fitted' if report.is_fitted else 'not fitted, as the bank was not'}",
         soft_wrap=True,
     )
-    if report.manifest.routing_gain is not None:
-        out.print(str(report.manifest.routing_gain), soft_wrap=True, markup=False)
+    for found in (report.manifest.routing_gain, report.manifest.bill_ratio):
+        if found is not None:
+            out.print(str(found), soft_wrap=True, markup=False)
 
 
 def _show_feedback(feedback: "LoggedFeedback", report: "GrowReport") -> None:

@@ -104,6 +104,8 @@ def evaluate_bank(
         stages.plan("predicting", "fitting baselines", *parts, "writing")
         stages.begin("predicting")
         fitted = _measured_bank(bank, load_pool(pool) if pool else None, prices)
+        if settings.anchors not in (None, fitted.anchor_config):
+            fitted = fitted.without_bill_ratio()
         test_set = EvaluationSet.from_banks(fitted, load_bank(questions))
         if curve:
             part_sizes(fitted)  # raises before any work

@@ -67,6 +67,8 @@ def print_evaluation(
         out.print(table(shown.title, shown.headers, rows))
     if note := experiments.note():
         out.print(note)
+    if note := tables.planned_cost_note(evaluation):
+        out.print(note, soft_wrap=True)
     out.print(f"\n{evaluation.near_duplicates}")
     out.print(f"answer lengths are off by {tables.length_error(evaluation)} (medians)")
     out.print(f"files in {output}: {FILES}", soft_wrap=True)

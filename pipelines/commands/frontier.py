@@ -19,7 +19,7 @@ from pipelines.commands.options import (
 from pipelines.terminal import frontier_table, out
 from scope.bank import fit_alpha_scale
 from scope.errors import ConfigError
-from scope.policy import Choices
+from scope.policy import Choices, describe_bill_ratios
 from scope.routing import (
     SCORE_COLUMNS,
     AlphaSweep,
@@ -60,6 +60,8 @@ def frontier(
         typer.echo(json.dumps(numbers))
     else:
         out.print(frontier_table(rows))
+        if note := describe_bill_ratios([point.bill_ratio for point in rows]):
+            out.print(note, soft_wrap=True)
 
 
 def check_output(output: Path | None) -> None:
@@ -100,6 +102,7 @@ def to_json(rows: Sequence[FrontierPoint]) -> list[dict[str, Any]]:
         {
             "alpha": point.alpha,
             "trade_off": finite_or_none(point.trade_off),
+            "bill_ratio": point.bill_ratio,
             "planned": score_json(point.planned),
             "realised": point.realised and score_json(point.realised),
         }

@@ -22,6 +22,7 @@ from pipelines.commands.options import (
 from pipelines.commands.two_stage import TwoStageInputs, route_two_stage
 from pipelines.terminal import err, format_score, out, print_result, table
 from scope.errors import ConfigError
+from scope.policy import describe_bill_ratios
 from scope.routing import Objective, RoutingSummary, format_usd, route_to_file
 from scope.storage import write_json
 
@@ -186,6 +187,8 @@ def _report(summary: RoutingSummary, output: Path, *, as_json: bool) -> None:
     if summary.realised:
         accuracy, cost = format_score(summary.realised)
         out.print(f"realised: accuracy {accuracy}, cost {cost}")
+    if note := describe_bill_ratios([summary.bill_ratio]):
+        out.print(note, soft_wrap=True)
     out.print(f"decisions in {output}", soft_wrap=True)
 
 

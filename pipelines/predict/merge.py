@@ -43,8 +43,11 @@ def merge(
     with open_merged(task.folder, n_shards, output, stages) as (draft, summary):
         if outcomes is not None:
             pq.write_table(outcomes.to_table(source.ids), draft / OUTCOMES)
-        if bank.reference is not None:
-            bank.reference.select_arms(arms).save(draft / REFERENCE)
+        reference = bank.reference and bank.reference.select_arms(arms)
+        if reference is not None:
+            if task.anchors != bank.anchor_config:
+                reference = reference.without_bill_ratio()
+            reference.save(draft / REFERENCE)
         manifest = PredictionsManifest(
             n_questions=len(source.ids),
             bank_version=bank.version,
@@ -52,6 +55,7 @@ def merge(
             anchors=task.anchors,
             models=arms.models,
             routing_gain=bank.routing_gain,
+            bill_ratio=None if reference is None else reference.bill_ratio,
             reasoner=reasoner,
             files={},
         )

@@ -19,6 +19,7 @@ from scope.errors import BankError, ConfigError, EmbedderMismatchError, join_nam
 from scope.forecast import CategoryLabels, Forecaster
 from scope.fusion import CalibratedReasoner
 from scope.outcomes import Outcomes
+from scope.policy import BillRatio
 from scope.pool import ModelSpec, indices_of
 from scope.reasoner import ReasonerSpec
 
@@ -55,6 +56,8 @@ class BankManifest(StrictModel):
     """None: the bank's forecaster if it has one, else the kNN estimate."""
     routing_gain: RoutingGain | None = None
     """None in a bank that was not fitted, or has too few anchors with all outcomes."""
+    bill_ratio: BillRatio | None = Field(default=None, exclude_if=is_none)
+    """That of the reference population; None as `routing_gain`, and with a reasoner."""
     fact: str = CATEGORY
     """What the categories of the questions are."""
     second_embedder: EmbedderSpec | None = Field(default=None, exclude_if=is_none)
@@ -270,7 +273,12 @@ class Bank:
 
     def with_prices(self, models: tuple[ModelSpec, ...]) -> "Bank":
         """Return the same bank with other prices; `models` are in its order."""
-        return replace(self, models=models)
+        bank = self if models == self.models else self.without_bill_ratio()
+        return replace(bank, models=models)
+
+    def without_bill_ratio(self) -> "Bank":
+        """Return the bank for other choices than those that its bills were compared of."""
+        return replace(self, reference=self.reference and self.reference.without_bill_ratio())
 
 
 def check_embedders(bank: Bank, first: EmbedderSpec, second: EmbedderSpec | None) -> None:

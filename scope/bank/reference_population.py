@@ -1,7 +1,7 @@
 """The reference population of a bank: predictions of a sample of its own anchors."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from scope.arms import ArmColumns
 from scope.arrays import FloatArray
 from scope.config import AnchorConfig
 from scope.errors import ConfigError
-from scope.policy import AlphaScale
+from scope.policy import AlphaScale, BillRatio
 from scope.pool import ModelSpec, cost_usd
 
 ARRAYS = ("p_correct_qm", "prompt_tokens_qm", "completion_tokens_qm")
@@ -30,20 +30,26 @@ class ReferencePopulation:
         Settings the predictions were made with.
     p_correct_qm, prompt_tokens_qm, completion_tokens_qm : ndarray of shape (n_sampled, n_models)
         NaN where unknown.
+    bill_ratio : BillRatio or None
+        Real over planned bill on the anchors, of the whole pool at the prices of the fit; None
+        where it is not known.
     """
 
     config: AnchorConfig
     p_correct_qm: FloatArray
     prompt_tokens_qm: FloatArray
     completion_tokens_qm: FloatArray
+    bill_ratio: BillRatio | None = None
 
     def select_models(self, columns: list[int]) -> "ReferencePopulation":
         """Return the population of some models, in the order of `columns`."""
+        is_whole_pool = sorted(columns) == list(range(self.p_correct_qm.shape[1]))
         return ReferencePopulation(
             self.config,
             self.p_correct_qm[:, columns],
             self.prompt_tokens_qm[:, columns],
             self.completion_tokens_qm[:, columns],
+            self.bill_ratio if is_whole_pool else None,
         )
 
     def select_arms(self, arms: ArmColumns) -> "ReferencePopulation":
@@ -56,6 +62,10 @@ class ReferencePopulation:
             arms.tokens(self.prompt_tokens_qm),
             arms.tokens(self.completion_tokens_qm),
         )
+
+    def without_bill_ratio(self) -> "ReferencePopulation":
+        """Return the population for other choices than those that the bills were compared of."""
+        return replace(self, bill_ratio=None)
 
     def cost_usd_qm(self, models: Sequence[ModelSpec]) -> FloatArray:
         """Return the costs of the sampled questions at the prices of `models`, USD."""
@@ -70,16 +80,22 @@ class ReferencePopulation:
         )
 
     @classmethod
-    def load(cls, path: Path, config: AnchorConfig) -> "ReferencePopulation":
-        """Read the arrays that `save` wrote; pickled content is refused."""
+    def load(
+        cls, path: Path, config: AnchorConfig, bill_ratio: BillRatio | None = None
+    ) -> "ReferencePopulation":
+        """Read the arrays that `save` wrote; pickled content is refused.
+
+        The settings and the ratio of the bills are in the manifests.
+        """
         with np.load(path, allow_pickle=False) as stored:
-            return cls(config, *(stored[name].astype(np.float64) for name in ARRAYS))
+            p_qm, prompt_qm, completion_qm = (stored[name].astype(np.float64) for name in ARRAYS)
+        return cls(config, p_qm, prompt_qm, completion_qm, bill_ratio)
 
 
 def fit_alpha_scale(
     reference: ReferencePopulation | None, models: Sequence[ModelSpec]
 ) -> AlphaScale:
-    """Fit the alpha scale of exactly these models at their prices.
+    """Fit the alpha scale of exactly these models at their prices, with the ratio of the bills.
 
     Parameters
     ----------
@@ -97,4 +113,5 @@ def fit_alpha_scale(
             "no alpha: the bank of these predictions has no reference population; "
             "run `scope bank fit`"
         )
-    return AlphaScale.fit(reference.p_correct_qm, reference.cost_usd_qm(models))
+    scale = AlphaScale.fit(reference.p_correct_qm, reference.cost_usd_qm(models))
+    return replace(scale, bill_ratio=reference.bill_ratio)

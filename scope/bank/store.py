@@ -78,6 +78,7 @@ def save_bank(
                 files={file.name: sha256(file) for file in sorted(draft.iterdir())},
                 forecast_choice=bank.choice,
                 routing_gain=bank.routing_gain,
+                bill_ratio=None if bank.reference is None else bank.reference.bill_ratio,
                 fact=bank.fact,
                 second_embedder=None if bank.second is None else bank.second.embedder,
                 second_gain=bank.second_gain,
@@ -277,7 +278,7 @@ def _read_reference(path: Path, manifest: BankManifest) -> ReferencePopulation |
         read_json(path / REFERENCE_SETTINGS),
         str(path / REFERENCE_SETTINGS),
     )
-    return ReferencePopulation.load(path / REFERENCE, config)
+    return ReferencePopulation.load(path / REFERENCE, config, manifest.bill_ratio)
 
 
 def _read_second(path: Path, manifest: BankManifest) -> SecondEmbeddings | None:

@@ -26,7 +26,9 @@ class PlannedVsRealised:
     ----------
     name : str
     planned_accuracy, planned_usd_per_1k : float
-        Mean of the forecasts for the chosen models.
+        Mean of the forecasts for the chosen models, the cost times `bill_ratio`.
+    bill_ratio : float
+        Real over planned bill of the anchors at the alpha of the setting; 1 if they show none.
     accuracy, usd_per_1k : Interval
         Realised.
     cost_ratio : Interval
@@ -36,6 +38,7 @@ class PlannedVsRealised:
     name: str
     planned_accuracy: float
     planned_usd_per_1k: float
+    bill_ratio: float
     accuracy: Interval
     usd_per_1k: Interval
     cost_ratio: Interval
@@ -59,9 +62,10 @@ def planned_vs_realised(
     reference = bank.reference or predict_reference_population(bank, bank.anchor_config)
     scale = fit_alpha_scale(reference, bank.models)
     finite = budgets_usd[np.isfinite(budgets_usd)]
-    rows = [*_by_budget(predictions, finite), *_by_alpha(predictions, scale)]
+    rows = [*_by_budget(predictions, finite, scale), *_by_alpha(predictions, scale)]
     return tuple(
-        _planned_vs_realised(name, predictions, choices, outcomes) for name, choices in rows
+        _planned_vs_realised(name, predictions, choices, outcomes, bill_ratio)
+        for name, choices, bill_ratio in rows
     )
 
 
@@ -79,30 +83,39 @@ def select_questions(predictions: Predictions, kept_q: BoolArray) -> Predictions
     return Predictions(ids, predictions.models, estimates)
 
 
-def _by_budget(predictions: Predictions, budgets_usd: FloatArray) -> Iterator[tuple[str, Choices]]:
+def _by_budget(
+    predictions: Predictions, budgets_usd: FloatArray, scale: AlphaScale
+) -> Iterator[tuple[str, Choices, float]]:
     n_questions = len(predictions.question_ids)
     for budget_usd in budgets_usd.tolist():
-        plan = plan_budget(predictions, budget_usd * n_questions)
-        yield f"budget {format_usd(PER_1K * budget_usd)}", plan.choices
+        plan = plan_budget(predictions, budget_usd * n_questions, scale)
+        yield f"budget {format_usd(PER_1K * budget_usd)}", plan.choices, plan.bill_ratio
 
 
-def _by_alpha(predictions: Predictions, scale: AlphaScale) -> Iterator[tuple[str, Choices]]:
+def _by_alpha(predictions: Predictions, scale: AlphaScale) -> Iterator[tuple[str, Choices, float]]:
     for alpha in ALPHAS:
-        yield f"alpha {alpha:g}", choices_at(predictions, scale, alpha)
+        choices = choices_at(predictions, scale, alpha)
+        yield f"alpha {alpha:g}", choices, scale.bill_ratio_at(alpha)
 
 
 def _planned_vs_realised(
-    name: str, predictions: Predictions, choices: Choices, outcomes: ResampledOutcomes
+    name: str,
+    predictions: Predictions,
+    choices: Choices,
+    outcomes: ResampledOutcomes,
+    bill_ratio: float,
 ) -> PlannedVsRealised:
-    plan = planned_score(predictions, choices)
+    plan = planned_score(predictions, choices).scale_cost(bill_ratio)
     cost_usd_r = outcomes.weight_rq @ choices.pick(outcomes.cost_usd_qm)
-    planned_usd_r = outcomes.weight_rq @ choices.pick(predictions.estimates.cost_usd_qm)
+    forecast_usd_r = outcomes.weight_rq @ choices.pick(predictions.estimates.cost_usd_qm)
+    planned_usd_r = bill_ratio * forecast_usd_r
     ratio_r = np.full_like(cost_usd_r, np.nan)
     np.divide(cost_usd_r, planned_usd_r, out=ratio_r, where=planned_usd_r > 0)
     return PlannedVsRealised(
         name,
         plan.accuracy,
         plan.usd_per_1k,
+        bill_ratio,
         Interval.from_replicates(outcomes.weight_rq @ choices.pick(outcomes.correct_qm)),
         Interval.from_replicates(PER_1K * cost_usd_r),
         Interval.from_replicates(ratio_r),

@@ -6,6 +6,7 @@ import numpy as np
 
 from scope.arrays import FloatArray
 from scope.errors import ConfigError
+from scope.policy.bill_ratio import BillRatio
 from scope.policy.hull import HullIncrements, Hulls
 
 N_ALPHAS = 101
@@ -28,9 +29,12 @@ class AlphaScale:
     ----------
     trade_off_a : ndarray of shape (N_ALPHAS,)
         Lambda at alpha = 0, 0.01 … 1, falling from inf to 0.
+    bill_ratio : BillRatio or None
+        Real over planned bill along the scale; None where it is not known.
     """
 
     trade_off_a: FloatArray
+    bill_ratio: BillRatio | None = None
 
     @classmethod
     def fit(cls, p_correct_qm: FloatArray, cost_usd_qm: FloatArray) -> "AlphaScale":
@@ -76,9 +80,23 @@ class AlphaScale:
         The inverse of `trade_off`: 0 gives 1 and inf gives 0; a value outside the inner points
         gives the outermost of them.
         """
-        if trade_off in (0.0, np.inf):
-            return 1.0 if trade_off == 0 else 0.0
+        return float(self._alphas(np.array([trade_off]))[0])
+
+    def bill_ratio_at(self, alpha: float) -> float:
+        """Return what the sum of the forecasts is multiplied by in a plan at `alpha`."""
+        return 1.0 if self.bill_ratio is None else float(self.bill_ratio.at(np.array([alpha]))[0])
+
+    def bill_ratios(self, trade_off_n: FloatArray) -> FloatArray:
+        """Return what the sum of the forecasts is multiplied by in a plan at each trade-off."""
+        if self.bill_ratio is None:
+            return np.ones(len(trade_off_n))
+        return self.bill_ratio.at(self._alphas(trade_off_n))
+
+    def _alphas(self, trade_off_n: FloatArray) -> FloatArray:
         inner = self.trade_off_a[1:-1]
         points = np.linspace(0, 1, N_ALPHAS)[1:-1]
+        with np.errstate(divide="ignore"):  # the log of 0, which is the end of the scale
+            log_n = np.log(trade_off_n)
         # np.interp wants rising positions, and lambda falls with alpha.
-        return float(np.interp(np.log(trade_off), np.log(inner)[::-1], points[::-1]))
+        alpha_n = np.interp(log_n, np.log(inner)[::-1], points[::-1])
+        return np.where(np.isinf(log_n), np.where(log_n < 0, 1.0, 0.0), alpha_n)

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from scope.arrays import Int16Array, IntArray
 from scope.errors import ConfigError, NoEvidenceError
+from scope.policy.alpha_scale import AlphaScale
 from scope.policy.hull import GreedyOrder, HullIncrements, Hulls
 from scope.policy.policy import Choices
 from scope.predictions import Predictions
@@ -26,7 +27,9 @@ class BudgetPlan:
         Lambda at which the budget ends, correct answers per USD: all steps with a
         greater slope are taken.
     planned_cost_usd : float
-        Sum of the predicted costs of the chosen models.
+        Sum of the predicted costs of the chosen models, times `bill_ratio`.
+    bill_ratio : float
+        Real over planned bill at the alpha of `trade_off`, as anchors show it; 1 if they do not.
     overshoot_usd : float
         Excess of the cheapest models over the budget; 0 if there is none.
     """
@@ -34,6 +37,7 @@ class BudgetPlan:
     choices: Choices
     trade_off: float
     planned_cost_usd: float
+    bill_ratio: float
     overshoot_usd: float
 
 
@@ -45,13 +49,14 @@ class StreamedBudgetPlan:
     ----------
     step_q : ndarray of int16, shape (n_questions,)
         Steps taken up the hull, in the order of the questions.
-    trade_off, planned_cost_usd, overshoot_usd : float
+    trade_off, planned_cost_usd, bill_ratio, overshoot_usd : float
         As in a `BudgetPlan`.
     """
 
     step_q: Int16Array
     trade_off: float
     planned_cost_usd: float
+    bill_ratio: float
     overshoot_usd: float
 
     def choose(self, predictions: Predictions, first: int = 0) -> Choices:
@@ -62,14 +67,18 @@ class StreamedBudgetPlan:
         return Choices(model_q, model_q >= 0)
 
 
-def plan_budget(predictions: Predictions, budget_usd: float) -> BudgetPlan:
-    """Choose models so that the predicted cost stays within `budget_usd`.
+def plan_budget(
+    predictions: Predictions, budget_usd: float, alpha_scale: AlphaScale | None = None
+) -> BudgetPlan:
+    """Choose models so that the planned cost stays within `budget_usd`.
 
     Maximises the expected number of correct answers by the Lagrangian of the
     problem: ``argmax p - lambda * cost``, with lambda found by bisection over
     every value at which a choice changes. Steps of equal slope are taken in the
     order of the question ids, so that the cost falls short of the budget by less
-    than one step.
+    than one step. Where anchors show that real bills differ from the sums of the
+    forecasts, the planned cost is that sum times their ratio at lambda; as many
+    steps are taken as keep it within the budget.
 
     Parameters
     ----------
@@ -77,6 +86,8 @@ def plan_budget(predictions: Predictions, budget_usd: float) -> BudgetPlan:
         For the allowed models; questions without known estimates get no choice.
     budget_usd : float
         For all questions together, >= 0.
+    alpha_scale : AlphaScale, optional
+        Of these models, with the ratio of real to planned bills; by default that is 1.
 
     Raises
     ------
@@ -85,12 +96,16 @@ def plan_budget(predictions: Predictions, budget_usd: float) -> BudgetPlan:
     NoEvidenceError
         If no question has known estimates.
     """
-    plan = plan_budget_streamed([predictions], budget_usd)
+    plan = plan_budget_streamed([predictions], budget_usd, alpha_scale)
     choices = plan.choose(predictions)
-    return BudgetPlan(choices, plan.trade_off, plan.planned_cost_usd, plan.overshoot_usd)
+    return BudgetPlan(
+        choices, plan.trade_off, plan.planned_cost_usd, plan.bill_ratio, plan.overshoot_usd
+    )
 
 
-def plan_budget_streamed(shards: Iterable[Predictions], budget_usd: float) -> StreamedBudgetPlan:
+def plan_budget_streamed(
+    shards: Iterable[Predictions], budget_usd: float, alpha_scale: AlphaScale | None = None
+) -> StreamedBudgetPlan:
     """Plan a budget as `plan_budget` does, for predictions that come in shards.
 
     Only the hull steps and the id of each question stay in memory. Raises the same errors.
@@ -98,7 +113,7 @@ def plan_budget_streamed(shards: Iterable[Predictions], budget_usd: float) -> St
     if not budget_usd >= 0:
         raise ConfigError(f"budget is {budget_usd} USD; expected at least 0")
     steps, rank_q = _collect_increments(shards)
-    return _allocate(steps, steps.sort_by_slope(rank_q), budget_usd)
+    return _allocate(steps, steps.sort_by_slope(rank_q), budget_usd, alpha_scale)
 
 
 def _collect_increments(shards: Iterable[Predictions]) -> tuple[HullIncrements, IntArray]:
@@ -120,18 +135,24 @@ def _collect_increments(shards: Iterable[Predictions]) -> tuple[HullIncrements, 
     return steps, rank_q.astype(np.int64)
 
 
-def _allocate(steps: HullIncrements, order: GreedyOrder, budget_usd: float) -> StreamedBudgetPlan:
-    """Take the steps in their order while their cost is within the budget."""
-    n_steps = order.n_affordable(budget_usd)
+def _allocate(
+    steps: HullIncrements, order: GreedyOrder, budget_usd: float, alpha_scale: AlphaScale | None
+) -> StreamedBudgetPlan:
+    """Take as many steps, in their order, as keep the planned cost within the budget."""
+    ratio_n = None
+    if alpha_scale is not None and alpha_scale.bill_ratio is not None:
+        ratio_n = alpha_scale.bill_ratios(order.lambda_n)
+    n_steps = order.n_affordable(budget_usd, ratio_n)
     while True:
         step_q = np.bincount(order.question_n[:n_steps], minlength=len(steps.base_usd_q))
         cost_usd_q = steps.cost_usd_q(step_q)
-        planned_usd = math.fsum(cost_usd_q[~np.isnan(cost_usd_q)])
+        ratio = 1.0 if ratio_n is None else float(ratio_n[n_steps])
+        planned_usd = ratio * math.fsum(cost_usd_q[~np.isnan(cost_usd_q)])
         # The cumulative sum is rounded; the budget must hold for the exact sum.
         if planned_usd <= budget_usd or n_steps == 0:
             break
         n_steps -= 1
     overshoot_usd = max(planned_usd - budget_usd, 0.0)
     return StreamedBudgetPlan(
-        step_q.astype(np.int16), order.lambda_after(n_steps), planned_usd, overshoot_usd
+        step_q.astype(np.int16), order.lambda_after(n_steps), planned_usd, ratio, overshoot_usd
     )

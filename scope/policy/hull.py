@@ -192,11 +192,25 @@ class GreedyOrder:
     slope_n: FloatArray
     cumulative_cost_usd_n: FloatArray
 
-    def n_affordable(self, budget_usd: float) -> int:
-        """Return the number of steps within `budget_usd`, by bisection."""
-        return max(
-            int(np.searchsorted(self.cumulative_cost_usd_n, budget_usd, side="right")) - 1, 0
-        )
+    @property
+    def lambda_n(self) -> FloatArray:
+        """The lambda that ends after each number of steps, shape (n_steps + 1,)."""
+        return np.append(self.slope_n, 0.0)
+
+    def n_affordable(self, budget_usd: float, ratio_n: FloatArray | None = None) -> int:
+        """Return the greatest number of steps within `budget_usd`, 0 if none is.
+
+        Parameters
+        ----------
+        budget_usd : float
+        ratio_n : ndarray of shape (n_steps + 1,), optional
+            Multiplies the cost after the first ``n`` steps, which then need not rise with ``n``.
+        """
+        if ratio_n is None:
+            n_within = np.searchsorted(self.cumulative_cost_usd_n, budget_usd, side="right")
+            return max(int(n_within) - 1, 0)
+        within = np.flatnonzero(self.cumulative_cost_usd_n * ratio_n <= budget_usd)
+        return int(within[-1]) if within.size else 0
 
     def lambda_after(self, n_steps: int) -> float:
         """Return the lambda that ends after `n_steps`: the slope of the first step not taken."""

@@ -1,5 +1,7 @@
 """A bank compared with every baseline on labelled questions: numbers, tables, charts, a page."""
 
+from scope.report.anchor_forecasts import AnchorForecasts
+from scope.report.bill_ratio import ChosenCosts, fit_bill_ratio
 from scope.report.challenge import Challenge, challenge
 from scope.report.evaluation import N_STEPS, Evaluation, evaluate, predict_test_set
 from scope.report.export import curves, prediction_entries, to_json, to_table
@@ -14,7 +16,9 @@ __all__ = [
     "FLOORS",
     "N_STEPS",
     "PARTS",
+    "AnchorForecasts",
     "Challenge",
+    "ChosenCosts",
     "Evaluation",
     "LearningCurve",
     "MetricThreshold",
@@ -24,6 +28,7 @@ __all__ = [
     "compare_reasoners",
     "curves",
     "evaluate",
+    "fit_bill_ratio",
     "learning_curve",
     "parse_limits",
     "part_sizes",

@@ -116,7 +116,8 @@ def _single_model_rows(evaluation: Evaluation) -> Iterator[ScoreRow]:
 
 
 def _planned_cost_rows(evaluation: Evaluation) -> Iterator[ScoreRow]:
-    metrics = ("planned_accuracy", "planned_usd_per_1k", "accuracy", "usd_per_1k", "cost_ratio")
+    plan = ("planned_accuracy", "planned_usd_per_1k", "bill_ratio")
+    metrics = (*plan, "accuracy", "usd_per_1k", "cost_ratio")
     for row in evaluation.planned_costs:
         yield from _score_rows("planned_costs", row.name, None, row, metrics)
 

@@ -26,6 +26,7 @@ def to_html(evaluation: Evaluation) -> str:
     return template.render(
         title=tables.title(evaluation),
         exclusion_note=tables.exclusion_note(evaluation),
+        planned_cost_note=tables.planned_cost_note(evaluation),
         cards=_cards(evaluation),
         charts={
             "trade_off": charts.trade_off(evaluation),

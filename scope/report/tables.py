@@ -19,6 +19,7 @@ from scope.evaluation import (
     plus_minus,
     split_interval,
 )
+from scope.policy import describe_bill_ratios
 from scope.report.evaluation import BEST_SINGLE, MIXTURE, OURS, Evaluation
 from scope.routing import format_usd
 
@@ -123,6 +124,11 @@ def planned_cost_table(evaluation: Evaluation) -> Table:
         "realised / planned",
     )
     return Table("Planned and realised, per 1,000 questions", headers, tuple(rows))
+
+
+def planned_cost_note(evaluation: Evaluation) -> str:
+    """Return by how much the planned costs exceed the forecasts; empty where they do not."""
+    return describe_bill_ratios([row.bill_ratio for row in evaluation.planned_costs])
 
 
 def exclusion_note(evaluation: Evaluation) -> str:

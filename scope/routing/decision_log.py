@@ -115,7 +115,8 @@ class DecisionHistory:
             If one is several samples of a model, and the bank was not fitted to samples.
         """
         arms = ArmColumns.resolve(self.predictions.models, bank.models, "the bank")
-        reference = bank.reference and bank.reference.select_arms(arms)
+        # The bills were compared where every model was eligible.
+        reference = bank.reference and bank.reference.select_arms(arms).without_bill_ratio()
         return PredictionSet(self.predictions, arms.models, reference, None, bank.routing_gain)
 
     def to_json(self) -> dict[str, Any]:

@@ -21,6 +21,8 @@ class FrontierPoint:
     """Its accuracy is the mean predicted probability, without a standard error."""
     realised: RoutingScore | None
     """None without outcomes."""
+    bill_ratio: float = 1.0
+    """The planned cost is the sum of the forecasts times this."""
 
 
 class AlphaSweep:
@@ -29,13 +31,14 @@ class AlphaSweep:
     Parameters
     ----------
     alpha_scale : AlphaScale
-        Fitted for the models of the predictions.
+        Fitted for the models of the predictions; planned costs have its ratio of the bills.
     alphas : sequence of float
         Within [0, 1].
     """
 
     def __init__(self, alpha_scale: AlphaScale, alphas: Sequence[float]) -> None:
         self._settings = [(alpha, alpha_scale.trade_off(alpha)) for alpha in alphas]
+        self._ratios = [alpha_scale.bill_ratio_at(alpha) for alpha in alphas]
         self._scores = [PlannedAndRealised() for _ in alphas]
 
     def add(self, predictions: Predictions, truth: GroundTruth | None = None) -> None:
@@ -49,8 +52,10 @@ class AlphaSweep:
     def points(self) -> list[FrontierPoint]:
         """Return the point at every alpha over all questions so far."""
         return [
-            FrontierPoint(*setting, scores.planned, scores.realised)
-            for setting, scores in zip(self._settings, self._scores, strict=True)
+            FrontierPoint(*setting, scores.planned.scale_cost(ratio), scores.realised, ratio)
+            for setting, ratio, scores in zip(
+                self._settings, self._ratios, self._scores, strict=True
+            )
         ]
 
 

@@ -1,7 +1,7 @@
 """Scores of choices against known outcomes, with standard errors."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -73,6 +73,10 @@ class RoutingScore:
     def usd_per_1k(self) -> float:
         """Mean cost of a thousand questions, USD."""
         return 1000 * self.cost_usd / self.n_questions if self.n_questions else math.nan
+
+    def scale_cost(self, ratio: float) -> "RoutingScore":
+        """Return the score with its cost multiplied by `ratio`."""
+        return replace(self, cost_usd=ratio * self.cost_usd)
 
 
 @dataclass(frozen=True, slots=True)

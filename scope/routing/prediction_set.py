@@ -113,7 +113,8 @@ class PredictionSet:
         means = mean_estimates(self.reference, self.models)
         value_eqm = (np.where(known_qm, value_1m, np.nan) for value_1m in means.stack())
         predictions = replace(self.predictions, estimates=Estimates.from_stack(value_eqm))
-        return replace(self, predictions=predictions, has_means=True)
+        reference = self.reference.without_bill_ratio()
+        return replace(self, predictions=predictions, reference=reference, has_means=True)
 
     def with_prices(self, models: tuple[ModelSpec, ...]) -> "PredictionSet":
         """Return the same predictions at other prices; `models` are in their order."""
@@ -124,7 +125,10 @@ class PredictionSet:
         )
         estimates = replace(estimates, cost_usd=IntervalEstimate(*costs))
         priced = replace(self.predictions, estimates=estimates)
-        return replace(self, predictions=priced, models=models)
+        reference = self.reference
+        if reference is not None and models != self.models:
+            reference = reference.without_bill_ratio()
+        return replace(self, predictions=priced, models=models, reference=reference)
 
     def truth(self) -> GroundTruth | None:
         """Return the outcomes at these prices; None if unknown."""

@@ -14,9 +14,10 @@ from scope.arms import ArmColumns
 from scope.arrays import FloatArray
 from scope.bank import ReferencePopulation, RoutingGain
 from scope.config import AnchorConfig, StrictModel, parse
-from scope.embedding import EmbedderSpec
+from scope.embedding import EmbedderSpec, is_none
 from scope.errors import ConfigError, FormatError, PredictionsError, one_line
 from scope.outcomes import Outcomes, read_outcomes_batches
+from scope.policy import BillRatio
 from scope.pool import ModelSpec
 from scope.predictions import COLUMNS, Predictions
 from scope.reasoner import ReasonerSpec
@@ -48,6 +49,8 @@ class PredictionsManifest(StrictModel):
     """With the prices of the predicted costs."""
     routing_gain: RoutingGain | None = None
     """Whether routing pays on the bank; None where its fit has not found out."""
+    bill_ratio: BillRatio | None = Field(default=None, exclude_if=is_none)
+    """That of the reference population; None where it has none."""
     reasoner: ReasonerSpec | None = None
     """The reasoner that was queried; None if none was."""
     files: dict[str, str]
@@ -105,7 +108,9 @@ class StoredPredictions:
         manifest = _manifest(path, folder)
         reference = None
         if REFERENCE in manifest.files:
-            reference = ReferencePopulation.load(folder / REFERENCE, manifest.anchors)
+            reference = ReferencePopulation.load(
+                folder / REFERENCE, manifest.anchors, manifest.bill_ratio
+            )
         opened = cls(folder, manifest, manifest.models, reference, None)
         return replace(opened, outcomes=opened._known_outcomes())
 
@@ -121,7 +126,8 @@ class StoredPredictions:
 
     def with_means(self) -> "StoredPredictions":
         """Return the same questions, each with the mean estimates of the models."""
-        return replace(self, has_means=True)
+        reference = self.reference and self.reference.without_bill_ratio()
+        return replace(self, reference=reference, has_means=True)
 
     def select_models(self, wanted: tuple[str, ...]) -> "StoredPredictions":
         """Return the part of a pool, in its order; several samples of a model are derived."""

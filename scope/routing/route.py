@@ -1,5 +1,6 @@
 """Route predictions under an objective; offline and online share this code."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -161,7 +162,7 @@ class BoundPolicy:
         As in a `RoutingResult`.
     choose : callable
         From predictions and the index of their first question among all, to choices.
-    overshoot_usd : float
+    overshoot_usd, bill_ratio : float
         As in a `RoutingResult`.
     """
 
@@ -169,6 +170,7 @@ class BoundPolicy:
     settings: dict[str, float]
     choose: Callable[[Predictions, int], Choices]
     overshoot_usd: float = 0.0
+    bill_ratio: float = 1.0
 
     @classmethod
     def bind(
@@ -180,20 +182,26 @@ class BoundPolicy:
         """Bind an objective; only a budget reads all questions for that."""
         if objective.budget_usd is not None:
             shards = (shard.predictions for shard in predicted.iter_shards(SCORE_COLUMNS))
-            plan = plan_budget_streamed(shards, objective.budget_usd)
+            scale = None
+            if predicted.reference is not None:
+                scale = fit_alpha_scale(predicted.reference, predicted.models)
+            plan = plan_budget_streamed(shards, objective.budget_usd, scale)
             spent = ExpectedValue(plan.trade_off)
             settings = objective.settings | spent.settings
-            settings["optimal_alpha"] = _equivalent_alpha(predicted, plan.trade_off)
-            return cls(spent, settings, plan.choose, plan.overshoot_usd)
+            settings["optimal_alpha"] = scale.alpha(plan.trade_off) if scale else math.nan
+            return cls(spent, settings, plan.choose, plan.overshoot_usd, plan.bill_ratio)
         if objective.alpha is not None and alpha_scale is None:
             alpha_scale = fit_alpha_scale(predicted.reference, predicted.models)
-        policy = objective.policy(alpha_scale)
+        policy, bill_ratio = objective.policy(alpha_scale), 1.0
+        if objective.alpha is not None and alpha_scale is not None:
+            bill_ratio = alpha_scale.bill_ratio_at(objective.alpha)
 
         def choose(predictions: Predictions, _: int) -> Choices:
             estimates = predictions.estimates
             return policy.choose(estimates.p_correct_qm, estimates.cost_usd_qm)
 
-        return cls(policy, objective.settings | policy.settings, choose)
+        settings = objective.settings | policy.settings
+        return cls(policy, settings, choose, bill_ratio=bill_ratio)
 
     def routings(
         self, predicted: PredictionSource, columns: Sequence[str] = COLUMNS
@@ -211,6 +219,7 @@ class BoundPolicy:
                 choices,
                 self.overshoot_usd,
                 shard.has_means,
+                self.bill_ratio,
             )
             yield routing, shard.truth()
 
@@ -234,10 +243,3 @@ def _pareto_curve(
         for point in sweep.points()
         if point.realised is not None
     ]
-
-
-def _equivalent_alpha(predicted: PredictionSource, trade_off: float) -> float:
-    """Return the alpha with this trade-off; NaN without a reference population."""
-    if predicted.reference is None:
-        return float("nan")
-    return fit_alpha_scale(predicted.reference, predicted.models).alpha(trade_off)

@@ -23,7 +23,7 @@ class RoutingSummary:
 
     Attributes
     ----------
-    policy, settings, overshoot_usd
+    policy, settings, overshoot_usd, bill_ratio
         As in a `RoutingResult`.
     models : tuple of str
         The eligible models.
@@ -32,6 +32,7 @@ class RoutingSummary:
         Number of questions of each chosen model, most first; questions without a model are
         not counted.
     planned : RoutingScore
+        Its cost is the sum of the forecasts times `bill_ratio`.
     realised : RoutingScore or None
         None without outcomes.
     prediction_accuracy : float
@@ -48,6 +49,7 @@ class RoutingSummary:
     planned: RoutingScore
     realised: RoutingScore | None
     prediction_accuracy: float
+    bill_ratio: float = 1.0
     pareto_curve: list[dict[str, float | None]] | None = None
     """Realised accuracy and cost at each alpha, as the published file has them; None: no curve."""
     assumed: tuple[str, ...] = ()
@@ -78,9 +80,10 @@ class RoutingSummary:
             models,
             n_questions,
             {models[m]: n for n, m in ranked},
-            scores.planned,
+            scores.planned.scale_cost(routing.bill_ratio),
             scores.realised,
             n_agreeing / n_known if n_known else math.nan,
+            routing.bill_ratio,
         )
 
     def to_json(self, decisions: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
@@ -117,6 +120,7 @@ class RoutingSummary:
             "models": list(self.models),
             "planned": score_json(self.planned),
             "realised": realised and score_json(realised),
+            "bill_ratio": self.bill_ratio,
             "overshoot_usd": self.overshoot_usd,
             **({"assumed": list(self.assumed)} if self.assumed else {}),
             **({} if self.pareto_curve is None else {"pareto_curve": self.pareto_curve}),
@@ -159,6 +163,9 @@ class RoutingResult:
         Excess of the plan over the budget; 0 without a budget.
     has_means : bool
         Whether all questions have the mean estimates of the models.
+    bill_ratio : float
+        Real over planned bill at the alpha of the policy, as anchors show it; 1 if they do not,
+        or the policy has no alpha.
     """
 
     policy: str
@@ -167,10 +174,11 @@ class RoutingResult:
     choices: Choices
     overshoot_usd: float = 0.0
     has_means: bool = False
+    bill_ratio: float = 1.0
 
     def planned(self) -> RoutingScore:
-        """Return the expected accuracy and cost."""
-        return planned_score(self.predictions, self.choices)
+        """Return the expected accuracy and cost, the sum of the forecasts times `bill_ratio`."""
+        return planned_score(self.predictions, self.choices).scale_cost(self.bill_ratio)
 
     def summary(self, truth: GroundTruth | None = None) -> RoutingSummary:
         """Return the summary of the decisions."""

@@ -9,6 +9,7 @@ from scope.bank import GainInterval, RoutingGain
 from scope.embedding.spec import EmbedderSpec
 from scope.embedding.text_features import FEATURES
 from scope.outcomes import Outcomes
+from scope.policy import BillRatio
 from scope.predictions import IntervalEstimate
 
 SMALL = ModelSpec(id="small", usd_per_mtok_in=0.1, usd_per_mtok_out=0.2)
@@ -153,3 +154,9 @@ def gain_of(low):
         accuracy=0.5,
         usd_per_1k=1.0,
     )
+
+
+def bill_ratio_of(*ratios):
+    """Exact ratios of real to planned bills: one everywhere, or one for each point of the scale."""
+    ratios = ratios * 11 if len(ratios) == 1 else ratios
+    return BillRatio(ratios=ratios, standard_errors=(0.0,) * 11, n_anchors=100)

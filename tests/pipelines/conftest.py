@@ -22,7 +22,15 @@ from scope.routing.prediction_store import (
     write_manifest,
     write_shard,
 )
-from tests.factories.banks import LARGE, SMALL, bank_of, predictions_of, rows_of, unit
+from tests.factories.banks import (
+    LARGE,
+    SMALL,
+    bank_of,
+    bill_ratio_of,
+    predictions_of,
+    rows_of,
+    unit,
+)
 from tests.pipelines.runs import content, finish
 
 P = [[0.5, 0.9], [0.5, 0.6], [0.5, 0.8]]
@@ -58,7 +66,14 @@ def sampled(tmp_path):
     return write_predicted(tmp_path / "sampled", (small, LARGE))
 
 
-def write_predicted(output, models):
+@pytest.fixture
+def compared(tmp_path):
+    """The same, from a bank whose bills were twice the plan at alpha 0, and as planned at 1."""
+    ratio = bill_ratio_of(*np.linspace(2, 1, 11))
+    return write_predicted(tmp_path / "compared", (SMALL, LARGE), ratio)
+
+
+def write_predicted(output, models, bill_ratio=None):
     """Write predictions of `models` as ``scope predict`` does; return `output`."""
     folder = output / FOLDER
     folder.mkdir(parents=True)
@@ -78,6 +93,7 @@ def write_predicted(output, models):
             embedder=spec,
             anchors=AnchorConfig(),
             models=models,
+            bill_ratio=bill_ratio,
             files={},
         ),
     )

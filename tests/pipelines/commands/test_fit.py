@@ -65,6 +65,19 @@ def test_the_choice_of_the_forecast_is_printed_stored_and_shown(scope, bank, tmp
             assert name in text
 
 
+def test_the_ratio_of_the_bills_is_stored_printed_and_shown(scope, bank, tmp_path):
+    """
+    Eleven ratios from sixty anchors, and a sentence by the fit and by the bank's own page.
+    """
+    _, out, _ = scope("bank", "fit", "--bank", bank, "--output", tmp_path / "new")
+    info = scope("bank", "info", "--bank", tmp_path / "new")[1]
+
+    ratio = load_bank(tmp_path / "new").reference.bill_ratio
+    assert (len(ratio.ratios), ratio.n_anchors) == (11, 60)
+    for text in (out, info):
+        assert str(ratio) in text
+
+
 def test_a_calibrated_bank_can_be_calibrated_again(scope, bank, tmp_path):
     """
     The same outcomes teach the same.

@@ -33,6 +33,20 @@ def test_the_frontier_as_numbers(scope, predicted, tmp_path):
     assert json.loads(output.read_text()) == points
 
 
+def test_the_frontier_plans_what_the_anchors_show(scope, compared):
+    """
+    Twice the 3 USD of forecasts at alpha 0, once the 6 at alpha 1; one line says so.
+    """
+    flags = ["--predictions", compared, "--alpha-steps", 2]
+
+    _, out, _ = scope("frontier", *flags)
+    points = json.loads(scope("frontier", *flags, "--json")[1])
+
+    assert "The plan includes +0.0 % to +100.0 % that the anchors show" in out
+    assert [point["bill_ratio"] for point in points] == [2, 1]
+    assert [point["planned"]["cost_usd"] for point in points] == [6, 6]
+
+
 def test_a_picture_of_another_kind_is_refused(scope, predicted, tmp_path):
     """
     Before any work is done.

@@ -49,6 +49,33 @@ def test_a_budget_nobody_can_meet_exits_1(scope, predicted, tmp_path):
     assert result["result"]["model_distribution"] == {"small": 3}
 
 
+def test_a_plan_says_what_the_anchors_show_on_top_of_the_forecasts(scope, compared, tmp_path):
+    """
+    3 USD of forecasts at alpha 0, where real bills were twice the plan.
+    """
+    flags = ["--alpha", 0, "--output", tmp_path / "r.json"]
+
+    _, out, _ = scope("route", "--predictions", compared, *flags)
+
+    file = json.loads((tmp_path / "r.json").read_text())
+    assert "cost $6\n" in out
+    assert "The plan includes +100.0 % that the anchors show on top of the forecasts." in out
+    assert (file["bill_ratio"], file["planned"]["cost_usd"]) == (2.0, 6.0)
+
+
+def test_a_plan_without_a_ratio_says_nothing_of_it(scope, predicted, tmp_path):
+    """
+    As with predictions from a bank that was fitted before bills were compared.
+    """
+    flags = ["--alpha", 0, "--output", tmp_path / "r.json"]
+
+    _, out, _ = scope("route", "--predictions", predicted, *flags)
+
+    file = json.loads((tmp_path / "r.json").read_text())
+    assert "The plan includes" not in out
+    assert (file["bill_ratio"], file["planned"]["cost_usd"]) == (1.0, 3.0)
+
+
 @pytest.mark.parametrize(
     ("flags", "models"),
     [

@@ -1,6 +1,7 @@
 """Shards that become the files of a prediction run."""
 
 import errno
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,11 +17,12 @@ from pipelines.predict.shard_actor import (
 from pipelines.predict.summary import PredictionSummary, shard_summary
 from pipelines.terminal import Stages
 from scope.arms import ArmColumns
+from scope.bank.reference_population import ReferencePopulation
 from scope.config import AnchorConfig
 from scope.errors import OutputWriteError
 from scope.routing import PredictionsManifest, StoredPredictions, write_manifest
 from scope.storage import SETTINGS_FILE
-from tests.factories.banks import bank_of, predictions_of
+from tests.factories.banks import bank_of, bill_ratio_of, predictions_of
 from tests.pipelines.predict.reference_case import LABELLED, RAW, reference_case
 
 
@@ -48,6 +50,29 @@ def test_the_reasoners_own_probability_is_kept_beside_the_blend(tmp_path):
     assert table["error"].to_pylist() == [None, None, "no reply", None]
     assert table["p_yes"].to_pylist() == [0.25, None, None, 0.75]
     assert table["p_correct"].to_pylist() == [0.5] * 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "carried"),
+    [
+        pytest.param({}, True, id="the settings of the bank"),
+        pytest.param({"prior_strength": 99.0}, False, id="other forecasts"),
+    ],
+)
+def test_the_ratio_of_the_bills_goes_to_the_predictions(finished, tmp_path, settings, carried):
+    """
+    That of the bank, where its own forecasts were made.
+    """
+    bank, ratio = finished.task.bank, bill_ratio_of(1.25)
+    grid = np.ones((2, len(bank.models)))
+    reference = ReferencePopulation(bank.anchor_config, grid, grid, grid, ratio)
+    bank = replace(bank, reference=reference)
+    task = replace(finished.task, bank=bank, anchors=bank.anchor_config.model_copy(update=settings))
+
+    merge(finished.source, task, None, 1, tmp_path / "out", Stages())
+
+    opened = StoredPredictions.open(tmp_path / "out")
+    assert opened.reference.bill_ratio == (ratio if carried else None)
 
 
 def test_the_files_of_a_shard_are_linked(finished, tmp_path):

@@ -9,7 +9,7 @@ from scope.bank.store import EMBEDDINGS, MANIFEST, OUTCOMES
 from scope.errors import BankError, BankIntegrityError, UnknownModelError
 from scope.predictor.reference_population import predict_reference_population
 from scope.storage.files import sha256
-from tests.factories.banks import bank_of, unit
+from tests.factories.banks import bank_of, bill_ratio_of, unit
 
 CORRECT = [[1, 0], [np.nan, 1], [0, np.nan], [1, 1]]
 
@@ -46,6 +46,29 @@ def test_a_bank_survives_save_and_load(saved):
     np.testing.assert_array_equal(back.features_af, bank.features_af)
     np.testing.assert_allclose(back.embedding_ad, bank.embedding_ad, atol=1e-3)
     np.testing.assert_allclose(back.reference.p_correct_qm, bank.reference.p_correct_qm, rtol=1e-6)
+
+
+def test_the_ratio_of_the_bills_is_in_the_manifest(saved, tmp_path):
+    """
+    A few numbers that a person can read; the population of the loaded bank has them again.
+    """
+    bank, ratio = saved[0], bill_ratio_of(1.25)
+
+    save(replace(bank, reference=replace(bank.reference, bill_ratio=ratio)), tmp_path / "fitted")
+
+    manifest = json.loads((tmp_path / "fitted" / MANIFEST).read_text())
+    assert manifest["bill_ratio"] == ratio.model_dump(mode="json")
+    assert load_bank(tmp_path / "fitted").reference.bill_ratio == ratio
+
+
+def test_a_manifest_without_a_ratio_has_none(saved):
+    """
+    That of a bank that was not fitted, or before bills were compared: plans are the forecasts.
+    """
+    _, path = saved
+
+    assert "bill_ratio" not in json.loads((path / MANIFEST).read_text())
+    assert load_bank(path).reference.bill_ratio is None
 
 
 def test_the_manifest_counts_the_content(saved):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 
 from scope import AlphaScale, ExpectedValue
 from scope.errors import ConfigError
+from tests.factories.banks import bill_ratio_of
 
 RNG = np.random.default_rng(0)
 COST = np.array([1e-4, 1e-3, 1e-2]) * RNG.lognormal(0, 0.5, (2000, 1))
@@ -80,3 +83,24 @@ def test_a_scale_can_be_fitted_to_any_pool(p, cost):
     scale = AlphaScale.fit(np.array(p), np.array(cost))
 
     assert [scale.trade_off(a) >= 0 for a in (0, 0.001, 0.5, 0.999, 1)] == [True] * 5
+
+
+def test_a_trade_off_has_the_ratio_of_its_alpha():
+    """
+    The ratio rises from 1 to 2 along the scale: 1.25 at alpha .25.
+    """
+    scale = replace(SCALE, bill_ratio=bill_ratio_of(*np.linspace(1, 2, 11)))
+    alphas = [0.0, 0.25, 0.5, 1.0]
+
+    by_trade_off = scale.bill_ratios(np.array([scale.trade_off(alpha) for alpha in alphas]))
+
+    np.testing.assert_allclose(by_trade_off, [1.0, 1.25, 1.5, 2.0])
+    np.testing.assert_allclose([scale.bill_ratio_at(alpha) for alpha in alphas], by_trade_off)
+
+
+def test_without_a_curve_the_ratio_is_1():
+    """
+    As in a bank that was fitted before bills were compared.
+    """
+    assert SCALE.bill_ratio_at(0.3) == 1.0
+    assert SCALE.bill_ratios(np.array([np.inf, 1.0, 0.0])).tolist() == [1.0] * 3

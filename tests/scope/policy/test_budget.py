@@ -1,13 +1,16 @@
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scope import ExpectedValue, plan_budget
+from scope import AlphaScale, ExpectedValue, plan_budget
 from scope.errors import ConfigError, NoEvidenceError
 from scope.policy.budget import plan_budget_streamed
-from tests.factories.banks import predictions_of
+from tests.factories.banks import bill_ratio_of, predictions_of
 from tests.factories.partitions import cut, rows_of
 
 P = [[0.5, 0.9], [0.5, 0.6], [0.5, 0.8]]
@@ -187,3 +190,85 @@ def test_shards_change_no_plan(case, data):
         plan.planned_cost_usd,
     )
     assert streamed.overshoot_usd == plan.overshoot_usd
+
+
+def scale_of(predictions, *ratios):
+    """The alpha scale of these very predictions, with ratios of real to planned bills."""
+    estimates = predictions.estimates
+    scale = AlphaScale.fit(estimates.p_correct_qm, estimates.cost_usd_qm)
+    return replace(scale, bill_ratio=bill_ratio_of(*ratios))
+
+
+@pytest.mark.parametrize(
+    ("budget", "chosen", "overshoot"),
+    [
+        pytest.param(4.0, [0, 0, 0], 0.5, id="3 USD of forecasts are a bill of 4.5"),
+        pytest.param(5.9, [0, 0, 0], 0.0, id="not enough for a step"),
+        pytest.param(6.0, [1, 0, 0], 0.0, id="4 USD of forecasts"),
+        pytest.param(9.0, [1, 1, 1], 0.0, id="all steps"),
+    ],
+)
+def test_a_budget_counts_the_bill_that_anchors_show(budget, chosen, overshoot):
+    """
+    Real bills are one and a half times the sums of the forecasts.
+    """
+    predictions = predictions_of(P, COST)
+
+    plan = plan_budget(predictions, budget, scale_of(predictions, 1.5))
+
+    assert plan.choices.model_q.tolist() == chosen
+    assert plan.bill_ratio == 1.5
+    assert plan.planned_cost_usd == 1.5 * sum(COST[q][m] for q, m in enumerate(chosen))
+    assert plan.overshoot_usd == overshoot
+
+
+curves = st.lists(st.sampled_from([0.5, 0.9, 1.0, 1.1, 2.0]), min_size=11, max_size=11)
+
+
+@given(cases(), curves)
+def test_a_corrected_plan_is_never_above_the_budget(case, ratios):
+    """
+    Whatever the curve, unless the cheapest models are; its cost is that of its choices, exactly.
+    """
+    predictions, budget = case
+    scale = scale_of(predictions, *ratios)
+
+    plan = plan_budget(predictions, budget, scale)
+
+    cost_usd_q = plan.choices.pick(predictions.estimates.cost_usd_qm)
+    assert plan.planned_cost_usd == plan.bill_ratio * math.fsum(cost_usd_q)
+    assert plan.bill_ratio == scale.bill_ratios(np.array([plan.trade_off]))[0]
+    if plan.overshoot_usd == 0:
+        assert plan.planned_cost_usd <= budget
+    else:
+        np.testing.assert_array_equal(cost_usd_q, predictions.estimates.cost_usd_qm.min(axis=1))
+
+
+@given(cases(), curves)
+def test_a_larger_budget_never_takes_fewer_steps_on_any_curve(case, ratios):
+    """
+    A ratio that falls along the scale can make a longer plan the cheaper one.
+    """
+    predictions, budget = case
+    p, scale = predictions.estimates.p_correct_qm, scale_of(predictions, *ratios)
+
+    less, more = (
+        plan_budget(predictions, b, scale).choices.pick(p).sum() for b in (budget / 2, budget)
+    )
+
+    assert more >= less - 1e-12
+
+
+@given(cases())
+def test_a_ratio_of_1_changes_no_plan(case):
+    """
+    To the last bit.
+    """
+    predictions, budget = case
+
+    plain, corrected = (
+        plan_budget(predictions, budget, scale) for scale in (None, scale_of(predictions, 1.0))
+    )
+
+    assert corrected.choices.model_q.tolist() == plain.choices.model_q.tolist()
+    assert corrected.planned_cost_usd == plain.planned_cost_usd

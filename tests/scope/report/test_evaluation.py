@@ -212,6 +212,7 @@ def test_the_table_has_the_same_numbers(evaluation):
         "n",
         "planned_accuracy",
         "planned_usd_per_1k",
+        "bill_ratio",
     }
     keys = [(r["table"], r["name"], r["at"], r["metric"]) for r in rows]
     assert len(set(keys)) == len(keys)

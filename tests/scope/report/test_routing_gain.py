@@ -5,6 +5,7 @@ import pytest
 
 from scope.predictor.cross_validation import choose_forecast
 from scope.predictor.reference_population import fit_bank
+from scope.report.anchor_forecasts import AnchorForecasts
 from scope.report.routing_gain import routing_gain
 from tests.factories.banks import LARGE, MIDDLE, SMALL, bank_of, two_kinds, unit
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def gain_of(bank):
     """Whether routing pays on the bank, fitted and with the choice of its forecast."""
-    return routing_gain(choose_forecast(fit_bank(bank)))
+    return routing_gain(AnchorForecasts.from_bank(choose_forecast(fit_bank(bank))))
 
 
 def test_routing_pays_where_the_cheap_model_is_right_on_one_kind():
@@ -45,19 +46,3 @@ def test_routing_does_not_pay_on_noise_and_one_model_is_named():
     assert not gain.pays
     assert gain.model == LARGE.id
     assert f"use {LARGE.id} ({100 * right[:, 2].mean():.1f} % right" in str(gain)
-
-
-def test_a_bank_that_was_not_fitted_has_no_gain():
-    assert routing_gain(two_kinds(40)) is None
-
-
-def test_too_few_complete_anchors_give_no_gain():
-    """
-    Two models that share 19 of 40 anchors.
-    """
-    right = np.ones((40, 2))
-    right[::3] = 0
-    right[19:30, 0] = np.nan
-    right[30:, 1] = np.nan
-
-    assert gain_of(bank_of(right)) is None

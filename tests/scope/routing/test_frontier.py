@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from scope import AlphaScale
 from scope.routing.frontier import AlphaSweep, mix_accuracy, mix_hull
 from scope.routing.metrics import GroundTruth, RoutingScore
-from tests.factories.banks import predictions_of
+from tests.factories.banks import bill_ratio_of, predictions_of
 from tests.factories.partitions import rows_of
 
 
@@ -55,6 +57,22 @@ def test_a_point_has_planned_and_realised_scores():
     assert (cheapest.planned.accuracy, cheapest.planned.cost_usd) == (0.55, 2.0)
     assert best.planned.accuracy == pytest.approx(0.85)
     assert (best.realised.accuracy, best.realised.cost_usd) == (0.5, 6.0)
+
+
+def test_a_planned_cost_has_the_ratio_of_the_bills_at_its_alpha():
+    """
+    2 USD of forecasts at alpha 0, times 1; 4 at alpha 1, times 1.5. The real cost stays.
+    """
+    predictions = predictions_of([[0.5, 0.9], [0.6, 0.8]], [[1.0, 2.0], [1.0, 2.0]])
+    truth = GroundTruth(np.array([[0, 1], [1, 0]]), np.array([[1.0, 3.0], [1.0, 3.0]]))
+    scale = AlphaScale.fit(predictions.estimates.p_correct_qm, predictions.estimates.cost_usd_qm)
+    scale = replace(scale, bill_ratio=bill_ratio_of(*np.linspace(1, 1.5, 11)))
+
+    cheapest, best = sweep_points(predictions, scale, [0.0, 1.0], truth)
+
+    assert (cheapest.bill_ratio, cheapest.planned.cost_usd) == (1.0, 2.0)
+    assert (best.bill_ratio, best.planned.cost_usd) == (1.5, 6.0)
+    assert best.realised.cost_usd == 6.0
 
 
 def test_without_outcomes_nothing_is_realised():

@@ -5,19 +5,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from scope import AnchorConfig
+from scope.bank.reference_population import ReferencePopulation
 from scope.embedding.spec import EmbedderSpec
 from scope.errors import BankError, ConfigError, PredictionsError
 from scope.outcomes import Outcomes
 from scope.pool import Resampling
 from scope.routing.prediction_store import (
     OUTCOMES,
+    REFERENCE,
     PredictionsManifest,
     StoredPredictions,
     load_predictions,
     write_manifest,
     write_shard,
 )
-from tests.factories.banks import LARGE, SMALL, predictions_of
+from tests.factories.banks import LARGE, SMALL, bill_ratio_of, predictions_of
 from tests.factories.partitions import rows_of
 
 P = predictions_of(
@@ -37,13 +39,14 @@ def folder(tmp_path):
     return tmp_path
 
 
-def sealed(folder, models=(SMALL, LARGE)):
+def sealed(folder, models=(SMALL, LARGE), bill_ratio=None):
     manifest = PredictionsManifest(
         n_questions=3,
         bank_version="abc",
         embedder=EmbedderSpec(name="x", revision="1", dimension=4),
         anchors=AnchorConfig(),
         models=models,
+        bill_ratio=bill_ratio,
         files={},
     )
     write_manifest(folder, manifest)
@@ -103,6 +106,21 @@ def test_select_models_applies_to_every_shard(folder):
     assert (last.models, opened.model_ids) == ((LARGE,), ("large",))
     assert last.predictions.estimates.p_correct_qm.tolist() == [[0.2]]
     assert last.outcomes.correct_am.tolist() == [[1.0]]
+
+
+@pytest.mark.parametrize("ratio", [bill_ratio_of(1.25), None], ids=["compared", "unknown"])
+def test_the_ratio_of_the_bills_comes_from_the_manifest(folder, ratio):
+    """
+    With the reference population; not for a part of the pool, nor for the means of the models.
+    """
+    ReferencePopulation(AnchorConfig(), TOKENS, TOKENS, TOKENS).save(folder / REFERENCE)
+
+    opened = StoredPredictions.open(sealed(folder, bill_ratio=ratio))
+
+    assert opened.reference.bill_ratio == ratio
+    assert opened.select_models(("large", "small")).reference.bill_ratio == ratio
+    assert opened.select_models(("large",)).reference.bill_ratio is None
+    assert opened.with_means().reference.bill_ratio is None
 
 
 def test_load_predictions_reads_all_shards(folder):

@@ -15,7 +15,7 @@ from scope.errors import ConfigError, NoEvidenceError
 from scope.outcomes import Outcomes
 from scope.routing.prediction_set import PredictionSet
 from scope.routing.route import Objective, restrict_models, route, route_to_file
-from tests.factories.banks import LARGE, MIDDLE, SMALL, gain_of, predictions_of
+from tests.factories.banks import LARGE, MIDDLE, SMALL, bill_ratio_of, gain_of, predictions_of
 from tests.factories.partitions import Portions, cut
 
 MODELS = (SMALL, MIDDLE, LARGE)
@@ -37,8 +37,9 @@ def predicted_sets(draw):
     p = draw(arrays(float, shape, elements=st.sampled_from([0.1, 0.3, 0.5, 0.7, np.nan])))
     cost = draw(arrays(float, shape, elements=st.sampled_from([0.0, 0.1, 0.2, 0.7, 1.3])))
     tokens = np.full((4, 3), 100.0)
+    ratio = bill_ratio_of(1.25) if draw(st.booleans()) else None
     calibration = ReferencePopulation(
-        AnchorConfig(), np.array([[0.2, 0.5, 0.9]] * 4), tokens, tokens
+        AnchorConfig(), np.array([[0.2, 0.5, 0.9]] * 4), tokens, tokens, ratio
     )
     outcomes = None
     if draw(st.booleans()):
@@ -200,3 +201,48 @@ def test_settings_name_the_value_and_auto(value):
     """
     assert Objective(alpha=value).settings == {"alpha": value}
     assert Objective(alpha=value, auto=True).settings == {"alpha": value, "auto": True}
+
+
+def compared(ratio):
+    """`differing`, from a bank whose bills were compared with the plan."""
+    predicted = differing()
+    return replace(predicted, reference=replace(predicted.reference, bill_ratio=ratio))
+
+
+@pytest.mark.parametrize(
+    ("target", "ratio", "planned_usd"),
+    [
+        pytest.param({"alpha": 1.0}, 2.0, 6.0, id="alpha 1: 3 USD of forecasts"),
+        pytest.param({"alpha": 0.0}, 1.5, 3.0, id="alpha 0: 2 USD of forecasts"),
+        pytest.param({"budget_usd": 7.0}, 2.0, 6.0, id="a budget for all steps"),
+        pytest.param({"min_quality": 0.5}, 1.0, 3.0, id="a floor has no alpha"),
+        pytest.param({"max_cost_usd": 1.0}, 1.0, 2.0, id="nor has a ceiling"),
+        pytest.param({"alpha": 1.0, "auto": True}, 1.0, 30.0, id="nor have the means"),
+    ],
+)
+def test_a_plan_counts_the_bill_that_anchors_show(target, ratio, planned_usd):
+    """
+    From one and a half times the forecasts at alpha 0 to twice at alpha 1; choices stay.
+    """
+    objective, curve = Objective(**target), bill_ratio_of(*np.linspace(1.5, 2, 11))
+
+    routing, plain = route(compared(curve), objective), route(differing(), objective)
+
+    summary = routing.summary()
+    assert routing.bill_ratio == summary.bill_ratio == summary.to_json()["bill_ratio"] == ratio
+    assert routing.planned().cost_usd == summary.planned.cost_usd == planned_usd
+    assert (plain.bill_ratio, plain.planned().cost_usd) == (1.0, planned_usd / ratio)
+    assert routing.choices.model_q.tolist() == plain.choices.model_q.tolist()
+
+
+def test_a_budget_that_forecasts_keep_is_not_kept_by_the_bill():
+    """
+    3 USD pay for both steps at the sums of the forecasts, and for none at twice them.
+    """
+    objective = Objective(budget_usd=3.0)
+
+    plain, twice = (route(compared(curve), objective) for curve in (None, bill_ratio_of(2.0)))
+
+    assert plain.choices.model_q.tolist() == [0, 1]
+    assert twice.choices.model_q.tolist() == [0, 0]
+    assert twice.overshoot_usd == 1.0
