@@ -1,9 +1,8 @@
 """Build a bank from questions and outcomes."""
 
 from pipelines.bank.files import InputKind, check_new, load_bank_for_pool, save_bank_now
-from pipelines.bank.findings import with_findings
 from pipelines.bank.named_encoder import DEFAULT_ENCODER, NamedEncoder
-from pipelines.bank.second_encoder import with_findings_of_both, with_second_encoder
+from pipelines.bank.second_encoder import with_findings_of_both
 
 __all__ = [
     "DEFAULT_ENCODER",
@@ -12,7 +11,5 @@ __all__ = [
     "check_new",
     "load_bank_for_pool",
     "save_bank_now",
-    "with_findings",
     "with_findings_of_both",
-    "with_second_encoder",
 ]

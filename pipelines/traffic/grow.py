@@ -13,8 +13,7 @@ from pipelines.bank import (
     InputKind,
     check_new,
     save_bank_now,
-    with_findings,
-    with_second_encoder,
+    with_findings_of_both,
 )
 from pipelines.embedding.cached import embed_texts
 from pipelines.embedding.encoder_actor import EncoderSpec
@@ -131,7 +130,8 @@ def grow(inputs: GrowInputs, output: Path, stages: Stages | None = None) -> Grow
     check_new(output)
     stages = stages or Stages()
     stages.plan(
-        "reading", "looking up", "starting Ray", "embedding", "growing", "fitting", "writing"
+        *("reading", "looking up", "starting Ray", "embedding", "growing", "fitting"),
+        *("choosing", "writing"),
     )
     stages.begin("reading")
     manifest, bank = read_manifest(inputs.bank), load_bank(inputs.bank)
@@ -153,7 +153,7 @@ def grow(inputs: GrowInputs, output: Path, stages: Stages | None = None) -> Grow
     if not sum(int(step.n_added_m.sum()) for step in grown):
         raise BankError(f"bank {inputs.bank} knows all of these outcomes already; nothing to add")
     stages.begin("fitting")
-    new = _fitted_as(bank, grown[-1].bank)
+    new = _fitted_as(bank, grown[-1].bank, stages)
     stages.begin("writing")
     names = tuple(_source_text(*pair) for pair in zip(sources, grown, strict=True))
     read: dict[InputKind, Path | None] = {
@@ -224,13 +224,11 @@ def _embed(
     return embed_texts(texts, encoder, stages)
 
 
-def _fitted_as(old: Bank, grown: Bank) -> Bank:
+def _fitted_as(old: Bank, grown: Bank, stages: Stages) -> Bank:
     """Return the grown bank, fitted as the old one was, with the same settings."""
     if old.forecaster is not None:
-        fitted = with_findings(fit_bank(replace(grown, reference=old.reference)))
-        if old.joint_forecaster is not None:
-            return with_second_encoder(fitted, keep=True)
-        return fitted
+        fitted = fit_bank(replace(grown, reference=old.reference))
+        return with_findings_of_both(fitted, stages, keep=old.joint_forecaster is not None)
     return replace(grown, reference=predict_reference_population(grown, old.anchor_config))
 
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scope import load_bank, save_bank
-from scope.bank import read_manifest
+from scope.bank import SecondEmbeddings, read_manifest
 from scope.embedding import MINILM, EmbedderSpec, resolve_model
 from scope.predictor import choose_forecast, fit_bank, predict_reference_population
 from scope.predictor.fit import MIN_ANCHORS
@@ -65,6 +65,32 @@ def asked(name, text=TEXTS[0], model="small", **other):
 
 REQUESTS = [asked("a"), asked("b"), asked("c", TEXTS[1], "large"), asked("d", TEXTS[2])]
 SCORES = [("a", 1), ("b", 0), ("c", 0.25)]
+
+
+def test_a_second_encoder_grows_along_and_is_judged_again(
+    scope, old, log, embedded, checkpoint, tmp_path
+):
+    """
+    It was never used; random vectors tell nothing of the models, so that it stays so.
+    """
+    embedded(*TEXTS, encoder=str(checkpoint), layer=1)
+    folder = old(prompts="Question")
+    bank, revision = load_bank(folder), resolve_model(str(checkpoint))[1]
+    spec = EmbedderSpec(name=str(checkpoint), revision=revision, dimension=384, layer=1)
+    vectors = np.roll(bank.embedding_ad, 1, axis=0)
+    two = replace(bank, second=SecondEmbeddings(spec, vectors))
+    save_bank(two, tmp_path / "two", created_at="2026-01-01", sources=())
+
+    code, out, err = scope(
+        *("bank", "grow", "--bank", tmp_path / "two", "--decisions", log(REQUESTS, SCORES)),
+        *("--output", tmp_path / "new"),
+    )
+
+    assert code == 0, err
+    grown = load_bank(tmp_path / "new")
+    assert len(grown.second.vector_ay) == len(grown.ids) == len(bank.ids) + 2
+    assert grown.second_gain is not None
+    assert "The second encoder gains" in out
 
 
 def test_a_fitted_bank_learns_from_scores(scope, old, log, tmp_path):
