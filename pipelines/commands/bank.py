@@ -142,9 +142,8 @@ def info(bank: BankDir = EMBEDDED_BANK, as_json: Json = False) -> None:
     out.print(models_table(loaded))
     if manifest.forecast_choice is not None:
         out.print(choice_table(manifest.forecast_choice))
-    for found in (manifest.routing_gain, manifest.bill_ratio, manifest.second_gain):
-        if found is not None:
-            out.print(str(found), soft_wrap=True, markup=False)
+    for finding in manifest.findings:
+        out.print(finding, soft_wrap=True, markup=False)
 
 
 @app.command()

@@ -79,13 +79,8 @@ def grow_bank(
         f"models, {'fitted' if report.is_fitted else 'not fitted, as the bank was not'}",
         soft_wrap=True,
     )
-    for found in (
-        report.manifest.routing_gain,
-        report.manifest.bill_ratio,
-        report.manifest.second_gain,
-    ):
-        if found is not None:
-            out.print(str(found), soft_wrap=True, markup=False)
+    for finding in report.manifest.findings:
+        out.print(finding, soft_wrap=True, markup=False)
 
 
 def _show_feedback(feedback: "LoggedFeedback", report: "GrowReport") -> None:

@@ -235,10 +235,10 @@ def _show(bank: Bank, manifest: BankManifest, output: Path) -> None:
     out.print(models_table(bank))
     if manifest.forecast_choice is not None:
         out.print(choice_table(manifest.forecast_choice))
-    unknown = "Too few questions have outcomes of all models to tell whether routing pays."
-    out.print(str(manifest.routing_gain or unknown), soft_wrap=True, markup=False)
-    if manifest.second_gain is not None:
-        out.print(str(manifest.second_gain), soft_wrap=True, markup=False)
+    if manifest.routing_gain is None:
+        out.print("Too few questions have outcomes of all models to tell whether routing pays.")
+    for finding in manifest.findings:
+        out.print(finding, soft_wrap=True, markup=False)
     out.print(
         f"built {output}: {len(bank.ids):,} anchors × {len(bank.models)} models\n"
         f"next: scope predict --bank {output} --query-file questions.jsonl --output results, "

@@ -112,9 +112,8 @@ def fit(
         written = save_bank_now(
             fitted, output, manifest.sources, command="scope bank fit", parent=bank
         )
-    for found in (written.routing_gain, written.bill_ratio, written.second_gain):
-        if found is not None and not as_json:
-            out.print(str(found), soft_wrap=True, markup=False)
+    for finding in () if as_json else written.findings:
+        out.print(finding, soft_wrap=True, markup=False)
     text = f"built {output}: {written.n_models} models fitted to {written.n_questions:,} anchors"
     _report(written, text, report, as_json=as_json)
 

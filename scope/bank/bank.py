@@ -71,6 +71,12 @@ class BankManifest(StrictModel):
         """Whether the bank was fitted with both of its encoders."""
         return self.second_gain is not None and self.second_gain.used
 
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What the fit found out, a sentence each; what is not known is left out."""
+        found = (self.routing_gain, self.bill_ratio, self.second_gain)
+        return tuple(str(one) for one in found if one is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Bank:
