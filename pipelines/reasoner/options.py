@@ -94,7 +94,8 @@ class ReasonerOptions:
         if self.config.reasoner is not None:
             base = self.config.reasoner.model_dump()
         elif bank.reasoner is not None:
-            base = _settings(bank.reasoner.spec)
+            spec = bank.reasoner.spec
+            base = {**_trained_settings(spec.checkpoint), **_settings(spec)}
         flags = self.flags
         if flags.checkpoint is not None and flags.checkpoint != base.get("checkpoint"):
             trained = {} if self.config.reasoner else _trained_settings(flags.checkpoint)

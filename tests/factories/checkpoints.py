@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from scope.reasoner.training_record import TRAINING_RECORD, TrainingRecord, text_digests
+from scope.storage import write_json
+
 # Not importorskip, which would load vLLM wherever tests are collected: seconds.
 needs_vllm = pytest.mark.skipif(
     find_spec("vllm") is None, reason="needs vLLM: make test-vllm installs it"
@@ -78,3 +81,26 @@ def tiny_tokenizer():
     )
     fast.chat_template = CHAT
     return fast
+
+
+def write_training_record(folder, texts=()):
+    """Say in a checkpoint's folder, which may have no weights, that it was trained on `texts`."""
+    folder.mkdir(exist_ok=True)
+    record = TrainingRecord(
+        method="sft",
+        base_checkpoint="tiny",
+        base_revision=None,
+        bank="b",
+        data="d",
+        models=("small", "large"),
+        form="model",
+        reasoning="none",
+        n_examples=5,
+        max_context_tokens=2048,
+        settings={},
+        n_train=1,
+        n_validation=1,
+        trained_texts=text_digests(texts),
+    )
+    write_json(folder / TRAINING_RECORD, record.model_dump(mode="json"))
+    return folder

@@ -11,36 +11,12 @@ from scope import AnchorConfig, load_bank, save_bank
 from scope.evaluation.test_set import EvaluationSet
 from scope.predictor.reference_population import predict_reference_population
 from scope.reasoner.spec import ReasonerConfig, ReasonerSpec
-from scope.reasoner.training_record import TRAINING_RECORD, TrainingRecord, text_digests
 from scope.report.evaluation import predict_test_set
 from scope.routing.prediction_store import FOLDER, PredictionsManifest, write_manifest, write_shard
-from scope.storage import write_json
 from tests.factories.banks import labelled_pair
+from tests.factories.checkpoints import write_training_record
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def checkpoint(folder, texts=()):
-    """A checkpoint's folder without weights, trained on `texts`."""
-    folder.mkdir()
-    record = TrainingRecord(
-        method="sft",
-        base_checkpoint="tiny",
-        base_revision=None,
-        bank="b",
-        data="d",
-        models=("small", "large"),
-        form="model",
-        reasoning="none",
-        n_examples=5,
-        max_context_tokens=2048,
-        settings={},
-        n_train=1,
-        n_validation=1,
-        trained_texts=text_digests(texts),
-    )
-    write_json(folder / TRAINING_RECORD, record.model_dump(mode="json"))
-    return folder
 
 
 def predictions(folder, bank, test_set, model, *, asked=True):
@@ -95,7 +71,7 @@ def test_reasoners_are_compared_with_the_anchors(scope, case, tmp_path):
     One that knows the outcomes separates them all; one that was not asked routes as the anchors.
     """
     bank, test_set, flags = case
-    model = checkpoint(tmp_path / "model")
+    model = write_training_record(tmp_path / "model")
     knows = predictions(tmp_path / "knows", bank, test_set, model)
     silent = predictions(tmp_path / "silent", bank, test_set, model, asked=False)
     output = tmp_path / "eval"
@@ -124,7 +100,7 @@ def test_questions_of_the_training_are_refused(scope, case, tmp_path):
     One of them is enough; nothing is written.
     """
     bank, test_set, flags = case
-    model = checkpoint(tmp_path / "model", [test_set.prompts[3]])
+    model = write_training_record(tmp_path / "model", [test_set.prompts[3]])
     knows = predictions(tmp_path / "knows", bank, test_set, model)
 
     code, _, err = scope("eval", *flags, "--reasoner", f"sft={knows}", "--output", tmp_path / "out")

@@ -4,14 +4,14 @@ import pytest
 
 from pipelines.reasoner.held_out import check_held_out
 from scope.errors import ConfigError
-from tests.pipelines.commands.test_evaluate_reasoner import checkpoint
+from tests.factories.checkpoints import write_training_record
 
 
 def test_questions_of_the_training_are_counted(tmp_path):
     """
     By their texts, whatever their ids.
     """
-    model = checkpoint(tmp_path / "model", ["one?", "two?", "other?"])
+    model = write_training_record(tmp_path / "model", ["one?", "two?", "other?"])
 
     with pytest.raises(ConfigError, match="2 of the 3 labelled questions of the-bank"):
         check_held_out(["one?", "two?", "three?"], str(model), "the-bank")
@@ -21,5 +21,5 @@ def test_other_questions_pass(tmp_path):
     """
     So do all questions for a checkpoint that does not say what it was trained on.
     """
-    check_held_out(["three?"], str(checkpoint(tmp_path / "model", ["one?"])), "the-bank")
+    check_held_out(["three?"], str(write_training_record(tmp_path / "model", ["one?"])), "the-bank")
     check_held_out(["one?"], "some/model", "the-bank")

@@ -1,5 +1,6 @@
 """Settings of the reasoner; wrong ones are refused before anything starts."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -12,8 +13,10 @@ from scope.errors import ConfigError
 from scope.fusion.blend import Blend
 from scope.fusion.calibrated_reasoner import CalibratedReasoner
 from scope.reasoner.spec import ReasonerConfig, ReasonerSpec
+from scope.reasoner.training_record import TRAINED_TEMPLATE
 from tests.factories.banks import two_kinds
-from tests.factories.checkpoints import needs_vllm
+from tests.factories.checkpoints import needs_vllm, write_training_record
+from tests.factories.finetuning import TEMPLATE
 
 TEXTS = tuple(f"Question {n}?" for n in range(60))
 
@@ -138,6 +141,23 @@ def test_the_bank_names_the_reasoner(fitted):
 
     assert reasoner.spec == fitted.spec
     assert reasoner.n_engines == reasoner.engine.tensor_parallel == 1
+
+
+@needs_vllm
+@pytest.mark.parametrize("is_named", [True, False], ids=["by a flag", "by the bank"])
+def test_a_trained_checkpoint_brings_its_template(tmp_path, checkpoint, is_named):
+    """
+    The bank stores no path of it.
+    """
+    trained = shutil.copytree(checkpoint, tmp_path / "trained")
+    template = trained / TRAINED_TEMPLATE
+    template.write_text(TEMPLATE)
+    write_training_record(trained)
+    fitted = fitted_on(trained, template=template, max_context_tokens=4096)
+    bank = replace(two_kinds(), prompts=TEXTS, reasoner=fitted)
+    flags = ReasonerFlags(checkpoint=str(trained)) if is_named else ReasonerFlags()
+
+    assert ReasonerOptions(flags).fitted_run(bank).config.template == template
 
 
 @needs_vllm
