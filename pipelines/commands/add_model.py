@@ -231,9 +231,11 @@ def _add(
         soft_wrap=True,
     )
     if grown.reasoner is not None:
+        is_about_all = grown.reasoner.spec.form == "pool"
+        changed = "; its prompts list the new model from now on" if is_about_all else ""
         out.print(
             f"the reasoner was never queried about {spec.id}: its predictions have no weight there "
-            "until `scope bank fit --predictor scope`",
+            f"until `scope bank fit --predictor scope`{changed}",
             soft_wrap=True,
             markup=False,
         )

@@ -224,13 +224,16 @@ def test_the_folder_of_a_measurement_is_as_good_as_its_file(add, files):
     assert "3 models, new from 30 anchors" in out
 
 
+@pytest.mark.parametrize("form", ["model", "pool"])
 def test_a_reasoner_of_the_bank_stays_and_knows_nothing_of_the_new_model(
-    scope, bank, files, tmp_path
+    scope, bank, files, tmp_path, form
 ):
     """
-    Its weight is kept; a line says what to do to query about the new model.
+    Its weight is kept; a line says what to do to query about the new model, and whether it is
+    now in the prompts about the others.
     """
-    fitted = CalibratedReasoner(SPEC, blend_of(2, weight=0.5))
+    spec = SPEC.model_copy(update={"form": form})
+    fitted = CalibratedReasoner(spec, blend_of(2, weight=0.5))
     known = replace(load_bank(bank), reasoner=fitted)
     save_bank(known, tmp_path / "known", created_at="2026-01-01", sources=())
     given = ("--bank", tmp_path / "known", "--model", "new", "--prices", files / "prices.json")
@@ -241,6 +244,7 @@ def test_a_reasoner_of_the_bank_stays_and_knows_nothing_of_the_new_model(
     blend = load_bank(files / "grown").reasoner.blend
     assert code == 0
     assert "the reasoner was never queried about new" in out
+    assert ("list the new model" in out) == (form == "pool")
     assert blend.weight == 0.5
     assert blend.informative_m.tolist() == [True, True, False]
 
