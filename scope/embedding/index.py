@@ -14,7 +14,7 @@ class AnchorIndex:
     A matrix product finds candidates; its last bits depend on the batch size. FAISS therefore
     computes the similarities of the candidates again, pair by pair, and these are ranked: a
     question has the same neighbours in any batch. The flat index of FAISS finds the same
-    neighbours in 2 to 4 times the time (32,000 anchors and more).
+    neighbours in 2 to 6 times the time on one thread (8,000 anchors and more).
 
     Parameters
     ----------
@@ -88,7 +88,9 @@ class AnchorIndex:
         n_questions, n_anchors = product_qa.shape
         rank = n_anchors - n_found
         lowest_q = np.partition(product_qa, rank, axis=1)[:, rank] - 2 * self._rounding
-        question_n, anchor_n = np.nonzero(product_qa >= lowest_q[:, None])
+        # A third of the time of np.nonzero in two dimensions.
+        cell_n = np.flatnonzero(product_qa >= lowest_q[:, None])
+        question_n, anchor_n = np.divmod(cell_n, n_anchors)
         n_q = np.bincount(question_n, minlength=n_questions)
         first_q = np.cumsum(n_q) - n_q
         candidate_qk = np.full((n_questions, n_q.max()), -1)
