@@ -8,7 +8,6 @@ from typing import Any
 from deployments.operate.service_state import ServiceState
 from deployments.settings import ActiveSettings
 from scope.bank import Bank, is_bank, load_bank
-from scope.embedding import EmbedderSpec
 from scope.errors import ConfigError, join_names
 
 
@@ -69,13 +68,6 @@ class BankChange:
         return cls(old, new, service.bank, new_folder, tuple(_notes(old, new, service)))
 
 
-def _second_embedder(bank: Bank) -> EmbedderSpec | None:
-    """Return the second embedder that a bank predicts with; None if it uses one alone."""
-    if bank.second is None or bank.joint_forecaster is None:
-        return None
-    return bank.second.embedder
-
-
 def _notes(old: Bank, new: Bank, service: ServiceState) -> list[str]:
     notes = [
         f"{len(new.ids):,} anchors and {len(new.models)} models, "
@@ -86,9 +78,10 @@ def _notes(old: Bank, new: Bank, service: ServiceState) -> list[str]:
             f"the embedder changes from {old.embedder} to {new.embedder}: the Embedders load it "
             "while they start, and cached vectors of the old one are of no use"
         )
-    second = _second_embedder(old), _second_embedder(new)
-    if second[0] != second[1]:
-        before, after = (spec or "none" for spec in second)
+    before, after = (
+        bank.second_in_use.embedder if bank.second_in_use else "none" for bank in (old, new)
+    )
+    if before != after:
         notes.append(
             f"the second embedder changes from {before} to {after}: its deployment starts, ends or "
             "loads the other one, and the first alone predicts meanwhile"

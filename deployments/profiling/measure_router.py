@@ -91,10 +91,12 @@ async def _measure(bank: Bank, folder: str, prompt_tokens: int, seconds: float) 
 
 
 def _second_embedder(bank: Bank) -> InstantReplica | None:
-    if bank.second is None or bank.joint_forecaster is None:
+    second = bank.second_in_use
+    if second is None:
         return None
-    vector_1y = bank.second.vector_ay[:1]
-    return InstantReplica(EmbeddedTexts(vector_1y, np.empty((1, 0)), [""], bank.second.embedder))
+    return InstantReplica(
+        EmbeddedTexts(second.vector_ay[:1], np.empty((1, 0)), [""], second.embedder)
+    )
 
 
 def _for(seconds: float) -> "itertools.takewhile[int]":

@@ -128,8 +128,8 @@ def _one_sample_probability(bank: Bank, samples: Samples) -> FloatArray:
         for name, prompt in zip(samples.ids, samples.prompts, strict=True)
     ]
     second_qy = None
-    if bank.joint_forecaster is not None and bank.second is not None:
-        second_qy = Encoder.from_spec(bank.second.embedder).encode(samples.prompts)
+    if bank.second_in_use is not None:
+        second_qy = Encoder.from_spec(bank.second_in_use.embedder).encode(samples.prompts)
     estimates, _ = AnchorPredictor(bank).predict(
         Encoder.from_spec(bank.embedder).encode(samples.prompts),
         text_features(samples.prompts),

@@ -219,8 +219,8 @@ def _predict_missing_shards(
     bank, settings = task.bank, inputs.config.encoder
     encoder = EncoderSpec.of(bank.embedder, settings, inputs.cache)
     second = None
-    if bank.joint_forecaster is not None and bank.second is not None:
-        second = EncoderSpec.of(bank.second.embedder, settings, inputs.cache)
+    if bank.second_in_use is not None:
+        second = EncoderSpec.of(bank.second_in_use.embedder, settings, inputs.cache)
     with ray_session(stages):
         blocks = source.blocks(bank, encoder, rows_of, stages, second)
         if reasoner is not None:

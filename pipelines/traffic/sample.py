@@ -105,8 +105,8 @@ def write_sample(inputs: SampleInputs, output: Path, stages: Stages) -> SampleSu
     texts = [question.text for question in questions]
     embedding_qd = _embed(texts, bank.embedder, inputs, stages)
     second_qy = None
-    if bank.joint_forecaster is not None and bank.second is not None:
-        second_qy = _embed(texts, bank.second.embedder, inputs, stages)
+    if bank.second_in_use is not None:
+        second_qy = _embed(texts, bank.second_in_use.embedder, inputs, stages)
     stages.begin("choosing")
     sample = sample_traffic(questions, embedding_qd, bank, inputs.n)
     chosen = [questions[q] for q in sample.chosen_j]

@@ -243,6 +243,11 @@ class Bank:
             raise missing_prompts(self._name)
         return self.prompts
 
+    @property
+    def second_in_use(self) -> SecondEmbeddings | None:
+        """The second encoder's vectors, if the bank was fitted with both encoders."""
+        return None if self.joint_forecaster is None else self.second
+
     def require_reasoner(self, spec: ReasonerSpec | None = None) -> CalibratedReasoner:
         """Return the reasoner that the bank was fitted for.
 
@@ -297,11 +302,12 @@ def check_embedders(bank: Bank, first: EmbedderSpec, second: EmbedderSpec | None
     """
     if not bank.embedder.is_compatible_with(first):
         raise EmbedderMismatchError(str(bank.embedder), str(first))
-    if bank.joint_forecaster is None or bank.second is None:
+    if bank.second_in_use is None:
         return
-    if second is None or not bank.second.embedder.is_compatible_with(second):
+    expected = bank.second_in_use.embedder
+    if second is None or not expected.is_compatible_with(second):
         raise EmbedderMismatchError(
-            f"second {bank.second.embedder}", "none" if second is None else f"second {second}"
+            f"second {expected}", "none" if second is None else f"second {second}"
         )
 
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from deployments.protocol.messages import Prediction, stack_estimates
 from deployments.replicas.reasoner import Continuation
@@ -18,6 +19,14 @@ from scope.reasoner.answers import ReasonerPredictions
 from scope.reasoner.spec import ReasonerSpec
 from scope.reasoner.tokenizer import PromptTokenizer
 
+POLICIES = [
+    pytest.param({"alpha": 0.0}, id="cheapest"),
+    pytest.param({"alpha": 0.6}, id="alpha"),
+    pytest.param({"alpha": 1.0}, id="highest p"),
+    pytest.param({"min_quality": 0.7}, id="min quality"),
+    pytest.param({"max_cost_usd": 0.001}, id="max cost"),
+]
+"""As clients wish them."""
 POOL_LINE = re.compile(r"^Model \d+: (.*)$", re.MULTILINE)
 
 

@@ -9,7 +9,7 @@ from ray.serve.exceptions import BackPressureError
 
 from deployments.protocol.remote_call import RemoteCall
 from deployments.replicas.reasoner import ReasonerArgs
-from tests.deployments.engine import Engine, taught, with_all_answers
+from tests.deployments.engine import POLICIES, Engine, taught, with_all_answers
 from tests.deployments.local import Site
 from tests.factories.banks import LARGE, MIDDLE, SMALL, two_kinds
 
@@ -40,16 +40,7 @@ def route(client, *prompts, **wish):
     return got.json()["decisions"]
 
 
-@pytest.mark.parametrize(
-    "policy",
-    [
-        pytest.param({"alpha": 0.0}, id="cheapest"),
-        pytest.param({"alpha": 0.6}, id="alpha"),
-        pytest.param({"alpha": 1.0}, id="highest p"),
-        pytest.param({"min_quality": 0.7}, id="min quality"),
-        pytest.param({"max_cost_usd": 0.001}, id="max cost"),
-    ],
-)
+@pytest.mark.parametrize("policy", POLICIES)
 def test_exact_decides_with_the_answers_about_all_models(site, engine, policy):
     """
     As offline; one query a question at most, which names the models in the order of the bank.

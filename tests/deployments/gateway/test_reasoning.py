@@ -12,7 +12,7 @@ from deployments.protocol.remote_call import RemoteCall
 from deployments.replicas.reasoner import ReasonerArgs
 from scope.errors import ConfigError
 from scope.pool import Resampling
-from tests.deployments.engine import Engine, simulated_answer, taught, with_all_answers
+from tests.deployments.engine import POLICIES, Engine, simulated_answer, taught, with_all_answers
 from tests.deployments.local import Site
 from tests.factories.banks import LARGE, MIDDLE, SMALL, two_kinds
 
@@ -111,16 +111,7 @@ def test_an_answer_takes_part_in_the_decision(site):
             assert now["cost_usd"] != was["cost_usd"]
 
 
-@pytest.mark.parametrize(
-    "policy",
-    [
-        pytest.param({"alpha": 0.0}, id="cheapest"),
-        pytest.param({"alpha": 0.6}, id="alpha"),
-        pytest.param({"alpha": 1.0}, id="highest p"),
-        pytest.param({"min_quality": 0.7}, id="min quality"),
-        pytest.param({"max_cost_usd": 0.001}, id="max cost"),
-    ],
-)
+@pytest.mark.parametrize("policy", POLICIES)
 def test_exact_decides_as_if_everybody_had_been_asked(site, engine, policy):
     """
     Forty questions: the same model each, and fewer calls.
